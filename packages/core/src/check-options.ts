@@ -1,0 +1,97 @@
+import { LockArgumentError } from './errors.js';
+
+/** The longest duration: what a Node timer and every store can count. */
+export const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** Looks at one value: null when it is fine, else the rule that it breaks ("must be ..."). */
+export interface OptionRule {
+  (value: unknown): string | null;
+  /** The value must never be shown. */
+  readonly secret?: boolean;
+}
+
+/** Rules for the options of a backend, so that all say the same thing in the same words. */
+export const rule = {
+  /** An integer number of milliseconds from `min` (0), to 2^31-1; Infinity where allowed. */
+  duration({ min = 0, infinity = false }: { readonly min?: number; readonly infinity?: boolean } = {}): OptionRule {
+    const text = `must be an integer number of milliseconds from ${min} to ${MAX_DURATION_MS}${infinity ? ', or Infinity' : ''}`;
+    return (value) =>
+      (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_DURATION_MS) ||
+      (infinity && value === Number.POSITIVE_INFINITY)
+        ? null
+        : text;
+  },
+  /** An integer from `min` to `max`. */
+  integer(min: number, max = Number.MAX_SAFE_INTEGER): OptionRule {
+    return (value) =>
+      typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+        ? null
+        : `must be an integer from ${min} to ${max}`;
+  },
+  boolean: ((value) => (typeof value === 'boolean' ? null : 'must be true or false')) as OptionRule,
+  string: ((value) => (typeof value === 'string' ? null : 'must be a string')) as OptionRule,
+  function: ((value) => (typeof value === 'function' ? null : 'must be a function')) as OptionRule,
+  object: ((value) =>
+    (typeof value === 'object' || typeof value === 'function') && value !== null ? null : 'must be an object') as OptionRule,
+  array: ((value) => (Array.isArray(value) ? null : 'must be an array')) as OptionRule,
+  oneOf(...values: readonly (string | number | boolean)[]): OptionRule {
+    return (value) =>
+      values.includes(value as string) ? null : `must be one of ${values.map((v) => JSON.stringify(v)).join(', ')}`;
+  },
+  signal: ((value) =>
+    typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
+      ? null
+      : 'must be an AbortSignal') as OptionRule,
+  /** The same rule for a value that must not be shown: a URL, a password. */
+  secret(inner: OptionRule): OptionRule {
+    return Object.assign((value: unknown) => inner(value), { secret: true });
+  },
+};
+
+/**
+ * Checks an options object: each option against its rule, `undefined` always being fine, and none that is not known.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT naming the option, the value given and the rule
+ */
+export function checkOptions(where: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new LockArgumentError(`${where}: options is ${show(options)}; it must be an object`, { option: 'options' });
+  }
+  for (const key of Object.keys(options)) {
+    const check = Object.hasOwn(rules, key) ? rules[key] : undefined;
+    if (check === undefined) throw unknownOption(where, key, Object.keys(rules));
+    const value = (options as Record<string, unknown>)[key];
+    if (value !== undefined) checkValue(where, key, value, check);
+  }
+}
+
+/** Checks one value against one rule. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
+export function checkValue(where: string, option: string, value: unknown, check: OptionRule): void {
+  const broken = check(value);
+  if (broken === null) return;
+  const given = check.secret ? 'given' : show(value);
+  throw new LockArgumentError(`${where}: ${option} is ${given}; it ${broken}`, { option });
+}
+
+function unknownOption(where: string, key: string, known: readonly string[]): LockArgumentError {
+  const near = known.find((name) => isNear(key, name));
+  const hint = near === undefined ? `known options are ${known.join(', ') || 'none'}` : `did you mean ${near}?`;
+  return new LockArgumentError(`${where}: unknown option ${JSON.stringify(key.slice(0, 60))}; ${hint}`, { option: key });
+}
+
+/** `ttl` and `ttlMS` for `ttlMs`, `label ` for `label`: what people type. */
+function isNear(given: string, known: string): boolean {
+  const plain = (text: string): string => text.toLowerCase().replace(/[^a-z]|ms$|timeout$|s$/g, '');
+  const [a, b] = [plain(given), plain(known)];
+  return a.length > 2 && (a === b || a.startsWith(b) || b.startsWith(a));
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return String(value);
+}

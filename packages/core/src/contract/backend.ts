@@ -1,0 +1,114 @@
+import type { LostReason } from '../errors.js';
+import type { Clock } from './clock.js';
+import type { FencingToken } from './lease.js';
+import type { LockKind, LockState } from './state.js';
+
+/** What a backend can do. Users see it as `manager.capabilities`; the conformance suite runs by it. */
+export interface Capabilities {
+  readonly fencing: boolean;
+  readonly semaphores: boolean;
+  readonly readWriteLocks: boolean;
+  readonly fair: boolean;
+  readonly push: boolean;
+  readonly marks: boolean;
+  /** Can enumerate held names (PostgreSQL advisory keys are hashes: false there). */
+  readonly list: boolean;
+  /** What frees the hold of a dead holder: its time to live, or the end of its session. */
+  readonly expiry: 'ttl' | 'session';
+}
+
+/**
+ * One request for a hold. `owner` is 128 random bits as 32 lower-case hex digits, fresh for every attempt; requests
+ * are idempotent per (name, owner): asked twice, the same grant is answered twice. `ttlMs` includes the guard time.
+ */
+export type HoldRequest = { readonly name: string; readonly owner: string; readonly label: string; readonly ttlMs: number } & (
+  | { readonly mode: 'exclusive' | 'read' | 'write' }
+  | { readonly mode: 'permits'; readonly permits: number; readonly limit: number }
+);
+
+/** What names a hold to the store. */
+export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & { readonly mode: HoldRequest['mode'] };
+
+/** What comes with every call to a backend. */
+export interface CallContext {
+  /** After this core stops waiting for the promise; a backend may use it to give up on a silent connection. */
+  readonly timeoutMs: number;
+  /** Aborts when core has stopped waiting: the caller aborted, the wait or the deadline ran out, the manager closes. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** Both readings of the holder's clock, taken before a request was queued. */
+export interface Stamp {
+  readonly now: number;
+  readonly wall: number;
+}
+
+/** The answer to one request. */
+export type Answer<F extends FencingToken = FencingToken> =
+  | {
+      readonly granted: true;
+      readonly fencingToken: F;
+      /**
+       * When the request that granted was stamped. Needed from `wait`, whose enrolment is as old as the wait; left
+       * out, core confirms such a grant by a renewal.
+       */
+      readonly stamp?: Stamp;
+    }
+  | {
+      readonly granted: false;
+      /** When the present hold would expire by itself, if the store can tell. */
+      readonly remainingMs: number | null;
+    };
+
+/**
+ * What talks to one store. Core does validation, waiting, local queueing, renewal, deadlines, loss, re-entry and
+ * events; a backend does one step at a time.
+ *
+ * **Promises.** Core puts its own deadline on every call and never awaits one bare. A promise of `attempt`, `renew`
+ * or `release` that is still pending says: the store may yet act on the request. It settles when the request was
+ * answered, or when its connection has ended. After a timed-out `attempt` core repeats `release` until one is
+ * answered that was sent after the attempt had settled.
+ *
+ * **Errors.** Throw `LockUnavailableError` when the store was not reached, refused or answered nonsense
+ * (`retryable: false` where waiting cannot help). Anything else thrown is wrapped in one. Never answer "busy" for it.
+ */
+export interface LockBackend<F extends FencingToken = FencingToken> {
+  /** Version of this interface; core refuses one that it does not know. */
+  readonly contract: 1;
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /**
+   * Session stores only (`expiry: 'session'`): for how long after its last good heartbeat a session may be believed
+   * in, in milliseconds. May change when a session is negotiated; core reads it at every grant and renewal.
+   */
+  readonly sessionMs?: number;
+  /** One non-waiting attempt for each request. Rejects when the answer to any of them is unknown. */
+  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<F>[]>;
+  /** Keeps each hold for another `ttlMs`, never shorter than it already has. false: definitely not this owner's (any more). */
+  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]>;
+  /** Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. */
+  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]>;
+  /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. */
+  partition?(name: string): string;
+  /** A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. */
+  wait?(request: HoldRequest, call: CallContext): Promise<Extract<Answer<F>, { granted: true }>>;
+  /**
+   * Calls `wake` when the hold may have become possible; may miss, never blocks. Core subscribes before the attempts
+   * that wait, so an attempt for a name with an open subscription is one that will wait. Closing a subscription that
+   * was woken and made no attempt since passes the wake on.
+   */
+  subscribe?(request: HoldRequest, wake: () => void): { close(): void };
+  /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */
+  onLost?(listener: (hold: HoldRef, reason: LostReason) => void): void;
+  readonly marks?: {
+    set(name: string, retentionMs: number, call: CallContext): Promise<boolean>;
+    has(name: string, call: CallContext): Promise<boolean>;
+  };
+  list?(prefix: string, call: CallContext): AsyncIterable<LockState>;
+  inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
+  forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean>;
+  /** Checks what only the backend knows (configuration, role); core takes and frees a random lock besides. */
+  checkHealth(call: CallContext): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,73 @@
+/**
+ * A number that rises with every exclusive or write grant of one name. Hand it to the resource that the lock
+ * protects, which refuses a lower one (Kleppmann, "How to do distributed locking", 2016). `null` where a hold has
+ * none. Narrowed to `bigint` by every factory whose backend declares `fencing: true`.
+ */
+export type FencingToken = bigint | null;
+
+/** What one lease and a group of leases have in common. */
+export interface Hold extends AsyncDisposable {
+  /**
+   * Aborts with a LockLostError when the hold is lost, by whatever cause; never on a release by its own holder.
+   * The deadline is kept by a local timer: the signal aborts in time even when the network is silent.
+   */
+  readonly signal: AbortSignal;
+  /** Whether the holder may still believe in the hold: a synchronous check against the deadline on its own clock. */
+  readonly isHeld: boolean;
+  /** Milliseconds left until the deadline; 0 once the hold has ended. */
+  readonly remainingMs: number;
+  /** @throws LockLostError LOCK_LOST when the hold has ended (`reason: 'released'` after a release). */
+  assertHeld(): void;
+  /**
+   * Moves the deadline to now + `ttlMs`, never earlier than it is. The ttl of later renewals stays what it was.
+   *
+   * @param ttlMs from 1 to 2^31-1; the lease's own `ttlMs` when left out
+   * @throws LockLostError LOCK_LOST when the hold has ended, or ends while the store is asked
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer in time; the deadline is unchanged
+   */
+  extend(ttlMs?: number): Promise<void>;
+  /**
+   * Frees the hold unless it is already gone. Idempotent: every call answers what the first one answered.
+   *
+   * @returns true when this lease's end was our doing; false when it had expired, been lost or been forced free
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer within `commandTimeoutMs`;
+   *   the release then goes on in the background, and at worst the hold ends by itself
+   */
+  release(): Promise<boolean>;
+  /** `release()` that never rejects, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** One holder's hold on a lock: the handle that `acquire` returns. */
+export interface Lease<F extends FencingToken = FencingToken> extends Hold {
+  readonly name: string;
+  readonly fencingToken: F;
+}
+
+/** Holders of permits are concurrent, so no token orders them: null. Use a lock where a resource must be fenced. */
+export interface PermitLease extends Lease<null> {
+  readonly permits: number;
+}
+
+/** The leases of several names as one hold: held while all are held, lost when one is lost. Iterates in lock order. */
+export interface LeaseGroup<N extends string = string, F extends FencingToken = FencingToken> extends Hold, Iterable<Lease<F>> {
+  /** The names, without duplicates, in the order in which they were taken. */
+  readonly names: readonly N[];
+  /** @throws LockArgumentError LOCK_INVALID_ARGUMENT for a name that was not asked for, so never undefined */
+  get(name: N): Lease<F>;
+}
+
+/** A Map that is disposable too, so that `await using` frees what was taken. */
+export interface LeaseMap<N extends string = string, F extends FencingToken = FencingToken> extends Map<N, Lease<F>>, AsyncDisposable {
+  /** Frees all that are still in the map, in one batch; resolves to how many were freed by this call. */
+  releaseAll(): Promise<number>;
+}
+
+/** What runs under a hold. */
+export type Task<L, T> = (lease: L) => T | PromiseLike<T>;
+
+/** The answer of the `tryWith` methods. Busy is a value, and a task that returns undefined or null stays unambiguous. */
+export type TryResult<T> =
+  | { readonly acquired: true; readonly value: T }
+  | { readonly acquired: false; readonly value?: undefined };
+

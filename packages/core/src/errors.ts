@@ -1,0 +1,146 @@
+import type { Capabilities } from './contract/backend.js';
+import type { FencingToken } from './contract/lease.js';
+import type { HolderState } from './contract/state.js';
+import { toJsonValue } from './json.js';
+
+/** Why a hold was lost. */
+export type LostReason = 'deadline' | 'taken' | 'forced' | 'session' | 'closed' | 'max-hold' | 'released';
+
+/** Which error class carries which code. */
+export interface LockErrors {
+  LOCK_TIMEOUT: LockTimeoutError;
+  LOCK_LOST: LockLostError;
+  LOCK_BACKEND_UNAVAILABLE: LockUnavailableError;
+  LOCK_REENTRY: LockReentryError;
+  LOCK_INVALID_ARGUMENT: LockArgumentError;
+  LOCK_UNSUPPORTED: LockUnsupportedError;
+  LOCK_CLOSED: LockClosedError;
+}
+/** The stable codes; docs/errors.md has a heading for each. */
+export type LockErrorCode = keyof LockErrors;
+/** Any error of Holdfast. */
+export type AnyLockError = LockErrors[LockErrorCode];
+
+/** What every error may say about where it happened. */
+export interface LockErrorDetails {
+  readonly lockName?: string | null | undefined;
+  readonly backend?: string | null | undefined;
+  /** Must not carry secrets: a driver's error is stripped of commands and URLs before it is put here. */
+  readonly cause?: unknown;
+}
+
+// Recognises our errors over duplicated installs and realms, where instanceof would not.
+const brand = Symbol.for('holdfast.LockError');
+
+/** What all errors of Holdfast have in common: a stable `code`, and where it happened. */
+export abstract class LockError extends Error {
+  abstract readonly code: LockErrorCode;
+  /** The lock's name; not `name`, which is Error's own. */
+  readonly lockName: string | null;
+  readonly backend: string | null;
+
+  constructor(message: string, details: LockErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.lockName = details.lockName ?? null;
+    this.backend = details.backend ?? null;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  /** All own fields with bigints as decimal strings; the cause as its message. */
+  toJSON(): Record<string, unknown> {
+    const json = toJsonValue(Object.fromEntries([...Object.entries(this), ['message', this.message]])) as Record<string, unknown>;
+    if (this.cause !== undefined) json['cause'] = this.cause instanceof Error ? this.cause.message : 'unknown';
+    return json;
+  }
+}
+
+/** The wait ran out while others held it. */
+export class LockTimeoutError extends LockError {
+  override readonly code = 'LOCK_TIMEOUT';
+  readonly waitedMs: number;
+  /** Best effort: who had it when we gave up. */
+  readonly holders: readonly HolderState[];
+
+  constructor(message: string, details: LockErrorDetails & { readonly waitedMs: number; readonly holders?: readonly HolderState[] }) {
+    super(message, details);
+    this.waitedMs = details.waitedMs;
+    this.holders = details.holders ?? [];
+  }
+}
+
+/** The hold was lost, or had ended. */
+export class LockLostError extends LockError {
+  override readonly code = 'LOCK_LOST';
+  readonly reason: LostReason;
+  readonly fencingToken: FencingToken;
+  /** Set by withLock, withAll and withPermits: how the task ended after the loss. */
+  readonly outcome?: PromiseSettledResult<unknown>;
+
+  constructor(
+    message: string,
+    details: LockErrorDetails & {
+      readonly reason: LostReason;
+      readonly fencingToken?: FencingToken;
+      readonly outcome?: PromiseSettledResult<unknown>;
+    },
+  ) {
+    super(message, details);
+    this.reason = details.reason;
+    this.fencingToken = details.fencingToken ?? null;
+    if (details.outcome !== undefined) this.outcome = details.outcome;
+  }
+}
+
+/** The store was not reached in time, refused, or is not configured as it must be. Never used for "busy". */
+export class LockUnavailableError extends LockError {
+  override readonly code = 'LOCK_BACKEND_UNAVAILABLE';
+  /** false: wrong password, missing right, refused configuration: waiting cannot help, so nothing waits. */
+  readonly retryable: boolean;
+
+  constructor(message: string, details: LockErrorDetails & { readonly retryable?: boolean } = {}) {
+    super(message, details);
+    this.retryable = details.retryable ?? true;
+  }
+}
+
+/** A running task waits for what it still holds: it would wait for itself. */
+export class LockReentryError extends LockError {
+  override readonly code = 'LOCK_REENTRY';
+}
+
+/** An argument or option breaks its rule; told before any I/O. */
+export class LockArgumentError extends LockError {
+  override readonly code = 'LOCK_INVALID_ARGUMENT';
+  /** The argument or option that is wrong. */
+  readonly option: string;
+
+  constructor(message: string, details: LockErrorDetails & { readonly option: string }) {
+    super(message, details);
+    this.option = details.option;
+  }
+}
+
+/** The backend cannot do this. */
+export class LockUnsupportedError extends LockError {
+  override readonly code = 'LOCK_UNSUPPORTED';
+  readonly capability: keyof Capabilities;
+
+  constructor(message: string, details: LockErrorDetails & { readonly capability: keyof Capabilities }) {
+    super(message, details);
+    this.capability = details.capability;
+  }
+}
+
+/** The manager is closed or closing. */
+export class LockClosedError extends LockError {
+  override readonly code = 'LOCK_CLOSED';
+}
+
+/** Recognises an error of Holdfast, also one that another copy of the package made; with `code`, one of that kind. */
+export function isLockError(error: unknown): error is AnyLockError;
+export function isLockError<C extends LockErrorCode>(error: unknown, code: C): error is LockErrors[C];
+export function isLockError(error: unknown, code?: LockErrorCode): boolean {
+  if (typeof error !== 'object' || error === null || !(brand in error)) return false;
+  return code === undefined || (error as { code?: unknown }).code === code;
+}

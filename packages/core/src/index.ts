@@ -1,0 +1,26 @@
+export type { Answer, CallContext, Capabilities, HoldRef, HoldRequest, LockBackend, Stamp } from './contract/backend.js';
+export type { Clock } from './contract/clock.js';
+export type { LockChannel, LockEvent, LockEventType } from './contract/events.js';
+export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './contract/lease.js';
+export type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from './contract/manager.js';
+export type { AcquireOptions, CloseOptions, LeaseOptions, PermitCount, TryOptions } from './contract/options.js';
+export type { HealthReport, HolderState, LockKind, LockState } from './contract/state.js';
+export { checkName, MAX_NAME_BYTES } from './check-name.js';
+export { checkOptions, checkValue, MAX_DURATION_MS, type OptionRule, rule } from './check-options.js';
+export {
+  type AnyLockError,
+  isLockError,
+  LockArgumentError,
+  LockClosedError,
+  LockError,
+  type LockErrorCode,
+  type LockErrorDetails,
+  type LockErrors,
+  LockLostError,
+  LockReentryError,
+  LockTimeoutError,
+  LockUnavailableError,
+  LockUnsupportedError,
+  type LostReason,
+} from './errors.js';
+export { systemClock } from './system-clock.js';
