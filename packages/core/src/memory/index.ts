@@ -1,1 +1,2 @@
-export {};
+export { createMemoryBackend, type MemoryBackendOptions } from './memory-backend.js';
+export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from './memory-store.js';

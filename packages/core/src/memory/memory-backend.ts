@@ -1,0 +1,212 @@
+import {
+  type Answer,
+  type CallContext,
+  type Capabilities,
+  checkOptions,
+  type HoldRef,
+  type HoldRequest,
+  type LockBackend,
+  type LockKind,
+  type LockState,
+  LockUnavailableError,
+  rule,
+} from '../index.js';
+import type { Waiter, Watcher } from './lock-entry.js';
+import { createMemoryStore, type MemoryStore, type StoreCallKind, type StoreLink, storeLink, storeRule } from './memory-store.js';
+
+const NAME = 'memory';
+
+type Granted = Extract<Answer<bigint>, { granted: true }>;
+
+/** Options of `createMemoryBackend`. */
+export interface MemoryBackendOptions {
+  /**
+   * What to lock in. Backends with the same store exclude each other.
+   * @default a new store of its own
+   */
+  readonly store?: MemoryStore | undefined;
+  /**
+   * Whether those who wait stand in one queue in the store, first come first served over all its backends; while
+   * somebody is queued, a `tryAcquire` of anybody else is busy. With false they are woken in order but may be
+   * overtaken by who asks at that moment.
+   * @default true
+   */
+  readonly fair?: boolean | undefined;
+}
+
+/** The options of a memory backend and what each must be. */
+export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
+
+/**
+ * The in-process backend: locks between the tasks of one process, and the reference for what every backend does.
+ * All capabilities; holds expire by the store's clock as in a real store. A lock is never free while its holder may
+ * believe in it; nothing outlives the process.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export function createMemoryBackend(options: MemoryBackendOptions = {}): LockBackend<bigint> {
+  checkOptions('createMemoryBackend', options, memoryBackendRules);
+  return new MemoryBackend((options.store ?? createMemoryStore())[storeLink], options.fair ?? true);
+}
+
+class MemoryBackend implements LockBackend<bigint> {
+  readonly contract = 1;
+  readonly name = NAME;
+  readonly capabilities: Capabilities;
+  readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
+  readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
+  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly #link: StoreLink;
+  readonly #waits = new Set<(reason: unknown) => void>();
+  readonly #watchers = new Set<Watcher>();
+  readonly #stopListening: () => void;
+  #isClosed = false;
+
+  constructor(link: StoreLink, fair: boolean) {
+    this.#link = link;
+    this.capabilities = Object.freeze({
+      fencing: true,
+      semaphores: true,
+      readWriteLocks: true,
+      fair,
+      push: true,
+      marks: true,
+      list: true,
+      expiry: 'ttl',
+    });
+    if (fair) this.wait = (request, call) => this.#wait(request, call);
+    else this.subscribe = (request, wake) => this.#subscribe(request, wake);
+    this.marks = {
+      set: (name, retentionMs) => this.#call('setMark', [name], () => this.#link.table.marks.set(name, retentionMs)),
+      has: (name) => this.#call('hasMark', [name], () => this.#link.table.marks.has(name)),
+    };
+    this.#stopListening = link.listen({ cut: () => this.#onCut(), restored: () => this.#onRestored() });
+  }
+
+  /** The token of permits orders nothing; core shows it to nobody. */
+  attempt(requests: readonly HoldRequest[]): Promise<readonly Answer<bigint>[]> {
+    return this.#call('attempt', namesOf(requests), () => requests.map((request) => this.#link.table.attempt(this, request)));
+  }
+
+  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly boolean[]> {
+    return this.#call('renew', namesOf(holds), () => holds.map((hold) => this.#link.table.renew(hold)));
+  }
+
+  release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+    return this.#call('release', namesOf(holds), () => holds.map((hold) => this.#link.table.release(hold)));
+  }
+
+  async *list(prefix: string): AsyncIterable<LockState> {
+    yield* await this.#call('list', [prefix], () => this.#link.table.list(prefix));
+  }
+
+  inspect(name: string, kind: LockKind): Promise<LockState> {
+    return this.#call('inspect', [name], () => this.#link.table.inspect(name, kind));
+  }
+
+  forceRelease(name: string, kind: LockKind): Promise<boolean> {
+    return this.#call('forceRelease', [name], () => this.#link.table.forceRelease(name, kind));
+  }
+
+  checkHealth(): Promise<void> {
+    return this.#call('checkHealth', [], () => {});
+  }
+
+  /** Takes this backend's waiters and subscriptions out of the store; the store and its holds stay. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopListening();
+    this.#leaveQueues(closedError());
+    this.#watchers.clear();
+  }
+
+  async #call<T>(kind: StoreCallKind, names: readonly string[], perform: () => T | Promise<T>): Promise<T> {
+    if (this.#isClosed) throw closedError();
+    return this.#link.call({ kind, names }, perform);
+  }
+
+  #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
+    return this.#call('wait', [request.name], () => this.#enqueue(request, call));
+  }
+
+  #enqueue(request: HoldRequest, { signal, clock }: CallContext): Promise<Granted> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const { table } = this.#link;
+      const leave = (): void => {
+        this.#waits.delete(end);
+        signal.removeEventListener('abort', onAbort);
+      };
+      const end = (reason: unknown): void => {
+        leave();
+        reject(reason);
+        table.withdraw(waiter);
+      };
+      const onAbort = (): void => end(signal.reason);
+      const waiter: Waiter = {
+        request,
+        handOver(grant) {
+          // One signal may end several waits, and the turn came from one that it ended a moment ago.
+          if (signal.aborted) return onAbort();
+          leave();
+          const stamp = { now: clock.now(), wall: clock.wall() };
+          resolve({ granted: true, fencingToken: grant(), stamp });
+        },
+        dismiss: () => end(new LockUnavailableError('memory: the request was released while it waited', { lockName: request.name, backend: NAME })),
+      };
+      this.#waits.add(end);
+      signal.addEventListener('abort', onAbort);
+      table.enqueue(waiter);
+    });
+  }
+
+  #subscribe(request: HoldRequest, wake: () => void): { close(): void } {
+    const { table } = this.#link;
+    const watcher: Watcher = {
+      request,
+      client: this,
+      isWoken: false,
+      // A microtask later, as a message would come: never from inside the call that frees.
+      wake: () =>
+        queueMicrotask(() => {
+          if (this.#watchers.has(watcher) && this.#link.isConnected) wake();
+        }),
+    };
+    this.#watchers.add(watcher);
+    if (this.#link.isConnected) table.watch(watcher);
+    return {
+      close: () => {
+        if (this.#watchers.delete(watcher)) table.unwatch(watcher);
+      },
+    };
+  }
+
+  /** The store takes a client that is gone out of its queues. */
+  #onCut(): void {
+    this.#leaveQueues(new LockUnavailableError('memory: the connection to the store ended', { backend: NAME }));
+  }
+
+  // The last first: a turn that is given up must not go to another of this client's, which is leaving too.
+  #leaveQueues(reason: LockUnavailableError): void {
+    for (const end of [...this.#waits].reverse()) end(reason);
+    for (const watcher of [...this.#watchers].reverse()) this.#link.table.unwatch(watcher);
+  }
+
+  #onRestored(): void {
+    for (const watcher of this.#watchers) {
+      watcher.isWoken = false;
+      this.#link.table.watch(watcher);
+      // Whatever was freed in between was not told.
+      watcher.wake();
+    }
+  }
+}
+
+function namesOf(holds: readonly { readonly name: string }[]): readonly string[] {
+  return holds.map(({ name }) => name);
+}
+
+function closedError(): LockUnavailableError {
+  return new LockUnavailableError('memory: the backend is closed', { backend: NAME, retryable: false });
+}
