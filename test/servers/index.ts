@@ -1,0 +1,12 @@
+export { askRedis } from './ask-redis.js';
+export { findProcessSource, type ProcessSource } from './find-source.js';
+export { type ReservedPort, reservePort } from './free-port.js';
+export { type RedisOptions, type RedisServer, redisSpec, startRedis } from './redis.js';
+export { type RedisCluster, type RedisClusterNode, type RedisClusterOptions, startRedisCluster } from './redis-cluster.js';
+export type { RedisConfig } from './redis-config.js';
+export { type RedisReplicaOptions, type RedisWithReplica, startRedisWithReplica } from './redis-replica.js';
+export type { ServerHandle } from './server-handle.js';
+export type { ServerSource } from './server-spec.js';
+export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-script.js';
+export { type ProxyDirection, startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.js';
+export { until } from './until.js';
