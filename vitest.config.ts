@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**'],
+    // Finds or installs the servers before the first test, outside of every test's own time.
+    globalSetup: ['test/global-setup.ts'],
+    // Processes and not threads: tests stop, kill and load their own process's neighbours.
+    pool: 'forks',
+    // Leases live on timers: more test files at a time than cores would only make deadlines pass.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // A test that passes the second time has found something; it is not to be hidden.
+    retry: 0,
+    allowOnly: false,
+    passWithNoTests: false,
+    restoreMocks: true,
+  },
+});
