@@ -37,6 +37,11 @@ export class LockTable {
     return this.#entries.size;
   }
 
+  /** How many names take up memory, those with expired holds included. */
+  get retained(): number {
+    return this.#entries.size;
+  }
+
   attempt(client: object, request: HoldRequest): Answer<bigint> {
     this.#sweepSome();
     const entry = this.#open(request.name, kindOf(request.mode));

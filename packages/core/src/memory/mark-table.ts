@@ -18,6 +18,11 @@ export class MarkTable {
     return this.#expiries.size;
   }
 
+  /** How many marks take up memory, expired ones included. */
+  get retained(): number {
+    return this.#expiries.size;
+  }
+
   /** false when the mark stands already; it is then kept as long as its first setter asked, and no longer. */
   set(name: string, retentionMs: number): boolean {
     this.#sweepSome();
