@@ -43,7 +43,8 @@ function enrol(backend: LockBackend<bigint>, request: HoldRequest, log: string[]
   if (backend.wait === undefined) throw new Error('not fair');
   backend.wait(request, call(controller.signal)).then(
     () => log.push(tag),
-    (error: unknown) => log.push(`${tag}: ${error === controller.signal.reason ? 'aborted' : isLockError(error) ? error.code : String(error)}`),
+    (error: unknown) =>
+      log.push(`${tag}: ${error === controller.signal.reason ? 'aborted' : isLockError(error) ? error.code : String(error)}`),
   );
   return controller;
 }

@@ -153,7 +153,8 @@ class MemoryBackend implements LockBackend<bigint> {
           const stamp = { now: clock.now(), wall: clock.wall() };
           resolve({ granted: true, fencingToken: grant(), stamp });
         },
-        dismiss: () => end(new LockUnavailableError('memory: the request was released while it waited', { lockName: request.name, backend: NAME })),
+        dismiss: () =>
+          end(new LockUnavailableError('memory: the request was released while it waited', { lockName: request.name, backend: NAME })),
       };
       this.#waits.add(end);
       signal.addEventListener('abort', onAbort);

@@ -1,6 +1,13 @@
 import { checkOptions, type Clock, type LockKind, LockUnavailableError, systemClock } from '../index.js';
 import { LockTable } from '../memory/lock-table.js';
-import { clockRule, type MemoryStore, type MemoryStoreOptions, type StoreCall, type StoreCallKind, storeLink } from '../memory/memory-store.js';
+import {
+  clockRule,
+  type MemoryStore,
+  type MemoryStoreOptions,
+  type StoreCall,
+  type StoreCallKind,
+  storeLink,
+} from '../memory/memory-store.js';
 import { FaultyLink, type PlannedFault } from './faulty-link.js';
 
 /** Which call a fault is for: the next of this kind, the next about this name, or both. Left out: the next of all. */
@@ -46,7 +53,10 @@ export interface TestMemoryStore extends MemoryStore {
    * The next call that fits rejects with `error` (default: LOCK_BACKEND_UNAVAILABLE). With `performed` the store has acted: a lost
    * reply. Without, it never saw the request.
    */
-  failNext(filter?: StoreCallKind | CallFilter, options?: { readonly error?: Error | undefined; readonly performed?: boolean | undefined }): InjectedFault;
+  failNext(
+    filter?: StoreCallKind | CallFilter,
+    options?: { readonly error?: Error | undefined; readonly performed?: boolean | undefined },
+  ): InjectedFault;
   /**
    * Holds up the next call that fits: its request, which the store sees only after `resume()` (the default), or its
    * reply, when the store has already acted. Never resumed, it is a reply that never comes.
@@ -132,7 +142,10 @@ class FaultyStore implements TestMemoryStore {
       return resumed.passed;
     };
     const at = options.at ?? 'request';
-    const fault = this.#plan(reached.passed, { matches: matcher(filter), ...(at === 'request' ? { onRequest: stall } : { onReply: stall }) });
+    const fault = this.#plan(reached.passed, {
+      matches: matcher(filter),
+      ...(at === 'request' ? { onRequest: stall } : { onReply: stall }),
+    });
     return { ...fault, resume: () => resumed.open() };
   }
 
