@@ -1,6 +1,14 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { askRedis, reservePort, type RedisServer, startRedis, startRedisCluster, startRedisWithReplica, until } from '@holdfast/test/servers';
+import {
+  askRedis,
+  reservePort,
+  type RedisServer,
+  startRedis,
+  startRedisCluster,
+  startRedisWithReplica,
+  until,
+} from '@holdfast/test/servers';
 import { describe, expect, test } from 'vitest';
 
 /** A plain connection that only this test talks over. */
@@ -98,10 +106,14 @@ test('a cluster serves every slot, and a replica takes over for a killed master'
   const heir = cluster.replicas.find((node) => node.replicaOf === victim?.id);
   if (!victim || !heir) throw new Error('every master has a replica');
   await victim.kill();
-  await until('the replica became a master', async () => /^role:master/m.test(await askRedis(heir.port, 'INFO replication')), { timeoutMs: 20_000 });
+  await until('the replica became a master', async () => /^role:master/m.test(await askRedis(heir.port, 'INFO replication')), {
+    timeoutMs: 20_000,
+  });
   await cluster.ready();
   await victim.restart();
-  await until('the old master follows', async () => /^role:slave/m.test(await askRedis(victim.port, 'INFO replication')), { timeoutMs: 20_000 });
+  await until('the old master follows', async () => /^role:slave/m.test(await askRedis(victim.port, 'INFO replication')), {
+    timeoutMs: 20_000,
+  });
 });
 
 describe('a server given by its address', () => {
@@ -111,7 +123,9 @@ describe('a server given by its address', () => {
     try {
       await using server = await startRedis();
       expect(server.url).toBe(`redis://user:secret@127.0.0.1:${server.port}/3`);
-      expect([server.source, server.port === real.port]).toEqual(process.env['HOLDFAST_TEST_SERVERS'] ? [real.source, false] : ['address', false]);
+      expect([server.source, server.port === real.port]).toEqual(
+        process.env['HOLDFAST_TEST_SERVERS'] ? [real.source, false] : ['address', false],
+      );
       expect(await answers(server)).toBe(true);
       await server.pause();
       expect(await answers(server)).toBe(false);

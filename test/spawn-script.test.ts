@@ -48,7 +48,9 @@ test('a paused script says nothing until it goes on, and a killed one is gone', 
 test('servers and scripts end with the process that started them, even by SIGKILL, and leave no directory', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-orphans-'));
   try {
-    const parent = spawnScript<{ readonly pids: readonly number[] }>(new URL('./orphan-script.ts', import.meta.url), [], { env: { TMPDIR: directory } });
+    const parent = spawnScript<{ readonly pids: readonly number[] }>(new URL('./orphan-script.ts', import.meta.url), [], {
+      env: { TMPDIR: directory },
+    });
     const { pids } = await parent.next();
     expect(pids.every(isAlive)).toBe(true);
     await parent.kill('SIGKILL');

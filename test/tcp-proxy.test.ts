@@ -41,7 +41,12 @@ afterEach(async () => {
   await proxy.close();
 });
 
-async function open(): Promise<{ readonly socket: Socket; readonly got: () => string; readonly code: () => string | null; readonly ended: () => boolean }> {
+async function open(): Promise<{
+  readonly socket: Socket;
+  readonly got: () => string;
+  readonly code: () => string | null;
+  readonly ended: () => boolean;
+}> {
   const socket = connect({ port: proxy.port, host: proxy.host, noDelay: true });
   let text = '';
   let code: string | null = null;

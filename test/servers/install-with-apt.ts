@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { findProgram } from './find-program.js';
 import type { ServerSpec } from './server-spec.js';
@@ -44,7 +43,8 @@ export async function installWithApt(spec: ServerSpec): Promise<void> {
       output += text;
     });
   }
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`apt-get could not install ${spec.debianPackage} (exit ${code}). It printed:\n${output.slice(-4_000)}`);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0)
+    throw new Error(`apt-get could not install ${spec.debianPackage} (exit ${code}). It printed:\n${output.slice(-4_000)}`);
   console.error(`holdfast tests: ${spec.debianPackage} is installed`);
 }

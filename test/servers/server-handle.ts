@@ -103,11 +103,19 @@ export class OwnServer implements ServerHandle {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#runner.dispose().finally(() => this.#onClose());
+    this.#closing ??= this.#end();
     return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.#runner.dispose();
+    } finally {
+      await this.#onClose();
+    }
   }
 }

@@ -40,7 +40,11 @@ export interface ScriptProcess<Incoming = unknown> extends AsyncDisposable {
  *
  * @param script the script's address, `new URL('./child.ts', import.meta.url)`; for a `.ts` file the compiled one is run.
  */
-export function spawnScript<Incoming = unknown>(script: URL, args: readonly string[] = [], options: ScriptOptions = {}): ScriptProcess<Incoming> {
+export function spawnScript<Incoming = unknown>(
+  script: URL,
+  args: readonly string[] = [],
+  options: ScriptOptions = {},
+): ScriptProcess<Incoming> {
   const child = fork(compiled(fileURLToPath(script)), args, {
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -135,8 +139,8 @@ function compiled(file: string): string {
 }
 
 function readOutput(config: string): { readonly rootDir: string; readonly outDir: string } {
-  const parsed: { compilerOptions?: { rootDir?: string; outDir?: string } } = JSON.parse(readFileSync(config, 'utf8'));
-  const { rootDir, outDir } = parsed.compilerOptions ?? {};
+  const text = readFileSync(config, 'utf8');
+  const [rootDir, outDir] = ['rootDir', 'outDir'].map((option) => new RegExp(`"${option}": *"([^"]+)"`).exec(text)?.[1]);
   if (rootDir === undefined || outDir === undefined) throw new Error(`${config} names no rootDir and outDir`);
   return { rootDir, outDir };
 }

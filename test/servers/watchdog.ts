@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 
 /**
  * Waits for the end of its standard input, which the operating system closes when the test process ends, however that happens
@@ -34,7 +35,8 @@ export function startWatchdog(directory = ''): Watchdog {
   // A write to a watchdog that somebody ended must not end the tests; what it watched is then up to the handle's own close.
   child.stdin.on('error', () => {});
   child.unref();
-  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
+  // Node's pipe to a child is a socket, which keeps a process alive; its type says only Writable.
+  if (child.stdin instanceof Socket) child.stdin.unref();
   return {
     watch: (pid) => void child.stdin.write(`${pid ?? ''}\n`),
     async finish() {
