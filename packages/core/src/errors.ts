@@ -75,7 +75,7 @@ export class LockLostError extends LockError {
   readonly reason: LostReason;
   readonly fencingToken: FencingToken;
   /** Set by withLock, withAll and withPermits: how the task ended after the loss. */
-  readonly outcome?: PromiseSettledResult<unknown>;
+  declare readonly outcome?: PromiseSettledResult<unknown>;
 
   constructor(
     message: string,

@@ -1,0 +1,111 @@
+import { checkOptions, checkValue, isLockError, MAX_DURATION_MS, type OptionRule, rule } from '@holdfast/core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+const rules = {
+  ttlMs: rule.duration({ min: 1 }),
+  waitMs: rule.duration({ infinity: true }),
+  label: rule.string,
+  url: rule.secret(rule.string),
+};
+
+function refusal(options: unknown): { readonly option: string; readonly message: string } | null {
+  try {
+    checkOptions('acquire', options, rules);
+    return null;
+  } catch (error) {
+    if (isLockError(error, 'LOCK_INVALID_ARGUMENT')) return error;
+    throw error;
+  }
+}
+
+describe('checkOptions', () => {
+  it.each([
+    undefined,
+    {},
+    { ttlMs: 1 },
+    { ttlMs: undefined, label: undefined },
+    { waitMs: Number.POSITIVE_INFINITY },
+    { waitMs: 0 },
+    { label: '' },
+  ])('takes %j', (options) => {
+    expect(refusal(options)).toBeNull();
+  });
+
+  it.each([
+    ['ttlMs', { ttlMs: 0 }],
+    ['ttlMs', { ttlMs: 1.5 }],
+    ['ttlMs', { ttlMs: '1000' }],
+    ['ttlMs', { ttlMs: null }],
+    ['ttlMs', { ttlMs: Number.NaN }],
+    ['ttlMs', { ttlMs: Number.POSITIVE_INFINITY }],
+    ['ttlMs', { ttlMs: MAX_DURATION_MS + 1 }],
+    ['ttlMs', { ttlMs: 5n }],
+    ['waitMs', { waitMs: -1 }],
+    ['label', { label: 5 }],
+    ['options', null],
+    ['options', []],
+    ['options', 'ttlMs'],
+    ['options', 5],
+  ])('refuses a wrong %s (case %#)', (option, options) => {
+    expect(refusal(options)).toMatchObject({ option });
+  });
+
+  it('says the option, the value and the rule', () => {
+    expect(refusal({ ttlMs: -5 })?.message).toBe(
+      `acquire: ttlMs is -5; it must be an integer number of milliseconds from 1 to ${MAX_DURATION_MS}`,
+    );
+  });
+
+  it.each(['ttl', 'TTLMS', 'ttlms', 'ttlMS'])('asks of %s whether ttlMs was meant', (key) => {
+    expect(refusal({ [key]: 1 })).toMatchObject({ option: key, message: `acquire: unknown option "${key}"; did you mean ttlMs?` });
+  });
+
+  it('lists what is known when nothing is near', () => {
+    expect(refusal({ colour: 'red' })?.message).toContain('known options are ttlMs, waitMs, label, url');
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])('does not take %s for a known option', (key) => {
+    expect(refusal(JSON.parse(`{"${key}": 1}`))).toMatchObject({ option: key });
+  });
+
+  it('never shows a secret, right or wrong', () => {
+    expect(refusal({ url: ['redis://:hunter2@host'] })?.message).not.toContain('hunter2');
+    const lengthRule: OptionRule = rule.secret((value) => (value === 'hunter2' ? 'must be longer' : null));
+    expect(() => checkValue('connect', 'password', 'hunter2', lengthRule)).toThrow(/^connect: password is given; it must be longer$/);
+  });
+
+  it('refuses any value with a message of bounded length, and never with another error', () => {
+    fc.assert(
+      fc.property(fc.anything({ withBigInt: true, withMap: true, withDate: true, withNullPrototype: true }), (value) => {
+        const error = refusal({ ttlMs: value });
+        if (error !== null) expect(error.message.length).toBeLessThan(300);
+        else expect(value === undefined || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_DURATION_MS)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, maxLength: 300 }), (key) => {
+        fc.pre(!Object.hasOwn(rules, key));
+        expect(refusal({ [key]: 1 })?.option).toBe(key);
+      }),
+    );
+  });
+});
+
+describe('the rules', () => {
+  it.each([
+    ['integer', rule.integer(2, 4), [2, 3, 4], [1, 5, 2.5, '3', null]],
+    ['boolean', rule.boolean, [true, false], [0, 'true', null]],
+    ['string', rule.string, ['', 'x'], [1, null, ['x']]],
+    ['function', rule.function, [() => 1], [{}, 'f']],
+    ['object', rule.object, [{}, [], () => 1], [null, 1, 'x']],
+    ['array', rule.array, [[], [1]], [{ length: 0 }, 'x']],
+    ['oneOf', rule.oneOf('a', 2, false), ['a', 2, false], ['b', '2', null]],
+    ['signal', rule.signal, [new AbortController().signal], [null, {}, new AbortController(), 'abort']],
+    ['duration', rule.duration(), [0, MAX_DURATION_MS], [-1, Number.POSITIVE_INFINITY]],
+  ] as const)('%s', (_name, check, right, wrong) => {
+    for (const value of right) expect(check(value)).toBeNull();
+    for (const value of wrong) expect(check(value)).toMatch(/^must be /);
+  });
+});
