@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire, isBuiltin } from 'node:module';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { cwd } from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** The module that a name stands for is not there, as opposed to being there and failing. */
+export class ModuleMissingError extends Error {}
+
+/**
+ * Imports a module by the name that stands in the application's configuration.
+ *
+ * A plain `import(name)` would look from this package's folder. With pnpm's or Yarn's strict layouts a package that
+ * only the application depends on cannot be seen from there, so names are resolved from the working directory first.
+ *
+ * @param name a package (`acme-locks`, `@acme/locks/redis`), a path (`./locks.js`, from the working directory), or a file: URL
+ * @throws ModuleMissingError when nothing answers to the name; whatever the module throws while it loads
+ */
+export async function importModule(name: string, folder = cwd()): Promise<unknown> {
+  if (name.startsWith('file:') || isBuiltin(name)) return await load(name);
+  if (name.startsWith('.') || isAbsolute(name)) return await load(pathToFileURL(resolve(folder, name)).href);
+  const url = await resolveFrom(folder, name);
+  return await load(url ?? name);
+}
+
+async function load(specifier: string): Promise<unknown> {
+  try {
+    return await import(specifier);
+  } catch (error) {
+    // The same code also comes from a module that is there and imports something that is not: those name another one.
+    if (isCode(error, 'ERR_MODULE_NOT_FOUND') && names(error, specifier)) throw new ModuleMissingError(error.message);
+    throw error;
+  }
+}
+
+async function resolveFrom(folder: string, name: string): Promise<string | undefined> {
+  const require = createRequire(join(folder, 'package.json'));
+  try {
+    return pathToFileURL(require.resolve(name)).href;
+  } catch (error) {
+    // "exports" without a condition that require() accepts: a package for import only.
+    return isCode(error, 'ERR_PACKAGE_PATH_NOT_EXPORTED') ? await resolveForImport(folder, name) : undefined;
+  }
+}
+
+/** Node's resolution of `exports` for `import`, as far as a package for import only needs it (no patterns). */
+async function resolveForImport(folder: string, name: string): Promise<string | undefined> {
+  const [, packageName, subpath] = /^((?:@[^/]+\/)?[^/]+)(\/.*)?$/.exec(name) ?? [];
+  if (packageName === undefined) return undefined;
+  for (let at = folder; ; at = dirname(at)) {
+    const home = join(at, 'node_modules', packageName);
+    const manifest = await readFile(join(home, 'package.json'), 'utf8').catch(() => undefined);
+    if (manifest !== undefined) {
+      const { exports } = JSON.parse(manifest) as { exports?: unknown };
+      const key = `.${subpath ?? ''}`;
+      const entry =
+        isRecord(exports) && Object.keys(exports).some((path) => path.startsWith('.')) ? exports[key] : key === '.' ? exports : undefined;
+      const target = pick(entry);
+      return target === undefined ? undefined : pathToFileURL(join(home, target)).href;
+    }
+    if (dirname(at) === at) return undefined;
+  }
+}
+
+function pick(entry: unknown): string | undefined {
+  if (typeof entry === 'string') return entry;
+  if (!isRecord(entry)) return undefined;
+  for (const [condition, inner] of Object.entries(entry)) {
+    if (condition !== 'import' && condition !== 'node' && condition !== 'default') continue;
+    const found = pick(inner);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function isCode(error: unknown, code: string): error is Error {
+  return error instanceof Error && (error as { code?: unknown }).code === code;
+}
+
+/** Whether it is this specifier that was not found: loaders quote it as it is, as a path, or as its package only. */
+function names(error: Error, specifier: string): boolean {
+  const quoted = /'([^']+)'/.exec(error.message)?.[1];
+  if (specifier.startsWith('file:')) return quoted === specifier || quoted === fileURLToPath(specifier);
+  return quoted === specifier || quoted === /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
