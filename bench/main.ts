@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises';
+import process from 'node:process';
+import { parseBenchOptions, usage } from './bench-options.js';
+import { libraries } from './libraries/index.js';
+import { head, type Row, rowsOf, tableOf } from './report.js';
+import { runScenario } from './run-scenario.js';
+import { scenarios } from './scenarios/index.js';
+import { startRedisStore } from './stores/index.js';
+
+process.exitCode = await main(process.argv.slice(2));
+
+/** @returns 0 when every result was right, met targets or not; 1 when one was wrong; 2 for a wrong option */
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseBenchOptions(args);
+  if (options === 'help') {
+    console.log(usage);
+    return 0;
+  }
+  if (typeof options === 'string') {
+    console.error(options);
+    return 2;
+  }
+  const store = await startRedisStore();
+  const chosen = libraries.filter(({ id, role }) => role === 'floor' || options.library.length === 0 || options.library.includes(id));
+  const rows: Row[] = [];
+  let isWrong = false;
+  try {
+    console.log(head(store));
+    for (const scenario of scenarios.filter(({ id }) => options.only.length === 0 || options.only.includes(id))) {
+      const figures = await runScenario(scenario, chosen, store, { ...options, onProgress: showProgress });
+      showProgress('');
+      console.log(`\n${tableOf(figures)}`);
+      rows.push(...rowsOf(figures));
+      isWrong ||= figures.libraries.some((library) => figures.faultsOf(library).length > 0);
+    }
+  } finally {
+    await store.close();
+  }
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+  return isWrong ? 1 : 0;
+}
+
+/** One line that is written over, for a person; a file or a pipe gets the tables only. */
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { Figures } from './figures.js';
+import type { Library } from './library.js';
+import type { Contestant, Scenario } from './scenario.js';
+import type { Store } from './store.js';
+
+/** How a scenario is run. */
+export interface RunOptions {
+  readonly quick: boolean;
+  /** The scenario's own number when left out. */
+  readonly rounds?: number | undefined;
+  /** Called with what happens, for somebody who waits. */
+  readonly onProgress?: ((text: string) => void) | undefined;
+}
+
+/**
+ * Runs one scenario: every library enters and warms up, then all take turns, round by round. A library that fails is
+ * left out of the rounds to come and reported as wrong; the others go on.
+ */
+export async function runScenario(scenario: Scenario, libraries: readonly Library[], store: Store, options: RunOptions): Promise<Figures> {
+  const entered = libraries.filter((library) => library.backend === store.backend && library.scenarios.includes(scenario.id));
+  const figures = new Figures(scenario, entered);
+  const contestants = new Map<Library, Contestant>();
+  const runId = randomBytes(4).toString('hex');
+  let names = 0;
+  const context = { store, quick: options.quick, freshName: () => `bench:${scenario.id}:${runId}:${names++}` };
+  const attempt = async <T>(library: Library, step: string, action: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await action();
+    } catch (error) {
+      figures.fault(library, `${step} failed: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    }
+  };
+  try {
+    for (const library of entered) {
+      options.onProgress?.(`${scenario.id}: ${library.title} warms up`);
+      const contestant = await attempt(library, 'warming up', () => scenario.enter(library, context));
+      if (contestant !== null) contestants.set(library, contestant);
+    }
+    const rounds = options.rounds ?? (options.quick ? scenario.rounds.quick : scenario.rounds.full);
+    for (let round = 0; round < rounds; round++) {
+      for (const library of startingAt(entered, round)) {
+        options.onProgress?.(`${scenario.id}: round ${round + 1} of ${rounds}, ${library.title}`);
+        const contestant = contestants.get(library);
+        const sample = contestant === undefined ? null : await attempt(library, 'a round', () => contestant.round());
+        if (sample === null) contestants.delete(library);
+        figures.add(library, sample);
+        if (contestant !== undefined && sample === null) await attempt(library, 'closing', () => contestant.close());
+      }
+    }
+  } finally {
+    for (const [library, contestant] of contestants) await attempt(library, 'closing', () => contestant.close());
+  }
+  return figures;
+}
+
+/** A B C, B C A, C A B: nobody always runs after the same neighbour's leftovers. */
+function startingAt<T>(items: readonly T[], start: number): readonly T[] {
+  const first = items.length === 0 ? 0 : start % items.length;
+  return [...items.slice(first), ...items.slice(0, first)];
+}

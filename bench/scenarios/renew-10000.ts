@@ -1,0 +1,92 @@
+import { setTimeout } from 'node:timers/promises';
+import { within } from '../deadline.js';
+import type { Library } from '../library.js';
+import type { Contestant, Sample, Scenario, ScenarioContext } from '../scenario.js';
+import { sum } from '../stats.js';
+import type { ExpiryView } from '../store.js';
+import { endWorkers, startWorkers } from '../workers/worker-process.js';
+
+const leases = 10_000;
+const ttlMs = 6_000;
+/** How many holds are looked at to see renewals; all were taken alike. */
+const sampled = 200;
+
+/** One process holds 10,000 leases over several renewals: what keeping them costs the store, and the process. */
+export const renew10000: Scenario = {
+  id: 'renew-10000',
+  title: `10,000 leases of ${ttlMs / 1_000} s kept by one process`,
+  metrics: [
+    { id: 'commands', title: 'commands for 100 renewals', unit: 'commands', higherIsBetter: false },
+    { id: 'heap', title: 'heap of one lease', unit: 'KiB', higherIsBetter: false },
+    { id: 'renewals', title: 'renewals of one lease while it was watched', unit: 'renewals', higherIsBetter: true },
+  ],
+  rounds: { full: 1, quick: 1 },
+  targets: [
+    {
+      text: '<= 1 command per 100 renewals',
+      measure: (figures, library) => figures.of(library, 'commands')?.value ?? null,
+      isMet: (commands) => commands <= 1,
+    },
+    {
+      text: '<= 2 KiB of heap a lease',
+      measure: (figures, library) => figures.of(library, 'heap')?.value ?? null,
+      isMet: (kibibytes) => kibibytes <= 2,
+    },
+  ],
+  enter: async (library, context): Promise<Contestant> => ({
+    round: () => round(library, context),
+    close: async () => undefined,
+  }),
+};
+
+/** A process of its own each time: the heap is measured in it, and starts the same for everybody. */
+async function round(library: Library, { store, quick, freshName }: ScenarioContext): Promise<Sample> {
+  const { backend, address } = store;
+  const opening = { scenario: 'renew-10000', library: library.id, backend, address, options: { ttlMs } } as const;
+  const workers = await startWorkers(1, opening, ['--expose-gc']);
+  try {
+    const prefix = freshName();
+    const names = Array.from({ length: leases }, (_, index) => `${prefix}:${index}`);
+    const jobs = workers.map((worker) => worker.run(library.id, 'hold', { names, inFlight: 64 }));
+    const heap = sum(await within(30_000, 'taking 10,000 leases', Promise.all(jobs.map((job) => job.reported))));
+
+    const held = await store.expiry.find(prefix);
+    const watch = await store.watchCommands();
+    const renewals = await countRenewals(store.expiry, held.slice(0, sampled), quick ? 5_000 : 11_000);
+    const commands = sum([...(await watch.stop()).commands.values()]);
+    const left = await store.expiry.remaining(held);
+    const kept = left.filter((ms) => ms > 0).length;
+
+    for (const job of jobs) job.poke();
+    await within(30_000, 'freeing 10,000 leases', Promise.all(jobs.map((job) => job.done)));
+    const remaining = (await store.expiry.find(prefix)).length;
+    const faults = [
+      kept === leases ? null : `${kept} of ${leases} leases were still held in the store after the renewals`,
+      renewals > 0 ? null : 'no renewal was seen',
+      remaining === 0 ? null : `${remaining} leases stood in the store after they had been freed`,
+    ];
+    return {
+      values: { commands: (commands / (renewals * leases)) * 100, heap: heap / leases / 1_024, renewals },
+      faults: faults.filter((text) => text !== null),
+    };
+  } finally {
+    await endWorkers(workers);
+  }
+}
+
+/**
+ * How often a lease was renewed on average, seen from outside: what it has left has grown since the last look. So it
+ * is the same for a library that renews each by itself and one that renews all in one command.
+ */
+async function countRenewals(expiry: ExpiryView, keys: readonly string[], forMs: number): Promise<number> {
+  const end = performance.now() + forMs;
+  let before = await expiry.remaining(keys);
+  let seen = 0;
+  while (performance.now() < end) {
+    await setTimeout(ttlMs / 24);
+    const now = await expiry.remaining(keys);
+    seen += now.filter((ms, index) => ms > (before[index] ?? 0)).length;
+    before = now;
+  }
+  return seen / keys.length;
+}

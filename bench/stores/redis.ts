@@ -1,0 +1,73 @@
+import { Redis } from 'ioredis';
+import type { ExpiryView, Register, Store } from '../store.js';
+import { monitorRedis } from './redis-monitor.js';
+
+/** Long enough for any run; on a server that is not ours nothing must stay behind. */
+const leftoverMs = 10 * 60_000;
+
+/** The one way in which every library and the floor connect: ioredis with its defaults. */
+export async function connectRedis(address: string): Promise<Redis> {
+  const client = new Redis(address, { lazyConnect: true });
+  // A lost connection shows as failing commands; without a listener ioredis prints each error besides.
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** Opens the shared counter on a connection of its own. */
+export async function openRedisRegister(address: string): Promise<Register> {
+  return registerOn(await connectRedis(address));
+}
+
+/** Opens the Redis at `address`. `stop` ends what was started for it. */
+export async function openRedisStore(address: string, stop: () => Promise<void>): Promise<Store> {
+  const own = await connectRedis(address);
+  const version = /redis_version:(\S+)/.exec(await own.info('server'))?.[1] ?? 'unknown';
+  return {
+    backend: 'redis',
+    address,
+    title: `Redis ${version} at ${own.options.host}:${own.options.port}`,
+    register: registerOn(own),
+    expiry: expiryOn(own),
+    watchCommands: async () => monitorRedis(address, { address: await addressOf(own), echo: (text) => own.echo(text) }),
+    async close() {
+      own.disconnect();
+      await stop();
+    },
+  };
+}
+
+function registerOn(client: Redis): Register {
+  return {
+    read: async (name) => Number((await client.get(`${name}:register`)) ?? 0),
+    write: async (name, value) => {
+      await client.set(`${name}:register`, value, 'PX', leftoverMs);
+    },
+    ticket: async (name) => {
+      const ticket = await client.incr(`${name}:ticket`);
+      if (ticket === 1) await client.pexpire(`${name}:ticket`, leftoverMs);
+      return ticket;
+    },
+    close: async () => client.disconnect(),
+  };
+}
+
+function expiryOn(client: Redis): ExpiryView {
+  return {
+    async find(part) {
+      const keys: string[] = [];
+      for await (const page of client.scanStream({ match: `*${part}*`, count: 1_000 })) keys.push(...(page as string[]));
+      return [...new Set(keys)];
+    },
+    async remaining(keys) {
+      const pipeline = client.pipeline();
+      for (const key of keys) pipeline.pttl(key);
+      const replies = (await pipeline.exec()) ?? [];
+      return replies.map(([error, left]) => (error === null ? Number(left) : 0));
+    },
+  };
+}
+
+async function addressOf(client: Redis): Promise<string> {
+  return / addr=(\S+)/.exec(String(await client.client('INFO')))?.[1] ?? '';
+}
