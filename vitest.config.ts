@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Where .ci/run wants a report that a program can read.
+const report = process.env['HOLDFAST_TEST_REPORT'];
+
 export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
@@ -17,5 +20,6 @@ export default defineConfig({
     allowOnly: false,
     passWithNoTests: false,
     restoreMocks: true,
+    reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
   },
 });

@@ -44,7 +44,6 @@ export async function installWithApt(spec: ServerSpec): Promise<void> {
     });
   }
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  if (code !== 0)
-    throw new Error(`apt-get could not install ${spec.debianPackage} (exit ${code}). It printed:\n${output.slice(-4_000)}`);
+  if (code !== 0) throw new Error(`apt-get could not install ${spec.debianPackage} (exit ${code}). It printed:\n${output.slice(-4_000)}`);
   console.error(`holdfast tests: ${spec.debianPackage} is installed`);
 }
