@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { isLockError } from '../../index.js';
+import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
+import { describe, granted, isFree, rejectsWith } from '../expectations.js';
+
+// What a caller without types may pass.
+type Untyped = (...args: unknown[]) => unknown;
+const untyped = (target: object, method: string): Untyped => ((target as Record<string, Untyped>)[method] as Untyped).bind(target);
+
+const BAD_NAMES: readonly unknown[] = [
+  undefined,
+  null,
+  0,
+  7n,
+  true,
+  {},
+  ['a'],
+  Symbol.iterator,
+  '',
+  'x'.repeat(513),
+  '€'.repeat(171),
+  '\ud800',
+  'a\udc00b',
+  '\udc00\ud800',
+];
+const BAD_TTLS: readonly unknown[] = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '100', null, 100n];
+const BAD_WAITS: readonly unknown[] = [-1, 0.5, Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 31, '0', null];
+const BAD_LEASE_OPTIONS: readonly (readonly [option: string, values: readonly unknown[]])[] = [
+  ['ttlMs', BAD_TTLS],
+  ['renew', [0, 1, 'yes', null]],
+  ['maxHoldMs', [0, -1, 1.5, Number.NaN, 2 ** 31, '1', null]],
+  ['label', [1, null, {}]],
+  ['signal', [1, null, {}, 'abort']],
+  ['ttl', [1_000]],
+  ['waitMS', [1_000]],
+  ['timeout', [1_000]],
+];
+
+/** Wrong arguments are refused before the store is asked, by a rejection and with the option's name. */
+export const argumentCases: readonly ConformanceCase[] = [
+  conformanceCase('arguments/names', {
+    title: 'what is not a name is refused by every method that takes one',
+    async run({ manager }) {
+      for (const name of BAD_NAMES) {
+        for (const method of ['acquire', 'tryAcquire', 'inspect', 'forceRelease'] as const) {
+          await refused(() => untyped(manager, method)(name), `${method}(${String(name)})`);
+        }
+        await refused(() => untyped(manager, 'withLock')(name, neverRuns), 'withLock');
+        await refused(() => untyped(manager, 'tryWithLock')(name, neverRuns), 'tryWithLock');
+        await refused(() => untyped(manager, 'acquireAll')([name]), 'acquireAll');
+        await refused(() => untyped(manager, 'acquireAll')(['fine', name]), 'acquireAll');
+        await refused(() => untyped(manager, 'withAll')([name], neverRuns), 'withAll');
+        await refused(() => untyped(manager, 'tryAcquireEach')(['fine', name]), 'tryAcquireEach');
+        if (manager.marks !== null) {
+          await refused(() => untyped(manager.marks ?? {}, 'set')(name, { retentionMs: 100 }), 'marks.set');
+          await refused(() => untyped(manager.marks ?? {}, 'has')(name), 'marks.has');
+        }
+      }
+    },
+  }),
+
+  conformanceCase('arguments/lists-of-names', {
+    title: 'a string is not a list of names, though it can be iterated',
+    async run({ manager, name }) {
+      for (const method of ['acquireAll', 'tryAcquireEach'] as const) {
+        for (const names of [name(), null, undefined, 5, {}]) await refused(() => untyped(manager, method)(names), method);
+      }
+    },
+  }),
+
+  conformanceCase('arguments/lease-options', {
+    title: 'each option that breaks its rule is refused with its name, and unknown ones are too',
+    async run({ manager, peer, name }) {
+      const lock = name();
+      for (const [option, values] of BAD_LEASE_OPTIONS) {
+        for (const value of values) {
+          const options = { [option]: value };
+          const calls: readonly (readonly [string, () => unknown])[] = [
+            ['acquire', () => untyped(manager, 'acquire')(lock, options)],
+            ['tryAcquire', () => untyped(manager, 'tryAcquire')(lock, options)],
+            ['withLock', () => untyped(manager, 'withLock')(lock, options, neverRuns)],
+            ['tryWithLock', () => untyped(manager, 'tryWithLock')(lock, options, neverRuns)],
+            ['acquireAll', () => untyped(manager, 'acquireAll')([lock], options)],
+            ['withAll', () => untyped(manager, 'withAll')([lock], options, neverRuns)],
+            ['tryAcquireEach', () => untyped(manager, 'tryAcquireEach')([lock], options)],
+          ];
+          for (const [method, call] of calls) {
+            assert.equal(await refused(call, `${method} with ${option} ${String(value)}`), option, `${method} names another option`);
+          }
+        }
+      }
+      await granted(await (await peer()).tryAcquire(lock)).release();
+    },
+  }),
+
+  conformanceCase('arguments/wait', {
+    title: 'waitMs is an integer from 0, or Infinity, and no option of a method that cannot wait',
+    async run({ manager, name }) {
+      for (const waitMs of BAD_WAITS)
+        assert.equal(await refused(() => untyped(manager, 'acquire')(name(), { waitMs }), `waitMs ${String(waitMs)}`), 'waitMs');
+      for (const waitMs of [0, 100, Number.POSITIVE_INFINITY]) {
+        await refused(() => untyped(manager, 'tryAcquire')(name(), { waitMs }), 'tryAcquire with waitMs');
+        await refused(() => untyped(manager, 'tryWithLock')(name(), { waitMs }, neverRuns), 'tryWithLock with waitMs');
+        await refused(() => untyped(manager, 'tryAcquireEach')([name()], { waitMs }), 'tryAcquireEach with waitMs');
+      }
+    },
+  }),
+
+  conformanceCase('arguments/options-objects', {
+    title: 'options are an object or undefined; every option may be undefined',
+    async run({ manager, name }) {
+      for (const options of [null, 5, 'ttlMs', []])
+        await refused(() => untyped(manager, 'acquire')(name(), options), `options ${String(options)}`);
+      const open = { ttlMs: undefined, renew: undefined, maxHoldMs: undefined, label: undefined, signal: undefined, waitMs: undefined };
+      const leases = [
+        await manager.acquire(name(), undefined),
+        await manager.acquire(name(), open),
+        granted(await manager.tryAcquire(name(), open)),
+        await manager.acquire(name(), { maxHoldMs: Number.POSITIVE_INFINITY, waitMs: Number.POSITIVE_INFINITY, ttlMs: 2 ** 31 - 1 }),
+      ];
+      for (const lease of leases) assert.equal(await lease.release(), true);
+    },
+  }),
+
+  conformanceCase('arguments/tasks', {
+    title: 'a task that is not a function is refused before anything is taken',
+    async run({ manager, name }) {
+      const lock = name();
+      for (const task of [undefined, null, 'task', {}]) {
+        await refused(() => untyped(manager, 'withLock')(lock, {}, task), 'withLock');
+        await refused(() => untyped(manager, 'tryWithLock')(lock, {}, task), 'tryWithLock');
+        await refused(() => untyped(manager, 'withAll')([lock], {}, task), 'withAll');
+      }
+      await refused(() => untyped(manager, 'withLock')(lock), 'withLock without a task');
+      await granted(await manager.tryAcquire(lock)).release();
+    },
+  }),
+
+  conformanceCase('arguments/extend', {
+    title: 'a bad extension is refused and leaves the lease as it was',
+    async run({ manager, name }) {
+      const lease = await manager.acquire(name());
+      for (const ttlMs of BAD_TTLS) await refused(() => untyped(lease, 'extend')(ttlMs), `extend(${String(ttlMs)})`);
+      assert.equal(lease.isHeld, true);
+      assert.equal(await lease.release(), true);
+    },
+  }),
+
+  conformanceCase('arguments/permits', {
+    title: 'permits are integers from 1 to the limit of the semaphore',
+    needs: ['semaphores'],
+    async run({ manager, name }) {
+      for (const permits of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null, undefined]) {
+        throwsArgument(() => untyped(manager, 'semaphore')(name(), { permits }), `a semaphore of ${String(permits)}`);
+      }
+      throwsArgument(() => untyped(manager, 'semaphore')(name()), 'a semaphore without options');
+      throwsArgument(() => untyped(manager, 'semaphore')(name(), { permits: 1, size: 1 }), 'a semaphore with an unknown option');
+      for (const bad of ['', '\ud800', 5]) throwsArgument(() => untyped(manager, 'semaphore')(bad, { permits: 1 }), 'a bad name');
+      const semaphore = manager.semaphore(name(), { permits: 3 });
+      for (const permits of [0, -1, 1.5, Number.NaN, 4, Number.POSITIVE_INFINITY, '1', null]) {
+        await refused(() => untyped(semaphore, 'acquire')({ permits }), `acquire of ${String(permits)}`);
+        await refused(() => untyped(semaphore, 'tryAcquire')({ permits }), `tryAcquire of ${String(permits)}`);
+        await refused(() => untyped(semaphore, 'withPermits')({ permits }, neverRuns), `withPermits of ${String(permits)}`);
+        await refused(() => untyped(semaphore, 'tryWithPermits')({ permits }, neverRuns), `tryWithPermits of ${String(permits)}`);
+      }
+      await refused(() => untyped(semaphore, 'tryAcquire')({ waitMs: 0 }), 'tryAcquire with waitMs');
+      await granted(await semaphore.tryAcquire({ permits: 3 })).release();
+    },
+  }),
+
+  conformanceCase('arguments/read-write', {
+    title: 'read/write locks check names and options too',
+    needs: ['readWriteLocks'],
+    async run({ manager, name }) {
+      for (const bad of ['', '\ud800', 5, null]) throwsArgument(() => untyped(manager, 'readWriteLock')(bad), 'a bad name');
+      const lock = manager.readWriteLock(name());
+      for (const side of [lock.read, lock.write]) {
+        await refused(() => untyped(side, 'acquire')({ ttlMs: 0 }), 'acquire');
+        await refused(() => untyped(side, 'acquire')({ permits: 1 }), 'acquire with permits');
+        await refused(() => untyped(side, 'tryAcquire')({ waitMs: 1 }), 'tryAcquire');
+        await refused(() => untyped(side, 'withLock')({}, null), 'withLock');
+      }
+    },
+  }),
+
+  conformanceCase('arguments/others', {
+    title: 'list, marks and close check their options, and a refused close closes nothing',
+    async run({ manager, name }) {
+      if (manager.capabilities.list) {
+        await refused(
+          () =>
+            manager
+              .list({ prefix: 3 as unknown as string })
+              [Symbol.asyncIterator]()
+              .next(),
+          'list',
+        );
+      }
+      if (manager.marks !== null) {
+        for (const retentionMs of [-1, 1.5, Number.NaN, '1', null, undefined]) {
+          await refused(() => untyped(manager.marks ?? {}, 'set')(name(), { retentionMs }), `retentionMs ${String(retentionMs)}`);
+        }
+        await refused(() => untyped(manager.marks ?? {}, 'set')(name()), 'marks.set without options');
+      }
+      for (const drainMs of [-1, 1.5, Number.NaN, '1', null])
+        await refused(() => untyped(manager, 'close')({ drainMs }), `drainMs ${String(drainMs)}`);
+      await refused(() => untyped(manager, 'close')({ drain: 5 }), 'close with an unknown option');
+      await isFree(manager, name());
+    },
+  }),
+
+  conformanceCase('arguments/before-io', {
+    title: 'a bad argument is told as one also while the store is out of reach',
+    faults: ['disconnect', 'reconnect'],
+    async run({ manager, faults }) {
+      await faults.disconnect();
+      await rejectsWith('LOCK_INVALID_ARGUMENT', manager.acquire(''));
+      await rejectsWith('LOCK_INVALID_ARGUMENT', manager.tryAcquire('a', { ttlMs: 0 }));
+      await rejectsWith('LOCK_INVALID_ARGUMENT', manager.acquireAll(['a', '\ud800']));
+      await faults.reconnect();
+    },
+  }),
+];
+
+function neverRuns(): never {
+  assert.fail('a task ran in spite of a bad argument');
+}
+
+/** The call returns a promise that rejects with LOCK_INVALID_ARGUMENT; resolves with the option that it names. */
+async function refused(call: () => unknown, what: string): Promise<string> {
+  let promise: unknown;
+  try {
+    promise = call();
+  } catch (error) {
+    assert.fail(`${what} threw instead of rejecting: ${describe(error)}`);
+  }
+  try {
+    await promise;
+  } catch (error) {
+    if (!isLockError(error, 'LOCK_INVALID_ARGUMENT')) assert.fail(`${what}: expected LOCK_INVALID_ARGUMENT, got ${describe(error)}`);
+    assert.ok(error.option.length > 0, `${what}: the error does not name the option`);
+    return error.option;
+  }
+  assert.fail(`${what} was accepted`);
+}
+
+function throwsArgument(call: () => unknown, what: string): void {
+  try {
+    call();
+  } catch (error) {
+    if (!isLockError(error, 'LOCK_INVALID_ARGUMENT')) assert.fail(`${what}: expected LOCK_INVALID_ARGUMENT, got ${describe(error)}`);
+    return;
+  }
+  assert.fail(`${what} was accepted`);
+}

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import {
+  type Answer,
+  type CallContext,
+  type Capabilities,
+  type HoldRef,
+  type HoldRequest,
+  type LockBackend,
+  systemClock,
+} from '../../index.js';
+import { type CapabilityName, type ConformanceCase, conformanceCase } from '../conformance-case.js';
+import { delay, granted, isBusy, isFree, SOON_MS, within } from '../expectations.js';
+
+const TTL_MS = 10_000;
+
+/** Rules of the small interface behind a manager that a manager never lets show. */
+export const backendCases: readonly ConformanceCase[] = [
+  ...(['exclusive', 'read', 'write', 'permits'] as const).map((mode) =>
+    backendCase(
+      `idempotent-${mode}`,
+      `the same request twice is the same hold once (${mode})`,
+      needsOf(mode),
+      async ({ backend, name }) => {
+        const request = holdRequest(mode, name);
+        const [first] = await backend.attempt([request], callContext());
+        const [second] = await backend.attempt([request], callContext());
+        assert.equal(first?.granted, true);
+        assert.ok(second?.granted === true, 'a repeated request was refused because of its own hold');
+        assert.equal(tokenOf(second), tokenOf(first), 'a repeated request got another token');
+        assert.deepEqual(await backend.release([request], callContext()), [true]);
+        assert.deepEqual(await backend.release([request], callContext()), [false]);
+        // Whoever needs all of it gets it: nothing of the repeated request stayed.
+        const all: HoldRequest =
+          mode === 'read' ? holdRequest('write', name) : mode === 'permits' ? holdRequest('permits', name, 3) : holdRequest(mode, name);
+        const [next] = await backend.attempt([all], callContext());
+        assert.equal(next?.granted, true, 'one release left a part of a repeated request');
+        await backend.release([all], callContext());
+      },
+    ),
+  ),
+
+  backendCase('owner', 'what another owner renews or releases stays as it was', [], async ({ backend, name }) => {
+    const request = holdRequest('exclusive', name, 1, 700);
+    const stranger: HoldRef = { name, mode: 'exclusive', owner: ownerToken() };
+    assert.equal((await backend.attempt([request], callContext()))[0]?.granted, true);
+    assert.deepEqual(await backend.renew([{ ...stranger, ttlMs: 60_000 }], callContext()), [false]);
+    assert.deepEqual(await backend.release([stranger], callContext()), [false]);
+    const other = holdRequest('exclusive', name);
+    assert.equal((await backend.attempt([other], callContext()))[0]?.granted, false, "a stranger's release freed the lock");
+    if (backend.capabilities.expiry === 'ttl') {
+      await delay(1_000);
+      assert.equal((await backend.attempt([other], callContext()))[0]?.granted, true, "a stranger's renewal prolonged the hold");
+      assert.deepEqual(await backend.renew([{ ...request, ttlMs: TTL_MS }], callContext()), [false], 'an expired hold was renewed');
+      await backend.release([other], callContext());
+    }
+    await backend.release([request], callContext());
+  }),
+
+  backendCase('renew-never-shortens', 'a renewal with a shorter time leaves the longer one', [], async ({ backend, name }) => {
+    const request = holdRequest('exclusive', name);
+    await backend.attempt([request], callContext());
+    assert.deepEqual(await backend.renew([{ ...request, ttlMs: 100 }], callContext()), [true]);
+    await delay(400);
+    assert.equal(
+      (await backend.attempt([holdRequest('exclusive', name)], callContext()))[0]?.granted,
+      false,
+      'a renewal shortened the hold',
+    );
+    assert.deepEqual(await backend.release([request], callContext()), [true]);
+  }),
+
+  backendCase('batches', 'each request of a batch is answered for itself and in its place', [], async ({ backend, name }) => {
+    const names = [0, 1, 2, 3, 4].map((index) => `${name}/${index}`);
+    const held = [1, 3].map((index) => holdRequest('exclusive', granted(names[index])));
+    await backend.attempt(held, callContext());
+    const requests = names.map((one) => holdRequest('exclusive', one));
+    const answers = await backend.attempt(requests, callContext());
+    assert.deepEqual(
+      answers.map((answer) => answer.granted),
+      [true, false, true, false, true],
+    );
+    assert.deepEqual(
+      await backend.renew(
+        requests.map((request) => ({ ...request, ttlMs: TTL_MS })),
+        callContext(),
+      ),
+      [true, false, true, false, true],
+    );
+    assert.deepEqual(await backend.release(requests, callContext()), [true, false, true, false, true]);
+    assert.deepEqual(await backend.release(held, callContext()), [true, true]);
+  }),
+
+  backendCase(
+    'busy-says-how-long',
+    'busy comes with the rest of the present hold, where the store can tell',
+    [],
+    async ({ backend, name }) => {
+      const request = holdRequest('exclusive', name);
+      await backend.attempt([request], callContext());
+      const [answer] = await backend.attempt([holdRequest('exclusive', name)], callContext());
+      assert.ok(answer !== undefined && !answer.granted);
+      assert.ok(answer.remainingMs === null || (answer.remainingMs > 5_000 && answer.remainingMs <= TTL_MS), `${answer.remainingMs}`);
+      await backend.release([request], callContext());
+    },
+  ),
+
+  backendCase(
+    'released-in-the-queue',
+    'a release takes its owner out of the queue too, and so does an abort',
+    [],
+    async ({ backend, name }) => {
+      if (backend.wait === undefined) return;
+      const holder = holdRequest('exclusive', name);
+      await backend.attempt([holder], callContext());
+      const [released, aborted, patient] = [holdRequest('exclusive', name), holdRequest('exclusive', name), holdRequest('exclusive', name)];
+      const controller = new AbortController();
+      const first = backend.wait(released, callContext()).then(
+        () => 'granted',
+        () => 'ended',
+      );
+      const second = backend.wait(aborted, callContext(controller.signal)).then(
+        () => 'granted',
+        () => 'ended',
+      );
+      await delay(50);
+      const third = backend.wait(patient, callContext());
+      await delay(50);
+      await backend.release([released], callContext());
+      controller.abort(new Error('left'));
+      assert.deepEqual(await within('those that left', Promise.all([first, second])), ['ended', 'ended']);
+      assert.deepEqual(await backend.release([holder], callContext()), [true]);
+      assert.equal((await within('the one behind them', third)).granted, true);
+      assert.deepEqual(await backend.release([patient, released, aborted], callContext()), [true, false, false]);
+    },
+  ),
+
+  conformanceCase('backend/beside-a-manager', {
+    title: 'a bare backend is one more client: it and a manager exclude each other',
+    faults: ['openBackend'],
+    async run({ manager, faults, name }) {
+      const lock = name();
+      const backend = await faults.openBackend();
+      assert.equal(backend.contract, 1);
+      assert.equal(backend.name, manager.backend);
+      assert.deepEqual({ ...backend.capabilities } satisfies Capabilities, { ...manager.capabilities });
+      const request = holdRequest('exclusive', lock);
+      assert.equal((await backend.attempt([request], callContext()))[0]?.granted, true);
+      await isBusy(manager, lock);
+      assert.equal((await backend.inspect(lock, 'lock', callContext())).held, true);
+      const waiting = manager.acquire(lock, { waitMs: SOON_MS });
+      await delay(30);
+      assert.deepEqual(await backend.release([request], callContext()), [true]);
+      await (await waiting).release();
+      await isFree(manager, lock);
+    },
+  }),
+];
+
+interface BackendWorld {
+  readonly backend: LockBackend;
+  readonly name: string;
+}
+
+function backendCase(
+  id: string,
+  title: string,
+  needs: readonly CapabilityName[],
+  run: (world: BackendWorld) => Promise<void>,
+): ConformanceCase {
+  return conformanceCase(`backend/${id}`, {
+    title,
+    needs,
+    faults: ['openBackend'],
+    run: async ({ faults, name }) => run({ backend: await faults.openBackend(), name: name() }),
+  });
+}
+
+function needsOf(mode: HoldRequest['mode']): readonly CapabilityName[] {
+  if (mode === 'exclusive') return [];
+  return mode === 'permits' ? ['semaphores'] : ['readWriteLocks'];
+}
+
+function holdRequest(mode: HoldRequest['mode'], name: string, permits = 2, ttlMs = TTL_MS): HoldRequest {
+  const request = { name, owner: ownerToken(), label: 'conformance', ttlMs };
+  return mode === 'permits' ? { ...request, mode, permits, limit: 3 } : { ...request, mode };
+}
+
+function tokenOf(answer: Answer | undefined): unknown {
+  return answer?.granted ? answer.fencingToken : undefined;
+}
+
+function ownerToken(): string {
+  return crypto.randomUUID().replaceAll('-', '');
+}
+
+function callContext(signal: AbortSignal = new AbortController().signal): CallContext {
+  return { timeoutMs: 2_000, signal, clock: systemClock };
+}

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { LockEvent, LockEventType, LockManager, ManagerOptions } from '../../index.js';
+import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
+import { delay, eventually, granted, isLost, LONG_TTL_MS, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+
+/** What an observer is told, and that it can do no harm. */
+export const eventCases: readonly ConformanceCase[] = [
+  conformanceCase('events/story', {
+    title: 'waiting, granted, released, lost and each way of not being granted are told, in order',
+    async run({ manager, peer, name }) {
+      const { events, options } = recorder();
+      const observed = await peer({ ...options, label: 'observed' });
+      const lock = name();
+      const of = (type?: LockEventType): LockEvent[] =>
+        events.filter((event) => event.name === lock && (type === undefined || event.type === type));
+
+      const lease = await observed.acquire(lock);
+      await lease.release();
+      assert.deepEqual(types(of()), ['granted', 'released']);
+
+      const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
+      assert.equal(await observed.tryAcquire(lock), null);
+      await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: 30 }));
+      await observed.acquire(lock, { signal: AbortSignal.timeout(30) }).catch(() => {});
+      await eventually('three refusals are told', () => of('not-granted').length >= 3);
+      assert.deepEqual(
+        of('not-granted').map((event) => event.type === 'not-granted' && event.outcome),
+        ['busy', 'timeout', 'aborted'],
+      );
+      assert.ok(of('waiting').length >= 2);
+
+      const waiting = observed.acquire(lock, { ttlMs: 1_500, waitMs: SOON_MS });
+      await delay(50);
+      await hold.release();
+      const second = await waiting;
+      const grant = granted(of('granted').at(-1));
+      assert.ok(grant.type === 'granted' && grant.contended && grant.waitedMs >= 0 && grant.fencingToken === second.fencingToken);
+      await manager.forceRelease(lock);
+      await isLost(second, 1_400);
+      await eventually('the loss is told', () => of('lost').length === 1);
+      await second.release();
+      for (const event of of()) {
+        assert.equal(event.backend, observed.backend);
+        assert.equal(event.kind, 'lock');
+        assert.equal(event.label, 'observed');
+        assert.ok(Math.abs(event.at - Date.now()) < 60_000);
+      }
+    },
+  }),
+
+  conformanceCase('events/no-secrets', {
+    title: 'no event carries an owner token, and every event can be turned into JSON',
+    async run({ manager, peer, name }) {
+      const { events, options } = recorder();
+      const observed = await peer(options);
+      const lock = name();
+      await observed.withLock(lock, () => {});
+      const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
+      await observed.acquire(lock, { waitMs: 20 }).catch(() => {});
+      await hold.release();
+      const expired = await observed.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
+      await isLost(expired, SHORT_TTL_MS + SOON_MS);
+      if (observed.capabilities.semaphores) await observed.semaphore(lock, { permits: 2 }).withPermits(() => {});
+      await observed.close();
+      assert.ok(events.length >= 5);
+      for (const event of events) assert.doesNotMatch(JSON.stringify(event), /[0-9a-f]{32}/i);
+    },
+  }),
+
+  conformanceCase('events/channels', {
+    title: 'the same events go over the diagnostics channels',
+    async run({ peer, name }) {
+      const { events, options } = recorder();
+      const observed = await peer(options);
+      const lock = name();
+      const overheard = overhear(lock, ['granted', 'released']);
+      try {
+        await observed.withLock(lock, () => {});
+        await eventually('both were published', () => overheard.events.length === 2);
+      } finally {
+        overheard.stop();
+      }
+      assert.deepEqual(types(overheard.events), types(events.filter((event) => event.name === lock)));
+    },
+  }),
+
+  conformanceCase('events/observers-that-fail', {
+    title: 'an observer that throws or rejects hurts no lease and nobody else',
+    async run({ manager, peer, name }) {
+      const unhandled: unknown[] = [];
+      const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+      process.on('unhandledRejection', onUnhandled);
+      process.on('uncaughtException', onUnhandled);
+      try {
+        const throwing = await peer({
+          onEvent() {
+            throw new Error('an observer that throws');
+          },
+        });
+        const rejecting = await peer({ onEvent: () => Promise.reject(new Error('an observer that rejects')) });
+        for (const observed of [throwing, rejecting]) await story(observed, manager, name());
+        await delay(20);
+      } finally {
+        process.off('unhandledRejection', onUnhandled);
+        process.off('uncaughtException', onUnhandled);
+      }
+      assert.deepEqual(unhandled, []);
+    },
+  }),
+
+  conformanceCase('events/renew-failed', {
+    title: 'a renewal that fails is told while the lease is still held, then the loss',
+    faults: ['disconnect', 'reconnect'],
+    async run({ manager, faults, name }) {
+      const lease = await manager.acquire(name(), { ttlMs: 1_200, waitMs: SOON_MS });
+      const overheard = overhear(lease.name, ['renew-failed', 'lost']);
+      try {
+        await faults.disconnect();
+        await isLost(lease, 1_200 + 1_500);
+        await eventually('the loss is told', () => overheard.events.at(-1)?.type === 'lost');
+      } finally {
+        overheard.stop();
+        await faults.reconnect();
+      }
+      if (manager.capabilities.expiry === 'ttl') {
+        const [first] = overheard.events;
+        assert.ok(first?.type === 'renew-failed' && first.error.code === 'LOCK_BACKEND_UNAVAILABLE' && first.remainingMs >= 0);
+      }
+    },
+  }),
+];
+
+function recorder(): { readonly events: LockEvent[]; readonly options: ManagerOptions } {
+  const events: LockEvent[] = [];
+  return { events, options: { onEvent: (event) => events.push(event) } };
+}
+
+function overhear(name: string, wanted: readonly LockEventType[]): { readonly events: readonly LockEvent[]; stop(): void } {
+  const events: LockEvent[] = [];
+  const listen = (message: unknown): void => {
+    if ((message as LockEvent).name === name) events.push(message as LockEvent);
+  };
+  for (const type of wanted) subscribe(`holdfast:${type}`, listen);
+  return {
+    events,
+    stop() {
+      for (const type of wanted) unsubscribe(`holdfast:${type}`, listen);
+    },
+  };
+}
+
+function types(events: readonly LockEvent[]): readonly LockEventType[] {
+  return events.map((event) => event.type);
+}
+
+async function story(observed: LockManager, other: LockManager, name: string): Promise<void> {
+  assert.equal(await observed.withLock(name, () => 1), 1);
+  const hold = await other.acquire(name, { ttlMs: LONG_TTL_MS });
+  assert.equal(await observed.tryAcquire(name), null);
+  await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: 20 }));
+  await hold.release();
+  const lease = await observed.acquire(name, { ttlMs: 1_500, waitMs: SOON_MS });
+  await other.forceRelease(name);
+  await isLost(lease, 1_400);
+  assert.equal(await lease.release(), false);
+}

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import type { LockManager } from '../../index.js';
+import { type ConformanceCase, conformanceCase, type World } from '../conformance-case.js';
+import {
+  delay,
+  gate,
+  granted,
+  isLost,
+  LONG_TTL_MS,
+  Occupancy,
+  rejectsWith,
+  rejectsWithReason,
+  SHORT_TTL_MS,
+  SOON_MS,
+  watch,
+} from '../expectations.js';
+import { type Exclusive, type Primitive, primitives } from '../primitives.js';
+
+/** The same statements for everything that can be had alone. */
+export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((primitive) => [
+  exclusiveCase(primitive, 'is-taken-and-freed', 'can be taken, freed and taken again by somebody else', async ({ mine, theirs }) => {
+    const first = await mine.acquire();
+    assert.equal(first.isHeld, true);
+    assert.equal(await first.release(), true);
+    const second = granted(await theirs.tryAcquire());
+    assert.equal(await second.release(), true);
+  }),
+
+  exclusiveCase(primitive, 'excludes', 'is busy for everybody else while it is held', async ({ mine, theirs }) => {
+    const hold = await mine.acquire({ ttlMs: LONG_TTL_MS });
+    assert.equal(await theirs.tryAcquire(), null, 'a peer was let in');
+    assert.equal(await mine.tryAcquire(), null, 'another caller of the same manager was let in');
+    assert.equal((await mine.inspect()).held, true);
+    assert.equal(await hold.release(), true);
+  }),
+
+  exclusiveCase(primitive, 'busy-is-a-value', 'tryWith... tells busy from a task without a result', async ({ mine, theirs }) => {
+    assert.deepEqual(await mine.tryWithLock({}, () => undefined), { acquired: true, value: undefined });
+    assert.deepEqual(await mine.tryWithLock({}, async () => null), { acquired: true, value: null });
+    const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+    let ran = false;
+    const answer = await mine.tryWithLock({}, () => {
+      ran = true;
+    });
+    assert.equal(answer.acquired, false);
+    assert.equal(ran, false, 'the task ran without the hold');
+    await hold.release();
+  }),
+
+  exclusiveCase(
+    primitive,
+    'wait-runs-out',
+    'a wait that runs out while it is held is LOCK_TIMEOUT, after the wait',
+    async ({ mine, theirs }) => {
+      const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+      const start = performance.now();
+      const error = await rejectsWith('LOCK_TIMEOUT', mine.acquire({ waitMs: 150 }));
+      // Timers of Node may fire a millisecond early.
+      assert.ok(performance.now() - start >= 145, 'gave up before the wait had run out');
+      assert.ok(error.waitedMs >= 145, `says that it waited ${error.waitedMs} ms`);
+      assert.equal(hold.isHeld, true);
+      await hold.release();
+    },
+  ),
+
+  exclusiveCase(
+    primitive,
+    'one-attempt',
+    'waitMs 0 is exactly one attempt: it takes what is free and gives up at once otherwise',
+    async ({ mine, theirs }) => {
+      const hold = await mine.acquire({ waitMs: 0, ttlMs: LONG_TTL_MS });
+      await rejectsWith('LOCK_TIMEOUT', theirs.acquire({ waitMs: 0 }));
+      await hold.release();
+    },
+  ),
+
+  exclusiveCase(
+    primitive,
+    'hand-over',
+    'a waiter gets it when it is freed, from the same manager and from a peer',
+    async ({ mine, theirs }) => {
+      const first = await mine.acquire({ ttlMs: LONG_TTL_MS });
+      const second = watch(theirs.acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS }));
+      await delay(30);
+      assert.equal(second.settled, false, 'a waiter did not wait');
+      await first.release();
+      const held = await second.promise;
+      const third = watch(theirs.acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS }));
+      await delay(30);
+      assert.equal(third.settled, false, 'a waiter of the same manager did not wait');
+      await held.release();
+      assert.equal(await (await third.promise).release(), true);
+    },
+  ),
+
+  exclusiveCase(
+    primitive,
+    'expires',
+    'a hold that is not renewed ends at its deadline, never before a waiter has it',
+    async ({ mine, theirs }) => {
+      const first = await mine.acquire({ ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
+      const second = await theirs.acquire({ ttlMs: LONG_TTL_MS, waitMs: SHORT_TTL_MS + SOON_MS });
+      assert.equal(first.isHeld, false, 'two holders at once');
+      await isLost(first);
+      assert.equal(await first.release(), false, 'a release after the end says that it freed something');
+      await rejectsWith('LOCK_LOST', first.extend());
+      assert.equal(second.isHeld, true);
+      assert.equal(await mine.tryAcquire(), null, 'a stale release or extend freed the next holder');
+      assert.equal(await second.release(), true);
+    },
+  ),
+
+  exclusiveCase(primitive, 'load', 'never has two holders under load', async ({ world, mine, theirs, name }) => {
+    const third = primitive.of(await world.peer(), name);
+    const inside = new Occupancy();
+    const work = async (lock: Exclusive): Promise<void> => {
+      for (let round = 0; round < 4; round++) {
+        await lock.withLock({ waitMs: 2 * SOON_MS, ttlMs: LONG_TTL_MS }, () => inside.during(1, () => delay(round % 2)));
+      }
+    };
+    await Promise.all([mine, theirs, third].flatMap((lock) => [work(lock), work(lock), work(lock)]));
+    assert.equal(inside.most, 1);
+  }),
+
+  exclusiveCase(
+    primitive,
+    'abort-while-waiting',
+    "an abort ends the wait with the signal's own reason and leaves nothing",
+    async ({ mine, theirs }) => {
+      const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+      const controller = new AbortController();
+      const reason = new Error('the caller has left');
+      const waiting = mine.acquire({ signal: controller.signal });
+      setTimeout(() => controller.abort(reason), 30);
+      await rejectsWithReason(reason, waiting);
+      assert.equal(hold.isHeld, true);
+      await hold.release();
+      const next = await theirs.acquire({ waitMs: SOON_MS });
+      assert.equal(await next.release(), true);
+    },
+  ),
+
+  exclusiveCase(primitive, 'with', 'with... runs the task under the hold, answers its value and frees it', async ({ mine, theirs }) => {
+    const value = await mine.withLock({ ttlMs: LONG_TTL_MS }, async (hold) => {
+      assert.equal(hold.isHeld, true);
+      assert.equal(await theirs.tryAcquire(), null);
+      return 42;
+    });
+    assert.equal(value, 42);
+    const failure = new Error('the task failed');
+    await rejectsWithReason(
+      failure,
+      mine.withLock({}, () => Promise.reject(failure)),
+    );
+    await granted(await theirs.tryAcquire()).release();
+  }),
+
+  exclusiveCase(primitive, 'release-once', 'a second release frees nobody else', async ({ mine, theirs }) => {
+    const first = await mine.acquire();
+    assert.deepEqual(await Promise.all([first.release(), first.release()]), [true, true]);
+    const second = granted(await mine.tryAcquire({ ttlMs: LONG_TTL_MS }));
+    assert.equal(await first.release(), true, 'a repeated release answers what the first one answered');
+    assert.equal(await theirs.tryAcquire(), null, 'a repeated release freed the next holder');
+    assert.equal(await second.release(), true);
+  }),
+
+  exclusiveCase(primitive, 'dispose', 'await using frees it', async ({ mine, theirs }) => {
+    const hold = await mine.acquire({ ttlMs: LONG_TTL_MS });
+    await hold[Symbol.asyncDispose]();
+    assert.equal(hold.isHeld, false);
+    await granted(await theirs.tryAcquire()).release();
+  }),
+
+  exclusiveCase(primitive, 'close', 'closing its manager frees it and ends the wait for it', async ({ world, mine, name }) => {
+    const peer = await world.peer();
+    const theirs = primitive.of(peer, name);
+    const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+    const waiting = rejectsWith('LOCK_CLOSED', theirs.acquire());
+    const next = mine.acquire({ waitMs: 2 * SOON_MS });
+    await peer.close();
+    await waiting;
+    assert.equal((await isLost(hold)).reason, 'closed');
+    assert.equal(await (await next).release(), true);
+  }),
+
+  ...(primitive.forcible ? forcibleCases(primitive) : []),
+]);
+
+function forcibleCases(primitive: Primitive): readonly ConformanceCase[] {
+  return [
+    exclusiveCase(
+      primitive,
+      'forced',
+      'a forced release frees it, and a stale release or extend leaves the next holder alone',
+      async ({ mine, theirs }) => {
+        const first = await mine.acquire({ ttlMs: LONG_TTL_MS });
+        assert.equal(await theirs.forceRelease(), true);
+        // The same manager: the next hold must not be mistaken for the first one.
+        const second = granted(await mine.tryAcquire({ ttlMs: LONG_TTL_MS }));
+        assert.equal(await first.release(), false, 'the stale release says that it freed something');
+        await rejectsWith('LOCK_LOST', first.extend());
+        assert.equal(await theirs.tryAcquire(), null, 'the stale release freed the next holder');
+        assert.equal((await theirs.inspect()).held, true);
+        assert.equal(await second.release(), true);
+      },
+    ),
+
+    exclusiveCase(primitive, 'stale-extend', 'a stale extend is refused and does not touch the next holder', async ({ mine, theirs }) => {
+      const first = await mine.acquire({ ttlMs: LONG_TTL_MS });
+      assert.equal(await theirs.forceRelease(), true);
+      const second = await theirs.acquire({ ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
+      await rejectsWith('LOCK_LOST', first.extend(LONG_TTL_MS));
+      assert.equal((await isLost(first)).code, 'LOCK_LOST');
+      const next = await mine.acquire({ waitMs: SHORT_TTL_MS + SOON_MS });
+      assert.equal(second.isHeld, false, 'two holders at once');
+      await next.release();
+    }),
+
+    exclusiveCase(primitive, 'told-of-force', 'the holder is told of a forced release by its next renewal', async ({ mine, theirs }) => {
+      const hold = await mine.acquire({ ttlMs: 1_500, waitMs: SOON_MS });
+      assert.equal(await theirs.forceRelease(), true);
+      const lost = await isLost(hold, 1_400);
+      assert.ok(lost.reason === 'forced' || lost.reason === 'taken', `the reason is ${lost.reason}`);
+      assert.equal(await hold.release(), false);
+    }),
+  ];
+}
+
+interface ExclusiveWorld {
+  readonly world: World<never>;
+  readonly manager: LockManager;
+  readonly name: string;
+  readonly mine: Exclusive;
+  readonly theirs: Exclusive;
+}
+
+function exclusiveCase(primitive: Primitive, id: string, title: string, run: (world: ExclusiveWorld) => Promise<void>): ConformanceCase {
+  return conformanceCase(`exclusive/${primitive.id}/${id}`, {
+    title: `${primitive.title}: ${title}`,
+    needs: primitive.needs,
+    async run(world) {
+      const name = world.name();
+      const peer = await world.peer();
+      await primitive.prepare(peer, name);
+      await run({ world, manager: world.manager, name, mine: primitive.of(world.manager, name), theirs: primitive.of(peer, name) });
+    },
+  });
+}
+
+// All kinds at once, so that the time is waited for once.
+export const renewalOfAllKinds: ConformanceCase = conformanceCase('exclusive/all/renewed', {
+  title: 'every primitive is renewed for as long as it is held',
+  async run(world) {
+    const peer = await world.peer();
+    const held = await Promise.all(
+      primitives
+        .filter((primitive) => primitive.needs.every((need) => world.manager.capabilities[need]))
+        .map(async (primitive) => {
+          const name = world.name();
+          await primitive.prepare(peer, name);
+          const hold = await primitive.of(world.manager, name).acquire({ ttlMs: 900, waitMs: SOON_MS });
+          return { primitive, hold, theirs: primitive.of(peer, name) };
+        }),
+    );
+    const over = gate();
+    setTimeout(over.open, 1_700);
+    await over.opened;
+    for (const { primitive, hold, theirs } of held) {
+      assert.equal(hold.isHeld, true, `${primitive.title} was lost`);
+      assert.ok(hold.remainingMs > 0 && hold.remainingMs <= 900);
+      assert.equal(await theirs.tryAcquire(), null, `${primitive.title} was free while it was held`);
+      assert.equal(await hold.release(), true, `${primitive.title} was not there any more`);
+    }
+  },
+});

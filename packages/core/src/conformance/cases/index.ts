@@ -1,0 +1,53 @@
+import type { ConformanceCase } from '../conformance-case.js';
+import { abortCases } from './abort.js';
+import { crashCases, residueCases } from './aftermath.js';
+import { argumentCases } from './arguments.js';
+import { backendCases } from './backend.js';
+import { closeCases } from './close.js';
+import { deadlineCases } from './deadline.js';
+import { eventCases } from './events.js';
+import { exclusiveCases, renewalOfAllKinds } from './exclusive.js';
+import { fencingCases } from './fencing.js';
+import { inspectionCases } from './inspection.js';
+import { kindCases } from './kinds.js';
+import { leaseCases } from './leases.js';
+import { manyCases } from './many.js';
+import { markCases } from './marks.js';
+import { nameCases } from './names.js';
+import { outcomeCases } from './outcomes.js';
+import { readWriteCases } from './read-write.js';
+import { reentryCases } from './reentry.js';
+import { renewalCases } from './renewal.js';
+import { semaphoreCases } from './semaphores.js';
+import { unavailableCases } from './unavailable.js';
+import { waitingCases } from './waiting.js';
+import { withLockCases } from './with-lock.js';
+
+/** Every case there is, in the order in which a reader would want them to fail. */
+export const allCases: readonly ConformanceCase[] = [
+  ...outcomeCases,
+  ...exclusiveCases,
+  renewalOfAllKinds,
+  ...argumentCases,
+  ...nameCases,
+  ...kindCases,
+  ...leaseCases,
+  ...renewalCases,
+  ...deadlineCases,
+  ...abortCases,
+  ...unavailableCases,
+  ...fencingCases,
+  ...semaphoreCases,
+  ...readWriteCases,
+  ...manyCases,
+  ...waitingCases,
+  ...reentryCases,
+  ...withLockCases,
+  ...closeCases,
+  ...inspectionCases,
+  ...markCases,
+  ...eventCases,
+  ...residueCases,
+  ...crashCases,
+  ...backendCases,
+];

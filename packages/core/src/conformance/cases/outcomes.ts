@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
+import { granted, isBusy, isFree, LONG_TTL_MS, rejectsWith, rejectsWithReason, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
+
+/** Busy, timed out, aborted, unavailable and lost are never taken for one another. */
+export const outcomeCases: readonly ConformanceCase[] = [
+  conformanceCase('outcomes/five', {
+    title: 'busy, timeout, aborted, lost and granted are told apart on one name',
+    async run({ manager, peer, name }) {
+      const lock = name();
+      const other = await peer();
+      const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
+      assert.equal(await manager.tryAcquire(lock), null);
+      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 20 }));
+      await rejectsWithReason('gone', manager.acquire(lock, { signal: AbortSignal.abort('gone') }));
+      assert.equal(await manager.forceRelease(lock), true);
+      const taken = granted(await manager.tryAcquire(lock));
+      await rejectsWith('LOCK_LOST', hold.extend());
+      assert.equal(taken.isHeld, true);
+      await taken.release();
+    },
+  }),
+
+  conformanceCase('outcomes/timeout-says-who', {
+    title: 'a timeout says for what, how long, and who had it as far as is known',
+    async run({ manager, peer, name }) {
+      const lock = name();
+      const other = await peer({ label: 'the other side' });
+      const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const error = await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 60 }));
+      assert.equal(error.lockName, lock);
+      assert.equal(error.backend, manager.backend);
+      assert.ok(error.waitedMs >= 55 && error.waitedMs < SOON_MS, `waitedMs is ${error.waitedMs}`);
+      for (const holder of error.holders) assert.equal(holder.label, 'the other side');
+      JSON.stringify(error);
+      await hold.release();
+    },
+  }),
+
+  conformanceCase('outcomes/wait-options', {
+    title: "the manager's own waitMs and ttlMs are the defaults of its calls, and a call's win",
+    options: { waitMs: 40, ttlMs: 5_000 },
+    async run({ manager, peer, name }) {
+      const lock = name();
+      const mine = await manager.acquire(lock);
+      assert.ok(mine.remainingMs <= 5_000 && mine.remainingMs > 1_000, `remainingMs is ${mine.remainingMs}`);
+      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock));
+      await mine.release();
+      const longer = await manager.acquire(lock, { ttlMs: LONG_TTL_MS, waitMs: undefined, renew: undefined });
+      assert.ok(longer.remainingMs > 10_000, `remainingMs is ${longer.remainingMs}`);
+      await longer.release();
+      await isFree(await peer(), lock);
+    },
+  }),
+
+  conformanceCase('outcomes/infinite-wait', {
+    title: 'without a waitMs a wait has no end of its own',
+    async run({ manager, peer, name }) {
+      const lock = name();
+      const hold = await (await peer()).acquire(lock, { ttlMs: LONG_TTL_MS });
+      const waiting = manager.acquire(lock, { waitMs: Number.POSITIVE_INFINITY });
+      setTimeout(() => void hold.release(), 200);
+      assert.equal(await (await within('the waiter', waiting)).release(), true);
+    },
+  }),
+
+  conformanceCase('outcomes/wait-and-expiry', {
+    title: 'a wait longer than the rest of a dead hold succeeds, a shorter one is a timeout',
+    async run({ manager, peer, name }) {
+      const lock = name();
+      const dead = await (await peer()).acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
+      const [short, long] = await Promise.allSettled([
+        manager.acquire(lock, { waitMs: 50 }),
+        manager.acquire(lock, { waitMs: SHORT_TTL_MS + SOON_MS }),
+      ]);
+      assert.equal(short.status, 'rejected');
+      assert.equal(long.status, 'fulfilled');
+      assert.equal(dead.isHeld, false);
+      if (long.status === 'fulfilled') await long.value.release();
+    },
+  }),
+
+  conformanceCase('outcomes/many-names', {
+    title: 'names do not get into each other: one held name leaves a hundred others free',
+    async run({ manager, peer, name }) {
+      const base = name();
+      const other = await peer();
+      const hold = await manager.acquire(`${base}/0`, { ttlMs: LONG_TTL_MS });
+      const leases = await Promise.all(Array.from({ length: 100 }, (_, i) => other.tryAcquire(`${base}/${i + 1}`)));
+      assert.ok(leases.every((lease) => lease !== null));
+      await isBusy(other, `${base}/0`);
+      assert.deepEqual(
+        await Promise.all(leases.map((lease) => lease?.release())),
+        leases.map(() => true),
+      );
+      assert.equal(await hold.release(), true);
+    },
+  }),
+];

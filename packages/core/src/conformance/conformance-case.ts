@@ -1,0 +1,56 @@
+import type { Capabilities, LockManager, ManagerOptions } from '../index.js';
+import type { ConformanceFaults, FaultName } from './harness.js';
+
+/** A capability that a backend has or lacks. */
+export type CapabilityName = Exclude<keyof Capabilities, 'expiry'>;
+
+/** What the body of a case works with. */
+export interface World<F extends FaultName = FaultName> {
+  readonly manager: LockManager;
+  /** One more independent client of the same store. */
+  peer(options?: ManagerOptions): Promise<LockManager>;
+  readonly faults: Pick<Required<ConformanceFaults>, F>;
+  /** A fresh random name, ending in `suffix`. */
+  name(suffix?: string): string;
+}
+
+/** One statement about every lock manager, as plain data. */
+export interface ConformanceCase {
+  /** Stable: `topic/what-is-so`. */
+  readonly id: string;
+  readonly topic: string;
+  readonly title: string;
+  /** Where the backend lacks one of these, the case checks instead that it says so. */
+  readonly needs: readonly CapabilityName[];
+  /** Where the harness lacks one of these, the case is not registered. */
+  readonly faults: readonly FaultName[];
+  /** Options of `world.manager`. */
+  readonly options: ManagerOptions;
+  readonly timeoutMs: number;
+  run(world: World): Promise<void>;
+}
+
+/** How a case is written down; what is left out has the obvious default. */
+export interface CaseSpec<F extends FaultName> {
+  readonly title: string;
+  readonly needs?: readonly CapabilityName[];
+  readonly faults?: readonly F[];
+  readonly options?: ManagerOptions;
+  /** @default 15_000, far above what any case takes: it only ends a hang */
+  readonly timeoutMs?: number;
+  run(world: World<F>): Promise<void>;
+}
+
+/** Makes a case; `world.faults` has exactly what `spec.faults` names. */
+export function conformanceCase<const F extends FaultName = never>(id: string, spec: CaseSpec<F>): ConformanceCase {
+  return {
+    id,
+    topic: id.slice(0, id.indexOf('/')),
+    title: spec.title,
+    needs: spec.needs ?? [],
+    faults: spec.faults ?? [],
+    options: spec.options ?? {},
+    timeoutMs: spec.timeoutMs ?? 15_000,
+    run: ({ manager, peer, faults, name }) => spec.run({ manager, peer, faults, name }),
+  };
+}

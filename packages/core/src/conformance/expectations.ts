@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { type Hold, isLockError, type LockErrorCode, type LockErrors, type LockLostError, type LockManager } from '../index.js';
+
+/**
+ * The time to live of holds that a case lets expire: long enough that a busy machine still takes the hold within a
+ * third of it, short enough to wait for.
+ */
+export const SHORT_TTL_MS = 600;
+/** Within this, whatever is promised to happen "soon" must have happened, also on a busy machine. */
+export const SOON_MS = 4_000;
+/** The time to live of holds that must not end by themselves during a case. */
+export const LONG_TTL_MS = 60_000;
+
+/** Waits; only for what cannot be waited for by a condition, such as that nothing happens. */
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The promise, or a failure naming `what` when it has not settled in `ms`. */
+export async function within<T>(what: string, promise: PromiseLike<T>, ms = SOON_MS): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new assert.AssertionError({ message: `${what} has not settled after ${ms} ms` })), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks again and again until `condition` holds. */
+export async function eventually(what: string, condition: () => boolean | Promise<boolean>, ms = SOON_MS): Promise<void> {
+  const end = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > end) assert.fail(`not so after ${ms} ms: ${what}`);
+    await delay(10);
+  }
+}
+
+/** The call rejects, within `ms`, with an error of Holdfast that has this code. */
+export async function rejectsWith<C extends LockErrorCode>(code: C, call: PromiseLike<unknown>, ms = SOON_MS): Promise<LockErrors[C]> {
+  const error = await rejection(call, ms);
+  if (!isLockError(error, code)) assert.fail(`expected a rejection with ${code}, got ${describe(error)}`);
+  return error;
+}
+
+/** The call rejects with this very value. */
+export async function rejectsWithReason(reason: unknown, call: PromiseLike<unknown>, ms = SOON_MS): Promise<void> {
+  const error = await rejection(call, ms);
+  assert.ok(Object.is(error, reason), `expected the signal's own reason, got ${describe(error)}`);
+}
+
+async function rejection(call: PromiseLike<unknown>, ms: number): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = await within('the call', call, ms);
+  } catch (error) {
+    return error;
+  }
+  assert.fail(`expected a rejection, got ${describe(value)}`);
+}
+
+/** What was thrown or answered, for a message. */
+export function describe(value: unknown): string {
+  if (isLockError(value)) return `${value.code} (${value.message})`;
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (typeof value === 'object' && value !== null) return 'isHeld' in value ? 'a lease' : `a ${value.constructor?.name ?? 'object'}`;
+  return String(value);
+}
+
+/** The hold is told that it is lost, within `ms`; resolves with the reason of the signal. */
+export async function isLost(hold: Hold, ms = SOON_MS): Promise<LockLostError> {
+  if (!hold.signal.aborted) {
+    await within(
+      'the signal of a lost hold',
+      new Promise<void>((resolve) => hold.signal.addEventListener('abort', () => resolve(), { once: true })),
+      ms,
+    );
+  }
+  assert.equal(hold.isHeld, false, 'a lost hold says that it is held');
+  assert.equal(hold.remainingMs, 0, 'a lost hold says that time remains');
+  const reason: unknown = hold.signal.reason;
+  if (!isLockError(reason, 'LOCK_LOST')) assert.fail(`the signal of a lost hold has the reason ${describe(reason)}`);
+  return reason;
+}
+
+/** Somebody has the lock: one attempt says busy. */
+export async function isBusy(manager: LockManager, name: string): Promise<void> {
+  const lease = await manager.tryAcquire(name, { ttlMs: LONG_TTL_MS });
+  if (lease === null) return;
+  await lease.release();
+  assert.fail('the lock was granted though somebody has it');
+}
+
+/** Nobody has the lock, or whoever has it is about to free it: it can be taken within `ms`, and is freed again. */
+export async function isFree(manager: LockManager, name: string, ms = SOON_MS): Promise<void> {
+  const lease = await manager.acquire(name, { waitMs: ms, ttlMs: LONG_TTL_MS }).catch((error: unknown) => {
+    assert.fail(`the lock should be free, but: ${describe(error)}`);
+  });
+  assert.equal(await lease.release(), true);
+}
+
+/** The lease, where null would mean busy. */
+export function granted<T>(lease: T | null | undefined, what = 'a free lock was refused'): T {
+  assert.ok(lease !== null && lease !== undefined, what);
+  return lease;
+}
+
+/** A promise that the case itself settles. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+export function gate(): Gate {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+/** Keeps the outcome of a promise at hand without leaving its rejection unhandled. */
+export interface Watched<T> {
+  readonly settled: boolean;
+  readonly promise: Promise<T>;
+}
+export function watch<T>(promise: Promise<T>): Watched<T> {
+  const watched = { settled: false, promise };
+  const done = (): void => {
+    watched.settled = true;
+  };
+  promise.then(done, done);
+  return watched;
+}
+
+/** Counts who is inside, and remembers the most there ever were. */
+export class Occupancy {
+  #now = 0;
+  #most = 0;
+
+  get most(): number {
+    return this.#most;
+  }
+
+  async during(weight: number, inside: () => Promise<void>): Promise<void> {
+    this.#now += weight;
+    this.#most = Math.max(this.#most, this.#now);
+    try {
+      await inside();
+    } finally {
+      this.#now -= weight;
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import {
+  type CallContext,
+  type FencingToken,
+  type HoldRef,
+  type HoldRequest,
+  type LockBackend,
+  type LockKind,
+  LockUnavailableError,
+} from '../index.js';
+
+/** A backend whose connection can be disturbed, and how. */
+export interface FaultyBackend<F extends FencingToken = FencingToken> {
+  readonly backend: LockBackend<F>;
+  readonly faults: InjectedFaults;
+}
+
+/** What `injectFaults` can do to one backend; the first six are `ConformanceFaults` as they stand. */
+export interface InjectedFaults {
+  disconnect(): Promise<void>;
+  reconnect(): Promise<void>;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  loseNextReply(): Promise<void>;
+  requests(): Promise<number>;
+  /** The client is gone for good; for `ConformanceFaults.crash`. */
+  crash(): void;
+}
+
+/**
+ * Puts a gate in front of a backend, so that a harness without a network of its own has faults: whatever passes
+ * between core and the backend is one message. What happens between a driver and its server, such as commands that
+ * are sent again after a reconnect, it cannot show: for that cut the real connection.
+ */
+export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): FaultyBackend<F> {
+  const gate = new Gate(backend.name);
+  const writing = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, true);
+  const reading = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, false);
+  const { marks, wait, subscribe, list, partition, onLost } = backend;
+  const faulty: LockBackend<F> = {
+    contract: backend.contract,
+    name: backend.name,
+    capabilities: backend.capabilities,
+    get sessionMs() {
+      return backend.sessionMs ?? Number.POSITIVE_INFINITY;
+    },
+    attempt: (requests, call) => writing(call, (inner) => backend.attempt(requests, inner)),
+    renew: (holds, call) => writing(call, (inner) => backend.renew(holds, inner)),
+    release: (holds: readonly HoldRef[], call) => writing(call, (inner) => backend.release(holds, inner)),
+    inspect: (name: string, kind: LockKind, call) => reading(call, (inner) => backend.inspect(name, kind, inner)),
+    forceRelease: (name: string, kind: LockKind, call) => reading(call, (inner) => backend.forceRelease(name, kind, inner)),
+    checkHealth: (call) => reading(call, (inner) => backend.checkHealth(inner)),
+    close: () => backend.close(),
+    ...(partition && { partition: (name: string) => partition.call(backend, name) }),
+    ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
+    ...(wait && { wait: (request: HoldRequest, call: CallContext) => writing(call, (inner) => wait.call(backend, request, inner)) }),
+    ...(subscribe && {
+      subscribe: (request: HoldRequest, wake: () => void) =>
+        gate.keep(() => subscribe.call(backend, request, () => gate.whenOpen(wake)), wake),
+    }),
+    ...(marks && {
+      marks: {
+        set: (name: string, retentionMs: number, call: CallContext) => reading(call, (inner) => marks.set(name, retentionMs, inner)),
+        has: (name: string, call: CallContext) => reading(call, (inner) => marks.has(name, inner)),
+      },
+    }),
+    ...(list && {
+      async *list(prefix: string, call: CallContext) {
+        await reading(call, async () => {});
+        yield* list.call(backend, prefix, call);
+      },
+    }),
+  };
+  if (backend.capabilities.expiry === 'ttl') delete (faulty as { sessionMs?: number }).sessionMs;
+  return {
+    backend: faulty,
+    faults: {
+      disconnect: async () => gate.cut(),
+      reconnect: async () => gate.restore(),
+      freeze: async () => gate.freeze(),
+      thaw: async () => gate.thaw(),
+      loseNextReply: async () => gate.loseNextReply(),
+      requests: async () => gate.requests,
+      crash: () => gate.cut(),
+    },
+  };
+}
+
+interface Subscription {
+  readonly open: () => { close(): void };
+  readonly wake: () => void;
+  opened: { close(): void } | null;
+}
+
+/** Where every message passes: open, frozen (held up both ways) or cut. */
+class Gate {
+  requests = 0;
+  readonly #backend: string;
+  #isCut = false;
+  #isReplyLost = false;
+  #frozen: (() => void)[] | null = null;
+  readonly #pending = new Set<AbortController>();
+  readonly #failing = new Set<(error: Error) => void>();
+  readonly #subscriptions = new Set<Subscription>();
+
+  constructor(backend: string) {
+    this.#backend = backend;
+  }
+
+  pass<T>(call: CallContext, perform: (call: CallContext) => Promise<T>, canLoseReply: boolean): Promise<T> {
+    this.requests += 1;
+    return new Promise<T>((resolve, reject) => {
+      if (this.#isCut) return reject(this.#ended());
+      const connection = new AbortController();
+      const fail = (error: unknown): void => {
+        settle();
+        reject(error);
+      };
+      const settle = (): void => {
+        this.#pending.delete(connection);
+        this.#failing.delete(fail);
+      };
+      this.#pending.add(connection);
+      this.#failing.add(fail);
+      const isLost = canLoseReply && this.#isReplyLost;
+      if (isLost) this.#isReplyLost = false;
+      this.whenOpen(() => {
+        // Cut while it waited to be sent: it never arrives.
+        if (!this.#failing.has(fail)) return;
+        // The connection's end ends a wait in the store; the caller's own signal does as ever.
+        const signal = AbortSignal.any([call.signal, connection.signal]);
+        perform({ ...call, signal }).then(
+          (answer) => this.whenOpen(() => (isLost ? fail(this.#ended()) : (settle(), resolve(answer)))),
+          (error: unknown) => this.whenOpen(() => fail(error)),
+        );
+      });
+    });
+  }
+
+  /** Now, or after the thaw; never once the connection is cut. */
+  whenOpen(go: () => void): void {
+    if (this.#isCut) return;
+    if (this.#frozen === null) go();
+    else this.#frozen.push(go);
+  }
+
+  /** A subscription that ends with its connection, and is made again with the next one. */
+  keep(open: () => { close(): void }, wake: () => void): { close(): void } {
+    const subscription: Subscription = { open, wake, opened: this.#isCut ? null : open() };
+    this.#subscriptions.add(subscription);
+    return {
+      close: () => {
+        this.#subscriptions.delete(subscription);
+        subscription.opened?.close();
+      },
+    };
+  }
+
+  freeze(): void {
+    this.#frozen ??= [];
+  }
+
+  thaw(): void {
+    const held = this.#frozen ?? [];
+    this.#frozen = null;
+    for (const go of held) go();
+  }
+
+  loseNextReply(): void {
+    this.#isReplyLost = true;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    const [pending, failing] = [[...this.#pending], [...this.#failing]];
+    for (const fail of failing) fail(this.#ended());
+    for (const connection of pending) connection.abort(this.#ended());
+    for (const subscription of this.#subscriptions) {
+      subscription.opened?.close();
+      subscription.opened = null;
+    }
+  }
+
+  restore(): void {
+    if (!this.#isCut) return;
+    this.#isCut = false;
+    for (const subscription of this.#subscriptions) {
+      subscription.opened = subscription.open();
+      // Whatever was freed in between was not told.
+      subscription.wake();
+    }
+  }
+
+  #ended(): LockUnavailableError {
+    return new LockUnavailableError(`${this.#backend}: the connection ended (an injected fault)`, { backend: this.#backend });
+  }
+}

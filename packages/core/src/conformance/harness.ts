@@ -1,0 +1,77 @@
+import type { LockBackend, LockManager, ManagerOptions } from '../index.js';
+
+/** What a test runner must offer; vitest's `describe` and `it` fit as they are. */
+export interface TestRunner {
+  describe(title: string, body: () => void): unknown;
+  it(title: string, body: () => Promise<void>, timeoutMs?: number): unknown;
+}
+
+/** One harness tells the suite how to reach one backend. */
+export interface ConformanceHarness {
+  /** Stands at the head of the report. */
+  readonly name: string;
+  /**
+   * What `setup().faults` offers. Cases that need more are not registered; what is listed here and missing there
+   * (or the other way round) fails, so that nothing is skipped by mistake.
+   * @default none
+   */
+  readonly faults?: readonly FaultName[] | undefined;
+  /**
+   * Called once for each case. `options` are the manager options that the case needs: hand them to `manager`, over
+   * the harness's own.
+   */
+  setup(options: ManagerOptions): Promise<ConformanceSetup> | ConformanceSetup;
+}
+
+/** What one case works with. */
+export interface ConformanceSetup {
+  readonly manager: LockManager;
+  /** An independent client of the same store: what another process would be. `options` go to that manager. */
+  peer(options?: ManagerOptions): Promise<LockManager> | LockManager;
+  readonly faults?: ConformanceFaults | undefined;
+  /** Closes the manager, every peer and whatever else was opened. Managers may be closed already; faults may still be on. */
+  close(): Promise<void>;
+}
+
+/**
+ * What a harness can do to the store, or can see of it. All are optional; `injectFaults` makes most of them for any
+ * backend, a harness with a real network does them on the wire.
+ */
+export interface ConformanceFaults {
+  /**
+   * Ends the connections of `manager` and refuses new ones until `reconnect`. Peers are not affected. What is under
+   * way fails; nothing of it reaches the store later.
+   */
+  disconnect?(): Promise<void>;
+  reconnect?(): Promise<void>;
+  /**
+   * Makes the store silent: connections stay open, nothing is answered, what is sent arrives after `thaw` (a
+   * stopped server, a half-open connection). Peers may be frozen with it.
+   */
+  freeze?(): Promise<void>;
+  thaw?(): Promise<void>;
+  /**
+   * The next request of `manager` that takes, renews or frees is carried out, but its answer is lost: the connection
+   * ends instead, and may be made again at once.
+   */
+  loseNextReply?(): Promise<void>;
+  /** The store ends the session (the connections) of `manager`; a new one may be made at once. */
+  killSession?(): Promise<void>;
+  /** `peer` is gone: its connections end, it releases nothing and says nothing more. */
+  crash?(peer: LockManager): Promise<void>;
+  /** How many requests `manager` has sent to the store so far. A batch is one; commands of others do not count. */
+  requests?(): Promise<number>;
+  /**
+   * What the clients of this setup have left in the store and in the process: keys, nodes, listeners, connections.
+   * Names for people to read. What a backend keeps by design and in bounded number (fencing counters) is left out.
+   */
+  residue?(): Promise<readonly string[]>;
+  /**
+   * The bare backend, one more client of the same store, for the rules that a manager never lets show. The harness
+   * closes it.
+   */
+  openBackend?(): Promise<LockBackend> | LockBackend;
+}
+
+/** The names of the faults. */
+export type FaultName = keyof ConformanceFaults;
