@@ -397,6 +397,20 @@ describe('subscriptions', () => {
     expect(log).toEqual(['0', '1']);
   });
 
+  it('of a large request are not overtaken by small ones', async () => {
+    const backend = plain();
+    const [a, b] = [permits(2, 3), permits(1, 3)];
+    await backend.attempt([a, b], call());
+    const log: string[] = [];
+    const large = watch(plain(), permits(3, 3), log, 'large');
+    watch(plain(), permits(1, 3), log, 'small');
+    await backend.release([a], call());
+    expect(log).toEqual([]);
+    large.close();
+    await clock.settle();
+    expect(log).toEqual(['small']);
+  });
+
   it('are woken by expiry and by a forced release', async () => {
     const backend = plain();
     await take(backend, ask('exclusive'));
