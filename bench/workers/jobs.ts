@@ -56,7 +56,7 @@ export const jobs: JobTable = {
   async hold({ names, inFlight }, { client, report, poked }) {
     // The first hold brings what exists once a client (timers, caches); it is no part of the cost of a lease.
     const [first = '', ...rest] = names;
-    const leases: BenchLease[] = new Array(names.length);
+    const leases = new Array<BenchLease>(names.length);
     leases[0] = await client.acquire(first);
     const before = await usedHeap();
     let next = 0;
