@@ -1,8 +1,5 @@
-/** The stores that can be measured. */
-export const backends = ['redis'] as const;
-
-/** The column `backend` of the rows. */
-export type Backend = (typeof backends)[number];
+/** The stores that can be measured: the column `backend` of the rows. */
+export type Backend = 'redis';
 
 /**
  * The shared counter in the store that shows a wrong result: read, then write, never one step. Two holders at once
@@ -17,7 +14,7 @@ export interface Register {
 }
 
 /** What the store was asked in a while. */
-export interface CommandCount {
+interface CommandCount {
   readonly seconds: number;
   /** By name, in capitals: of all clients but the benchmark's own. What a script does inside is not counted. */
   readonly commands: ReadonlyMap<string, number>;
