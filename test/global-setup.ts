@@ -1,6 +1,10 @@
-import { findProcessSource, redisSpec } from './servers/index.js';
+import { findProcessSource, redisSpec, startRedis } from './servers/index.js';
 
-/** Makes sure that the servers are there, once for all test files: an installation may take longer than any test is allowed to. */
+/**
+ * Makes sure that the servers are there, once for all test files: to install a package or to fetch an image may take longer than any
+ * test or hook is allowed to.
+ */
 export default async function setup(): Promise<void> {
-  await findProcessSource(redisSpec);
+  const source = await findProcessSource(redisSpec);
+  if (source.kind === 'container') await (await startRedis({ config: {} })).close();
 }

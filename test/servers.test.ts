@@ -2,14 +2,16 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import {
   askRedis,
-  reservePort,
+  findProcessSource,
   type RedisServer,
+  redisSpec,
+  reservePort,
   startRedis,
   startRedisCluster,
   startRedisWithReplica,
   until,
 } from '@holdfast/test/servers';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 /** A plain connection that only this test talks over. */
 async function open(port: number): Promise<Socket> {
@@ -117,26 +119,57 @@ test('a cluster serves every slot, and a replica takes over for a killed master'
 });
 
 describe('a server given by its address', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
   test('is reached through a wire that can be silenced and cut', async () => {
-    await using real = await startRedis();
-    process.env['HOLDFAST_TEST_REDIS_URL'] = `redis://user:secret@127.0.0.1:${real.port}/3`;
-    try {
-      await using server = await startRedis();
-      expect(server.url).toBe(`redis://user:secret@127.0.0.1:${server.port}/3`);
-      expect([server.source, server.port === real.port]).toEqual(
-        process.env['HOLDFAST_TEST_SERVERS'] ? [real.source, false] : ['address', false],
-      );
-      expect(await answers(server)).toBe(true);
-      await server.pause();
-      expect(await answers(server)).toBe(false);
-      await server.continue();
-      expect(await answers(server)).toBe(true);
-      await server.kill();
-      expect(await answers(server)).toBe(false);
-      await server.restart();
-      expect(await answers(server)).toBe(true);
-    } finally {
-      delete process.env['HOLDFAST_TEST_REDIS_URL'];
-    }
+    await using real = await startRedis({ config: {} });
+    vi.stubEnv('HOLDFAST_TEST_SERVERS', '');
+    vi.stubEnv('HOLDFAST_TEST_REDIS_URL', `redis://user:secret@127.0.0.1:${real.port}/3`);
+    await using server = await startRedis();
+    expect(server.source).toBe('address');
+    expect(server.url).toBe(`redis://user:secret@127.0.0.1:${server.port}/3`);
+    expect(await answers(server)).toBe(true);
+    await server.pause();
+    expect(await answers(server)).toBe(false);
+    await server.continue();
+    expect(await answers(server)).toBe(true);
+    await server.kill();
+    expect([server.isRunning, await answers(server)]).toEqual([false, false]);
+    await server.restart();
+    expect([server.isRunning, await answers(server)]).toEqual([true, true]);
   });
+
+  test('does not stand in where a configuration of its own is asked for', async () => {
+    vi.stubEnv('HOLDFAST_TEST_SERVERS', '');
+    vi.stubEnv('HOLDFAST_TEST_REDIS_URL', 'redis://127.0.0.1:1');
+    await using server = await startRedis({ config: { maxmemory: '3mb' } });
+    expect(server.source).not.toBe('address');
+    expect(await answers(server)).toBe(true);
+  });
+
+  test('is refused when it is no address', async () => {
+    vi.stubEnv('HOLDFAST_TEST_SERVERS', '');
+    vi.stubEnv('HOLDFAST_TEST_REDIS_URL', 'localhost');
+    await expect(startRedis()).rejects.toThrow(/HOLDFAST_TEST_REDIS_URL/);
+  });
+});
+
+test('a source that is not known is refused with the ones that are', async () => {
+  vi.stubEnv('HOLDFAST_TEST_SERVERS', 'magic');
+  try {
+    await expect(findProcessSource({ ...redisSpec, binary: 'not-asked-for-yet' })).rejects.toThrow(/binary, container, apt/);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+test('a server that cannot be had fails with what to install', async () => {
+  vi.stubEnv('HOLDFAST_TEST_SERVERS', 'binary');
+  try {
+    await expect(findProcessSource({ ...redisSpec, binary: 'no-such-server' })).rejects.toThrow(
+      /apt-get install redis-server[^]*HOLDFAST_TEST_REDIS_URL/,
+    );
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

@@ -37,12 +37,13 @@ export class ContainerNetwork {
     this.#anchor = anchor;
   }
 
-  static async create(image: string, ports: readonly number[]): Promise<ContainerNetwork> {
+  static async create(spec: ServerSpec, image: string, ports: readonly number[]): Promise<ContainerNetwork> {
     const { GenericContainer, Wait } = await testcontainers();
     const anchor = await new GenericContainer(image)
       .withEntrypoint(['sh'])
       .withCommand(['-c', 'echo anchored; exec tail -f /dev/null'])
-      .withExposedPorts(...ports.map((port) => ({ container: port, host: port })))
+      // The image's own port is of no use, but Podman names it among the ports to bind, and testcontainers then waits for it.
+      .withExposedPorts(spec.imagePort, ...ports.map((port) => ({ container: port, host: port })))
       .withWaitStrategy(Wait.forLogMessage('anchored'))
       .start();
     return new ContainerNetwork(anchor);
@@ -117,11 +118,22 @@ export class ContainerRunner implements ServerRunner {
 
   async log(): Promise<string> {
     const logs = await this.#started?.engine.logs({ follow: false, stdout: true, stderr: true });
-    return Buffer.isBuffer(logs) ? logs.toString('utf8') : '';
+    return Buffer.isBuffer(logs) ? readFrames(logs) : '';
   }
 
   async dispose(): Promise<void> {
     if (this.#running) await this.signal('SIGKILL').catch(() => {});
     await this.#started?.container.stop({ timeout: 0 });
   }
+}
+
+/** An engine's log comes in frames: a stream number, three empty bytes, the length in four bytes, the text. */
+function readFrames(log: Buffer): string {
+  let text = '';
+  for (let at = 0; at + 8 <= log.length; ) {
+    const end = at + 8 + log.readUInt32BE(at + 4);
+    text += log.toString('utf8', at + 8, end);
+    at = end;
+  }
+  return text;
 }

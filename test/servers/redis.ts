@@ -27,6 +27,7 @@ export const redisSpec: ServerSpec = {
   addressVariable: 'HOLDFAST_TEST_REDIS_URL',
   imageVariable: 'HOLDFAST_TEST_REDIS_IMAGE',
   image: 'redis:7-alpine',
+  imagePort: 6379,
   debianPackage: 'redis-server',
 };
 

@@ -17,6 +17,8 @@ export interface ServerPlace {
 }
 
 const PORT_TRIES = 5;
+/** What servers and container engines say when somebody else listens on a port already. */
+const PORT_TAKEN = /address already in use|EADDRINUSE|port is already allocated/i;
 
 /**
  * Finds a place with `count` ports and lets `build` start its servers there; begins again with other ports when one was taken by a
@@ -28,12 +30,13 @@ export async function buildInPlace<T>(
   build: (place: ServerPlace) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
-    const place = await openPlace(spec, ports.count, ports.alsoFree ?? []);
+    let place: ServerPlace | null = null;
     try {
+      place = await openPlace(spec, ports.count, ports.alsoFree ?? []);
       return await build(place);
     } catch (error) {
-      await place.close();
-      if (attempt === PORT_TRIES || !(error instanceof Error && /address already in use|EADDRINUSE/i.test(error.message))) throw error;
+      await place?.close();
+      if (attempt === PORT_TRIES || !(error instanceof Error && PORT_TAKEN.test(error.message))) throw error;
     }
   }
 }
@@ -43,11 +46,20 @@ async function openPlace(spec: ServerSpec, count: number, alsoFree: readonly num
   const reserved: ReservedPort[] = [];
   for (let index = 0; index < count; index += 1) reserved.push(await reservePort(alsoFree));
   const ports = reserved.map(({ port }) => port);
-  const network = source.kind === 'container' ? await ContainerNetwork.create(source.image, ports) : null;
+  const network = await openNetwork();
   const servers = new Set<OwnServer>();
   let closed = false;
   let freed: Promise<void> | null = null;
 
+  async function openNetwork(): Promise<ContainerNetwork | null> {
+    if (source.kind === 'binary') return null;
+    try {
+      return await ContainerNetwork.create(spec, source.image, ports);
+    } catch (error) {
+      for (const port of reserved) port.release();
+      throw error;
+    }
+  }
   const free = (): Promise<void> => {
     freed ??= (async () => {
       await network?.close();

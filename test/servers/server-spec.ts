@@ -12,6 +12,8 @@ export interface ServerSpec {
   /** Environment variable that names another image than `image`. */
   readonly imageVariable: string;
   readonly image: string;
+  /** The port that the image exposes by itself. */
+  readonly imagePort: number;
   readonly debianPackage: string;
 }
 
