@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { type Hold, isLockError, type LockErrorCode, type LockErrors, type LockLostError, type LockManager } from '../index.js';
+import {
+  type Clock,
+  type Hold,
+  isLockError,
+  type LockErrorCode,
+  type LockErrors,
+  type LockLostError,
+  type LockManager,
+  systemClock,
+} from '../index.js';
 
 /**
  * The time to live of holds that a case lets expire: long enough that a busy machine still takes the hold within a
@@ -152,4 +161,14 @@ export class Occupancy {
       this.#now -= weight;
     }
   }
+}
+
+/** The clock of a machine whose time is off, for `peer({ clock })`. */
+export function skewedClock(skewMs: number): Clock {
+  return {
+    now: () => systemClock.now() + skewMs,
+    wall: () => systemClock.wall() + skewMs,
+    setTimer: (delayMs, fire) => systemClock.setTimer(delayMs, fire),
+    random: () => systemClock.random(),
+  };
 }

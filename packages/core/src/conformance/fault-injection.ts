@@ -7,6 +7,7 @@ import {
   type LockKind,
   LockUnavailableError,
 } from '../index.js';
+import type { ConformanceFaults } from './harness.js';
 
 /** A backend whose connection can be disturbed, and how. */
 export interface FaultyBackend<F extends FencingToken = FencingToken> {
@@ -14,17 +15,10 @@ export interface FaultyBackend<F extends FencingToken = FencingToken> {
   readonly faults: InjectedFaults;
 }
 
-/** What `injectFaults` can do to one backend; the first six are `ConformanceFaults` as they stand. */
-export interface InjectedFaults {
-  disconnect(): Promise<void>;
-  reconnect(): Promise<void>;
-  freeze(): Promise<void>;
-  thaw(): Promise<void>;
-  loseNextReply(): Promise<void>;
-  requests(): Promise<number>;
-  /** The client is gone for good; for `ConformanceFaults.crash`. */
-  crash(): void;
-}
+/** What `injectFaults` can do to one backend. A `crash` is a `disconnect` of that peer's backend for good. */
+export type InjectedFaults = Required<
+  Pick<ConformanceFaults, 'disconnect' | 'reconnect' | 'freeze' | 'thaw' | 'loseNextReply' | 'requests'>
+>;
 
 /**
  * Puts a gate in front of a backend, so that a harness without a network of its own has faults: whatever passes
@@ -80,7 +74,6 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
       thaw: async () => gate.thaw(),
       loseNextReply: async () => gate.loseNextReply(),
       requests: async () => gate.requests,
-      crash: () => gate.cut(),
     },
   };
 }

@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
-import { type Clock, isLockError, systemClock } from '../../index.js';
+import { isLockError } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
+import {
+  delay,
+  eventually,
+  isBusy,
+  isFree,
+  isLost,
+  LONG_TTL_MS,
+  rejectsWith,
+  SHORT_TTL_MS,
+  skewedClock,
+  SOON_MS,
+  within,
+} from '../expectations.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -241,12 +253,3 @@ export const deadlineCases: readonly ConformanceCase[] = [
     },
   }),
 ];
-
-function skewedClock(skewMs: number): Clock {
-  return {
-    now: () => systemClock.now() + skewMs,
-    wall: () => systemClock.wall() + skewMs,
-    setTimer: (delayMs, fire) => systemClock.setTimer(delayMs, fire),
-    random: () => systemClock.random(),
-  };
-}

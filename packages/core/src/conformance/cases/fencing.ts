@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Lease, LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { eventually, granted, LONG_TTL_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { eventually, granted, LONG_TTL_MS, SHORT_TTL_MS, SOON_MS, skewedClock } from '../expectations.js';
 
 /** Exclusive and write grants of one name rise strictly, whatever happened in between. */
 export const fencingCases: readonly ConformanceCase[] = [
@@ -74,6 +74,21 @@ export const fencingCases: readonly ConformanceCase[] = [
         const short = await peer();
         tokens.add(await short.acquire(lock, { waitMs: SOON_MS }));
         await short.close();
+      }
+    },
+  }),
+
+  conformanceCase('fencing/skewed-clients', {
+    title: 'tokens rise between clients whose clocks are an hour apart',
+    needs: ['fencing'],
+    async run({ manager, peer, name }) {
+      const lock = name();
+      const tokens = new Rising();
+      const managers = [await peer({ clock: skewedClock(3_600_000) }), manager, await peer({ clock: skewedClock(-3_600_000) })];
+      for (let i = 0; i < 6; i++) {
+        const lease = await granted(managers[i % 3]).acquire(lock, { waitMs: SOON_MS });
+        tokens.add(lease);
+        await lease.release();
       }
     },
   }),
