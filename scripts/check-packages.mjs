@@ -3,12 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { consumePackages } from './consume-packages.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-packages-'));
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 
 const problems = [];
+const tarballs = new Map();
 for (const folder of readdirSync(join(root, 'packages'))) {
   if (!existsSync(join(root, 'packages', folder, 'package.json'))) continue;
   const { name } = JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'));
@@ -17,10 +19,12 @@ for (const folder of readdirSync(join(root, 'packages'))) {
   const tarball = readdirSync(directory).find((file) => !before.has(file));
   if (!tarball) continue;
   const file = join(directory, tarball);
+  tarballs.set(name, file);
   checkContents(name, file);
   run(name, 'publint', ['run', file, '--strict'], root);
   run(name, 'attw', [file, '--profile', 'esm-only', '--format', 'ascii'], root);
 }
+problems.push(...consumePackages(root, mkdtempSync(join(directory, 'consumer-')), tarballs));
 
 if (problems.length > 0) {
   console.error(problems.join('\n\n'));
