@@ -1,1 +1,4 @@
-export {};
+export { openBackend } from './open-backend.js';
+export { createRedisBackend } from './redis-backend.js';
+export type { RedisClient } from './redis-client.js';
+export type { RedisBackendOptions, ReplicaOptions } from './redis-options.js';

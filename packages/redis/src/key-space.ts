@@ -1,0 +1,107 @@
+import { type HoldRequest, LockArgumentError, type LockKind } from '@holdfast/core';
+import { slotOf, tagOf } from './key-slot.js';
+
+/** What every auxiliary key begins with. A lock's key that began so could be taken for one. */
+export const RESERVED_PREFIX = 'holdfast.{';
+
+/** The modes of the contract as the scripts write them. */
+export type ModeLetter = 'x' | 'w' | 'r' | 'p';
+
+export const letterOf: Readonly<Record<HoldRequest['mode'], ModeLetter>> = { exclusive: 'x', write: 'w', read: 'r', permits: 'p' };
+
+/** The letter under which a script finds all keys of a kind. */
+export const letterOfKind: Readonly<Record<LockKind, ModeLetter>> = { lock: 'x', semaphore: 'p', 'read-write': 'w' };
+
+/** One name of one kind on the server. */
+export interface NameKeys {
+  readonly slot: number;
+  /** x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters */
+  readonly keys: readonly [hold: string, ...rest: string[]];
+  readonly fence: string;
+}
+
+/**
+ * Where things lie. The lock's key is `prefix + name`, for the sake of other libraries on the same key; everything else
+ * lies under the reserved prefix, in the same slot. Auxiliary keys hold the whole lock key, so that two backends with
+ * different prefixes share them exactly when they share the lock's key.
+ */
+export class KeySpace {
+  readonly prefix: string;
+  /** What the client puts in front of every key by itself; it decides the slot, too. */
+  readonly clientPrefix: string;
+  readonly #mayCollide: boolean;
+
+  constructor(prefix: string, clientPrefix: string) {
+    this.prefix = prefix;
+    this.clientPrefix = clientPrefix;
+    this.#mayCollide = RESERVED_PREFIX.startsWith(prefix);
+    if (prefix.startsWith(RESERVED_PREFIX)) {
+      throw new LockArgumentError(`redis: prefix begins with ${RESERVED_PREFIX}, which is reserved for keys of Holdfast`, { option: 'prefix' });
+    }
+    // The first brace of the whole key makes the tag. A complete tag in front puts all keys into one slot, which is
+    // fine; an open one would swallow ours.
+    const open = clientPrefix.indexOf('{');
+    if (open >= 0 && clientPrefix.indexOf('}', open) <= open + 1) {
+      throw new LockArgumentError("redis: the client's keyPrefix has a { without a hash tag, so that keys of one lock would lie in different slots", {
+        option: 'client',
+      });
+    }
+  }
+
+  /** @throws LockArgumentError LOCK_INVALID_ARGUMENT when the name leads into the reserved keys */
+  lockKey(name: string): string {
+    const key = this.prefix + name;
+    if (this.#mayCollide && key.startsWith(RESERVED_PREFIX)) {
+      throw new LockArgumentError(`redis: the key ${RESERVED_PREFIX}... is reserved for Holdfast; use another name or another prefix`, {
+        option: 'name',
+        lockName: name,
+        backend: 'redis',
+      });
+    }
+    return key;
+  }
+
+  slotOf(name: string): number {
+    return slotOf(this.clientPrefix + this.lockKey(name));
+  }
+
+  keysOf(name: string, mode: ModeLetter): NameKeys {
+    const lock = this.lockKey(name);
+    const slot = slotOf(this.clientPrefix + lock);
+    const aux = `${RESERVED_PREFIX}${tagOf(slot)}}:`;
+    const fence = `${aux}fence`;
+    if (mode === 'x') return { slot, fence, keys: [lock, `${aux}lock-waiters:${lock}`] };
+    if (mode === 'p') return { slot, fence, keys: [`${aux}permits:${lock}`, `${aux}permits-info:${lock}`, `${aux}permits-waiters:${lock}`] };
+    return { slot, fence, keys: [`${aux}writer:${lock}`, `${aux}readers:${lock}`, `${aux}readers-info:${lock}`, `${aux}rw-waiters:${lock}`] };
+  }
+
+  /** The key of a completion mark. */
+  markKey(name: string): { readonly slot: number; readonly key: string } {
+    const lock = this.lockKey(name);
+    const slot = slotOf(this.clientPrefix + lock);
+    return { slot, key: `${RESERVED_PREFIX}${tagOf(slot)}}:mark:${lock}` };
+  }
+
+  /** A key of ours in the slot, for the write that a replica has to confirm. */
+  confirmKey(slot: number): string {
+    return `${RESERVED_PREFIX}${tagOf(slot)}}:confirm`;
+  }
+
+  /** The hold's key as the server knows it, as messages name it. */
+  onServer(key: string): string {
+    return this.clientPrefix + key;
+  }
+
+  /** The name and kind of a key on the server: of a lock, permits, a writer or readers. null for any other key. */
+  parse(keyOnServer: string): { readonly name: string; readonly kind: LockKind } | null {
+    if (!keyOnServer.startsWith(this.clientPrefix)) return null;
+    const key = keyOnServer.slice(this.clientPrefix.length);
+    const aux = /^holdfast\.\{[0-9a-z]+\}:([a-z-]+):/.exec(key);
+    const lock = aux === null ? key : key.slice(aux[0].length);
+    if (!lock.startsWith(this.prefix) || lock.length === this.prefix.length) return null;
+    const name = lock.slice(this.prefix.length);
+    if (aux === null) return key.startsWith(RESERVED_PREFIX) ? null : { name, kind: 'lock' };
+    if (aux[1] === 'permits') return { name, kind: 'semaphore' };
+    return aux[1] === 'writer' || aux[1] === 'readers' ? { name, kind: 'read-write' } : null;
+  }
+}

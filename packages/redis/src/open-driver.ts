@@ -1,0 +1,57 @@
+import { LockUnavailableError } from '@holdfast/core';
+import { OWN_CONNECTION } from './link.js';
+import type { DriverClient } from './redis-client.js';
+import type { RedisTarget } from './redis-url.js';
+
+/** What is used of the module `ioredis`. */
+interface Driver {
+  readonly Redis: new (options: object) => DriverClient;
+  readonly Cluster: new (nodes: readonly object[], options: object) => DriverClient;
+}
+
+/** Makes a client that begins to connect. @throws LockUnavailableError `retryable: false` when ioredis is not installed */
+export async function connectTo(target: RedisTarget, driverOptions: Readonly<Record<string, unknown>>): Promise<DriverClient> {
+  const { Redis, Cluster } = await loadDriver();
+  const { hosts, tls, username, password, db, masterName, kind } = target;
+  const server = {
+    keepAlive: 10_000,
+    ...(tls ? { tls: {} } : {}),
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    ...driverOptions,
+    ...OWN_CONNECTION,
+  };
+  if (kind === 'standalone') return new Redis({ ...server, host: hosts[0].host, port: hosts[0].port, db });
+  if (kind === 'sentinel') {
+    return new Redis({ enableTLSForSentinelMode: tls, ...server, sentinels: hosts, name: masterName, db, role: 'master' });
+  }
+  const { natMap, dnsLookup, slotsRefreshTimeout, ...redisOptions } = server as Record<string, unknown>;
+  return new Cluster(hosts, {
+    ...present({ natMap, dnsLookup, slotsRefreshTimeout }),
+    redisOptions: { ...redisOptions, lazyConnect: true },
+    clusterRetryStrategy: () => null,
+    enableOfflineQueue: false,
+    enableReadyCheck: false,
+    scaleReads: 'master',
+    keyPrefix: '',
+    // A command whose connection ended may have run: it must not be sent again behind our back.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+  });
+}
+
+function present(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+async function loadDriver(): Promise<Driver> {
+  try {
+    const driver = (await import('ioredis')) as unknown as Driver & { readonly default?: Driver };
+    return driver.Redis === undefined && driver.default !== undefined ? driver.default : driver;
+  } catch (error) {
+    const code = (error as { code?: unknown }).code;
+    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+    const hint = isMissing ? 'is not installed; run: npm install ioredis' : 'could not be loaded';
+    throw new LockUnavailableError(`redis: the driver ioredis ${hint}`, { backend: 'redis', retryable: false });
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * What Holdfast needs of a Redis client, as a type of its own: an `ioredis` `Redis` or `Cluster`, version 5 or 6,
+ * fits. A client that was passed in is never closed; connections of our own are made from it with `duplicate()`.
+ */
+export interface RedisClient {
+  readonly status: string;
+  readonly isCluster: boolean;
+  evalsha(sha: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  call(command: string, ...commandArguments: string[]): Promise<unknown>;
+  disconnect(): void;
+}
+
+/** A socket, as far as it is looked at. */
+export interface ClientStream {
+  cork?(): void;
+  uncork?(): void;
+  destroy?(): void;
+  unref?(): void;
+}
+
+/** The rest of what is used, of clients that were checked by `isRedisClient`. */
+export interface DriverClient extends RedisClient {
+  readonly stream?: ClientStream | null;
+  readonly options?: { readonly keyPrefix?: string | undefined; readonly host?: string; readonly port?: number };
+  duplicate(options: object): DriverClient;
+  subscribe(channel: string): Promise<unknown>;
+  on(event: string, listener: (...values: never[]) => void): unknown;
+  off(event: string, listener: (...values: never[]) => void): unknown;
+  once(event: string, listener: (...values: never[]) => void): unknown;
+  // Of a cluster only.
+  nodes?(role: 'master' | 'all'): DriverClient[];
+  /** For each slot its nodes as host:port, the master first. */
+  readonly slots?: readonly (readonly string[] | undefined)[];
+  /** The cluster client's own subscriber, of which we have no use. */
+  readonly subscriber?: { stop?(): void } | null;
+}
+
+/** Whether a value looks like an ioredis client. */
+export function isRedisClient(value: unknown): value is DriverClient {
+  if (typeof value !== 'object' || value === null) return false;
+  const client = value as Record<string, unknown>;
+  return (
+    ['evalsha', 'eval', 'call', 'duplicate', 'on', 'off'].every((method) => typeof client[method] === 'function') &&
+    typeof client['status'] === 'string'
+  );
+}

@@ -1,0 +1,86 @@
+import { type AnyLockError, isLockError, LockUnavailableError } from '@holdfast/core';
+
+const BACKEND = 'redis';
+
+/** Where waiting cannot help: somebody has to change a password, a right or a setting. */
+const FOR_GOOD: Readonly<Record<string, string>> = {
+  NOAUTH: 'the server asks for a password; give one in the URL or the client',
+  WRONGPASS: 'the server refused the user name or the password',
+  NOPERM: 'the user lacks a right that locking needs; the README lists them',
+  WRONGTYPE: 'a key of Holdfast holds something else; choose a prefix of which no other program makes use',
+  CROSSSLOT: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
+  MOVED: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
+  NOPROTO: 'the server does not speak the protocol version that the client asks for',
+};
+
+/** What passes: the server or somebody at it is working on it. */
+const FOR_NOW: Readonly<Record<string, string>> = {
+  READONLY: 'the server is a read-only replica',
+  LOADING: 'the server is loading its data',
+  MASTERDOWN: 'the replica has lost its master',
+  CLUSTERDOWN: 'the cluster is down',
+  TRYAGAIN: 'the slot is being moved to another node',
+  ASK: 'the slot is being moved to another node',
+  OOM: 'the server is out of memory',
+  MISCONF: 'the server refuses writes because it cannot save its data',
+  NOREPLICAS: 'the server refuses writes because it has too few replicas',
+  BUSY: 'the server is busy with a script',
+  UNBLOCKED: 'the server ended the command',
+};
+
+const REPLY_CODES = new RegExp(`\\b(${[...Object.keys(FOR_GOOD), ...Object.keys(FOR_NOW)].join('|')})\\b`);
+
+/**
+ * Turns whatever a driver throws into an error of ours. Its message and cause are put together anew: ioredis keeps the
+ * command's arguments on its errors (owner tokens, even the password), and messages may quote them.
+ */
+export function unavailable(error: unknown, lockName?: string | null): AnyLockError {
+  if (isLockError(error)) return error;
+  const { reason, retryable } = explain(error);
+  return new LockUnavailableError(`redis: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
+}
+
+/** Whether the server did not know the script: it has not run. */
+export function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/** The first word of an error reply, also of one raised within a script. */
+export function replyCode(error: unknown): string | null {
+  return error instanceof Error ? (REPLY_CODES.exec(error.message)?.[1] ?? null) : null;
+}
+
+function explain(error: unknown): { readonly reason: string; readonly retryable: boolean } {
+  if (!(error instanceof Error)) return { reason: 'the client failed', retryable: true };
+  // A cluster that could not be reached says so in general, and why in this.
+  const inner = (error as { lastNodeError?: unknown }).lastNodeError;
+  if (inner instanceof Error) return explain(inner);
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(code)) {
+    return { reason: `the connection failed (${code})`, retryable: !/CERT|_TLS_|_SSL_|EPROTO|SIGNATURE|ISSUER/.test(code) };
+  }
+  const reply = replyCode(error);
+  if (reply !== null) {
+    const permanent = FOR_GOOD[reply];
+    if (permanent !== undefined) return { reason: `${permanent} (${reply})`, retryable: false };
+    return { reason: `${FOR_NOW[reply]} (${reply})`, retryable: true };
+  }
+  return explainMessage(error.message);
+}
+
+function explainMessage(message: string): { readonly reason: string; readonly retryable: boolean } {
+  if (/invalid password|without any password|no password is set|AUTH failed/i.test(message)) {
+    return { reason: 'the server refused the password', retryable: false };
+  }
+  if (/DB index is out of range|SELECT is not allowed/i.test(message)) return { reason: 'the server does not have this database', retryable: false };
+  if (/unknown command/i.test(message)) return { reason: 'the server does not know a command that locking needs', retryable: false };
+  if (/cluster support disabled/i.test(message)) return { reason: 'the server is not a cluster; use redis:// or a Redis client', retryable: false };
+  if (/subscriber mode|monitoring mode/i.test(message)) return { reason: 'the client is in subscriber or monitoring mode', retryable: false };
+  if (/max number of clients/i.test(message)) return { reason: 'the server has no room for another connection', retryable: true };
+  if (/timed? ?out/i.test(message)) return { reason: 'the server did not answer in time', retryable: true };
+  if (/closed|close|ended|isn't writeable|not ready|max retries|None of startup nodes|refresh slots|sentinel/i.test(message)) {
+    return { reason: /sentinel/i.test(message) ? 'no sentinel named a master that can be reached' : 'the connection is closed', retryable: true };
+  }
+  if (/user_script|running script|Script attempted/i.test(message)) return { reason: 'the server failed in a script of Holdfast', retryable: true };
+  return { reason: 'the server refused the command', retryable: true };
+}

@@ -1,0 +1,104 @@
+import { checkOptions, checkValue, LockArgumentError, MAX_DURATION_MS, type OptionRule, rule } from '@holdfast/core';
+import { type DriverClient, isRedisClient, type RedisClient } from './redis-client.js';
+import { parseRedisUrl, type RedisTarget } from './redis-url.js';
+
+/** That replicas have a grant before it is believed. */
+export interface ReplicaOptions {
+  /** How many replicas must have it. From 1. */
+  readonly min: number;
+  /** How long to wait for them, in milliseconds. @default 500 */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Options of `createRedisBackend`: exactly one of `client` and `url`. */
+export interface RedisBackendOptions {
+  /** An ioredis client, 5 or 6, `Redis` or `Cluster`. It is used as it is and never closed. */
+  readonly client?: RedisClient | undefined;
+  /**
+   * `redis://[user:password@]host[:port][/db]`, `rediss://...` (TLS), `redis+cluster://host:port,host:port`,
+   * `redis+sentinel://host:port,host:port/master-name[/db]`. Connections to it are ours: made at the first call.
+   */
+  readonly url?: string | undefined;
+  /**
+   * What the keys of locks begin with: the key is `prefix + name`. '' or another library's own prefix makes the two
+   * exclude each other on one key.
+   * @default 'holdfast:'
+   */
+  readonly prefix?: string | undefined;
+  /**
+   * Whether those who wait stand in one queue on the server, first come first served over all processes. Costs a
+   * round trip more for each wait. Without it waiters are woken one by one, but may be overtaken by a newcomer.
+   * @default false
+   */
+  readonly fair?: boolean | undefined;
+  /**
+   * Confirms each grant and renewal by WAIT before it is believed. Makes the loss of a lock at a fail-over unlikely,
+   * not impossible. @default none
+   */
+  readonly replicas?: ReplicaOptions | undefined;
+  /**
+   * Takes a server whose maxmemory-policy may drop keys that are in use, instead of refusing it.
+   * @default false
+   */
+  readonly allowEviction?: boolean | undefined;
+  /** With `url`: further options for ioredis, such as `tls`, `sentinelPassword`, `natMap`, `family`. @default {} */
+  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface ResolvedRedisOptions {
+  readonly client: DriverClient | null;
+  readonly target: RedisTarget | null;
+  readonly prefix: string;
+  readonly fair: boolean;
+  readonly replicas: { readonly min: number; readonly timeoutMs: number } | null;
+  readonly allowEviction: boolean;
+  readonly driverOptions: Readonly<Record<string, unknown>>;
+}
+
+const MAX_PREFIX_LENGTH = 256;
+
+const prefixRule: OptionRule = (value) =>
+  typeof value === 'string' && value.length <= MAX_PREFIX_LENGTH && value.isWellFormed()
+    ? null
+    : `must be a string of well-formed Unicode, at most ${MAX_PREFIX_LENGTH} long`;
+
+/** The options of a Redis backend and what each must be. */
+export const redisBackendRules = {
+  client: rule.secret((value) => (isRedisClient(value) ? null : 'must be an ioredis client (Redis or Cluster)')),
+  url: rule.secret(rule.string),
+  prefix: prefixRule,
+  fair: rule.boolean,
+  replicas: rule.object,
+  allowEviction: rule.boolean,
+  driverOptions: rule.secret(rule.object),
+} satisfies Record<keyof RedisBackendOptions, OptionRule>;
+
+const defaults = Object.freeze({ prefix: 'holdfast:', fair: false, allowEviction: false, driverOptions: Object.freeze({}) });
+const REPLICA_TIMEOUT_MS = 500;
+
+/** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
+export function resolveRedisOptions(where: string, options: RedisBackendOptions): ResolvedRedisOptions {
+  if (options === undefined) throw new LockArgumentError(`${where}: options are missing; pass client or url`, { option: 'options' });
+  checkOptions(where, options, redisBackendRules);
+  const { client, url, replicas } = options;
+  if ((client === undefined) === (url === undefined)) {
+    throw new LockArgumentError(`${where}: pass exactly one of client and url`, { option: client === undefined ? 'url' : 'client' });
+  }
+  if (client !== undefined && options.driverOptions !== undefined) {
+    throw new LockArgumentError(`${where}: driverOptions go with url; a client has its own`, { option: 'driverOptions' });
+  }
+  if (replicas !== undefined) {
+    checkOptions(`${where}: replicas`, replicas, { min: rule.integer(1, 1000), timeoutMs: rule.duration({ min: 1 }) });
+    // Needed, so undefined is not fine.
+    checkValue(`${where}: replicas`, 'min', replicas.min, rule.integer(1, 1000));
+  }
+  return {
+    client: (client as DriverClient | undefined) ?? null,
+    target: url === undefined ? null : parseRedisUrl(url),
+    prefix: options.prefix ?? defaults.prefix,
+    fair: options.fair ?? defaults.fair,
+    replicas: replicas === undefined ? null : { min: replicas.min, timeoutMs: Math.min(replicas.timeoutMs ?? REPLICA_TIMEOUT_MS, MAX_DURATION_MS) },
+    allowEviction: options.allowEviction ?? defaults.allowEviction,
+    driverOptions: options.driverOptions ?? defaults.driverOptions,
+  };
+}

@@ -1,0 +1,45 @@
+import type { LockKind } from '@holdfast/core';
+import type { ClientSource } from './client-source.js';
+import { type KeySpace, RESERVED_PREFIX } from './key-space.js';
+import { within } from './link.js';
+import { unavailable } from './redis-error.js';
+
+/** How many keys the server looks at in one step. */
+const COUNT = '1000';
+
+export interface FoundName {
+  readonly name: string;
+  readonly kind: LockKind;
+}
+
+/** The names of locks, semaphores and read/write locks under a prefix that have a key now, in batches, each name once. */
+export async function* scanNames(source: ClientSource, keySpace: KeySpace, prefix: string, timeoutMs: number): AsyncIterable<readonly FoundName[]> {
+  const seen = new Set<string>();
+  const lock = escapeGlob(keySpace.prefix + prefix);
+  const client = escapeGlob(keySpace.clientPrefix);
+  const patterns = [`${client}${lock}*`, `${client}${RESERVED_PREFIX}*}:[pwr]*:${lock}*`];
+  try {
+    const opened = await source.link.open(timeoutMs);
+    for (const node of opened.isCluster ? (opened.nodes?.('master') ?? []) : [opened]) {
+      for (const pattern of patterns) {
+        let cursor = '0';
+        do {
+          const [next, keys] = (await within(timeoutMs, node.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', COUNT))) as [string, string[]];
+          cursor = String(next);
+          const found = keys.flatMap((key) => keySpace.parse(key) ?? []);
+          const fresh = found.filter(({ name, kind }) => name.startsWith(prefix) && !seen.has(`${kind} ${name}`));
+          // One name may have two keys, and a scan may tell one key twice.
+          const batch = new Map(fresh.map((entry) => [`${entry.kind} ${entry.name}`, entry]));
+          for (const id of batch.keys()) seen.add(id);
+          if (batch.size > 0) yield [...batch.values()];
+        } while (cursor !== '0');
+      }
+    }
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+function escapeGlob(text: string): string {
+  return text.replace(/[\\*?[\]^]/g, '\\$&');
+}

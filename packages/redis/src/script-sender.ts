@@ -1,0 +1,269 @@
+import { nextTick } from 'node:process';
+import { type CallContext, systemClock } from '@holdfast/core';
+import type { Link } from './link.js';
+import type { DriverClient } from './redis-client.js';
+import { isNoScript, replyCode, unavailable } from './redis-error.js';
+import { type Script, scripts } from './scripts.generated.js';
+
+/** One request to one script: its keys, all in one slot, and its arguments. */
+export interface Piece {
+  readonly script: Script;
+  readonly slot: number;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+  readonly lockName: string | null;
+  readonly timeoutMs: number;
+  /** Looked at only when the request had to wait for a connection. */
+  readonly call: CallContext | null;
+}
+
+interface QueuedPiece extends Piece {
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Pieces that travel as one EVALSHA. */
+interface Command {
+  readonly script: Script;
+  readonly slot: number;
+  readonly pieces: QueuedPiece[];
+  client: DriverClient | null;
+  sentAt: number;
+  timeoutMs: number;
+}
+
+// A script that takes many requests answers with a list of replies, one each. Not so many that the server is held up.
+const MOST_PIECES: Readonly<Record<string, number>> = {
+  [scripts.acquire.name]: 128,
+  [scripts.release.name]: 128,
+  [scripts.renew.name]: 256,
+  [scripts.refresh.name]: 64,
+};
+
+/**
+ * Sends requests to the scripts. Requests of one tick that go to the same script share a command: per slot in a
+ * cluster, where a command has one slot; the commands of a tick leave in one write for each connection.
+ *
+ * A promise settles when its request was answered, or its connection ended, or it was never sent.
+ */
+export class ScriptSender {
+  readonly #link: Link;
+  readonly #headers: Readonly<Record<string, readonly string[]>>;
+  #queue: QueuedPiece[] = [];
+  #isScheduled = false;
+  #bySlot: boolean;
+  #isClosed = false;
+  readonly #inFlight = new Set<Command>();
+  #watch: { cancel(): void } | null = null;
+  #whenIdle: (() => void) | null = null;
+
+  /** @param headers arguments that a script takes once, before those of its requests */
+  constructor(link: Link, bySlot: boolean, headers: Readonly<Record<string, readonly string[]>>) {
+    this.#link = link;
+    this.#bySlot = bySlot;
+    this.#headers = headers;
+  }
+
+  send(piece: Piece): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { script, slot, keys, args, lockName, timeoutMs, call } = piece;
+      this.#queue.push({ script, slot, keys, args, lockName, timeoutMs, call, resolve, reject });
+      if (this.#isScheduled) return;
+      this.#isScheduled = true;
+      // After all promise callbacks of this turn: replies that came in one packet lead to requests that leave in one.
+      nextTick(this.#flush);
+    });
+  }
+
+  /** Resolves when everything sent was answered, or after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#isIdle) return;
+    await new Promise<void>((resolve) => {
+      const timer = systemClock.setTimer(timeoutMs, resolve);
+      this.#whenIdle = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#watch?.cancel();
+    this.#watch = null;
+  }
+
+  get #isIdle(): boolean {
+    return this.#queue.length === 0 && this.#inFlight.size === 0;
+  }
+
+  readonly #flush = (): void => {
+    const { current } = this.#link;
+    if (current !== null) {
+      this.#isScheduled = false;
+      this.#dispatch(current, this.#take());
+      return;
+    }
+    // Whatever is sent until the connection stands goes with it.
+    const timeoutMs = this.#queue[0]?.timeoutMs ?? 0;
+    this.#link.open(timeoutMs).then(
+      (client) => {
+        this.#isScheduled = false;
+        this.#dispatch(client, this.#take().filter(isWanted));
+        this.#settleIdle();
+      },
+      (error: unknown) => {
+        this.#isScheduled = false;
+        for (const piece of this.#take()) piece.reject(unavailable(error, piece.lockName));
+        this.#settleIdle();
+      },
+    );
+  };
+
+  #take(): QueuedPiece[] {
+    const pieces = this.#queue;
+    this.#queue = [];
+    return pieces;
+  }
+
+  #dispatch(client: DriverClient, pieces: readonly QueuedPiece[]): void {
+    const first = pieces[0];
+    if (first === undefined) return;
+    if (pieces.length === 1) {
+      this.#run(client, newCommand(first));
+      return;
+    }
+    const commands = this.#group(pieces);
+    const streams = commands.length === 1 ? [] : streamsOf(client);
+    for (const stream of streams) stream.cork?.();
+    for (const command of commands) this.#run(client, command);
+    for (const stream of streams) stream.uncork?.();
+  }
+
+  /** Puts pieces for one script together, without letting two for the same keys change places. */
+  #group(pieces: readonly QueuedPiece[]): readonly Command[] {
+    const commands: Command[] = [];
+    const lastOf = new Map<string, number>();
+    const lastTouched = new Map<string, number>();
+    for (const piece of pieces) {
+      const { script } = piece;
+      const most = MOST_PIECES[script.name] ?? 1;
+      const group = this.#bySlot ? `${script.name} ${piece.slot}` : script.name;
+      const hold = piece.keys[0] ?? '';
+      const last = lastOf.get(group);
+      const command = last === undefined ? undefined : commands[last];
+      const touched = lastTouched.get(hold);
+      if (last !== undefined && command !== undefined && command.pieces.length < most && (touched === undefined || touched <= last)) {
+        command.pieces.push(piece);
+        command.timeoutMs = Math.min(command.timeoutMs, piece.timeoutMs);
+        lastTouched.set(hold, last);
+      } else {
+        lastTouched.set(hold, commands.length);
+        lastOf.set(group, commands.length);
+        commands.push(newCommand(piece));
+      }
+    }
+    return commands;
+  }
+
+  #run(client: DriverClient, command: Command): void {
+    const { script, pieces } = command;
+    const keys: string[] = [];
+    const args: string[] = [...(this.#headers[script.name] ?? [])];
+    for (const piece of pieces) {
+      keys.push(...piece.keys);
+      args.push(...piece.args);
+    }
+    this.#begin(client, command);
+    client
+      .evalsha(script.sha, keys.length, ...keys, ...args)
+      // It has not run, so it may be sent again; only this time does the whole text travel.
+      .catch((error: unknown) => (isNoScript(error) ? client.eval(script.source, keys.length, ...keys, ...args) : Promise.reject(error)))
+      .then(
+        (reply) => {
+          this.#end(command);
+          answer(command, reply);
+        },
+        (error: unknown) => {
+          this.#end(command);
+          this.#fail(client, command, error);
+        },
+      );
+  }
+
+  #fail(client: DriverClient, command: Command, error: unknown): void {
+    const code = replyCode(error);
+    if (code === 'CROSSSLOT' && !this.#bySlot && command.pieces.length > 1) {
+      // A node of a cluster behind a plain client, which works as long as every command keeps to one slot.
+      this.#bySlot = true;
+      this.#dispatch(client, command.pieces);
+      return;
+    }
+    // A demoted master: the next connection may lead to the new one.
+    if (code === 'READONLY' && !client.isCluster) this.#link.giveUp(client, null);
+    for (const piece of command.pieces) piece.reject(unavailable(error, piece.lockName));
+  }
+
+  #begin(client: DriverClient, command: Command): void {
+    command.client = client;
+    command.sentAt = systemClock.now();
+    this.#inFlight.add(command);
+    if (this.#watch === null && !this.#isClosed) this.#arm(command.timeoutMs);
+  }
+
+  #end(command: Command): void {
+    this.#inFlight.delete(command);
+    this.#settleIdle();
+  }
+
+  #settleIdle(): void {
+    if (this.#whenIdle === null || !this.#isIdle) return;
+    this.#whenIdle();
+    this.#whenIdle = null;
+  }
+
+  /** One timer for all commands: most are answered long before it fires. */
+  #arm(delayMs: number): void {
+    this.#watch = systemClock.setTimer(delayMs, () => {
+      this.#watch = null;
+      const now = systemClock.now();
+      let next = Number.POSITIVE_INFINITY;
+      for (const { client, slot, sentAt, timeoutMs } of this.#inFlight) {
+        const left = sentAt + timeoutMs - now;
+        if (left > 0) next = Math.min(next, left);
+        // Half-open, or the server hangs. Commands on it settle when it has ended.
+        else if (client !== null) this.#link.giveUp(client, slot);
+      }
+      if (next !== Number.POSITIVE_INFINITY && !this.#isClosed) this.#arm(Math.ceil(next));
+    });
+  }
+}
+
+function newCommand(piece: QueuedPiece): Command {
+  return { script: piece.script, slot: piece.slot, pieces: [piece], client: null, sentAt: 0, timeoutMs: piece.timeoutMs };
+}
+
+function answer({ script, pieces }: Command, reply: unknown): void {
+  if (MOST_PIECES[script.name] === undefined) {
+    pieces[0]?.resolve(reply);
+    return;
+  }
+  const replies = Array.isArray(reply) ? (reply as unknown[]) : [];
+  for (let i = 0; i < pieces.length; i++) {
+    const piece = pieces[i] as QueuedPiece;
+    if (i in replies) piece.resolve(replies[i]);
+    else piece.reject(unavailable(new Error('no reply'), piece.lockName));
+  }
+}
+
+/** A request whose caller has gone while it waited for a connection is not sent at all. */
+function isWanted(piece: QueuedPiece): boolean {
+  if (piece.call === null || !piece.call.signal.aborted) return true;
+  piece.reject(unavailable(new Error('closed before it was sent'), piece.lockName));
+  return false;
+}
+
+function streamsOf(client: DriverClient): readonly { cork?(): void; uncork?(): void }[] {
+  const nodes = client.isCluster ? (client.nodes?.('master') ?? []) : [client];
+  return nodes.flatMap(({ stream }) => (stream === undefined || stream === null ? [] : [stream]));
+}

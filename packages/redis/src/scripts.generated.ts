@@ -1,0 +1,2553 @@
+// Written by scripts/embed-lua.mjs from src/scripts/*.lua; do not edit.
+
+/** One step, and the name by which the server knows it once it is loaded. */
+export interface Script {
+  readonly name: string;
+  readonly sha: string;
+  readonly source: string;
+}
+
+/** The text as it was hashed: without the indentation that it has here. */
+const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
+
+export const scripts = {
+  acquire: {
+    name: 'acquire',
+    sha: '08a97c16fc055989c1ebe5199bb7b75cd2f3968d',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local function try(k, fenceKey, id, mode, owner, ttl, label, permits, limit)
+      sweep(k)
+      local fence = found(k, mode, owner)
+      if fence and fence ~= '0' then
+      prolong(k, mode, owner, ttl)
+      return mode == 'p' and 0 or tonumber(fence)
+      end
+      if not fence then
+      if call('EXISTS', k.waiters) == 1 then
+      dropExpired(k)
+      if liveHead(k) then
+      handOn(k)
+      return busy(k, mode, permits, limit)
+      end
+      if mode == 'r' and writerWaits(k) then
+      return busy(k, mode, permits, limit)
+      end
+      end
+      if not fits(k, mode, permits, limit) then
+      if mode == 'x' and call('TYPE', k.hold).ok ~= 'string' then
+      return 'WRONGTYPE'
+      end
+      return busy(k, mode, permits, limit)
+      end
+      end
+      local new = '1'
+      if mode ~= 'p' then
+      new = nextFence(fenceKey)
+      call('SET', fenceKey, new)
+      end
+      place(k, mode, owner, permits, ttl, new, label)
+      leave(k, id, owner, '')
+      return mode == 'p' and 0 or tonumber(new)
+      end
+      local replies = {}
+      local at, arg = 1, 3
+      while arg <= #ARGV do
+      local mode, owner, ttl, label, member = ARGV[arg], ARGV[arg + 1], tonumber(ARGV[arg + 2]), ARGV[arg + 3], ARGV[arg + 4]
+      local reply
+      if mode == 'x' and call('EXISTS', KEYS[at + 1]) == 0 then
+      local fence = nextFence(KEYS[at + 2])
+      if call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'NX', 'PX', ARGV[arg + 2]) then
+      call('SET', KEYS[at + 2], fence)
+      reply = tonumber(fence)
+      end
+      end
+      arg = arg + 5
+      local permits, limit = 1, 1
+      if mode == 'p' then
+      permits, limit = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1])
+      arg = arg + 2
+      end
+      if reply then
+      at = at + 3
+      else
+      local k
+      k, at = keysOf(mode, at)
+      local fenceKey
+      if mode ~= 'p' then
+      fenceKey = KEYS[at]
+      at = at + 1
+      end
+      reply = try(k, fenceKey, ARGV[2], mode, owner, ttl, label, permits, limit)
+      if type(reply) == 'number' then
+      if reply >= 0 then
+      if member ~= '' then
+      call('ZREM', k.waiters, member)
+      end
+      if mode ~= 'x' and mode ~= 'w' then
+      handOn(k)
+      end
+      elseif member ~= '' then
+      enter(k, member, PLAIN_MS)
+      end
+      end
+      end
+      replies[#replies + 1] = reply
+      end
+      return replies
+    `),
+  },
+  enqueue: {
+    name: 'enqueue',
+    sha: 'f24c74809dd7ecca530dc11c061954cab31369aa',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local function try(k, fenceKey, id, mode, owner, ttl, label, permits, limit)
+      sweep(k)
+      local fence = found(k, mode, owner)
+      if fence and fence ~= '0' then
+      prolong(k, mode, owner, ttl)
+      return mode == 'p' and 0 or tonumber(fence)
+      end
+      if not fence then
+      if call('EXISTS', k.waiters) == 1 then
+      dropExpired(k)
+      if liveHead(k) then
+      handOn(k)
+      return busy(k, mode, permits, limit)
+      end
+      if mode == 'r' and writerWaits(k) then
+      return busy(k, mode, permits, limit)
+      end
+      end
+      if not fits(k, mode, permits, limit) then
+      if mode == 'x' and call('TYPE', k.hold).ok ~= 'string' then
+      return 'WRONGTYPE'
+      end
+      return busy(k, mode, permits, limit)
+      end
+      end
+      local new = '1'
+      if mode ~= 'p' then
+      new = nextFence(fenceKey)
+      call('SET', fenceKey, new)
+      end
+      place(k, mode, owner, permits, ttl, new, label)
+      leave(k, id, owner, '')
+      return mode == 'p' and 0 or tonumber(new)
+      end
+      local id, mode, owner, member = ARGV[2], ARGV[3], ARGV[4], ARGV[9]
+      local permits, limit = tonumber(ARGV[7]), tonumber(ARGV[8])
+      local k, at = keysOf(mode, 1)
+      call('ZREM', k.waiters, member)
+      local reply = try(k, KEYS[at], id, mode, owner, tonumber(ARGV[5]), ARGV[6], permits, limit)
+      if type(reply) ~= 'number' then
+      return { reply, '' }
+      end
+      if reply >= 0 then
+      if mode ~= 'x' and mode ~= 'w' then
+      handOn(k)
+      end
+      return { reply, '' }
+      end
+      local score = ARGV[10]
+      if score == '' then
+      local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
+      score = string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      call('ZADD', k.waiters, score, member)
+      enter(k, 'f' .. id, ALIVE_MS)
+      handOn(k)
+      return { reply, score }
+    `),
+  },
+  forceRelease: {
+    name: 'forceRelease',
+    sha: '6c17b02fc6b6e72652ada700e4af5997c0abb62b',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local k = keysOf(ARGV[2], 1)
+      local freed = 0
+      sweep(k)
+      if ARGV[2] ~= 'p' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'table' then
+      return 'WRONGTYPE'
+      end
+      if held and not (match(held, '^%x+:0:') and #match(held, '^[^:]*') == 32) then
+      call('DEL', k.hold)
+      freed = 1
+      end
+      end
+      if k.set then
+      local held = {}
+      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
+      local owner = match(member, '^[^:]*')
+      if held[owner] == nil then
+      local entry = call('HGET', k.info, owner)
+      held[owner] = not entry or sub(entry, 1, 2) ~= '0:'
+      end
+      if held[owner] then
+      call('ZREM', k.set, member)
+      call('HDEL', k.info, owner)
+      freed = 1
+      end
+      end
+      end
+      handOn(k, ARGV[2])
+      return freed
+    `),
+  },
+  hasMark: {
+    name: 'hasMark',
+    sha: '36470718001cbf79c047c6e440069970b40bb3b4',
+    source: lua(`
+      return redis.call('EXISTS', KEYS[1])
+    `),
+  },
+  inspect: {
+    name: 'inspect',
+    sha: '18cac5244f91db126cbe1e57acd16b7d32efbc80',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local mode = ARGV[1]
+      local k = keysOf(mode, 1)
+      local waiters = 0
+      for _, list in ipairs({ { '(' .. now, '(' .. QUEUE, '^p%x+:' }, { QUEUE, '+inf', ':' } }) do
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, list[1], list[2])) do
+      if match(member, list[3]) then
+      waiters = waiters + 1
+      end
+      end
+      end
+      local reply = { waiters }
+      local function add(...)
+      for _, value in ipairs({ ... }) do
+      reply[#reply + 1] = value
+      end
+      end
+      if mode ~= 'p' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'table' then
+      return { -1 }
+      end
+      if held then
+      local rest = match(held, '^%x+:(%d+:.*)$')
+      if not rest or #match(held, '^[^:]*') ~= 32 then
+      add('x', '', call('PTTL', k.hold))
+      elseif sub(rest, 1, 2) ~= '0:' then
+      add(mode == 'x' and 'x' or 'w', rest, call('PTTL', k.hold))
+      end
+      end
+      end
+      if k.set then
+      local entries = call('ZRANGEBYSCORE', k.set, '(' .. now, '+inf', 'WITHSCORES')
+      local seen = {}
+      for i = 1, #entries, 2 do
+      local owner = match(entries[i], '^[^:]*')
+      local entry = not seen[owner] and call('HGET', k.info, owner)
+      seen[owner] = true
+      if entry and sub(entry, 1, 2) ~= '0:' then
+      add(mode == 'p' and 'p' or 'r', entry, math.max(0, entries[i + 1] - now))
+      end
+      end
+      end
+      return reply
+    `),
+  },
+  refresh: {
+    name: 'refresh',
+    sha: 'd5e8dc75fd54e5a22b7be8b8766eafee7e7d50c9',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local id = ARGV[2]
+      local replies = {}
+      local at = 1
+      for arg = 3, #ARGV do
+      local k
+      k, at = keysOf(ARGV[arg], at)
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      enter(k, 'f' .. id, ALIVE_MS)
+      handOn(k)
+      local reserved = {}
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
+      local owner, manager = match(member, '^r(.*):(%x+)$')
+      if manager == id then
+      reserved[#reserved + 1] = owner
+      end
+      end
+      replies[#replies + 1] = table.concat(reserved, ',')
+      else
+      replies[#replies + 1] = 0
+      end
+      end
+      return replies
+    `),
+  },
+  release: {
+    name: 'release',
+    sha: '7afa1bebcadb747ff1e9a0e03edd97772b89a249',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local replies = {}
+      local at = 1
+      for arg = 3, #ARGV, 3 do
+      local mode, owner = ARGV[arg], ARGV[arg + 1]
+      local k
+      k, at = keysOf(mode, at)
+      replies[#replies + 1] = drop(k, mode, owner)
+      leave(k, ARGV[2], owner, ARGV[arg + 2])
+      handOn(k, mode)
+      end
+      return replies
+    `),
+  },
+  renew: {
+    name: 'renew',
+    sha: 'aafe63b5d2b098184a608277d2a5fd9b777fbe31',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local replies = {}
+      local at = 1
+      for arg = 1, #ARGV, 3 do
+      local mode = ARGV[arg]
+      local k
+      if mode == 'x' or mode == 'w' then
+      k = { hold = KEYS[at] }
+      at = at + 1
+      else
+      k = { set = KEYS[at], info = KEYS[at + 1] }
+      at = at + 2
+      end
+      replies[#replies + 1] = prolong(k, mode, ARGV[arg + 1], tonumber(ARGV[arg + 2]))
+      end
+      return replies
+    `),
+  },
+  setMark: {
+    name: 'setMark',
+    sha: '1bf6adb8012ca465e3fa4a2cb521b5112d28903f',
+    source: lua(`
+      return redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0
+    `),
+  },
+  withdraw: {
+    name: 'withdraw',
+    sha: 'f985463db734eb1d31b3e697bb80a4e4b1321306',
+    source: lua(`
+      local call, sub, match = redis.call, string.sub, string.match
+      local time = call('TIME')
+      local nowUs = time[1] * 1000000 + time[2]
+      local now = math.floor(nowUs / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local function nextFence(key)
+      local last = tonumber(call('GET', key)) or 0
+      return string.format('%.0f', nowUs > last and nowUs or last + 1)
+      end
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, id, owner, member)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      end
+      end
+      local k = keysOf(ARGV[2], 1)
+      call('ZREM', k.waiters, ARGV[3])
+      handOn(k)
+      return 1
+    `),
+  },
+} as const satisfies Record<string, Script>;

@@ -1,0 +1,36 @@
+-- Takes the hold if nobody waits for it, else takes a place in the queue.
+-- KEYS x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
+-- ARGV[1] 1 when PUBLISH counts its receivers   ARGV[2] id of the asking manager
+-- ARGV[3] mode   ARGV[4] owner token   ARGV[5] ttl ms (guard included)   ARGV[6] label   ARGV[7] permits   ARGV[8] limit
+-- ARGV[9] the waiter's place, a member of the waiters   ARGV[10] its former score, '' when it comes for the first time
+-- Returns {the answer as acquire.lua gives it, the score of the place taken or ''}.
+
+-- include hold.lua
+-- include waiters.lua
+-- include grant.lua
+
+local id, mode, owner, member = ARGV[2], ARGV[3], ARGV[4], ARGV[9]
+local permits, limit = tonumber(ARGV[7]), tonumber(ARGV[8])
+local k, at = keysOf(mode, 1)
+
+-- Our own place does not stand in our way: it is put back below.
+call('ZREM', k.waiters, member)
+local reply = try(k, KEYS[at], id, mode, owner, tonumber(ARGV[5]), ARGV[6], permits, limit)
+if type(reply) ~= 'number' then
+  return { reply, '' }
+end
+if reply >= 0 then
+  if mode ~= 'x' and mode ~= 'w' then
+    handOn(k)
+  end
+  return { reply, '' }
+end
+local score = ARGV[10]
+if score == '' then
+  local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
+  score = string.format('%.0f', nowUs > last and nowUs or last + 1)
+end
+call('ZADD', k.waiters, score, member)
+enter(k, 'f' .. id, ALIVE_MS)
+handOn(k)
+return { reply, score }

@@ -1,0 +1,38 @@
+-- Frees one name whoever holds it, and wakes who waits for it. Leaves reservations: the next one's turn has begun.
+-- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
+-- ARGV[1] 1 when PUBLISH counts its receivers   ARGV[2] mode
+-- Returns 1 when somebody held it, else 0; WRONGTYPE when the key holds something else than a lock, which is left alone.
+
+-- include hold.lua
+-- include waiters.lua
+
+local k = keysOf(ARGV[2], 1)
+local freed = 0
+sweep(k)
+if ARGV[2] ~= 'p' then
+  local held = redis.pcall('GET', k.hold)
+  if type(held) == 'table' then
+    return 'WRONGTYPE'
+  end
+  if held and not (match(held, '^%x+:0:') and #match(held, '^[^:]*') == 32) then
+    call('DEL', k.hold)
+    freed = 1
+  end
+end
+if k.set then
+  local held = {}
+  for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
+    local owner = match(member, '^[^:]*')
+    if held[owner] == nil then
+      local entry = call('HGET', k.info, owner)
+      held[owner] = not entry or sub(entry, 1, 2) ~= '0:'
+    end
+    if held[owner] then
+      call('ZREM', k.set, member)
+      call('HDEL', k.info, owner)
+      freed = 1
+    end
+  end
+end
+handOn(k, ARGV[2])
+return freed

@@ -1,0 +1,39 @@
+-- One attempt at one hold. Part of the step scripts; needs hold.lua and waiters.lua. Never run alone.
+
+-- The fence, at least 1, with which it was granted; 0 for permits; negative when busy (see busy); 'WRONGTYPE' when the
+-- lock's key holds something else than a lock. ahead: whether only those who came before may refuse.
+local function try(k, fenceKey, id, mode, owner, ttl, label, permits, limit)
+  sweep(k)
+  local fence = found(k, mode, owner)
+  if fence and fence ~= '0' then
+    -- Asked twice: the same grant, and it lasts as long as the second request says.
+    prolong(k, mode, owner, ttl)
+    return mode == 'p' and 0 or tonumber(fence)
+  end
+  if not fence then
+    if call('EXISTS', k.waiters) == 1 then
+      dropExpired(k)
+      if liveHead(k) then
+        handOn(k)
+        return busy(k, mode, permits, limit)
+      end
+      if mode == 'r' and writerWaits(k) then
+        return busy(k, mode, permits, limit)
+      end
+    end
+    if not fits(k, mode, permits, limit) then
+      if mode == 'x' and call('TYPE', k.hold).ok ~= 'string' then
+        return 'WRONGTYPE'
+      end
+      return busy(k, mode, permits, limit)
+    end
+  end
+  local new = '1'
+  if mode ~= 'p' then
+    new = nextFence(fenceKey)
+    call('SET', fenceKey, new)
+  end
+  place(k, mode, owner, permits, ttl, new, label)
+  leave(k, id, owner, '')
+  return mode == 'p' and 0 or tonumber(new)
+end

@@ -1,0 +1,182 @@
+-- What is held, by the server's clock. Part of the step scripts; never run alone.
+--
+-- Modes: x exclusive lock, w write, r read, p permits. Keys of one name (a table k):
+--   k.hold     x, w: string `token:fence:label` with PX. p: the set below.
+--   k.set      r: sorted set of token -> expiry (ms). p: sorted set of `token:i` -> expiry, a member a permit.
+--   k.info     r, p: hash of token -> `fence:permits:label`. Permits have no fencing token: 1 stands in its place.
+--   k.waiters  see waiters.lua
+-- A fence of 0 marks a reservation: the place is kept for a waiter whose turn it is, and nobody holds it yet.
+
+local call, sub, match = redis.call, string.sub, string.match
+
+local time = call('TIME')
+local nowUs = time[1] * 1000000 + time[2]
+local now = math.floor(nowUs / 1000)
+
+-- unpack() has a limit, and so has the patience of the other clients.
+local CHUNK = 500
+
+-- The keys of one name, and where the next one's begin.
+local function keysOf(mode, at)
+  if mode == 'x' then
+    return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+  end
+  if mode == 'p' then
+    return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+  end
+  return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+end
+
+-- Forgets the readers and permits that have expired.
+local function sweep(k)
+  if not k.set then
+    return
+  end
+  while true do
+    local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+    if #gone == 0 then
+      return
+    end
+    call('ZREM', k.set, unpack(gone))
+    for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+    end
+  end
+end
+
+-- Lets a key of ours live at least as long as what is in it.
+local function keep(key, ttl)
+  if call('PTTL', key) < ttl then
+    call('PEXPIRE', key, ttl)
+  end
+end
+
+local function mark(k, mode, owner, permits, ttl)
+  local expiry = string.format('%.0f', now + ttl)
+  if mode == 'r' then
+    call('ZADD', k.set, expiry, owner)
+  else
+    for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+        members[#members + 1] = expiry
+        members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+    end
+  end
+  -- A second more than the members: the key must not go before them.
+  keep(k.set, ttl + 1000)
+  keep(k.info, ttl + 1000)
+end
+
+local function place(k, mode, owner, permits, ttl, fence, label)
+  if mode == 'x' or mode == 'w' then
+    call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+  else
+    call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+    mark(k, mode, owner, permits, ttl)
+  end
+end
+
+-- The fence of what the owner has (text, '0' for a reservation) and its permits; nil when it has nothing.
+-- Call sweep first. A key that holds something else than a string is nobody's.
+local function found(k, mode, owner)
+  if mode == 'x' or mode == 'w' then
+    local held = redis.pcall('GET', k.hold)
+    if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+    end
+    return nil
+  end
+  local entry = call('HGET', k.info, owner)
+  if not entry then
+    return nil
+  end
+  local fence, permits = match(entry, '^(%d+):(%d+):')
+  return fence, tonumber(permits)
+end
+
+-- Keeps the hold for ttl ms from now, never shorter than it has. Returns 1, or 0 when it is not the owner's.
+local function prolong(k, mode, owner, ttl)
+  sweep(k)
+  local fence, permits = found(k, mode, owner)
+  if not fence or fence == '0' then
+    return 0
+  end
+  if mode == 'x' or mode == 'w' then
+    local left = call('PTTL', k.hold)
+    if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+    end
+    return 1
+  end
+  local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+  if not score then
+    return 0
+  end
+  if tonumber(score) < now + ttl then
+    mark(k, mode, owner, permits, ttl)
+  end
+  return 1
+end
+
+-- Frees what the owner has. Returns 1 when it held it; 0 when it did not, also when only a place was reserved for it.
+local function drop(k, mode, owner)
+  sweep(k)
+  local fence, permits = found(k, mode, owner)
+  if not fence then
+    return 0
+  end
+  if mode == 'x' or mode == 'w' then
+    call('DEL', k.hold)
+  else
+    call('HDEL', k.info, owner)
+    if mode == 'r' then
+      call('ZREM', k.set, owner)
+    else
+      for first = 1, permits, CHUNK do
+        local members = {}
+        for i = first, math.min(first + CHUNK - 1, permits) do
+          members[#members + 1] = owner .. ':' .. i
+        end
+        call('ZREM', k.set, unpack(members))
+      end
+    end
+  end
+  return fence == '0' and 0 or 1
+end
+
+-- Whether the store has room for one more. Call sweep first.
+local function fits(k, mode, permits, limit)
+  if mode == 'p' then
+    return call('ZCARD', k.set) + permits <= limit
+  end
+  if call('EXISTS', k.hold) == 1 then
+    return false
+  end
+  return mode ~= 'w' or call('ZCARD', k.set) == 0
+end
+
+-- How long until there may be room, as an answer of "busy": -2 - ms, or -1 where nobody can tell.
+local function busy(k, mode, permits, limit)
+  local left = -1
+  if mode == 'p' then
+    local over = call('ZCARD', k.set) + permits - limit
+    local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+    left = last and math.max(0, last - now) or -1
+  else
+    left = call('PTTL', k.hold)
+    if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+    end
+  end
+  return left < 0 and -1 or -2 - left
+end
+
+-- Rises over time, and over a clock that was set back. Text: Lua would print a number of this size as 1.7e+15.
+local function nextFence(key)
+  local last = tonumber(call('GET', key)) or 0
+  return string.format('%.0f', nowUs > last and nowUs or last + 1)
+end

@@ -1,0 +1,113 @@
+import { systemClock } from '@holdfast/core';
+import type { ClientSource } from './client-source.js';
+import { OwnedLink, within } from './link.js';
+import type { DriverClient } from './redis-client.js';
+
+const CHANNEL_PREFIX = 'holdfast.wake:';
+const OPEN_MS = 2000;
+const PING_EVERY_MS = 5000;
+const PING_MS = 2000;
+const RETRY_MIN_MS = 50;
+const RETRY_MAX_MS = 1000;
+
+/** What comes over the channel. */
+export interface WakeListener {
+  /** The hold with this key on the server may have become possible; with an owner: a place is reserved for that one. */
+  onWake(holdKey: string, owner: string): void;
+  /** The channel stands, for the first time or again: what was published before was missed. */
+  onOpen(): void;
+}
+
+/**
+ * The one channel of a backend, on a connection of its own: made when somebody waits for the first time, and made
+ * again, as long as somebody waits, each time that it breaks. Nothing waits for it for ever: waiters poll as well.
+ */
+export class WakeChannel {
+  readonly #channel: string;
+  readonly #link: OwnedLink;
+  readonly #listener: WakeListener;
+  #users = 0;
+  #retryMs = RETRY_MIN_MS;
+  #timer: { cancel(): void } | null = null;
+  #isClosed = false;
+
+  constructor(source: ClientSource, id: string, listener: WakeListener) {
+    this.#channel = CHANNEL_PREFIX + id;
+    this.#listener = listener;
+    this.#link = new OwnedLink({
+      make: () => source.another(null),
+      prepare: (client) => this.#subscribe(client),
+      onLost: () => this.#retry(),
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#link.current !== null;
+  }
+
+  /** Somebody waits: the channel is opened, and kept open until `unuse`. */
+  use(): void {
+    this.#users += 1;
+    if (this.#users === 1 && !this.isOpen) this.open(OPEN_MS).catch(() => this.#retry());
+  }
+
+  unuse(): void {
+    this.#users -= 1;
+  }
+
+  /** @throws LockUnavailableError when it could not be opened in time */
+  async open(timeoutMs: number): Promise<void> {
+    if (this.isOpen) return;
+    await this.#link.open(timeoutMs);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#link.close();
+  }
+
+  async #subscribe(client: DriverClient): Promise<void> {
+    client.on('message', (_channel: string, text: string) => {
+      const bar = text.indexOf('|');
+      if (!this.#isClosed && bar >= 0) this.#listener.onWake(text.slice(bar + 1), text.slice(0, bar));
+    });
+    await client.subscribe(this.#channel);
+    this.#retryMs = RETRY_MIN_MS;
+    this.#timer?.cancel();
+    this.#schedulePing(client);
+    this.#listener.onOpen();
+  }
+
+  /** A silent connection looks like one on which nothing happens. */
+  #schedulePing(client: DriverClient): void {
+    this.#timer = systemClock.setTimer(PING_EVERY_MS, () => {
+      if (this.#users === 0) {
+        this.#schedulePing(client);
+        return;
+      }
+      within(PING_MS, client.call('ping')).then(
+        () => {
+          if (this.#link.current === client) this.#schedulePing(client);
+        },
+        // A user without the right to ping is told so: somebody is there.
+        (error: unknown) => {
+          if (error instanceof Error && error.message.startsWith('NOPERM')) this.#schedulePing(client);
+          else this.#link.giveUp(client, null);
+        },
+      );
+    });
+  }
+
+  #retry(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#isClosed || this.#users === 0) return;
+    this.#timer = systemClock.setTimer(this.#retryMs, () => {
+      this.#timer = null;
+      this.open(OPEN_MS).catch(() => this.#retry());
+    });
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+  }
+}
