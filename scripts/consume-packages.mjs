@@ -40,10 +40,13 @@ export function consumePackages(root, directory, tarballs) {
 
   const compiler = join(root, 'node_modules/typescript-5.8/lib/tsc.js');
   const runs = [
-    ['TypeScript 5.8', [compiler, '--project', directory]],
-    ['Node', ['--input-type=module', '--eval', `await Promise.all(${JSON.stringify(specifiers)}.map((each) => import(each)))`]],
+    { tool: 'TypeScript 5.8', args: [compiler, '--project', directory] },
+    {
+      tool: 'Node',
+      args: ['--input-type=module', '--eval', `await Promise.all(${JSON.stringify(specifiers)}.map((each) => import(each)))`],
+    },
   ];
-  return runs.flatMap(([tool, args]) => {
+  return runs.flatMap(({ tool, args }) => {
     const result = spawnSync(process.execPath, args, { cwd: directory, encoding: 'utf8' });
     console.log(`${result.status === 0 ? 'ok  ' : 'FAIL'} as a service uses them: ${tool}, ${specifiers.length} entry points`);
     return result.status === 0 ? [] : [`${tool} cannot use the packed packages:\n${result.stdout}${result.stderr}`];
