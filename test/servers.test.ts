@@ -9,6 +9,7 @@ import {
   startRedis,
   startRedisCluster,
   startRedisWithReplica,
+  startRedisWithSentinels,
   until,
 } from '@holdfast/test/servers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -97,6 +98,15 @@ test('a primary and its replicas are in step when they are handed over', async (
   }
   await servers.primary.pause();
   expect(await askRedis(servers.replica.port, 'GET name')).toBe('value');
+});
+
+test('sentinels know the primary, and name the replica when the primary is killed', async () => {
+  await using servers = await startRedisWithSentinels({ sentinels: 3, downAfterMs: 500 });
+  expect(servers.sentinels).toHaveLength(3);
+  expect(await servers.primaryPort()).toBe(servers.primary.port);
+  await servers.primary.kill();
+  await until('the replica is the primary', async () => (await servers.primaryPort()) === servers.replica.port, { timeoutMs: 25_000 });
+  await until('it says so itself', async () => /^role:master/m.test(await askRedis(servers.replica.port, 'INFO replication')));
 });
 
 test('a cluster serves every slot, and a replica takes over for a killed master', async () => {

@@ -5,6 +5,7 @@ export { type RedisOptions, type RedisServer, redisSpec, startRedis } from './re
 export { type RedisCluster, type RedisClusterNode, type RedisClusterOptions, startRedisCluster } from './redis-cluster.js';
 export type { RedisConfig } from './redis-config.js';
 export { type RedisReplicaOptions, type RedisWithReplica, startRedisWithReplica } from './redis-replica.js';
+export { type RedisSentinelOptions, type RedisWithSentinels, startRedisWithSentinels } from './redis-sentinel.js';
 export type { ServerHandle } from './server-handle.js';
 export type { ServerSource } from './server-spec.js';
 export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-script.js';

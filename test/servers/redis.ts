@@ -45,14 +45,17 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 export async function startRedisIn(
   place: ServerPlace,
   index: number,
-  options: RedisOptions & { readonly files?: Readonly<Record<string, string>> },
+  options: RedisOptions & { readonly files?: Readonly<Record<string, string>>; readonly sentinel?: boolean },
 ): Promise<RedisServer> {
   const port = place.ports[index];
   if (port === undefined) throw new RangeError(`this place has no port number ${index}`);
-  const config = { port, bind: place.bindAddress, 'protected-mode': 'no', save: '', appendonly: 'no', ...options.config };
+  // A sentinel knows nothing of data and refuses to be told how to keep them.
+  const defaults: RedisConfig = options.sentinel ? {} : { save: '', appendonly: 'no' };
+  const config = { port, bind: place.bindAddress, 'protected-mode': 'no', ...defaults, ...options.config };
+  const mode = options.sentinel ? ['--sentinel'] : [];
   const plan: LaunchPlan = {
     files: { 'redis.conf': renderRedisConfig(config), ...options.files },
-    args: (directory) => [`${directory}/redis.conf`, '--dir', directory, ...(options.args ?? [])],
+    args: (directory) => [`${directory}/redis.conf`, ...mode, '--dir', directory, ...(options.args ?? [])],
     ports: [port],
     // Any reply will do, "-NOAUTH" included, but not that it is still reading its data or waits for its primary.
     isReady: async () => !/^-(?:LOADING|MASTERDOWN)/.test(await askRedis(port, 'PING')),
