@@ -2,7 +2,7 @@ import { type Answer, type CallContext, type HoldRequest, isLockError, LockUnava
 import { readAnswer } from './answers.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { unavailable } from './redis-error.js';
-import type { ScriptSender } from './script-sender.js';
+import { releaseText, type ScriptSender } from './script-sender.js';
 import { scripts } from './scripts.generated.js';
 import type { WakeChannel } from './wake-channel.js';
 
@@ -18,7 +18,7 @@ const COMMAND_MS = 2000;
 /** What the queue needs of its backend. */
 export interface FairQueueParts {
   readonly id: string;
-  readonly counted: string;
+  readonly asker: string;
   readonly keySpace: KeySpace;
   readonly sender: ScriptSender;
   readonly channel: WakeChannel;
@@ -170,12 +170,12 @@ export class FairQueue {
   async #enqueue(place: Place): Promise<Answer<bigint>> {
     const { request, keys, mode, member, call } = place;
     const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
-    const { id, counted, sender } = this.#parts;
+    const { asker, sender } = this.#parts;
     const reply = (await sender.send({
       script: scripts.enqueue,
       slot: keys.slot,
       keys: mode === 'p' ? keys.keys : [...keys.keys, keys.fence],
-      args: [counted, id, mode, request.owner, String(request.ttlMs), request.label, String(permits), String(limit), member, place.score],
+      args: [asker, mode, request.owner, String(request.ttlMs), request.label, String(permits), String(limit), member, place.score],
       lockName: request.name,
       timeoutMs: Math.min(call.timeoutMs, COMMAND_MS),
       call,
@@ -216,7 +216,7 @@ export class FairQueue {
       script: scripts.release,
       slot: keys.slot,
       keys: keys.keys,
-      args: [mode, owner, member],
+      args: [releaseText(mode, owner, member)],
       lockName: name,
       timeoutMs,
       call: null,

@@ -21,7 +21,7 @@ import { within } from './link.js';
 import { scanNames } from './scan-names.js';
 import { unavailable } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
-import { ScriptSender } from './script-sender.js';
+import { releaseText, ScriptSender } from './script-sender.js';
 import { type Script, scripts } from './scripts.generated.js';
 import { WakeChannel } from './wake-channel.js';
 import { WakeList } from './wake-list.js';
@@ -51,8 +51,8 @@ class RedisBackend implements LockBackend<bigint> {
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   /** Names this backend among the waiters on the server, and its channel. */
   readonly #id = randomBytes(8).toString('hex');
-  /** Whether PUBLISH tells how many listen: in a cluster it counts those on the same node only. */
-  readonly #counted: '1' | '0';
+  /** Who asks, and whether PUBLISH tells how many listen: in a cluster it counts those on the same node only. */
+  readonly #asker: string;
   readonly #source: ClientSource;
   readonly #keySpace: KeySpace;
   readonly #sender: ScriptSender;
@@ -68,13 +68,8 @@ class RedisBackend implements LockBackend<bigint> {
     this.#source = clientSource(options);
     this.#allowEviction = options.allowEviction;
     this.#keySpace = new KeySpace(options.prefix, this.#source.keyPrefix);
-    this.#counted = this.#source.isCluster ? '0' : '1';
-    const header = [this.#counted, this.#id];
-    this.#sender = new ScriptSender(this.#source.link, this.#source.isCluster, {
-      [scripts.acquire.name]: header,
-      [scripts.release.name]: header,
-      [scripts.refresh.name]: header,
-    });
+    this.#asker = (this.#source.isCluster ? '0' : '1') + this.#id;
+    this.#sender = new ScriptSender(this.#source.link, this.#source.isCluster, this.#asker);
     this.#channel = new WakeChannel(this.#source, this.#id, {
       onWake: (holdKey, owner) => this.#onWake(holdKey, owner),
       onOpen: () => {
@@ -86,7 +81,7 @@ class RedisBackend implements LockBackend<bigint> {
     this.#confirmer = replicas === null ? null : new Confirmer(this.#source, this.#keySpace, replicas.min, replicas.timeoutMs);
     this.#fairQueue = new FairQueue({
       id: this.#id,
-      counted: this.#counted,
+      asker: this.#asker,
       keySpace: this.#keySpace,
       sender: this.#sender,
       channel: this.#channel,
@@ -130,7 +125,7 @@ class RedisBackend implements LockBackend<bigint> {
       slots.push(slot);
       const [hold0, second = '', third = ''] = keys;
       const touched = mode === 'p' ? [hold0, second] : mode === 'r' ? [second, third] : [hold0];
-      return this.#send(scripts.renew, slot, touched, [mode, hold.owner, String(hold.ttlMs)], hold.name, call);
+      return this.#send(scripts.renew, slot, touched, [`${mode} ${hold.owner} ${hold.ttlMs}`], hold.name, call);
     });
     const renewed = (await allOrFirstError(replies)).map((reply, i) => readBoolean(reply, holds[i]?.name ?? null));
     if (this.#confirmer !== null && renewed.includes(true)) {
@@ -152,13 +147,13 @@ class RedisBackend implements LockBackend<bigint> {
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    return readState(await this.#send(scripts.inspect, slot, keys, [mode], name, call), name, kind);
+    return readState(await this.#send(scripts.inspect, slot, keys, [this.#asker, mode], name, call), name, kind);
   }
 
   async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    const reply = await this.#send(scripts.forceRelease, slot, keys, [this.#counted, mode], name, call);
+    const reply = await this.#send(scripts.forceRelease, slot, keys, [this.#asker, mode], name, call);
     if (reply === 'WRONGTYPE') throw wrongType(name);
     return readBoolean(reply, name);
   }
@@ -210,11 +205,11 @@ class RedisBackend implements LockBackend<bigint> {
     const entry = this.#wakeList.find(request, name);
     if (entry !== undefined) entry.isWoken = false;
     const mode = letterOf[request.mode];
-    const args = [mode, request.owner, String(request.ttlMs), shorten(request.label), entry?.member ?? ''];
-    if (request.mode === 'permits') args.push(String(request.permits), String(request.limit));
+    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
+    const text = `${mode} ${request.owner} ${request.ttlMs} ${entry?.member ?? '-'}${count} ${shorten(request.label)}`;
     const keys = mode === 'p' ? name.keys : [...name.keys, name.fence];
     try {
-      const answer = readAnswer(await this.#send(scripts.acquire, name.slot, keys, args, request.name, call), request.name);
+      const answer = readAnswer(await this.#send(scripts.acquire, name.slot, keys, [text], request.name, call), request.name);
       if (entry !== undefined) this.#wakeList.answered(entry, answer.granted);
       return answer;
     } catch (error) {
@@ -225,7 +220,7 @@ class RedisBackend implements LockBackend<bigint> {
 
   #releaseOne(hold: HoldRef, call: CallContext): Promise<unknown> {
     const { slot, keys } = this.#keysOf(hold);
-    return this.#send(scripts.release, slot, keys, [letterOf[hold.mode], hold.owner, this.#fairQueue.memberOf(hold.owner)], hold.name, call);
+    return this.#send(scripts.release, slot, keys, [releaseText(letterOf[hold.mode], hold.owner, this.#fairQueue.memberOf(hold.owner))], hold.name, call);
   }
 
   /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
@@ -240,7 +235,7 @@ class RedisBackend implements LockBackend<bigint> {
       await Promise.allSettled(
         requests.map(({ mode, owner, name }, i) => {
           const { slot, keys: holdKeys } = keys[i] as NameKeys;
-          const args = [letterOf[mode], owner, ''];
+          const args = [releaseText(letterOf[mode], owner, '')];
           return this.#sender.send({ script: scripts.release, slot, keys: holdKeys, args, lockName: name, timeoutMs, call: null });
         }),
       );
@@ -282,7 +277,7 @@ class RedisBackend implements LockBackend<bigint> {
 
   /** In the background: what is lost of it costs the others one poll. */
   #withdraw(name: string, mode: ModeLetter, { slot, keys }: NameKeys, member: string): void {
-    const args = [this.#counted, mode, member];
+    const args = [this.#asker, mode, member];
     this.#sender.send({ script: scripts.withdraw, slot, keys, args, lockName: name, timeoutMs: BACKGROUND_MS, call: null }).catch(() => {});
   }
 

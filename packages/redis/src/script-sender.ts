@@ -1,5 +1,6 @@
 import { nextTick } from 'node:process';
 import { type CallContext, systemClock } from '@holdfast/core';
+import type { ModeLetter } from './key-space.js';
 import type { Link } from './link.js';
 import type { DriverClient } from './redis-client.js';
 import { isNoScript, replyCode, unavailable } from './redis-error.js';
@@ -48,7 +49,7 @@ const MOST_PIECES: Readonly<Record<string, number>> = {
  */
 export class ScriptSender {
   readonly #link: Link;
-  readonly #headers: Readonly<Record<string, readonly string[]>>;
+  readonly #asker: string;
   #queue: QueuedPiece[] = [];
   #isScheduled = false;
   #bySlot: boolean;
@@ -57,11 +58,11 @@ export class ScriptSender {
   #watch: { cancel(): void } | null = null;
   #whenIdle: (() => void) | null = null;
 
-  /** @param headers arguments that a script takes once, before those of its requests */
-  constructor(link: Link, bySlot: boolean, headers: Readonly<Record<string, readonly string[]>>) {
+  /** @param asker the first argument of every script that takes many requests and speaks to waiters */
+  constructor(link: Link, bySlot: boolean, asker: string) {
     this.#link = link;
     this.#bySlot = bySlot;
-    this.#headers = headers;
+    this.#asker = asker;
   }
 
   send(piece: Piece): Promise<unknown> {
@@ -169,7 +170,7 @@ export class ScriptSender {
   #run(client: DriverClient, command: Command): void {
     const { script, pieces } = command;
     const keys: string[] = [];
-    const args: string[] = [...(this.#headers[script.name] ?? [])];
+    const args: string[] = script.name in MOST_PIECES && script !== scripts.renew ? [this.#asker] : [];
     for (const piece of pieces) {
       keys.push(...piece.keys);
       args.push(...piece.args);
@@ -266,4 +267,9 @@ function isWanted(piece: QueuedPiece): boolean {
 function streamsOf(client: DriverClient): readonly { cork?(): void; uncork?(): void }[] {
   const nodes = client.isCluster ? (client.nodes?.('master') ?? []) : [client];
   return nodes.flatMap(({ stream }) => (stream === undefined || stream === null ? [] : [stream]));
+}
+
+/** One argument of release.lua. */
+export function releaseText(mode: ModeLetter, owner: string, member: string): string {
+  return `${mode} ${owner} ${member === '' ? '-' : member}`;
 }

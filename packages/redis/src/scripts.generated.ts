@@ -13,12 +13,37 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '08a97c16fc055989c1ebe5199bb7b75cd2f3968d',
+    sha: '63e4b72d2a1adebfac5211a8c10da5ff21823a8e',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local function nextFence(key)
+      local fence = string.format('%.0f', nowUs)
+      local last = tonumber(call('SET', key, fence, 'GET')) or 0
+      if last >= nowUs then
+      fence = string.format('%.0f', last + 1)
+      call('SET', key, fence)
+      end
+      return fence
+      end
+      local replies = {}
+      local at, arg = 1, 2
+      while ARGV[arg] do
+      local owner, ttl, label = string.match(ARGV[arg], '^x (%S+) (%d+) %S+ (.*)$')
+      if not owner or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
+      break
+      end
+      local fence = nextFence(KEYS[at + 2])
+      call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
+      replies[arg - 1] = tonumber(fence)
+      at, arg = at + 3, arg + 1
+      end
+      if not ARGV[arg] then
+      return replies
+      end
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -159,10 +184,7 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -172,7 +194,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -287,12 +309,12 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
-      local function try(k, fenceKey, id, mode, owner, ttl, label, permits, limit)
+      local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
       sweep(k)
       local fence = found(k, mode, owner)
       if fence and fence ~= '0' then
@@ -320,67 +342,58 @@ export const scripts = {
       local new = '1'
       if mode ~= 'p' then
       new = nextFence(fenceKey)
-      call('SET', fenceKey, new)
       end
       place(k, mode, owner, permits, ttl, new, label)
-      leave(k, id, owner, '')
+      leave(k, owner, '')
       return mode == 'p' and 0 or tonumber(new)
       end
-      local replies = {}
-      local at, arg = 1, 3
-      while arg <= #ARGV do
-      local mode, owner, ttl, label, member = ARGV[arg], ARGV[arg + 1], tonumber(ARGV[arg + 2]), ARGV[arg + 3], ARGV[arg + 4]
-      local reply
-      if mode == 'x' and call('EXISTS', KEYS[at + 1]) == 0 then
-      local fence = nextFence(KEYS[at + 2])
-      if call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'NX', 'PX', ARGV[arg + 2]) then
-      call('SET', KEYS[at + 2], fence)
-      reply = tonumber(fence)
-      end
-      end
-      arg = arg + 5
-      local permits, limit = 1, 1
-      if mode == 'p' then
-      permits, limit = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1])
-      arg = arg + 2
-      end
-      if reply then
-      at = at + 3
-      else
-      local k
+      for i = arg, #ARGV do
+      local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
+      local permits, limit, fenceKey, k = 1, 1, nil, nil
       k, at = keysOf(mode, at)
-      local fenceKey
-      if mode ~= 'p' then
+      if mode == 'p' then
+      permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
+      permits, limit = tonumber(permits), tonumber(limit)
+      else
       fenceKey = KEYS[at]
       at = at + 1
       end
-      reply = try(k, fenceKey, ARGV[2], mode, owner, ttl, label, permits, limit)
+      local reply = try(k, fenceKey, mode, owner, tonumber(ttl), label, permits, limit)
       if type(reply) == 'number' then
       if reply >= 0 then
-      if member ~= '' then
+      if member ~= '-' then
       call('ZREM', k.waiters, member)
       end
       if mode ~= 'x' and mode ~= 'w' then
       handOn(k)
       end
-      elseif member ~= '' then
+      elseif member ~= '-' then
       enter(k, member, PLAIN_MS)
       end
       end
-      end
-      replies[#replies + 1] = reply
+      replies[i - 1] = reply
       end
       return replies
     `),
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'f24c74809dd7ecca530dc11c061954cab31369aa',
+    sha: '475c23c1ef1e3b412e4c3d5d44129470b23ae1e1',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local function nextFence(key)
+      local fence = string.format('%.0f', nowUs)
+      local last = tonumber(call('SET', key, fence, 'GET')) or 0
+      if last >= nowUs then
+      fence = string.format('%.0f', last + 1)
+      call('SET', key, fence)
+      end
+      return fence
+      end
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -521,10 +534,7 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -534,7 +544,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -649,12 +659,12 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
-      local function try(k, fenceKey, id, mode, owner, ttl, label, permits, limit)
+      local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
       sweep(k)
       local fence = found(k, mode, owner)
       if fence and fence ~= '0' then
@@ -682,17 +692,16 @@ export const scripts = {
       local new = '1'
       if mode ~= 'p' then
       new = nextFence(fenceKey)
-      call('SET', fenceKey, new)
       end
       place(k, mode, owner, permits, ttl, new, label)
-      leave(k, id, owner, '')
+      leave(k, owner, '')
       return mode == 'p' and 0 or tonumber(new)
       end
-      local id, mode, owner, member = ARGV[2], ARGV[3], ARGV[4], ARGV[9]
-      local permits, limit = tonumber(ARGV[7]), tonumber(ARGV[8])
+      local mode, owner, member = ARGV[2], ARGV[3], ARGV[8]
+      local permits, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
       local k, at = keysOf(mode, 1)
       call('ZREM', k.waiters, member)
-      local reply = try(k, KEYS[at], id, mode, owner, tonumber(ARGV[5]), ARGV[6], permits, limit)
+      local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
       if type(reply) ~= 'number' then
       return { reply, '' }
       end
@@ -702,25 +711,26 @@ export const scripts = {
       end
       return { reply, '' }
       end
-      local score = ARGV[10]
+      local score = ARGV[9]
       if score == '' then
       local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
       score = string.format('%.0f', nowUs > last and nowUs or last + 1)
       end
       call('ZADD', k.waiters, score, member)
-      enter(k, 'f' .. id, ALIVE_MS)
+      enter(k, 'f' .. MANAGER, ALIVE_MS)
       handOn(k)
       return { reply, score }
     `),
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '6c17b02fc6b6e72652ada700e4af5997c0abb62b',
+    sha: 'c9c98e25721a63b8ff1c357665fca202bbeaa724',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -861,10 +871,7 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -874,7 +881,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -989,9 +996,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
       local k = keysOf(ARGV[2], 1)
@@ -1035,12 +1042,13 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '18cac5244f91db126cbe1e57acd16b7d32efbc80',
+    sha: '8b6bc97f440ad0fce0c3da8c2005d729fc9fd29c',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -1181,10 +1189,7 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -1194,7 +1199,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -1309,11 +1314,12 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -1323,7 +1329,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -1438,12 +1444,12 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
-      local mode = ARGV[1]
+      local mode = ARGV[2]
       local k = keysOf(mode, 1)
       local waiters = 0
       for _, list in ipairs({ { '(' .. now, '(' .. QUEUE, '^p%x+:' }, { QUEUE, '+inf', ':' } }) do
@@ -1490,12 +1496,13 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'd5e8dc75fd54e5a22b7be8b8766eafee7e7d50c9',
+    sha: '5025eb88d14740dc283572bb64772e2c2fd6a1a9',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -1636,10 +1643,7 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -1649,7 +1653,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -1764,24 +1768,23 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
-      local id = ARGV[2]
       local replies = {}
       local at = 1
-      for arg = 3, #ARGV do
+      for arg = 2, #ARGV do
       local k
       k, at = keysOf(ARGV[arg], at)
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      enter(k, 'f' .. id, ALIVE_MS)
+      if call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+      enter(k, 'f' .. MANAGER, ALIVE_MS)
       handOn(k)
       local reserved = {}
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
       local owner, manager = match(member, '^r(.*):(%x+)$')
-      if manager == id then
+      if manager == MANAGER then
       reserved[#reserved + 1] = owner
       end
       end
@@ -1795,12 +1798,33 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '7afa1bebcadb747ff1e9a0e03edd97772b89a249',
+    sha: '4ff04d861a86655066653d2fefa3192420cf14a5',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local replies = {}
+      local at, arg = 1, 2
+      while ARGV[arg] do
+      local token = string.match(ARGV[arg], '^x (%S+) ')
+      if not token or redis.call('EXISTS', KEYS[at + 1]) == 1 then
+      break
+      end
+      token = token .. ':'
+      local held = redis.pcall('GET', KEYS[at])
+      if type(held) == 'string' and string.sub(held, 1, #token) == token then
+      redis.call('DEL', KEYS[at])
+      replies[arg - 1] = 1
+      else
+      replies[arg - 1] = 0
+      end
+      at, arg = at + 2, arg + 1
+      end
+      if not ARGV[arg] then
+      return replies
+      end
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -1941,10 +1965,7 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -1954,7 +1975,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -2069,19 +2090,17 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
-      local replies = {}
-      local at = 1
-      for arg = 3, #ARGV, 3 do
-      local mode, owner = ARGV[arg], ARGV[arg + 1]
+      for i = arg, #ARGV do
+      local mode, owner, member = match(ARGV[i], '^(%a) (%S+) (%S+)$')
       local k
       k, at = keysOf(mode, at)
-      replies[#replies + 1] = drop(k, mode, owner)
-      leave(k, ARGV[2], owner, ARGV[arg + 2])
+      replies[i - 1] = drop(k, mode, owner)
+      leave(k, owner, member)
       handOn(k, mode)
       end
       return replies
@@ -2089,12 +2108,13 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: 'aafe63b5d2b098184a608277d2a5fd9b777fbe31',
+    sha: '7cbd7f9f2d7c896b7f30bc01bc811a7e0e1feea5',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -2235,14 +2255,10 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
       local replies = {}
       local at = 1
-      for arg = 1, #ARGV, 3 do
-      local mode = ARGV[arg]
+      for i = 1, #ARGV do
+      local mode, owner, ttl = match(ARGV[i], '^(%a) (%S+) (%d+)$')
       local k
       if mode == 'x' or mode == 'w' then
       k = { hold = KEYS[at] }
@@ -2251,7 +2267,7 @@ export const scripts = {
       k = { set = KEYS[at], info = KEYS[at + 1] }
       at = at + 2
       end
-      replies[#replies + 1] = prolong(k, mode, ARGV[arg + 1], tonumber(ARGV[arg + 2]))
+      replies[i] = prolong(k, mode, owner, tonumber(ttl))
       end
       return replies
     `),
@@ -2265,12 +2281,13 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'f985463db734eb1d31b3e697bb80a4e4b1321306',
+    sha: 'cea2711d27d02c01a3a55902a737030a349801ac',
     source: lua(`
-      local call, sub, match = redis.call, string.sub, string.match
+      local call = redis.call
       local time = call('TIME')
       local nowUs = time[1] * 1000000 + time[2]
       local now = math.floor(nowUs / 1000)
+      local sub, match = string.sub, string.match
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -2411,10 +2428,7 @@ export const scripts = {
       end
       return left < 0 and -1 or -2 - left
       end
-      local function nextFence(key)
-      local last = tonumber(call('GET', key)) or 0
-      return string.format('%.0f', nowUs > last and nowUs or last + 1)
-      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
       local QUEUE = '100000000000000'
       local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
       local PLAIN_MS, INTENT_MS = 2500, 2000
@@ -2424,7 +2438,7 @@ export const scripts = {
       call('PEXPIRE', k.waiters, WAITERS_MS)
       end
       local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
       end
       local function dropExpired(k)
       for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -2539,9 +2553,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, id, owner, member)
+      local function leave(k, owner, member)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
       end
       end
       local k = keysOf(ARGV[2], 1)

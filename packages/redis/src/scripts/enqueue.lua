@@ -1,21 +1,23 @@
 -- Takes the hold if nobody waits for it, else takes a place in the queue.
 -- KEYS x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
--- ARGV[1] 1 when PUBLISH counts its receivers   ARGV[2] id of the asking manager
--- ARGV[3] mode   ARGV[4] owner token   ARGV[5] ttl ms (guard included)   ARGV[6] label   ARGV[7] permits   ARGV[8] limit
--- ARGV[9] the waiter's place, a member of the waiters   ARGV[10] its former score, '' when it comes for the first time
+-- ARGV[1] see waiters.lua
+-- ARGV[2] mode   ARGV[3] owner token   ARGV[4] ttl ms (guard included)   ARGV[5] label   ARGV[6] permits   ARGV[7] limit
+-- ARGV[8] the waiter's place, a member of the waiters   ARGV[9] its former score, '' when it comes for the first time
 -- Returns {the answer as acquire.lua gives it, the score of the place taken or ''}.
 
+-- include clock.lua
+-- include fence.lua
 -- include hold.lua
 -- include waiters.lua
 -- include grant.lua
 
-local id, mode, owner, member = ARGV[2], ARGV[3], ARGV[4], ARGV[9]
-local permits, limit = tonumber(ARGV[7]), tonumber(ARGV[8])
+local mode, owner, member = ARGV[2], ARGV[3], ARGV[8]
+local permits, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
 local k, at = keysOf(mode, 1)
 
 -- Our own place does not stand in our way: it is put back below.
 call('ZREM', k.waiters, member)
-local reply = try(k, KEYS[at], id, mode, owner, tonumber(ARGV[5]), ARGV[6], permits, limit)
+local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
 if type(reply) ~= 'number' then
   return { reply, '' }
 end
@@ -25,12 +27,12 @@ if reply >= 0 then
   end
   return { reply, '' }
 end
-local score = ARGV[10]
+local score = ARGV[9]
 if score == '' then
   local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
   score = string.format('%.0f', nowUs > last and nowUs or last + 1)
 end
 call('ZADD', k.waiters, score, member)
-enter(k, 'f' .. id, ALIVE_MS)
+enter(k, 'f' .. MANAGER, ALIVE_MS)
 handOn(k)
 return { reply, score }

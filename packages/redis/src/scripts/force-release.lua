@@ -1,8 +1,9 @@
 -- Frees one name whoever holds it, and wakes who waits for it. Leaves reservations: the next one's turn has begun.
 -- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] 1 when PUBLISH counts its receivers   ARGV[2] mode
+-- ARGV[1] see waiters.lua   ARGV[2] mode
 -- Returns 1 when somebody held it, else 0; WRONGTYPE when the key holds something else than a lock, which is left alone.
 
+-- include clock.lua
 -- include hold.lua
 -- include waiters.lua
 

@@ -1,15 +1,16 @@
 -- Who holds one name and how many wait for it. Changes nothing.
 -- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] mode
+-- ARGV[1] see waiters.lua   ARGV[2] mode
 -- Returns {number of waiters, then for each holder: mode, what stands after its token (fence:label, or for r and p
 --   fence:permits:label) or '' for a value that is not ours, ms left or -1 for none}. {-1} when the key holds something
 --   else than a lock.
 
+-- include clock.lua
 -- include hold.lua
 -- include waiters.lua
 -- include waiters.lua
 
-local mode = ARGV[1]
+local mode = ARGV[2]
 local k = keysOf(mode, 1)
 local waiters = 0
 for _, list in ipairs({ { '(' .. now, '(' .. QUEUE, '^p%x+:' }, { QUEUE, '+inf', ':' } }) do

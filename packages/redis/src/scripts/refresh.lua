@@ -1,25 +1,25 @@
 -- Says that a manager is alive for all its places in the queues of some names, and hands on what is free there.
 -- KEYS, for each name: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] 1 when PUBLISH counts its receivers   ARGV[2] the manager's id   ARGV[3..] the mode of each name
+-- ARGV[1] see waiters.lua   ARGV[2..] the mode of each name
 -- Returns for each name: 0 when the manager's places were dropped and have to be taken again; else the tokens, joined
 --   by commas, of its waiters for whom a place is reserved: their wake-up may have been missed.
 
+-- include clock.lua
 -- include hold.lua
 -- include waiters.lua
 
-local id = ARGV[2]
 local replies = {}
 local at = 1
-for arg = 3, #ARGV do
+for arg = 2, #ARGV do
   local k
   k, at = keysOf(ARGV[arg], at)
-  if call('ZSCORE', k.waiters, 'f' .. id) then
-    enter(k, 'f' .. id, ALIVE_MS)
+  if call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+    enter(k, 'f' .. MANAGER, ALIVE_MS)
     handOn(k)
     local reserved = {}
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
       local owner, manager = match(member, '^r(.*):(%x+)$')
-      if manager == id then
+      if manager == MANAGER then
         reserved[#reserved + 1] = owner
       end
     end

@@ -1,21 +1,42 @@
 -- Frees each hold, and whatever else its owner left; wakes who waits for it. Also for an owner that holds nothing: that
 -- undoes a request whose answer was lost.
 -- KEYS, for each hold: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] 1 when PUBLISH counts its receivers   ARGV[2] id of the asking manager
--- ARGV, for each hold: mode, owner token, the owner's place in the queue ('' if it has none)
+-- ARGV[1] see waiters.lua   ARGV[2..], for each hold: `mode token place`, the owner's place in the queue, - if it has none
 -- Returns for each hold: 1 when it was the owner's, else 0.
 
+local replies = {}
+local at, arg = 1, 2
+
+-- Locks for which nobody waits, the common case, before anything else is set up.
+while ARGV[arg] do
+  local token = string.match(ARGV[arg], '^x (%S+) ')
+  if not token or redis.call('EXISTS', KEYS[at + 1]) == 1 then
+    break
+  end
+  token = token .. ':'
+  local held = redis.pcall('GET', KEYS[at])
+  if type(held) == 'string' and string.sub(held, 1, #token) == token then
+    redis.call('DEL', KEYS[at])
+    replies[arg - 1] = 1
+  else
+    replies[arg - 1] = 0
+  end
+  at, arg = at + 2, arg + 1
+end
+if not ARGV[arg] then
+  return replies
+end
+
+-- include clock.lua
 -- include hold.lua
 -- include waiters.lua
 
-local replies = {}
-local at = 1
-for arg = 3, #ARGV, 3 do
-  local mode, owner = ARGV[arg], ARGV[arg + 1]
+for i = arg, #ARGV do
+  local mode, owner, member = match(ARGV[i], '^(%a) (%S+) (%S+)$')
   local k
   k, at = keysOf(mode, at)
-  replies[#replies + 1] = drop(k, mode, owner)
-  leave(k, ARGV[2], owner, ARGV[arg + 2])
+  replies[i - 1] = drop(k, mode, owner)
+  leave(k, owner, member)
   handOn(k, mode)
 end
 return replies

@@ -1,14 +1,15 @@
 -- Keeps each hold for another while, never shorter than it has.
 -- KEYS, for each hold: x, w: lock or writer   p: permits, info   r: readers, info
--- ARGV, for each hold: mode, owner token, ttl ms (guard included)
+-- ARGV, for each hold: `mode token ttl`, ttl in ms, guard included
 -- Returns for each hold: 1, or 0 when it is not the owner's.
 
+-- include clock.lua
 -- include hold.lua
 
 local replies = {}
 local at = 1
-for arg = 1, #ARGV, 3 do
-  local mode = ARGV[arg]
+for i = 1, #ARGV do
+  local mode, owner, ttl = match(ARGV[i], '^(%a) (%S+) (%d+)$')
   local k
   if mode == 'x' or mode == 'w' then
     k = { hold = KEYS[at] }
@@ -17,6 +18,6 @@ for arg = 1, #ARGV, 3 do
     k = { set = KEYS[at], info = KEYS[at + 1] }
     at = at + 2
   end
-  replies[#replies + 1] = prolong(k, mode, ARGV[arg + 1], tonumber(ARGV[arg + 2]))
+  replies[i] = prolong(k, mode, owner, tonumber(ttl))
 end
 return replies

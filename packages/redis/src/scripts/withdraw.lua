@@ -1,8 +1,9 @@
 -- A manager waits no more, or was woken for nothing: takes its place away, and wakes the next one if there is room.
 -- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] 1 when PUBLISH counts its receivers   ARGV[2] mode   ARGV[3] the manager's place among the waiters, or ''
+-- ARGV[1] see waiters.lua   ARGV[2] mode   ARGV[3] the manager's place among the waiters, or ''
 -- Returns 1.
 
+-- include clock.lua
 -- include hold.lua
 -- include waiters.lua
 

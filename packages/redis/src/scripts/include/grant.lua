@@ -1,8 +1,8 @@
--- One attempt at one hold. Part of the step scripts; needs hold.lua and waiters.lua. Never run alone.
+-- One attempt at one hold. Part of the step scripts; needs fence.lua, hold.lua and waiters.lua. Never run alone.
 
 -- The fence, at least 1, with which it was granted; 0 for permits; negative when busy (see busy); 'WRONGTYPE' when the
--- lock's key holds something else than a lock. ahead: whether only those who came before may refuse.
-local function try(k, fenceKey, id, mode, owner, ttl, label, permits, limit)
+-- lock's key holds something else than a lock.
+local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
   sweep(k)
   local fence = found(k, mode, owner)
   if fence and fence ~= '0' then
@@ -31,9 +31,8 @@ local function try(k, fenceKey, id, mode, owner, ttl, label, permits, limit)
   local new = '1'
   if mode ~= 'p' then
     new = nextFence(fenceKey)
-    call('SET', fenceKey, new)
   end
   place(k, mode, owner, permits, ttl, new, label)
-  leave(k, id, owner, '')
+  leave(k, owner, '')
   return mode == 'p' and 0 or tonumber(new)
 end

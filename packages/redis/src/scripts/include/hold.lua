@@ -1,4 +1,4 @@
--- What is held, by the server's clock. Part of the step scripts; never run alone.
+-- What is held, by the server's clock. Part of the step scripts; needs clock.lua. Never run alone.
 --
 -- Modes: x exclusive lock, w write, r read, p permits. Keys of one name (a table k):
 --   k.hold     x, w: string `token:fence:label` with PX. p: the set below.
@@ -7,11 +7,7 @@
 --   k.waiters  see waiters.lua
 -- A fence of 0 marks a reservation: the place is kept for a waiter whose turn it is, and nobody holds it yet.
 
-local call, sub, match = redis.call, string.sub, string.match
-
-local time = call('TIME')
-local nowUs = time[1] * 1000000 + time[2]
-local now = math.floor(nowUs / 1000)
+local sub, match = string.sub, string.match
 
 -- unpack() has a limit, and so has the patience of the other clients.
 local CHUNK = 500
@@ -173,10 +169,4 @@ local function busy(k, mode, permits, limit)
     end
   end
   return left < 0 and -1 or -2 - left
-end
-
--- Rises over time, and over a clock that was set back. Text: Lua would print a number of this size as 1.7e+15.
-local function nextFence(key)
-  local last = tonumber(call('GET', key)) or 0
-  return string.format('%.0f', nowUs > last and nowUs or last + 1)
 end

@@ -7,8 +7,10 @@
 --   t                                       it is the readers' turn: waiting writers do not hold them back
 -- and with a score in microseconds, which orders the queue of a fair backend:
 --   <token>:<id>:<mode>:<permits>:<limit>   one waiter
--- ARGV[1] is 1 where the receivers of PUBLISH can be counted (in a cluster only those on the same node are).
+-- ARGV[1] is 1<id> where the receivers of PUBLISH can be counted, else 0<id> (in a cluster only those on the same node are);
+-- <id> is the asking manager's.
 
+local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
 local QUEUE = '100000000000000'
 local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
 -- A plain waiter stands for 2,500 ms, longer than the polls of its manager are apart; as a writer's intent for 2,000.
@@ -23,7 +25,7 @@ end
 
 -- Tells one manager that it may be its turn. false when nobody listens there: it is gone.
 local function tell(k, id, owner)
-  return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or ARGV[1] ~= '1'
+  return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
 end
 
 local function dropExpired(k)
@@ -154,9 +156,9 @@ local function handOn(k, freed)
   end
 end
 
--- Forgets everything that one waiter of manager id left.
-local function leave(k, id, owner, member)
+-- Forgets everything that one waiter of the asking manager left.
+local function leave(k, owner, member)
   if call('EXISTS', k.waiters) == 1 then
-    call('ZREM', k.waiters, 'r' .. owner .. ':' .. id, member)
+    call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
   end
 end
