@@ -97,7 +97,8 @@ export class BinaryRunner implements ServerRunner {
 async function untilStopped(child: ChildProcess, stopped: boolean): Promise<void> {
   if (process.platform !== 'linux') return;
   await until(`process ${child.pid} ${stopped ? 'stopped' : 'continued'}`, async () => {
-    const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8');
+    const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '');
+    if (stat === '') return true; // It ended meanwhile.
     // The state follows the command in parentheses, which may itself contain any character.
     return (stat.charAt(stat.lastIndexOf(')') + 2) === 'T') === stopped;
   });
