@@ -1,5 +1,5 @@
 import { type Answer, type CallContext, type HoldRequest, isLockError, LockUnavailableError, type Stamp, systemClock } from '@holdfast/core';
-import { readAnswer } from './answers.js';
+import { readAnswer, readBoolean } from './answers.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { unavailable } from './redis-error.js';
 import { releaseText, type ScriptSender } from './script-sender.js';
@@ -167,11 +167,11 @@ export class FairQueue {
   }
 
   /** Asks for the hold, and takes its place in the queue, the former one if it had one, when it is not free. */
-  async #enqueue(place: Place): Promise<Answer<bigint>> {
+  #enqueue(place: Place): Promise<Answer<bigint>> {
     const { request, keys, mode, member, call } = place;
     const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
     const { asker, sender } = this.#parts;
-    const reply = (await sender.send({
+    const piece = {
       script: scripts.enqueue,
       slot: keys.slot,
       keys: mode === 'p' ? keys.keys : [...keys.keys, keys.fence],
@@ -179,10 +179,13 @@ export class FairQueue {
       lockName: request.name,
       timeoutMs: Math.min(call.timeoutMs, COMMAND_MS),
       call,
-    })) as readonly unknown[];
-    const answer = readAnswer(reply[0], request.name);
-    if (!answer.granted) place.score = String(reply[1]);
-    return answer;
+    };
+    return sender.send(piece, (reply, name) => {
+      const [first, score] = Array.isArray(reply) ? (reply as unknown[]) : [];
+      const answer = readAnswer(first, name);
+      if (!answer.granted) place.score = String(score);
+      return answer;
+    });
   }
 
   #enter(place: Place): void {
@@ -211,16 +214,9 @@ export class FairQueue {
     await this.#release(request.name, keys, mode, request.owner, member, Math.min(call.timeoutMs, COMMAND_MS)).catch(() => {});
   }
 
-  #release(name: string, keys: NameKeys, mode: ModeLetter, owner: string, member: string, timeoutMs: number): Promise<unknown> {
-    return this.#parts.sender.send({
-      script: scripts.release,
-      slot: keys.slot,
-      keys: keys.keys,
-      args: [releaseText(mode, owner, member)],
-      lockName: name,
-      timeoutMs,
-      call: null,
-    });
+  #release(name: string, { slot, keys }: NameKeys, mode: ModeLetter, owner: string, member: string, timeoutMs: number): Promise<boolean> {
+    const args = [releaseText(mode, owner, member)];
+    return this.#parts.sender.send({ script: scripts.release, slot, keys, args, lockName: name, timeoutMs, call: null }, readBoolean);
   }
 
   #arm(delayMs: number): void {
@@ -247,18 +243,12 @@ export class FairQueue {
     const [first] = places;
     if (first === undefined) return;
     try {
-      const reply = await this.#parts.sender.send({
-        script: scripts.refresh,
-        slot: first.keys.slot,
-        keys: first.keys.keys,
-        args: [first.mode],
-        lockName: first.request.name,
-        timeoutMs: COMMAND_MS,
-        call: null,
-      });
+      const { slot, keys } = first.keys;
+      const piece = { script: scripts.refresh, slot, keys, args: [first.mode], lockName: first.request.name, timeoutMs: COMMAND_MS, call: null };
+      const reply = await this.#parts.sender.send(piece, String);
       // Our places were dropped: we were thought dead.
-      if (reply === 0 || reply === '0') for (const place of places) place.ask();
-      else if (typeof reply === 'string' && reply !== '') for (const owner of reply.split(',')) this.wake(owner);
+      if (reply === '0') for (const place of places) place.ask();
+      else if (reply !== '') for (const owner of reply.split(',')) this.wake(owner);
     } catch (error) {
       const reason = unavailable(error);
       this.#failingSince ??= systemClock.now();

@@ -10,7 +10,7 @@ import {
   type LockKind,
   type LockState,
 } from '@holdfast/core';
-import { readAnswer, readBoolean, wrongType } from './answers.js';
+import { readAnswer, readBoolean } from './answers.js';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -103,9 +103,16 @@ class RedisBackend implements LockBackend<bigint> {
     this.marks = { set: (name, retentionMs, call) => this.#setMark(name, retentionMs, call), has: (name, call) => this.#hasMark(name, call) };
   }
 
-  async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const only = requests.length === 1 ? requests[0] : undefined;
-    if (only !== undefined && this.#confirmer === null) return [await this.#attemptOne(only, this.#keysOf(only), call)];
+  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    const [first] = requests;
+    // The common case, without a promise more than it needs.
+    if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#wakeList.isEmpty) {
+      return this.#sendAttempt(first, this.#keysOf(first), '-', call, (reply, name) => [readAnswer(reply, name)]);
+    }
+    return this.#attemptAll(requests, call);
+  }
+
+  async #attemptAll(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     const keys = requests.map((request) => this.#keysOf(request));
     const answers = await allOrFirstError(requests.map((request, i) => this.#attemptOne(request, keys[i] as NameKeys, call)));
     const granted = requests.flatMap((request, i) => (answers[i]?.granted === true ? [{ request, keys: keys[i] as NameKeys }] : []));
@@ -125,9 +132,9 @@ class RedisBackend implements LockBackend<bigint> {
       slots.push(slot);
       const [hold0, second = '', third = ''] = keys;
       const touched = mode === 'p' ? [hold0, second] : mode === 'r' ? [second, third] : [hold0];
-      return this.#send(scripts.renew, slot, touched, [`${mode} ${hold.owner} ${hold.ttlMs}`], hold.name, call);
+      return this.#send(scripts.renew, slot, touched, [`${mode} ${hold.owner} ${hold.ttlMs}`], hold.name, call, readBoolean);
     });
-    const renewed = (await allOrFirstError(replies)).map((reply, i) => readBoolean(reply, holds[i]?.name ?? null));
+    const renewed = await allOrFirstError(replies);
     if (this.#confirmer !== null && renewed.includes(true)) {
       await this.#confirmer.confirm(
         slots.filter((_, i) => renewed[i]),
@@ -137,25 +144,22 @@ class RedisBackend implements LockBackend<bigint> {
     return renewed;
   }
 
-  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
-    const only = holds.length === 1 ? holds[0] : undefined;
-    if (only !== undefined) return [readBoolean(await this.#releaseOne(only, call), only.name)];
-    const replies = await allOrFirstError(holds.map((hold) => this.#releaseOne(hold, call)));
-    return replies.map((reply, i) => readBoolean(reply, holds[i]?.name ?? null));
+  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+    const [first] = holds;
+    if (holds.length === 1 && first !== undefined) return this.#sendRelease(first, call, (reply, name) => [readBoolean(reply, name)]);
+    return allOrFirstError(holds.map((hold) => this.#sendRelease(hold, call, readBoolean)));
   }
 
-  async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
+  inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    return readState(await this.#send(scripts.inspect, slot, keys, [this.#asker, mode], name, call), name, kind);
+    return this.#send(scripts.inspect, slot, keys, [this.#asker, mode], name, call, (reply) => readState(reply, name, kind));
   }
 
-  async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
+  forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    const reply = await this.#send(scripts.forceRelease, slot, keys, [this.#asker, mode], name, call);
-    if (reply === 'WRONGTYPE') throw wrongType(name);
-    return readBoolean(reply, name);
+    return this.#send(scripts.forceRelease, slot, keys, [this.#asker, mode], name, call, readBoolean);
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
@@ -196,20 +200,38 @@ class RedisBackend implements LockBackend<bigint> {
     return this.#keySpace.keysOf(name, letterOf[mode]);
   }
 
-  #send(script: Script, slot: number, keys: readonly string[], args: readonly string[], lockName: string, call: CallContext): Promise<unknown> {
+  #send<T>(
+    script: Script,
+    slot: number,
+    keys: readonly string[],
+    args: readonly string[],
+    lockName: string,
+    call: CallContext,
+    read: (reply: unknown, lockName: string | null) => T,
+  ): Promise<T> {
     if (this.#isClosed) return Promise.reject(closedError());
-    return this.#sender.send({ script, slot, keys, args, lockName, timeoutMs: call.timeoutMs, call });
+    return this.#sender.send({ script, slot, keys, args, lockName, timeoutMs: call.timeoutMs, call }, read);
+  }
+
+  #sendAttempt<T>(
+    request: HoldRequest,
+    name: NameKeys,
+    place: string,
+    call: CallContext,
+    read: (reply: unknown, lockName: string | null) => T,
+  ): Promise<T> {
+    const mode = letterOf[request.mode];
+    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
+    const text = `${mode} ${request.owner} ${request.ttlMs} ${place}${count} ${shorten(request.label)}`;
+    const keys = mode === 'p' ? name.keys : [...name.keys, name.fence];
+    return this.#send(scripts.acquire, name.slot, keys, [text], request.name, call, read);
   }
 
   async #attemptOne(request: HoldRequest, name: NameKeys, call: CallContext): Promise<Answer<bigint>> {
     const entry = this.#wakeList.find(request, name);
     if (entry !== undefined) entry.isWoken = false;
-    const mode = letterOf[request.mode];
-    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${request.owner} ${request.ttlMs} ${entry?.member ?? '-'}${count} ${shorten(request.label)}`;
-    const keys = mode === 'p' ? name.keys : [...name.keys, name.fence];
     try {
-      const answer = readAnswer(await this.#send(scripts.acquire, name.slot, keys, [text], request.name, call), request.name);
+      const answer = await this.#sendAttempt(request, name, entry?.member ?? '-', call, readAnswer);
       if (entry !== undefined) this.#wakeList.answered(entry, answer.granted);
       return answer;
     } catch (error) {
@@ -218,9 +240,10 @@ class RedisBackend implements LockBackend<bigint> {
     }
   }
 
-  #releaseOne(hold: HoldRef, call: CallContext): Promise<unknown> {
+  #sendRelease<T>(hold: HoldRef, call: CallContext, read: (reply: unknown, lockName: string | null) => T): Promise<T> {
     const { slot, keys } = this.#keysOf(hold);
-    return this.#send(scripts.release, slot, keys, [releaseText(letterOf[hold.mode], hold.owner, this.#fairQueue.memberOf(hold.owner))], hold.name, call);
+    const text = releaseText(letterOf[hold.mode], hold.owner, this.#fairQueue.memberOf(hold.owner));
+    return this.#send(scripts.release, slot, keys, [text], hold.name, call, read);
   }
 
   /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
@@ -236,7 +259,7 @@ class RedisBackend implements LockBackend<bigint> {
         requests.map(({ mode, owner, name }, i) => {
           const { slot, keys: holdKeys } = keys[i] as NameKeys;
           const args = [releaseText(letterOf[mode], owner, '')];
-          return this.#sender.send({ script: scripts.release, slot, keys: holdKeys, args, lockName: name, timeoutMs, call: null });
+          return this.#sender.send({ script: scripts.release, slot, keys: holdKeys, args, lockName: name, timeoutMs, call: null }, readBoolean);
         }),
       );
       throw error;
@@ -278,19 +301,21 @@ class RedisBackend implements LockBackend<bigint> {
   /** In the background: what is lost of it costs the others one poll. */
   #withdraw(name: string, mode: ModeLetter, { slot, keys }: NameKeys, member: string): void {
     const args = [this.#asker, mode, member];
-    this.#sender.send({ script: scripts.withdraw, slot, keys, args, lockName: name, timeoutMs: BACKGROUND_MS, call: null }).catch(() => {});
+    this.#sender
+      .send({ script: scripts.withdraw, slot, keys, args, lockName: name, timeoutMs: BACKGROUND_MS, call: null }, readBoolean)
+      .catch(() => {});
   }
 
   async #setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
     const { slot, key } = this.#keySpace.markKey(name);
-    const set = readBoolean(await this.#send(scripts.setMark, slot, [key], [String(retentionMs)], name, call), name);
+    const set = await this.#send(scripts.setMark, slot, [key], [String(retentionMs)], name, call, readBoolean);
     await this.#confirmer?.confirm([slot], call.timeoutMs);
     return set;
   }
 
   async #hasMark(name: string, call: CallContext): Promise<boolean> {
     const { slot, key } = this.#keySpace.markKey(name);
-    return readBoolean(await this.#send(scripts.hasMark, slot, [key], [], name, call), name);
+    return this.#send(scripts.hasMark, slot, [key], [], name, call, readBoolean);
   }
 }
 

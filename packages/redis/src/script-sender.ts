@@ -18,7 +18,8 @@ export interface Piece {
   readonly call: CallContext | null;
 }
 
-interface QueuedPiece extends Piece {
+interface QueuedPiece {
+  readonly piece: Piece;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -65,10 +66,23 @@ export class ScriptSender {
     this.#asker = asker;
   }
 
-  send(piece: Piece): Promise<unknown> {
+  /** @param read turns the reply into the result; what it throws is the rejection */
+  send<T>(piece: Piece, read: (reply: unknown, lockName: string | null) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { script, slot, keys, args, lockName, timeoutMs, call } = piece;
-      this.#queue.push({ script, slot, keys, args, lockName, timeoutMs, call, resolve, reject });
+      const answered = (reply: unknown): void => {
+        try {
+          resolve(read(reply, piece.lockName));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const queued: QueuedPiece = { piece, resolve: answered, reject };
+      if (this.#inFlight.size === 0 && !this.#isScheduled) {
+        const { current } = this.#link;
+        // Nothing to share a command with, so nothing to wait for.
+        if (current !== null) return this.#run(current, newCommand(queued));
+      }
+      this.#queue.push(queued);
       if (this.#isScheduled) return;
       this.#isScheduled = true;
       // After all promise callbacks of this turn: replies that came in one packet lead to requests that leave in one.
@@ -106,7 +120,7 @@ export class ScriptSender {
       return;
     }
     // Whatever is sent until the connection stands goes with it.
-    const timeoutMs = this.#queue[0]?.timeoutMs ?? 0;
+    const timeoutMs = this.#queue[0]?.piece.timeoutMs ?? 0;
     this.#link.open(timeoutMs).then(
       (client) => {
         this.#isScheduled = false;
@@ -115,7 +129,7 @@ export class ScriptSender {
       },
       (error: unknown) => {
         this.#isScheduled = false;
-        for (const piece of this.#take()) piece.reject(unavailable(error, piece.lockName));
+        for (const { piece, reject } of this.#take()) reject(unavailable(error, piece.lockName));
         this.#settleIdle();
       },
     );
@@ -146,7 +160,8 @@ export class ScriptSender {
     const commands: Command[] = [];
     const lastOf = new Map<string, number>();
     const lastTouched = new Map<string, number>();
-    for (const piece of pieces) {
+    for (const queued of pieces) {
+      const { piece } = queued;
       const { script } = piece;
       const most = MOST_PIECES[script.name] ?? 1;
       const group = this.#bySlot ? `${script.name} ${piece.slot}` : script.name;
@@ -155,13 +170,13 @@ export class ScriptSender {
       const command = last === undefined ? undefined : commands[last];
       const touched = lastTouched.get(hold);
       if (last !== undefined && command !== undefined && command.pieces.length < most && (touched === undefined || touched <= last)) {
-        command.pieces.push(piece);
+        command.pieces.push(queued);
         command.timeoutMs = Math.min(command.timeoutMs, piece.timeoutMs);
         lastTouched.set(hold, last);
       } else {
         lastTouched.set(hold, commands.length);
         lastOf.set(group, commands.length);
-        commands.push(newCommand(piece));
+        commands.push(newCommand(queued));
       }
     }
     return commands;
@@ -171,25 +186,24 @@ export class ScriptSender {
     const { script, pieces } = command;
     const keys: string[] = [];
     const args: string[] = script.name in MOST_PIECES && script !== scripts.renew ? [this.#asker] : [];
-    for (const piece of pieces) {
+    for (const { piece } of pieces) {
       keys.push(...piece.keys);
       args.push(...piece.args);
     }
     this.#begin(client, command);
-    client
-      .evalsha(script.sha, keys.length, ...keys, ...args)
+    const done = (reply: unknown): void => {
+      this.#end(command);
+      answer(command, reply);
+    };
+    const failed = (error: unknown): void => {
+      this.#end(command);
+      this.#fail(client, command, error);
+    };
+    client.evalsha(script.sha, keys.length, ...keys, ...args).then(done, (error: unknown) => {
       // It has not run, so it may be sent again; only this time does the whole text travel.
-      .catch((error: unknown) => (isNoScript(error) ? client.eval(script.source, keys.length, ...keys, ...args) : Promise.reject(error)))
-      .then(
-        (reply) => {
-          this.#end(command);
-          answer(command, reply);
-        },
-        (error: unknown) => {
-          this.#end(command);
-          this.#fail(client, command, error);
-        },
-      );
+      if (isNoScript(error)) client.eval(script.source, keys.length, ...keys, ...args).then(done, failed);
+      else failed(error);
+    });
   }
 
   #fail(client: DriverClient, command: Command, error: unknown): void {
@@ -202,7 +216,7 @@ export class ScriptSender {
     }
     // A demoted master: the next connection may lead to the new one.
     if (code === 'READONLY' && !client.isCluster) this.#link.giveUp(client, null);
-    for (const piece of command.pieces) piece.reject(unavailable(error, piece.lockName));
+    for (const { piece, reject } of command.pieces) reject(unavailable(error, piece.lockName));
   }
 
   #begin(client: DriverClient, command: Command): void {
@@ -240,27 +254,25 @@ export class ScriptSender {
   }
 }
 
-function newCommand(piece: QueuedPiece): Command {
-  return { script: piece.script, slot: piece.slot, pieces: [piece], client: null, sentAt: 0, timeoutMs: piece.timeoutMs };
+function newCommand(queued: QueuedPiece): Command {
+  const { script, slot, timeoutMs } = queued.piece;
+  return { script, slot, pieces: [queued], client: null, sentAt: 0, timeoutMs };
 }
 
-function answer({ script, pieces }: Command, reply: unknown): void {
-  if (MOST_PIECES[script.name] === undefined) {
-    pieces[0]?.resolve(reply);
+function answer({ pieces }: Command, reply: unknown): void {
+  const [first] = pieces;
+  if (first !== undefined && pieces.length === 1) {
+    first.resolve(reply);
     return;
   }
   const replies = Array.isArray(reply) ? (reply as unknown[]) : [];
-  for (let i = 0; i < pieces.length; i++) {
-    const piece = pieces[i] as QueuedPiece;
-    if (i in replies) piece.resolve(replies[i]);
-    else piece.reject(unavailable(new Error('no reply'), piece.lockName));
-  }
+  for (let i = 0; i < pieces.length; i++) pieces[i]?.resolve(replies[i]);
 }
 
 /** A request whose caller has gone while it waited for a connection is not sent at all. */
-function isWanted(piece: QueuedPiece): boolean {
+function isWanted({ piece, reject }: QueuedPiece): boolean {
   if (piece.call === null || !piece.call.signal.aborted) return true;
-  piece.reject(unavailable(new Error('closed before it was sent'), piece.lockName));
+  reject(unavailable(new Error('closed before it was sent'), piece.lockName));
   return false;
 }
 

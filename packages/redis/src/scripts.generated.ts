@@ -13,17 +13,15 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '63e4b72d2a1adebfac5211a8c10da5ff21823a8e',
+    sha: '2dea90deeaa191675f20aa73bd82f85ee75b3cdc',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local function nextFence(key)
-      local fence = string.format('%.0f', nowUs)
-      local last = tonumber(call('SET', key, fence, 'GET')) or 0
-      if last >= nowUs then
-      fence = string.format('%.0f', last + 1)
+      local fence = time[1] .. string.sub('00000' .. time[2], -6)
+      local last = call('SET', key, fence, 'GET')
+      if last and (#last > #fence or #last == #fence and last >= fence) then
+      fence = string.format('%.0f', tonumber(last) + 1)
       call('SET', key, fence)
       end
       return fence
@@ -37,13 +35,14 @@ export const scripts = {
       end
       local fence = nextFence(KEYS[at + 2])
       call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-      replies[arg - 1] = tonumber(fence)
+      replies[arg - 1] = fence
       at, arg = at + 3, arg + 1
       end
       if not ARGV[arg] then
-      return replies
+      return #replies == 1 and replies[1] or replies
       end
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -319,7 +318,7 @@ export const scripts = {
       local fence = found(k, mode, owner)
       if fence and fence ~= '0' then
       prolong(k, mode, owner, ttl)
-      return mode == 'p' and 0 or tonumber(fence)
+      return mode == 'p' and '0' or fence
       end
       if not fence then
       if call('EXISTS', k.waiters) == 1 then
@@ -345,7 +344,7 @@ export const scripts = {
       end
       place(k, mode, owner, permits, ttl, new, label)
       leave(k, owner, '')
-      return mode == 'p' and 0 or tonumber(new)
+      return mode == 'p' and '0' or new
       end
       for i = arg, #ARGV do
       local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
@@ -360,40 +359,39 @@ export const scripts = {
       end
       local reply = try(k, fenceKey, mode, owner, tonumber(ttl), label, permits, limit)
       if type(reply) == 'number' then
-      if reply >= 0 then
+      if member ~= '-' then
+      enter(k, member, PLAIN_MS)
+      end
+      elseif reply ~= 'WRONGTYPE' then
       if member ~= '-' then
       call('ZREM', k.waiters, member)
       end
       if mode ~= 'x' and mode ~= 'w' then
       handOn(k)
       end
-      elseif member ~= '-' then
-      enter(k, member, PLAIN_MS)
-      end
       end
       replies[i - 1] = reply
       end
-      return replies
+      return #replies == 1 and replies[1] or replies
     `),
   },
   enqueue: {
     name: 'enqueue',
-    sha: '475c23c1ef1e3b412e4c3d5d44129470b23ae1e1',
+    sha: 'de7feb9cbc6496f57fffbdb8ddd6048fdb13e729',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local function nextFence(key)
-      local fence = string.format('%.0f', nowUs)
-      local last = tonumber(call('SET', key, fence, 'GET')) or 0
-      if last >= nowUs then
-      fence = string.format('%.0f', last + 1)
+      local fence = time[1] .. string.sub('00000' .. time[2], -6)
+      local last = call('SET', key, fence, 'GET')
+      if last and (#last > #fence or #last == #fence and last >= fence) then
+      fence = string.format('%.0f', tonumber(last) + 1)
       call('SET', key, fence)
       end
       return fence
       end
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -669,7 +667,7 @@ export const scripts = {
       local fence = found(k, mode, owner)
       if fence and fence ~= '0' then
       prolong(k, mode, owner, ttl)
-      return mode == 'p' and 0 or tonumber(fence)
+      return mode == 'p' and '0' or fence
       end
       if not fence then
       if call('EXISTS', k.waiters) == 1 then
@@ -695,7 +693,7 @@ export const scripts = {
       end
       place(k, mode, owner, permits, ttl, new, label)
       leave(k, owner, '')
-      return mode == 'p' and 0 or tonumber(new)
+      return mode == 'p' and '0' or new
       end
       local mode, owner, member = ARGV[2], ARGV[3], ARGV[8]
       local permits, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -703,9 +701,6 @@ export const scripts = {
       call('ZREM', k.waiters, member)
       local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
       if type(reply) ~= 'number' then
-      return { reply, '' }
-      end
-      if reply >= 0 then
       if mode ~= 'x' and mode ~= 'w' then
       handOn(k)
       end
@@ -714,7 +709,7 @@ export const scripts = {
       local score = ARGV[9]
       if score == '' then
       local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
-      score = string.format('%.0f', nowUs > last and nowUs or last + 1)
+      score = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
       end
       call('ZADD', k.waiters, score, member)
       enter(k, 'f' .. MANAGER, ALIVE_MS)
@@ -724,13 +719,12 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'c9c98e25721a63b8ff1c357665fca202bbeaa724',
+    sha: '408b9447f91e3afef0ec74c2ffd10cc3c409b004',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -1042,13 +1036,12 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '8b6bc97f440ad0fce0c3da8c2005d729fc9fd29c',
+    sha: '9cdfdfe4b20d9bd286280b20a534f7dd8d0728b0',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -1496,13 +1489,12 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '5025eb88d14740dc283572bb64772e2c2fd6a1a9',
+    sha: 'e33f3a660713ba381c60590c7df318ad2e2f333a',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -1793,12 +1785,12 @@ export const scripts = {
       replies[#replies + 1] = 0
       end
       end
-      return replies
+      return #replies == 1 and replies[1] or replies
     `),
   },
   release: {
     name: 'release',
-    sha: '4ff04d861a86655066653d2fefa3192420cf14a5',
+    sha: '02e0afe719da26e4baa3e571e1a7f999807c223f',
     source: lua(`
       local replies = {}
       local at, arg = 1, 2
@@ -1818,13 +1810,12 @@ export const scripts = {
       at, arg = at + 2, arg + 1
       end
       if not ARGV[arg] then
-      return replies
+      return #replies == 1 and replies[1] or replies
       end
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -2103,18 +2094,17 @@ export const scripts = {
       leave(k, owner, member)
       handOn(k, mode)
       end
-      return replies
+      return #replies == 1 and replies[1] or replies
     `),
   },
   renew: {
     name: 'renew',
-    sha: '7cbd7f9f2d7c896b7f30bc01bc811a7e0e1feea5',
+    sha: 'ea8fb093cc156bd28f444398cff1fda56a56d754',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -2269,7 +2259,7 @@ export const scripts = {
       end
       replies[i] = prolong(k, mode, owner, tonumber(ttl))
       end
-      return replies
+      return #replies == 1 and replies[1] or replies
     `),
   },
   setMark: {
@@ -2281,13 +2271,12 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'cea2711d27d02c01a3a55902a737030a349801ac',
+    sha: '155edf29287c6aff2291b855e80d786e8209728b',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
-      local nowUs = time[1] * 1000000 + time[2]
-      local now = math.floor(nowUs / 1000)
       local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
       local function keysOf(mode, at)
       if mode == 'x' then

@@ -4,8 +4,8 @@
 -- ARGV[2..], for each request: `mode token ttl place label`, and for p `p token ttl place permits limit label`: ttl in ms,
 --   guard included; place is the manager's among the waiters, - when it does not wait. One argument each, because a
 --   driver spends more time on arguments than the server on taking this one apart.
--- Returns for each request: its fencing token when granted or already ours, 0 for permits; when busy -2 - ms until
---   there may be room, -1 if nobody can tell; WRONGTYPE when the key holds something else than a lock.
+-- Returns for each request (alone if there is one): a text when it was granted or is ours already: the fencing token, 0 for permits; a number
+--   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when the key holds no lock.
 
 -- include clock.lua
 -- include fence.lua
@@ -21,11 +21,11 @@ while ARGV[arg] do
   end
   local fence = nextFence(KEYS[at + 2])
   call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-  replies[arg - 1] = tonumber(fence)
+  replies[arg - 1] = fence
   at, arg = at + 3, arg + 1
 end
 if not ARGV[arg] then
-  return replies
+  return #replies == 1 and replies[1] or replies
 end
 
 -- include hold.lua
@@ -45,18 +45,18 @@ for i = arg, #ARGV do
   end
   local reply = try(k, fenceKey, mode, owner, tonumber(ttl), label, permits, limit)
   if type(reply) == 'number' then
-    if reply >= 0 then
-      if member ~= '-' then
-        call('ZREM', k.waiters, member)
-      end
-      if mode ~= 'x' and mode ~= 'w' then
-        -- Granted while more could be granted: the next one's turn.
-        handOn(k)
-      end
-    elseif member ~= '-' then
+    if member ~= '-' then
       enter(k, member, PLAIN_MS)
+    end
+  elseif reply ~= 'WRONGTYPE' then
+    if member ~= '-' then
+      call('ZREM', k.waiters, member)
+    end
+    if mode ~= 'x' and mode ~= 'w' then
+      -- Granted while more could be granted: the next one's turn.
+      handOn(k)
     end
   end
   replies[i - 1] = reply
 end
-return replies
+return #replies == 1 and replies[1] or replies

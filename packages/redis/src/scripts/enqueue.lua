@@ -19,9 +19,6 @@ local k, at = keysOf(mode, 1)
 call('ZREM', k.waiters, member)
 local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
 if type(reply) ~= 'number' then
-  return { reply, '' }
-end
-if reply >= 0 then
   if mode ~= 'x' and mode ~= 'w' then
     handOn(k)
   end
@@ -30,7 +27,7 @@ end
 local score = ARGV[9]
 if score == '' then
   local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
-  score = string.format('%.0f', nowUs > last and nowUs or last + 1)
+  score = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
 end
 call('ZADD', k.waiters, score, member)
 enter(k, 'f' .. MANAGER, ALIVE_MS)

@@ -1,7 +1,7 @@
 -- Says that a manager is alive for all its places in the queues of some names, and hands on what is free there.
 -- KEYS, for each name: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
 -- ARGV[1] see waiters.lua   ARGV[2..] the mode of each name
--- Returns for each name: 0 when the manager's places were dropped and have to be taken again; else the tokens, joined
+-- Returns for each name (alone if there is one): 0 when the manager's places were dropped and have to be taken again; else the tokens, joined
 --   by commas, of its waiters for whom a place is reserved: their wake-up may have been missed.
 
 -- include clock.lua
@@ -28,4 +28,4 @@ for arg = 2, #ARGV do
     replies[#replies + 1] = 0
   end
 end
-return replies
+return #replies == 1 and replies[1] or replies

@@ -2,7 +2,7 @@
 -- undoes a request whose answer was lost.
 -- KEYS, for each hold: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
 -- ARGV[1] see waiters.lua   ARGV[2..], for each hold: `mode token place`, the owner's place in the queue, - if it has none
--- Returns for each hold: 1 when it was the owner's, else 0.
+-- Returns for each hold (alone if there is one): 1 when it was the owner's, else 0.
 
 local replies = {}
 local at, arg = 1, 2
@@ -24,7 +24,7 @@ while ARGV[arg] do
   at, arg = at + 2, arg + 1
 end
 if not ARGV[arg] then
-  return replies
+  return #replies == 1 and replies[1] or replies
 end
 
 -- include clock.lua
@@ -39,4 +39,4 @@ for i = arg, #ARGV do
   leave(k, owner, member)
   handOn(k, mode)
 end
-return replies
+return #replies == 1 and replies[1] or replies

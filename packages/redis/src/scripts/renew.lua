@@ -1,7 +1,7 @@
 -- Keeps each hold for another while, never shorter than it has.
 -- KEYS, for each hold: x, w: lock or writer   p: permits, info   r: readers, info
 -- ARGV, for each hold: `mode token ttl`, ttl in ms, guard included
--- Returns for each hold: 1, or 0 when it is not the owner's.
+-- Returns for each hold (alone if there is one): 1, or 0 when it is not the owner's.
 
 -- include clock.lua
 -- include hold.lua
@@ -20,4 +20,4 @@ for i = 1, #ARGV do
   end
   replies[i] = prolong(k, mode, owner, tonumber(ttl))
 end
-return replies
+return #replies == 1 and replies[1] or replies

@@ -1,6 +1,4 @@
--- The server's clock, in microseconds and milliseconds. Part of the step scripts; never run alone.
+-- The server's clock. Part of the step scripts; never run alone.
 
 local call = redis.call
 local time = call('TIME')
-local nowUs = time[1] * 1000000 + time[2]
-local now = math.floor(nowUs / 1000)

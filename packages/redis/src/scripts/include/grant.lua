@@ -1,14 +1,14 @@
 -- One attempt at one hold. Part of the step scripts; needs fence.lua, hold.lua and waiters.lua. Never run alone.
 
--- The fence, at least 1, with which it was granted; 0 for permits; negative when busy (see busy); 'WRONGTYPE' when the
--- lock's key holds something else than a lock.
+-- The fence with which it was granted, a text, '0' for permits; a number when busy (see busy); 'WRONGTYPE' when the lock's
+-- key holds something else than a lock.
 local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
   sweep(k)
   local fence = found(k, mode, owner)
   if fence and fence ~= '0' then
     -- Asked twice: the same grant, and it lasts as long as the second request says.
     prolong(k, mode, owner, ttl)
-    return mode == 'p' and 0 or tonumber(fence)
+    return mode == 'p' and '0' or fence
   end
   if not fence then
     if call('EXISTS', k.waiters) == 1 then
@@ -34,5 +34,5 @@ local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
   end
   place(k, mode, owner, permits, ttl, new, label)
   leave(k, owner, '')
-  return mode == 'p' and 0 or tonumber(new)
+  return mode == 'p' and '0' or new
 end
