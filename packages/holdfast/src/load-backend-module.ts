@@ -1,0 +1,39 @@
+import { isLockError, LockArgumentError, LockUnavailableError } from '@holdfast/core';
+import type { BackendModule } from './backend-module.js';
+import { importModule, ModuleMissingError } from './import-module.js';
+import type { SchemeSource } from './schemes.js';
+
+/**
+ * Gets the module that serves a scheme.
+ *
+ * @throws LockUnavailableError `retryable: false` when it is missing or fails to load
+ * @throws LockArgumentError when it is no backend's module
+ */
+export async function loadBackendModule(where: string, scheme: string, source: SchemeSource): Promise<BackendModule> {
+  const name = typeof source === 'string' ? source : `the module of the scheme ${scheme}`;
+  let loaded: unknown;
+  try {
+    loaded = typeof source === 'string' ? await importModule(source) : await source();
+  } catch (error) {
+    if (isLockError(error)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof ModuleMissingError) && (error as { code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') {
+      throw new LockUnavailableError(`${where}: ${name} failed to load: ${reason}`, { cause: error, retryable: false });
+    }
+    const advice =
+      typeof source === 'string' && !/^[./]|^file:/.test(source)
+        ? `install it: npm install ${source}`
+        : 'check its path, and install what it needs';
+    throw new LockUnavailableError(`${where}: ${name} was not found; ${advice} (${reason})`, { cause: error, retryable: false });
+  }
+  // A CommonJS module whose exports Node cannot see by name has them on `default`.
+  const module = [loaded, (loaded as { default?: unknown } | null | undefined)?.default].find(
+    (candidate): candidate is BackendModule => typeof (candidate as Partial<BackendModule> | null | undefined)?.openBackend === 'function',
+  );
+  if (module === undefined) {
+    throw new LockArgumentError(`${where}: ${name} exports no function openBackend(url, options), so it cannot serve ${scheme}:`, {
+      option: 'schemes',
+    });
+  }
+  return module;
+}

@@ -1,0 +1,107 @@
+import { LockArgumentError } from '@holdfast/core';
+import type { BackendModule } from './backend-module.js';
+
+/**
+ * Where the module of a scheme comes from: a function that imports it, `() => import('acme-locks')`, or, for
+ * configuration that is JSON, the name to import: a package of the application, or a path from its working directory.
+ */
+export type SchemeSource = string | (() => BackendModule | PromiseLike<BackendModule>);
+
+/** Schemes to modules, without the colon: `{ acme: () => import('acme-locks') }`. */
+export type SchemeTable = Readonly<Record<string, SchemeSource>>;
+
+// Literal imports: bundlers and readers see what can be loaded, and nothing is loaded but what the URL asks for.
+const memory = (): Promise<BackendModule> => import('./schemes/memory.js');
+const redis = (): Promise<BackendModule> => import('./schemes/redis.js');
+
+/** What `connect` knows by itself. */
+export const builtInSchemes: SchemeTable = Object.freeze({
+  memory,
+  redis,
+  rediss: redis,
+  'redis+cluster': redis,
+  'rediss+cluster': redis,
+  'redis+sentinel': redis,
+  'rediss+sentinel': redis,
+});
+
+const SCHEME = /^[a-z][a-z\d+.-]*$/;
+
+/** Checks the user's own table. @throws LockArgumentError */
+export function checkSchemes(where: string, value: unknown): asserts value is SchemeTable | undefined {
+  if (value === undefined) return;
+  const fail = (message: string): never => {
+    throw new LockArgumentError(`${where}: ${message}`, { option: 'schemes' });
+  };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('schemes must be an object of scheme to module');
+  for (const [scheme, source] of Object.entries(value as object)) {
+    if (!SCHEME.test(scheme)) {
+      fail(
+        `the scheme ${JSON.stringify(scheme.slice(0, 40))} must be lower-case letters, digits, +, - and . and no colon, like "acme" or "acme+tls"`,
+      );
+    }
+    if (typeof source !== 'function' && (typeof source !== 'string' || source === '')) {
+      fail(`the scheme ${scheme} must be a function that imports a module, () => import('acme-locks'), or a module's name, 'acme-locks'`);
+    }
+    // import() would also run the code of a data: URL, which has no place in a configuration file.
+    if (typeof source === 'string' && /^[a-z][a-z\d+.-]+:/i.test(source) && !source.startsWith('file:')) {
+      fail(`the scheme ${scheme} must name a package, a path or a file: URL`);
+    }
+  }
+}
+
+/** The scheme of `url` and where its module comes from; the user's table goes before our own. @throws LockArgumentError */
+export function findScheme(
+  where: string,
+  url: string,
+  own: SchemeTable | undefined,
+): { readonly scheme: string; readonly source: SchemeSource } {
+  const table: SchemeTable = { ...builtInSchemes, ...own };
+  const known = Object.keys(table);
+  const list = `known are ${known.map((name) => (name === 'memory' ? 'memory:' : `${name}://`)).join(', ')}`;
+  const fail = (message: string): never => {
+    throw new LockArgumentError(`${where}: ${message}`, { option: 'url' });
+  };
+
+  const scheme = /^([a-z][a-z\d+.-]*):/i.exec(url)?.[1]?.toLowerCase();
+  if (scheme === undefined) return fail(`the URL does not begin with a scheme such as redis://; ${list}`);
+  const source = Object.hasOwn(table, scheme) ? table[scheme] : undefined;
+  if (source !== undefined) return { scheme, source };
+
+  // "localhost:6379" reads as a scheme too. Shown only when it is a host and a port and nothing else.
+  if (/^[\w.-]+:\d{1,5}(?:\/\d*)?$/.test(url)) return fail(`the URL has no scheme; did you mean redis://${url}? ${list}`);
+  const near = known.find((name) => distance(name, scheme) <= (name.length > 5 ? 2 : 1)) ?? ALIASES.get(scheme);
+  const hint = near === undefined ? '' : `did you mean ${near}:? `;
+  return fail(
+    `unknown scheme ${JSON.stringify(scheme.slice(0, 40))}; ${hint}${list}. Others are added with the option schemes: ` +
+      `connect(url, { schemes: { acme: () => import('acme-locks') } })`,
+  );
+}
+
+/** What other libraries call it. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['mem', 'memory'],
+  ['in-memory', 'memory'],
+  ['valkey', 'redis'],
+  ['valkeys', 'rediss'],
+  ['redis+tls', 'rediss'],
+  ['redis+ssl', 'rediss'],
+  ['redis-socket', 'redis'],
+  ['sentinel', 'redis+sentinel'],
+  ['cluster', 'redis+cluster'],
+  ['redis+tls+cluster', 'rediss+cluster'],
+]);
+
+/** Levenshtein: how many letters must change. */
+function distance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const line = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      line.push(Math.min(replaced, (above[column] ?? 0) + 1, (line[column - 1] ?? 0) + 1));
+    }
+    above = line;
+  }
+  return above[b.length] ?? 0;
+}

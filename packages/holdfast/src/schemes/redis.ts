@@ -1,0 +1,16 @@
+import { type OptionRule, rule } from '@holdfast/core';
+import type { RedisBackendOptions } from '@holdfast/redis';
+
+export { openBackend } from '@holdfast/redis';
+
+/**
+ * The kinds of the options, for the URL and for hints; what exactly they may be is checked by the backend. Without
+ * `client`: who has one calls createRedisLockManager.
+ */
+export const optionRules = {
+  prefix: rule.string,
+  fair: rule.boolean,
+  replicas: rule.object,
+  allowEviction: rule.boolean,
+  driverOptions: rule.secret(rule.object),
+} satisfies Record<Exclude<keyof RedisBackendOptions, 'client' | 'url'>, OptionRule>;
