@@ -12,14 +12,19 @@ export const MAX_NAME_BYTES = 512;
  */
 export function checkName(where: string, name: unknown, option = 'name'): asserts name is string {
   if (typeof name !== 'string') {
-    throw new LockArgumentError(`${where}: ${option} is ${name === null ? 'null' : `of type ${typeof name}`}; it must be a string`, { option });
+    throw new LockArgumentError(`${where}: ${option} is ${name === null ? 'null' : `of type ${typeof name}`}; it must be a string`, {
+      option,
+    });
   }
   if (name.length === 0) throw new LockArgumentError(`${where}: ${option} is empty; it must be 1 to ${MAX_NAME_BYTES} bytes`, { option });
   // Each UTF-16 unit is at most 3 bytes, so a short name needs no count.
   if (name.length > MAX_NAME_BYTES / 3 && Buffer.byteLength(name) > MAX_NAME_BYTES) {
-    throw new LockArgumentError(`${where}: ${option} is ${Buffer.byteLength(name)} bytes long; it must be 1 to ${MAX_NAME_BYTES} bytes of UTF-8`, {
-      option,
-    });
+    throw new LockArgumentError(
+      `${where}: ${option} is ${Buffer.byteLength(name)} bytes long; it must be 1 to ${MAX_NAME_BYTES} bytes of UTF-8`,
+      {
+        option,
+      },
+    );
   }
   if (!name.isWellFormed()) {
     throw new LockArgumentError(`${where}: ${option} holds a lone surrogate; it must be well-formed Unicode`, { option });

@@ -35,8 +35,7 @@ export const rule = {
     (typeof value === 'object' || typeof value === 'function') && value !== null ? null : 'must be an object') as OptionRule,
   array: ((value) => (Array.isArray(value) ? null : 'must be an array')) as OptionRule,
   oneOf(...values: readonly (string | number | boolean)[]): OptionRule {
-    return (value) =>
-      values.includes(value as string) ? null : `must be one of ${values.map((v) => JSON.stringify(v)).join(', ')}`;
+    return (value) => (values.includes(value as string) ? null : `must be one of ${values.map((v) => JSON.stringify(v)).join(', ')}`);
   },
   signal: ((value) =>
     typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value

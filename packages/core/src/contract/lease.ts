@@ -67,7 +67,4 @@ export interface LeaseMap<N extends string = string, F extends FencingToken = Fe
 export type Task<L, T> = (lease: L) => T | PromiseLike<T>;
 
 /** The answer of the `tryWith` methods. Busy is a value, and a task that returns undefined or null stays unambiguous. */
-export type TryResult<T> =
-  | { readonly acquired: true; readonly value: T }
-  | { readonly acquired: false; readonly value?: undefined };
-
+export type TryResult<T> = { readonly acquired: true; readonly value: T } | { readonly acquired: false; readonly value?: undefined };
