@@ -27,7 +27,9 @@ const entries = readdirSync(from)
     const source = strip(assemble(read(file)));
     const name = camelCase(file.slice(0, -'.lua'.length));
     const sha = createHash('sha1').update(source).digest('hex');
-    const lines = source.split('\n').map((line) => `      ${JSON.stringify(line).slice(1, -1).replaceAll('\\"', '"').replaceAll('`', '\\`')}`);
+    const lines = source
+      .split('\n')
+      .map((line) => `      ${JSON.stringify(line).slice(1, -1).replaceAll('\\"', '"').replaceAll('`', '\\`')}`);
     if (lines.some((line) => line.includes('`') || line.includes('${'))) throw new Error(`${file}: a backtick or \${ would need escaping`);
     return `  ${name}: {\n    name: '${name}',\n    sha: '${sha}',\n    source: lua(\`\n${lines.join('\n')}\n    \`),\n  },`;
   });

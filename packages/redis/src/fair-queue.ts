@@ -1,4 +1,12 @@
-import { type Answer, type CallContext, type HoldRequest, isLockError, LockUnavailableError, type Stamp, systemClock } from '@holdfast/core';
+import {
+  type Answer,
+  type CallContext,
+  type HoldRequest,
+  isLockError,
+  LockUnavailableError,
+  type Stamp,
+  systemClock,
+} from '@holdfast/core';
 import { readAnswer, readBoolean } from './answers.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { unavailable } from './redis-error.js';
@@ -175,7 +183,18 @@ export class FairQueue {
       script: scripts.enqueue,
       slot: keys.slot,
       keys: mode === 'p' ? keys.keys : [...keys.keys, keys.fence],
-      args: [asker, mode, request.owner, String(request.ttlMs), request.label, String(permits), String(limit), member, place.score],
+      args: [
+        asker,
+        mode,
+        request.owner,
+        String(request.ttlMs),
+        request.label,
+        String(permits),
+        String(limit),
+        member,
+        place.score,
+        this.#isLast(place) ? '1' : '0',
+      ],
       lockName: request.name,
       timeoutMs: Math.min(call.timeoutMs, COMMAND_MS),
       call,
@@ -186,6 +205,10 @@ export class FairQueue {
       if (!answer.granted) place.score = String(score);
       return answer;
     });
+  }
+
+  #isLast(place: Place): boolean {
+    return this.#byHold.get(this.#parts.keySpace.onServer(place.keys.keys[0]))?.size === 1;
   }
 
   #enter(place: Place): void {
@@ -215,7 +238,7 @@ export class FairQueue {
   }
 
   #release(name: string, { slot, keys }: NameKeys, mode: ModeLetter, owner: string, member: string, timeoutMs: number): Promise<boolean> {
-    const args = [releaseText(mode, owner, member)];
+    const args = [releaseText(mode, owner, member, member !== '' && !this.#byHold.has(this.#parts.keySpace.onServer(keys[0])))];
     return this.#parts.sender.send({ script: scripts.release, slot, keys, args, lockName: name, timeoutMs, call: null }, readBoolean);
   }
 
@@ -244,11 +267,20 @@ export class FairQueue {
     if (first === undefined) return;
     try {
       const { slot, keys } = first.keys;
-      const piece = { script: scripts.refresh, slot, keys, args: [first.mode], lockName: first.request.name, timeoutMs: COMMAND_MS, call: null };
+      const piece = {
+        script: scripts.refresh,
+        slot,
+        keys,
+        args: [first.mode],
+        lockName: first.request.name,
+        timeoutMs: COMMAND_MS,
+        call: null,
+      };
       const reply = await this.#parts.sender.send(piece, String);
-      // Our places were dropped: we were thought dead.
-      if (reply === '0') for (const place of places) place.ask();
-      else if (reply !== '') for (const owner of reply.split(',')) this.wake(owner);
+      // Our places were dropped: we were thought dead. Those that have just come are on their way.
+      if (reply === '0') {
+        for (const place of places) if (place.score !== '') place.ask();
+      } else if (reply !== '') for (const owner of reply.split(',')) this.wake(owner);
     } catch (error) {
       const reason = unavailable(error);
       this.#failingSince ??= systemClock.now();

@@ -36,15 +36,20 @@ export class KeySpace {
     this.clientPrefix = clientPrefix;
     this.#mayCollide = RESERVED_PREFIX.startsWith(prefix);
     if (prefix.startsWith(RESERVED_PREFIX)) {
-      throw new LockArgumentError(`redis: prefix begins with ${RESERVED_PREFIX}, which is reserved for keys of Holdfast`, { option: 'prefix' });
+      throw new LockArgumentError(`redis: prefix begins with ${RESERVED_PREFIX}, which is reserved for keys of Holdfast`, {
+        option: 'prefix',
+      });
     }
     // The first brace of the whole key makes the tag. A complete tag in front puts all keys into one slot, which is
     // fine; an open one would swallow ours.
     const open = clientPrefix.indexOf('{');
     if (open >= 0 && clientPrefix.indexOf('}', open) <= open + 1) {
-      throw new LockArgumentError("redis: the client's keyPrefix has a { without a hash tag, so that keys of one lock would lie in different slots", {
-        option: 'client',
-      });
+      throw new LockArgumentError(
+        "redis: the client's keyPrefix has a { without a hash tag, so that keys of one lock would lie in different slots",
+        {
+          option: 'client',
+        },
+      );
     }
   }
 
@@ -71,8 +76,13 @@ export class KeySpace {
     const aux = `${RESERVED_PREFIX}${tagOf(slot)}}:`;
     const fence = `${aux}fence`;
     if (mode === 'x') return { slot, fence, keys: [lock, `${aux}lock-waiters:${lock}`] };
-    if (mode === 'p') return { slot, fence, keys: [`${aux}permits:${lock}`, `${aux}permits-info:${lock}`, `${aux}permits-waiters:${lock}`] };
-    return { slot, fence, keys: [`${aux}writer:${lock}`, `${aux}readers:${lock}`, `${aux}readers-info:${lock}`, `${aux}rw-waiters:${lock}`] };
+    if (mode === 'p')
+      return { slot, fence, keys: [`${aux}permits:${lock}`, `${aux}permits-info:${lock}`, `${aux}permits-waiters:${lock}`] };
+    return {
+      slot,
+      fence,
+      keys: [`${aux}writer:${lock}`, `${aux}readers:${lock}`, `${aux}readers-info:${lock}`, `${aux}rw-waiters:${lock}`],
+    };
   }
 
   /** The key of a completion mark. */

@@ -100,7 +100,10 @@ class RedisBackend implements LockBackend<bigint> {
     if (fair) this.wait = (request, call) => this.#wait(request, call);
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
     if (this.#source.isCluster) this.partition = (name) => this.#source.link.current?.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
-    this.marks = { set: (name, retentionMs, call) => this.#setMark(name, retentionMs, call), has: (name, call) => this.#hasMark(name, call) };
+    this.marks = {
+      set: (name, retentionMs, call) => this.#setMark(name, retentionMs, call),
+      has: (name, call) => this.#hasMark(name, call),
+    };
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -258,8 +261,11 @@ class RedisBackend implements LockBackend<bigint> {
       await Promise.allSettled(
         requests.map(({ mode, owner, name }, i) => {
           const { slot, keys: holdKeys } = keys[i] as NameKeys;
-          const args = [releaseText(letterOf[mode], owner, '')];
-          return this.#sender.send({ script: scripts.release, slot, keys: holdKeys, args, lockName: name, timeoutMs, call: null }, readBoolean);
+          const args = [releaseText(letterOf[mode], owner)];
+          return this.#sender.send(
+            { script: scripts.release, slot, keys: holdKeys, args, lockName: name, timeoutMs, call: null },
+            readBoolean,
+          );
         }),
       );
       throw error;

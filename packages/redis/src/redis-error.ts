@@ -72,15 +72,22 @@ function explainMessage(message: string): { readonly reason: string; readonly re
   if (/invalid password|without any password|no password is set|AUTH failed/i.test(message)) {
     return { reason: 'the server refused the password', retryable: false };
   }
-  if (/DB index is out of range|SELECT is not allowed/i.test(message)) return { reason: 'the server does not have this database', retryable: false };
+  if (/DB index is out of range|SELECT is not allowed/i.test(message))
+    return { reason: 'the server does not have this database', retryable: false };
   if (/unknown command/i.test(message)) return { reason: 'the server does not know a command that locking needs', retryable: false };
-  if (/cluster support disabled/i.test(message)) return { reason: 'the server is not a cluster; use redis:// or a Redis client', retryable: false };
-  if (/subscriber mode|monitoring mode/i.test(message)) return { reason: 'the client is in subscriber or monitoring mode', retryable: false };
+  if (/cluster support disabled/i.test(message))
+    return { reason: 'the server is not a cluster; use redis:// or a Redis client', retryable: false };
+  if (/subscriber mode|monitoring mode/i.test(message))
+    return { reason: 'the client is in subscriber or monitoring mode', retryable: false };
   if (/max number of clients/i.test(message)) return { reason: 'the server has no room for another connection', retryable: true };
   if (/timed? ?out/i.test(message)) return { reason: 'the server did not answer in time', retryable: true };
   if (/closed|close|ended|isn't writeable|not ready|max retries|None of startup nodes|refresh slots|sentinel/i.test(message)) {
-    return { reason: /sentinel/i.test(message) ? 'no sentinel named a master that can be reached' : 'the connection is closed', retryable: true };
+    return {
+      reason: /sentinel/i.test(message) ? 'no sentinel named a master that can be reached' : 'the connection is closed',
+      retryable: true,
+    };
   }
-  if (/user_script|running script|Script attempted/i.test(message)) return { reason: 'the server failed in a script of Holdfast', retryable: true };
+  if (/user_script|running script|Script attempted/i.test(message))
+    return { reason: 'the server failed in a script of Holdfast', retryable: true };
   return { reason: 'the server refused the command', retryable: true };
 }

@@ -97,7 +97,8 @@ export function resolveRedisOptions(where: string, options: RedisBackendOptions)
     target: url === undefined ? null : parseRedisUrl(url),
     prefix: options.prefix ?? defaults.prefix,
     fair: options.fair ?? defaults.fair,
-    replicas: replicas === undefined ? null : { min: replicas.min, timeoutMs: Math.min(replicas.timeoutMs ?? REPLICA_TIMEOUT_MS, MAX_DURATION_MS) },
+    replicas:
+      replicas === undefined ? null : { min: replicas.min, timeoutMs: Math.min(replicas.timeoutMs ?? REPLICA_TIMEOUT_MS, MAX_DURATION_MS) },
     allowEviction: options.allowEviction ?? defaults.allowEviction,
     driverOptions: options.driverOptions ?? defaults.driverOptions,
   };

@@ -13,7 +13,12 @@ export interface FoundName {
 }
 
 /** The names of locks, semaphores and read/write locks under a prefix that have a key now, in batches, each name once. */
-export async function* scanNames(source: ClientSource, keySpace: KeySpace, prefix: string, timeoutMs: number): AsyncIterable<readonly FoundName[]> {
+export async function* scanNames(
+  source: ClientSource,
+  keySpace: KeySpace,
+  prefix: string,
+  timeoutMs: number,
+): AsyncIterable<readonly FoundName[]> {
   const seen = new Set<string>();
   const lock = escapeGlob(keySpace.prefix + prefix);
   const client = escapeGlob(keySpace.clientPrefix);

@@ -282,6 +282,6 @@ function streamsOf(client: DriverClient): readonly { cork?(): void; uncork?(): v
 }
 
 /** One argument of release.lua. */
-export function releaseText(mode: ModeLetter, owner: string, member: string): string {
-  return `${mode} ${owner} ${member === '' ? '-' : member}`;
+export function releaseText(mode: ModeLetter, owner: string, member = '', isLast = false): string {
+  return `${mode} ${owner} ${member === '' ? '-' : member} ${isLast ? 1 : 0}`;
 }

@@ -13,7 +13,7 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '2dea90deeaa191675f20aa73bd82f85ee75b3cdc',
+    sha: '79779e0c26858c3211b3ef4e5c4a7834a1f0ffe1',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -308,9 +308,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
@@ -343,7 +343,7 @@ export const scripts = {
       new = nextFence(fenceKey)
       end
       place(k, mode, owner, permits, ttl, new, label)
-      leave(k, owner, '')
+      leave(k, owner, '', false)
       return mode == 'p' and '0' or new
       end
       for i = arg, #ARGV do
@@ -377,7 +377,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'de7feb9cbc6496f57fffbdb8ddd6048fdb13e729',
+    sha: '72623c1a2300613ab1ca1aa6e620c24072b28f15',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -657,9 +657,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
@@ -692,7 +692,7 @@ export const scripts = {
       new = nextFence(fenceKey)
       end
       place(k, mode, owner, permits, ttl, new, label)
-      leave(k, owner, '')
+      leave(k, owner, '', false)
       return mode == 'p' and '0' or new
       end
       local mode, owner, member = ARGV[2], ARGV[3], ARGV[8]
@@ -701,6 +701,7 @@ export const scripts = {
       call('ZREM', k.waiters, member)
       local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
       if type(reply) ~= 'number' then
+      leave(k, owner, member, ARGV[10] == '1')
       if mode ~= 'x' and mode ~= 'w' then
       handOn(k)
       end
@@ -719,7 +720,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '408b9447f91e3afef0ec74c2ffd10cc3c409b004',
+    sha: '37ec853f9914c13bca342fd3f858c457656cec40',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -990,9 +991,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       local k = keysOf(ARGV[2], 1)
@@ -1036,7 +1037,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '9cdfdfe4b20d9bd286280b20a534f7dd8d0728b0',
+    sha: 'd8b06c541a4ec57e844bdcfe196dbb4a564b4fdd',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -1307,9 +1308,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
@@ -1437,9 +1438,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       local mode = ARGV[2]
@@ -1489,7 +1490,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'e33f3a660713ba381c60590c7df318ad2e2f333a',
+    sha: '7602197d3ef52ce5e30e441743c79bb0364c1bca',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -1760,9 +1761,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       local replies = {}
@@ -1790,7 +1791,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '02e0afe719da26e4baa3e571e1a7f999807c223f',
+    sha: 'e086b1092920a8c5cae35d694c0291148563ca1c',
     source: lua(`
       local replies = {}
       local at, arg = 1, 2
@@ -2081,17 +2082,17 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       for i = arg, #ARGV do
-      local mode, owner, member = match(ARGV[i], '^(%a) (%S+) (%S+)$')
+      local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
       local k
       k, at = keysOf(mode, at)
       replies[i - 1] = drop(k, mode, owner)
-      leave(k, owner, member)
+      leave(k, owner, member, last == '1')
       handOn(k, mode)
       end
       return #replies == 1 and replies[1] or replies
@@ -2271,7 +2272,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '155edf29287c6aff2291b855e80d786e8209728b',
+    sha: 'bf16e5df3d6dd69cc68dcc2491c5ef4153a2ee73',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -2542,9 +2543,9 @@ export const scripts = {
       end
       end
       end
-      local function leave(k, owner, member)
+      local function leave(k, owner, member, last)
       if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
       local k = keysOf(ARGV[2], 1)

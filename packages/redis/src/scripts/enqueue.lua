@@ -3,6 +3,7 @@
 -- ARGV[1] see waiters.lua
 -- ARGV[2] mode   ARGV[3] owner token   ARGV[4] ttl ms (guard included)   ARGV[5] label   ARGV[6] permits   ARGV[7] limit
 -- ARGV[8] the waiter's place, a member of the waiters   ARGV[9] its former score, '' when it comes for the first time
+-- ARGV[10] 1 if it is the manager's only one for this name, else 0
 -- Returns {the answer as acquire.lua gives it, the score of the place taken or ''}.
 
 -- include clock.lua
@@ -19,6 +20,7 @@ local k, at = keysOf(mode, 1)
 call('ZREM', k.waiters, member)
 local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
 if type(reply) ~= 'number' then
+  leave(k, owner, member, ARGV[10] == '1')
   if mode ~= 'x' and mode ~= 'w' then
     handOn(k)
   end

@@ -1,7 +1,8 @@
 -- Frees each hold, and whatever else its owner left; wakes who waits for it. Also for an owner that holds nothing: that
 -- undoes a request whose answer was lost.
 -- KEYS, for each hold: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] see waiters.lua   ARGV[2..], for each hold: `mode token place`, the owner's place in the queue, - if it has none
+-- ARGV[1] see waiters.lua   ARGV[2..], for each hold: `mode token place last`: the owner's place in the queue, - if it has
+--   none; 1 if it is the manager's last one for this name, else 0
 -- Returns for each hold (alone if there is one): 1 when it was the owner's, else 0.
 
 local replies = {}
@@ -32,11 +33,11 @@ end
 -- include waiters.lua
 
 for i = arg, #ARGV do
-  local mode, owner, member = match(ARGV[i], '^(%a) (%S+) (%S+)$')
+  local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
   local k
   k, at = keysOf(mode, at)
   replies[i - 1] = drop(k, mode, owner)
-  leave(k, owner, member)
+  leave(k, owner, member, last == '1')
   handOn(k, mode)
 end
 return #replies == 1 and replies[1] or replies

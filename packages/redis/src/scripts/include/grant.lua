@@ -33,6 +33,6 @@ local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
     new = nextFence(fenceKey)
   end
   place(k, mode, owner, permits, ttl, new, label)
-  leave(k, owner, '')
+  leave(k, owner, '', false)
   return mode == 'p' and '0' or new
 end

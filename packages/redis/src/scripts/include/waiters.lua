@@ -156,9 +156,9 @@ local function handOn(k, freed)
   end
 end
 
--- Forgets everything that one waiter of the asking manager left.
-local function leave(k, owner, member)
+-- Forgets everything that one waiter of the asking manager left; last: it was the manager's only one for this name.
+local function leave(k, owner, member, last)
   if call('EXISTS', k.waiters) == 1 then
-    call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member)
+    call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
   end
 end
