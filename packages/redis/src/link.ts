@@ -147,7 +147,7 @@ export class OwnedLink implements Link {
       failure = undefined;
       await within(timeoutMs, this.#steps.prepare(client));
       // A refused password or database is told by an event, and the connection goes on with another.
-      if (failure !== undefined && !client.isCluster) throw failure;
+      if (failure !== undefined && !client.isCluster) throw unavailable(failure);
       if (this.#isClosed) throw new Error('Connection is closed.');
     } catch (error) {
       destroy(client);
@@ -178,7 +178,7 @@ function unrefWhenConnected(client: DriverClient): void {
 }
 
 /** Ends a connection now. The driver alone would wait for a silent server to answer the end with its own. */
-export function destroy(client: DriverClient): void {
+function destroy(client: DriverClient): void {
   const nodes = client.isCluster ? (client.nodes?.('all') ?? []) : [client];
   client.disconnect();
   for (const node of nodes) {

@@ -72,6 +72,8 @@ function explainMessage(message: string): { readonly reason: string; readonly re
   if (/invalid password|without any password|no password is set|AUTH failed/i.test(message)) {
     return { reason: 'the server refused the password', retryable: false };
   }
+  // What a script may not do is told without a code.
+  if (/user executing the script can't/i.test(message)) return { reason: `${FOR_GOOD['NOPERM']} (NOPERM)`, retryable: false };
   if (/DB index is out of range|SELECT is not allowed/i.test(message))
     return { reason: 'the server does not have this database', retryable: false };
   if (/unknown command/i.test(message)) return { reason: 'the server does not know a command that locking needs', retryable: false };

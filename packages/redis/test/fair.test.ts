@@ -240,7 +240,7 @@ describe('the fair queue of readers and writers', () => {
     }
     await free(backend, held);
     await Promise.all([waits[0], waits[1]]);
-    expect([...granted].sort()).toEqual([0, 1]);
+    expect([...granted].sort((a, b) => a - b)).toEqual([0, 1]);
     expect((await attempt(backend, requestOf(name, 'read'))).granted).toBe(false);
     await backend.release([requests[0] ?? held, requests[1] ?? held], callOf());
     await waits[2];

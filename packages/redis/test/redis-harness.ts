@@ -67,7 +67,7 @@ export class Wakes {
   }
 }
 
-export function subscribe(backend: LockBackend<bigint>, request: HoldRequest, wake: () => void): { close(): void } {
+function subscribe(backend: LockBackend<bigint>, request: HoldRequest, wake: () => void): { close(): void } {
   if (backend.subscribe === undefined) throw new Error('a fair backend has no subscriptions');
   return backend.subscribe(request, wake);
 }

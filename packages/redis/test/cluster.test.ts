@@ -1,0 +1,202 @@
+import type { LockBackend } from '@holdfast/core';
+import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
+import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
+import { Cluster, Redis } from 'ioredis';
+import { Cluster as Cluster6 } from 'ioredis-6';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { slotOf, tagOf } from '../src/key-slot.js';
+import { attempt, callOf, fairWait, free, newName, permitsOf, requestOf, take, waitersOf } from './redis-harness.js';
+
+let cluster: RedisCluster;
+const backends: LockBackend<bigint>[] = [];
+
+beforeAll(async () => {
+  cluster = await startRedisCluster({ nodeTimeoutMs: 1000 });
+});
+afterEach(async () => {
+  await Promise.all(backends.splice(0).map((backend) => backend.close()));
+});
+afterAll(async () => {
+  await cluster.close();
+});
+
+function backendOf(options: RedisBackendOptions = {}): LockBackend<bigint> {
+  const backend = createRedisBackend(options.client === undefined ? { url: cluster.url, ...options } : options);
+  backends.push(backend);
+  return backend;
+}
+
+describe('a cluster', () => {
+  it('finds the slots that this package finds', async () => {
+    const admin = new Redis(cluster.nodes[0]?.port ?? 0);
+    for (const key of ['a', 'a{b}c', '{}x', '{a', 'x{🔒}y', 'é', 'a{}{b}', '{{a}}', tagOf(0), tagOf(16_383), `{${tagOf(12_345)}}`]) {
+      expect(await admin.cluster('KEYSLOT', key)).toBe(slotOf(key));
+    }
+    admin.disconnect();
+  });
+
+  it('keeps locks, permits and readers on all masters, in batches', async () => {
+    const backend = backendOf();
+    const requests = Array.from({ length: 300 }, (_, i) =>
+      i % 3 === 0 ? requestOf(newName()) : i % 3 === 1 ? permitsOf(newName(), 2, 3) : requestOf(`a}${newName()}{b`, 'read'),
+    );
+    expect((await backend.attempt(requests, callOf())).filter(({ granted }) => granted)).toHaveLength(300);
+    expect(
+      await backend.renew(
+        requests.map((request) => ({ ...request, ttlMs: 20_000 })),
+        callOf(),
+      ),
+    ).not.toContain(false);
+    const partitions = new Set(requests.map(({ name }) => backend.partition?.(name)));
+    expect(partitions.size).toBe(3);
+    const found: string[] = [];
+    for await (const state of backend.list?.('name-', callOf()) ?? []) found.push(state.name);
+    expect(found).toHaveLength(200);
+    expect(await backend.release(requests, callOf())).not.toContain(false);
+    await backend.checkHealth(callOf());
+  });
+
+  it.each([
+    ['a URL', () => null],
+    ['a Cluster of ioredis 5', () => new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })))],
+    ['a Cluster of ioredis 6', () => new Cluster6(cluster.nodes.map(({ host, port }) => ({ host, port })))],
+  ])('wakes waiters over nodes, through %s', async (_how, connect: () => RedisClient | null) => {
+    const client = connect();
+    const backend = backendOf(client === null ? {} : { client });
+    const holder = backendOf();
+    for (let i = 0; i < 6; i++) {
+      const held = requestOf(newName());
+      await take(holder, held);
+      let wakes = 0;
+      const waiting = requestOf(held.name);
+      const subscription = backend.subscribe?.(waiting, () => {
+        wakes += 1;
+      });
+      await attempt(backend, waiting);
+      if (i === 0) await until('the channel stands', () => wakes > 0);
+      await attempt(backend, waiting);
+      const before = wakes;
+      await free(holder, held);
+      await until('it is woken', () => wakes > before, { timeoutMs: 1000 });
+      subscription?.close();
+    }
+    await backend.close();
+    client?.disconnect();
+  });
+
+  it('queues fairly', async () => {
+    const [first, second] = [backendOf({ fair: true }), backendOf({ fair: true })];
+    const name = newName();
+    const held = requestOf(name);
+    await take(first, held);
+    const order: number[] = [];
+    const waits = [];
+    for (let i = 0; i < 10; i++) {
+      const backend = i % 2 === 0 ? first : second;
+      const request = requestOf(name);
+      waits.push(
+        fairWait(backend, request).then(async () => {
+          order.push(i);
+          await free(backend, request);
+        }),
+      );
+      await until('it waits', async () => (await waitersOf(first, name)) === i + 1);
+    }
+    await free(first, held);
+    await Promise.all(waits);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('goes past the waiters of a dead manager within 2 s though nobody can count listeners', async () => {
+    const [holder, dead, alive] = [backendOf({ fair: true }), backendOf({ fair: true }), backendOf({ fair: true })];
+    const name = newName();
+    const held = requestOf(name);
+    await take(holder, held);
+    const abandoned = fairWait(dead, requestOf(name)).catch(() => {});
+    await until('it waits', async () => (await waitersOf(holder, name)) === 1);
+    const wait = fairWait(alive, requestOf(name));
+    await until('both wait', async () => (await waitersOf(holder, name)) === 2);
+    const node = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })));
+    const key = `holdfast.{${tagOf(slotOf(`holdfast:${name}`))}}:lock-waiters:holdfast:${name}`;
+    const places = await node.dumpBuffer(key);
+    await dead.close();
+    await abandoned;
+    await node.restore(key, 3000, places, 'REPLACE');
+    const start = performance.now();
+    await free(holder, held);
+    await wait;
+    expect(performance.now() - start).toBeLessThan(2000);
+    node.disconnect();
+  });
+
+  it('leaves no connection behind', async () => {
+    const backend = backendOf();
+    const requests = Array.from({ length: 60 }, () => requestOf(newName()));
+    await backend.attempt(requests, callOf());
+    backend.subscribe?.(requestOf(newName()), () => {}).close();
+    await backend.close();
+    for (const { port } of cluster.nodes) {
+      const admin = new Redis(port);
+      await until('only nodes and this test are connected', async () => {
+        const list =
+          String(await admin.call('CLIENT', 'LIST', 'TYPE', 'normal')) + String(await admin.call('CLIENT', 'LIST', 'TYPE', 'pubsub'));
+        return list.trim().split('\n').length === 1;
+      });
+      admin.disconnect();
+    }
+  });
+
+  it('is reached through one node of a cluster by a plain client, command by command', async () => {
+    const client = new Redis(cluster.masters[0]?.port ?? 0);
+    const backend = backendOf({ client });
+    // Names of its own slots: others are told to go elsewhere, for good.
+    const mine: string[] = [];
+    const owned = String(await client.call('CLUSTER', 'NODES'))
+      .split('\n')
+      .find((line) => line.includes('myself'))
+      ?.match(/(\d+)-(\d+)\s*$/);
+    const [from, to] = [Number(owned?.[1]), Number(owned?.[2])];
+    while (mine.length < 20) {
+      const name = newName();
+      const slot = slotOf(`holdfast:${name}`);
+      if (slot >= from && slot <= to) mine.push(name);
+    }
+    const requests = mine.map((name) => requestOf(name));
+    expect((await backend.attempt(requests, callOf())).every(({ granted }) => granted)).toBe(true);
+    expect(await backend.release(requests, callOf())).not.toContain(false);
+    client.disconnect();
+  });
+
+  // The last one: it changes who is master.
+  it('goes on with the other masters when one is killed, and with its replica afterwards', async () => {
+    const backend = backendOf();
+    const killed = cluster.masters[0];
+    if (killed === undefined) throw new Error('no master');
+    await take(backend, requestOf(newName()));
+    const lostName = await nameOn(backend, `${killed.host}:${killed.port}`, true);
+    const otherName = await nameOn(backend, `${killed.host}:${killed.port}`, false);
+    const before = await take(backend, requestOf(lostName, 'exclusive', { ttlMs: 1000 }));
+    await killed.kill();
+    const outcome = await attempt(backend, requestOf(lostName), 1000).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+    await take(backend, requestOf(otherName));
+    let after = 0n;
+    await until(
+      'its replica has taken over',
+      async () => {
+        const answer = await attempt(backend, requestOf(lostName), 1000);
+        if (answer.granted) after = answer.fencingToken;
+        return answer.granted;
+      },
+      { timeoutMs: 20_000, everyMs: 100 },
+    );
+    expect(after).toBeGreaterThan(before.fencingToken);
+  });
+});
+
+async function nameOn(backend: LockBackend<bigint>, node: string, isOn: boolean): Promise<string> {
+  for (;;) {
+    const name = newName();
+    if ((backend.partition?.(name) === node) === isOn) return name;
+  }
+}
