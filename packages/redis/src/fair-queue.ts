@@ -85,6 +85,7 @@ export class FairQueue {
   readonly #parts: FairQueueParts;
   readonly #byOwner = new Map<string, Place>();
   readonly #byHold = new Map<string, Set<Place>>();
+  readonly #waits = new Set<Promise<Granted>>();
   #timer: { cancel(): void } | null = null;
   #failingSince: number | null = null;
   #isClosed = false;
@@ -93,16 +94,20 @@ export class FairQueue {
     this.#parts = parts;
   }
 
-  get size(): number {
-    return this.#byOwner.size;
-  }
-
   /** The place of an owner that still waits; '' if it has none. */
   memberOf(owner: string): string {
     return this.#byOwner.get(owner)?.member ?? '';
   }
 
-  async wait(request: HoldRequest, call: CallContext): Promise<Granted> {
+  wait(request: HoldRequest, call: CallContext): Promise<Granted> {
+    const wait = this.#wait(request, call);
+    this.#waits.add(wait);
+    const ended = (): void => void this.#waits.delete(wait);
+    wait.then(ended, ended);
+    return wait;
+  }
+
+  async #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
     call.signal.throwIfAborted();
     const place = new Place(request, this.#parts.keySpace.keysOf(request.name, letterOf[request.mode]), this.#parts.id, call);
     const onAbort = (): void => place.fail(call.signal.reason);
@@ -150,11 +155,13 @@ export class FairQueue {
     }
   }
 
-  close(reason: unknown): void {
+  /** Ends every wait; resolves when each has left its queue. */
+  async close(reason: unknown): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = null;
     for (const place of this.#byOwner.values()) place.fail(reason);
+    await Promise.allSettled(this.#waits);
   }
 
   async #untilGranted(place: Place): Promise<Granted> {
@@ -200,11 +207,18 @@ export class FairQueue {
       call,
     };
     return sender.send(piece, (reply, name) => {
-      const [first, score] = Array.isArray(reply) ? (reply as unknown[]) : [];
+      const [first, score, known] = Array.isArray(reply) ? (reply as unknown[]) : [];
       const answer = readAnswer(first, name);
-      if (!answer.granted) place.score = String(score);
+      if (answer.granted) return answer;
+      if (Number(known) === 0) this.#askAgain(this.#byHold.get(this.#parts.keySpace.onServer(keys.keys[0])) ?? []);
+      place.score = String(score);
       return answer;
     });
+  }
+
+  /** Our places were dropped, because we were thought dead. Those that have just come are on their way. */
+  #askAgain(places: Iterable<Place>): void {
+    for (const place of places) if (place.score !== '') place.ask();
   }
 
   #isLast(place: Place): boolean {
@@ -277,10 +291,8 @@ export class FairQueue {
         call: null,
       };
       const reply = await this.#parts.sender.send(piece, String);
-      // Our places were dropped: we were thought dead. Those that have just come are on their way.
-      if (reply === '0') {
-        for (const place of places) if (place.score !== '') place.ask();
-      } else if (reply !== '') for (const owner of reply.split(',')) this.wake(owner);
+      if (reply === '0') this.#askAgain(places);
+      else if (reply !== '') for (const owner of reply.split(',')) this.wake(owner);
     } catch (error) {
       const reason = unavailable(error);
       this.#failingSince ??= systemClock.now();

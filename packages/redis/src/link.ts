@@ -1,7 +1,7 @@
 import { systemClock } from '@holdfast/core';
 import { refuseEviction } from './eviction-policy.js';
 import type { DriverClient } from './redis-client.js';
-import { unavailable } from './redis-error.js';
+import { saysWhy, unavailable } from './redis-error.js';
 
 /** The way to the server that commands take. */
 export interface Link {
@@ -90,6 +90,7 @@ export class OwnedLink implements Link {
   readonly #steps: OwnedLinkSteps;
   #client: DriverClient | null = null;
   #opening: Promise<DriverClient> | null = null;
+  #unready: DriverClient | null = null;
   #isClosed = false;
 
   constructor(steps: OwnedLinkSteps) {
@@ -122,23 +123,24 @@ export class OwnedLink implements Link {
 
   close(): void {
     this.#isClosed = true;
-    const client = this.#client;
+    for (const client of [this.#client, this.#unready]) if (client !== null) destroy(client);
     this.#client = null;
-    if (client !== null) destroy(client);
   }
 
   async #open(timeoutMs: number): Promise<DriverClient> {
     if (this.#isClosed) throw new Error('Connection is closed.');
     const client = await this.#steps.make();
+    this.#unready = client;
     let failure: unknown;
     const note = (error: unknown): void => {
-      failure = error;
+      // A cluster client goes on to say that the connection is closed, after it said why.
+      if (!saysWhy(failure)) failure = error;
     };
     // Stays for as long as the client lives: an error event without a listener ends the process.
     client.on('error', note);
     client.on('node error', note);
     client.on('+node', unrefWhenConnected);
-    unrefWhenConnected(client);
+    for (const node of [client, ...(client.isCluster ? (client.nodes?.('all') ?? []) : [])]) unrefWhenConnected(node);
     client.on('end', () => this.#lose(client));
     try {
       await within(timeoutMs, ready(client));
@@ -152,6 +154,8 @@ export class OwnedLink implements Link {
     } catch (error) {
       destroy(client);
       throw unavailable(failure ?? error);
+    } finally {
+      this.#unready = null;
     }
     this.#client = client;
     return client;
@@ -175,6 +179,7 @@ function ready(client: DriverClient): Promise<void> {
 /** An idle connection does not keep the process alive; a pending call does, by a timer of the manager. */
 function unrefWhenConnected(client: DriverClient): void {
   client.on('connect', () => client.stream?.unref?.());
+  if (client.status === 'connect' || client.status === 'ready') client.stream?.unref?.();
 }
 
 /** Ends a connection now. The driver alone would wait for a silent server to answer the end with its own. */

@@ -190,8 +190,8 @@ class RedisBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#fairQueue.close(closedError());
-    // Waiters that were just told to go leave their places, and pass on the turns that they had.
+    // Waiters that are told to go leave their places, and pass on the turns that they had.
+    await within(DRAIN_MS, this.#fairQueue.close(closedError())).catch(() => {});
     await this.#sender.drain(DRAIN_MS);
     this.#channel.close();
     this.#confirmer?.close();

@@ -50,11 +50,20 @@ export function replyCode(error: unknown): string | null {
   return error instanceof Error ? (REPLY_CODES.exec(error.message)?.[1] ?? null) : null;
 }
 
+/** Whether an error tells more than that there is no connection. */
+export function saysWhy(error: unknown): boolean {
+  return replyCode(error) !== null || typeof (error as { code?: unknown } | null | undefined)?.code === 'string';
+}
+
 function explain(error: unknown): { readonly reason: string; readonly retryable: boolean } {
   if (!(error instanceof Error)) return { reason: 'the client failed', retryable: true };
   // A cluster that could not be reached says so in general, and why in this.
   const inner = (error as { lastNodeError?: unknown }).lastNodeError;
-  if (inner instanceof Error) return explain(inner);
+  if (inner instanceof Error) {
+    return /Connection is closed/.test(inner.message)
+      ? { reason: 'no node of the cluster can be reached', retryable: true }
+      : explain(inner);
+  }
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(code)) {
     return { reason: `the connection failed (${code})`, retryable: !/CERT|_TLS_|_SSL_|EPROTO|SIGNATURE|ISSUER/.test(code) };

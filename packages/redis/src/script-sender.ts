@@ -42,6 +42,9 @@ const MOST_PIECES: Readonly<Record<string, number>> = {
   [scripts.refresh.name]: 64,
 };
 
+/** A lease of some milliseconds asks for answers in fewer: that is no reason to end the connection of all the others. */
+const MIN_SILENCE_MS = 250;
+
 /**
  * Sends requests to the scripts. Requests of one tick that go to the same script share a command: per slot in a
  * cluster, where a command has one slot; the commands of a tick leave in one write for each connection.
@@ -57,6 +60,7 @@ export class ScriptSender {
   #isClosed = false;
   readonly #inFlight = new Set<Command>();
   #watch: { cancel(): void } | null = null;
+  #watchedUntil = 0;
   #whenIdle: (() => void) | null = null;
 
   /** @param asker the first argument of every script that takes many requests and speaks to waiters */
@@ -171,7 +175,7 @@ export class ScriptSender {
       const touched = lastTouched.get(hold);
       if (last !== undefined && command !== undefined && command.pieces.length < most && (touched === undefined || touched <= last)) {
         command.pieces.push(queued);
-        command.timeoutMs = Math.min(command.timeoutMs, piece.timeoutMs);
+        command.timeoutMs = Math.min(command.timeoutMs, Math.max(piece.timeoutMs, MIN_SILENCE_MS));
         lastTouched.set(hold, last);
       } else {
         lastTouched.set(hold, commands.length);
@@ -223,7 +227,8 @@ export class ScriptSender {
     command.client = client;
     command.sentAt = systemClock.now();
     this.#inFlight.add(command);
-    if (this.#watch === null && !this.#isClosed) this.#arm(command.timeoutMs);
+    const dueAt = command.sentAt + command.timeoutMs;
+    if (this.#watch === null || dueAt < this.#watchedUntil) this.#arm(dueAt);
   }
 
   #end(command: Command): void {
@@ -238,25 +243,28 @@ export class ScriptSender {
   }
 
   /** One timer for all commands: most are answered long before it fires. */
-  #arm(delayMs: number): void {
-    this.#watch = systemClock.setTimer(delayMs, () => {
+  #arm(dueAt: number): void {
+    this.#watch?.cancel();
+    this.#watch = null;
+    if (this.#isClosed) return;
+    this.#watchedUntil = dueAt;
+    this.#watch = systemClock.setTimer(Math.ceil(dueAt - systemClock.now()), () => {
       this.#watch = null;
       const now = systemClock.now();
       let next = Number.POSITIVE_INFINITY;
       for (const { client, slot, sentAt, timeoutMs } of this.#inFlight) {
-        const left = sentAt + timeoutMs - now;
-        if (left > 0) next = Math.min(next, left);
+        if (sentAt + timeoutMs > now) next = Math.min(next, sentAt + timeoutMs);
         // Half-open, or the server hangs. Commands on it settle when it has ended.
         else if (client !== null) this.#link.giveUp(client, slot);
       }
-      if (next !== Number.POSITIVE_INFINITY && !this.#isClosed) this.#arm(Math.ceil(next));
+      if (next !== Number.POSITIVE_INFINITY) this.#arm(next);
     });
   }
 }
 
 function newCommand(queued: QueuedPiece): Command {
   const { script, slot, timeoutMs } = queued.piece;
-  return { script, slot, pieces: [queued], client: null, sentAt: 0, timeoutMs };
+  return { script, slot, pieces: [queued], client: null, sentAt: 0, timeoutMs: Math.max(timeoutMs, MIN_SILENCE_MS) };
 }
 
 function answer({ pieces }: Command, reply: unknown): void {

@@ -377,7 +377,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '72623c1a2300613ab1ca1aa6e620c24072b28f15',
+    sha: 'a9cf8f1f3ced28dcb020b7ab1e1ca679c2825178',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -698,24 +698,31 @@ export const scripts = {
       local mode, owner, member = ARGV[2], ARGV[3], ARGV[8]
       local permits, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
       local k, at = keysOf(mode, 1)
-      call('ZREM', k.waiters, member)
-      local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
+      local score = ARGV[9]
+      local reply
+      sweep(k)
+      if score == '' or found(k, mode, owner) then
+      reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
+      else
+      dropExpired(k)
+      reply = busy(k, mode, permits, limit)
+      end
       if type(reply) ~= 'number' then
       leave(k, owner, member, ARGV[10] == '1')
       if mode ~= 'x' and mode ~= 'w' then
       handOn(k)
       end
-      return { reply, '' }
+      return { reply, '', 1 }
       end
-      local score = ARGV[9]
       if score == '' then
       local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
       score = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
       end
+      local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
       call('ZADD', k.waiters, score, member)
       enter(k, 'f' .. MANAGER, ALIVE_MS)
       handOn(k)
-      return { reply, score }
+      return { reply, score, known and 1 or 0 }
     `),
   },
   forceRelease: {

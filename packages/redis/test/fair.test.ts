@@ -177,6 +177,35 @@ describe('the fair queue', () => {
     expect(order).toEqual([0, 1, 2, 3, 4]);
   });
 
+  it('takes all places again, in their order, when the manager was thought dead', async () => {
+    const [holder, slow] = [fair(), fair()];
+    const name = newName();
+    const held = requestOf(name);
+    await take(holder, held);
+    const order: number[] = [];
+    const waits = [];
+    for (let i = 0; i < 6; i++) {
+      const backend = i === 3 ? holder : slow;
+      const request = requestOf(name);
+      waits.push(
+        fairWait(backend, request).then(async () => {
+          order.push(i);
+          await free(backend, request);
+        }),
+      );
+      await until('it waits', async () => (await waitersOf(holder, name)) === i + 1);
+    }
+    // Dropped, as after seconds of silence.
+    const key = (await redis.admin.keys(`*lock-waiters*${name}`))[0] ?? '';
+    for (const member of await redis.admin.zrange(key, 0, -1)) if (!/^[0-9a-f]{32}:/.test(member)) await redis.admin.zrem(key, member);
+    const late = fairWait(slow, requestOf(name));
+    await until('all are back', async () => (await waitersOf(holder, name)) === 7);
+    await free(holder, held);
+    await Promise.all(waits);
+    await late;
+    expect(order).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
   it('costs little while nothing happens', async () => {
     const backends = [fair(), fair(), fair(), fair()];
     const name = newName();

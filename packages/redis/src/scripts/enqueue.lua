@@ -4,7 +4,8 @@
 -- ARGV[2] mode   ARGV[3] owner token   ARGV[4] ttl ms (guard included)   ARGV[5] label   ARGV[6] permits   ARGV[7] limit
 -- ARGV[8] the waiter's place, a member of the waiters   ARGV[9] its former score, '' when it comes for the first time
 -- ARGV[10] 1 if it is the manager's only one for this name, else 0
--- Returns {the answer as acquire.lua gives it, the score of the place taken or ''}.
+-- Returns {the answer as acquire.lua gives it, the score of the place taken or '', 0 when the manager was not known to be
+--   alive: its other places, if it had any, may have been dropped and have to be taken again; else 1}.
 
 -- include clock.lua
 -- include fence.lua
@@ -16,22 +17,29 @@ local mode, owner, member = ARGV[2], ARGV[3], ARGV[8]
 local permits, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
 local k, at = keysOf(mode, 1)
 
--- Our own place does not stand in our way: it is put back below.
-call('ZREM', k.waiters, member)
-local reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
+local score = ARGV[9]
+local reply
+sweep(k)
+if score == '' or found(k, mode, owner) then
+  reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
+else
+  -- Its place was lost, and those behind it must not get what is its.
+  dropExpired(k)
+  reply = busy(k, mode, permits, limit)
+end
 if type(reply) ~= 'number' then
   leave(k, owner, member, ARGV[10] == '1')
   if mode ~= 'x' and mode ~= 'w' then
     handOn(k)
   end
-  return { reply, '' }
+  return { reply, '', 1 }
 end
-local score = ARGV[9]
 if score == '' then
   local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
   score = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
 end
+local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
 call('ZADD', k.waiters, score, member)
 enter(k, 'f' .. MANAGER, ALIVE_MS)
 handOn(k)
-return { reply, score }
+return { reply, score, known and 1 or 0 }
