@@ -47,7 +47,7 @@ class Place {
   mustAsk = true;
   #next: (() => void) | null = null;
   #failure: unknown = null;
-  isFailed = false;
+  #isFailed = false;
 
   constructor(request: HoldRequest, keys: NameKeys, id: string, call: CallContext) {
     this.request = request;
@@ -60,12 +60,16 @@ class Place {
 
   /** Resolves when it has to ask. @throws what ended the wait */
   async turn(): Promise<void> {
-    while (!this.mustAsk && !this.isFailed) {
+    while (!this.mustAsk && !this.#isFailed) {
       await new Promise<void>((resolve) => {
         this.#next = resolve;
       });
     }
-    if (this.isFailed) throw this.#failure;
+    this.throwIfEnded();
+  }
+
+  throwIfEnded(): void {
+    if (this.#isFailed) throw this.#failure;
   }
 
   ask(): void {
@@ -74,7 +78,8 @@ class Place {
   }
 
   fail(reason: unknown): void {
-    this.isFailed = true;
+    if (this.#isFailed) return;
+    this.#isFailed = true;
     this.#failure = reason;
     this.#next?.();
   }
@@ -94,9 +99,13 @@ export class FairQueue {
     this.#parts = parts;
   }
 
-  /** The place of an owner that still waits; '' if it has none. */
-  memberOf(owner: string): string {
-    return this.#byOwner.get(owner)?.member ?? '';
+  /** Its owner is being released, so it waits no more. @returns its place on the server; '' if it has none */
+  dismiss(owner: string): string {
+    const place = this.#byOwner.get(owner);
+    if (place === undefined) return '';
+    const { name } = place.request;
+    place.fail(new LockUnavailableError('redis: the request was released while it waited', { lockName: name, backend: 'redis' }));
+    return place.member;
   }
 
   wait(request: HoldRequest, call: CallContext): Promise<Granted> {
@@ -175,7 +184,7 @@ export class FairQueue {
         this.#arm(REFRESH_MS);
         continue;
       }
-      if (call.signal.aborted) throw call.signal.reason;
+      place.throwIfEnded();
       await this.#parts.confirm(request, keys, call.timeoutMs);
       return { granted: true, fencingToken: answer.fencingToken, stamp };
     }

@@ -245,7 +245,7 @@ class RedisBackend implements LockBackend<bigint> {
 
   #sendRelease<T>(hold: HoldRef, call: CallContext, read: (reply: unknown, lockName: string | null) => T): Promise<T> {
     const { slot, keys } = this.#keysOf(hold);
-    const text = releaseText(letterOf[hold.mode], hold.owner, this.#fairQueue.memberOf(hold.owner));
+    const text = releaseText(letterOf[hold.mode], hold.owner, this.#fairQueue.dismiss(hold.owner));
     return this.#send(scripts.release, slot, keys, [text], hold.name, call, read);
   }
 

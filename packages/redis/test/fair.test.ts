@@ -108,6 +108,23 @@ describe('the fair queue', () => {
     await until('nothing is left', async () => (await redis.admin.keys(`*${name}*`)).length === 0);
   });
 
+  it('is left by an owner that is released while it waits', async () => {
+    const backend = fair();
+    const name = newName();
+    const held = requestOf(name);
+    await take(backend, held);
+    const [leaving, next] = [requestOf(name), requestOf(name)];
+    const left = fairWait(backend, leaving);
+    await until('it waits', async () => (await waitersOf(backend, name)) === 1);
+    const wait = fairWait(backend, next);
+    await until('both wait', async () => (await waitersOf(backend, name)) === 2);
+    expect(await free(backend, leaving)).toBe(false);
+    await expect(left).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    expect(await waitersOf(backend, name)).toBe(1);
+    await free(backend, held);
+    await wait;
+  });
+
   it('is left by many at once without a turn being lost', async () => {
     const backend = fair();
     const name = newName();
