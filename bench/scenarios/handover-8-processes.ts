@@ -62,7 +62,7 @@ async function enter(library: Library, context: ScenarioContext): Promise<Contes
     return {
       async round() {
         const bursts: Burst[] = [];
-        const end = performance.now() + (context.quick ? 600 : 2_000);
+        const end = performance.now() + (context.quick ? 400 : 1_600);
         do bursts.push(await burst());
         while (performance.now() < end);
         const inverted = sum(bursts.map(({ tickets }) => inversions(tickets)));

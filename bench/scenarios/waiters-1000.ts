@@ -58,7 +58,7 @@ async function round(
     const freed = performance.now();
     await lease.release();
     const all = Promise.all(jobs.map((job) => job.done));
-    await Promise.race([all, setTimeout(quick ? 1_500 : 4_000)]);
+    await Promise.race([all, setTimeout(quick ? 1_000 : 2_500)]);
     for (const job of jobs) job.poke();
     const sections = sum(await within(10_000, 'ending the waiters', all));
     const drainSeconds = (performance.now() - freed) / 1_000;
