@@ -14,7 +14,7 @@ import {
  * The time to live of holds that a case lets expire: long enough that a busy machine still takes the hold within a
  * third of it, short enough to wait for.
  */
-export const SHORT_TTL_MS = 600;
+export const SHORT_TTL_MS = 450;
 /** Within this, whatever is promised to happen "soon" must have happened, also on a busy machine. */
 export const SOON_MS = 4_000;
 /** The time to live of holds that must not end by themselves during a case. */

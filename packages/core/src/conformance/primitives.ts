@@ -8,7 +8,7 @@ import {
   type TryOptions,
   type TryResult,
 } from '../index.js';
-import type { CapabilityName } from './conformance-case.js';
+import type { CapabilityName, World } from './conformance-case.js';
 import { granted, LONG_TTL_MS } from './expectations.js';
 
 /** What every way of having something alone has in common. */
@@ -99,6 +99,21 @@ export const primitives: readonly Primitive[] = [
     of: pairAsLock,
   },
 ];
+
+/** One fresh name of a primitive, seen by the manager and by a peer. */
+export interface ExclusiveWorld {
+  readonly world: World<never>;
+  readonly name: string;
+  readonly mine: Exclusive;
+  readonly theirs: Exclusive;
+}
+
+export async function openExclusive(world: World<never>, primitive: Primitive): Promise<ExclusiveWorld> {
+  const name = world.name();
+  const peer = await world.peer();
+  await primitive.prepare(peer, name);
+  return { world, name, mine: primitive.of(world.manager, name), theirs: primitive.of(peer, name) };
+}
 
 function permitAsLock(manager: LockManager, name: string, permits: number): Exclusive {
   const semaphore = manager.semaphore(name, { permits });

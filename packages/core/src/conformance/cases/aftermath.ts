@@ -92,9 +92,9 @@ export const crashCases: readonly ConformanceCase[] = [
     async run({ manager, peer, faults, name }) {
       const doomed = await peer();
       const lock = name();
-      const lease = await doomed.acquire(lock, { ttlMs: 1_000, waitMs: SOON_MS });
+      const lease = await doomed.acquire(lock, { ttlMs: 600, waitMs: SOON_MS });
       await faults.crash(doomed);
-      const next = await manager.acquire(lock, { waitMs: boundMs(manager, 1_000) });
+      const next = await manager.acquire(lock, { waitMs: boundMs(manager, 600) });
       assert.equal(lease.isHeld, false, 'two believe in the lock');
       await isBusy(await peer(), lock);
       assert.equal(await next.release(), true);
@@ -109,10 +109,10 @@ export const crashCases: readonly ConformanceCase[] = [
     async run({ manager, peer, faults, name }) {
       const doomed = await peer();
       const [semaphore, readWrite] = [name(), name()];
-      await doomed.semaphore(semaphore, { permits: 3 }).acquire({ ttlMs: 1_000, permits: 3, waitMs: SOON_MS });
-      await doomed.readWriteLock(readWrite).read.acquire({ ttlMs: 1_000, waitMs: SOON_MS });
+      await doomed.semaphore(semaphore, { permits: 3 }).acquire({ ttlMs: 600, permits: 3, waitMs: SOON_MS });
+      await doomed.readWriteLock(readWrite).read.acquire({ ttlMs: 600, waitMs: SOON_MS });
       await faults.crash(doomed);
-      const waitMs = boundMs(manager, 1_000);
+      const waitMs = boundMs(manager, 600);
       const [permit, writer] = await Promise.all([
         manager.semaphore(semaphore, { permits: 3 }).acquire({ permits: 3, waitMs }),
         manager.readWriteLock(readWrite).write.acquire({ waitMs }),
@@ -167,6 +167,11 @@ async function useEverything(manager: LockManager, other: LockManager, name: () 
   await hold.extend();
   await hold.release();
   await waiting;
+  const theirs = await other.acquire(lock, HELD);
+  const mine = manager.withLock(lock, { waitMs: SOON_MS }, () => {});
+  await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 40 }));
+  await theirs.release();
+  await mine;
   const forced = await manager.acquire(lock, HELD);
   await other.forceRelease(lock);
   await forced.release();

@@ -40,7 +40,7 @@ export const backendCases: readonly ConformanceCase[] = [
   ),
 
   backendCase('owner', 'what another owner renews or releases stays as it was', [], async ({ backend, name }) => {
-    const request = holdRequest('exclusive', name, 1, 700);
+    const request = holdRequest('exclusive', name, 1, 300);
     const stranger: HoldRef = { name, mode: 'exclusive', owner: ownerToken() };
     assert.equal((await backend.attempt([request], callContext()))[0]?.granted, true);
     assert.deepEqual(await backend.renew([{ ...stranger, ttlMs: 60_000 }], callContext()), [false]);
@@ -48,7 +48,7 @@ export const backendCases: readonly ConformanceCase[] = [
     const other = holdRequest('exclusive', name);
     assert.equal((await backend.attempt([other], callContext()))[0]?.granted, false, "a stranger's release freed the lock");
     if (backend.capabilities.expiry === 'ttl') {
-      await delay(1_000);
+      await delay(450);
       assert.equal((await backend.attempt([other], callContext()))[0]?.granted, true, "a stranger's renewal prolonged the hold");
       assert.deepEqual(await backend.renew([{ ...request, ttlMs: TTL_MS }], callContext()), [false], 'an expired hold was renewed');
       await backend.release([other], callContext());
@@ -71,22 +71,22 @@ export const backendCases: readonly ConformanceCase[] = [
 
   backendCase('batches', 'each request of a batch is answered for itself and in its place', [], async ({ backend, name }) => {
     const names = [0, 1, 2, 3, 4].map((index) => `${name}/${index}`);
-    const held = [1, 3].map((index) => holdRequest('exclusive', granted(names[index])));
+    const held = [1, 2].map((index) => holdRequest('exclusive', granted(names[index])));
     await backend.attempt(held, callContext());
     const requests = names.map((one) => holdRequest('exclusive', one));
     const answers = await backend.attempt(requests, callContext());
     assert.deepEqual(
       answers.map((answer) => answer.granted),
-      [true, false, true, false, true],
+      [true, false, false, true, true],
     );
     assert.deepEqual(
       await backend.renew(
         requests.map((request) => ({ ...request, ttlMs: TTL_MS })),
         callContext(),
       ),
-      [true, false, true, false, true],
+      [true, false, false, true, true],
     );
-    assert.deepEqual(await backend.release(requests, callContext()), [true, false, true, false, true]);
+    assert.deepEqual(await backend.release(requests, callContext()), [true, false, false, true, true]);
     assert.deepEqual(await backend.release(held, callContext()), [true, true]);
   }),
 

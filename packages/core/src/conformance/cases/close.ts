@@ -183,7 +183,7 @@ export const closeCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const [leaving, other] = [await peer(), await peer()];
       const lock = name();
-      const hold = await manager.acquire(lock, { ttlMs: 1_500, waitMs: SOON_MS });
+      const hold = await manager.acquire(lock, { ttlMs: 900, waitMs: SOON_MS });
       const waiting = other.acquire(lock, { ...HELD, waitMs: 3 * SOON_MS });
       await isFree(leaving, name());
       await leaving.close();
@@ -199,7 +199,7 @@ export const closeCases: readonly ConformanceCase[] = [
     faults: ['disconnect', 'reconnect'],
     options: { commandTimeoutMs: 300 },
     async run({ manager, peer, faults, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: 1_500, waitMs: SOON_MS });
+      const lease = await manager.acquire(name(), { ttlMs: 600, waitMs: SOON_MS });
       const waiting = rejectsWith('LOCK_CLOSED', manager.acquire(lease.name));
       await delay(30);
       await faults.disconnect();

@@ -30,14 +30,14 @@ export const eventCases: readonly ConformanceCase[] = [
       );
       assert.ok(of('waiting').length >= 2);
 
-      const waiting = observed.acquire(lock, { ttlMs: 1_500, waitMs: SOON_MS });
+      const waiting = observed.acquire(lock, { ttlMs: 900, waitMs: SOON_MS });
       await delay(50);
       await hold.release();
       const second = await waiting;
       const grant = granted(of('granted').at(-1));
       assert.ok(grant.type === 'granted' && grant.contended && grant.waitedMs >= 0 && grant.fencingToken === second.fencingToken);
       await manager.forceRelease(lock);
-      await isLost(second, 1_400);
+      await isLost(second, 850);
       await eventually('the loss is told', () => of('lost').length === 1);
       await second.release();
       for (const event of of()) {
@@ -99,7 +99,7 @@ export const eventCases: readonly ConformanceCase[] = [
           },
         });
         const rejecting = await peer({ onEvent: () => Promise.reject(new Error('an observer that rejects')) });
-        for (const observed of [throwing, rejecting]) await story(observed, manager, name());
+        await Promise.all([throwing, rejecting].map((observed) => story(observed, manager, name())));
         await delay(20);
       } finally {
         process.off('unhandledRejection', onUnhandled);
@@ -113,11 +113,11 @@ export const eventCases: readonly ConformanceCase[] = [
     title: 'a renewal that fails is told while the lease is still held, then the loss',
     faults: ['disconnect', 'reconnect'],
     async run({ manager, faults, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: 1_200, waitMs: SOON_MS });
+      const lease = await manager.acquire(name(), { ttlMs: 600, waitMs: SOON_MS });
       const overheard = overhear(lease.name, ['renew-failed', 'lost']);
       try {
         await faults.disconnect();
-        await isLost(lease, 1_200 + 1_500);
+        await isLost(lease, 600 + 1_500);
         await eventually('the loss is told', () => overheard.events.at(-1)?.type === 'lost');
       } finally {
         overheard.stop();
@@ -160,8 +160,8 @@ async function story(observed: LockManager, other: LockManager, name: string): P
   assert.equal(await observed.tryAcquire(name), null);
   await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: 20 }));
   await hold.release();
-  const lease = await observed.acquire(name, { ttlMs: 1_500, waitMs: SOON_MS });
+  const lease = await observed.acquire(name, { ttlMs: 900, waitMs: SOON_MS });
   await other.forceRelease(name);
-  await isLost(lease, 1_400);
+  await isLost(lease, 850);
   assert.equal(await lease.release(), false);
 }

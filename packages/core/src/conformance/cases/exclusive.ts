@@ -1,20 +1,7 @@
 import assert from 'node:assert/strict';
-import type { LockManager } from '../../index.js';
-import { type ConformanceCase, conformanceCase, type World } from '../conformance-case.js';
-import {
-  delay,
-  gate,
-  granted,
-  isLost,
-  LONG_TTL_MS,
-  Occupancy,
-  rejectsWith,
-  rejectsWithReason,
-  SHORT_TTL_MS,
-  SOON_MS,
-  watch,
-} from '../expectations.js';
-import { type Exclusive, type Primitive, primitives } from '../primitives.js';
+import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
+import { delay, granted, isLost, LONG_TTL_MS, Occupancy, rejectsWith, rejectsWithReason, SOON_MS, watch } from '../expectations.js';
+import { type Exclusive, type ExclusiveWorld, openExclusive, type Primitive, primitives } from '../primitives.js';
 
 /** The same statements for everything that can be had alone. */
 export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((primitive) => [
@@ -90,23 +77,6 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
       assert.equal(third.settled, false, 'a waiter of the same manager did not wait');
       await held.release();
       assert.equal(await (await third.promise).release(), true);
-    },
-  ),
-
-  exclusiveCase(
-    primitive,
-    'expires',
-    'a hold that is not renewed ends at its deadline, never before a waiter has it',
-    async ({ mine, theirs }) => {
-      const first = await mine.acquire({ ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
-      const second = await theirs.acquire({ ttlMs: LONG_TTL_MS, waitMs: SHORT_TTL_MS + SOON_MS });
-      assert.equal(first.isHeld, false, 'two holders at once');
-      await isLost(first);
-      assert.equal(await first.release(), false, 'a release after the end says that it freed something');
-      await rejectsWith('LOCK_LOST', first.extend());
-      assert.equal(second.isHeld, true);
-      assert.equal(await mine.tryAcquire(), null, 'a stale release or extend freed the next holder');
-      assert.equal(await second.release(), true);
     },
   ),
 
@@ -204,72 +174,13 @@ function forcibleCases(primitive: Primitive): readonly ConformanceCase[] {
         assert.equal(await second.release(), true);
       },
     ),
-
-    exclusiveCase(primitive, 'stale-extend', 'a stale extend is refused and does not touch the next holder', async ({ mine, theirs }) => {
-      const first = await mine.acquire({ ttlMs: LONG_TTL_MS });
-      assert.equal(await theirs.forceRelease(), true);
-      const second = await theirs.acquire({ ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
-      await rejectsWith('LOCK_LOST', first.extend(LONG_TTL_MS));
-      assert.equal((await isLost(first)).code, 'LOCK_LOST');
-      const next = await mine.acquire({ waitMs: SHORT_TTL_MS + SOON_MS });
-      assert.equal(second.isHeld, false, 'two holders at once');
-      await next.release();
-    }),
-
-    exclusiveCase(primitive, 'told-of-force', 'the holder is told of a forced release by its next renewal', async ({ mine, theirs }) => {
-      const hold = await mine.acquire({ ttlMs: 1_500, waitMs: SOON_MS });
-      assert.equal(await theirs.forceRelease(), true);
-      const lost = await isLost(hold, 1_400);
-      assert.ok(lost.reason === 'forced' || lost.reason === 'taken', `the reason is ${lost.reason}`);
-      assert.equal(await hold.release(), false);
-    }),
   ];
-}
-
-interface ExclusiveWorld {
-  readonly world: World<never>;
-  readonly manager: LockManager;
-  readonly name: string;
-  readonly mine: Exclusive;
-  readonly theirs: Exclusive;
 }
 
 function exclusiveCase(primitive: Primitive, id: string, title: string, run: (world: ExclusiveWorld) => Promise<void>): ConformanceCase {
   return conformanceCase(`exclusive/${primitive.id}/${id}`, {
     title: `${primitive.title}: ${title}`,
     needs: primitive.needs,
-    async run(world) {
-      const name = world.name();
-      const peer = await world.peer();
-      await primitive.prepare(peer, name);
-      await run({ world, manager: world.manager, name, mine: primitive.of(world.manager, name), theirs: primitive.of(peer, name) });
-    },
+    run: async (world) => run(await openExclusive(world, primitive)),
   });
 }
-
-// All kinds at once, so that the time is waited for once.
-export const renewalOfAllKinds: ConformanceCase = conformanceCase('exclusive/all/renewed', {
-  title: 'every primitive is renewed for as long as it is held',
-  async run(world) {
-    const peer = await world.peer();
-    const held = await Promise.all(
-      primitives
-        .filter((primitive) => primitive.needs.every((need) => world.manager.capabilities[need]))
-        .map(async (primitive) => {
-          const name = world.name();
-          await primitive.prepare(peer, name);
-          const hold = await primitive.of(world.manager, name).acquire({ ttlMs: 900, waitMs: SOON_MS });
-          return { primitive, hold, theirs: primitive.of(peer, name) };
-        }),
-    );
-    const over = gate();
-    setTimeout(over.open, 1_700);
-    await over.opened;
-    for (const { primitive, hold, theirs } of held) {
-      assert.equal(hold.isHeld, true, `${primitive.title} was lost`);
-      assert.ok(hold.remainingMs > 0 && hold.remainingMs <= 900);
-      assert.equal(await theirs.tryAcquire(), null, `${primitive.title} was free while it was held`);
-      assert.equal(await hold.release(), true, `${primitive.title} was not there any more`);
-    }
-  },
-});

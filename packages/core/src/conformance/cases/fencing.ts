@@ -42,7 +42,8 @@ export const fencingCases: readonly ConformanceCase[] = [
       const lock = name();
       const tokens = new Rising();
       tokens.add(await manager.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS }));
-      const next = await (await peer()).acquire(lock, { waitMs: SHORT_TTL_MS + SOON_MS });
+      // The same ttl, so that nothing that depends on it can rise by chance.
+      const next = await (await peer()).acquire(lock, { ttlMs: SHORT_TTL_MS, waitMs: SHORT_TTL_MS + SOON_MS });
       tokens.add(next);
       await next.release();
     },

@@ -6,7 +6,8 @@ import { backendCases } from './backend.js';
 import { closeCases } from './close.js';
 import { deadlineCases } from './deadline.js';
 import { eventCases } from './events.js';
-import { exclusiveCases, renewalOfAllKinds } from './exclusive.js';
+import { exclusiveCases } from './exclusive.js';
+import { exclusiveInTimeCases } from './exclusive-in-time.js';
 import { fencingCases } from './fencing.js';
 import { inspectionCases } from './inspection.js';
 import { kindCases } from './kinds.js';
@@ -27,7 +28,7 @@ import { withLockCases } from './with-lock.js';
 export const allCases: readonly ConformanceCase[] = [
   ...outcomeCases,
   ...exclusiveCases,
-  renewalOfAllKinds,
+  ...exclusiveInTimeCases,
   ...argumentCases,
   ...nameCases,
   ...kindCases,

@@ -102,12 +102,12 @@ export const leaseCases: readonly ConformanceCase[] = [
     title: 'extend moves the deadline to now + ttl, also at the store',
     async run({ manager, peer, name }) {
       const other = await peer();
-      const lease = await manager.acquire(name(), { ttlMs: 900, renew: false, waitMs: SOON_MS });
+      const lease = await manager.acquire(name(), { ttlMs: 600, renew: false, waitMs: SOON_MS });
       await lease.extend(20_000);
       if (manager.capabilities.expiry === 'ttl') assert.ok(lease.remainingMs > 15_000, `remainingMs is ${lease.remainingMs}`);
       assert.ok(lease.remainingMs <= 20_000, `remainingMs is ${lease.remainingMs}`);
       // Past the first deadline and its guard.
-      await delay(1_200);
+      await delay(800);
       assert.equal(lease.isHeld, true, 'the old deadline ended an extended lease');
       await isBusy(other, lease.name);
       assert.equal(await lease.release(), true);
@@ -146,10 +146,10 @@ export const leaseCases: readonly ConformanceCase[] = [
   conformanceCase('leases/extend-outlives-renewals', {
     title: 'renewals after an extension do not pull its deadline back',
     async run({ manager, peer, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: 900, waitMs: SOON_MS });
+      const lease = await manager.acquire(name(), { ttlMs: 750, waitMs: SOON_MS });
       await lease.extend(20_000);
       // Time for two renewals at a third of the ttl.
-      await delay(700);
+      await delay(600);
       assert.equal(lease.isHeld, true);
       if (manager.capabilities.expiry === 'ttl') {
         assert.ok(lease.remainingMs > 10_000, `remainingMs is ${lease.remainingMs}`);

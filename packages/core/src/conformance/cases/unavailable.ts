@@ -20,7 +20,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
   conformanceCase('unavailable/silent', {
     title: 'while the store is silent every call ends in its time, as unavailable',
     faults: ['freeze', 'thaw'],
-    options: { commandTimeoutMs: 300 },
+    options: { commandTimeoutMs: 200 },
     async run({ manager, faults, name }) {
       const held = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
       await faults.freeze();
@@ -53,13 +53,13 @@ export const unavailableCases: readonly ConformanceCase[] = [
   conformanceCase('unavailable/after', {
     title: 'an endless wait ends after unavailableAfterMs of nothing but failures, and not before',
     faults: ['disconnect', 'reconnect'],
-    options: { commandTimeoutMs: 200, unavailableAfterMs: 700 },
+    options: { commandTimeoutMs: 200, unavailableAfterMs: 500 },
     async run({ manager, faults, name }) {
       await isFree(manager, name());
       await faults.disconnect();
       const start = performance.now();
-      await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.acquire(name()), 700 + SOON_MS);
-      assert.ok(performance.now() - start >= 600, 'a waiting acquire gave up at once');
+      await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.acquire(name()), 500 + SOON_MS);
+      assert.ok(performance.now() - start >= 400, 'a waiting acquire gave up at once');
       await faults.reconnect();
     },
   }),
@@ -189,6 +189,6 @@ async function everyCallIsUnavailable(manager: LockManager, name: () => string):
   if (manager.marks !== null) calls.push(manager.marks.set(name(), { retentionMs: 1_000 }), manager.marks.has(name()));
   if (manager.capabilities.list) calls.push(manager.list({ prefix: name() })[Symbol.asyncIterator]().next());
   await Promise.all(calls.map((call) => rejectsWith('LOCK_BACKEND_UNAVAILABLE', call)));
-  const health = await within('checkHealth', manager.checkHealth({ timeoutMs: 500 }));
+  const health = await within('checkHealth', manager.checkHealth({ timeoutMs: 250 }));
   assert.equal(health.ok, false);
 }

@@ -192,11 +192,11 @@ export const waitingCases: readonly ConformanceCase[] = [
       const other = await peer();
       const holds = await Promise.all(locks.map((lock) => other.acquire(lock, HELD)));
       const waiters = locks.flatMap((lock) => Array.from({ length: 5 }, () => manager.withLock(lock, { waitMs: 3 * SOON_MS }, () => {})));
-      await delay(300);
+      await delay(200);
       const before = await faults.requests();
-      await delay(1_500);
+      await delay(900);
       const sent = (await faults.requests()) - before;
-      assert.ok(sent < 15, `${sent} requests in 1.5 s for 10 idle waiters`);
+      assert.ok(sent < 9, `${sent} requests in 0.9 s for 10 idle waiters`);
       for (const hold of holds) await hold.release();
       await Promise.all(waiters);
     },

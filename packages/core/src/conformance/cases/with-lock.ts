@@ -3,8 +3,8 @@ import { isLockError, type Lease } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { granted, isFree, isLost, LONG_TTL_MS, rejectsWith, rejectsWithReason, SOON_MS } from '../expectations.js';
 
-// Renewed, and so told of a forced release, every half second.
-const SOON_TOLD = { ttlMs: 1_500, waitMs: SOON_MS };
+// Renewed, and so told of a forced release, every third of this.
+const SOON_TOLD = { ttlMs: 900, waitMs: SOON_MS };
 
 /** What comes out of a task that runs under a hold. */
 export const withLockCases: readonly ConformanceCase[] = [
@@ -100,20 +100,21 @@ export const withLockCases: readonly ConformanceCase[] = [
         (reason) => reason,
         (reason) => new Error('the request was aborted', { cause: reason }),
       ];
-      for (const wrap of wrappers) {
-        const lock = name();
-        let thrown: unknown;
-        const error = await rejectsWith(
-          'LOCK_LOST',
-          manager.withLock(lock, SOON_TOLD, async (lease) => {
-            await lose(lease, other);
-            thrown = wrap(lease.signal.reason);
-            throw thrown;
-          }),
-        );
-        assert.equal(error.outcome?.status, 'rejected');
-        if (error.outcome?.status === 'rejected') assert.ok(Object.is(error.outcome.reason, thrown));
-      }
+      await Promise.all(
+        wrappers.map(async (wrap) => {
+          let thrown: unknown;
+          const error = await rejectsWith(
+            'LOCK_LOST',
+            manager.withLock(name(), SOON_TOLD, async (lease) => {
+              await lose(lease, other);
+              thrown = wrap(lease.signal.reason);
+              throw thrown;
+            }),
+          );
+          assert.equal(error.outcome?.status, 'rejected');
+          if (error.outcome?.status === 'rejected') assert.ok(Object.is(error.outcome.reason, thrown));
+        }),
+      );
     },
   }),
 
