@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Figures } from './figures.js';
 import type { Library } from './library.js';
-import type { Contestant, Scenario } from './scenario.js';
+import type { Contestant, Scenario, ScenarioContext } from './scenario.js';
 import type { Store } from './store.js';
+import { endWorkers, startProcesses, type WorkerProcess } from './workers/worker-process.js';
 
 /** How a scenario is run. */
 export interface RunOptions {
@@ -23,7 +24,16 @@ export async function runScenario(scenario: Scenario, libraries: readonly Librar
   const contestants = new Map<Library, Contestant>();
   const runId = randomBytes(4).toString('hex');
   let names = 0;
-  const context = { store, quick: options.quick, freshName: () => `bench:${scenario.id}:${runId}:${names++}` };
+  const shared: { workers?: Promise<readonly WorkerProcess[]> } = {};
+  const context: ScenarioContext = {
+    store,
+    quick: options.quick,
+    freshName: () => `bench:${scenario.id}:${runId}:${names++}`,
+    sharedWorkers: (count) => {
+      shared.workers ??= startProcesses(count);
+      return shared.workers;
+    },
+  };
   const attempt = async <T>(library: Library, step: string, action: () => Promise<T>): Promise<T | null> => {
     try {
       return await action();
@@ -51,6 +61,7 @@ export async function runScenario(scenario: Scenario, libraries: readonly Librar
     }
   } finally {
     for (const [library, contestant] of contestants) await attempt(library, 'closing', () => contestant.close());
+    if (shared.workers !== undefined) await endWorkers(await shared.workers);
   }
   return figures;
 }

@@ -1,6 +1,7 @@
 import type { Library, ScenarioId } from './library.js';
 import type { Figures } from './figures.js';
 import type { Store } from './store.js';
+import type { WorkerProcess } from './workers/worker-process.js';
 
 /** One kind of figure that a scenario yields. */
 export interface Metric {
@@ -45,6 +46,8 @@ export interface ScenarioContext {
   readonly quick: boolean;
   /** A name that no other scenario, library or run uses. */
   freshName(): string;
+  /** Processes for the whole scenario: every library of it is opened in the same ones. */
+  sharedWorkers(count: number): Promise<readonly WorkerProcess[]>;
 }
 
 /** One thing that is measured. Knows no library by name. */

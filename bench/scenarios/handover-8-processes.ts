@@ -5,7 +5,7 @@ import type { Contestant, Scenario, ScenarioContext } from '../scenario.js';
 import { addOver, lostUpdates } from '../section.js';
 import { inversions, median, sum } from '../stats.js';
 import { type SectionTimes, sharedNow } from '../workers/protocol.js';
-import { endWorkers, startWorkers, type WorkerProcess } from '../workers/worker-process.js';
+import type { WorkerProcess } from '../workers/worker-process.js';
 
 const processes = 8;
 const pairs = (processes * (processes - 1)) / 2;
@@ -53,36 +53,30 @@ export const handover8Processes: Scenario = {
 
 async function enter(library: Library, context: ScenarioContext): Promise<Contestant> {
   const { backend, address } = context.store;
-  const workers = await startWorkers(processes, { scenario: 'handover-8-processes', library: library.id, backend, address });
-  try {
-    const holder = await library.open(address);
-    const burst = (): Promise<Burst> =>
-      within(burstTimeoutMs, 'handing one name through 8 processes', passThrough(holder, library, workers, context));
-    await burst();
-    return {
-      async round() {
-        const bursts: Burst[] = [];
-        const end = performance.now() + (context.quick ? 400 : 1_600);
-        do bursts.push(await burst());
-        while (performance.now() < end);
-        const inverted = sum(bursts.map(({ tickets }) => inversions(tickets)));
-        return {
-          values: {
-            handover: median(bursts.flatMap(({ handovers }) => handovers)),
-            inversions: (inverted / (bursts.length * pairs)) * 100,
-          },
-          faults: bursts.flatMap(({ fault }) => (fault === null ? [] : [fault])),
-        };
-      },
-      async close() {
-        await holder.close();
-        await endWorkers(workers);
-      },
-    };
-  } catch (error) {
-    await endWorkers(workers);
-    throw error;
-  }
+  const workers = await context.sharedWorkers(processes);
+  const opening = { scenario: 'handover-8-processes', library: library.id, backend, address } as const;
+  await Promise.all(workers.map((worker) => worker.open(opening)));
+  const holder = await library.open(address);
+  const burst = (): Promise<Burst> =>
+    within(burstTimeoutMs, 'handing one name through 8 processes', passThrough(holder, library, workers, context));
+  await burst();
+  return {
+    async round() {
+      const bursts: Burst[] = [];
+      const end = performance.now() + (context.quick ? 400 : 1_600);
+      do bursts.push(await burst());
+      while (performance.now() < end);
+      const inverted = sum(bursts.map(({ tickets }) => inversions(tickets)));
+      return {
+        values: {
+          handover: median(bursts.flatMap(({ handovers }) => handovers)),
+          inversions: (inverted / (bursts.length * pairs)) * 100,
+        },
+        faults: bursts.flatMap(({ fault }) => (fault === null ? [] : [fault])),
+      };
+    },
+    close: () => holder.close(),
+  };
 }
 
 interface Burst {

@@ -109,9 +109,14 @@ export class WorkerProcess {
   }
 }
 
+/** Starts several with nothing open. */
+export function startProcesses(count: number, flags: readonly string[] = []): Promise<readonly WorkerProcess[]> {
+  return Promise.all(Array.from({ length: count }, () => WorkerProcess.start(flags)));
+}
+
 /** Starts several, each with the same library open. */
 export async function startWorkers(count: number, opening: Opening, flags: readonly string[] = []): Promise<readonly WorkerProcess[]> {
-  const workers = await Promise.all(Array.from({ length: count }, () => WorkerProcess.start(flags)));
+  const workers = await startProcesses(count, flags);
   try {
     await Promise.all(workers.map((worker) => worker.open(opening)));
     return workers;
