@@ -4,6 +4,7 @@ import { createMemoryBackend } from '@holdfast/core/memory';
 /** What openBackend was called with, and what became of its backends. */
 export const seen = { url: '', options: {} as Readonly<Record<string, unknown>>, opened: 0, closed: 0 };
 
+/** @public connect reads it from the module. */
 export const optionRules = { tenant: rule.string, shards: rule.integer(1, 64), password: rule.secret(rule.string) };
 
 /** Another party's backend: the memory backend under another name, which counts. */
