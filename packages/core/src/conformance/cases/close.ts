@@ -183,7 +183,7 @@ export const closeCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const [leaving, other] = [await peer(), await peer()];
       const lock = name();
-      const hold = await manager.acquire(lock, { ttlMs: 900, waitMs: SOON_MS });
+      const hold = await manager.acquire(lock, { ttlMs: 1_200, waitMs: SOON_MS });
       const waiting = other.acquire(lock, { ...HELD, waitMs: 3 * SOON_MS });
       await isFree(leaving, name());
       await leaving.close();

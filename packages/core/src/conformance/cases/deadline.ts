@@ -100,8 +100,8 @@ export const deadlineCases: readonly ConformanceCase[] = [
       const lock = name();
       await isFree(manager, name());
       await faults.freeze();
-      const waiting = manager.acquire(lock, { ttlMs: 600, waitMs: 3 * SOON_MS });
-      await delay(800);
+      const waiting = manager.acquire(lock, { ttlMs: 900, waitMs: 3 * SOON_MS });
+      await delay(1_000);
       await faults.thaw();
       const lease = await within('the waiter', waiting, 3 * SOON_MS);
       assert.equal(lease.isHeld, true);

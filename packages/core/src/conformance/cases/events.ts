@@ -30,14 +30,14 @@ export const eventCases: readonly ConformanceCase[] = [
       );
       assert.ok(of('waiting').length >= 2);
 
-      const waiting = observed.acquire(lock, { ttlMs: 900, waitMs: SOON_MS });
+      const waiting = observed.acquire(lock, { ttlMs: 1_200, waitMs: SOON_MS });
       await delay(50);
       await hold.release();
       const second = await waiting;
       const grant = granted(of('granted').at(-1));
       assert.ok(grant.type === 'granted' && grant.contended && grant.waitedMs >= 0 && grant.fencingToken === second.fencingToken);
       await manager.forceRelease(lock);
-      await isLost(second, 850);
+      await isLost(second, 1_150);
       await eventually('the loss is told', () => of('lost').length === 1);
       await second.release();
       for (const event of of()) {
@@ -160,8 +160,8 @@ async function story(observed: LockManager, other: LockManager, name: string): P
   assert.equal(await observed.tryAcquire(name), null);
   await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: 20 }));
   await hold.release();
-  const lease = await observed.acquire(name, { ttlMs: 900, waitMs: SOON_MS });
+  const lease = await observed.acquire(name, { ttlMs: 1_200, waitMs: SOON_MS });
   await other.forceRelease(name);
-  await isLost(lease, 850);
+  await isLost(lease, 1_150);
   assert.equal(await lease.release(), false);
 }

@@ -54,12 +54,12 @@ export const inspectionCases: readonly ConformanceCase[] = [
       const lock = name();
       const other = await peer();
       assert.equal(await other.forceRelease(lock), false);
-      const lease = await manager.acquire(lock, { ttlMs: 900, waitMs: SOON_MS });
+      const lease = await manager.acquire(lock, { ttlMs: 1_200, waitMs: SOON_MS });
       assert.equal(await other.forceRelease(lock), true);
       assert.equal(await other.forceRelease(lock), false);
       assertFree(await other.inspect(lock), lock);
       await isFree(other, lock);
-      const lost = await isLost(lease, 850);
+      const lost = await isLost(lease, 1_150);
       assert.ok(lost.reason === 'forced' || lost.reason === 'taken', `the reason is ${lost.reason}`);
     },
   }),
@@ -67,9 +67,9 @@ export const inspectionCases: readonly ConformanceCase[] = [
   conformanceCase('inspection/force-own', {
     title: 'forceRelease of a hold of the same manager tells its holder too',
     async run({ manager, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: 900, waitMs: SOON_MS });
+      const lease = await manager.acquire(name(), { ttlMs: 1_200, waitMs: SOON_MS });
       assert.equal(await manager.forceRelease(lease.name), true);
-      await isLost(lease, 850);
+      await isLost(lease, 1_150);
       assert.equal(await lease.release(), false);
     },
   }),

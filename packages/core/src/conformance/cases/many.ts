@@ -120,9 +120,9 @@ export const manyCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const other = await peer();
       const names = [name('-a'), name('-b'), name('-c')] as const;
-      const group = await manager.acquireAll(names, { ttlMs: 900, waitMs: SOON_MS });
+      const group = await manager.acquireAll(names, { ttlMs: 1_200, waitMs: SOON_MS });
       await other.forceRelease(names[1]);
-      const lost = await isLost(group, 850);
+      const lost = await isLost(group, 1_150);
       assert.equal(lost.lockName, names[1]);
       assert.throws(
         () => group.assertHeld(),
