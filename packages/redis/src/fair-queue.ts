@@ -7,11 +7,11 @@ import {
   type Stamp,
   systemClock,
 } from '@holdfast/core';
-import { readAnswer, readBoolean } from './answers.js';
-import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
+import { readBoolean } from './answers.js';
+import type { HoldCommands } from './hold-commands.js';
+import type { KeySpace, NameKeys } from './key-space.js';
+import { QueuePlace } from './queue-place.js';
 import { unavailable } from './redis-error.js';
-import { releaseText, type ScriptSender } from './script-sender.js';
-import { scripts } from './scripts.generated.js';
 import type { WakeChannel } from './wake-channel.js';
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
@@ -26,70 +26,19 @@ const COMMAND_MS = 2000;
 /** What the queue needs of its backend. */
 export interface FairQueueParts {
   readonly id: string;
-  readonly asker: string;
   readonly keySpace: KeySpace;
-  readonly sender: ScriptSender;
+  readonly commands: HoldCommands;
   readonly channel: WakeChannel;
   /** Confirms a grant, or undoes it and throws. */
   readonly confirm: (request: HoldRequest, keys: NameKeys, timeoutMs: number) => Promise<void>;
 }
 
-/** One waiter: it keeps its place until it is granted or leaves. */
-class Place {
-  readonly request: HoldRequest;
-  readonly mode: ModeLetter;
-  readonly keys: NameKeys;
-  readonly member: string;
-  readonly call: CallContext;
-  /** Its position on the server, kept so that it can be taken again. '' before the first answer. */
-  score = '';
-  /** It has to ask: it has just come, its turn has come, or its place was lost. */
-  mustAsk = true;
-  #next: (() => void) | null = null;
-  #failure: unknown = null;
-  #isFailed = false;
-
-  constructor(request: HoldRequest, keys: NameKeys, id: string, call: CallContext) {
-    this.request = request;
-    this.mode = letterOf[request.mode];
-    this.keys = keys;
-    this.call = call;
-    const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
-    this.member = `${request.owner}:${id}:${this.mode}:${permits}:${limit}`;
-  }
-
-  /** Resolves when it has to ask. @throws what ended the wait */
-  async turn(): Promise<void> {
-    while (!this.mustAsk && !this.#isFailed) {
-      await new Promise<void>((resolve) => {
-        this.#next = resolve;
-      });
-    }
-    this.throwIfEnded();
-  }
-
-  throwIfEnded(): void {
-    if (this.#isFailed) throw this.#failure;
-  }
-
-  ask(): void {
-    this.mustAsk = true;
-    this.#next?.();
-  }
-
-  fail(reason: unknown): void {
-    if (this.#isFailed) return;
-    this.#isFailed = true;
-    this.#failure = reason;
-    this.#next?.();
-  }
-}
-
 /** The waiters of this backend in the queues on the server. */
 export class FairQueue {
   readonly #parts: FairQueueParts;
-  readonly #byOwner = new Map<string, Place>();
-  readonly #byHold = new Map<string, Set<Place>>();
+  readonly #byOwner = new Map<string, QueuePlace>();
+  /** By the hold's key on the server, as messages name it. */
+  readonly #byHold = new Map<string, Set<QueuePlace>>();
   readonly #waits = new Set<Promise<Granted>>();
   #timer: { cancel(): void } | null = null;
   #failingSince: number | null = null;
@@ -97,15 +46,6 @@ export class FairQueue {
 
   constructor(parts: FairQueueParts) {
     this.#parts = parts;
-  }
-
-  /** Its owner is being released, so it waits no more. @returns its place on the server; '' if it has none */
-  dismiss(owner: string): string {
-    const place = this.#byOwner.get(owner);
-    if (place === undefined) return '';
-    const { name } = place.request;
-    place.fail(new LockUnavailableError('redis: the request was released while it waited', { lockName: name, backend: 'redis' }));
-    return place.member;
   }
 
   wait(request: HoldRequest, call: CallContext): Promise<Granted> {
@@ -116,26 +56,13 @@ export class FairQueue {
     return wait;
   }
 
-  async #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
-    call.signal.throwIfAborted();
-    const place = new Place(request, this.#parts.keySpace.keysOf(request.name, letterOf[request.mode]), this.#parts.id, call);
-    const onAbort = (): void => place.fail(call.signal.reason);
-    call.signal.addEventListener('abort', onAbort);
-    this.#parts.channel.use();
-    this.#enter(place);
-    let granted = false;
-    try {
-      // Nobody could call us before it stands.
-      await this.#parts.channel.open(Math.min(call.timeoutMs, COMMAND_MS));
-      const grant = await this.#untilGranted(place);
-      granted = true;
-      return grant;
-    } finally {
-      call.signal.removeEventListener('abort', onAbort);
-      this.#leave(place);
-      this.#parts.channel.unuse();
-      if (!granted) await this.#withdraw(place);
-    }
+  /** Its owner is being released, so it waits no more. @returns its place on the server; '' if it has none */
+  dismiss(owner: string): string {
+    const place = this.#byOwner.get(owner);
+    if (place === undefined) return '';
+    const { name } = place.request;
+    place.end(new LockUnavailableError('redis: the request was released while it waited', { lockName: name, backend: 'redis' }));
+    return place.member;
   }
 
   /** A place was reserved for this owner. @returns false when it does not wait here (any more) */
@@ -143,6 +70,16 @@ export class FairQueue {
     const place = this.#byOwner.get(owner);
     place?.ask();
     return place !== undefined;
+  }
+
+  /** Undoes what was reserved for an owner that does not wait here any more. */
+  giveBack(holdKey: string, owner: string): void {
+    const known = this.#parts.keySpace.parse(holdKey);
+    if (known === null) return;
+    const modes = { lock: ['exclusive'], semaphore: ['permits'], 'read-write': ['write', 'read'] } as const;
+    for (const mode of modes[known.kind]) {
+      this.#parts.commands.release({ name: known.name, owner, mode }, COMMAND_MS, readBoolean).catch(() => {});
+    }
   }
 
   /** Messages may have been missed: says at once that it is here, and hears what is reserved. */
@@ -153,116 +90,81 @@ export class FairQueue {
     void this.#refresh();
   }
 
-  /** Undoes what was reserved for an owner that does not wait here any more. */
-  giveBack(holdKey: string, owner: string): void {
-    const { keySpace } = this.#parts;
-    const known = keySpace.parse(holdKey);
-    if (known === null) return;
-    const modes: readonly ModeLetter[] = known.kind === 'read-write' ? ['w', 'r'] : [letterOfKind[known.kind]];
-    for (const mode of modes) {
-      this.#release(known.name, keySpace.keysOf(known.name, mode), mode, owner, '', COMMAND_MS).catch(() => {});
-    }
-  }
-
   /** Ends every wait; resolves when each has left its queue. */
   async close(reason: unknown): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = null;
-    for (const place of this.#byOwner.values()) place.fail(reason);
+    for (const place of this.#byOwner.values()) place.end(reason);
     await Promise.allSettled(this.#waits);
   }
 
-  async #untilGranted(place: Place): Promise<Granted> {
-    const { request, call, keys } = place;
-    for (;;) {
-      await place.turn();
-      place.mustAsk = false;
-      const stamp: Stamp = { now: call.clock.now(), wall: call.clock.wall() };
-      const answer = await this.#enqueue(place);
-      if (!answer.granted) {
-        this.#arm(REFRESH_MS);
-        continue;
+  async #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
+    const { commands, channel, id } = this.#parts;
+    call.signal.throwIfAborted();
+    const place = new QueuePlace(request, commands.keysOf(request), id, call);
+    const onAbort = (): void => place.end(call.signal.reason);
+    call.signal.addEventListener('abort', onAbort);
+    channel.use();
+    this.#enter(place);
+    let granted: Granted | null = null;
+    try {
+      // Nobody could call us before it stands.
+      await channel.open(Math.min(call.timeoutMs, COMMAND_MS));
+      granted = await this.#untilGranted(place);
+      return granted;
+    } finally {
+      call.signal.removeEventListener('abort', onAbort);
+      this.#leave(place);
+      channel.unuse();
+      // Leaves nothing behind; what the server cannot be told now, it forgets when this manager is silent or next asked.
+      if (granted === null) {
+        const isLast = this.#placesBeside(place) === undefined;
+        await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), readBoolean, place.member, isLast).catch(() => {});
       }
-      place.throwIfEnded();
-      await this.#parts.confirm(request, keys, call.timeoutMs);
-      return { granted: true, fencingToken: answer.fencingToken, stamp };
     }
   }
 
-  /** Asks for the hold, and takes its place in the queue, the former one if it had one, when it is not free. */
-  #enqueue(place: Place): Promise<Answer<bigint>> {
-    const { request, keys, mode, member, call } = place;
-    const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
-    const { asker, sender } = this.#parts;
-    const piece = {
-      script: scripts.enqueue,
-      slot: keys.slot,
-      keys: mode === 'p' ? keys.keys : [...keys.keys, keys.fence],
-      args: [
-        asker,
-        mode,
-        request.owner,
-        String(request.ttlMs),
-        request.label,
-        String(permits),
-        String(limit),
-        member,
-        place.score,
-        this.#isLast(place) ? '1' : '0',
-      ],
-      lockName: request.name,
-      timeoutMs: Math.min(call.timeoutMs, COMMAND_MS),
-      call,
-    };
-    return sender.send(piece, (reply, name) => {
-      const [first, score, known] = Array.isArray(reply) ? (reply as unknown[]) : [];
-      const answer = readAnswer(first, name);
-      if (answer.granted) return answer;
-      if (Number(known) === 0) this.#askAgain(this.#byHold.get(this.#parts.keySpace.onServer(keys.keys[0])) ?? []);
-      place.score = String(score);
-      return answer;
-    });
+  async #untilGranted(place: QueuePlace): Promise<Granted> {
+    const { request, call, keys, member } = place;
+    for (;;) {
+      await place.turn();
+      const stamp: Stamp = { now: call.clock.now(), wall: call.clock.wall() };
+      const isOnly = this.#placesBeside(place)?.size === 1;
+      const timeoutMs = Math.min(call.timeoutMs, COMMAND_MS);
+      const { answer, score, wasKnown } = await this.#parts.commands.enqueue(request, keys, member, place.score, isOnly, timeoutMs, call);
+      if (answer.granted) {
+        place.throwIfEnded();
+        await this.#parts.confirm(request, keys, call.timeoutMs);
+        return { granted: true, fencingToken: answer.fencingToken, stamp };
+      }
+      if (!wasKnown) askAgain(this.#placesBeside(place) ?? []);
+      place.score = score;
+      this.#arm(REFRESH_MS);
+    }
   }
 
-  /** Our places were dropped, because we were thought dead. Those that have just come are on their way. */
-  #askAgain(places: Iterable<Place>): void {
-    for (const place of places) if (place.score !== '') place.ask();
+  /** All places of its name, its own included. */
+  #placesBeside(place: QueuePlace): Set<QueuePlace> | undefined {
+    return this.#byHold.get(this.#parts.keySpace.onServer(place.keys.keys[0]));
   }
 
-  #isLast(place: Place): boolean {
-    return this.#byHold.get(this.#parts.keySpace.onServer(place.keys.keys[0]))?.size === 1;
-  }
-
-  #enter(place: Place): void {
+  #enter(place: QueuePlace): void {
     this.#byOwner.set(place.request.owner, place);
-    const hold = this.#parts.keySpace.onServer(place.keys.keys[0]);
-    const others = this.#byHold.get(hold);
-    if (others === undefined) this.#byHold.set(hold, new Set([place]));
+    const others = this.#placesBeside(place);
+    if (others === undefined) this.#byHold.set(this.#parts.keySpace.onServer(place.keys.keys[0]), new Set([place]));
     else others.add(place);
   }
 
-  #leave(place: Place): void {
+  #leave(place: QueuePlace): void {
     this.#byOwner.delete(place.request.owner);
-    const hold = this.#parts.keySpace.onServer(place.keys.keys[0]);
-    const others = this.#byHold.get(hold);
+    const others = this.#placesBeside(place);
     others?.delete(place);
-    if (others?.size === 0) this.#byHold.delete(hold);
+    if (others?.size === 0) this.#byHold.delete(this.#parts.keySpace.onServer(place.keys.keys[0]));
     if (this.#byHold.size > 0) return;
     this.#timer?.cancel();
     this.#timer = null;
     this.#failingSince = null;
-  }
-
-  /** Leaves nothing behind; what cannot be told the server now, it forgets when this manager is next asked or silent. */
-  async #withdraw(place: Place): Promise<void> {
-    const { request, keys, mode, member, call } = place;
-    await this.#release(request.name, keys, mode, request.owner, member, Math.min(call.timeoutMs, COMMAND_MS)).catch(() => {});
-  }
-
-  #release(name: string, { slot, keys }: NameKeys, mode: ModeLetter, owner: string, member: string, timeoutMs: number): Promise<boolean> {
-    const args = [releaseText(mode, owner, member, member !== '' && !this.#byHold.has(this.#parts.keySpace.onServer(keys[0])))];
-    return this.#parts.sender.send({ script: scripts.release, slot, keys, args, lockName: name, timeoutMs, call: null }, readBoolean);
   }
 
   #arm(delayMs: number): void {
@@ -276,40 +178,31 @@ export class FairQueue {
   async #refresh(): Promise<void> {
     const outcomes = await Promise.allSettled([...this.#byHold.values()].map((places) => this.#refreshName(places)));
     if (this.#byHold.size === 0 || this.#isClosed) return;
-    const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
-    if (failed.length === 0) {
-      this.#failingSince = null;
-      this.#arm(REFRESH_MS);
-    } else {
-      this.#arm(RETRY_MS);
-    }
+    const hasFailed = outcomes.some(({ status }) => status === 'rejected');
+    if (!hasFailed) this.#failingSince = null;
+    this.#arm(hasFailed ? RETRY_MS : REFRESH_MS);
   }
 
-  async #refreshName(places: ReadonlySet<Place>): Promise<void> {
+  async #refreshName(places: ReadonlySet<QueuePlace>): Promise<void> {
     const [first] = places;
     if (first === undefined) return;
     try {
-      const { slot, keys } = first.keys;
-      const piece = {
-        script: scripts.refresh,
-        slot,
-        keys,
-        args: [first.mode],
-        lockName: first.request.name,
-        timeoutMs: COMMAND_MS,
-        call: null,
-      };
-      const reply = await this.#parts.sender.send(piece, String);
-      if (reply === '0') this.#askAgain(places);
-      else if (reply !== '') for (const owner of reply.split(',')) this.wake(owner);
+      const reserved = await this.#parts.commands.refresh(first.request.name, first.mode, first.keys, COMMAND_MS);
+      if (reserved === null) askAgain(places);
+      else for (const owner of reserved) this.wake(owner);
     } catch (error) {
       const reason = unavailable(error);
       this.#failingSince ??= systemClock.now();
       const isFinal = isLockError(reason, 'LOCK_BACKEND_UNAVAILABLE') && !reason.retryable;
-      if (isFinal || systemClock.now() - this.#failingSince > PATIENCE_MS) for (const place of places) place.fail(reason);
+      if (isFinal || systemClock.now() - this.#failingSince > PATIENCE_MS) for (const place of places) place.end(reason);
       throw error;
     }
   }
+}
+
+/** Our places were dropped, because we were thought dead. Those that have just come are on their way. */
+function askAgain(places: Iterable<QueuePlace>): void {
+  for (const place of places) if (place.score !== '') place.ask();
 }
 
 /** Why every wait ends when the backend is closed. */

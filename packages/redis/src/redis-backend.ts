@@ -15,20 +15,17 @@ import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
 import { closedError, FairQueue } from './fair-queue.js';
-import { readState } from './hold-state.js';
-import { KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
+import { HoldCommands } from './hold-commands.js';
+import { KeySpace, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { within } from './link.js';
 import { scanNames } from './scan-names.js';
 import { unavailable } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
-import { releaseText, ScriptSender } from './script-sender.js';
-import { type Script, scripts } from './scripts.generated.js';
+import { ScriptSender } from './script-sender.js';
 import { WakeChannel } from './wake-channel.js';
 import { WakeList } from './wake-list.js';
 
 const NAME = 'redis';
-/** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 256;
 const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
 
@@ -51,11 +48,10 @@ class RedisBackend implements LockBackend<bigint> {
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   /** Names this backend among the waiters on the server, and its channel. */
   readonly #id = randomBytes(8).toString('hex');
-  /** Who asks, and whether PUBLISH tells how many listen: in a cluster it counts those on the same node only. */
-  readonly #asker: string;
   readonly #source: ClientSource;
   readonly #keySpace: KeySpace;
   readonly #sender: ScriptSender;
+  readonly #commands: HoldCommands;
   readonly #channel: WakeChannel;
   readonly #wakeList: WakeList;
   readonly #fairQueue: FairQueue;
@@ -68,8 +64,10 @@ class RedisBackend implements LockBackend<bigint> {
     this.#source = clientSource(options);
     this.#allowEviction = options.allowEviction;
     this.#keySpace = new KeySpace(options.prefix, this.#source.keyPrefix);
-    this.#asker = (this.#source.isCluster ? '0' : '1') + this.#id;
-    this.#sender = new ScriptSender(this.#source.link, this.#source.isCluster, this.#asker);
+    // Who asks, and whether PUBLISH tells how many listen: in a cluster it counts those on the same node only.
+    const asker = (this.#source.isCluster ? '0' : '1') + this.#id;
+    this.#sender = new ScriptSender(this.#source.link, this.#source.isCluster, asker);
+    this.#commands = new HoldCommands(this.#sender, this.#keySpace, asker);
     this.#channel = new WakeChannel(this.#source, this.#id, {
       onWake: (holdKey, owner) => this.#onWake(holdKey, owner),
       onOpen: () => {
@@ -77,13 +75,12 @@ class RedisBackend implements LockBackend<bigint> {
         this.#fairQueue.refreshNow();
       },
     });
-    this.#wakeList = new WakeList(this.#keySpace, this.#id, (name, mode, keys, member) => this.#withdraw(name, mode, keys, member));
+    this.#wakeList = new WakeList(this.#keySpace, this.#id, (name, mode, keys, place) => this.#withdraw(name, mode, keys, place));
     this.#confirmer = replicas === null ? null : new Confirmer(this.#source, this.#keySpace, replicas.min, replicas.timeoutMs);
     this.#fairQueue = new FairQueue({
       id: this.#id,
-      asker: this.#asker,
       keySpace: this.#keySpace,
-      sender: this.#sender,
+      commands: this.#commands,
       channel: this.#channel,
       confirm: (request, keys, timeoutMs) => this.#confirmGrants([request], [keys], timeoutMs),
     });
@@ -106,63 +103,49 @@ class RedisBackend implements LockBackend<bigint> {
     };
   }
 
-  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+  async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    this.#refuseIfClosed();
     const [first] = requests;
     // The common case, without a promise more than it needs.
     if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#wakeList.isEmpty) {
-      return this.#sendAttempt(first, this.#keysOf(first), '-', call, (reply, name) => [readAnswer(reply, name)]);
+      return this.#commands.acquire(first, this.#commands.keysOf(first), '', call, readAnswers);
     }
-    return this.#attemptAll(requests, call);
-  }
-
-  async #attemptAll(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const keys = requests.map((request) => this.#keysOf(request));
+    const keys = requests.map((request) => this.#commands.keysOf(request));
     const answers = await allOrFirstError(requests.map((request, i) => this.#attemptOne(request, keys[i] as NameKeys, call)));
-    const granted = requests.flatMap((request, i) => (answers[i]?.granted === true ? [{ request, keys: keys[i] as NameKeys }] : []));
-    await this.#confirmGrants(
-      granted.map(({ request }) => request),
-      granted.map((grant) => grant.keys),
-      call.timeoutMs,
-    );
+    const isGranted = (_: unknown, i: number): boolean => answers[i]?.granted === true;
+    await this.#confirmGrants(requests.filter(isGranted), keys.filter(isGranted), call.timeoutMs);
     return answers;
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
-    const slots: number[] = [];
-    const replies = holds.map((hold) => {
-      const mode = letterOf[hold.mode];
-      const { slot, keys } = this.#keysOf(hold);
-      slots.push(slot);
-      const [hold0, second = '', third = ''] = keys;
-      const touched = mode === 'p' ? [hold0, second] : mode === 'r' ? [second, third] : [hold0];
-      return this.#send(scripts.renew, slot, touched, [`${mode} ${hold.owner} ${hold.ttlMs}`], hold.name, call, readBoolean);
-    });
-    const renewed = await allOrFirstError(replies);
-    if (this.#confirmer !== null && renewed.includes(true)) {
-      await this.#confirmer.confirm(
-        slots.filter((_, i) => renewed[i]),
-        call.timeoutMs,
-      );
-    }
+    this.#refuseIfClosed();
+    const keys = holds.map((hold) => this.#commands.keysOf(hold));
+    const renewed = await allOrFirstError(holds.map((hold, i) => this.#commands.renew(hold, keys[i] as NameKeys, call)));
+    // One that is not confirmed is not believed, but stands: its holder has what it had before.
+    const slots = keys.filter((_, i) => renewed[i]).map(({ slot }) => slot);
+    await this.#confirmer?.confirm(slots, call.timeoutMs);
     return renewed;
   }
 
-  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+    this.#refuseIfClosed();
     const [first] = holds;
-    if (holds.length === 1 && first !== undefined) return this.#sendRelease(first, call, (reply, name) => [readBoolean(reply, name)]);
-    return allOrFirstError(holds.map((hold) => this.#sendRelease(hold, call, readBoolean)));
+    if (holds.length === 1 && first !== undefined) {
+      return this.#commands.release(first, call.timeoutMs, readBooleans, this.#fairQueue.dismiss(first.owner));
+    }
+    return allOrFirstError(
+      holds.map((hold) => this.#commands.release(hold, call.timeoutMs, readBoolean, this.#fairQueue.dismiss(hold.owner))),
+    );
   }
 
-  inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
-    const mode = letterOfKind[kind];
-    const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    return this.#send(scripts.inspect, slot, keys, [this.#asker, mode], name, call, (reply) => readState(reply, name, kind));
+  async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
+    this.#refuseIfClosed();
+    return this.#commands.inspect(name, kind, call);
   }
 
-  forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
-    const mode = letterOfKind[kind];
-    const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    return this.#send(scripts.forceRelease, slot, keys, [this.#asker, mode], name, call, readBoolean);
+  async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
+    this.#refuseIfClosed();
+    return this.#commands.forceRelease(name, kind, call);
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
@@ -199,54 +182,22 @@ class RedisBackend implements LockBackend<bigint> {
     this.#source.link.close();
   }
 
-  #keysOf({ name, mode }: Pick<HoldRef, 'name' | 'mode'>): NameKeys {
-    return this.#keySpace.keysOf(name, letterOf[mode]);
-  }
-
-  #send<T>(
-    script: Script,
-    slot: number,
-    keys: readonly string[],
-    args: readonly string[],
-    lockName: string,
-    call: CallContext,
-    read: (reply: unknown, lockName: string | null) => T,
-  ): Promise<T> {
-    if (this.#isClosed) return Promise.reject(closedError());
-    return this.#sender.send({ script, slot, keys, args, lockName, timeoutMs: call.timeoutMs, call }, read);
-  }
-
-  #sendAttempt<T>(
-    request: HoldRequest,
-    name: NameKeys,
-    place: string,
-    call: CallContext,
-    read: (reply: unknown, lockName: string | null) => T,
-  ): Promise<T> {
-    const mode = letterOf[request.mode];
-    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${request.owner} ${request.ttlMs} ${place}${count} ${shorten(request.label)}`;
-    const keys = mode === 'p' ? name.keys : [...name.keys, name.fence];
-    return this.#send(scripts.acquire, name.slot, keys, [text], request.name, call, read);
+  #refuseIfClosed(): void {
+    if (this.#isClosed) throw closedError();
   }
 
   async #attemptOne(request: HoldRequest, name: NameKeys, call: CallContext): Promise<Answer<bigint>> {
     const entry = this.#wakeList.find(request, name);
-    if (entry !== undefined) entry.isWoken = false;
+    if (entry === undefined) return this.#commands.acquire(request, name, '', call, readAnswer);
+    entry.isWoken = false;
     try {
-      const answer = await this.#sendAttempt(request, name, entry?.member ?? '-', call, readAnswer);
-      if (entry !== undefined) this.#wakeList.answered(entry, answer.granted);
+      const answer = await this.#commands.acquire(request, name, entry.member, call, readAnswer);
+      this.#wakeList.answered(entry, answer.granted);
       return answer;
     } catch (error) {
-      if (entry !== undefined) this.#wakeList.answered(entry, false);
+      this.#wakeList.answered(entry, false);
       throw error;
     }
-  }
-
-  #sendRelease<T>(hold: HoldRef, call: CallContext, read: (reply: unknown, lockName: string | null) => T): Promise<T> {
-    const { slot, keys } = this.#keysOf(hold);
-    const text = releaseText(letterOf[hold.mode], hold.owner, this.#fairQueue.dismiss(hold.owner));
-    return this.#send(scripts.release, slot, keys, [text], hold.name, call, read);
   }
 
   /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
@@ -258,23 +209,14 @@ class RedisBackend implements LockBackend<bigint> {
         timeoutMs,
       );
     } catch (error) {
-      await Promise.allSettled(
-        requests.map(({ mode, owner, name }, i) => {
-          const { slot, keys: holdKeys } = keys[i] as NameKeys;
-          const args = [releaseText(letterOf[mode], owner)];
-          return this.#sender.send(
-            { script: scripts.release, slot, keys: holdKeys, args, lockName: name, timeoutMs, call: null },
-            readBoolean,
-          );
-        }),
-      );
+      await Promise.allSettled(requests.map((request) => this.#commands.release(request, timeoutMs, readBoolean)));
       throw error;
     }
   }
 
   async #wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
-    if (this.#isClosed) throw closedError();
-    return this.#fairQueue.wait({ ...request, label: shorten(request.label) }, call);
+    this.#refuseIfClosed();
+    return this.#fairQueue.wait(request, call);
   }
 
   #subscribe(request: HoldRequest, wake: () => void): { close(): void } {
@@ -305,25 +247,25 @@ class RedisBackend implements LockBackend<bigint> {
   }
 
   /** In the background: what is lost of it costs the others one poll. */
-  #withdraw(name: string, mode: ModeLetter, { slot, keys }: NameKeys, member: string): void {
-    const args = [this.#asker, mode, member];
-    this.#sender
-      .send({ script: scripts.withdraw, slot, keys, args, lockName: name, timeoutMs: BACKGROUND_MS, call: null }, readBoolean)
-      .catch(() => {});
+  #withdraw(name: string, mode: ModeLetter, keys: NameKeys, place: string): void {
+    this.#commands.withdraw(name, mode, keys, place, BACKGROUND_MS).catch(() => {});
   }
 
   async #setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    const set = await this.#send(scripts.setMark, slot, [key], [String(retentionMs)], name, call, readBoolean);
-    await this.#confirmer?.confirm([slot], call.timeoutMs);
-    return set;
+    this.#refuseIfClosed();
+    const isSet = await this.#commands.setMark(name, retentionMs, call);
+    await this.#confirmer?.confirm([this.#keySpace.markKey(name).slot], call.timeoutMs);
+    return isSet;
   }
 
   async #hasMark(name: string, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    return this.#send(scripts.hasMark, slot, [key], [], name, call, readBoolean);
+    this.#refuseIfClosed();
+    return this.#commands.hasMark(name, call);
   }
 }
+
+const readAnswers = (reply: unknown, lockName: string | null): readonly Answer<bigint>[] => [readAnswer(reply, lockName)];
+const readBooleans = (reply: unknown, lockName: string | null): readonly boolean[] => [readBoolean(reply, lockName)];
 
 /** Waits for all, so that no answer is left on its way, and then throws the first failure that waiting cannot mend, or else any. */
 async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
@@ -332,8 +274,4 @@ async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]>
   const final = failures.find((error) => isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) ?? failures[0];
   if (final !== undefined) throw final;
   return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-}
-
-function shorten(label: string): string {
-  return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
 }

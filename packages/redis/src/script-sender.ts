@@ -1,6 +1,5 @@
 import { nextTick } from 'node:process';
 import { type CallContext, systemClock } from '@holdfast/core';
-import type { ModeLetter } from './key-space.js';
 import type { Link } from './link.js';
 import type { DriverClient } from './redis-client.js';
 import { isNoScript, replyCode, unavailable } from './redis-error.js';
@@ -287,9 +286,4 @@ function isWanted({ piece, reject }: QueuedPiece): boolean {
 function streamsOf(client: DriverClient): readonly { cork?(): void; uncork?(): void }[] {
   const nodes = client.isCluster ? (client.nodes?.('master') ?? []) : [client];
   return nodes.flatMap(({ stream }) => (stream === undefined || stream === null ? [] : [stream]));
-}
-
-/** One argument of release.lua. */
-export function releaseText(mode: ModeLetter, owner: string, member = '', isLast = false): string {
-  return `${mode} ${owner} ${member === '' ? '-' : member} ${isLast ? 1 : 0}`;
 }

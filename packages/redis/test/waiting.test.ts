@@ -119,16 +119,12 @@ describe('waiting permits', () => {
     const name = newName();
     const held = permitsOf(name, 4, 4);
     await take(holder, held);
-    const wanted = [1, 5, 2];
-    const waiters = await Promise.all(
-      wanted.map(async (permits) => {
-        const backend = redis.backend();
-        const request = permitsOf(name, Math.min(permits, 4), 4);
-        const subscription = await subscribed(backend, request);
-        await attempt(backend, permitsOf(name, Math.min(permits, 4), 4));
-        return { backend, ...subscription };
-      }),
-    );
+    const waiters = [];
+    for (const permits of [1, 4, 2]) {
+      const backend = redis.backend();
+      waiters.push(await subscribed(backend, permitsOf(name, permits, 4)));
+      await attempt(backend, permitsOf(name, permits, 4));
+    }
     expect(await waitersOf(holder, name, 'semaphore')).toBe(3);
     await free(holder, held);
     await Promise.all([waiters[0]?.wakes.after(0), waiters[2]?.wakes.after(0)]);

@@ -1,0 +1,155 @@
+import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState } from '@holdfast/core';
+import { readAnswer, readBoolean } from './answers.js';
+import { readState } from './hold-state.js';
+import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
+import type { ScriptSender } from './script-sender.js';
+import { scripts } from './scripts.generated.js';
+
+/** A label is for people; a longer one is cut. */
+const MAX_LABEL_LENGTH = 256;
+
+type Read<T> = (reply: unknown, lockName: string | null) => T;
+
+/** A place taken in a queue, or the grant that made it needless. */
+export interface EnqueueReply {
+  readonly answer: Answer<bigint>;
+  /** The position, by which the place can be taken again. */
+  readonly score: string;
+  /** false: the server had not known that this manager is alive, and may have dropped its other places. */
+  readonly wasKnown: boolean;
+}
+
+/** What each script is asked, and how its answer reads. The scripts say what their keys and arguments mean. */
+export class HoldCommands {
+  readonly #sender: ScriptSender;
+  readonly #keySpace: KeySpace;
+  readonly #asker: string;
+
+  constructor(sender: ScriptSender, keySpace: KeySpace, asker: string) {
+    this.#sender = sender;
+    this.#keySpace = keySpace;
+    this.#asker = asker;
+  }
+
+  keysOf({ name, mode }: Pick<HoldRef, 'name' | 'mode'>): NameKeys {
+    return this.#keySpace.keysOf(name, letterOf[mode]);
+  }
+
+  /** @param place the manager's place among the waiters; '' when it does not wait */
+  acquire<T>(request: HoldRequest, name: NameKeys, place: string, call: CallContext, read: Read<T>): Promise<T> {
+    const mode = letterOf[request.mode];
+    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
+    const text = `${mode} ${request.owner} ${request.ttlMs} ${place === '' ? '-' : place}${count} ${shorten(request.label)}`;
+    const { timeoutMs } = call;
+    return this.#sender.send(
+      { script: scripts.acquire, slot: name.slot, keys: withFence(name, mode), args: [text], lockName: request.name, timeoutMs, call },
+      read,
+    );
+  }
+
+  renew(
+    hold: HoldRef & { readonly ttlMs: number },
+    { slot, keys: [first, second = '', third = ''] }: NameKeys,
+    call: CallContext,
+  ): Promise<boolean> {
+    const mode = letterOf[hold.mode];
+    const keys = mode === 'p' ? [first, second] : mode === 'r' ? [second, third] : [first];
+    const args = [`${mode} ${hold.owner} ${hold.ttlMs}`];
+    return this.#sender.send(
+      { script: scripts.renew, slot, keys, args, lockName: hold.name, timeoutMs: call.timeoutMs, call },
+      readBoolean,
+    );
+  }
+
+  /**
+   * @param place the owner's place in the queue; '' if it has none
+   * @param isLast whether that is the manager's last place for this name
+   */
+  release<T>(hold: HoldRef, timeoutMs: number, read: Read<T>, place = '', isLast = false): Promise<T> {
+    const { slot, keys } = this.keysOf(hold);
+    const args = [`${letterOf[hold.mode]} ${hold.owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`];
+    // Also when its caller is gone: what is to be freed is to be freed.
+    return this.#sender.send({ script: scripts.release, slot, keys, args, lockName: hold.name, timeoutMs, call: null }, read);
+  }
+
+  /** Gives up a manager's place among the waiters, and passes the turn on. */
+  withdraw(lockName: string, mode: ModeLetter, { slot, keys }: NameKeys, place: string, timeoutMs: number): Promise<boolean> {
+    const args = [this.#asker, mode, place];
+    return this.#sender.send({ script: scripts.withdraw, slot, keys, args, lockName, timeoutMs, call: null }, readBoolean);
+  }
+
+  enqueue(
+    request: HoldRequest,
+    name: NameKeys,
+    place: string,
+    score: string,
+    isOnly: boolean,
+    timeoutMs: number,
+    call: CallContext,
+  ): Promise<EnqueueReply> {
+    const mode = letterOf[request.mode];
+    const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
+    const { owner, ttlMs, label, name: lockName } = request;
+    const counts = [String(permits), String(limit)];
+    const args = [this.#asker, mode, owner, String(ttlMs), shorten(label), ...counts, place, score, isOnly ? '1' : '0'];
+    const piece = { script: scripts.enqueue, slot: name.slot, keys: withFence(name, mode), args, lockName, timeoutMs, call };
+    return this.#sender.send(piece, (reply) => {
+      const [answer, taken, known] = Array.isArray(reply) ? (reply as unknown[]) : [];
+      return { answer: readAnswer(answer, lockName), score: String(taken), wasKnown: Number(known) !== 0 };
+    });
+  }
+
+  /**
+   * Says that this manager is alive for its places in the queue of one name.
+   *
+   * @returns the owners for whom a place is reserved; null when the places were dropped and have to be taken again
+   */
+  refresh(lockName: string, mode: ModeLetter, { slot, keys }: NameKeys, timeoutMs: number): Promise<readonly string[] | null> {
+    return this.#sender.send({ script: scripts.refresh, slot, keys, args: [mode], lockName, timeoutMs, call: null }, (reply) => {
+      const owners = String(reply);
+      return owners === '0' ? null : owners.split(',').filter((owner) => owner !== '');
+    });
+  }
+
+  inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
+    const mode = letterOfKind[kind];
+    const { slot, keys } = this.#keySpace.keysOf(name, mode);
+    const piece = { script: scripts.inspect, slot, keys, args: [this.#asker, mode], lockName: name, timeoutMs: call.timeoutMs, call };
+    return this.#sender.send(piece, (reply) => readState(reply, name, kind));
+  }
+
+  forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
+    const mode = letterOfKind[kind];
+    const { slot, keys } = this.#keySpace.keysOf(name, mode);
+    const args = [this.#asker, mode];
+    return this.#sender.send(
+      { script: scripts.forceRelease, slot, keys, args, lockName: name, timeoutMs: call.timeoutMs, call },
+      readBoolean,
+    );
+  }
+
+  setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
+    const { slot, key } = this.#keySpace.markKey(name);
+    const args = [String(retentionMs)];
+    return this.#sender.send(
+      { script: scripts.setMark, slot, keys: [key], args, lockName: name, timeoutMs: call.timeoutMs, call },
+      readBoolean,
+    );
+  }
+
+  hasMark(name: string, call: CallContext): Promise<boolean> {
+    const { slot, key } = this.#keySpace.markKey(name);
+    return this.#sender.send(
+      { script: scripts.hasMark, slot, keys: [key], args: [], lockName: name, timeoutMs: call.timeoutMs, call },
+      readBoolean,
+    );
+  }
+}
+
+function withFence(name: NameKeys, mode: ModeLetter): readonly string[] {
+  return mode === 'p' ? name.keys : [...name.keys, name.fence];
+}
+
+function shorten(label: string): string {
+  return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
+}
