@@ -117,11 +117,20 @@ export class FairQueue {
       call.signal.removeEventListener('abort', onAbort);
       this.#leave(place);
       channel.unuse();
-      // Leaves nothing behind; what the server cannot be told now, it forgets when this manager is silent or next asked.
-      if (granted === null) {
-        const isLast = this.#placesBeside(place) === undefined;
-        await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), readBoolean, place.member, isLast).catch(() => {});
-      }
+      if (granted === null) await this.#undo(place, RETRY_MS, systemClock.now() + request.ttlMs);
+    }
+  }
+
+  /** Leaves nothing behind, not even a grant whose answer was lost: goes on in the background until the server has heard of it. */
+  async #undo(place: QueuePlace, retryMs: number, until: number): Promise<void> {
+    const { request, call, member } = place;
+    const isLast = this.#placesBeside(place) === undefined;
+    try {
+      await this.#parts.commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), readBoolean, member, isLast);
+    } catch {
+      // After its ttl the server has forgotten it by itself.
+      if (this.#isClosed || systemClock.now() > until) return;
+      systemClock.setTimer(retryMs, () => void this.#undo(place, Math.min(retryMs * 2, COMMAND_MS), until));
     }
   }
 

@@ -13,7 +13,7 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '79779e0c26858c3211b3ef4e5c4a7834a1f0ffe1',
+    sha: 'ba0aad3005c4dfdf9bccd47a70be4de51ab8443a',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -328,6 +328,7 @@ export const scripts = {
       return busy(k, mode, permits, limit)
       end
       if mode == 'r' and writerWaits(k) then
+      handOn(k)
       return busy(k, mode, permits, limit)
       end
       end
@@ -377,7 +378,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'a9cf8f1f3ced28dcb020b7ab1e1ca679c2825178',
+    sha: 'c79d0915e68e1924f51a9786698426532b8d891c',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -677,6 +678,7 @@ export const scripts = {
       return busy(k, mode, permits, limit)
       end
       if mode == 'r' and writerWaits(k) then
+      handOn(k)
       return busy(k, mode, permits, limit)
       end
       end

@@ -70,8 +70,11 @@ export class WakeList {
       entry.isEnrolled = false;
       entry.isWoken = false;
     } else if (entry.wakes.size === 0) {
-      // Its waiters left while the attempt was on its way, and it may have enrolled them again.
-      this.#withdraw(entry.name, entry.mode, entry.keys, entry.member);
+      // Its waiters left while the attempt was on its way, and it may have enrolled them again. The place is the same for
+      // those who have come to wait for the same since then.
+      const successor = this.#entries.get(entryKey(entry.keys, entry.member));
+      if (successor === undefined) this.#withdraw(entry.name, entry.mode, entry.keys, entry.member);
+      else successor.isEnrolled = true;
     } else {
       entry.isEnrolled = true;
     }

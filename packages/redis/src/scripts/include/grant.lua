@@ -18,6 +18,8 @@ local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
         return busy(k, mode, permits, limit)
       end
       if mode == 'r' and writerWaits(k) then
+        -- It may be free all the same: the readers' turn has passed, and no writer was told.
+        handOn(k)
         return busy(k, mode, permits, limit)
       end
     end
