@@ -72,13 +72,13 @@ export class FairQueue {
     return place !== undefined;
   }
 
-  /** Undoes what was reserved for an owner that does not wait here any more. */
-  giveBack(holdKey: string, owner: string): void {
+  /** Gives back what was reserved for an owner that does not wait here any more. */
+  decline(holdKey: string, owner: string): void {
     const known = this.#parts.keySpace.parse(holdKey);
     if (known === null) return;
     const modes = { lock: ['exclusive'], semaphore: ['permits'], 'read-write': ['write', 'read'] } as const;
     for (const mode of modes[known.kind]) {
-      this.#parts.commands.release({ name: known.name, owner, mode }, COMMAND_MS, readBoolean).catch(() => {});
+      this.#parts.commands.decline({ name: known.name, owner, mode }, COMMAND_MS).catch(() => {});
     }
   }
 

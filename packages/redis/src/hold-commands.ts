@@ -78,6 +78,13 @@ export class HoldCommands {
     return this.#sender.send({ script: scripts.withdraw, slot, keys, args, lockName, timeoutMs, call: null }, readBoolean);
   }
 
+  /** Gives back what was reserved for an owner that does not wait any more; never what it holds. */
+  decline({ name: lockName, owner, mode }: HoldRef, timeoutMs: number): Promise<boolean> {
+    const { slot, keys } = this.keysOf({ name: lockName, mode });
+    const args = [this.#asker, letterOf[mode], owner];
+    return this.#sender.send({ script: scripts.decline, slot, keys, args, lockName, timeoutMs, call: null }, readBoolean);
+  }
+
   enqueue(
     request: HoldRequest,
     name: NameKeys,

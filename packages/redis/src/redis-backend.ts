@@ -235,7 +235,7 @@ class RedisBackend implements LockBackend<bigint> {
 
   #onWake(holdKey: string, owner: string): void {
     if (owner !== '') {
-      if (!this.#fairQueue.wake(owner)) this.#fairQueue.giveBack(holdKey, owner);
+      if (!this.#fairQueue.wake(owner)) this.#fairQueue.decline(holdKey, owner);
       return;
     }
     if (this.#wakeList.wake(holdKey)) return;

@@ -376,6 +376,296 @@ export const scripts = {
       return #replies == 1 and replies[1] or replies
     `),
   },
+  decline: {
+    name: 'decline',
+    sha: 'c2f89456db21d36f5012b54e8ed2c08cbe98ebcb',
+    source: lua(`
+      local call = redis.call
+      local time = call('TIME')
+      local sub, match = string.sub, string.match
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
+      local CHUNK = 500
+      local function keysOf(mode, at)
+      if mode == 'x' then
+      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+      end
+      if mode == 'p' then
+      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+      end
+      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+      end
+      local function sweep(k)
+      if not k.set then
+      return
+      end
+      while true do
+      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+      if #gone == 0 then
+      return
+      end
+      call('ZREM', k.set, unpack(gone))
+      for _, member in ipairs(gone) do
+      call('HDEL', k.info, match(member, '^[^:]*'))
+      end
+      end
+      end
+      local function keep(key, ttl)
+      if call('PTTL', key) < ttl then
+      call('PEXPIRE', key, ttl)
+      end
+      end
+      local function mark(k, mode, owner, permits, ttl)
+      local expiry = string.format('%.0f', now + ttl)
+      if mode == 'r' then
+      call('ZADD', k.set, expiry, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = expiry
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZADD', k.set, unpack(members))
+      end
+      end
+      keep(k.set, ttl + 1000)
+      keep(k.info, ttl + 1000)
+      end
+      local function place(k, mode, owner, permits, ttl, fence, label)
+      if mode == 'x' or mode == 'w' then
+      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+      else
+      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+      mark(k, mode, owner, permits, ttl)
+      end
+      end
+      local function found(k, mode, owner)
+      if mode == 'x' or mode == 'w' then
+      local held = redis.pcall('GET', k.hold)
+      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+      return match(held, '^(%d+):', #owner + 2)
+      end
+      return nil
+      end
+      local entry = call('HGET', k.info, owner)
+      if not entry then
+      return nil
+      end
+      local fence, permits = match(entry, '^(%d+):(%d+):')
+      return fence, tonumber(permits)
+      end
+      local function prolong(k, mode, owner, ttl)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence or fence == '0' then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      local left = call('PTTL', k.hold)
+      if left >= 0 and left < ttl then
+      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+      end
+      return 1
+      end
+      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+      if not score then
+      return 0
+      end
+      if tonumber(score) < now + ttl then
+      mark(k, mode, owner, permits, ttl)
+      end
+      return 1
+      end
+      local function drop(k, mode, owner)
+      sweep(k)
+      local fence, permits = found(k, mode, owner)
+      if not fence then
+      return 0
+      end
+      if mode == 'x' or mode == 'w' then
+      call('DEL', k.hold)
+      else
+      call('HDEL', k.info, owner)
+      if mode == 'r' then
+      call('ZREM', k.set, owner)
+      else
+      for first = 1, permits, CHUNK do
+      local members = {}
+      for i = first, math.min(first + CHUNK - 1, permits) do
+      members[#members + 1] = owner .. ':' .. i
+      end
+      call('ZREM', k.set, unpack(members))
+      end
+      end
+      end
+      return fence == '0' and 0 or 1
+      end
+      local function fits(k, mode, permits, limit)
+      if mode == 'p' then
+      return call('ZCARD', k.set) + permits <= limit
+      end
+      if call('EXISTS', k.hold) == 1 then
+      return false
+      end
+      return mode ~= 'w' or call('ZCARD', k.set) == 0
+      end
+      local function busy(k, mode, permits, limit)
+      local left = -1
+      if mode == 'p' then
+      local over = call('ZCARD', k.set) + permits - limit
+      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      else
+      left = call('PTTL', k.hold)
+      if mode == 'w' and left < 0 then
+      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+      left = last and math.max(0, last - now) or -1
+      end
+      end
+      return left < 0 and -1 or -2 - left
+      end
+      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
+      local QUEUE = '100000000000000'
+      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+      local PLAIN_MS, INTENT_MS = 2500, 2000
+      local ALIVE_MS = 1600
+      local function enter(k, member, ms)
+      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+      call('PEXPIRE', k.waiters, WAITERS_MS)
+      end
+      local function tell(k, id, owner)
+      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+      end
+      local function dropExpired(k)
+      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+      call('ZREM', k.waiters, member)
+      if sub(member, 1, 1) == 'r' then
+      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      end
+      end
+      end
+      local function liveHead(k)
+      while true do
+      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+      if not head then
+      return nil
+      end
+      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+      if call('ZSCORE', k.waiters, 'f' .. id) then
+      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+      end
+      call('ZREM', k.waiters, head)
+      end
+      end
+      local function plainWaiters(k)
+      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+      local readers, others, turn = {}, {}, false
+      for i = 1, #entries, 2 do
+      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+      if id then
+      local list = mode == 'r' and readers or others
+      list[#list + 1] =
+      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+      elseif entries[i] == 't' then
+      turn = true
+      end
+      end
+      return readers, others, turn
+      end
+      local function writerWaits(k)
+      local _, writers, turn = plainWaiters(k)
+      if turn then
+      return false
+      end
+      for _, writer in ipairs(writers) do
+      if writer.expiry > now + PLAIN_MS - INTENT_MS then
+      return true
+      end
+      end
+      return false
+      end
+      local function wake(k, list, most)
+      local woken = 0
+      for _, waiter in ipairs(list) do
+      if woken == most then
+      break
+      end
+      local listens = tell(k, waiter.id, '')
+      if waiter.mode ~= 'w' or not listens then
+      call('ZREM', k.waiters, waiter.member)
+      end
+      if listens then
+      woken = woken + 1
+      end
+      end
+      return woken
+      end
+      local function wakePlain(k, freed)
+      local readers, others, turn = plainWaiters(k)
+      if #readers + #others == 0 then
+      return
+      end
+      local first = others[1] or readers[1]
+      if first.mode == 'p' then
+      local used = call('ZCARD', k.set)
+      for _, waiter in ipairs(others) do
+      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+      used = used + waiter.permits
+      end
+      end
+      elseif call('EXISTS', k.hold) == 1 then
+      return
+      elseif first.mode == 'x' then
+      wake(k, others, 1)
+      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+      if #others > 0 and not turn then
+      enter(k, 't', TURN_MS)
+      end
+      wake(k, readers, -1)
+      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+      wake(k, readers, -1)
+      end
+      end
+      local function handOn(k, freed)
+      if call('EXISTS', k.waiters) == 0 then
+      return
+      end
+      sweep(k)
+      dropExpired(k)
+      while true do
+      local head = liveHead(k)
+      if not head then
+      return wakePlain(k, freed)
+      end
+      if not fits(k, head.mode, head.permits, head.limit) then
+      return
+      end
+      if tell(k, head.id, head.owner) then
+      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+      call('ZREM', k.waiters, head.member)
+      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+      else
+      call('ZREM', k.waiters, head.member, 'f' .. head.id)
+      end
+      end
+      end
+      local function leave(k, owner, member, last)
+      if call('EXISTS', k.waiters) == 1 then
+      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
+      end
+      end
+      local mode, owner = ARGV[2], ARGV[3]
+      local k = keysOf(mode, 1)
+      sweep(k)
+      if found(k, mode, owner) ~= '0' then
+      return 0
+      end
+      drop(k, mode, owner)
+      leave(k, owner, '', false)
+      handOn(k, mode)
+      return 1
+    `),
+  },
   enqueue: {
     name: 'enqueue',
     sha: 'c79d0915e68e1924f51a9786698426532b8d891c',

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LockBackend } from '@holdfast/core';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
+import { slotOf, tagOf } from '../src/key-slot.js';
 import { attempt, callOf, fairWait, free, newName, permitsOf, requestOf, take, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
@@ -106,6 +107,22 @@ describe('the fair queue', () => {
     expect(await waitersOf(backend, name)).toBe(0);
     await free(backend, nextRequest);
     await until('nothing is left', async () => (await redis.admin.keys(`*${name}*`)).length === 0);
+  });
+
+  it('leaves a hold alone when the message of its turn comes late', async () => {
+    const backend = fair();
+    for (const request of [requestOf(newName()), requestOf(newName(), 'read'), requestOf(newName(), 'write'), permitsOf(newName(), 2, 2)]) {
+      const kind = request.mode === 'permits' ? 'semaphore' : request.mode === 'exclusive' ? 'lock' : 'read-write';
+      await fairWait(backend, request);
+      const aux = `holdfast.{${tagOf(slotOf(`holdfast:${request.name}`))}}:`;
+      const keys = { lock: 'holdfast:', semaphore: `${aux}permits:holdfast:`, 'read-write': `${aux}writer:holdfast:` };
+      for (const channel of (await redis.admin.pubsub('CHANNELS', 'holdfast.wake:*')) as string[]) {
+        await redis.admin.publish(channel, `${request.owner}|${keys[kind]}${request.name}`);
+      }
+      // Nothing is to happen.
+      await sleep(30);
+      expect(await backend.renew([{ ...request, ttlMs: 20_000 }], callOf())).toEqual([true]);
+    }
   });
 
   it('is left by an owner that is released while it waits', async () => {
