@@ -24,3 +24,5 @@ export {
   type LostReason,
 } from './errors.js';
 export { systemClock } from './system-clock.js';
+export { createLockManager, requireFencing } from './manager/create-lock-manager.js';
+export { managerOptionRules } from './manager/resolve-options.js';

@@ -21,8 +21,8 @@ export const eventCases: readonly ConformanceCase[] = [
 
       const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
       assert.equal(await observed.tryAcquire(lock), null);
-      await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: 30 }));
-      await observed.acquire(lock, { signal: AbortSignal.timeout(30) }).catch(() => {});
+      await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: 100 }));
+      await observed.acquire(lock, { signal: AbortSignal.timeout(100) }).catch(() => {});
       await eventually('three refusals are told', () => of('not-granted').length >= 3);
       assert.deepEqual(
         of('not-granted').map((event) => event.type === 'not-granted' && event.outcome),

@@ -1,0 +1,71 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
+import type { LockEvent, LockEventType } from './contract/events.js';
+import { withToJSON } from './json.js';
+
+const channels: Readonly<Record<LockEventType, Channel>> = {
+  waiting: channel('holdfast:waiting'),
+  granted: channel('holdfast:granted'),
+  'not-granted': channel('holdfast:not-granted'),
+  'renew-failed': channel('holdfast:renew-failed'),
+  lost: channel('holdfast:lost'),
+  released: channel('holdfast:released'),
+  'release-failed': channel('holdfast:release-failed'),
+};
+
+/** An event as its place of origin knows it; `at` and the backend's name are added here. */
+export type EventDraft = LockEvent extends infer E ? (E extends LockEvent ? Omit<E, 'at' | 'backend'> : never) : never;
+
+/** Tells the observers of one manager. What they throw or reject never reaches a lease. */
+export class EventSource {
+  readonly #backend: string;
+  readonly #onEvent: ((event: LockEvent) => unknown) | null;
+  readonly #wall: () => number;
+
+  constructor(backend: string, onEvent: ((event: LockEvent) => unknown) | undefined, wall: () => number) {
+    this.#backend = backend;
+    this.#onEvent = onEvent ?? null;
+    this.#wall = wall;
+  }
+
+  /** Whether anybody listens: events are built only then. */
+  has(type: LockEventType): boolean {
+    return this.#onEvent !== null || channels[type].hasSubscribers;
+  }
+
+  emit(draft: EventDraft): void {
+    if (!this.has(draft.type)) return;
+    const event = withToJSON({ ...draft, backend: this.#backend, at: this.#wall() }) as LockEvent;
+    if (this.#onEvent !== null) tell(this.#onEvent, event);
+    publish(channels[draft.type], event);
+  }
+}
+
+/**
+ * `Channel.publish` turns what a subscriber throws into an uncaught exception, and leaves a rejection unhandled: an
+ * observer's mistake would end the process that holds the lock. So the subscribers are called one by one where Node
+ * shows them (an array since 15.1), and by `publish` where it does not.
+ */
+function publish(target: Channel, event: LockEvent): void {
+  if (!target.hasSubscribers) return;
+  const subscribers: unknown = (target as { _subscribers?: unknown })._subscribers;
+  if (!Array.isArray(subscribers)) {
+    target.publish(event);
+    return;
+  }
+  for (const subscriber of [...subscribers] as unknown[]) {
+    if (typeof subscriber === 'function') tell((e) => subscriber(e, target.name) as unknown, event);
+  }
+}
+
+function tell(observer: (event: LockEvent) => unknown, event: LockEvent): void {
+  try {
+    const answer = observer(event);
+    if (isThenable(answer)) answer.then(undefined, () => {});
+  } catch {
+    // An observer must not be able to hurt a lease.
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

@@ -1,0 +1,39 @@
+import type { HoldRef, HoldRequest } from '../contract/backend.js';
+import type { LockKind } from '../contract/state.js';
+
+/** What is asked for, with all options resolved: the same for every attempt of one call. */
+export interface HoldPlan {
+  readonly kind: LockKind;
+  readonly name: string;
+  readonly mode: HoldRequest['mode'];
+  /** 1 for everything but permits. */
+  readonly permits: number;
+  readonly limit: number;
+  readonly label: string;
+  readonly ttlMs: number;
+  readonly renew: boolean;
+  readonly maxHoldMs: number;
+}
+
+/** Tells the locks, semaphores and read/write locks of one manager apart. */
+export function keyOf(plan: Pick<HoldPlan, 'kind' | 'name'>): string {
+  return `${plan.kind}:${plan.name}`;
+}
+
+/** Whether a hold of this plan excludes every other of its key. */
+export function isExclusive(plan: HoldPlan): boolean {
+  return plan.mode === 'exclusive' || plan.mode === 'write';
+}
+
+/** The request to the store, told `storeTtlMs` (guard time included). */
+export function requestOf(plan: HoldPlan, owner: string, storeTtlMs: number): HoldRequest {
+  const { name, label } = plan;
+  return plan.mode === 'permits'
+    ? { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode, permits: plan.permits, limit: plan.limit }
+    : { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode };
+}
+
+/** What names the hold of this plan and owner to the store. */
+export function refOf(plan: HoldPlan, owner: string): HoldRef {
+  return { name: plan.name, owner, mode: plan.mode };
+}

@@ -1,0 +1,38 @@
+import type { FencingToken, Lease, LeaseMap } from '../contract/lease.js';
+import { HeldLease, type LeaseServices } from './held-lease.js';
+import { releaseLeases } from './release-leases.js';
+
+/** What `tryAcquireEach` took: a Map of which `await using` frees all. */
+export class HeldLeaseMap<N extends string, F extends FencingToken> extends Map<N, Lease<F>> implements LeaseMap<N, F> {
+  readonly #services: LeaseServices;
+
+  constructor(services: LeaseServices) {
+    super();
+    this.#services = services;
+  }
+
+  /** What `map` and the like make of it is a plain Map. */
+  static override get [Symbol.species](): MapConstructor {
+    return Map;
+  }
+
+  async releaseAll(): Promise<number> {
+    const held = [...this.values()].filter((lease): lease is HeldLease<F> => lease instanceof HeldLease && lease.isHeld);
+    const outcomes = await Promise.allSettled(releaseLeases(held, this.#services));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value).length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.releaseAll();
+    } catch {
+      // Told by the event 'release-failed'; it goes on in the background.
+    }
+  }
+
+  toJSON(): Record<string, unknown> {
+    return Object.fromEntries(this);
+  }
+}

@@ -1,0 +1,48 @@
+import type { Hold } from '../contract/lease.js';
+import { LockLostError } from '../errors.js';
+import { runHolding } from '../reentry.js';
+import type { HoldRecord } from './hold-record.js';
+import type { Keeper } from './keeper.js';
+
+/**
+ * Runs a task under a hold and frees the hold afterwards.
+ *
+ * The task's own error always wins, except one that is the loss, or was caused by it (`fetch` rejects with the
+ * signal's reason; timers and streams wrap it). A task that finished after a loss did so without the lock: its result
+ * is reported inside LOCK_LOST. A failed release replaces neither; the event `release-failed` tells it.
+ */
+export async function runTask<L extends Hold, T>(
+  keeper: Keeper,
+  lease: L,
+  records: readonly HoldRecord[],
+  task: (lease: L) => T | PromiseLike<T>,
+): Promise<T> {
+  let outcome: PromiseSettledResult<T>;
+  try {
+    outcome = { status: 'fulfilled', value: await runHolding(keeper, records, () => task(lease)) };
+  } catch (error) {
+    outcome = { status: 'rejected', reason: error };
+  }
+  // The clock, not the timer, says whether the task ended in time.
+  for (const record of records) keeper.check(record);
+  const lost = records.find((record) => record.lost !== null)?.lost ?? null;
+  await lease[Symbol.asyncDispose]();
+  if (lost !== null && (outcome.status === 'fulfilled' || isCausedBy(outcome.reason, lost))) throw withOutcome(lost, outcome);
+  if (outcome.status === 'rejected') throw outcome.reason;
+  return outcome.value;
+}
+
+function isCausedBy(error: unknown, loss: LockLostError): boolean {
+  // A cause may be its own ancestor; no real chain is this long.
+  for (let depth = 0; depth < 16; depth += 1) {
+    if (error === loss) return true;
+    if (!(error instanceof Error)) return false;
+    error = error.cause;
+  }
+  return false;
+}
+
+function withOutcome(lost: LockLostError, outcome: PromiseSettledResult<unknown>): LockLostError {
+  const { message, lockName, backend, reason, fencingToken } = lost;
+  return new LockLostError(message, { lockName, backend, reason, fencingToken, outcome, cause: lost });
+}

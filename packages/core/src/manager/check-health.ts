@@ -1,0 +1,43 @@
+import type { FencingToken } from '../contract/lease.js';
+import type { HealthReport } from '../contract/state.js';
+import { isLockError, LockUnavailableError } from '../errors.js';
+import { refOf, requestOf } from '../lease/hold-plan.js';
+import { withToJSON } from '../json.js';
+import { newOwnerToken } from '../store/owner-token.js';
+import type { ManagerCore } from './manager-core.js';
+
+const HEALTH_TTL_MS = 5_000;
+
+/** Takes and frees a lock that nobody else knows, and lets the backend look at what only it knows. Never rejects. */
+export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, timeoutMs: number): Promise<HealthReport> {
+  const { backend, calls, keeper, undoer } = core;
+  const startedAt = calls.clock.now();
+  const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
+  const { plan } = { plan: { ...core.defaults, kind: 'lock', name: `holdfast:health:${newOwnerToken()}`, mode: 'exclusive', permits: 1, limit: 1 } as const };
+  const owner = newOwnerToken();
+  const request = requestOf(plan, owner, keeper.storeTtlMs(HEALTH_TTL_MS));
+  const ref = refOf(plan, owner);
+  try {
+    core.assertOpen();
+    const attempt = calls.start(null, timeoutMs, (call) => backend.attempt([request], call));
+    const checked = calls.run(null, (call) => backend.checkHealth(call), timeoutMs);
+    const [taken] = await Promise.allSettled([attempt.result, checked]);
+    if (taken.status === 'rejected') {
+      undoer.add(ref, () => attempt.isSettled, request.ttlMs);
+      throw taken.reason;
+    }
+    const left = Math.max(1, Math.ceil(timeoutMs - latencyMs()));
+    const freed = await calls.run(null, (call) => backend.release([ref], call), left).catch((error: unknown) => {
+      undoer.add(ref, () => true, request.ttlMs);
+      throw error;
+    });
+    await checked;
+    if (taken.value[0]?.granted !== true || freed[0] !== true) {
+      throw new LockUnavailableError('a lock that nobody else knows could not be taken and freed', { backend: backend.name });
+    }
+    return withToJSON({ ok: true, backend: backend.name, latencyMs: latencyMs() } as const);
+  } catch (error) {
+    const told = isLockError(error) ? error : calls.wrap(error, null);
+    return withToJSON({ ok: false, backend: backend.name, latencyMs: latencyMs(), error: told } as const);
+  }
+}

@@ -1,0 +1,81 @@
+import type { FencingToken } from '../contract/lease.js';
+import type { TimerEntry } from '../store/timer-queue.js';
+import { refOf } from '../lease/hold-plan.js';
+import { byPartition } from '../store/partitions.js';
+import type { ManagerCore } from './manager-core.js';
+
+const OPEN_CHECK_MS = 20;
+
+/** Ends a manager: open -> draining -> closed. Every call answers the same; a later, shorter drain cuts an earlier one short. */
+export class Closer<F extends FencingToken> {
+  readonly #core: ManagerCore<F>;
+  #closed: Promise<void> | null = null;
+  #drainUntil = Number.POSITIVE_INFINITY;
+
+  constructor(core: ManagerCore<F>) {
+    this.#core = core;
+  }
+
+  close(drainMs: number): Promise<void> {
+    this.#drainUntil = Math.min(this.#drainUntil, this.#core.calls.clock.now() + drainMs);
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const { acquirer, undoer, timers, keepAlive, keeper, backend, calls } = this.#core;
+    this.#core.isClosing = true;
+    acquirer.close();
+    while (keeper.size > 0 && calls.clock.now() < this.#drainUntil) {
+      await this.#pause(Math.min(OPEN_CHECK_MS, this.#drainUntil - calls.clock.now()));
+    }
+    await this.#freeAll();
+    // What an aborted attempt may have left; a store that is out of reach does not keep us.
+    await this.#atMost(calls.commandTimeoutMs, undoer.drained());
+    try {
+      await calls.run(null, () => backend.close());
+    } catch {
+      // Nothing is left to be done with a backend that cannot close; its holds end by themselves.
+    }
+    timers.clear();
+    keepAlive.close();
+  }
+
+  /** Every signal aborts before the first hold is freed: no holder may learn it from the next one. */
+  async #freeAll(): Promise<void> {
+    const { keeper, backend, calls } = this.#core;
+    const records = keeper.records();
+    for (const record of records) keeper.lose(record, 'closed');
+    const groups = byPartition(backend, records, (record) => record.plan.name);
+    await Promise.all(
+      groups.map(async (group) => {
+        const refs = group.map((record) => refOf(record.plan, record.owner));
+        try {
+          await calls.run(null, (call) => backend.release(refs, call));
+        } catch {
+          for (const record of group) keeper.undo(record);
+        }
+      }),
+    );
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { timers, keepAlive, calls } = this.#core;
+    keepAlive.begin();
+    return new Promise((resolve) => {
+      const entry: TimerEntry = {
+        dueAt: 0,
+        heapIndex: -1,
+        onDue: () => {
+          keepAlive.end();
+          resolve();
+        },
+      };
+      timers.set(entry, calls.clock.now() + ms);
+    });
+  }
+
+  #atMost(ms: number, work: Promise<void>): Promise<void> {
+    return Promise.race([work, this.#pause(ms)]);
+  }
+}

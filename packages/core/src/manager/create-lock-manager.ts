@@ -1,0 +1,146 @@
+import { checkName } from '../check-name.js';
+import { checkOptions, rule } from '../check-options.js';
+import type { LockBackend } from '../contract/backend.js';
+import type { FencingToken, Lease, LeaseGroup, LeaseMap, Task, TryResult } from '../contract/lease.js';
+import type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
+import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/options.js';
+import type { HealthReport, LockState } from '../contract/state.js';
+import { LockUnsupportedError } from '../errors.js';
+import { HeldLease } from '../lease/held-lease.js';
+import type { HeldLeaseGroup } from '../lease/lease-group.js';
+import { runTask } from '../lease/run-task.js';
+import { acquireAll, tryAcquireEach } from './acquire-all.js';
+import { checkHealth } from './check-health.js';
+import { Closer } from './close.js';
+import { completionMarks } from './completion-marks.js';
+import { listStates } from './list-states.js';
+import { LockHandle, splitTask, type TaskArguments } from './lock-handle.js';
+import { ManagerCore } from './manager-core.js';
+import { ReadWriteHandle } from './read-write-handle.js';
+import { checkBackend, checkCloseOptions, checkPermitLimit } from './resolve-options.js';
+import { SemaphoreHandle } from './semaphore-handle.js';
+
+class Manager<F extends FencingToken> implements LockManager<F> {
+  readonly backend: string;
+  readonly capabilities: LockManager['capabilities'];
+  readonly marks: CompletionMarks | null;
+  readonly #core: ManagerCore<F>;
+  readonly #closer: Closer<F>;
+
+  constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
+    this.#core = new ManagerCore(backend, options);
+    this.#closer = new Closer(this.#core);
+    this.backend = backend.name;
+    this.capabilities = backend.capabilities;
+    this.marks = completionMarks(this.#core);
+  }
+
+  async acquire(name: string, options?: AcquireOptions): Promise<Lease<F>> {
+    return await this.#lock('acquire', name).acquire(options);
+  }
+
+  async tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null> {
+    return await this.#lock('tryAcquire', name).tryAcquire(options);
+  }
+
+  async withLock<T>(name: string, ...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
+    return await (this.#lock('withLock', name) as LockHandle<F>).withLock(...args);
+  }
+
+  async tryWithLock<T>(name: string, ...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
+    return await (this.#lock('tryWithLock', name) as LockHandle<F>).tryWithLock(...args);
+  }
+
+  async acquireAll<const N extends string>(names: Names<N>, options?: AcquireOptions): Promise<LeaseGroup<N, F>> {
+    return await acquireAll(this.#core, 'acquireAll', names, options);
+  }
+
+  async withAll<const N extends string, T>(names: Names<N>, ...args: TaskArguments<AcquireOptions, LeaseGroup<N, F>, T>): Promise<T> {
+    const { options, task } = splitTask<AcquireOptions, LeaseGroup<N, F>, T>('withAll', args);
+    const group: HeldLeaseGroup<N, F> = await acquireAll(this.#core, 'withAll', names, options);
+    const records = [...group].map((lease) => HeldLease.recordOf(lease as HeldLease<F>));
+    return await runTask<LeaseGroup<N, F>, T>(this.#core.keeper, group, records, task as Task<LeaseGroup<N, F>, T>);
+  }
+
+  async tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>> {
+    return await tryAcquireEach(this.#core, names, options);
+  }
+
+  semaphore(name: string, options: { readonly permits: number }): Semaphore {
+    checkName('semaphore', name);
+    checkPermitLimit(options);
+    if (!this.capabilities.semaphores) throw this.#core.unsupported('semaphores', 'semaphores', name);
+    return new SemaphoreHandle(this.#core, name, options.permits);
+  }
+
+  readWriteLock(name: string): ReadWriteLock<F> {
+    checkName('readWriteLock', name);
+    if (!this.capabilities.readWriteLocks) throw this.#core.unsupported('readWriteLocks', 'read/write locks', name);
+    return new ReadWriteHandle(this.#core, name);
+  }
+
+  async inspect(name: string): Promise<LockState> {
+    checkName('inspect', name);
+    return await this.#core.inspect(name, 'lock');
+  }
+
+  async *list(options?: { readonly prefix?: string | undefined }): AsyncGenerator<LockState, void, undefined> {
+    checkOptions('list', options, { prefix: rule.string });
+    const prefix = options?.prefix ?? '';
+    if (prefix !== '') checkName('list', prefix, 'prefix');
+    yield* listStates(this.#core, prefix);
+  }
+
+  async forceRelease(name: string): Promise<boolean> {
+    checkName('forceRelease', name);
+    return await this.#core.forceRelease(name, 'lock');
+  }
+
+  async checkHealth(options?: { readonly timeoutMs?: number | undefined }): Promise<HealthReport> {
+    checkOptions('checkHealth', options, { timeoutMs: rule.duration({ min: 1 }) });
+    return await checkHealth(this.#core, options?.timeoutMs ?? this.#core.calls.commandTimeoutMs);
+  }
+
+  async close(options?: CloseOptions): Promise<void> {
+    checkCloseOptions(options);
+    await this.#closer.close(options?.drainMs ?? 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  toJSON(): Record<string, unknown> {
+    return { backend: this.backend, capabilities: this.capabilities };
+  }
+
+  #lock(where: string, name: string): Lock<F> {
+    checkName(where, name);
+    return new LockHandle(this.#core, { kind: 'lock', name, mode: 'exclusive', limit: 1 });
+  }
+}
+
+/**
+ * Makes a manager, which owns the backend from then on: one backend, one manager. Synchronous; first contact with the
+ * store is the first call.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option, a backend of another contract version, or one that
+ *   has a manager already
+ */
+export function createLockManager<F extends FencingToken>(backend: LockBackend<F>, options?: ManagerOptions): LockManager<F> {
+  checkBackend(backend);
+  return new Manager(backend, options);
+}
+
+/**
+ * The assertion at start for a manager whose backend came from configuration.
+ *
+ * @throws LockUnsupportedError LOCK_UNSUPPORTED when its backend gives no fencing tokens
+ */
+export function requireFencing(manager: LockManager): LockManager<bigint> {
+  if (manager.capabilities.fencing) return manager as LockManager<bigint>;
+  throw new LockUnsupportedError(`the ${manager.backend} backend gives no fencing tokens; choose one that does, or do without them`, {
+    backend: manager.backend,
+    capability: 'fencing',
+  });
+}

@@ -1,0 +1,83 @@
+import type { FencingToken, Lease, Task, TryResult } from '../contract/lease.js';
+import type { Lock } from '../contract/manager.js';
+import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
+import { HeldLease } from '../lease/held-lease.js';
+import type { HoldRecord } from '../lease/hold-record.js';
+import { runTask } from '../lease/run-task.js';
+import type { ManagerCore, Target } from './manager-core.js';
+import { checkTask } from './resolve-options.js';
+
+/** The two ways of calling a `with` method: options may be left out. */
+export type TaskArguments<O, L, T> = readonly [task: Task<L, T>] | readonly [options: O, task: Task<L, T>];
+
+/** @throws LockArgumentError LOCK_INVALID_ARGUMENT when there is no task */
+export function splitTask<O, L, T>(where: string, args: TaskArguments<O, L, T>): { readonly options: O | undefined; readonly task: Task<L, T> } {
+  const [first, second] = args;
+  const [options, task] = typeof first === 'function' ? [undefined, first as Task<L, T>] : [first as O, second];
+  checkTask(where, task);
+  return { options, task: task as Task<L, T> };
+}
+
+/** The four ways of taking one thing, whatever it is: a lock, one side of a read/write lock, permits. */
+export class HoldTaker<F extends FencingToken, L extends HeldLease<FencingToken>> {
+  readonly #core: ManagerCore<F>;
+  readonly #target: Target;
+  readonly #leaseOf: (record: HoldRecord) => L;
+
+  constructor(core: ManagerCore<F>, target: Target, leaseOf: (record: HoldRecord) => L) {
+    this.#core = core;
+    this.#target = target;
+    this.#leaseOf = leaseOf;
+  }
+
+  async acquire(where: string, options: (AcquireOptions & PermitCount) | undefined): Promise<L> {
+    return this.#leaseOf(await this.#core.acquire(where, this.#target, options));
+  }
+
+  async tryAcquire(where: string, options: (TryOptions & PermitCount) | undefined): Promise<L | null> {
+    const record = await this.#core.tryAcquire(where, this.#target, options);
+    return record === null ? null : this.#leaseOf(record);
+  }
+
+  async with<T>(where: string, args: TaskArguments<AcquireOptions & PermitCount, L, T>): Promise<T> {
+    const { options, task } = splitTask(where, args);
+    return await this.#run(await this.acquire(where, options), task);
+  }
+
+  async tryWith<T>(where: string, args: TaskArguments<TryOptions & PermitCount, L, T>): Promise<TryResult<T>> {
+    const { options, task } = splitTask(where, args);
+    const lease = await this.tryAcquire(where, options);
+    return lease === null ? { acquired: false } : { acquired: true, value: await this.#run(lease, task) };
+  }
+
+  async #run<T>(lease: L, task: Task<L, T>): Promise<T> {
+    return await runTask(this.#core.keeper, lease, [HeldLease.recordOf(lease)], task);
+  }
+}
+
+/** One name of one kind. */
+export class LockHandle<F extends FencingToken> implements Lock<F> {
+  readonly name: string;
+  readonly #taker: HoldTaker<F, HeldLease<F>>;
+
+  constructor(core: ManagerCore<F>, target: Target) {
+    this.name = target.name;
+    this.#taker = new HoldTaker(core, target, (record) => new HeldLease<F>(record, core));
+  }
+
+  async acquire(options?: AcquireOptions): Promise<Lease<F>> {
+    return await this.#taker.acquire('acquire', options);
+  }
+
+  async tryAcquire(options?: TryOptions): Promise<Lease<F> | null> {
+    return await this.#taker.tryAcquire('tryAcquire', options);
+  }
+
+  async withLock<T>(...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
+    return await this.#taker.with('withLock', args);
+  }
+
+  async tryWithLock<T>(...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
+    return await this.#taker.tryWith('tryWithLock', args);
+  }
+}

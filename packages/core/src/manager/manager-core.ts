@@ -1,0 +1,112 @@
+import type { LockBackend } from '../contract/backend.js';
+import type { FencingToken } from '../contract/lease.js';
+import type { LockKind, LockState } from '../contract/state.js';
+import type { AcquireOptions, PermitCount } from '../contract/options.js';
+import type { ManagerOptions } from '../contract/manager.js';
+import { LockClosedError, LockUnsupportedError } from '../errors.js';
+import { EventSource } from '../events.js';
+import { withToJSON } from '../json.js';
+import type { HoldPlan } from '../lease/hold-plan.js';
+import type { HoldRecord } from '../lease/hold-record.js';
+import { Keeper } from '../lease/keeper.js';
+import { Releaser } from '../lease/releaser.js';
+import { Undoer } from '../lease/undoer.js';
+import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
+import { KeepAlive } from '../store/keep-alive.js';
+import { StoreCalls } from '../store/store-calls.js';
+import { TimerQueue } from '../store/timer-queue.js';
+import { Acquirer } from '../waiting/acquirer.js';
+import { Attempts } from '../waiting/attempts.js';
+import { type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
+
+/** What is wanted, before options are resolved. */
+export type Target = Pick<HoldPlan, 'kind' | 'name' | 'mode' | 'limit'>;
+
+/** The parts of one manager, put together: what the handles of locks, semaphores and read/write locks share. */
+export class ManagerCore<F extends FencingToken> {
+  readonly backend: LockBackend<F>;
+  readonly calls: StoreCalls;
+  readonly timers: TimerQueue;
+  readonly keepAlive = new KeepAlive();
+  readonly keeper: Keeper;
+  readonly releaser: Releaser;
+  readonly undoer: Undoer;
+  readonly acquirer: Acquirer;
+  readonly defaults: ResolvedLeaseOptions;
+  isClosing = false;
+
+  constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
+    const resolved = resolveManagerOptions(options);
+    this.backend = backend;
+    this.defaults = resolved.lease;
+    this.timers = new TimerQueue(resolved.clock);
+    this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs);
+    const events = new EventSource(backend.name, resolved.onEvent, () => resolved.clock.wall());
+    this.undoer = new Undoer(backend, this.calls);
+    this.keeper = new Keeper(backend, this.calls, events, this.undoer);
+    this.releaser = new Releaser(backend, this.calls, events, this.keeper);
+    const attempts = new Attempts(backend, this.calls, this.keeper, this.undoer);
+    const { calls, keeper } = this;
+    this.acquirer = new Acquirer({ backend, calls, keeper, attempts, unavailableAfterMs: resolved.unavailableAfterMs }, events);
+  }
+
+  /** @throws LockClosedError LOCK_CLOSED */
+  assertOpen(lockName: string | null = null): void {
+    if (this.isClosing) throw new LockClosedError('the lock manager is closed', { backend: this.backend.name, lockName });
+  }
+
+  /** Resolves the options of one call; checked before any I/O. */
+  plan(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): { readonly plan: HoldPlan; readonly options: ResolvedLeaseOptions } {
+    const resolved = resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? target.limit : null);
+    this.assertOpen(target.name);
+    const { ttlMs, renew, maxHoldMs, label } = resolved;
+    const { kind, name, mode, limit } = target;
+    const permits = mode === 'permits' ? (options?.permits ?? 1) : 1;
+    return { plan: { kind, name, mode, permits, limit, label, ttlMs, renew, maxHoldMs }, options: resolved };
+  }
+
+  /** Waits for the hold, unless the running task would wait for itself. */
+  async acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord> {
+    const { plan, options: resolved } = this.plan(where, target, options);
+    return await this.acquirePlan(plan, resolved.waitMs, resolved.signal);
+  }
+
+  async acquirePlan(plan: HoldPlan, waitMs: number, signal: AbortSignal | undefined): Promise<HoldRecord> {
+    refuseReentry(this.keeper, plan, this.backend.name);
+    // A reader inside a reader may pass, but not wait: it would wait for a writer that waits for this very task.
+    if (plan.mode === 'read' && holdsInTask(this.keeper, plan)) {
+      const record = await this.acquirer.tryOne(plan, signal);
+      if (record === null) throw reentryError(plan, this.backend.name);
+      return record;
+    }
+    return await this.acquirer.acquire(plan, { waitMs, signal });
+  }
+
+  async tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord | null> {
+    const { plan, options: resolved } = this.plan(where, target, options);
+    return await this.acquirer.tryOne(plan, resolved.signal);
+  }
+
+  async inspect(name: string, kind: LockKind): Promise<LockState> {
+    this.assertOpen(name);
+    return withStateJSON(await this.calls.run(name, (call) => this.backend.inspect(name, kind, call)));
+  }
+
+  async forceRelease(name: string, kind: LockKind): Promise<boolean> {
+    this.assertOpen(name);
+    const mine = this.keeper.records().filter(({ plan }) => plan.name === name && plan.kind === kind);
+    const freed = await this.calls.run(name, (call) => this.backend.forceRelease(name, kind, call));
+    // Only those that stood before: a waiter of ours may have been granted since.
+    if (freed) for (const record of mine) this.keeper.lose(record, 'forced');
+    return freed;
+  }
+
+  unsupported(capability: keyof LockBackend['capabilities'], what: string, lockName: string | null = null): LockUnsupportedError {
+    return new LockUnsupportedError(`the ${this.backend.name} backend has no ${what}`, { backend: this.backend.name, capability, lockName });
+  }
+}
+
+/** A state that JSON accepts, its holders too. */
+export function withStateJSON(state: LockState): LockState {
+  return withToJSON({ ...state, holders: state.holders.map((holder) => withToJSON({ ...holder })) });
+}

@@ -1,0 +1,46 @@
+import type { FencingToken, PermitLease, TryResult } from '../contract/lease.js';
+import type { Semaphore } from '../contract/manager.js';
+import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
+import type { LockState } from '../contract/state.js';
+import { HeldPermitLease } from '../lease/held-lease.js';
+import { HoldTaker, type TaskArguments } from './lock-handle.js';
+import type { ManagerCore } from './manager-core.js';
+
+/** One semaphore of one manager. */
+export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
+  readonly name: string;
+  readonly permits: number;
+  readonly #core: ManagerCore<F>;
+  readonly #taker: HoldTaker<F, HeldPermitLease>;
+
+  constructor(core: ManagerCore<F>, name: string, permits: number) {
+    this.name = name;
+    this.permits = permits;
+    this.#core = core;
+    this.#taker = new HoldTaker(core, { kind: 'semaphore', name, mode: 'permits', limit: permits }, (record) => new HeldPermitLease(record, core));
+  }
+
+  async acquire(options?: AcquireOptions & PermitCount): Promise<PermitLease> {
+    return await this.#taker.acquire('acquire', options);
+  }
+
+  async tryAcquire(options?: TryOptions & PermitCount): Promise<PermitLease | null> {
+    return await this.#taker.tryAcquire('tryAcquire', options);
+  }
+
+  async withPermits<T>(...args: TaskArguments<AcquireOptions & PermitCount, PermitLease, T>): Promise<T> {
+    return await this.#taker.with('withPermits', args);
+  }
+
+  async tryWithPermits<T>(...args: TaskArguments<TryOptions & PermitCount, PermitLease, T>): Promise<TryResult<T>> {
+    return await this.#taker.tryWith('tryWithPermits', args);
+  }
+
+  async inspect(): Promise<LockState> {
+    return await this.#core.inspect(this.name, 'semaphore');
+  }
+
+  async forceRelease(): Promise<boolean> {
+    return await this.#core.forceRelease(this.name, 'semaphore');
+  }
+}

@@ -1,0 +1,149 @@
+import type { CallContext, LockBackend } from '../contract/backend.js';
+import type { Clock } from '../contract/clock.js';
+import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
+import type { KeepAlive } from './keep-alive.js';
+import type { TimerEntry, TimerQueue } from './timer-queue.js';
+
+/**
+ * One call to the backend under a deadline of ours. `result` settles by the deadline, or when the call is ended;
+ * `isSettled` says whether the backend itself has settled, that is, whether the store can no longer act on it.
+ */
+export class StoreCall<T> implements CallContext, TimerEntry {
+  dueAt = 0;
+  heapIndex = -1;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly result: Promise<T>;
+  isSettled = false;
+  #calls: StoreCalls | null;
+  #lockName: string | null;
+  #resolve!: (value: T) => void;
+  #reject!: (error: unknown) => void;
+  #controller: AbortController | null = null;
+  #onSettled: (() => void) | null = null;
+
+  constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number) {
+    this.#calls = calls;
+    this.#lockName = lockName;
+    this.timeoutMs = timeoutMs;
+    this.clock = calls.clock;
+    this.result = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Made on demand: most calls are answered before anybody asks. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is told by `signal`. */
+  end(reason: unknown): void {
+    const calls = this.#calls;
+    if (calls === null) return;
+    this.#calls = null;
+    calls.timers.remove(this);
+    calls.keepAlive.end();
+    this.#reject(reason);
+    this.#controller?.abort(reason);
+  }
+
+  /** Runs `then` when the backend has settled: at once if it has. */
+  onSettled(then: () => void): void {
+    if (this.isSettled) then();
+    else this.#onSettled = then;
+  }
+
+  onDue(): void {
+    const calls = this.#calls;
+    if (calls === null) return;
+    this.end(
+      new LockUnavailableError(`the ${calls.backend} backend did not answer within ${this.timeoutMs} ms`, {
+        backend: calls.backend,
+        lockName: this.#lockName,
+      }),
+    );
+  }
+
+  start(calls: StoreCalls, invoke: (call: CallContext) => Promise<T>, deadlineMs: number): this {
+    calls.keepAlive.begin();
+    calls.timers.set(this, calls.clock.now() + deadlineMs);
+    let promise: Promise<T>;
+    try {
+      promise = invoke(this);
+    } catch (error) {
+      promise = Promise.reject(error);
+    }
+    promise.then(
+      (value) => {
+        this.#settle();
+        if (this.#finish()) this.#resolve(value);
+      },
+      (error: unknown) => {
+        this.#settle();
+        if (this.#finish()) this.#reject(calls.wrap(error, this.#lockName));
+      },
+    );
+    return this;
+  }
+
+  #settle(): void {
+    this.isSettled = true;
+    this.#onSettled?.();
+    this.#onSettled = null;
+  }
+
+  #finish(): boolean {
+    const calls = this.#calls;
+    if (calls === null) return false;
+    this.#calls = null;
+    calls.timers.remove(this);
+    calls.keepAlive.end();
+    return true;
+  }
+}
+
+/** Makes every call to the backend: each under its own deadline, each failure told as one of our errors. */
+export class StoreCalls {
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly keepAlive: KeepAlive;
+  readonly backend: string;
+  readonly commandTimeoutMs: number;
+
+  constructor(backend: LockBackend, clock: Clock, timers: TimerQueue, keepAlive: KeepAlive, commandTimeoutMs: number) {
+    this.backend = backend.name;
+    this.clock = clock;
+    this.timers = timers;
+    this.keepAlive = keepAlive;
+    this.commandTimeoutMs = commandTimeoutMs;
+  }
+
+  /**
+   * Starts a call. The caller must look at `result`: it rejects with one of our errors or with what ended it.
+   *
+   * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
+   */
+  start<T>(
+    lockName: string | null,
+    timeoutMs: number,
+    invoke: (call: CallContext) => Promise<T>,
+    deadlineMs = timeoutMs,
+  ): StoreCall<T> {
+    return new StoreCall<T>(this, lockName, timeoutMs).start(this, invoke, deadlineMs);
+  }
+
+  /** A call whose outcome needs no clean-up. */
+  run<T>(lockName: string | null, invoke: (call: CallContext) => Promise<T>, timeoutMs = this.commandTimeoutMs): Promise<T> {
+    return this.start(lockName, timeoutMs, invoke).result;
+  }
+
+  /** A backend should throw our errors; whatever else it throws means that the store was not reached. */
+  wrap(error: unknown, lockName: string | null): AnyLockError {
+    if (isLockError(error)) return error;
+    const message = error instanceof Error ? error.message : 'unknown failure';
+    return new LockUnavailableError(`the ${this.backend} backend failed: ${message}`, { backend: this.backend, lockName, cause: error });
+  }
+}

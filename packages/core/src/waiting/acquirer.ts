@@ -1,0 +1,187 @@
+import type { HolderState } from '../contract/state.js';
+import { isLockError, LockClosedError, LockTimeoutError } from '../errors.js';
+import type { EventSource } from '../events.js';
+import { type HoldPlan, keyOf } from '../lease/hold-plan.js';
+import type { HoldRecord } from '../lease/hold-record.js';
+import type { Attempt } from './attempts.js';
+import { NameQueue, type QueueServices } from './name-queue.js';
+import { type WaitLimits, Waiter } from './waiter.js';
+
+/** How long a timed-out acquire looks for who had the lock. */
+const HOLDERS_TIMEOUT_MS = 500;
+
+type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
+
+/** All ways of taking a hold: once, waiting, and several at once. */
+export class Acquirer {
+  readonly #services: Omit<QueueServices, 'onContended'>;
+  readonly #events: EventSource;
+  readonly #queues = new Map<string, NameQueue>();
+  readonly #pending = new Set<Attempt<unknown>>();
+  readonly #queueServices: QueueServices;
+
+  constructor(services: Omit<QueueServices, 'onContended'>, events: EventSource) {
+    this.#services = services;
+    this.#events = events;
+    this.#queueServices = {
+      ...services,
+      onContended: ({ plan }) => {
+        events.emit({ type: 'waiting', kind: plan.kind, name: plan.name, label: plan.label });
+      },
+    };
+    services.keeper.onEnd((record) => {
+      if (this.#queues.size > 0) this.#queues.get(keyOf(record.plan))?.holdEnded();
+    });
+  }
+
+  /** Waits for the hold; rejects with what ended the wait. */
+  async acquire(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
+    limits.signal?.throwIfAborted();
+    if (limits.waitMs === 0) return await this.#acquireOnce(plan, limits);
+    const waiter = new Waiter(plan, limits, this.#services.calls);
+    const queue = this.#queueFor(plan);
+    waiter.begin(
+      () => {
+        this.#timeOut(queue, waiter);
+      },
+      (reason) => {
+        waiter.fail(reason);
+        queue.leave(waiter);
+      },
+    );
+    queue.join(waiter);
+    try {
+      const record = await waiter.result;
+      this.#announceGrant(record, waiter.waitedMs(), waiter.isContended);
+      return record;
+    } catch (error) {
+      this.#announceRefusal(plan, waiter.waitedMs(), outcomeOf(error), error);
+      throw error;
+    }
+  }
+
+  /** Asks once, past the local queue. null is "busy". */
+  async tryOne(plan: HoldPlan, signal: AbortSignal | undefined): Promise<HoldRecord | null> {
+    const [record = null] = await this.tryMany([plan], signal);
+    return record;
+  }
+
+  /** Asks once for several in one call. Rejects, holding nothing, when any answer is unknown. */
+  async tryMany(plans: readonly HoldPlan[], signal: AbortSignal | undefined): Promise<readonly (HoldRecord | null)[]> {
+    signal?.throwIfAborted();
+    if (plans.length === 0) return [];
+    const startedAt = this.#services.calls.clock.now();
+    const waitedMs = (): number => Math.max(0, Math.round(this.#services.calls.clock.now() - startedAt));
+    const attempt = this.#services.attempts.many(plans);
+    const onAbort = (): void => {
+      attempt.end(signal?.reason);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#pending.add(attempt);
+    try {
+      const outcomes = await attempt.result;
+      if (signal?.aborted === true) {
+        for (const outcome of outcomes) if ('plan' in outcome) this.#services.attempts.giveBack(outcome);
+        throw signal.reason;
+      }
+      return outcomes.map((outcome, index) => {
+        if ('plan' in outcome) {
+          this.#announceGrant(outcome, waitedMs(), false);
+          return outcome;
+        }
+        const plan = plans[index];
+        if (plan !== undefined) this.#announceRefusal(plan, waitedMs(), 'busy');
+        return null;
+      });
+    } catch (error) {
+      for (const plan of plans) this.#announceRefusal(plan, waitedMs(), outcomeOf(error), error);
+      throw error;
+    } finally {
+      this.#pending.delete(attempt);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Rejects all that wait with LOCK_CLOSED, and frees what is under way. */
+  close(): void {
+    const error = (name: string | null): LockClosedError =>
+      new LockClosedError('the lock manager was closed', { backend: this.#services.backend.name, lockName: name });
+    for (const queue of [...this.#queues.values()]) {
+      // From the last to the first, so that none is promoted only to be ended.
+      for (const waiter of [...queue.waiters].reverse()) {
+        waiter.fail(error(waiter.plan.name));
+        queue.leave(waiter);
+      }
+    }
+    for (const attempt of this.#pending) attempt.end(error(null));
+  }
+
+  /** Told of a wait that ran out: best effort, who has it. */
+  async holdersOf(plan: HoldPlan): Promise<readonly HolderState[] | null> {
+    const { calls, backend } = this.#services;
+    try {
+      const timeoutMs = Math.min(calls.commandTimeoutMs, HOLDERS_TIMEOUT_MS);
+      const state = await calls.run(plan.name, (call) => backend.inspect(plan.name, plan.kind, call), timeoutMs);
+      return state.holders;
+    } catch {
+      return null;
+    }
+  }
+
+  async #acquireOnce(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
+    const record = await this.tryOne(plan, limits.signal);
+    if (record !== null) return record;
+    throw this.#timeoutError(plan, limits.waitMs, 0, (await this.holdersOf(plan)) ?? []);
+  }
+
+  #timeOut(queue: NameQueue, waiter: Waiter): void {
+    const outage = queue.outageFor(waiter);
+    if (outage !== null) {
+      waiter.fail(outage);
+    } else {
+      const waitedMs = waiter.waitedMs();
+      const error = this.holdersOf(waiter.plan).then((holders) => this.#timeoutError(waiter.plan, waiter.waitMs, waitedMs, holders ?? []));
+      waiter.failWith(error, new LockTimeoutError('the wait ran out', { waitedMs }));
+    }
+    queue.leave(waiter);
+  }
+
+  #timeoutError(plan: HoldPlan, waitMs: number, waitedMs: number, holders: readonly HolderState[]): LockTimeoutError {
+    const labels = holders.flatMap((holder) => (holder.label === null ? [] : [holder.label]));
+    const by = labels.length === 0 ? '' : ` (held by ${labels.slice(0, 3).join(', ')})`;
+    return new LockTimeoutError(`${JSON.stringify(plan.name)} was not free within ${waitMs} ms${by}`, {
+      backend: this.#services.backend.name,
+      lockName: plan.name,
+      waitedMs,
+      holders,
+    });
+  }
+
+  #queueFor(plan: HoldPlan): NameQueue {
+    const key = keyOf(plan);
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      queue = new NameQueue(key, this.#queueServices, (empty) => this.#queues.delete(empty));
+      this.#queues.set(key, queue);
+    }
+    return queue;
+  }
+
+  #announceGrant(record: HoldRecord, waitedMs: number, contended: boolean): void {
+    if (!this.#events.has('granted')) return;
+    const { kind, name, label } = record.plan;
+    this.#events.emit({ type: 'granted', kind, name, label, waitedMs, contended, fencingToken: record.fencingToken });
+  }
+
+  #announceRefusal(plan: HoldPlan, waitedMs: number, outcome: Outcome, error?: unknown): void {
+    if (!this.#events.has('not-granted')) return;
+    const { kind, name, label } = plan;
+    this.#events.emit({ type: 'not-granted', kind, name, label, waitedMs, outcome, ...(error === undefined ? {} : { error }) });
+  }
+}
+
+function outcomeOf(error: unknown): Outcome {
+  if (isLockError(error, 'LOCK_TIMEOUT')) return 'timeout';
+  if (isLockError(error, 'LOCK_CLOSED')) return 'closed';
+  return isLockError(error) ? 'unavailable' : 'aborted';
+}

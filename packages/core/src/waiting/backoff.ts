@@ -1,0 +1,21 @@
+import type { Clock } from '../contract/clock.js';
+
+/** Without a push, and after a failure: the pause doubles from the first to the last, less up to a third. */
+export function backoffMs(clock: Clock, tries: number, firstMs: number, lastMs: number): number {
+  return Math.min(lastMs, firstMs * 2 ** Math.min(tries, 16)) * (1 - clock.random() / 3);
+}
+
+/** The longest time that a missed notification costs a waiter. */
+const LONGEST_POLL_MS = 2_000;
+/** So that an idle waiter costs less than one command a second however short the holder's ttl is. */
+const SHORTEST_POLL_MS = 1_100;
+
+/**
+ * When a waiter that is woken by push asks again all the same: when the present hold would expire, but from the
+ * second time on not more often than `SHORTEST_POLL_MS`, and at the latest after `LONGEST_POLL_MS`.
+ */
+export function pollMs(clock: Clock, remainingMs: number | null, refusals: number): number {
+  const expiry = remainingMs === null ? LONGEST_POLL_MS : remainingMs + 2;
+  const shortest = refusals <= 2 ? 1 : SHORTEST_POLL_MS;
+  return Math.min(Math.max(expiry, shortest), LONGEST_POLL_MS) * (1 - clock.random() / 50);
+}

@@ -1,0 +1,241 @@
+import type { HoldRequest, LockBackend } from '../contract/backend.js';
+import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
+import { type HoldPlan, requestOf } from '../lease/hold-plan.js';
+import type { HoldRecord } from '../lease/hold-record.js';
+import type { Keeper } from '../lease/keeper.js';
+import type { StoreCalls } from '../store/store-calls.js';
+import type { Attempts, Busy } from './attempts.js';
+import { backoffMs, pollMs } from './backoff.js';
+import type { Waiter } from './waiter.js';
+
+/** After handing over within this manager for so long, other managers get their turn ... */
+const LOCAL_TURN_MS = 100;
+/** ... which is this long. */
+const YIELD_MS = 2;
+
+/** What the queues of one manager share. */
+export interface QueueServices {
+  readonly backend: LockBackend;
+  readonly calls: StoreCalls;
+  readonly keeper: Keeper;
+  readonly attempts: Attempts;
+  readonly unavailableAfterMs: number;
+  /** Told when a waiter is first refused. */
+  readonly onContended: (waiter: Waiter) => void;
+}
+
+/**
+ * The waiters of one manager for one name. With a plain backend they stand in line and only the first asks the
+ * store; while the manager itself holds the lock not even that one does. With a fair backend each stands in the
+ * store's own queue. What the store last said is shared by all of them.
+ */
+export class NameQueue {
+  readonly #services: QueueServices;
+  readonly #key: string;
+  readonly #onEmpty: (key: string) => void;
+  readonly #waiters = new Set<Waiter>();
+  #head: Waiter | null = null;
+  #lastAnswerAt = Number.NEGATIVE_INFINITY;
+  #failingSince: number | null = null;
+  #failures = 0;
+  #lastFailure: AnyLockError | null = null;
+  #localSince: number | null = null;
+  readonly #outageEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#endOutage() };
+
+  constructor(key: string, services: QueueServices, onEmpty: (key: string) => void) {
+    this.#key = key;
+    this.#services = services;
+    this.#onEmpty = onEmpty;
+  }
+
+  get waiters(): readonly Waiter[] {
+    return [...this.#waiters];
+  }
+
+  join(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    // One that comes during an outage starts with a time of its own.
+    if (this.#failingSince !== null) this.#armOutage();
+    if (this.#services.backend.wait !== undefined) void this.#stand(waiter);
+    else if (this.#head === null) this.#promote(waiter);
+    else this.#contended(waiter);
+  }
+
+  /** The waiter has ended. Whoever ends may have been woken, so the next in line asks. */
+  leave(waiter: Waiter): void {
+    if (!this.#waiters.delete(waiter)) return;
+    if (this.#waiters.size === 0) {
+      this.#services.calls.timers.remove(this.#outageEntry);
+      this.#head = null;
+      this.#onEmpty(this.#key);
+      return;
+    }
+    if (this.#head !== waiter) return;
+    const [next] = this.#waiters;
+    this.#head = null;
+    if (next !== undefined) this.#promote(next);
+  }
+
+  /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
+  holdEnded(): void {
+    this.#localSince ??= this.#services.calls.clock.now();
+    this.#head?.wake();
+  }
+
+  /** Whether the store was heard while the waiter waited: then a wait that ran out is a timeout, else an outage. */
+  outageFor(waiter: Waiter): AnyLockError | null {
+    if (this.#lastAnswerAt >= waiter.joinedAt || this.#services.keeper.holdsExclusively(this.#key)) return null;
+    if (this.#failingSince !== null) return this.#lastFailure;
+    if (this.#lastAnswerAt > Number.NEGATIVE_INFINITY || this.#services.backend.wait !== undefined) return null;
+    const { backend } = this.#services;
+    return new LockUnavailableError(`the ${backend.name} backend did not answer within the ${waiter.waitMs} ms of the wait`, {
+      backend: backend.name,
+      lockName: waiter.plan.name,
+    });
+  }
+
+  #promote(waiter: Waiter): void {
+    this.#head = waiter;
+    void this.#drive(waiter);
+  }
+
+  #contended(waiter: Waiter): void {
+    if (waiter.isContended) return;
+    waiter.isContended = true;
+    this.#services.onContended(waiter);
+  }
+
+  /** The first in line asks until the wait ends. Never rejects. */
+  async #drive(waiter: Waiter): Promise<void> {
+    const { keeper, calls, attempts, backend } = this.#services;
+    while (!waiter.isDone) {
+      if (keeper.holdsExclusively(this.#key)) {
+        this.#contended(waiter);
+        await waiter.pause(Number.POSITIVE_INFINITY);
+        waiter.clearWake();
+        continue;
+      }
+      if (this.#isOthersTurn()) {
+        await waiter.hold(YIELD_MS);
+        if (waiter.isDone) return;
+      }
+      const askedAt = calls.clock.now();
+      try {
+        const outcome = await waiter.watch(attempts.one(waiter.plan));
+        this.#answered();
+        if ('plan' in outcome) {
+          this.#granted(waiter, outcome);
+          return;
+        }
+        if (waiter.isDone) return;
+        await this.#afterRefusal(waiter, outcome, backend);
+      } catch (error) {
+        if (waiter.isDone) return;
+        await this.#afterFailure(waiter, error as AnyLockError, askedAt);
+      }
+    }
+  }
+
+  /** Stands in the backend's queue until the wait ends. Never rejects. */
+  async #stand(waiter: Waiter): Promise<void> {
+    const { calls, attempts } = this.#services;
+    while (!waiter.isDone) {
+      const askedAt = calls.clock.now();
+      if (waiter.plan.mode !== 'read' && this.#waiters.size > 1) this.#contended(waiter);
+      try {
+        const record = await waiter.watch(attempts.queued(waiter.plan));
+        this.#answered();
+        this.#granted(waiter, record);
+        return;
+      } catch (error) {
+        if (waiter.isDone) return;
+        await this.#afterFailure(waiter, error as AnyLockError, askedAt);
+      }
+    }
+  }
+
+  #granted(waiter: Waiter, record: HoldRecord): void {
+    // The wait ended while the grant was on its way through the event loop.
+    if (waiter.isDone) this.#services.attempts.giveBack(record);
+    else waiter.grant(record);
+    this.leave(waiter);
+  }
+
+  async #afterRefusal(waiter: Waiter, busy: Busy, backend: LockBackend): Promise<void> {
+    this.#localSince = null;
+    waiter.refusals += 1;
+    this.#contended(waiter);
+    const { clock } = this.#services.calls;
+    if (backend.subscribe === undefined) {
+      const pause = backoffMs(clock, waiter.refusals, 20, 500);
+      await waiter.pause(busy.remainingMs === null ? pause : Math.min(pause, busy.remainingMs + 2));
+      return;
+    }
+    if (!waiter.isSubscribed) {
+      // From here on a release is heard; the attempt that follows at once closes the gap before it.
+      waiter.subscription = backend.subscribe(requestFor(waiter.plan), () => {
+        waiter.wake();
+      });
+      return;
+    }
+    await waiter.pause(pollMs(clock, busy.remainingMs, waiter.refusals));
+  }
+
+  async #afterFailure(waiter: Waiter, error: AnyLockError, askedAt: number): Promise<void> {
+    const { calls } = this.#services;
+    if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable) {
+      waiter.fail(error);
+      this.leave(waiter);
+      return;
+    }
+    this.#lastFailure = error;
+    this.#failures += 1;
+    if (this.#failingSince === null) {
+      this.#failingSince = askedAt;
+      this.#armOutage();
+    }
+    await waiter.hold(backoffMs(calls.clock, this.#failures, 20, 500));
+  }
+
+  #answered(): void {
+    this.#lastAnswerAt = this.#services.calls.clock.now();
+    this.#failures = 0;
+    if (this.#failingSince === null) return;
+    this.#failingSince = null;
+    this.#services.calls.timers.remove(this.#outageEntry);
+  }
+
+  /** When the first of the waiters has seen nothing but failures for long enough. */
+  #armOutage(): void {
+    const since = this.#failingSince;
+    if (since === null) return;
+    let first = Number.POSITIVE_INFINITY;
+    for (const waiter of this.#waiters) first = Math.min(first, Math.max(since, waiter.joinedAt));
+    this.#services.calls.timers.set(this.#outageEntry, first + this.#services.unavailableAfterMs);
+  }
+
+  #endOutage(): void {
+    const since = this.#failingSince;
+    const error = this.#lastFailure;
+    if (since === null || error === null) return;
+    const now = this.#services.calls.clock.now();
+    for (const waiter of this.waiters) {
+      if (Math.max(since, waiter.joinedAt) + this.#services.unavailableAfterMs > now) continue;
+      waiter.fail(error);
+      this.leave(waiter);
+    }
+    this.#armOutage();
+  }
+
+  /** Handing over within the manager is the fastest way, and would starve other managers without an end. */
+  #isOthersTurn(): boolean {
+    if (this.#localSince === null || this.#services.calls.clock.now() - this.#localSince < LOCAL_TURN_MS) return false;
+    this.#localSince = null;
+    return true;
+  }
+}
+
+/** What a subscription is for; it holds nothing, so it has no owner. */
+function requestFor(plan: HoldPlan): HoldRequest {
+  return requestOf(plan, '', plan.ttlMs);
+}

@@ -1,0 +1,153 @@
+import type { HoldPlan } from '../lease/hold-plan.js';
+import type { HoldRecord } from '../lease/hold-record.js';
+import type { StoreCalls } from '../store/store-calls.js';
+import type { TimerEntry } from '../store/timer-queue.js';
+import type { Attempt } from './attempts.js';
+
+/** How long one `acquire` waits, and what ends it. */
+export interface WaitLimits {
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One `acquire` that may wait: settled exactly once, by a grant or by what ended the wait. */
+export class Waiter implements TimerEntry {
+  dueAt = 0;
+  heapIndex = -1;
+  readonly plan: HoldPlan;
+  readonly waitMs: number;
+  readonly joinedAt: number;
+  readonly result: Promise<HoldRecord>;
+  /** Whether it was told "busy", or found others in front of it. */
+  isContended = false;
+  isDone = false;
+  /** How many times it was told "busy". */
+  refusals = 0;
+  readonly #calls: StoreCalls;
+  readonly #signal: AbortSignal | undefined;
+  #attempt: Attempt<unknown> | null = null;
+  #subscription: { close(): void } | null = null;
+  #isWoken = false;
+  #resume: (() => void) | null = null;
+  readonly #pauseEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#continue() };
+  #resolve!: (record: HoldRecord) => void;
+  #reject!: (error: unknown) => void;
+  #onTimeout: (() => void) | null = null;
+  #onAbort: (() => void) | null = null;
+
+  constructor(plan: HoldPlan, limits: WaitLimits, calls: StoreCalls) {
+    this.plan = plan;
+    this.waitMs = limits.waitMs;
+    this.#signal = limits.signal;
+    this.#calls = calls;
+    this.joinedAt = calls.clock.now();
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Starts the limits. A wait is a pending call: it keeps the process alive. */
+  begin(onTimeout: () => void, onAbort: (reason: unknown) => void): void {
+    this.#calls.keepAlive.begin();
+    this.#onTimeout = onTimeout;
+    this.#calls.timers.set(this, this.joinedAt + this.waitMs);
+    const signal = this.#signal;
+    if (signal === undefined) return;
+    this.#onAbort = () => {
+      onAbort(signal.reason);
+    };
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  onDue(): void {
+    this.#onTimeout?.();
+  }
+
+  waitedMs(): number {
+    return Math.max(0, Math.round(this.#calls.clock.now() - this.joinedAt));
+  }
+
+  /** The attempt that ends with the wait. */
+  watch<T>(attempt: Attempt<T>): Promise<T> {
+    this.#attempt = attempt;
+    this.#isWoken = false;
+    return attempt.result;
+  }
+
+  get isSubscribed(): boolean {
+    return this.#subscription !== null;
+  }
+
+  set subscription(subscription: { close(): void }) {
+    if (this.isDone) subscription.close();
+    else this.#subscription = subscription;
+  }
+
+  /** The hold may have become possible. Kept until the next attempt, so that no wake-up is lost. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#continue();
+  }
+
+  /** What woke it has been looked at. */
+  clearWake(): void {
+    this.#isWoken = false;
+  }
+
+  /** Waits to be woken, at most so long. */
+  pause(ms: number): Promise<void> {
+    if (this.#isWoken || this.isDone) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+      this.#calls.timers.set(this.#pauseEntry, this.#calls.clock.now() + ms);
+    });
+  }
+
+  /** Waits so long whoever wakes it. */
+  hold(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+      this.#isWoken = false;
+      this.#calls.timers.set(this.#pauseEntry, this.#calls.clock.now() + ms);
+    });
+  }
+
+  grant(record: HoldRecord): void {
+    if (this.#finish()) this.#resolve(record);
+  }
+
+  /** Ends the wait. An attempt under way is ended with it, and freed. */
+  fail(error: unknown): void {
+    if (!this.#finish()) return;
+    this.#attempt?.end(error);
+    this.#reject(error);
+  }
+
+  /** Ends the wait now and tells why later; meanwhile nothing is asked for any more. */
+  failWith(error: Promise<unknown>, reason: unknown): void {
+    if (!this.#finish()) return;
+    this.#attempt?.end(reason);
+    void error.then(this.#reject, this.#reject);
+  }
+
+  #finish(): boolean {
+    if (this.isDone) return false;
+    this.isDone = true;
+    this.#calls.timers.remove(this);
+    if (this.#onAbort !== null) this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#subscription?.close();
+    this.#subscription = null;
+    this.#continue();
+    this.#calls.keepAlive.end();
+    return true;
+  }
+
+  #continue(): void {
+    const resume = this.#resume;
+    if (resume === null) return;
+    this.#resume = null;
+    this.#calls.timers.remove(this.#pauseEntry);
+    resume();
+  }
+}
