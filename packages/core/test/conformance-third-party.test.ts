@@ -1,0 +1,5 @@
+import { describeLockManager } from '@holdfast/core/conformance';
+import { describe, it } from 'vitest';
+import { mapHarness } from './third-party/map-harness.js';
+
+describeLockManager({ describe, it: it.concurrent }, mapHarness);

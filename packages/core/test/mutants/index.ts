@@ -1,0 +1,17 @@
+import { exclusionMutants } from './exclusion-mutants.js';
+import { managerMutants } from './manager-mutants.js';
+import type { Mutant } from './mutant.js';
+import { nameMutants } from './name-mutants.js';
+import { ownershipMutants } from './ownership-mutants.js';
+import { storeMutants } from './store-mutants.js';
+import { waitingMutants } from './waiting-mutants.js';
+
+/** Every way in which the memory backend, or a manager on it, is broken on purpose. */
+export const mutants: readonly Mutant[] = [
+  ...ownershipMutants,
+  ...exclusionMutants,
+  ...nameMutants,
+  ...storeMutants,
+  ...waitingMutants,
+  ...managerMutants,
+];
