@@ -24,6 +24,8 @@ export class HoldRecord implements TimerEntry {
   isRenewing = false;
   state: 'held' | 'releasing' | 'released' | 'lost' = 'held';
   lost: LockLostError | null = null;
+  /** The release found nothing to free: it had been lost, and nobody had been told. */
+  wasGone = false;
   #untilNow = 0;
   #untilWall = 0;
   #capMs: number;
@@ -32,7 +34,14 @@ export class HoldRecord implements TimerEntry {
   readonly #due: (record: HoldRecord) => void;
 
   /** @param capMs how long after the grant the hold ends whatever is heard of it: a session hold without renewal has one */
-  constructor(plan: HoldPlan, owner: string, fencingToken: FencingToken, grantedAt: Stamp, capMs: number, due: (record: HoldRecord) => void) {
+  constructor(
+    plan: HoldPlan,
+    owner: string,
+    fencingToken: FencingToken,
+    grantedAt: Stamp,
+    capMs: number,
+    due: (record: HoldRecord) => void,
+  ) {
     this.plan = plan;
     this.owner = owner;
     this.fencingToken = fencingToken;

@@ -1,6 +1,6 @@
 import type { HoldRef, LockBackend, Stamp } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
-import type { AnyLockError, LostReason } from '../errors.js';
+import type { AnyLockError, LockLostError, LostReason } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { guardMs } from '../store/guard.js';
 import { byPartition } from '../store/partitions.js';
@@ -172,6 +172,11 @@ export class Keeper {
     }
   }
 
+  /** What a loss is told with that only the release revealed. */
+  goneError(record: HoldRecord): LockLostError {
+    return lostError('taken', { lockName: record.plan.name, backend: this.#backend.name, fencingToken: record.fencingToken });
+  }
+
   #endedError(record: HoldRecord): Error {
     return lostError('released', { lockName: record.plan.name, backend: this.#backend.name, fencingToken: record.fencingToken });
   }
@@ -234,9 +239,7 @@ export class Keeper {
   /** Never rejects. A reply that comes after our own deadline for the call is used all the same. */
   async #renew(records: readonly HoldRecord[]): Promise<void> {
     const stamp = stampOf(this.#calls.clock);
-    const holds = records.map((record) =>
-      this.#renewalOf(record, record.plan.renew ? this.storeTtlMs(record.plan.ttlMs) : VERIFY_TTL_MS),
-    );
+    const holds = records.map((record) => this.#renewalOf(record, record.plan.renew ? this.storeTtlMs(record.plan.ttlMs) : VERIFY_TTL_MS));
     try {
       await this.#calls.run(
         null,

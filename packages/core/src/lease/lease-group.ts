@@ -79,7 +79,12 @@ export class HeldLeaseGroup<N extends string, F extends FencingToken> implements
   }
 
   toJSON(): Record<string, unknown> {
-    return { names: this.names, isHeld: this.isHeld, remainingMs: this.remainingMs, leases: [...this.#leases.values()].map((l) => l.toJSON()) };
+    return {
+      names: this.names,
+      isHeld: this.isHeld,
+      remainingMs: this.remainingMs,
+      leases: [...this.#leases.values()].map((l) => l.toJSON()),
+    };
   }
 
   /** The loss, if there was one: what `withAll` looks at without making signals. */

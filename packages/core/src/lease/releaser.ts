@@ -78,6 +78,7 @@ export class Releaser {
 
   #finish(record: HoldRecord, freed: boolean): void {
     record.state = 'released';
+    record.wasGone = !freed;
     // Where requests overtake each other, the waiter that asked behind the release was told "busy": ask again.
     this.#keeper.announceEnd(record);
     const { kind, name, label } = record.plan;

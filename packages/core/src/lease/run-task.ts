@@ -8,8 +8,8 @@ import type { Keeper } from './keeper.js';
  * Runs a task under a hold and frees the hold afterwards.
  *
  * The task's own error always wins, except one that is the loss, or was caused by it (`fetch` rejects with the
- * signal's reason; timers and streams wrap it). A task that finished after a loss did so without the lock: its result
- * is reported inside LOCK_LOST. A failed release replaces neither; the event `release-failed` tells it.
+ * signal's reason; timers and streams wrap it). A task that finished after a loss did so without the lock, also when
+ * only the release reveals that it was gone: its result is reported inside LOCK_LOST. A failed release replaces neither; the event `release-failed` tells it.
  */
 export async function runTask<L extends Hold, T>(
   keeper: Keeper,
@@ -25,8 +25,12 @@ export async function runTask<L extends Hold, T>(
   }
   // The clock, not the timer, says whether the task ended in time.
   for (const record of records) keeper.check(record);
-  const lost = records.find((record) => record.lost !== null)?.lost ?? null;
+  let lost = records.find((record) => record.lost !== null)?.lost ?? null;
   await lease[Symbol.asyncDispose]();
+  if (lost === null) {
+    const gone = records.find((record) => record.wasGone);
+    if (gone !== undefined) lost = keeper.goneError(gone);
+  }
   if (lost !== null && (outcome.status === 'fulfilled' || isCausedBy(outcome.reason, lost))) throw withOutcome(lost, outcome);
   if (outcome.status === 'rejected') throw outcome.reason;
   return outcome.value;
