@@ -59,23 +59,26 @@ export class Closer<F extends FencingToken> {
     );
   }
 
-  #pause(ms: number): Promise<void> {
-    const { timers, keepAlive, calls } = this.#core;
-    keepAlive.begin();
-    return new Promise((resolve) => {
-      const entry: TimerEntry = {
-        dueAt: 0,
-        heapIndex: -1,
-        onDue: () => {
-          keepAlive.end();
-          resolve();
-        },
-      };
-      timers.set(entry, calls.clock.now() + ms);
-    });
+  async #pause(ms: number): Promise<void> {
+    await this.#atMost(ms, new Promise<void>(() => {}));
   }
 
+  /** Waits for the work, but not longer; keeps the process alive meanwhile, and not a moment after. */
   #atMost(ms: number, work: Promise<void>): Promise<void> {
-    return Promise.race([work, this.#pause(ms)]);
+    const { timers, keepAlive, calls } = this.#core;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        if (isDone) return;
+        isDone = true;
+        timers.remove(entry);
+        keepAlive.end();
+        resolve();
+      };
+      let isDone = false;
+      const entry: TimerEntry = { dueAt: 0, heapIndex: -1, onDue: done };
+      keepAlive.begin();
+      timers.set(entry, calls.clock.now() + ms);
+      void work.then(done, done);
+    });
   }
 }
