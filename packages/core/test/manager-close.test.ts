@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import { createWorld, expectNothingLeft, outcomeOf, rejection, waitings } from './manager-world.js';
+
+describe.each(waitings)('close with $waiting', ({ fair }) => {
+  it('rejects those who wait, and refuses new calls', async () => {
+    const world = createWorld({ fair });
+    const { clock, manager, peer, events } = world;
+    await peer.acquire('x');
+    const waiting = [outcomeOf(manager.acquire('x')), outcomeOf(manager.acquire('x')), outcomeOf(manager.acquireAll(['a', 'x']))];
+    await clock.advance(100);
+    const closed = outcomeOf(manager.close());
+    await clock.settle();
+    expect(waiting.map(({ code }) => code)).toEqual(['LOCK_CLOSED', 'LOCK_CLOSED', 'LOCK_CLOSED']);
+    expect(closed.status).toBe('fulfilled');
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => manager.acquire('x'),
+      () => manager.tryAcquire('x'),
+      () => manager.withLock('x', () => 5),
+      () => manager.tryAcquireEach(['x']),
+      () => manager.inspect('x'),
+      () => manager.forceRelease('x'),
+      () => manager.semaphore('x', { permits: 1 }).acquire(),
+      () => manager.readWriteLock('x').read.tryAcquire(),
+      async () => manager.marks?.has('x'),
+    ];
+    for (const call of calls) expect((await rejection(call())).code).toBe('LOCK_CLOSED');
+    expect(await manager.checkHealth()).toMatchObject({ ok: false, error: { code: 'LOCK_CLOSED' } });
+    expect(events.filter(({ type }) => type === 'not-granted').every((event) => 'outcome' in event && event.outcome === 'closed')).toBe(
+      true,
+    );
+    await expectNothingLeft(world);
+  });
+
+  it('aborts the signal of what is still held before the store frees it', async () => {
+    const world = createWorld({ fair });
+    const { clock, manager, peer, isHeld } = world;
+    const lease = await manager.acquire('x');
+    const next = outcomeOf(peer.acquire('x'));
+    await clock.settle();
+    let wasHeldAtAbort = Promise.resolve(false);
+    lease.signal.addEventListener('abort', () => {
+      wasHeldAtAbort = isHeld();
+    });
+    await manager.close();
+    expect(await wasHeldAtAbort).toBe(true);
+    expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST', reason: 'closed' });
+    expect([lease.isHeld, await lease.release()]).toEqual([false, false]);
+    await clock.settle();
+    expect(next.value?.isHeld).toBe(true);
+    await expectNothingLeft(world);
+  });
+
+  it('gives holders the time to finish', async () => {
+    const world = createWorld({ fair, ttlMs: 3_000 });
+    const { clock, manager } = world;
+    const [early, late] = [await manager.acquire('early'), await manager.acquire('late')];
+    const closed = outcomeOf(manager.close({ drainMs: 10_000 }));
+    await clock.advance(5_000);
+    // Renewed all the while.
+    expect([early.isHeld, late.isHeld, closed.status]).toEqual([true, true, 'pending']);
+    expect(await early.release()).toBe(true);
+    await clock.advance(4_999);
+    expect([late.isHeld, closed.status]).toEqual([true, 'pending']);
+    await clock.advance(1);
+    expect(late.signal.reason).toMatchObject({ reason: 'closed' });
+    expect([early.signal.aborted, closed.status]).toEqual([false, 'fulfilled']);
+    await expectNothingLeft(world);
+  });
+
+  it('ends as soon as the last holder has finished', async () => {
+    const { clock, manager } = createWorld({ fair });
+    const lease = await manager.acquire('x');
+    const closed = outcomeOf(manager.close({ drainMs: 60_000 }));
+    await clock.advance(1_000);
+    await lease.release();
+    await clock.settle();
+    expect(closed.status).toBe('fulfilled');
+  });
+
+  it('is idempotent, and one promise for all who call it', async () => {
+    const { clock, manager } = createWorld({ fair });
+    await manager.acquire('x');
+    const closed = [outcomeOf(manager.close({ drainMs: 1_000 })), outcomeOf(manager.close({ drainMs: 1_000 }))];
+    await clock.advance(999);
+    expect(closed.map(({ status }) => status)).toEqual(['pending', 'pending']);
+    await clock.advance(1);
+    expect(closed.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    await manager.close();
+    await manager[Symbol.asyncDispose]();
+  });
+
+  it('ends though the store is silent', async () => {
+    const world = createWorld({ fair });
+    const { clock, store, manager } = world;
+    const lease = await manager.acquire('x');
+    outcomeOf(manager.acquire('x'));
+    await clock.settle();
+    store.disconnect({ silent: true });
+    const closed = outcomeOf(manager.close());
+    await clock.settle();
+    expect(lease.signal.aborted).toBe(true);
+    await clock.advance(10_000);
+    expect(closed.status).toBe('fulfilled');
+    await clock.advance(40_000);
+    await expectNothingLeft(world);
+  });
+
+  it('frees what is granted while it closes', async () => {
+    const world = createWorld({ fair });
+    const { clock, store, manager, isHeld } = world;
+    const stalled = store.stallNext({ name: 'x' }, { at: 'reply' });
+    const acquired = outcomeOf(manager.acquire('x'));
+    await stalled.reached;
+    const closed = outcomeOf(manager.close());
+    await clock.settle();
+    expect(acquired.code).toBe('LOCK_CLOSED');
+    stalled.resume();
+    await clock.advance(5_000);
+    expect([closed.status, await isHeld()]).toEqual(['fulfilled', false]);
+    await expectNothingLeft(world);
+  });
+});

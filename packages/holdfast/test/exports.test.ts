@@ -1,0 +1,28 @@
+import * as core from '@holdfast/core';
+import * as coreConformance from '@holdfast/core/conformance';
+import * as coreMemory from '@holdfast/core/memory';
+import * as coreTesting from '@holdfast/core/testing';
+import * as redisBackend from '@holdfast/redis';
+import * as holdfast from 'holdfast';
+import * as conformance from 'holdfast/conformance';
+import * as memory from 'holdfast/memory';
+import * as redis from 'holdfast/redis';
+import * as testing from 'holdfast/testing';
+import { describe, expect, it } from 'vitest';
+
+describe('holdfast', () => {
+  it('is core’s root, connect and redactUrl', () => {
+    expect(Object.keys(holdfast).sort()).toEqual([...Object.keys(core), 'connect', 'redactUrl'].sort());
+    expect(holdfast.LockError).toBe(core.LockError);
+  });
+
+  it.each([
+    ['memory', memory, coreMemory],
+    ['testing', testing, coreTesting],
+    ['conformance', conformance, coreConformance],
+    ['redis', redis, redisBackend],
+  ] as const)('has %s as it is', (_, ours, theirs) => {
+    expect(Object.keys(theirs).length).toBeGreaterThan(0);
+    expect(ours).toMatchObject(theirs);
+  });
+});
