@@ -1,0 +1,27 @@
+import { describeLockManager } from '@holdfast/core/conformance';
+import { type RedisCluster, startRedisCluster } from '@holdfast/test/servers';
+import { Cluster } from 'ioredis';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { gatedHarness, warmUp } from './conformance-harness.js';
+
+let cluster: RedisCluster;
+let admin: Cluster;
+
+beforeAll(async () => {
+  cluster = await startRedisCluster();
+  admin = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })));
+});
+afterAll(async () => {
+  admin.disconnect();
+  await cluster.close();
+});
+
+async function findKeys(pattern: string): Promise<readonly string[]> {
+  return (await Promise.all(admin.nodes('master').map((node) => node.keys(pattern)))).flat();
+}
+
+const harness = gatedHarness('Redis Cluster', () => ({ url: cluster.url }), findKeys);
+
+beforeAll(() => warmUp(harness));
+
+describeLockManager({ describe, it: it.concurrent }, harness);

@@ -1,0 +1,17 @@
+import { describeLockManager } from '@holdfast/core/conformance';
+import { beforeAll, describe, it } from 'vitest';
+import { warmUp, wiredHarness } from './conformance-harness.js';
+import { useRedis } from './redis-harness.js';
+
+const redis = useRedis();
+
+const harness = wiredHarness(
+  'Redis with a fair queue',
+  () => redis.server,
+  (pattern) => redis.admin.keys(pattern),
+  { fair: true },
+);
+
+beforeAll(() => warmUp(harness));
+
+describeLockManager({ describe, it: it.concurrent }, harness);
