@@ -34,6 +34,7 @@ export class Keeper {
   readonly #onDue = (record: HoldRecord): void => {
     this.#due(record);
   };
+  #whenChanged: (() => void)[] = [];
   #onEnd: (record: HoldRecord) => void = () => {};
 
   constructor(backend: LockBackend, calls: StoreCalls, events: EventSource, undoer: Undoer) {
@@ -50,6 +51,13 @@ export class Keeper {
   /** Calls `listener` when a hold ends, however it ends: the queue of this manager's own waiters moves on. */
   onEnd(listener: (record: HoldRecord) => void): void {
     this.#onEnd = listener;
+  }
+
+  /** Resolves when the next hold has ended. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenChanged.push(resolve);
+    });
   }
 
   get size(): number {
@@ -193,6 +201,7 @@ export class Keeper {
   #forget(record: HoldRecord): void {
     this.#calls.timers.remove(record);
     this.#records.delete(record.owner);
+    if (this.#whenChanged.length > 0) for (const resolve of this.#whenChanged.splice(0)) resolve();
     const key = keyOf(record.plan);
     if (this.#exclusive.get(key) === record) this.#exclusive.delete(key);
   }

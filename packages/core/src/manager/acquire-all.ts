@@ -63,7 +63,7 @@ async function takePrefix<F extends FencingToken>(
 ): Promise<readonly HoldRecord[]> {
   // One name is better asked for by a wait: it stands in line.
   if (plans.length < 2) return [];
-  const outcomes = await core.acquirer.tryMany(plans, signal);
+  const outcomes = await core.acquirer.tryMany(plans, signal, { tellsBusy: false });
   const firstBusy = outcomes.indexOf(null);
   if (firstBusy < 0) return outcomes.filter((outcome) => outcome !== null);
   const behind = outcomes.slice(firstBusy).filter((outcome) => outcome !== null);

@@ -13,7 +13,9 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const { backend, calls, keeper, undoer } = core;
   const startedAt = calls.clock.now();
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
-  const { plan } = { plan: { ...core.defaults, kind: 'lock', name: `holdfast:health:${newOwnerToken()}`, mode: 'exclusive', permits: 1, limit: 1 } as const };
+  const { plan } = {
+    plan: { ...core.defaults, kind: 'lock', name: `holdfast:health:${newOwnerToken()}`, mode: 'exclusive', permits: 1, limit: 1 } as const,
+  };
   const owner = newOwnerToken();
   const request = requestOf(plan, owner, keeper.storeTtlMs(HEALTH_TTL_MS));
   const ref = refOf(plan, owner);
@@ -27,10 +29,12 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
       throw taken.reason;
     }
     const left = Math.max(1, Math.ceil(timeoutMs - latencyMs()));
-    const freed = await calls.run(null, (call) => backend.release([ref], call), left).catch((error: unknown) => {
-      undoer.add(ref, () => true, request.ttlMs);
-      throw error;
-    });
+    const freed = await calls
+      .run(null, (call) => backend.release([ref], call), left)
+      .catch((error: unknown) => {
+        undoer.add(ref, () => true, request.ttlMs);
+        throw error;
+      });
     await checked;
     if (taken.value[0]?.granted !== true || freed[0] !== true) {
       throw new LockUnavailableError('a lock that nobody else knows could not be taken and freed', { backend: backend.name });

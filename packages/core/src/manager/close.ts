@@ -4,6 +4,7 @@ import { refOf } from '../lease/hold-plan.js';
 import { byPartition } from '../store/partitions.js';
 import type { ManagerCore } from './manager-core.js';
 
+/** How soon a later call with a shorter drain is noticed. */
 const OPEN_CHECK_MS = 20;
 
 /** Ends a manager: open -> draining -> closed. Every call answers the same; a later, shorter drain cuts an earlier one short. */
@@ -27,7 +28,7 @@ export class Closer<F extends FencingToken> {
     this.#core.isClosing = true;
     acquirer.close();
     while (keeper.size > 0 && calls.clock.now() < this.#drainUntil) {
-      await this.#pause(Math.min(OPEN_CHECK_MS, this.#drainUntil - calls.clock.now()));
+      await this.#atMost(Math.min(OPEN_CHECK_MS, this.#drainUntil - calls.clock.now()), keeper.changed());
     }
     await this.#freeAll();
     // What an aborted attempt may have left; a store that is out of reach does not keep us.
@@ -57,10 +58,6 @@ export class Closer<F extends FencingToken> {
         }
       }),
     );
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await this.#atMost(ms, new Promise<void>(() => {}));
   }
 
   /** Waits for the work, but not longer; keeps the process alive meanwhile, and not a moment after. */

@@ -3,12 +3,17 @@ import type { LockState } from '../contract/state.js';
 import { type ManagerCore, withStateJSON } from './manager-core.js';
 
 /** Lists what is held, each step under the deadline of one command. */
-export async function* listStates<F extends FencingToken>(core: ManagerCore<F>, prefix: string): AsyncGenerator<LockState, void, undefined> {
+export async function* listStates<F extends FencingToken>(
+  core: ManagerCore<F>,
+  prefix: string,
+): AsyncGenerator<LockState, void, undefined> {
   core.assertOpen();
   const { backend, calls } = core;
   if (backend.list === undefined || !backend.capabilities.list) throw core.unsupported('list', 'way to list what is held');
   const end = new AbortController();
-  const states = backend.list(prefix, { timeoutMs: calls.commandTimeoutMs, signal: end.signal, clock: calls.clock })[Symbol.asyncIterator]();
+  const states = backend
+    .list(prefix, { timeoutMs: calls.commandTimeoutMs, signal: end.signal, clock: calls.clock })
+    [Symbol.asyncIterator]();
   try {
     for (;;) {
       core.assertOpen();

@@ -11,7 +11,10 @@ import { checkTask } from './resolve-options.js';
 export type TaskArguments<O, L, T> = readonly [task: Task<L, T>] | readonly [options: O, task: Task<L, T>];
 
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT when there is no task */
-export function splitTask<O, L, T>(where: string, args: TaskArguments<O, L, T>): { readonly options: O | undefined; readonly task: Task<L, T> } {
+export function splitTask<O, L, T>(
+  where: string,
+  args: TaskArguments<O, L, T>,
+): { readonly options: O | undefined; readonly task: Task<L, T> } {
   const [first, second] = args;
   const [options, task] = typeof first === 'function' ? [undefined, first as Task<L, T>] : [first as O, second];
   checkTask(where, task);

@@ -56,7 +56,11 @@ export class ManagerCore<F extends FencingToken> {
   }
 
   /** Resolves the options of one call; checked before any I/O. */
-  plan(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): { readonly plan: HoldPlan; readonly options: ResolvedLeaseOptions } {
+  plan(
+    where: string,
+    target: Target,
+    options: (AcquireOptions & PermitCount) | undefined,
+  ): { readonly plan: HoldPlan; readonly options: ResolvedLeaseOptions } {
     const resolved = resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? target.limit : null);
     this.assertOpen(target.name);
     const { ttlMs, renew, maxHoldMs, label } = resolved;
@@ -102,7 +106,11 @@ export class ManagerCore<F extends FencingToken> {
   }
 
   unsupported(capability: keyof LockBackend['capabilities'], what: string, lockName: string | null = null): LockUnsupportedError {
-    return new LockUnsupportedError(`the ${this.backend.name} backend has no ${what}`, { backend: this.backend.name, capability, lockName });
+    return new LockUnsupportedError(`the ${this.backend.name} backend has no ${what}`, {
+      backend: this.backend.name,
+      capability,
+      lockName,
+    });
   }
 }
 

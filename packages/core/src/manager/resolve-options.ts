@@ -111,9 +111,12 @@ export function checkTask(where: string, task: unknown): void {
 /** Names without duplicates in code-unit order, so that no two callers take them in opposite orders. */
 export function sortedNames<N extends string>(where: string, names: Names<N>): readonly N[] {
   if (!Array.isArray(names) && !(names instanceof Set)) {
-    throw new LockArgumentError(`${where}: names is ${typeof names === 'string' ? 'a string' : 'no list'}; it must be an array or a Set of names`, {
-      option: 'names',
-    });
+    throw new LockArgumentError(
+      `${where}: names is ${typeof names === 'string' ? 'a string' : 'no list'}; it must be an array or a Set of names`,
+      {
+        option: 'names',
+      },
+    );
   }
   const unique = [...new Set<N>(names as Iterable<N>)];
   for (const name of unique) checkName(where, name, 'names');
@@ -133,7 +136,9 @@ export function checkBackend(backend: LockBackend): void {
     );
   }
   if (ownedBackends.has(backend)) {
-    throw new LockArgumentError('createLockManager: this backend has a manager already; make one backend for each manager', { option: 'backend' });
+    throw new LockArgumentError('createLockManager: this backend has a manager already; make one backend for each manager', {
+      option: 'backend',
+    });
   }
   ownedBackends.add(backend);
 }

@@ -17,7 +17,11 @@ export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
     this.name = name;
     this.permits = permits;
     this.#core = core;
-    this.#taker = new HoldTaker(core, { kind: 'semaphore', name, mode: 'permits', limit: permits }, (record) => new HeldPermitLease(record, core));
+    this.#taker = new HoldTaker(
+      core,
+      { kind: 'semaphore', name, mode: 'permits', limit: permits },
+      (record) => new HeldPermitLease(record, core),
+    );
   }
 
   async acquire(options?: AcquireOptions & PermitCount): Promise<PermitLease> {

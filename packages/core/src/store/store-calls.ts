@@ -126,12 +126,7 @@ export class StoreCalls {
    *
    * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
    */
-  start<T>(
-    lockName: string | null,
-    timeoutMs: number,
-    invoke: (call: CallContext) => Promise<T>,
-    deadlineMs = timeoutMs,
-  ): StoreCall<T> {
+  start<T>(lockName: string | null, timeoutMs: number, invoke: (call: CallContext) => Promise<T>, deadlineMs = timeoutMs): StoreCall<T> {
     return new StoreCall<T>(this, lockName, timeoutMs).start(this, invoke, deadlineMs);
   }
 

@@ -1,5 +1,5 @@
 import type { HolderState } from '../contract/state.js';
-import { isLockError, LockClosedError, LockTimeoutError } from '../errors.js';
+import { isLockError, LockClosedError, LockTimeoutError, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { type HoldPlan, keyOf } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
@@ -66,8 +66,12 @@ export class Acquirer {
     return record;
   }
 
-  /** Asks once for several in one call. Rejects, holding nothing, when any answer is unknown. */
-  async tryMany(plans: readonly HoldPlan[], signal: AbortSignal | undefined): Promise<readonly (HoldRecord | null)[]> {
+  /** Asks once for several in one call. Rejects, holding nothing, when any answer is unknown. Busy is not told where a wait follows. */
+  async tryMany(
+    plans: readonly HoldPlan[],
+    signal: AbortSignal | undefined,
+    { tellsBusy = true }: { readonly tellsBusy?: boolean } = {},
+  ): Promise<readonly (HoldRecord | null)[]> {
     signal?.throwIfAborted();
     if (plans.length === 0) return [];
     const startedAt = this.#services.calls.clock.now();
@@ -90,7 +94,7 @@ export class Acquirer {
           return outcome;
         }
         const plan = plans[index];
-        if (plan !== undefined) this.#announceRefusal(plan, waitedMs(), 'busy');
+        if (plan !== undefined && tellsBusy) this.#announceRefusal(plan, waitedMs(), 'busy');
         return null;
       });
     } catch (error) {
@@ -129,9 +133,11 @@ export class Acquirer {
   }
 
   async #acquireOnce(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
-    const record = await this.tryOne(plan, limits.signal);
+    const [record = null] = await this.tryMany([plan], limits.signal, { tellsBusy: false });
     if (record !== null) return record;
-    throw this.#timeoutError(plan, limits.waitMs, 0, (await this.holdersOf(plan)) ?? []);
+    const error = this.#timeoutError(plan, limits.waitMs, 0, (await this.holdersOf(plan)) ?? []);
+    this.#announceRefusal(plan, 0, 'timeout', error);
+    throw error;
   }
 
   #timeOut(queue: NameQueue, waiter: Waiter): void {
@@ -140,7 +146,15 @@ export class Acquirer {
       waiter.fail(outage);
     } else {
       const waitedMs = waiter.waitedMs();
-      const error = this.holdersOf(waiter.plan).then((holders) => this.#timeoutError(waiter.plan, waiter.waitMs, waitedMs, holders ?? []));
+      const heard = queue.wasHeard(waiter);
+      const error = this.holdersOf(waiter.plan).then((holders) =>
+        holders === null && !heard
+          ? new LockUnavailableError(`the store did not answer within the ${waiter.waitMs} ms of the wait`, {
+              backend: this.#services.backend.name,
+              lockName: waiter.plan.name,
+            })
+          : this.#timeoutError(waiter.plan, waiter.waitMs, waitedMs, holders ?? []),
+      );
       waiter.failWith(error, new LockTimeoutError('the wait ran out', { waitedMs }));
     }
     queue.leave(waiter);

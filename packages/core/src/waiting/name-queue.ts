@@ -13,6 +13,9 @@ const LOCAL_TURN_MS = 100;
 /** ... which is this long. */
 const YIELD_MS = 2;
 
+/** A place in the store's own queue that is not granted within this is a wait. */
+const QUEUED_IS_WAITING_MS = 5;
+
 /** What the queues of one manager share. */
 export interface QueueServices {
   readonly backend: LockBackend;
@@ -40,6 +43,8 @@ export class NameQueue {
   #failures = 0;
   #lastFailure: AnyLockError | null = null;
   #localSince: number | null = null;
+  #isProbing = false;
+  readonly #probeEntry = { dueAt: 0, heapIndex: -1, onDue: () => void this.#probe() };
   readonly #outageEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#endOutage() };
 
   constructor(key: string, services: QueueServices, onEmpty: (key: string) => void) {
@@ -56,8 +61,11 @@ export class NameQueue {
     this.#waiters.add(waiter);
     // One that comes during an outage starts with a time of its own.
     if (this.#failingSince !== null) this.#armOutage();
-    if (this.#services.backend.wait !== undefined) void this.#stand(waiter);
-    else if (this.#head === null) this.#promote(waiter);
+    if (this.#services.backend.wait !== undefined) {
+      // Early enough that a short wait can tell whether the store is there at all.
+      this.#planProbe(waiter.waitMs / 2);
+      void this.#stand(waiter);
+    } else if (this.#head === null) this.#promote(waiter);
     else this.#contended(waiter);
   }
 
@@ -66,6 +74,7 @@ export class NameQueue {
     if (!this.#waiters.delete(waiter)) return;
     if (this.#waiters.size === 0) {
       this.#services.calls.timers.remove(this.#outageEntry);
+      this.#services.calls.timers.remove(this.#probeEntry);
       this.#head = null;
       this.#onEmpty(this.#key);
       return;
@@ -82,11 +91,17 @@ export class NameQueue {
     this.#head?.wake();
   }
 
+  /** Whether anything of the store or of this manager's own hold was heard while the waiter waited. */
+  wasHeard(waiter: Waiter): boolean {
+    const { keeper, backend } = this.#services;
+    return backend.wait === undefined || this.#lastAnswerAt >= waiter.joinedAt || keeper.holdsExclusively(this.#key);
+  }
+
   /** Whether the store was heard while the waiter waited: then a wait that ran out is a timeout, else an outage. */
   outageFor(waiter: Waiter): AnyLockError | null {
     if (this.#lastAnswerAt >= waiter.joinedAt || this.#services.keeper.holdsExclusively(this.#key)) return null;
     if (this.#failingSince !== null) return this.#lastFailure;
-    if (this.#lastAnswerAt > Number.NEGATIVE_INFINITY || this.#services.backend.wait !== undefined) return null;
+    if (this.#lastAnswerAt > Number.NEGATIVE_INFINITY || (this.#services.backend.wait !== undefined && !this.#isProbing)) return null;
     const { backend } = this.#services;
     return new LockUnavailableError(`the ${backend.name} backend did not answer within the ${waiter.waitMs} ms of the wait`, {
       backend: backend.name,
@@ -141,9 +156,13 @@ export class NameQueue {
     const { calls, attempts } = this.#services;
     while (!waiter.isDone) {
       const askedAt = calls.clock.now();
-      if (waiter.plan.mode !== 'read' && this.#waiters.size > 1) this.#contended(waiter);
       try {
-        const record = await waiter.watch(attempts.queued(waiter.plan));
+        const attempt = waiter.watch(attempts.queued(waiter.plan));
+        // A queue tells nothing until the grant: what is not granted soon is waiting.
+        void waiter.pause(QUEUED_IS_WAITING_MS).then(() => {
+          if (!waiter.isDone) this.#contended(waiter);
+        });
+        const record = await attempt;
         this.#answered();
         this.#granted(waiter, record);
         return;
@@ -195,6 +214,33 @@ export class NameQueue {
       this.#armOutage();
     }
     await waiter.hold(backoffMs(calls.clock, this.#failures, 20, 500));
+  }
+
+  #planProbe(withinMs: number): void {
+    const { calls } = this.#services;
+    const at = calls.clock.now() + Math.min(withinMs, calls.commandTimeoutMs);
+    if (this.#isProbing || (this.#probeEntry.heapIndex >= 0 && this.#probeEntry.dueAt <= at)) return;
+    calls.timers.set(this.#probeEntry, at);
+  }
+
+  /** A place in a queue says nothing while it waits: one look a name and command time tells a long wait from a dead store. */
+  async #probe(): Promise<void> {
+    const { calls, backend } = this.#services;
+    const [waiter] = this.#waiters;
+    if (waiter === undefined) return;
+    const { name, kind } = waiter.plan;
+    const since = this.#lastAnswerAt === Number.NEGATIVE_INFINITY ? waiter.joinedAt : calls.clock.now();
+    this.#isProbing = true;
+    try {
+      await calls.run(name, (call) => backend.inspect(name, kind, call));
+      this.#answered();
+    } catch (error) {
+      this.#lastFailure = error as AnyLockError;
+      this.#failingSince ??= since;
+      this.#armOutage();
+    }
+    this.#isProbing = false;
+    if (this.#waiters.size > 0) this.#planProbe(calls.commandTimeoutMs);
   }
 
   #answered(): void {

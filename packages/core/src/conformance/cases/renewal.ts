@@ -9,8 +9,8 @@ export const renewalCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const other = await peer();
       const long = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
-      const short = await manager.acquire(name(), { ttlMs: 1_000, waitMs: SOON_MS });
-      await delay(1_300);
+      const short = await manager.acquire(name(), { ttlMs: 1_500, waitMs: SOON_MS });
+      await delay(1_900);
       for (const lease of [long, short]) {
         assert.equal(lease.isHeld, true);
         await isBusy(other, lease.name);
@@ -91,9 +91,9 @@ export const renewalCases: readonly ConformanceCase[] = [
     title: 'a renewal whose reply is lost does not lose the lease',
     faults: ['loseNextReply'],
     async run({ manager, peer, faults, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: 1_000, waitMs: SOON_MS });
+      const lease = await manager.acquire(name(), { ttlMs: 1_500, waitMs: SOON_MS });
       await faults.loseNextReply();
-      await delay(1_300);
+      await delay(1_900);
       assert.equal(lease.isHeld, true);
       await isBusy(await peer(), lease.name);
       assert.equal(await lease.release(), true);

@@ -6,6 +6,7 @@ import { memoryHarness } from './conformance-memory-harness.js';
 const sideBySide = { describe, it: it.concurrent };
 
 describeLockManager(sideBySide, memoryHarness({ name: 'the memory backend with a fair queue', fair: true, faultsBy: 'store' }));
-describeLockManager(sideBySide, memoryHarness({ name: 'the memory backend with a plain queue', fair: false, faultsBy: 'store' }));
-describeLockManager(sideBySide, memoryHarness({ name: 'the memory backend behind injected faults, fair', fair: true, faultsBy: 'gate' }));
-describeLockManager(sideBySide, memoryHarness({ name: 'the memory backend behind injected faults, plain', fair: false, faultsBy: 'gate' }));
+describeLockManager(
+  sideBySide,
+  memoryHarness({ name: 'the memory backend with a fair queue, behind a gate', fair: true, faultsBy: 'gate' }),
+);
