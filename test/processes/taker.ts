@@ -1,0 +1,32 @@
+import { type ScriptProcess, spawnScript } from '@holdfast/test/servers';
+import type { Answers, Orders, OrderTo, Reply } from './lock-taker.js';
+
+/** The test's side of one process that takes locks. */
+export class Taker {
+  readonly process: ScriptProcess<Reply>;
+  #lastId = 0;
+
+  constructor(url: string, name: string, mode: string) {
+    this.process = spawnScript<Reply>(new URL('./lock-taker.ts', import.meta.url), [url, name, mode]);
+  }
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  /** Tells without waiting for the answer: for orders that wait themselves, or that it will find when it goes on. */
+  tell<T extends keyof Orders>(order: OrderTo<T>): () => Promise<Answers[T]> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.process.send({ id, order });
+    return async () => {
+      const reply = await this.process.next((message) => message.id === id, 20_000);
+      if (reply.error !== undefined) throw new Error(`the process that was told to ${order.to} failed: ${reply.error}`);
+      return reply.answer as Answers[T];
+    };
+  }
+
+  ask<T extends keyof Orders>(order: OrderTo<T>): Promise<Answers[T]> {
+    return this.tell(order)();
+  }
+}
