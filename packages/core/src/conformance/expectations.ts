@@ -25,6 +25,14 @@ export function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/**
+ * A turn of the event loop. A backend in memory answers in microtasks, and a long case on it would keep the timers of
+ * those that run beside it waiting.
+ */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** The promise, or a failure naming `what` when it has not settled in `ms`. */
 export async function within<T>(what: string, promise: PromiseLike<T>, ms = SOON_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isLockError } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { describe, granted, isFree, rejectsWith } from '../expectations.js';
+import { breathe, describe, granted, isFree, rejectsWith } from '../expectations.js';
 
 // What a caller without types may pass.
 type Untyped = (...args: unknown[]) => unknown;
@@ -42,6 +42,7 @@ export const argumentCases: readonly ConformanceCase[] = [
     title: 'what is not a name is refused by every method that takes one',
     async run({ manager }) {
       for (const name of BAD_NAMES) {
+        await breathe();
         for (const method of ['acquire', 'tryAcquire', 'inspect', 'forceRelease'] as const) {
           await refused(() => untyped(manager, method)(name), `${method}(${String(name)})`);
         }
@@ -74,6 +75,7 @@ export const argumentCases: readonly ConformanceCase[] = [
       const lock = name();
       for (const [option, values] of BAD_LEASE_OPTIONS) {
         for (const value of values) {
+          await breathe();
           const options = { [option]: value };
           const calls: readonly (readonly [string, () => unknown])[] = [
             ['acquire', () => untyped(manager, 'acquire')(lock, options)],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Lease, LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { granted, isBusy, LONG_TTL_MS, SOON_MS } from '../expectations.js';
+import { breathe, granted, isBusy, LONG_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** What stands behind a random base: endings that some store, path, pattern, shell or normaliser would fold together. */
 const ENDINGS: readonly string[] = [
@@ -171,12 +171,14 @@ export const nameCases: readonly ConformanceCase[] = [
       const other = await peer();
       const of = (client: LockManager, ending: string) => client.semaphore(base + ending, { permits: 1 });
       const leases = await Promise.all(ENDINGS.map((ending) => of(manager, ending).acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS })));
+      await breathe();
       const attempts = await Promise.all(ENDINGS.map((ending) => of(other, ending).tryAcquire()));
       assert.deepEqual(
         attempts,
         ENDINGS.map(() => null),
       );
-      for (const lease of leases) assert.equal(await lease.release(), true);
+      await breathe();
+      assert.ok((await Promise.all(leases.map((lease) => lease.release()))).every((freed) => freed));
     },
   }),
 
@@ -188,12 +190,14 @@ export const nameCases: readonly ConformanceCase[] = [
       const other = await peer();
       const of = (client: LockManager, ending: string) => client.readWriteLock(base + ending);
       const leases = await Promise.all(ENDINGS.map((ending) => of(manager, ending).write.acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS })));
+      await breathe();
       const attempts = await Promise.all(ENDINGS.map((ending) => of(other, ending).read.tryAcquire()));
       assert.deepEqual(
         attempts,
         ENDINGS.map(() => null),
       );
-      for (const lease of leases) assert.equal(await lease.release(), true);
+      await breathe();
+      assert.ok((await Promise.all(leases.map((lease) => lease.release()))).every((freed) => freed));
     },
   }),
 
@@ -213,11 +217,13 @@ export const nameCases: readonly ConformanceCase[] = [
 async function holdAll(manager: LockManager, other: LockManager, names: readonly string[]): Promise<void> {
   const leases: Lease[] = [];
   for (const name of names) {
+    await breathe();
     const lease = granted(await manager.tryAcquire(name, { ttlMs: LONG_TTL_MS }), `${JSON.stringify(name)} is another name's alias`);
     assert.equal(lease.name, name);
     leases.push(lease);
   }
   for (const [index, name] of names.entries()) {
+    await breathe();
     await isBusy(other, name);
     const state = await other.inspect(name);
     assert.equal(state.name, name);
