@@ -52,8 +52,9 @@ function publish(target: Channel, event: LockEvent): void {
     target.publish(event);
     return;
   }
-  for (const subscriber of [...subscribers] as unknown[]) {
-    if (typeof subscriber === 'function') tell((e) => subscriber(e, target.name) as unknown, event);
+  // A copy: an observer may unsubscribe while it is told.
+  for (const subscriber of (subscribers as readonly unknown[]).slice()) {
+    if (isSubscriber(subscriber)) tell((e) => subscriber(e, target.name), event);
   }
 }
 
@@ -68,4 +69,8 @@ function tell(observer: (event: LockEvent) => unknown, event: LockEvent): void {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function isSubscriber(value: unknown): value is (event: LockEvent, channel: string | symbol) => unknown {
+  return typeof value === 'function';
 }

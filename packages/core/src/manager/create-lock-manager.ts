@@ -59,7 +59,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     const { options, task } = splitTask<AcquireOptions, LeaseGroup<N, F>, T>('withAll', args);
     const group: HeldLeaseGroup<N, F> = await acquireAll(this.#core, 'withAll', names, options);
     const records = [...group].map((lease) => HeldLease.recordOf(lease as HeldLease<F>));
-    return await runTask<LeaseGroup<N, F>, T>(this.#core.keeper, group, records, task as Task<LeaseGroup<N, F>, T>);
+    return await runTask<LeaseGroup<N, F>, T>(this.#core.keeper, group, records, task);
   }
 
   async tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>> {

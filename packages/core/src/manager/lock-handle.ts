@@ -16,7 +16,7 @@ export function splitTask<O, L, T>(
   args: TaskArguments<O, L, T>,
 ): { readonly options: O | undefined; readonly task: Task<L, T> } {
   const [first, second] = args;
-  const [options, task] = typeof first === 'function' ? [undefined, first as Task<L, T>] : [first as O, second];
+  const [options, task] = typeof first === 'function' ? [undefined, first as Task<L, T>] : [first, second];
   checkTask(where, task);
   return { options, task: task as Task<L, T> };
 }

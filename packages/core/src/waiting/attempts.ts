@@ -122,7 +122,7 @@ export class Attempts {
     answers: readonly Answer[],
     stamp: { readonly now: number; readonly wall: number },
   ): readonly (HoldRecord | Busy)[] {
-    let late: LockUnavailableError | null = null;
+    const late: LockUnavailableError[] = [];
     const outcomes = plans.map((plan, index) => {
       const answer = answers[index];
       const owner = owners[index] ?? '';
@@ -131,12 +131,13 @@ export class Attempts {
       const record = this.#keeper.adopt(plan, owner, fencingToken, answer.stamp ?? stamp);
       if (record !== null) return record;
       this.#undoer.add(refOf(plan, owner), () => true, this.#keeper.storeTtlMs(plan.ttlMs));
-      late = this.#tooLate(plan, elapsedSince(this.#calls.clock, answer.stamp ?? stamp));
+      late.push(this.#tooLate(plan, elapsedSince(this.#calls.clock, answer.stamp ?? stamp)));
       return { remainingMs: null };
     });
-    if (late === null) return outcomes;
+    const [first] = late;
+    if (first === undefined) return outcomes;
     for (const outcome of outcomes) if ('plan' in outcome) this.giveBack(outcome);
-    throw late;
+    throw first;
   }
 
   #tooLate(plan: HoldPlan, elapsedMs?: number): LockUnavailableError {
