@@ -1,10 +1,12 @@
-import type { Lease } from '@holdfast/core';
+import type { Lease, LockManager } from '@holdfast/core';
 import { createRedisLockManager } from '@holdfast/redis';
 import { Redis } from 'ioredis';
 import { FencedRegister, type RegisterAnswer } from './fenced-register.js';
 
 /** What this process can be told, and with what. */
 export interface Orders {
+  /** First of all, and again for the next test: which lock the orders that follow are about. */
+  readonly join: { readonly name: string; readonly mode: string };
   readonly acquire: { readonly ttlMs: number };
   readonly look: object;
   readonly release: object;
@@ -20,6 +22,7 @@ type Order = { [T in keyof Orders]: OrderTo<T> }[keyof Orders];
 
 /** What it answers to each. It exits on `abandon`, and so never answers. */
 export interface Answers {
+  readonly join: object;
   readonly acquire: { readonly token: bigint };
   readonly look: { readonly isHeld: boolean; readonly remainingMs: number };
   readonly release: { readonly freed: boolean };
@@ -37,11 +40,15 @@ export interface Reply {
   readonly error?: string;
 }
 
-const [url = '', name = '', mode] = process.argv.slice(2);
+const [url = ''] = process.argv.slice(2);
 const redis = new Redis(url);
-const manager = createRedisLockManager({ url, fair: mode === 'fair' });
-const register = new FencedRegister(redis, name);
+let place: { readonly name: string; readonly manager: LockManager<bigint>; readonly register: FencedRegister } | null = null;
 let lease: Lease<bigint> | null = null;
+
+function joined() {
+  if (place === null) throw new Error('nothing was joined yet');
+  return place;
+}
 
 function held(): Lease<bigint> {
   if (lease === null) throw new Error('nothing was acquired yet');
@@ -50,6 +57,7 @@ function held(): Lease<bigint> {
 
 /** Lost updates are what happens to this without a lock: it reads, does something else, and writes. */
 async function count(times: number): Promise<Answers['count']> {
+  const { name, manager } = joined();
   const tokens: bigint[] = [];
   for (let done = 0; done < times; done += 1) {
     await manager.withLock(name, { ttlMs: 10_000 }, async ({ fencingToken }) => {
@@ -63,6 +71,7 @@ async function count(times: number): Promise<Answers['count']> {
 
 /** Counts in the register until `times` of its writes were accepted, whatever befalls it meanwhile. */
 async function countFenced(times: number, ttlMs: number): Promise<Answers['count-fenced']> {
+  const { name, manager, register } = joined();
   for (let accepted = 0; accepted < times; ) {
     const turn = await manager.acquire(name, { ttlMs });
     const before = await register.read(turn.fencingToken);
@@ -74,8 +83,15 @@ async function countFenced(times: number, ttlMs: number): Promise<Answers['count
 
 async function obey(order: Order): Promise<Answers[keyof Answers]> {
   switch (order.to) {
+    case 'join': {
+      const { name, mode } = order;
+      await place?.manager.close();
+      place = { name, manager: createRedisLockManager({ url, fair: mode === 'fair' }), register: new FencedRegister(redis, name) };
+      lease = null;
+      return {};
+    }
     case 'acquire':
-      lease = await manager.acquire(name, { ttlMs: order.ttlMs });
+      lease = await joined().manager.acquire(joined().name, { ttlMs: order.ttlMs });
       return { token: lease.fencingToken };
     case 'look':
       return { isHeld: held().isHeld, remainingMs: held().remainingMs };
@@ -91,7 +107,7 @@ async function obey(order: Order): Promise<Answers[keyof Answers]> {
     case 'write': {
       // On purpose without a look at isHeld first: this is the writer that forgot to look, or was stopped just after it had.
       const believed = held().isHeld;
-      return { ...(await register.write(held().fencingToken, order.value)), believed };
+      return { ...(await joined().register.write(held().fencingToken, order.value)), believed };
     }
     case 'count':
       return count(order.times);

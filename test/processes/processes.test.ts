@@ -16,7 +16,9 @@ const BOUND_MS = TTL_MS + GUARD_MS + 2_000;
 let server: RedisServer;
 let redis: Redis;
 let observer: LockManager<bigint>;
-const started: Taker[] = [];
+/** The processes of the running test, and those that it may take over: a process takes most of a second of a busy machine to start. */
+const busy = new Set<Taker>();
+const idle: Taker[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
@@ -24,11 +26,17 @@ beforeAll(async () => {
   observer = createRedisLockManager({ url: server.url });
 });
 
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((taker) => taker.process.kill()));
+afterEach(async ({ task }) => {
+  const passed = task.result?.state !== 'fail';
+  for (const taker of busy) {
+    if (passed && !taker.hasExited) idle.push(taker);
+    else await taker.process.kill();
+  }
+  busy.clear();
 });
 
 afterAll(async () => {
+  await Promise.all(idle.map((taker) => taker.process.kill()));
   await observer.close();
   redis.disconnect();
   await server.close();
@@ -39,17 +47,18 @@ function rises(tokens: readonly bigint[]): boolean {
 }
 
 /** As many processes on one new name. */
-function startTakers(mode: string, count: number) {
+async function gather(mode: string, count: number) {
   const name = `processes-${randomUUID()}`;
-  const takers = Array.from({ length: count }, () => new Taker(server.url, name, mode));
-  started.push(...takers);
+  const takers = Array.from({ length: count }, () => idle.pop() ?? new Taker(server.url));
+  for (const taker of takers) busy.add(taker);
+  await Promise.all(takers.map((taker) => taker.ask({ to: 'join', name, mode })));
   const waiting = (waiters: number) => until(`${waiters} wait`, async () => (await observer.inspect(name)).waiters === waiters);
   return { takers, register: new FencedRegister(redis, name), name, waiting };
 }
 
 /** One process holds the lock and has written, another waits for it. */
-async function startPair(mode: string, ttlMs: number) {
-  const group = startTakers(mode, 2);
+async function gatherPair(mode: string, ttlMs: number) {
+  const group = await gather(mode, 2);
   const [holder, successor] = group.takers;
   if (!holder || !successor) throw new Error('two processes were asked for');
   const { token } = await holder.ask({ to: 'acquire', ttlMs });
@@ -61,7 +70,7 @@ async function startPair(mode: string, ttlMs: number) {
 
 describe.each(['plain', 'fair'])('processes on one lock, %s', (mode) => {
   test('a released lock goes to the process that waits, long before it would expire', async () => {
-    const pair = await startPair(mode, 20_000);
+    const pair = await gatherPair(mode, 20_000);
     const releasedAt = performance.now();
     expect(await pair.holder.ask({ to: 'release' })).toEqual({ freed: true });
     const { token } = await pair.granted();
@@ -70,7 +79,7 @@ describe.each(['plain', 'fair'])('processes on one lock, %s', (mode) => {
   });
 
   test.each(['exits without releasing', 'is killed', 'is stopped'])('when the holder %s, the lock is free in time', async (end) => {
-    const pair = await startPair(mode, TTL_MS);
+    const pair = await gatherPair(mode, TTL_MS);
     const { holder, successor, register } = pair;
     const lookedAt = performance.now();
     const { isHeld, remainingMs } = await holder.ask({ to: 'look' });
@@ -102,12 +111,47 @@ describe.each(['plain', 'fair'])('processes on one lock, %s', (mode) => {
     expect(await successor.ask({ to: 'release' })).toEqual({ freed: true });
   });
 
+  test('a process that dies while it waits holds up the others for less than its time to live', async () => {
+    const { takers, waiting } = await gather(mode, 3);
+    const [holder, dying, successor] = takers;
+    if (!holder || !dying || !successor) throw new Error('three processes were asked for');
+    await holder.ask({ to: 'acquire', ttlMs: 20_000 });
+    dying.tell({ to: 'acquire', ttlMs: 20_000 });
+    await waiting(1);
+    const granted = successor.tell({ to: 'acquire', ttlMs: 20_000 });
+    await waiting(2);
+    await dying.process.kill('SIGKILL');
+    const releasedAt = performance.now();
+    await holder.ask({ to: 'release' });
+    await granted();
+    expect(performance.now() - releasedAt).toBeLessThan(5_000);
+  });
+
   test('a counter that is read and written in two steps ends at the exact sum', async () => {
-    const group = startTakers(mode, 4);
+    const group = await gather(mode, 4);
     const answers = await Promise.all(group.takers.map((taker) => taker.ask({ to: 'count', times: 50 })));
     expect(Number(await redis.get(`{${group.name}}:counter`))).toBe(200);
     expect(answers.every(({ tokens }) => rises(tokens))).toBe(true);
     expect(new Set(answers.flatMap(({ tokens }) => tokens)).size).toBe(200);
+  });
+
+  test('the register counts every accepted write once, though one process is killed and another stopped on the way', async () => {
+    const { takers, register } = await gather(mode, 4);
+    const [killed, stopped] = takers;
+    if (!killed || !stopped) throw new Error('four processes were asked for');
+    const answers = takers.map((taker) => taker.tell({ to: 'count-fenced', times: 60, ttlMs: TTL_MS }));
+    await until('all of them count', async () => new Set((await register.entries()).map(({ writer }) => writer)).size === 4);
+    stopped.process.pause();
+    await killed.process.kill('SIGKILL');
+    await Promise.all(answers.slice(2).map((answer) => answer()));
+    stopped.process.continue();
+    await answers[1]?.();
+
+    const entries = await register.entries();
+    expect(entries.map(({ value }) => value)).toEqual(entries.map((_, index) => index + 1));
+    expect(rises(entries.map(({ token }) => token))).toBe(true);
+    const counts = takers.map(({ pid }) => entries.filter(({ writer }) => writer === pid).length);
+    expect(counts).toEqual([expect.any(Number), 60, 60, 60]);
   });
 });
 

@@ -4,10 +4,14 @@ import type { Answers, Orders, OrderTo, Reply } from './lock-taker.js';
 /** The test's side of one process that takes locks. */
 export class Taker {
   readonly process: ScriptProcess<Reply>;
+  hasExited = false;
   #lastId = 0;
 
-  constructor(url: string, name: string, mode: string) {
-    this.process = spawnScript<Reply>(new URL('./lock-taker.ts', import.meta.url), [url, name, mode]);
+  constructor(url: string) {
+    this.process = spawnScript<Reply>(new URL('./lock-taker.ts', import.meta.url), [url]);
+    void this.process.exited.then(() => {
+      this.hasExited = true;
+    });
   }
 
   get pid(): number {
