@@ -1,7 +1,7 @@
 import { checkName } from '../check-name.js';
 import { checkOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
-import type { FencingToken, Lease, LeaseGroup, LeaseMap, Task, TryResult } from '../contract/lease.js';
+import type { FencingToken, Lease, LeaseGroup, LeaseMap, TryResult } from '../contract/lease.js';
 import type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
 import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/options.js';
 import type { HealthReport, LockState } from '../contract/state.js';
