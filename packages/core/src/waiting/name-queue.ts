@@ -15,6 +15,8 @@ const YIELD_MS = 2;
 
 /** A place in the store's own queue that is not granted within this is a wait. */
 const QUEUED_IS_WAITING_MS = 5;
+/** A look at the store that has been unanswered for so long says that it is silent; for less, that this process was busy. */
+const SILENT_AFTER_MS = 250;
 
 /** What the queues of one manager share. */
 export interface QueueServices {
@@ -43,7 +45,7 @@ export class NameQueue {
   #failures = 0;
   #lastFailure: AnyLockError | null = null;
   #localSince: number | null = null;
-  #isProbing = false;
+  #probingSince: number | null = null;
   readonly #probeEntry = { dueAt: 0, heapIndex: -1, onDue: () => void this.#probe() };
   readonly #outageEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#endOutage() };
 
@@ -101,7 +103,7 @@ export class NameQueue {
   outageFor(waiter: Waiter): AnyLockError | null {
     if (this.#lastAnswerAt >= waiter.joinedAt || this.#services.keeper.holdsExclusively(this.#key)) return null;
     if (this.#failingSince !== null) return this.#lastFailure;
-    if (this.#lastAnswerAt > Number.NEGATIVE_INFINITY || (this.#services.backend.wait !== undefined && !this.#isProbing)) return null;
+    if (this.#lastAnswerAt > Number.NEGATIVE_INFINITY || (this.#services.backend.wait !== undefined && !this.#isSilent())) return null;
     const { backend } = this.#services;
     return new LockUnavailableError(`the ${backend.name} backend did not answer within the ${waiter.waitMs} ms of the wait`, {
       backend: backend.name,
@@ -216,10 +218,18 @@ export class NameQueue {
     await waiter.hold(backoffMs(calls.clock, this.#failures, 20, 500));
   }
 
+  /**
+   * After a stall of the event loop the probe, its answer and the end of the wait are all due at once, and the timer
+   * comes first: that must not make a store that answers look dead.
+   */
+  #isSilent(): boolean {
+    return this.#probingSince !== null && this.#services.calls.clock.now() - this.#probingSince >= SILENT_AFTER_MS;
+  }
+
   #planProbe(withinMs: number): void {
     const { calls } = this.#services;
     const at = calls.clock.now() + Math.min(withinMs, calls.commandTimeoutMs);
-    if (this.#isProbing || (this.#probeEntry.heapIndex >= 0 && this.#probeEntry.dueAt <= at)) return;
+    if (this.#probingSince !== null || (this.#probeEntry.heapIndex >= 0 && this.#probeEntry.dueAt <= at)) return;
     calls.timers.set(this.#probeEntry, at);
   }
 
@@ -230,7 +240,7 @@ export class NameQueue {
     if (waiter === undefined) return;
     const { name, kind } = waiter.plan;
     const since = this.#lastAnswerAt === Number.NEGATIVE_INFINITY ? waiter.joinedAt : calls.clock.now();
-    this.#isProbing = true;
+    this.#probingSince = calls.clock.now();
     try {
       await calls.run(name, (call) => backend.inspect(name, kind, call));
       this.#answered();
@@ -239,7 +249,7 @@ export class NameQueue {
       this.#failingSince ??= since;
       this.#armOutage();
     }
-    this.#isProbing = false;
+    this.#probingSince = null;
     if (this.#waiters.size > 0) this.#planProbe(calls.commandTimeoutMs);
   }
 
