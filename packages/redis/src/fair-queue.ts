@@ -7,7 +7,7 @@ import {
   type Stamp,
   systemClock,
 } from '@holdfast/core';
-import { readBoolean } from './answers.js';
+import { readAnswer, readBoolean } from './answers.js';
 import type { HoldCommands } from './hold-commands.js';
 import type { KeySpace, NameKeys } from './key-space.js';
 import { QueuePlace } from './queue-place.js';
@@ -105,18 +105,16 @@ export class FairQueue {
     const place = new QueuePlace(request, commands.keysOf(request), id, call);
     const onAbort = (): void => place.end(call.signal.reason);
     call.signal.addEventListener('abort', onAbort);
-    channel.use();
     this.#enter(place);
     let granted: Granted | null = null;
     try {
-      // Nobody could call us before it stands.
-      await channel.open(Math.min(call.timeoutMs, COMMAND_MS));
-      granted = await this.#untilGranted(place);
+      // Where nobody waits nobody has to listen: the channel is opened for the first who is refused.
+      if (!channel.isOpen) granted = await this.#askOnce(place);
+      granted ??= await channel.during(() => this.#untilGranted(place), Math.min(call.timeoutMs, COMMAND_MS));
       return granted;
     } finally {
       call.signal.removeEventListener('abort', onAbort);
       this.#leave(place);
-      channel.unuse();
       if (granted === null) await this.#undo(place, RETRY_MS, systemClock.now() + request.ttlMs);
     }
   }
@@ -134,19 +132,28 @@ export class FairQueue {
     }
   }
 
+  async #askOnce(place: QueuePlace): Promise<Granted | null> {
+    const { request, call, keys } = place;
+    const stamp = stampOf(call);
+    const answer = await this.#parts.commands.acquire(request, keys, '', call, readAnswer);
+    return answer.granted ? this.#confirmed(place, answer.fencingToken, stamp) : null;
+  }
+
+  async #confirmed(place: QueuePlace, fencingToken: bigint, stamp: Stamp): Promise<Granted> {
+    place.throwIfEnded();
+    await this.#parts.confirm(place.request, place.keys, place.call.timeoutMs);
+    return { granted: true, fencingToken, stamp };
+  }
+
   async #untilGranted(place: QueuePlace): Promise<Granted> {
     const { request, call, keys, member } = place;
     for (;;) {
       await place.turn();
-      const stamp: Stamp = { now: call.clock.now(), wall: call.clock.wall() };
+      const stamp = stampOf(call);
       const isOnly = this.#placesBeside(place)?.size === 1;
       const timeoutMs = Math.min(call.timeoutMs, COMMAND_MS);
       const { answer, score, wasKnown } = await this.#parts.commands.enqueue(request, keys, member, place.score, isOnly, timeoutMs, call);
-      if (answer.granted) {
-        place.throwIfEnded();
-        await this.#parts.confirm(request, keys, call.timeoutMs);
-        return { granted: true, fencingToken: answer.fencingToken, stamp };
-      }
+      if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
       if (!wasKnown) askAgain(this.#placesBeside(place) ?? []);
       place.score = score;
       this.#arm(REFRESH_MS);
@@ -207,6 +214,11 @@ export class FairQueue {
       throw error;
     }
   }
+}
+
+/** Taken before each request that may grant: the wait may be old by then. */
+function stampOf({ clock }: CallContext): Stamp {
+  return { now: clock.now(), wall: clock.wall() };
 }
 
 /** Our places were dropped, because we were thought dead. Those that have just come are on their way. */

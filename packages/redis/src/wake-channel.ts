@@ -55,6 +55,18 @@ export class WakeChannel {
     this.#users -= 1;
   }
 
+  /** Runs a wait with the channel open. @throws LockUnavailableError when it could not be opened in time */
+  async during<T>(wait: () => Promise<T>, timeoutMs: number): Promise<T> {
+    this.use();
+    try {
+      // Nobody could call it before the channel stands.
+      await this.open(timeoutMs);
+      return await wait();
+    } finally {
+      this.unuse();
+    }
+  }
+
   /** @throws LockUnavailableError when it could not be opened in time */
   async open(timeoutMs: number): Promise<void> {
     if (this.isOpen) return;
