@@ -1,7 +1,7 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { Names } from '../contract/manager.js';
 import type { AcquireOptions, TryOptions } from '../contract/options.js';
-import { LockArgumentError } from '../errors.js';
+import { isLockError, LockArgumentError, LockTimeoutError } from '../errors.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HoldPlan } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
@@ -38,7 +38,7 @@ export async function acquireAll<N extends string, F extends FencingToken>(
       held.push(...(await takePrefix(core, plans.slice(held.length), signal)));
       const next = plans[held.length];
       if (next === undefined) break;
-      const left = waitMs === Number.POSITIVE_INFINITY ? waitMs : Math.max(0, Math.round(waitMs - (core.calls.clock.now() - startedAt)));
+      const left = waitMs === Number.POSITIVE_INFINITY ? waitMs : Math.max(0, Math.ceil(waitMs - (core.calls.clock.now() - startedAt)));
       held.push(await core.acquirePlan(next, left, signal));
     }
     core.assertOpen();
@@ -46,7 +46,11 @@ export async function acquireAll<N extends string, F extends FencingToken>(
     for (const record of held) core.keeper.assertHeld(record);
   } catch (error) {
     await core.releaser.releaseMany([...held].reverse());
-    throw error;
+    if (!isLockError(error, 'LOCK_TIMEOUT')) throw error;
+    // The wait that is told is that of the whole group.
+    const { message, lockName, backend, holders } = error;
+    const waitedMs = Math.max(error.waitedMs, Math.round(core.calls.clock.now() - startedAt));
+    throw new LockTimeoutError(message, { lockName, backend, holders, waitedMs });
   }
   return new HeldLeaseGroup(
     sorted,

@@ -126,18 +126,24 @@ export const closeCases: readonly ConformanceCase[] = [
     title: 'a task that drains in time has its value; one that does not is told of the loss',
     async run({ peer, name }) {
       const draining = await peer();
-      const finished = draining.withLock(name(), HELD, () => delay(100).then(() => 'finished'));
-      await delay(30);
+      const started = signalled();
+      const finished = draining.withLock(name(), HELD, () => {
+        started.tell();
+        return delay(100).then(() => 'finished');
+      });
+      await started.told;
       await draining.close({ drainMs: 10_000 });
       assert.equal(await finished, 'finished');
 
       const leaving = await peer();
+      const begun = signalled();
       const cut = leaving.withLock(name(), HELD, async (lease) => {
+        begun.tell();
         await isLost(lease);
         return 'cut';
       });
       const error = rejectsWith('LOCK_LOST', cut);
-      await delay(30);
+      await begun.told;
       await leaving.close();
       assert.equal((await error).reason, 'closed');
       assert.deepEqual((await error).outcome, { status: 'fulfilled', value: 'cut' });
@@ -245,4 +251,13 @@ async function everyCallIsRefused(manager: LockManager, name: string): Promise<v
   if (manager.capabilities.list) calls.push(manager.list({ prefix: name })[Symbol.asyncIterator]().next());
   if (manager.marks !== null) calls.push(manager.marks.set(name, { retentionMs: 1_000 }), manager.marks.has(name));
   await Promise.all(calls.map((call) => rejectsWith('LOCK_CLOSED', call)));
+}
+
+/** A task tells that it runs: the first contact with a store takes its time. */
+function signalled(): { readonly told: Promise<void>; tell(): void } {
+  let tell: () => void = () => {};
+  const told = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  return { told, tell: () => tell() };
 }
