@@ -123,7 +123,7 @@ export const abortCases: readonly ConformanceCase[] = [
       const lease = await manager.acquire(name(), { signal: controller.signal, ttlMs: LONG_TTL_MS });
       const attempt = await manager.tryAcquire(name(), { signal: controller.signal });
       const group = await manager.acquireAll([name(), name()], { signal: controller.signal });
-      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lease.name, { signal: controller.signal, waitMs: 20 }));
+      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lease.name, { signal: controller.signal, waitMs: 200 }));
       assert.equal(getEventListeners(controller.signal, 'abort').length, 0, 'a listener stayed on the signal of a call that has settled');
       controller.abort();
       await delay(20);

@@ -160,7 +160,7 @@ async function onlyThat(before: ReadonlySet<string>, residue: () => Promise<read
 async function useEverything(manager: LockManager, other: LockManager, name: () => string): Promise<void> {
   const lock = name();
   const hold = await manager.acquire(lock, HELD);
-  await rejectsWith('LOCK_TIMEOUT', other.acquire(lock, { waitMs: 40 }));
+  await rejectsWith('LOCK_TIMEOUT', other.acquire(lock, { waitMs: 200 }));
   await other.acquire(lock, { signal: AbortSignal.timeout(40) }).catch(() => null);
   const waiting = other.withLock(lock, { waitMs: SOON_MS }, () => {});
   await delay(30);
@@ -169,7 +169,7 @@ async function useEverything(manager: LockManager, other: LockManager, name: () 
   await waiting;
   const theirs = await other.acquire(lock, HELD);
   const mine = manager.withLock(lock, { waitMs: SOON_MS }, () => {});
-  await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 40 }));
+  await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 200 }));
   await theirs.release();
   await mine;
   const forced = await manager.acquire(lock, HELD);
@@ -190,7 +190,7 @@ async function useEverything(manager: LockManager, other: LockManager, name: () 
     const reader = await manager.readWriteLock(readWrite).read.acquire();
     await other
       .readWriteLock(readWrite)
-      .write.acquire({ waitMs: 40 })
+      .write.acquire({ waitMs: 200 })
       .catch(() => null);
     await reader.release();
     await (await other.readWriteLock(readWrite).write.acquire({ waitMs: SOON_MS })).release();

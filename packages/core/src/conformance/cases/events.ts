@@ -57,7 +57,7 @@ export const eventCases: readonly ConformanceCase[] = [
       const lock = name();
       await observed.withLock(lock, () => {});
       const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
-      await observed.acquire(lock, { waitMs: 20 }).catch(() => {});
+      await observed.acquire(lock, { waitMs: 200 }).catch(() => {});
       await hold.release();
       const expired = await observed.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
       await isLost(expired, SHORT_TTL_MS + SOON_MS);
@@ -158,7 +158,7 @@ async function story(observed: LockManager, other: LockManager, name: string): P
   assert.equal(await observed.withLock(name, () => 1), 1);
   const hold = await other.acquire(name, { ttlMs: LONG_TTL_MS });
   assert.equal(await observed.tryAcquire(name), null);
-  await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: 20 }));
+  await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: 200 }));
   await hold.release();
   const lease = await observed.acquire(name, { ttlMs: 1_200, waitMs: SOON_MS });
   await other.forceRelease(name);

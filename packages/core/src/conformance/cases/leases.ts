@@ -183,7 +183,7 @@ export const leaseCases: readonly ConformanceCase[] = [
       const json = JSON.stringify(lease);
       assert.ok(json.includes(lease.name), json);
       if (lease.fencingToken !== null) assert.ok(json.includes(`"${lease.fencingToken}"`), json);
-      const timeout = await rejectsWith('LOCK_TIMEOUT', (await peer()).acquire(lease.name, { waitMs: 20 }));
+      const timeout = await rejectsWith('LOCK_TIMEOUT', (await peer()).acquire(lease.name, { waitMs: 200 }));
       for (const text of [json, JSON.stringify(group), JSON.stringify(timeout), JSON.stringify(await manager.inspect(lease.name))]) {
         // 128 random bits, however they are written.
         assert.doesNotMatch(text, /[0-9a-f]{32}/i);

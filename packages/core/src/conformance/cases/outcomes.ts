@@ -11,7 +11,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
       const other = await peer();
       const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
       assert.equal(await manager.tryAcquire(lock), null);
-      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 20 }));
+      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 200 }));
       await rejectsWithReason('gone', manager.acquire(lock, { signal: AbortSignal.abort('gone') }));
       assert.equal(await manager.forceRelease(lock), true);
       const taken = granted(await manager.tryAcquire(lock));
@@ -27,10 +27,10 @@ export const outcomeCases: readonly ConformanceCase[] = [
       const lock = name();
       const other = await peer({ label: 'the other side' });
       const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
-      const error = await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 60 }));
+      const error = await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 200 }));
       assert.equal(error.lockName, lock);
       assert.equal(error.backend, manager.backend);
-      assert.ok(error.waitedMs >= 55 && error.waitedMs < SOON_MS, `waitedMs is ${error.waitedMs}`);
+      assert.ok(error.waitedMs >= 195 && error.waitedMs < SOON_MS, `waitedMs is ${error.waitedMs}`);
       for (const holder of error.holders) assert.equal(holder.label, 'the other side');
       JSON.stringify(error);
       await hold.release();
@@ -39,7 +39,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
 
   conformanceCase('outcomes/wait-options', {
     title: "the manager's own waitMs and ttlMs are the defaults of its calls, and a call's win",
-    options: { waitMs: 40, ttlMs: 5_000 },
+    options: { waitMs: 200, ttlMs: 5_000 },
     async run({ manager, peer, name }) {
       const lock = name();
       const mine = await manager.acquire(lock);
@@ -70,7 +70,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
       const lock = name();
       const dead = await (await peer()).acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
       const [short, long] = await Promise.allSettled([
-        manager.acquire(lock, { waitMs: 50 }),
+        manager.acquire(lock, { waitMs: 200 }),
         manager.acquire(lock, { waitMs: SHORT_TTL_MS + SOON_MS }),
       ]);
       assert.equal(short.status, 'rejected');

@@ -112,7 +112,7 @@ export const reentryCases: readonly ConformanceCase[] = [
     async run({ manager, name }) {
       const lock = name();
       const lease = await manager.acquire(lock, HELD);
-      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 30 }));
+      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 200 }));
       const waiting = manager.withLock(lock, { ...HELD, waitMs: SOON_MS }, () => 1);
       await delay(20);
       await lease.release();
