@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, granted, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith, SOON_MS, within } from '../expectations.js';
+import { delay, gate, granted, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith, SOON_MS, within } from '../expectations.js';
 
 const HELD = { ttlMs: LONG_TTL_MS };
 
@@ -126,24 +126,25 @@ export const closeCases: readonly ConformanceCase[] = [
     title: 'a task that drains in time has its value; one that does not is told of the loss',
     async run({ peer, name }) {
       const draining = await peer();
-      const started = signalled();
+      // The first contact with a store takes its time.
+      const started = gate();
       const finished = draining.withLock(name(), HELD, () => {
-        started.tell();
+        started.open();
         return delay(100).then(() => 'finished');
       });
-      await started.told;
+      await started.opened;
       await draining.close({ drainMs: 10_000 });
       assert.equal(await finished, 'finished');
 
       const leaving = await peer();
-      const begun = signalled();
+      const begun = gate();
       const cut = leaving.withLock(name(), HELD, async (lease) => {
-        begun.tell();
+        begun.open();
         await isLost(lease);
         return 'cut';
       });
       const error = rejectsWith('LOCK_LOST', cut);
-      await begun.told;
+      await begun.opened;
       await leaving.close();
       assert.equal((await error).reason, 'closed');
       assert.deepEqual((await error).outcome, { status: 'fulfilled', value: 'cut' });
@@ -251,13 +252,4 @@ async function everyCallIsRefused(manager: LockManager, name: string): Promise<v
   if (manager.capabilities.list) calls.push(manager.list({ prefix: name })[Symbol.asyncIterator]().next());
   if (manager.marks !== null) calls.push(manager.marks.set(name, { retentionMs: 1_000 }), manager.marks.has(name));
   await Promise.all(calls.map((call) => rejectsWith('LOCK_CLOSED', call)));
-}
-
-/** A task tells that it runs: the first contact with a store takes its time. */
-function signalled(): { readonly told: Promise<void>; tell(): void } {
-  let tell: () => void = () => {};
-  const told = new Promise<void>((resolve) => {
-    tell = resolve;
-  });
-  return { told, tell: () => tell() };
 }

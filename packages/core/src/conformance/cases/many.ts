@@ -86,7 +86,7 @@ export const manyCases: readonly ConformanceCase[] = [
       const base = name();
       const names = [`${base}-a`, `${base}-b`, `${base}-c`] as const;
       const hold = await other.acquire(names[1], { ttlMs: LONG_TTL_MS });
-      await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 100, ttlMs: LONG_TTL_MS }));
+      await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 200, ttlMs: LONG_TTL_MS }));
       await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 0, ttlMs: LONG_TTL_MS }));
       for (const one of [names[0], names[2]]) await isFree(other, one);
       const controller = new AbortController();
