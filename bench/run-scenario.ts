@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { within } from './deadline.js';
 import { Figures } from './figures.js';
 import type { Library } from './library.js';
 import type { Contestant, Scenario, ScenarioContext } from './scenario.js';
 import type { Store } from './store.js';
 import { endWorkers, startProcesses, type WorkerProcess } from './workers/worker-process.js';
+
+/** For one library's part of one round. The slowest that is right takes some seconds. */
+const stepTimeoutMs = 90_000;
 
 /** How a scenario is run. */
 export interface RunOptions {
@@ -36,7 +40,7 @@ export async function runScenario(scenario: Scenario, libraries: readonly Librar
   };
   const attempt = async <T>(library: Library, step: string, action: () => Promise<T>): Promise<T | null> => {
     try {
-      return await action();
+      return await within(stepTimeoutMs, step, action());
     } catch (error) {
       figures.fault(library, `${step} failed: ${error instanceof Error ? error.message : String(error)}`);
       return null;
