@@ -14,7 +14,7 @@ const LOCAL_TURN_MS = 100;
 const YIELD_MS = 2;
 
 /** A place in the store's own queue that is not granted within this is a wait. */
-const QUEUED_IS_WAITING_MS = 100;
+const QUEUED_IS_WAITING_MS = 30;
 /** A look at the store that has been unanswered for so long says that it is silent; for less, that this process was busy. */
 const SILENT_AFTER_MS = 250;
 

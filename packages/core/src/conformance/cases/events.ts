@@ -21,7 +21,7 @@ export const eventCases: readonly ConformanceCase[] = [
 
       const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
       assert.equal(await observed.tryAcquire(lock), null);
-      await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: 100 }));
+      await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: 200 }));
       await observed.acquire(lock, { signal: AbortSignal.timeout(100) }).catch(() => {});
       await eventually('three refusals are told', () => of('not-granted').length >= 3);
       assert.deepEqual(
