@@ -1,0 +1,76 @@
+import {
+  checkOptions,
+  isLockError,
+  LockArgumentError,
+  type LockBackend,
+  LockUnavailableError,
+  type ManagerOptions,
+  rule,
+} from '@holdfast/core';
+import { backendFault } from './backend-module.js';
+import { loadBackendModule } from './load-backend-module.js';
+import { managerRules } from './manager-rules.js';
+import { redactUrl, scrubUrl } from './redact-url.js';
+import { findScheme } from './schemes.js';
+import { combine, type Settings } from './settings.js';
+import { takeUrlOptions } from './url-options.js';
+
+/** A backend that nobody has made contact with yet, and what the settings say to its manager. */
+export interface OpenedBackend {
+  readonly backend: LockBackend;
+  readonly managerOptions: ManagerOptions;
+}
+
+/** Loads the module of the URL's scheme and makes its backend. @throws the errors of `connect`, but for those of first contact */
+export async function openBackend(where: string, settings: Settings): Promise<OpenedBackend> {
+  const { scheme, source } = findScheme(where, settings.url, settings.schemes);
+  const module = await loadBackendModule(where, scheme, source);
+  let { url, options } = settings;
+  if (module.optionRules !== undefined) {
+    const rules = { ...module.optionRules, ...managerRules };
+    // connect's own two are not among the options any more; here they are what others may be meant to be.
+    checkOptions(where, options, { ...rules, require: rule.array, schemes: rule.object });
+    const taken = takeUrlOptions(where, url, rules);
+    url = taken.url;
+    options = combine(where, [options, taken.options], 'the URL and in the options');
+  }
+  const isManagers = (key: string): boolean => Object.hasOwn(managerRules, key);
+  const own = Object.fromEntries(Object.entries(options).filter(([key]) => !isManagers(key)));
+  const managerOptions = Object.fromEntries(Object.entries(options).filter(([key]) => isManagers(key))) as ManagerOptions;
+  checkOptions(where, managerOptions, managerRules);
+
+  let backend: unknown;
+  try {
+    backend = await module.openBackend(url, own);
+  } catch (error) {
+    throw presentable(where, error, settings.url);
+  }
+  const fault = backendFault(backend);
+  if (fault === null) return { backend: backend as LockBackend, managerOptions };
+  await closeQuietly(backend);
+  throw new LockArgumentError(`${where}: the module of the scheme ${scheme} ${fault}`, { option: 'schemes' });
+}
+
+/** The first contact's failure says which store it was; what a foreign module threw is told without what the URL hides. */
+export function presentable(where: string, error: unknown, url: string): unknown {
+  if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) {
+    // The backend's own name in front of its message says nothing beside the URL.
+    const reason = error.message.startsWith(`${error.backend}: `) ? error.message.slice(`${error.backend}: `.length) : error.message;
+    const message = `${where}: ${redactUrl(url)}: ${scrubUrl(reason, url)}`;
+    const cause = error.cause instanceof Error ? new Error(scrubUrl(error.cause.message, url)) : undefined;
+    return new LockUnavailableError(message, { backend: error.backend, retryable: error.retryable, cause });
+  }
+  if (isLockError(error)) return error;
+  const message = `${where}: ${redactUrl(url)}: ${scrubUrl(error instanceof Error ? error.message : String(error), url)}`;
+  // Not as the cause: Node's own ERR_INVALID_URL carries the whole URL.
+  return new LockUnavailableError(message, { retryable: false });
+}
+
+/** Closes what did not get as far as being used. */
+export async function closeQuietly(opened: unknown): Promise<void> {
+  try {
+    await (opened as { close?: () => unknown } | null)?.close?.();
+  } catch {
+    // The failure that led here is the one to tell.
+  }
+}
