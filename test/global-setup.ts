@@ -1,4 +1,4 @@
-import { findProcessSource, redisSpec, startRedis } from './servers/index.js';
+import { findProcessSource, pgBouncerSpec, postgresSpec, redisSpec, startPostgres, startRedis } from './servers/index.js';
 
 /**
  * Makes sure that the servers are there, once for all test files: to install a package or to fetch an image may take longer than any
@@ -7,4 +7,7 @@ import { findProcessSource, redisSpec, startRedis } from './servers/index.js';
 export default async function setup(): Promise<void> {
   const source = await findProcessSource(redisSpec);
   if (source.kind === 'container') await (await startRedis({ config: {} })).close();
+  const postgres = await findProcessSource(postgresSpec);
+  if (postgres.kind === 'container') await (await startPostgres({ config: {} })).close();
+  await findProcessSource(pgBouncerSpec);
 }

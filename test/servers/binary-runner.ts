@@ -1,10 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ControlSignal, LaunchPlan, ServerRunner } from './server-spec.js';
+import { promisify } from 'node:util';
+import { descendantsOf, signalAll } from './process-tree.js';
+import type { ControlSignal, LaunchPlan, ServerRunner, ServerSpec } from './server-spec.js';
+import { unprivilegedUser, type UserIds } from './unprivileged-user.js';
 import { until } from './until.js';
 import { startWatchdog, type Watchdog } from './watchdog.js';
 
@@ -14,20 +17,30 @@ export class BinaryRunner implements ServerRunner {
   readonly #program: string;
   readonly #plan: LaunchPlan;
   readonly #directory: string;
+  readonly #hasChildren: boolean;
+  readonly #user: UserIds | null;
   readonly #watchdog: Watchdog;
   #child: ChildProcess | null = null;
 
-  private constructor(program: string, plan: LaunchPlan, directory: string) {
+  private constructor(spec: ServerSpec, program: string, plan: LaunchPlan, directory: string, user: UserIds | null) {
     this.#program = program;
     this.#plan = plan;
     this.#directory = directory;
+    this.#hasChildren = spec.hasChildren ?? false;
+    this.#user = user;
     this.#watchdog = startWatchdog(directory);
   }
 
-  static async create(program: string, plan: LaunchPlan): Promise<BinaryRunner> {
+  static async create(spec: ServerSpec, program: string, plan: LaunchPlan): Promise<BinaryRunner> {
+    const user = await unprivilegedUser(spec);
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-server-'));
-    const runner = new BinaryRunner(program, plan, directory);
-    for (const [name, content] of Object.entries(plan.files)) await writeFile(join(directory, name), content);
+    const runner = new BinaryRunner(spec, program, plan, directory, user);
+    try {
+      await runner.#prepare();
+    } catch (error) {
+      await runner.dispose();
+      throw error;
+    }
     return runner;
   }
 
@@ -47,6 +60,7 @@ export class BinaryRunner implements ServerRunner {
         cwd: this.#directory,
         stdio: ['ignore', output, output],
         detached: true,
+        ...this.#user,
       });
       if (child.pid !== undefined) this.#watchdog.watch(child.pid);
       child.once('exit', () => {
@@ -67,9 +81,10 @@ export class BinaryRunner implements ServerRunner {
   async signal(signal: ControlSignal): Promise<void> {
     const child = this.#child;
     if (!child) throw new Error(`${this.#program} does not run, so it cannot be sent ${signal}`);
+    if (this.#hasChildren && child.pid !== undefined && signal !== 'SIGTERM') return this.#signalAll(child, child.pid, signal);
     child.kill(signal);
     if (signal === 'SIGKILL') await this.ended();
-    if (signal === 'SIGSTOP' || signal === 'SIGCONT') await untilStopped(child, signal === 'SIGSTOP');
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') await untilStopped(child.pid, signal === 'SIGSTOP');
   }
 
   async ended(): Promise<void> {
@@ -91,15 +106,54 @@ export class BinaryRunner implements ServerRunner {
   get #logFile(): string {
     return join(this.#directory, 'server.log');
   }
+
+  async #prepare(): Promise<void> {
+    const { files, prepare } = this.#plan;
+    for (const [name, content] of Object.entries(files)) await writeFile(join(this.#directory, name), content);
+    if (this.#user !== null) {
+      for (const name of ['', ...Object.keys(files)]) await chown(join(this.#directory, name), this.#user.uid, this.#user.gid);
+    }
+    for (const { program, args } of (await prepare?.(this.#directory)) ?? []) {
+      await promisify(execFile)(program, args, { cwd: this.#directory, ...this.#user });
+    }
+  }
+
+  /** The parent first, so that it starts no other when its children end; then they are looked for again, as one may just have come. */
+  async #signalAll(child: ChildProcess, pid: number, signal: ControlSignal): Promise<void> {
+    if (signal === 'SIGKILL') {
+      child.kill('SIGSTOP');
+      await untilStopped(pid, true);
+    }
+    if (signal === 'SIGSTOP') child.kill(signal);
+    const children = await descendantsOf(pid);
+    signalAll(children, signal);
+    if (signal !== 'SIGSTOP') child.kill(signal);
+    if (signal === 'SIGKILL') {
+      await this.ended();
+      await until('its processes have ended', async () => (await Promise.all(children.map(hasEnded))).every(Boolean));
+      return;
+    }
+    await Promise.all([pid, ...children].map((one) => untilStopped(one, signal === 'SIGSTOP')));
+  }
 }
 
 /** kill(2) returns before the other process has stopped; on Linux its state can be read, elsewhere the signal has to do. */
-async function untilStopped(child: ChildProcess, stopped: boolean): Promise<void> {
+async function untilStopped(pid: number | undefined, stopped: boolean): Promise<void> {
   if (process.platform !== 'linux') return;
-  await until(`process ${child.pid} ${stopped ? 'stopped' : 'continued'}`, async () => {
-    const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '');
-    if (stat === '') return true; // It ended meanwhile.
-    // The state follows the command in parentheses, which may itself contain any character.
-    return (stat.charAt(stat.lastIndexOf(')') + 2) === 'T') === stopped;
+  await until(`process ${pid} ${stopped ? 'stopped' : 'continued'}`, async () => {
+    const state = await stateOf(pid);
+    return state === null || (state === 'T') === stopped;
   });
+}
+
+async function hasEnded(pid: number): Promise<boolean> {
+  const state = await stateOf(pid);
+  return state === null || state === 'Z';
+}
+
+/** The letter of a process's state; null when it has ended, or where it cannot be read. */
+async function stateOf(pid: number | undefined): Promise<string | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The state follows the command in parentheses, which may itself contain any character.
+  return stat === '' ? null : stat.charAt(stat.lastIndexOf(')') + 2);
 }

@@ -16,6 +16,15 @@ interface EngineContainer {
 /** Where the official images keep their data: their entry points hand this directory to the server's own user. */
 const DIRECTORY = '/data';
 
+/** Signals every process of the container but the first and those of this script itself. */
+const SIGNAL_OTHERS = `
+for directory in /proc/[0-9]*; do
+  pid=\${directory#/proc/}
+  [ "$pid" = 1 ] || [ "$pid" = $$ ] || kill -"$1" "$pid" 2>/dev/null
+done
+true
+`;
+
 /** True when testcontainers finds an engine that answers. */
 export async function containerEngineAnswers(): Promise<boolean> {
   try {
@@ -90,7 +99,8 @@ export class ContainerRunner implements ServerRunner {
         .withNetworkMode(this.#network.mode)
         .withWorkingDir(DIRECTORY)
         .withCopyContentToContainer(files)
-        .withCommand([this.#spec.binary, ...this.#plan.args(DIRECTORY)])
+        .withEnvironment(this.#plan.container?.environment ?? {})
+        .withCommand(this.#plan.container?.command.slice() ?? [this.#spec.binary, ...this.#plan.args(DIRECTORY)])
         .start();
       const client = await getContainerRuntimeClient();
       this.#started = { container, engine: client.container.getById(container.getId()) };
@@ -109,6 +119,10 @@ export class ContainerRunner implements ServerRunner {
     if (!this.#started || !this.#running) throw new Error(`${this.#spec.title} does not run, so it cannot be sent ${signal}`);
     await this.#started.engine.kill({ signal });
     if (signal === 'SIGKILL') await this.ended();
+    // The engine signals the first process; that one's end is the end of all, but it does not stop them.
+    if (this.#spec.hasChildren && (signal === 'SIGSTOP' || signal === 'SIGCONT')) {
+      await this.#started.container.exec(['sh', '-c', SIGNAL_OTHERS, 'holdfast', signal.slice(3)]);
+    }
   }
 
   async ended(): Promise<void> {

@@ -15,7 +15,7 @@ const found = new Map<string, Promise<ProcessSource>>();
 /** The address of a server that runs already, if the environment names one and no source is forced. */
 export function findAddress(spec: ServerSpec): string | null {
   if (process.env[FORCE_VARIABLE]) return null;
-  return process.env[spec.addressVariable] || null;
+  return (spec.addressVariable !== null && process.env[spec.addressVariable]) || null;
 }
 
 /**
@@ -41,21 +41,23 @@ async function search(spec: ServerSpec): Promise<ProcessSource> {
   const allowed = (name: (typeof FORCED)[number]): boolean => forced === '' || forced === name;
 
   if (allowed('binary')) {
-    const program = await findProgram(spec.binary);
+    const program = await findProgram(spec.binary, spec.directories);
     if (program) return { kind: 'binary', program };
   }
-  if (allowed('container') && (await containerEngineAnswers())) {
+  if (spec.image !== null && allowed('container') && (await containerEngineAnswers())) {
     return { kind: 'container', image: process.env[spec.imageVariable] || spec.image };
   }
   if (allowed('apt') && (await canInstallWithApt())) {
     await installWithApt(spec);
-    const program = await findProgram(spec.binary);
+    const program = await findProgram(spec.binary, spec.directories);
     if (program) return { kind: 'binary', program };
   }
   throw new Error(
     `These tests need ${spec.title}, and ${forced === '' ? 'there is none' : `${FORCE_VARIABLE}=${forced} did not give one`}. One of these helps:\n` +
       `  - install ${spec.binary} (Debian, Ubuntu: apt-get install ${spec.debianPackage})\n` +
-      `  - start a container engine that testcontainers finds (Docker, Podman), for the image ${spec.image}\n` +
-      `  - set ${spec.addressVariable} to the address of a server that may be used for tests`,
+      (spec.image === null
+        ? ''
+        : `  - start a container engine that testcontainers finds (Docker, Podman), for the image ${spec.image}\n`) +
+      (spec.addressVariable === null ? '' : `  - set ${spec.addressVariable} to the address of a server that may be used for tests`),
   );
 }

@@ -1,6 +1,9 @@
 export { askRedis } from './ask-redis.js';
 export { findProcessSource, type ProcessSource } from './find-source.js';
 export { type ReservedPort, reservePort } from './free-port.js';
+export { type PgBouncer, type PgBouncerOptions, pgBouncerSpec, startPgBouncer } from './pgbouncer.js';
+export { type PostgresConfig, type PostgresOptions, type PostgresServer, postgresSpec, startPostgres } from './postgres.js';
+export { type PostgresWithStandby, startPostgresWithStandby } from './postgres-standby.js';
 export { type RedisOptions, type RedisServer, redisSpec, startRedis } from './redis.js';
 export { type RedisCluster, type RedisClusterNode, type RedisClusterOptions, startRedisCluster } from './redis-cluster.js';
 export type { RedisConfig } from './redis-config.js';

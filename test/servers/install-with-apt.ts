@@ -4,13 +4,15 @@ import { findProgram } from './find-program.js';
 import type { ServerSpec } from './server-spec.js';
 
 /**
- * Arguments: the program, the package. Under a lock, since test processes run side by side: the second finds the work done.
+ * Arguments: the program, the package, patterns for the program outside of PATH. Under a lock, since test processes run side by side: the second finds the work done.
  * policy-rc.d is Debian's own way to say that an installation must not start a service; an existing policy is left alone and put
  * back by not being touched. systemctl keeps it from starting at the next boot.
  */
 const SCRIPT = `
 set -eu
 command -v "$1" >/dev/null && exit 0
+# Where programs of this package are that PATH does not name.
+ls $3 >/dev/null 2>&1 && exit 0
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -34,9 +36,13 @@ export async function canInstallWithApt(): Promise<boolean> {
 /** Installs the package of a server, says so on stderr, and leaves no service of the package running. */
 export async function installWithApt(spec: ServerSpec): Promise<void> {
   console.error(`holdfast tests: no ${spec.binary} and no container engine here, so apt-get installs ${spec.debianPackage}`);
-  const child = spawn('flock', ['/run/lock/holdfast-apt', 'sh', '-c', SCRIPT, 'holdfast-apt', spec.binary, spec.debianPackage], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    'flock',
+    ['/run/lock/holdfast-apt', 'sh', '-c', SCRIPT, 'holdfast-apt', spec.binary, spec.debianPackage, elsewhere(spec)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
@@ -47,4 +53,8 @@ export async function installWithApt(spec: ServerSpec): Promise<void> {
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`apt-get could not install ${spec.debianPackage} (exit ${code}). It printed:\n${output.slice(-4_000)}`);
   console.error(`holdfast tests: ${spec.debianPackage} is installed`);
+}
+
+function elsewhere(spec: ServerSpec): string {
+  return (spec.directories ?? []).map((directory) => `${directory}/${spec.binary}`).join(' ') || '/nonexistent';
 }

@@ -1,4 +1,4 @@
-import { AddressRedis } from './address-redis.js';
+import { AddressServer } from './address-server.js';
 import { askRedis } from './ask-redis.js';
 import { findAddress } from './find-source.js';
 import { type RedisConfig, renderRedisConfig } from './redis-config.js';
@@ -37,7 +37,7 @@ export const redisSpec: ServerSpec = {
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const address = options.config || options.args ? null : findAddress(redisSpec);
-  if (address) return AddressRedis.open(address);
+  if (address) return AddressServer.open(redisSpec, ['redis'], address);
   return buildInPlace(redisSpec, { count: 1 }, (place) => startRedisIn(place, 0, options));
 }
 

@@ -1,11 +1,12 @@
-import type { RedisServer } from './redis.js';
+import type { ServerHandle } from './server-handle.js';
+import type { ServerSpec } from './server-spec.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
 /**
- * A Redis that somebody else runs, behind a proxy of ours: so a test can do to the way there what it may not do to the server.
+ * A server that somebody else runs, behind a proxy of ours: so a test can do to the way there what it may not do to the server.
  * A "paused" server here goes on counting its clients' time, a "killed" one keeps its data, as in a partitioned network.
  */
-export class AddressRedis implements RedisServer {
+export class AddressServer implements ServerHandle {
   readonly source = 'address';
   readonly pid = undefined;
   readonly host = '127.0.0.1';
@@ -20,12 +21,13 @@ export class AddressRedis implements RedisServer {
     this.url = proxy.urlFor(address);
   }
 
-  static async open(address: string): Promise<AddressRedis> {
+  /** @param schemes what the address may begin with, the usual one first */
+  static async open(spec: ServerSpec, schemes: readonly string[], address: string): Promise<AddressServer> {
     const url = URL.canParse(address) ? new URL(address) : null;
-    if (url?.protocol !== 'redis:' || url.hostname === '') {
-      throw new TypeError('HOLDFAST_TEST_REDIS_URL must be redis://host:port, with user, password and database if need be');
+    if (url === null || !schemes.includes(url.protocol.slice(0, -1)) || url.hostname === '') {
+      throw new TypeError(`${spec.addressVariable} must be ${schemes[0]}://host:port, with user, password and database if need be`);
     }
-    return new AddressRedis(await startTcpProxy({ target: `${url.hostname}:${url.port || 6379}` }), address);
+    return new AddressServer(await startTcpProxy({ target: `${url.hostname}:${url.port || spec.imagePort}` }), address);
   }
 
   get isRunning(): boolean {
