@@ -1,0 +1,51 @@
+import { isLockError } from '@holdfast/core';
+import { exitCodes } from './exit-codes.js';
+
+/** An end of the program that is told in one line. */
+export class CliError extends Error {
+  readonly exitCode: number;
+  /** For programs that read `--json`. */
+  readonly code: string;
+
+  constructor(message: string, exitCode: number, code: string) {
+    super(message);
+    this.name = 'CliError';
+    this.exitCode = exitCode;
+    this.code = code;
+  }
+}
+
+export function usageError(message: string): CliError {
+  return new CliError(message, exitCodes.usage, 'USAGE');
+}
+
+/** How a failure is told: its line, its code, and how the program ends. */
+export interface Failure {
+  readonly message: string;
+  readonly code: string;
+  readonly exitCode: number;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CliError) return error;
+  if (isLockError(error)) {
+    return { message: error.message.replace(/^connect: /, ''), code: error.code, exitCode: exitCodeOf(error.code) };
+  }
+  return { message: error instanceof Error ? error.message : String(error), code: 'INTERNAL', exitCode: exitCodes.internal };
+}
+
+function exitCodeOf(code: string): number {
+  switch (code) {
+    case 'LOCK_TIMEOUT':
+      return exitCodes.busy;
+    case 'LOCK_LOST':
+      return exitCodes.lost;
+    case 'LOCK_BACKEND_UNAVAILABLE':
+      return exitCodes.unavailable;
+    case 'LOCK_INVALID_ARGUMENT':
+    case 'LOCK_UNSUPPORTED':
+      return exitCodes.usage;
+    default:
+      return exitCodes.internal;
+  }
+}

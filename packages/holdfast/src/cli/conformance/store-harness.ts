@@ -1,0 +1,79 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type CallContext, createLockManager, type LockBackend, type LockManager, type ManagerOptions, systemClock } from '@holdfast/core';
+import { type ConformanceHarness, type InjectedFaults, injectFaults } from '@holdfast/core/conformance';
+import { closeQuietly, openBackend } from '../../open-backend.js';
+import { type Settings, settingsOf } from '../../settings.js';
+import type { StoreConfig } from '../open-store.js';
+
+const WHERE = 'conformance';
+/** How long the first contact of one client may take. */
+const CONTACT_MS = 5_000;
+
+/**
+ * The suite on a server of the user's. Its faults are made by a gate in front of the backend, so the server itself is
+ * never disturbed: what only shows when a real server stops or dies is left to the backends' own tests.
+ */
+export function storeHarness(config: StoreConfig): ConformanceHarness {
+  const settings = settingsOf(WHERE, config, undefined);
+  return {
+    name: settings.url,
+    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'crash', 'openBackend'],
+    async setup(managerOptions) {
+      const opened = new OpenedClients(settings);
+      try {
+        const manager = await opened.client(managerOptions);
+        const faults = opened.faultsOf(manager);
+        return {
+          manager,
+          peer: (options = {}) => opened.client(options),
+          faults: { ...faults, crash: async (peer) => opened.faultsOf(peer).disconnect(), openBackend: () => opened.backend() },
+          close: () => opened.close(),
+        };
+      } catch (error) {
+        await opened.close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** All that one case has opened. */
+class OpenedClients {
+  readonly #settings: Settings;
+  readonly #backends: LockBackend[] = [];
+  readonly #clients = new Map<LockManager, InjectedFaults>();
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** A manager behind a gate of its own. The configuration's own options for managers are left out: each case sets what it needs. */
+  async client(options: ManagerOptions): Promise<LockManager> {
+    const { backend, faults } = injectFaults(await this.backend());
+    const manager = createLockManager(backend, options);
+    this.#clients.set(manager, faults);
+    return manager;
+  }
+
+  /** A backend that has made contact: cases time waits, not connections and the loading of scripts. */
+  async backend(): Promise<LockBackend> {
+    const { backend } = await openBackend(WHERE, this.#settings);
+    this.#backends.push(backend);
+    const hold = { name: `conformance-${randomUUID()}`, owner: randomBytes(16).toString('hex'), mode: 'exclusive' } as const;
+    const call: CallContext = { timeoutMs: CONTACT_MS, signal: AbortSignal.timeout(CONTACT_MS), clock: systemClock };
+    await backend.attempt([{ ...hold, label: 'conformance', ttlMs: CONTACT_MS }], call);
+    await backend.release([hold], call);
+    return backend;
+  }
+
+  faultsOf(manager: LockManager): InjectedFaults {
+    const faults = this.#clients.get(manager);
+    if (faults === undefined) throw new Error('not a manager of this case');
+    return faults;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients.keys()].map((manager) => manager.close()));
+    await Promise.all(this.#backends.map(closeQuietly));
+  }
+}

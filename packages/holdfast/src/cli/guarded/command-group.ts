@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CliError } from '../cli-error.js';
+import { exitCodes } from '../exit-codes.js';
+import { printable } from '../printable.js';
+
+/** How a command ended: one of both is null. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface CommandOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** In our own process group, where the terminal finds it; then signals reach the command itself only. */
+  readonly foreground: boolean;
+}
+
+/** How often to look whether the last process of a group is gone; the system does not tell. */
+const LOOK_EVERY_MS = 25;
+/** A process that the kernel holds up outlives even SIGKILL for a while. */
+const KILL_TIMEOUT_MS = 5_000;
+
+/** A running command, and with it whatever it started and did not move to a group of its own. */
+export class CommandGroup {
+  readonly ended: Promise<Ending>;
+  readonly #child: ChildProcess;
+  /** What kill(2) takes: the group, or the process. */
+  readonly target: number;
+
+  private constructor(child: ChildProcess, pid: number, isGroup: boolean) {
+    this.#child = child;
+    this.target = isGroup ? -pid : pid;
+    this.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+  }
+
+  /** Starts a command with our standard streams. @throws CliError 127 or 126 when there is no such command, or it cannot be run */
+  static async start([command = '', ...args]: readonly string[], { env, foreground }: CommandOptions): Promise<CommandGroup> {
+    // Windows has no process groups to signal.
+    const isGroup = !foreground && process.platform !== 'win32';
+    const child = spawn(command, args, { stdio: 'inherit', env, detached: isGroup });
+    if (child.pid !== undefined) {
+      child.on('error', () => {});
+      return new CommandGroup(child, child.pid, isGroup);
+    }
+    const error = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
+    throw error.code === 'ENOENT'
+      ? new CliError(`${printable(command)}: command not found`, exitCodes.notFound, 'COMMAND_NOT_FOUND')
+      : new CliError(
+          `${printable(command)}: cannot be run: ${error.code ?? error.message}`,
+          exitCodes.notExecutable,
+          'COMMAND_NOT_EXECUTABLE',
+        );
+  }
+
+  /** Sends a signal to all of the group. */
+  signal(signal: NodeJS.Signals): void {
+    if (process.platform === 'win32') {
+      this.#child.kill(signal);
+      return;
+    }
+    this.#kill(signal);
+  }
+
+  /** Ends all of the group: SIGTERM, and SIGKILL to what is left after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    this.signal('SIGTERM');
+    // A stopped process takes its SIGTERM only when it goes on.
+    this.signal('SIGCONT');
+    if (await this.#isGoneWithin(graceMs)) return;
+    this.signal('SIGKILL');
+    await this.#isGoneWithin(KILL_TIMEOUT_MS);
+  }
+
+  async #isGoneWithin(ms: number): Promise<boolean> {
+    const end = performance.now() + ms;
+    while (this.#isAlive()) {
+      if (performance.now() >= end) return false;
+      await sleep(LOOK_EVERY_MS);
+    }
+    return true;
+  }
+
+  #isAlive(): boolean {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) return true;
+    return this.target < 0 && this.#kill(0);
+  }
+
+  /** @returns whether there is somebody; also when we may not signal them, as with a command run by sudo */
+  #kill(signal: NodeJS.Signals | 0): boolean {
+    try {
+      return process.kill(this.target, signal);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    }
+  }
+}

@@ -1,0 +1,63 @@
+// Descriptions are wrapped to the terminal; what stands after the options is printed as it is, so it keeps to 79 columns.
+
+export const runDescription =
+  'Takes the lock, runs the command, frees the lock. The lock is renewed while the command runs, and freed however it ends. ' +
+  'When somebody else has the lock, nothing is run. The classic use is the same line in the crontab of every server:\n\n' +
+  '  0 3 * * *  holdfast run nightly-report --busy-ok -- /srv/app/report.sh';
+
+export const run = `
+The command finds in its environment
+  HOLDFAST_LOCK           the lock's name
+  HOLDFAST_FENCING_TOKEN  a number that rises with every holder. Hand it to what
+                          the lock protects, which is to refuse lower ones.
+
+Exit codes: those of the command, 128 + n when signal n ended it, and
+  64   wrong usage or configuration; nothing was run
+  69   the store was not reached, or refused; nothing was run
+  75   somebody else has the lock (0 with --busy-ok); nothing was run
+  79   the lock was lost before the command had ended. A command that still
+       runs then gets SIGTERM, and after --grace SIGKILL.
+  126  the command cannot be run
+  127  there is no such command
+
+Signals are passed on to the command and to what it has started. Asked twice to
+end, it has --grace left; the third time it is killed. If holdfast itself is
+killed (SIGKILL), a guard ends the command, and the lock ends after --ttl.
+
+Examples
+  holdfast run deploy --wait 10m -- ./deploy.sh production
+  holdfast run import --max-hold 2h -- sh -c 'load --fence $HOLDFAST_FENCING_TOKEN'
+`;
+
+export const releaseDescription =
+  'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
+  'at work until then: only fencing tokens protect the resource meanwhile.';
+
+export const conformanceDescription =
+  'Runs the suite that every backend must pass, on your own server. The names are random and nothing is flushed, so it may run on a server ' +
+  'that is in use, and keeps it busy for a minute or two. Faults (cut connections, lost replies) are made on this side; the server is not ' +
+  'disturbed. Ends with 0 when all cases passed, else with 1.';
+
+export const program = `
+The store is the first of --url, the environment variable HOLDFAST_URL and the
+"url" in the configuration file. A --url can be seen in the list of processes;
+do not put a password there. The file is the nearest holdfast.config.json, .js
+or .mjs, from the working directory upward; its other options (prefix, ttlMs,
+...) hold wherever the URL comes from.
+
+  redis://[user:password@]host[:port][/db]   one Redis; rediss:// for TLS,
+                                             redis+cluster://, redis+sentinel://
+  memory:                                    this process only, to try things
+
+Exit codes
+  0   well                                   1   the answer is no
+  64  wrong usage or configuration           69  the store was not reached
+  75  somebody else has the lock             79  the lock was lost
+  70  a fault of holdfast itself             run: else those of the command
+
+Examples
+  holdfast run nightly-report --busy-ok -- ./report.sh
+  holdfast ls orders: --json
+  holdfast inspect nightly-report
+  HOLDFAST_URL=redis://cache:6379 holdfast health
+`;

@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { Command, type CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type CliError, usageError } from './cli-error.js';
+import type { ConformanceOptions } from './commands/conformance.js';
+import { health } from './commands/health.js';
+import { type InspectOptions, inspect, kinds, list, release, type ReleaseOptions } from './commands/inspection.js';
+import { run, type RunOptions } from './commands/run.js';
+import { parseDuration, parsePositiveDuration, parseWait } from './duration.js';
+import { exitCodes } from './exit-codes.js';
+import * as help from './help-texts.js';
+import type { StoreOptions } from './open-store.js';
+import type { Output } from './output.js';
+
+type JsonOption = Pick<InspectOptions, 'json'>;
+
+/** How the program ends is decided by whoever runs it. */
+type Finish = (exitCode: number) => void;
+
+/** The whole command line. Each command's work stands in a file of its own; here is only what people type. */
+export function createProgram(output: Output, finish: Finish): Command {
+  const program = new Command('holdfast')
+    .description('Distributed locks from the shell: run a command under a lock, see who holds what, look after the store.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .option('--url <url>', 'the store, such as redis://localhost:6379')
+    .option('--config <file>', 'the configuration file, instead of the nearest one')
+    .option('--no-config', 'read no configuration file')
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .addHelpText('after', help.program);
+  const common = (): StoreOptions => program.opts<StoreOptions>();
+
+  withLeaseOptions(
+    withCommand(program.command('run'))
+      .summary('run a command under a lock')
+      .description(help.runDescription)
+      .addOption(new Option('-w, --wait <time>', 'wait for the lock: 30s, 5m, forever').argParser(parseWait).default(0, '0s'))
+      .option('--busy-ok', 'end with 0 and say nothing when somebody else has the lock'),
+  )
+    .addHelpText('after', help.run)
+    .action(async (name: string, argv: string[], options: RunOptions) =>
+      finish(await run(name, argv, { ...common(), ...options }, output)),
+    );
+
+  program
+    .command('ls')
+    .argument('[prefix]', 'only names that begin with it')
+    .summary('list what is held')
+    .description('Lists the locks, semaphores and read/write locks that are held now, by whom, and for how long.')
+    .option('--json', 'print JSON')
+    .action(async (prefix: string | undefined, options: JsonOption) => finish(await list(prefix, { ...common(), ...options }, output)));
+
+  program
+    .command('inspect')
+    .argument('<name>', 'the lock')
+    .summary('show one lock')
+    .description('Shows whether a lock is held, by whom, for how long, and how many wait.')
+    .addOption(kindOption())
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: InspectOptions) => finish(await inspect(name, { ...common(), ...options }, output)));
+
+  program
+    .command('release')
+    .argument('<name>', 'the lock')
+    .summary('take a lock away from its holder')
+    .description(help.releaseDescription)
+    .option('-f, --force', 'yes, take it away')
+    .addOption(kindOption())
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: ReleaseOptions) => finish(await release(name, { ...common(), ...options }, output)));
+
+  program
+    .command('health')
+    .summary('check the store')
+    .description('Connects, takes a random lock and frees it. Ends with 0 when that worked, else with 69.')
+    .option('--json', 'print JSON')
+    .action(async (options: JsonOption) => finish(await health({ ...common(), ...options }, output)));
+
+  program
+    .command('conformance')
+    .summary('run the conformance suite on the store')
+    .description(help.conformanceDescription)
+    .option('-y, --yes', 'do not ask')
+    .option('--only <topic or id...>', 'only these topics or cases')
+    .addOption(new Option('--concurrency <n>', 'how many cases at a time').argParser(parseConcurrency).default(4))
+    .option('--json', 'print JSON')
+    .action(async (options: ConformanceOptions) => {
+      // Only when it is asked for: the suite is larger than all the rest.
+      const { conformance } = await import('./commands/conformance.js');
+      finish(await conformance({ ...common(), ...options }, output));
+    });
+
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .configureOutput({ outputError() {} })
+      .showSuggestionAfterError(true)
+      .allowExcessArguments(false);
+  }
+  return program;
+}
+
+/** What a failed parse means, in one line; a number when all has been said: help and version have printed what they had to. */
+export function parseFailure(error: CommanderError, program: Command, argv: readonly string[]): CliError | number {
+  if (error.exitCode === 0) return exitCodes.ok;
+  if (error.code === 'commander.help') return exitCodes.usage;
+  const command = program.commands.find((each) => argv.includes(each.name()));
+  const dashes = error.code === 'commander.unknownOption' && command?.usage().includes('--') === true && !argv.includes('--');
+  const message = error.message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
+  const hint = dashes ? ' (put -- in front of the command that is to run)' : '';
+  return usageError(`${message}${hint}; see holdfast ${command === undefined ? '' : `${command.name()} `}--help`);
+}
+
+/** What is run, for `run` and `once`. */
+function withCommand(command: Command): Command {
+  return command
+    .argument('<name>', 'any text, the same wherever others are to be kept out')
+    .argument('<command...>', 'the command and its arguments, after --')
+    .usage('<name> [options] -- <command> [arguments]');
+}
+
+/** How it is run. */
+function withLeaseOptions(command: Command): Command {
+  return command
+    .option('-t, --ttl <time>', 'how long the store keeps the lock when holdfast dies (default: 30s)', parsePositiveDuration)
+    .option('--max-hold <time>', 'the longest the command may take before it is ended', parsePositiveDuration)
+    .option('--label <text>', 'who holds the lock, for people (default: host:pid)')
+    .addOption(new Option('--grace <time>', 'from SIGTERM to SIGKILL, when it must end').argParser(parseDuration).default(10_000, '10s'))
+    .option('--foreground', "keep the command in the terminal's foreground, for prompts and editors");
+}
+
+function kindOption(): Option {
+  return new Option('--kind <kind>', 'what is meant by the name').choices(kinds).default('lock');
+}
+
+function parseConcurrency(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 64) throw new InvalidArgumentError('It must be an integer from 1 to 64.');
+  return count;
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+  return manifest.version;
+}

@@ -1,0 +1,31 @@
+import { CommanderError } from 'commander';
+import { failureOf } from './cli-error.js';
+import { exitCodes } from './exit-codes.js';
+import { Output } from './output.js';
+import { createProgram, parseFailure } from './program.js';
+
+/** Runs the command line. Answers the exit code and never rejects: whatever went wrong has been told in one line. */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  const output = new Output();
+  let exitCode: number = exitCodes.ok;
+  const program = createProgram(output, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    const own = ownArguments(argv);
+    const told = error instanceof CommanderError ? parseFailure(error, program, own) : error;
+    if (typeof told === 'number') return told;
+    const failure = failureOf(told);
+    output.fail(failure, own.includes('--json'));
+    return failure.exitCode;
+  }
+}
+
+/** What is for us and not for the command. */
+function ownArguments(argv: readonly string[]): readonly string[] {
+  const dashes = argv.indexOf('--');
+  return dashes < 0 ? argv : argv.slice(0, dashes + 1);
+}
