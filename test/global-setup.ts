@@ -1,4 +1,13 @@
-import { findProcessSource, pgBouncerSpec, postgresSpec, redisSpec, startPostgres, startRedis } from './servers/index.js';
+import {
+  findProcessSource,
+  pgBouncerSpec,
+  postgresSpec,
+  redisSpec,
+  startPostgres,
+  startRedis,
+  startZooKeeper,
+  zooKeeperSpec,
+} from './servers/index.js';
 
 /**
  * Makes sure that the servers are there, once for all test files: to install a package or to fetch an image may take longer than any
@@ -10,4 +19,6 @@ export default async function setup(): Promise<void> {
   const postgres = await findProcessSource(postgresSpec);
   if (postgres.kind === 'container') await (await startPostgres({ config: {} })).close();
   await findProcessSource(pgBouncerSpec);
+  const zooKeeper = await findProcessSource(zooKeeperSpec);
+  if (zooKeeper.kind === 'container') await (await startZooKeeper({ config: {} })).close();
 }

@@ -100,7 +100,7 @@ export class ContainerRunner implements ServerRunner {
         .withWorkingDir(DIRECTORY)
         .withCopyContentToContainer(files)
         .withEnvironment(this.#plan.container?.environment ?? {})
-        .withCommand(this.#plan.container?.command.slice() ?? [this.#spec.binary, ...this.#plan.args(DIRECTORY)])
+        .withCommand(this.#plan.container?.command.slice() ?? [this.#spec.launcher ?? this.#spec.binary, ...this.#plan.args(DIRECTORY)])
         .start();
       const client = await getContainerRuntimeClient();
       this.#started = { container, engine: client.container.getById(container.getId()) };

@@ -1,4 +1,5 @@
 export { askRedis } from './ask-redis.js';
+export { askZooKeeper } from './ask-zookeeper.js';
 export { findProcessSource, type ProcessSource } from './find-source.js';
 export { type ReservedPort, reservePort } from './free-port.js';
 export { type PgBouncer, type PgBouncerOptions, pgBouncerSpec, startPgBouncer } from './pgbouncer.js';
@@ -13,4 +14,6 @@ export type { ServerHandle } from './server-handle.js';
 export type { ServerSource } from './server-spec.js';
 export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-script.js';
 export { type ProxyDirection, startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.js';
+export { type ZooKeeperConfig, type ZooKeeperOptions, type ZooKeeperServer, zooKeeperSpec, startZooKeeper } from './zookeeper.js';
+export { type ZooKeeperEnsemble, type ZooKeeperMember, startZooKeeperEnsemble } from './zookeeper-ensemble.js';
 export { until } from './until.js';

@@ -68,7 +68,7 @@ async function openPlace(spec: ServerSpec, count: number, alsoFree: readonly num
     return freed;
   };
   const createRunner = async (plan: LaunchPlan): Promise<ServerRunner> => {
-    if (source.kind === 'binary') return BinaryRunner.create(spec, source.program, plan);
+    if (source.kind === 'binary') return BinaryRunner.create(spec, spec.launcher ?? source.program, plan);
     if (!network) throw new Error('a container needs its network');
     return new ContainerRunner(spec, source.image, plan, network);
   };

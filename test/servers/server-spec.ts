@@ -18,6 +18,8 @@ export interface ServerSpec {
   readonly debianPackage: string;
   /** Where the package puts programs though PATH does not name it; a `*` stands for one part of the path, the highest version wins. */
   readonly directories?: readonly string[] | undefined;
+  /** What is run instead of `binary`, which then only shows that the package is there: `sh`, for a script among the plan's files. */
+  readonly launcher?: string | undefined;
   /** The program refuses to run as root: for root it is run as the first of these users that there is. */
   readonly users?: readonly string[] | undefined;
   /** It has processes of its own, which are stopped, continued and killed with it. */

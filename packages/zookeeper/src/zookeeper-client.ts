@@ -1,0 +1,62 @@
+import type { Socket } from 'node:net';
+
+/** A node's record, as the client reads it: numbers of 64 bits are eight bytes, big end first. */
+export interface DriverStat {
+  readonly czxid: Buffer;
+  readonly mtime: Buffer;
+  readonly version: number;
+  readonly ephemeralOwner: Buffer;
+}
+
+/** What a watch tells. */
+export interface DriverEvent {
+  readonly type: number;
+}
+
+/**
+ * The part of the client that owns the socket. It is reached because nothing else tells of a failed connection, lets a
+ * process end, or stops a reconnect.
+ */
+export interface DriverConnectionManager {
+  state: number;
+  servers: readonly { readonly host: string; readonly port: number }[];
+  readonly socket?: Socket;
+  readonly connectTimeoutHandler: NodeJS.Timeout | null;
+  connect(): void;
+  onSocketData(chunk: Buffer): void;
+  on(event: 'state', listener: (state: number) => void): unknown;
+}
+
+type Done<Values extends readonly unknown[] = []> = (error: unknown, ...values: Values) => void;
+type Watcher = (event: DriverEvent) => void;
+
+/** What is used of a client of node-zookeeper-client 1.1. */
+export interface DriverClient {
+  readonly connectionManager: DriverConnectionManager;
+  connect(): void;
+  close(): void;
+  addAuthInfo(scheme: string, auth: Buffer): void;
+  getSessionId(): Buffer;
+  getSessionPassword(): Buffer;
+  getSessionTimeout(): number;
+  create(path: string, data: Buffer, acl: readonly object[], mode: number, done: Done<[path: string]>): void;
+  remove(path: string, version: number, done: Done): void;
+  setData(path: string, data: Buffer, version: number, done: Done<[stat: DriverStat]>): void;
+  getData(path: string, watcher: Watcher | undefined, done: Done<[data: Buffer | undefined, stat: DriverStat]>): void;
+  getChildren(path: string, watcher: Watcher | undefined, done: Done<[names: readonly string[]]>): void;
+}
+
+/** What is used of the module node-zookeeper-client. */
+export interface Driver {
+  createClient(
+    connectionString: string,
+    options: {
+      readonly sessionTimeout: number;
+      readonly retries: 0;
+      readonly sessionId?: Buffer | undefined;
+      readonly sessionPassword?: Buffer | undefined;
+    },
+  ): DriverClient;
+  readonly Id: new (scheme: string, id: string) => object;
+  readonly ACL: new (permissions: number, id: object) => object;
+}

@@ -1,0 +1,538 @@
+import { type LockUnavailableError, systemClock } from '@holdfast/core';
+import type { Driver, DriverClient, DriverStat } from './zookeeper-client.js';
+import { closedError, ConnectionLostError, isCode, unavailable } from './zookeeper-error.js';
+
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An entry of an access list; permissions are a sum of 1 read, 2 write, 4 create, 8 delete, 16 administer. */
+export interface AclEntry {
+  readonly permissions: number;
+  readonly scheme: string;
+  readonly id: string;
+}
+
+export interface SessionSettings {
+  readonly openDriver: () => Promise<Driver>;
+  readonly servers: readonly HostAndPort[];
+  /** Asked of the server, which may give less or more. */
+  readonly timeoutMs: number;
+  readonly auth: { readonly scheme: string; readonly credentials: string } | null;
+  readonly acl: readonly AclEntry[];
+  /** Nodes that must be there, parents first; the last is where sessions have their nodes. */
+  readonly directories: readonly string[];
+}
+
+/** What the session tells of itself. */
+export interface SessionListener {
+  /** It is connected and the server has taken a write. What waits for the session goes on when this has settled. */
+  onConnected(isNew: boolean): Promise<void>;
+  /** It may not be believed in any more, though its nodes may still stand: two thirds of its time have passed in silence. */
+  onDoubtful(): void;
+  /** The server says that it is gone, and its ephemeral nodes with it. */
+  onExpired(): void;
+}
+
+export interface NodeStat {
+  /** The zxid of the transaction that made the node. */
+  readonly czxid: bigint;
+  /** When its data was last written, by the clock of the leader. */
+  readonly modifiedAtMs: number;
+  readonly version: number;
+  /** The session whose end removes it; 0 for a node that stays. */
+  readonly ephemeralOwner: bigint;
+}
+
+export type NodeMode = 'persistent' | 'ephemeral' | 'ephemeral-sequential';
+export type NodeChange = 'removed' | 'changed';
+
+const MODES = { persistent: 0, ephemeral: 1, 'ephemeral-sequential': 3 } as const;
+// States of the client's connection manager, and the type of its event for a removed node.
+const DISCONNECTED = 0;
+const CONNECTED = 2;
+const EXPIRED = -3;
+const AUTH_FAILED = -4;
+const NODE_REMOVED = 2;
+
+const MOST_SILENT_MS = 5000;
+const MOST_HANDSHAKE_MS = 2000;
+const CLOSE_MS = 1000;
+const FIRST_RETRY_MS = 25;
+const LAST_RETRY_MS = 1000;
+
+/** The server does not know the session any more. */
+class SessionExpiredError extends Error {}
+
+interface PendingRequest {
+  readonly sentAt: number;
+  reject(error: unknown): void;
+}
+
+/**
+ * One TCP connection: one client object, thrown away with it. The client would make the next connection by itself, and
+ * then take the rest of a cut frame for the beginning of a new one, forget what is queued, and watch what nobody asks for.
+ */
+class Connection {
+  readonly #client: DriverClient;
+  readonly #pending = new Set<PendingRequest>();
+  readonly #onEnd: (error: unknown) => void;
+  #reason = 'the connection was lost';
+  #hasEnded = false;
+
+  constructor(driver: Driver, server: HostAndPort, settings: SessionSettings, identity: SessionIdentity | null, events: ConnectionEvents) {
+    this.#onEnd = events.onEnd;
+    this.#client = driver.createClient(`${server.host}:${server.port}`, {
+      sessionTimeout: settings.timeoutMs,
+      retries: 0,
+      sessionId: identity?.id,
+      sessionPassword: identity?.password,
+    });
+    const manager = this.#client.connectionManager;
+    // The client takes a connection string apart at its colons; an IPv6 address has some of its own.
+    manager.servers = [server];
+    // Before the connection there is, so that it goes out in front of every request.
+    if (settings.auth !== null) this.#client.addAuthInfo(settings.auth.scheme, Buffer.from(settings.auth.credentials, 'utf8'));
+    const read = manager.onSocketData.bind(manager);
+    manager.onSocketData = (chunk) => {
+      try {
+        if (!this.#hasEnded) read(chunk);
+      } catch {
+        // A frame or an error code that the client does not know; it throws, and that would end the process.
+        this.drop('the server sent what the client cannot read');
+      }
+    };
+    manager.on('state', (state) => {
+      if (state === CONNECTED) events.onOpen();
+      else if (state === EXPIRED) this.#end(new SessionExpiredError('the session has expired'));
+      else if (state === AUTH_FAILED) this.#end(unavailable({ code: -115 }));
+      else if (state === DISCONNECTED) this.#end(new ConnectionLostError(this.#reason));
+    });
+    this.#client.connect();
+    // The socket is there from the next tick on; the client hides its errors, and it would keep the process alive.
+    process.nextTick(() => {
+      manager.connectTimeoutHandler?.unref();
+      manager.socket?.unref();
+      manager.socket?.once('error', (error: Error & { code?: unknown }) => {
+        if (typeof error.code === 'string') this.#reason = `the connection failed (${error.code})`;
+      });
+    });
+    manager.connect = () => {};
+  }
+
+  get identity(): SessionIdentity {
+    return { id: this.#client.getSessionId(), password: this.#client.getSessionPassword() };
+  }
+
+  get timeoutMs(): number {
+    return this.#client.getSessionTimeout();
+  }
+
+  /** For how long the oldest request has been waiting for its answer. */
+  silentMs(now: number): number {
+    const [oldest] = this.#pending;
+    return oldest === undefined ? 0 : now - oldest.sentAt;
+  }
+
+  /** Every request settles: with its answer, or when the connection ends. */
+  ask<T>(send: (client: DriverClient, done: (error: unknown, value?: T) => void) => void): Promise<T> {
+    if (this.#hasEnded) return Promise.reject(new ConnectionLostError(this.#reason));
+    return new Promise<T>((resolve, reject) => {
+      const request: PendingRequest = { sentAt: systemClock.now(), reject };
+      this.#pending.add(request);
+      send(this.#client, (error, value) => {
+        if (!this.#pending.delete(request)) return;
+        if (error === null || error === undefined) resolve(value as T);
+        else reject(error instanceof Error ? error : new Error('the client failed'));
+      });
+    });
+  }
+
+  /** Ends the connection, not the session. */
+  drop(reason: string): void {
+    this.#reason = reason;
+    this.#end(new ConnectionLostError(reason));
+  }
+
+  /** Ends the session and with it the connection; the server is given a moment to say so. */
+  close(): Promise<void> {
+    if (this.#hasEnded) return Promise.resolve();
+    return new Promise((resolve) => {
+      const { socket } = this.#client.connectionManager;
+      const timer = systemClock.setTimer(CLOSE_MS, () => this.drop('the backend was closed'));
+      socket?.once('close', () => {
+        timer.cancel();
+        this.drop('the backend was closed');
+        resolve();
+      });
+      if (socket === undefined || socket.destroyed) resolve();
+      this.#client.close();
+    });
+  }
+
+  #end(error: unknown): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const { connectionManager } = this.#client;
+    if (connectionManager.connectTimeoutHandler !== null) clearTimeout(connectionManager.connectTimeoutHandler);
+    connectionManager.socket?.destroy();
+    // In the first tick there is no socket yet.
+    process.nextTick(() => connectionManager.socket?.destroy());
+    const lost = error instanceof ConnectionLostError ? error : new ConnectionLostError('the connection was lost');
+    for (const request of this.#pending) request.reject(lost);
+    this.#pending.clear();
+    this.#onEnd(error);
+  }
+}
+
+interface SessionIdentity {
+  readonly id: Buffer;
+  readonly password: Buffer;
+}
+interface ConnectionEvents {
+  readonly onOpen: () => void;
+  readonly onEnd: (error: unknown) => void;
+}
+
+/**
+ * A session with an ensemble, over as many connections as it takes. Suspended as soon as a connection ends; doubtful when
+ * two thirds of its time have passed since the last write that was acknowledged; gone only when a server says so, and then
+ * followed by another.
+ *
+ * The heartbeat is a write, because only a majority can acknowledge one: a server that is cut off from its leader goes on
+ * answering reads and pings.
+ */
+export class ZooKeeperSession {
+  readonly #settings: SessionSettings;
+  readonly #listener: SessionListener;
+  readonly #servers: readonly HostAndPort[];
+  readonly #acl: object[] = [];
+  readonly #waiting = new Set<{ resolve(): void; reject(error: unknown): void }>();
+  #driver: Driver | null = null;
+  #nextServer = 0;
+  #identity: SessionIdentity | null = null;
+  #id = 0n;
+  #timeoutMs: number;
+  #connection: Connection | null = null;
+  #isReady = false;
+  #isRunning = false;
+  #isDoubtful = false;
+  #isClosed = false;
+  #failure: LockUnavailableError | null = null;
+  /** When the last write that was acknowledged had been sent. */
+  #writtenAt = Number.NEGATIVE_INFINITY;
+  #checkedAt = 0;
+  #timer: { cancel(): void } | null = null;
+  #beat: Promise<NodeStat> | null = null;
+  #endPause: (() => void) | null = null;
+
+  constructor(settings: SessionSettings, listener: SessionListener) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#timeoutMs = settings.timeoutMs;
+    // Clients of one configuration must not all lean on the server that it names first.
+    const first = Math.floor(systemClock.random() * settings.servers.length);
+    this.#servers = [...settings.servers.slice(first), ...settings.servers.slice(0, first)];
+  }
+
+  /** The present session; 0 before the first. */
+  get id(): bigint {
+    return this.#id;
+  }
+
+  /** The time after which the server ends a silent session: what was negotiated, before that what is asked for. */
+  get timeoutMs(): number {
+    return this.#timeoutMs;
+  }
+
+  /** For how long after the sending of an acknowledged write the session may be believed in. */
+  get believedMs(): number {
+    return Math.floor((this.#timeoutMs * 2) / 3);
+  }
+
+  get state(): 'connected' | 'suspended' | 'doubtful' | 'closed' {
+    if (this.#isClosed) return 'closed';
+    if (this.#isReady) return 'connected';
+    return this.#isDoubtful ? 'doubtful' : 'suspended';
+  }
+
+  /** Resolves when requests can be made; connects if need be. @throws LockUnavailableError after `withinMs`, or when waiting cannot help */
+  async ready(withinMs: number): Promise<void> {
+    if (this.#isClosed) throw closedError();
+    if (this.#isReady) return;
+    let timer: { cancel(): void } | null = null;
+    const ready = new Promise<void>((resolve, reject) => {
+      const entry = { resolve, reject };
+      this.#waiting.add(entry);
+      if (withinMs === Number.POSITIVE_INFINITY) return;
+      timer = systemClock.setTimer(withinMs, () => {
+        this.#waiting.delete(entry);
+        reject(this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)));
+      });
+    });
+    if (!this.#isRunning) void this.#run();
+    // Whoever needs the session now does not wait out a pause between two tries.
+    this.#endPause?.();
+    try {
+      await ready;
+    } finally {
+      (timer as { cancel(): void } | null)?.cancel();
+    }
+  }
+
+  /** @returns the path, with the number that a sequential node got */
+  create(path: string, data: Buffer, mode: NodeMode): Promise<string> {
+    return this.#write((client, done) => client.create(path, data, this.#acl, MODES[mode], done));
+  }
+
+  remove(path: string, version = -1): Promise<void> {
+    return this.#write((client, done) => client.remove(path, version, done));
+  }
+
+  async setData(path: string, data: Buffer, version = -1): Promise<NodeStat> {
+    return readStat(await this.#write<DriverStat>((client, done) => client.setData(path, data, version, done)));
+  }
+
+  /** @param onChange called once, when the data change or the node is removed; never when the connection ends before */
+  async getData(path: string, onChange?: (change: NodeChange) => void): Promise<{ readonly data: Buffer; readonly stat: NodeStat }> {
+    return await this.#read((client, done: (error: unknown, value?: { data: Buffer; stat: NodeStat }) => void) =>
+      client.getData(path, watcher(onChange), (error, data, stat) =>
+        error ? done(error) : done(null, { data: data ?? Buffer.alloc(0), stat: readStat(stat) }),
+      ),
+    );
+  }
+
+  /** @param onChange called once, when a child comes or goes; never when the connection ends before */
+  getChildren(path: string, onChange?: () => void): Promise<readonly string[]> {
+    return this.#read((client, done) => client.getChildren(path, watcher(onChange), done));
+  }
+
+  /** A write on the session's own node: shows that a majority still knows the session, and what time the leader has. */
+  beat(): Promise<NodeStat> {
+    // One for all who ask for it in the same tick.
+    this.#beat ??= Promise.resolve().then(() => {
+      this.#beat = null;
+      return this.#beatNow();
+    });
+    return this.#beat;
+  }
+
+  /** Ends the session, so that its ephemeral nodes go at once and not with its time. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#isReady = false;
+    this.#timer?.cancel();
+    this.#endPause?.();
+    for (const waiting of this.#waiting) waiting.reject(closedError());
+    this.#waiting.clear();
+    await this.#connection?.close();
+  }
+
+  async #beatNow(): Promise<NodeStat> {
+    const path = this.#ownPath();
+    try {
+      return await this.setData(path, EMPTY);
+    } catch (error) {
+      if (!isCode(error, 'NO_NODE')) throw error;
+      // Somebody tidied up.
+      await this.#makeOwnNode();
+      return await this.setData(path, EMPTY);
+    }
+  }
+
+  #ownPath(): string {
+    return `${this.#settings.directories.at(-1) ?? ''}/${this.#id.toString(16).padStart(16, '0')}`;
+  }
+
+  async #makeOwnNode(): Promise<void> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        await this.create(this.#ownPath(), EMPTY, 'ephemeral');
+        return;
+      } catch (error) {
+        if (isCode(error, 'NODE_EXISTS')) return;
+        if (!isCode(error, 'NO_NODE') || tries > 2) throw error;
+        await this.makeDirectories();
+      }
+    }
+  }
+
+  /** Makes what is missing of the nodes under which all others stand. */
+  async makeDirectories(): Promise<void> {
+    const made = await Promise.allSettled(this.#settings.directories.map((path) => this.create(path, EMPTY, 'persistent')));
+    for (const outcome of made) {
+      if (outcome.status === 'rejected' && !isCode(outcome.reason, 'NODE_EXISTS')) throw outcome.reason;
+    }
+  }
+
+  async #write<T>(send: (client: DriverClient, done: (error: unknown, value?: T) => void) => void): Promise<T> {
+    const sentAt = systemClock.now();
+    const value = await this.#read(send);
+    this.#writtenAt = Math.max(this.#writtenAt, sentAt);
+    this.#isDoubtful = false;
+    return value;
+  }
+
+  #read<T>(send: (client: DriverClient, done: (error: unknown, value?: T) => void) => void): Promise<T> {
+    if (this.#connection === null) return Promise.reject(new ConnectionLostError('there is no connection'));
+    return this.#connection.ask(send);
+  }
+
+  /** Connects again and again, for as long as somebody waits or there is a session to keep. Never rejects. */
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    for (let failures = 0; !this.#isClosed && (this.#waiting.size > 0 || this.#identity !== null); ) {
+      const error = await this.#live();
+      if (this.#isClosed) break;
+      const wasReady = this.#isReady;
+      this.#isReady = false;
+      this.#connection = null;
+      if (error instanceof SessionExpiredError) {
+        this.#expire();
+        continue;
+      }
+      failures = wasReady ? 0 : failures + 1;
+      const failure = unavailable(error) as LockUnavailableError;
+      this.#failure = failure;
+      if (!failure.retryable) {
+        this.#refuse(failure);
+        break;
+      }
+      this.#watchOver();
+      // All servers once without a pause.
+      if (failures >= this.#servers.length) await this.#pause(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10)));
+    }
+    this.#isRunning = false;
+  }
+
+  /** One connection from its beginning to its end. @returns why it ended */
+  async #live(): Promise<unknown> {
+    try {
+      this.#driver ??= await this.#settings.openDriver();
+    } catch (error) {
+      return error;
+    }
+    const driver = this.#driver;
+    if (this.#acl.length === 0) {
+      for (const { permissions, scheme, id } of this.#settings.acl) this.#acl.push(new driver.ACL(permissions, new driver.Id(scheme, id)));
+    }
+    const server = this.#servers[this.#nextServer % this.#servers.length];
+    if (server === undefined || this.#isClosed) return closedError();
+    this.#nextServer += 1;
+    let handshake: { cancel(): void } | null = null;
+    const error = await new Promise<unknown>((resolve) => {
+      const connection = new Connection(driver, server, this.#settings, this.#identity, {
+        onEnd: resolve,
+        onOpen: () => {
+          handshake?.cancel();
+          void this.#settle(connection);
+        },
+      });
+      handshake = systemClock.setTimer(this.#handshakeMs(), () => connection.drop('the server did not answer the handshake'));
+      if (this.#isClosed) connection.drop('the backend was closed');
+    });
+    (handshake as { cancel(): void } | null)?.cancel();
+    return error;
+  }
+
+  /** The server knows us: writes once, lets the listener look at what it has, and lets everybody in. Never rejects. */
+  async #settle(connection: Connection): Promise<void> {
+    const { id } = connection.identity;
+    const isNew = this.#identity === null || !this.#identity.id.equals(id);
+    this.#identity = connection.identity;
+    this.#id = id.readBigUInt64BE();
+    this.#timeoutMs = connection.timeoutMs;
+    this.#connection = connection;
+    this.#checkedAt = systemClock.now();
+    this.#watchOver();
+    try {
+      if (isNew) await this.#makeOwnNode();
+      else await this.#beatNow();
+      await this.#listener.onConnected(isNew);
+    } catch (error) {
+      const failure = unavailable(error) as LockUnavailableError;
+      if (!failure.retryable) this.#refuse(failure);
+      connection.drop(failure.message);
+      return;
+    }
+    if (this.#connection !== connection || this.#isClosed) return;
+    this.#isReady = true;
+    this.#failure = null;
+    for (const waiting of this.#waiting) waiting.resolve();
+    this.#waiting.clear();
+  }
+
+  #refuse(failure: LockUnavailableError): void {
+    for (const waiting of this.#waiting) waiting.reject(failure);
+    this.#waiting.clear();
+  }
+
+  #expire(): void {
+    this.#identity = null;
+    this.#isDoubtful = false;
+    this.#writtenAt = Number.NEGATIVE_INFINITY;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#listener.onExpired();
+  }
+
+  #handshakeMs(): number {
+    return Math.min(MOST_HANDSHAKE_MS, Math.max(100, Math.floor(this.#timeoutMs / (2 * this.#servers.length))));
+  }
+
+  /** Looks at the session every sixth of its time, for as long as there is one. */
+  #watchOver(): void {
+    this.#timer?.cancel();
+    if (this.#identity === null || this.#isClosed) return;
+    const everyMs = Math.max(20, this.#timeoutMs / 6);
+    this.#timer = systemClock.setTimer(everyMs, () => {
+      this.#check(everyMs);
+      this.#watchOver();
+    });
+  }
+
+  #check(everyMs: number): void {
+    const now = systemClock.now();
+    // A process that stood still finds the answers behind its timers: they are not late.
+    const stoodStill = now - this.#checkedAt > 2 * everyMs;
+    this.#checkedAt = now;
+    const third = this.#timeoutMs / 3;
+    if (!this.#isDoubtful && now - this.#writtenAt >= this.believedMs) {
+      this.#isDoubtful = true;
+      this.#listener.onDoubtful();
+    }
+    const connection = this.#connection;
+    if (connection === null || stoodStill) return;
+    if (connection.silentMs(now) >= Math.min(third, MOST_SILENT_MS)) connection.drop('the server fell silent');
+    else if (this.#isReady && now - this.#writtenAt >= third - everyMs / 2) this.beat().catch(() => {});
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        this.#endPause = null;
+        resolve();
+      };
+      const timer = systemClock.setTimer(ms * (1 - systemClock.random() / 3), end);
+      this.#endPause = end;
+    });
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function watcher(onChange: ((change: NodeChange) => void) | undefined): ((event: { readonly type: number }) => void) | undefined {
+  return onChange && (({ type }) => onChange(type === NODE_REMOVED ? 'removed' : 'changed'));
+}
+
+function readStat(stat: DriverStat): NodeStat {
+  return {
+    czxid: stat.czxid.readBigUInt64BE(),
+    modifiedAtMs: Number(stat.mtime.readBigInt64BE()),
+    version: stat.version,
+    ephemeralOwner: stat.ephemeralOwner.readBigUInt64BE(),
+  };
+}
