@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { until } from '@holdfast/test/servers';
+import { runCommand } from './run-command.js';
 
 /** The command as people get it. */
 export const bin = fileURLToPath(new URL('../bin/holdfast.js', import.meta.url));
@@ -89,13 +90,12 @@ export async function isRunning(pid: number): Promise<boolean> {
   } catch {
     return false;
   }
-  const ps = spawn('ps', ['-o', 'stat=', '-p', String(pid)], { stdio: ['ignore', 'pipe', 'ignore'] });
-  let state = '';
-  ps.stdout.setEncoding('utf8').on('data', (text: string) => {
-    state += text;
-  });
-  await new Promise((resolve) => ps.once('close', resolve));
-  return state.trim() !== '' && !state.trim().startsWith('Z');
+  return /^[^Z]/.test((await ps('-o', 'stat=', '-p', String(pid))).trim());
+}
+
+/** What `ps` says. */
+export async function ps(...args: readonly string[]): Promise<string> {
+  return (await runCommand('ps', args)).stdout;
 }
 
 /** Resolves when it is gone. */

@@ -38,18 +38,23 @@ export async function loadConfig(path: string): Promise<FoundConfig> {
   return { file, config };
 }
 
-/**
- * A file that was only found must not be one that anybody could have put there: it says where the locks are, and a
- * `.js` file is run. Think of a job whose working directory is below /tmp.
- */
+/** Refuses a file that was found and not named, when anybody could have put it there. */
 async function refuseStrangers(file: string): Promise<void> {
   const uid = process.getuid?.();
   if (uid === undefined) return;
   const [folder, own] = await Promise.all([stat(dirname(file)), stat(file)]);
-  const isOpen = ((folder.mode | own.mode) & 0o002) !== 0;
-  if (isOpen && own.uid !== uid && own.uid !== 0) {
+  if (isStrangers({ folderMode: folder.mode, mode: own.mode, owner: own.uid }, uid)) {
     throw usageError(`${file}: it belongs to another user, and anybody may write there; name it with --config if you trust it`);
   }
+}
+
+/**
+ * Whether a file may be somebody's trap: it says where the locks are, and a `.js` file is run. Think of a job whose
+ * working directory is below /tmp.
+ */
+export function isStrangers(file: { readonly folderMode: number; readonly mode: number; readonly owner: number }, uid: number): boolean {
+  const anybodyWrites = ((file.folderMode | file.mode) & 0o002) !== 0;
+  return anybodyWrites && file.owner !== uid && file.owner !== 0;
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -9,8 +9,8 @@ import type { Output } from './output.js';
 /** The options that say where the store is; every command has them. */
 export interface StoreOptions {
   readonly url?: string;
-  /** A path, or false for `--no-config`; true when neither is given. */
-  readonly config: string | boolean;
+  /** A path, or false for `--no-config`. */
+  readonly config?: string | false;
 }
 
 /** A whole configuration. */
@@ -23,7 +23,7 @@ export type StoreConfig = ConnectConfig & { readonly url: string };
  * @throws CliError
  */
 export async function resolveStore({ url: given, config: wanted }: StoreOptions, output: Output): Promise<StoreConfig> {
-  const found = typeof wanted === 'string' ? await loadConfig(wanted) : wanted ? await findConfig(process.cwd()) : null;
+  const found = wanted === undefined ? await findConfig(process.cwd()) : wanted === false ? null : await loadConfig(wanted);
   const config = found?.config ?? {};
   const set = process.env['HOLDFAST_URL']?.trim();
   const url: unknown = given ?? (set === undefined || set === '' ? config.url : set);
