@@ -26,7 +26,7 @@ killed (SIGKILL), a guard ends the command, and the lock ends after --ttl.
 
 Examples
   holdfast run deploy --wait 10m -- ./deploy.sh production
-  holdfast run import --max-hold 2h -- sh -c 'load --fence $HOLDFAST_FENCING_TOKEN'
+  holdfast run eod --max-hold 2h -- sh -c 'eod --fence $HOLDFAST_FENCING_TOKEN'
 `;
 
 export const releaseDescription =

@@ -61,7 +61,11 @@ async function confirm(count: number, url: string, concurrency: number): Promise
     'Their names are random, nothing is flushed, no other key is touched; the server is kept busy meanwhile.';
   if (!process.stdin.isTTY || !process.stderr.isTTY) throw usageError(`${what} Say --yes to run them.`);
   const dialogue = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await dialogue.question(`${what}\nRun them? [y/N] `).finally(() => dialogue.close());
+  // Ctrl-C and Ctrl-D end the dialogue, and then a question is never answered.
+  const answer = await Promise.race([
+    dialogue.question(`${what}\nRun them? [y/N] `),
+    new Promise<string>((resolve) => dialogue.once('close', () => resolve(''))),
+  ]).finally(() => dialogue.close());
   if (!/^y(?:es)?$/i.test(answer.trim())) throw new CliError('nothing was run', exitCodes.no, 'DECLINED');
 }
 
