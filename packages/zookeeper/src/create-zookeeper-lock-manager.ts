@@ -1,0 +1,19 @@
+import { checkOptions, createLockManager, type LockManager, type ManagerOptions, managerOptionRules } from '@holdfast/core';
+import { createZooKeeperBackend } from './zookeeper-backend.js';
+import { type ZooKeeperBackendOptions, zooKeeperBackendRules } from './zookeeper-options.js';
+
+/** Options of `createZooKeeperLockManager`: those of the backend and of the manager, side by side. */
+export type ZooKeeperLockManagerOptions = ZooKeeperBackendOptions & ManagerOptions;
+
+const rules = { ...managerOptionRules, ...zooKeeperBackendRules };
+
+/**
+ * A lock manager on a ZooKeeper ensemble. Synchronous: first contact is the first call.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
+ */
+export function createZooKeeperLockManager(options: ZooKeeperLockManagerOptions): LockManager<bigint> {
+  checkOptions('createZooKeeperLockManager', options, rules);
+  const { connectionString, sessionTimeoutMs, root, auth, acl, ...managerOptions } = options ?? {};
+  return createLockManager(createZooKeeperBackend({ connectionString, sessionTimeoutMs, root, auth, acl }), managerOptions);
+}

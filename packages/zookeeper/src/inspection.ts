@@ -1,0 +1,94 @@
+import type { HolderState, HoldRequest, LockKind, LockState } from '@holdfast/core';
+import { labelIn } from './node-data.js';
+import { decodeName, directoryOf, encodeName, type QueueEntry } from './node-names.js';
+import type { ParentNodes } from './parent-nodes.js';
+import { holdersOf } from './queue-rules.js';
+import { readQueue } from './read-queue.js';
+import { isCode } from './zookeeper-error.js';
+import type { ZooKeeperSession } from './zookeeper-session.js';
+
+/** How many names are looked at at a time. */
+const BATCH = 50;
+const KINDS: readonly LockKind[] = ['lock', 'semaphore', 'read-write'];
+
+/** What operators see and do. */
+export class Inspection {
+  readonly #session: ZooKeeperSession;
+  readonly #parents: ParentNodes;
+  readonly #root: string;
+
+  constructor(session: ZooKeeperSession, parents: ParentNodes, root: string) {
+    this.#session = session;
+    this.#parents = parents;
+    this.#root = root;
+  }
+
+  pathOf(name: string, kind: LockKind): string {
+    return `${this.#root}/${directoryOf[kind]}/${encodeName(name)}`;
+  }
+
+  async inspect(name: string, kind: LockKind): Promise<LockState> {
+    const parent = this.pathOf(name, kind);
+    const queue = await readQueue(this.#session, parent);
+    const entries = holdersOf(queue);
+    const states = await Promise.all(entries.map((entry) => this.#holderOf(parent, entry)));
+    const holders = states.filter((state) => state !== null);
+    return { name, kind, held: holders.length > 0, holders, waiters: queue.length - entries.length };
+  }
+
+  /** @returns whether anybody had it */
+  async forceRelease(name: string, kind: LockKind): Promise<boolean> {
+    const parent = this.pathOf(name, kind);
+    // Behind a write, so that the server has seen all that was granted before this call.
+    await this.#session.beat();
+    const entries = holdersOf(await readQueue(this.#session, parent));
+    const removed = await Promise.all(entries.map(({ node }) => this.#remove(`${parent}/${node}`)));
+    this.#parents.tidy(parent);
+    return removed.includes(true);
+  }
+
+  async *list(prefix: string): AsyncIterable<LockState> {
+    for (const kind of KINDS) {
+      const directory = `${this.#root}/${directoryOf[kind]}`;
+      const names = (await this.#children(directory)).map(decodeName).filter((name) => name?.startsWith(prefix) === true);
+      for (let at = 0; at < names.length; at += BATCH) {
+        const states = await Promise.all(names.slice(at, at + BATCH).map((name) => this.inspect(name ?? '', kind)));
+        for (const state of states) {
+          // What a dead client left: its requests are gone with its session, and nobody has come since.
+          if (!state.held && state.waiters === 0) this.#parents.tidy(this.pathOf(state.name, kind));
+        }
+        yield* states.filter(({ held }) => held);
+      }
+    }
+  }
+
+  async #children(directory: string): Promise<readonly string[]> {
+    try {
+      return await this.#session.getChildren(directory);
+    } catch (error) {
+      if (isCode(error, 'NO_NODE')) return [];
+      throw error;
+    }
+  }
+
+  async #remove(path: string): Promise<boolean> {
+    try {
+      await this.#session.remove(path);
+      return true;
+    } catch (error) {
+      if (isCode(error, 'NO_NODE')) return false;
+      throw error;
+    }
+  }
+
+  async #holderOf(parent: string, { node, mode, permits }: QueueEntry): Promise<HolderState | null> {
+    try {
+      const { data, stat } = await this.#session.getData(`${parent}/${node}`);
+      const fencingToken = mode === 'permits' ? null : stat.czxid;
+      return { label: labelIn(data), mode: mode satisfies HoldRequest['mode'], permits, remainingMs: null, fencingToken };
+    } catch (error) {
+      if (isCode(error, 'NO_NODE')) return null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { systemClock } from '@holdfast/core';
+import { isCode } from './zookeeper-error.js';
+import type { ZooKeeperSession } from './zookeeper-session.js';
+
+/** For so long a parent that nobody here uses is kept: whoever takes and frees one name again and again makes it once. */
+const IDLE_MS = 500;
+/** Others remove a parent behind our back so many times in a row at most; more says that something is wrong. */
+const MOST_TRIES = 100;
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * The nodes of names, under which requests queue. They are made when they are missed and removed when they are empty: the
+ * server refuses to remove one that has children, and to make a child of one that is gone, so no creator is cut off.
+ */
+export class ParentNodes {
+  readonly #session: ZooKeeperSession;
+  /** How many places of this backend are under each; 0 for those that are about to be removed. */
+  readonly #users = new Map<string, number>();
+  readonly #existing = new Set<string>();
+  #idle = new Set<string>();
+  #timer: { cancel(): void } | null = null;
+
+  constructor(session: ZooKeeperSession) {
+    this.#session = session;
+  }
+
+  use(parent: string): void {
+    this.#users.set(parent, (this.#users.get(parent) ?? 0) + 1);
+    this.#idle.delete(parent);
+  }
+
+  unuse(parent: string): void {
+    const users = (this.#users.get(parent) ?? 1) - 1;
+    if (users > 0) {
+      this.#users.set(parent, users);
+      return;
+    }
+    this.#users.delete(parent);
+    this.tidy(parent);
+  }
+
+  /** Removes it soon if it is empty and not in use. */
+  tidy(parent: string): void {
+    if (this.#users.has(parent)) return;
+    this.#idle.add(parent);
+    this.#timer ??= systemClock.setTimer(IDLE_MS, () => {
+      this.#timer = null;
+      void this.flush();
+    });
+  }
+
+  /** Makes an ephemeral sequential node. The request for the parent goes out with it, not before it. */
+  async createChild(parent: string, prefix: string, data: Buffer): Promise<string> {
+    for (let tries = 1; ; tries += 1) {
+      const parentMade = this.#existing.has(parent) ? undefined : this.#session.create(parent, EMPTY, 'persistent');
+      const childMade = this.#session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');
+      const [above, child] = await Promise.allSettled([parentMade, childMade]);
+      if (child.status === 'fulfilled') {
+        this.#existing.add(parent);
+        return child.value;
+      }
+      this.#existing.delete(parent);
+      if (!isCode(child.reason, 'NO_NODE') || tries === MOST_TRIES) throw child.reason;
+      if (above.status === 'rejected' && isCode(above.reason, 'NO_NODE')) await this.#session.makeDirectories();
+      else if (above.status === 'rejected' && !isCode(above.reason, 'NODE_EXISTS')) throw above.reason;
+    }
+  }
+
+  /** Removes those that are not in use. Never rejects: what is left of it is an empty node. */
+  async flush(): Promise<void> {
+    const idle = [...this.#idle];
+    this.#idle = new Set();
+    await Promise.all(
+      idle.map(async (parent) => {
+        this.#existing.delete(parent);
+        try {
+          await this.#session.remove(parent);
+        } catch {
+          // Somebody else's requests are under it, or it is gone already.
+        }
+      }),
+    );
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+}

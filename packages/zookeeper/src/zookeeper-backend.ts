@@ -1,0 +1,200 @@
+import {
+  type Answer,
+  type CallContext,
+  type Capabilities,
+  type HoldRef,
+  type HoldRequest,
+  type LockBackend,
+  type LockKind,
+  type LockState,
+  type LostReason,
+  systemClock,
+} from '@holdfast/core';
+import { CompletionMarkNodes } from './completion-marks.js';
+import { Inspection } from './inspection.js';
+import { directoryOf, kindOf } from './node-names.js';
+import { openDriver } from './open-driver.js';
+import { ParentNodes } from './parent-nodes.js';
+import { QueuePlace } from './queue-place.js';
+import { closedError, unavailable } from './zookeeper-error.js';
+import { type ResolvedZooKeeperOptions, resolveZooKeeperOptions, type ZooKeeperBackendOptions } from './zookeeper-options.js';
+import { ZooKeeperSession } from './zookeeper-session.js';
+
+/** How long closing waits for the server to remove what is left. */
+const CLOSE_MS = 1000;
+
+/**
+ * Locks on a ZooKeeper ensemble. Makes no contact before the first call.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export function createZooKeeperBackend(options: ZooKeeperBackendOptions): LockBackend<bigint> {
+  return new ZooKeeperBackend(resolveZooKeeperOptions('createZooKeeperBackend', options));
+}
+
+class ZooKeeperBackend implements LockBackend<bigint> {
+  readonly contract = 1;
+  readonly name = 'zookeeper';
+  readonly capabilities: Capabilities = Object.freeze({
+    fencing: true,
+    semaphores: true,
+    readWriteLocks: true,
+    fair: true,
+    push: true,
+    marks: true,
+    list: true,
+    expiry: 'session',
+  });
+  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly #session: ZooKeeperSession;
+  readonly #parents: ParentNodes;
+  readonly #inspection: Inspection;
+  /** By owner: every request of ours that may still have a node. */
+  readonly #places = new Map<string, QueuePlace>();
+  #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
+  #isClosed = false;
+
+  constructor({ root, ...settings }: ResolvedZooKeeperOptions) {
+    const above = root.split('/').flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index + 1).join('/')]));
+    const marks = `${root}/marks`;
+    const directories = [...above, ...Object.values(directoryOf).map((directory) => `${root}/${directory}`), marks, `${root}/sessions`];
+    this.#session = new ZooKeeperSession(
+      { ...settings, openDriver, directories },
+      {
+        onConnected: async () => {
+          await Promise.all([...this.#places.values()].map((place) => place.reconnected()));
+        },
+        onDoubtful: () => {
+          for (const place of [...this.#places.values()]) place.doubted();
+        },
+        onExpired: () => {
+          for (const place of [...this.#places.values()]) place.expired();
+        },
+      },
+    );
+    this.#parents = new ParentNodes(this.#session);
+    this.#inspection = new Inspection(this.#session, this.#parents, root);
+    const markNodes = new CompletionMarkNodes(this.#session, marks);
+    this.marks = {
+      set: (name, retentionMs, call) => this.#run(() => markNodes.set(name, retentionMs, call.timeoutMs)),
+      has: (name, call) => this.#run(() => markNodes.has(name, call.timeoutMs)),
+    };
+  }
+
+  get sessionMs(): number {
+    return this.#session.believedMs;
+  }
+
+  onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
+    this.#onLost = listener;
+  }
+
+  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    return this.#run(() => allOrFirstError(requests.map((request) => this.#placeOf(request).attempt(call))));
+  }
+
+  wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
+    if (this.#isClosed) return Promise.reject(closedError());
+    return this.#placeOf(request).wait(call);
+  }
+
+  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
+    return this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      await this.#session.beat();
+      // Whatever removed a node before that write was told before its answer.
+      return holds.map(({ owner }) => this.#places.get(owner)?.isHeld ?? false);
+    });
+  }
+
+  release(holds: readonly HoldRef[], _call: CallContext): Promise<readonly boolean[]> {
+    return this.#run(() => allOrFirstError(holds.map(async ({ owner }) => (await this.#places.get(owner)?.leave()) ?? false)));
+  }
+
+  inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
+    return this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      return this.#inspection.inspect(name, kind);
+    });
+  }
+
+  forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
+    return this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      return this.#inspection.forceRelease(name, kind);
+    });
+  }
+
+  async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
+    await this.#run(() => this.#session.ready(call.timeoutMs));
+    try {
+      yield* this.#inspection.list(prefix);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  checkHealth(call: CallContext): Promise<void> {
+    return this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      await this.#session.beat();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const places = [...this.#places.values()];
+    for (const place of places) place.end(closedError());
+    if (this.#session.state === 'connected') {
+      await within(CLOSE_MS, Promise.allSettled(places.map((place) => place.leave())));
+      await within(CLOSE_MS, this.#parents.flush());
+    }
+    this.#parents.close();
+    await this.#session.close();
+  }
+
+  #placeOf(request: HoldRequest): QueuePlace {
+    const known = this.#places.get(request.owner);
+    if (known !== undefined) return known;
+    const parts = {
+      session: this.#session,
+      parents: this.#parents,
+      onLost: ({ name, owner, mode }: HoldRequest, reason: LostReason) => this.#onLost({ name, owner, mode }, reason),
+      onGone: () => void this.#places.delete(request.owner),
+    };
+    const place = new QueuePlace(parts, this.#inspection.pathOf(request.name, kindOf(request.mode)), request);
+    this.#places.set(request.owner, place);
+    return place;
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw closedError();
+    try {
+      return await work();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+}
+
+/** Waits for all, so that no answer is left on its way, and then throws the first failure that waiting cannot mend, or else any. */
+async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(promises);
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [unavailable(outcome.reason)] : []));
+  const final = failures.find((error) => error.code === 'LOCK_BACKEND_UNAVAILABLE' && !error.retryable) ?? failures[0];
+  if (final !== undefined) throw final;
+  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+}
+
+/** Waits for the work, but not longer. */
+function within(ms: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = systemClock.setTimer(ms, resolve);
+    const done = (): void => {
+      timer.cancel();
+      resolve();
+    };
+    work.then(done, done);
+  });
+}

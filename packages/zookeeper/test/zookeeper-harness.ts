@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import { type Answer, type CallContext, type HoldRequest, type LockBackend, systemClock } from '@holdfast/core';
+import { startZooKeeper, type ZooKeeperOptions, type ZooKeeperServer } from '@holdfast/test/servers';
+import { createZooKeeperBackend, type ZooKeeperBackendOptions } from '@holdfast/zookeeper';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { Driver, DriverClient } from '../src/zookeeper-client.js';
+
+export type Granted = Extract<Answer<bigint>, { granted: true }>;
+
+const module = (await import('node-zookeeper-client')) as unknown as { readonly default: Driver };
+/** The real driver, as the backend finds it. */
+export const driver: { createClient: Driver['createClient'] } & Driver = module.default;
+
+/** A call as core makes it. */
+export function callOf(timeoutMs = 5000, signal: AbortSignal = new AbortController().signal): CallContext {
+  return { timeoutMs, signal, clock: systemClock };
+}
+
+export function newName(): string {
+  return `name-${randomBytes(6).toString('hex')}`;
+}
+
+export function newRoot(): string {
+  return `/t-${randomBytes(6).toString('hex')}`;
+}
+
+type Extra = Partial<Pick<HoldRequest, 'ttlMs' | 'label' | 'owner'>>;
+
+export function requestOf(name: string, mode: 'exclusive' | 'read' | 'write' = 'exclusive', extra: Extra = {}): HoldRequest {
+  return { name, owner: randomBytes(16).toString('hex'), label: 'test:1', ttlMs: 10_000, mode, ...extra };
+}
+
+export function permitsOf(name: string, permits: number, limit: number, extra: Extra = {}): HoldRequest {
+  return { name, owner: randomBytes(16).toString('hex'), label: 'test:1', ttlMs: 10_000, mode: 'permits', permits, limit, ...extra };
+}
+
+/** One attempt at one hold. */
+export async function attempt(backend: LockBackend<bigint>, request: HoldRequest, timeoutMs?: number): Promise<Answer<bigint>> {
+  const [answer] = await backend.attempt([request], callOf(timeoutMs));
+  if (answer === undefined) throw new Error('no answer');
+  return answer;
+}
+
+/** Takes what must be free. */
+export async function take(backend: LockBackend<bigint>, request: HoldRequest): Promise<Granted> {
+  const answer = await attempt(backend, request);
+  if (!answer.granted) throw new Error(`${request.name} is busy`);
+  return answer;
+}
+
+export async function free(backend: LockBackend<bigint>, request: HoldRequest): Promise<boolean> {
+  const [freed] = await backend.release([request], callOf());
+  return freed === true;
+}
+
+export function stand(backend: LockBackend<bigint>, request: HoldRequest, signal?: AbortSignal): Promise<Granted> {
+  if (backend.wait === undefined) throw new Error('no queue');
+  return backend.wait(request, callOf(5000, signal));
+}
+
+/** A client of the driver alone, for what operators and other programs do. */
+export class Admin {
+  readonly #client: DriverClient;
+
+  private constructor(client: DriverClient) {
+    this.#client = client;
+  }
+
+  static async open(port: number, identity: { readonly sessionId?: Buffer; readonly sessionPassword?: Buffer } = {}): Promise<Admin> {
+    const client = driver.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000, retries: 0, ...identity });
+    await new Promise<void>((resolve) => {
+      client.connectionManager.on('state', (state) => {
+        if (state === 2) resolve();
+      });
+      client.connect();
+    });
+    return new Admin(client);
+  }
+
+  create(path: string, text = ''): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const open = [new driver.ACL(31, new driver.Id('world', 'anyone'))];
+      this.#client.create(path, Buffer.from(text), open, 0, (error, made) => (error ? reject(error as Error) : resolve(made)));
+    });
+  }
+
+  /** none where there is no such node */
+  children(path: string): Promise<readonly string[]> {
+    return new Promise((resolve) => {
+      this.#client.getChildren(path, undefined, (error, names) => resolve(error ? [] : names));
+    });
+  }
+
+  /** null where there is no such node */
+  data(path: string): Promise<string | null> {
+    return new Promise((resolve) => {
+      this.#client.getData(path, undefined, (error, data) => resolve(error ? null : (data ?? '').toString()));
+    });
+  }
+
+  remove(path: string): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#client.remove(path, -1, (error) => resolve(!error));
+    });
+  }
+
+  async removeAll(path: string): Promise<void> {
+    for (const name of await this.children(path)) await this.removeAll(`${path}/${name}`);
+    await this.remove(path);
+  }
+
+  /** Ends the session. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** What the requests of a root have left: the nodes of names and of sessions. Marks are kept on purpose. */
+export async function nodesUnder(admin: Admin, root: string): Promise<readonly string[]> {
+  const kinds = ['locks', 'semaphores', 'read-write', 'sessions'];
+  const lists = await Promise.all(kinds.map(async (kind) => (await admin.children(`${root}/${kind}`)).map((name) => `${kind}/${name}`)));
+  return lists.flat();
+}
+
+/** One server for a test file, and backends on it that end with their test. */
+export interface ZooKeeperFixture {
+  readonly server: ZooKeeperServer;
+  readonly admin: Admin;
+  backend(options?: Partial<ZooKeeperBackendOptions>): LockBackend<bigint>;
+}
+
+export function useZooKeeper(options: ZooKeeperOptions = {}): ZooKeeperFixture {
+  let server: ZooKeeperServer | undefined;
+  let admin: Admin | undefined;
+  const backends: LockBackend<bigint>[] = [];
+  const roots = new Set<string>();
+  beforeAll(async () => {
+    server = await startZooKeeper(options);
+    admin = await Admin.open(server.port);
+  });
+  afterEach(async () => {
+    await Promise.all(backends.splice(0).map((backend) => backend.close()));
+    for (const root of roots) await admin?.removeAll(root);
+    roots.clear();
+  });
+  afterAll(async () => {
+    admin?.close();
+    await server?.close();
+  });
+  const must = <T>(value: T | undefined): T => {
+    if (value === undefined) throw new Error('not started');
+    return value;
+  };
+  return {
+    get server() {
+      return must(server);
+    },
+    get admin() {
+      return must(admin);
+    },
+    backend(over = {}) {
+      const root = over.root ?? newRoot();
+      roots.add(root);
+      const backend = createZooKeeperBackend({ connectionString: `127.0.0.1:${must(server).port}`, sessionTimeoutMs: 4000, ...over, root });
+      backends.push(backend);
+      return backend;
+    },
+  };
+}
