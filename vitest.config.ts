@@ -5,7 +5,7 @@ const report = process.env['HOLDFAST_TEST_REPORT'];
 
 export default defineConfig({
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**'],
     // Finds or installs the servers before the first test, outside of every test's own time.
     globalSetup: ['test/global-setup.ts'],
