@@ -130,8 +130,10 @@ export const leaseCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const other = await peer();
       const lease = await manager.acquire(name(), { ttlMs: 10_000, renew: false });
+      // Where a session ends the hold, that is shorter than the ttl.
+      const before = lease.remainingMs;
       await lease.extend(50);
-      assert.ok(lease.remainingMs > 4_000, `remainingMs is ${lease.remainingMs}`);
+      assert.ok(lease.remainingMs > 0.4 * before, `remainingMs is ${lease.remainingMs}`);
       await delay(300);
       assert.equal(lease.isHeld, true);
       await isBusy(other, lease.name);

@@ -47,7 +47,9 @@ export const outcomeCases: readonly ConformanceCase[] = [
       await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock));
       await mine.release();
       const longer = await manager.acquire(lock, { ttlMs: LONG_TTL_MS, waitMs: undefined, renew: undefined });
-      assert.ok(longer.remainingMs > 10_000, `remainingMs is ${longer.remainingMs}`);
+      // A session is believed in for as long as the harness made it, whatever the ttl.
+      const least = manager.capabilities.expiry === 'ttl' ? 10_000 : 1_000;
+      assert.ok(longer.remainingMs > least, `remainingMs is ${longer.remainingMs}`);
       await longer.release();
       await isFree(await peer(), lock);
     },
