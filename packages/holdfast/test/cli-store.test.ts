@@ -125,7 +125,7 @@ describe('the store of the command line', () => {
     });
     expect(dead.stderr).toBe('');
     const told = await runCli(['health'], { url });
-    await reserved.release();
+    reserved.release();
     expect(told).toMatchObject({ code: 69, stdout: '' });
     expect(told.stderr).toMatch(/^holdfast: redis:\/\/\*\*\*@[^\n]+\n$/);
   });
