@@ -1,10 +1,12 @@
 import * as core from '@holdfast/core';
 import * as coreConformance from '@holdfast/core/conformance';
+import * as coreJobs from '@holdfast/core/jobs';
 import * as coreMemory from '@holdfast/core/memory';
 import * as coreTesting from '@holdfast/core/testing';
 import * as redisBackend from '@holdfast/redis';
 import * as holdfast from 'holdfast';
 import * as conformance from 'holdfast/conformance';
+import * as jobs from 'holdfast/jobs';
 import * as memory from 'holdfast/memory';
 import * as redis from 'holdfast/redis';
 import * as testing from 'holdfast/testing';
@@ -20,6 +22,7 @@ describe('holdfast', () => {
     ['memory', memory, coreMemory],
     ['testing', testing, coreTesting],
     ['conformance', conformance, coreConformance],
+    ['jobs', jobs, coreJobs],
     ['redis', redis, redisBackend],
   ] as const)('has %s as it is', (_, ours, theirs) => {
     expect(Object.keys(theirs).length).toBeGreaterThan(0);
