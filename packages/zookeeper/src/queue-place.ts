@@ -149,7 +149,7 @@ export class QueuePlace {
   }
 
   async #wait(call: CallContext): Promise<Granted> {
-    await this.#enter(call.timeoutMs);
+    await this.#enterOrFind(call.timeoutMs);
     for (let watchesChildren = false; ; ) {
       this.#throwIfEnded();
       this.#isWoken = false;
@@ -264,6 +264,25 @@ export class QueuePlace {
       throw error;
     } finally {
       entered();
+    }
+  }
+
+  /** As `#enter`; one whose reply is lost is looked for when there is a connection again, and keeps its place in line. */
+  async #enterOrFind(withinMs: number): Promise<void> {
+    for (let isFound = false; !isFound; ) {
+      try {
+        if (this.#isInDoubt) {
+          await this.#sleep();
+          this.#throwIfEnded();
+          this.#isWoken = false;
+          if (this.#sessionId !== this.#session.id) throw expiredError(this.request.name);
+          this.#path = await this.#find();
+        }
+        if (this.#path === null) await this.#enter(withinMs);
+        isFound = true;
+      } catch (error) {
+        if (!this.#isInDoubt || !isUnknown(error) || this.#ended !== null) throw error;
+      }
     }
   }
 

@@ -36,7 +36,7 @@ export function isCode(error: unknown, code: keyof typeof CODES): boolean {
 
 /** Whether it is unknown what became of a request, as against refused by the server. */
 export function isUnknown(error: unknown): boolean {
-  return error instanceof ConnectionLostError || isCode(error, 'CONNECTION_LOSS') || isCode(error, 'SESSION_EXPIRED');
+  return error instanceof ConnectionLostError;
 }
 
 /** An error of ours. Messages are put together anew, so that no credential gets into one. */

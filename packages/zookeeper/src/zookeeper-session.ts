@@ -60,7 +60,7 @@ const MOST_SILENT_MS = 5000;
 const MOST_HANDSHAKE_MS = 2000;
 const CLOSE_MS = 1000;
 const FIRST_RETRY_MS = 25;
-const LAST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 500;
 
 /** The server does not know the session any more. */
 class SessionExpiredError extends Error {}
@@ -79,6 +79,7 @@ class Connection {
   readonly #pending = new Set<PendingRequest>();
   readonly #onEnd: (error: unknown) => void;
   #reason = 'the connection was lost';
+  #isOpen = false;
   #hasEnded = false;
 
   constructor(driver: Driver, server: HostAndPort, settings: SessionSettings, identity: SessionIdentity | null, events: ConnectionEvents) {
@@ -104,8 +105,10 @@ class Connection {
       }
     };
     manager.on('state', (state) => {
-      if (state === CONNECTED) events.onOpen();
-      else if (state === EXPIRED) this.#end(new SessionExpiredError('the session has expired'));
+      if (state === CONNECTED) {
+        this.#isOpen = true;
+        events.onOpen();
+      } else if (state === EXPIRED) this.#end(new SessionExpiredError('the session has expired'));
       else if (state === AUTH_FAILED) this.#end(unavailable({ code: -115 }));
       else if (state === DISCONNECTED) this.#end(new ConnectionLostError(this.#reason));
     });
@@ -144,6 +147,11 @@ class Connection {
       send(this.#client, (error, value) => {
         if (!this.#pending.delete(request)) return;
         if (error === null || error === undefined) resolve(value as T);
+        else if (isCode(error, 'SESSION_EXPIRED')) {
+          // The leader has ended the session, and this server is about to learn it.
+          this.drop('the server does not know the session any more');
+          reject(new ConnectionLostError(this.#reason));
+        } else if (isCode(error, 'CONNECTION_LOSS')) reject(new ConnectionLostError(this.#reason));
         else reject(error instanceof Error ? error : new Error('the client failed'));
       });
     });
@@ -157,16 +165,18 @@ class Connection {
 
   /** Ends the session and with it the connection; the server is given a moment to say so. */
   close(): Promise<void> {
-    if (this.#hasEnded) return Promise.resolve();
+    const { socket } = this.#client.connectionManager;
+    if (!this.#isOpen || this.#hasEnded || socket === undefined) {
+      this.drop('the backend was closed');
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
-      const { socket } = this.#client.connectionManager;
       const timer = systemClock.setTimer(CLOSE_MS, () => this.drop('the backend was closed'));
-      socket?.once('close', () => {
+      socket.once('close', () => {
         timer.cancel();
         this.drop('the backend was closed');
         resolve();
       });
-      if (socket === undefined || socket.destroyed) resolve();
       this.#client.close();
     });
   }
@@ -214,6 +224,9 @@ export class ZooKeeperSession {
   #identity: SessionIdentity | null = null;
   #id = 0n;
   #timeoutMs: number;
+  /** The one that is being made or used. */
+  #latest: Connection | null = null;
+  /** The one that is open. */
   #connection: Connection | null = null;
   #isReady = false;
   #isRunning = false;
@@ -272,8 +285,6 @@ export class ZooKeeperSession {
       });
     });
     if (!this.#isRunning) void this.#run();
-    // Whoever needs the session now does not wait out a pause between two tries.
-    this.#endPause?.();
     try {
       await ready;
     } finally {
@@ -327,7 +338,7 @@ export class ZooKeeperSession {
     this.#endPause?.();
     for (const waiting of this.#waiting) waiting.reject(closedError());
     this.#waiting.clear();
-    await this.#connection?.close();
+    await this.#latest?.close();
   }
 
   async #beatNow(): Promise<NodeStat> {
@@ -431,7 +442,7 @@ export class ZooKeeperSession {
         },
       });
       handshake = systemClock.setTimer(this.#handshakeMs(), () => connection.drop('the server did not answer the handshake'));
-      if (this.#isClosed) connection.drop('the backend was closed');
+      this.#latest = connection;
     });
     (handshake as { cancel(): void } | null)?.cancel();
     return error;

@@ -4,7 +4,7 @@ import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
 import { createZooKeeperBackend } from '@holdfast/zookeeper';
 import { beforeAll, describe, it } from 'vitest';
 import type { DriverClient } from '../src/zookeeper-client.js';
-import { Admin, callOf, driver, newName, newRoot, nodesUnder, requestOf, useZooKeeper } from './zookeeper-harness.js';
+import { callOf, driver, endSession, newName, newRoot, nodesUnder, requestOf, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
 
@@ -68,7 +68,11 @@ const harness: ConformanceHarness = {
         thaw: () => proxy.restore(),
         loseNextReply: () => faults.loseNextReply(),
         requests: () => faults.requests(),
-        killSession: () => endSession(proxy.port),
+        killSession: async () => {
+          const client = clients.get(proxy.port);
+          if (client === undefined) throw new Error('no such client');
+          await endSession(zooKeeper.server.port, client);
+        },
         crash: async (peer) => opened.links.get(peer)?.refuse(),
         residue: () => nodesUnder(zooKeeper.admin, opened.root),
         openBackend: () => opened.backend(zooKeeper.server.port),
@@ -77,17 +81,6 @@ const harness: ConformanceHarness = {
     };
   },
 };
-
-/** Another client with the same id and password takes the session over and closes it. */
-async function endSession(port: number): Promise<void> {
-  const client = clients.get(port);
-  if (client === undefined) throw new Error('no such client');
-  const other = await Admin.open(zooKeeper.server.port, {
-    sessionId: client.getSessionId(),
-    sessionPassword: client.getSessionPassword(),
-  });
-  other.close();
-}
 
 // For a moment before the cases: they time waits of some tens of milliseconds, and a process that has just started takes
 // as long to compile itself.

@@ -66,8 +66,8 @@ export class Admin {
     this.#client = client;
   }
 
-  static async open(port: number, identity: { readonly sessionId?: Buffer; readonly sessionPassword?: Buffer } = {}): Promise<Admin> {
-    const client = driver.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000, retries: 0, ...identity });
+  static async open(port: number): Promise<Admin> {
+    const client = driver.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000, retries: 0 });
     await new Promise<void>((resolve) => {
       client.connectionManager.on('state', (state) => {
         if (state === 2) resolve();
@@ -112,6 +112,24 @@ export class Admin {
   /** Ends the session. */
   close(): void {
     this.#client.close();
+  }
+}
+
+/** Ends the session of another client, as one that has its id and password; again until the server has forgotten it. */
+export async function endSession(port: number, victim: DriverClient): Promise<void> {
+  const [sessionId, sessionPassword] = [victim.getSessionId(), victim.getSessionPassword()];
+  for (let isGone = false; !isGone; ) {
+    const client = driver.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000, retries: 0, sessionId, sessionPassword });
+    isGone = await new Promise<boolean>((resolve) => {
+      client.connectionManager.on('state', (state) => {
+        // At once: the victim comes back and takes the session over again.
+        if (state === 2) client.close();
+        if (state === -3) resolve(true);
+        if (state === 0) resolve(false);
+      });
+      client.connect();
+    });
+    client.connectionManager.connect = () => {};
   }
 }
 

@@ -1,0 +1,328 @@
+import { isLockError } from '@holdfast/core';
+import { reservePort, startTcpProxy, until } from '@holdfast/test/servers';
+import { afterEach, describe, expect, it } from 'vitest';
+import { openDriver } from '../src/open-driver.js';
+import { ConnectionLostError, isCode } from '../src/zookeeper-error.js';
+import { type SessionSettings, ZooKeeperSession } from '../src/zookeeper-session.js';
+import { CuttingRelay, startFakeServer } from './cutting-relay.js';
+import { driver, endSession, newRoot, useZooKeeper } from './zookeeper-harness.js';
+
+const zooKeeper = useZooKeeper();
+const DATA = Buffer.from('data');
+const open: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const each of open.splice(0).reverse()) await each.close();
+});
+
+function keep<T extends { close(): Promise<void> }>(value: T): T {
+  open.push(value);
+  return value;
+}
+
+interface Watched {
+  readonly session: ZooKeeperSession;
+  readonly root: string;
+  /** What the session told of itself, in order. */
+  readonly told: string[];
+}
+
+function sessionTo(ports: readonly number[], over: Partial<SessionSettings> = {}): Watched {
+  const told: string[] = [];
+  const root = newRoot();
+  const session = new ZooKeeperSession(
+    {
+      openDriver,
+      servers: ports.map((port) => ({ host: '127.0.0.1', port })),
+      timeoutMs: 3000,
+      auth: null,
+      acl: [{ permissions: 31, scheme: 'world', id: 'anyone' }],
+      directories: [root, `${root}/sessions`],
+      ...over,
+    },
+    {
+      onConnected: async (isNew) => void told.push(isNew ? 'new' : 'again'),
+      onDoubtful: () => void told.push('doubtful'),
+      onExpired: () => void told.push('expired'),
+    },
+  );
+  return { session: keep(session), root, told };
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => new Error('it was answered'),
+    (error: unknown) => error,
+  );
+}
+
+describe('connecting', () => {
+  it('negotiates the time, makes what it needs, and ends with nothing left', async () => {
+    const { session, root, told } = sessionTo([zooKeeper.server.port], { timeoutMs: 90_000 });
+    expect(session.state).toBe('suspended');
+    await session.ready(5000);
+    expect(session.state).toBe('connected');
+    // The server's most is a minute.
+    expect([session.timeoutMs, session.believedMs]).toEqual([60_000, 40_000]);
+    expect(told).toEqual(['new']);
+    expect(await zooKeeper.admin.children(`${root}/sessions`)).toEqual([session.id.toString(16).padStart(16, '0')]);
+    await session.close();
+    expect(session.state).toBe('closed');
+    await until('its node is gone', async () => (await zooKeeper.admin.children(`${root}/sessions`)).length === 0);
+    expect(isLockError(await failureOf(session.ready(100)), 'LOCK_BACKEND_UNAVAILABLE')).toBe(true);
+    await zooKeeper.admin.removeAll(root);
+  });
+
+  it.each(['silent', 'talking nonsense', 'refusing'])('goes past a server that is %s', async (kind) => {
+    const free = await reservePort();
+    // A frame of a length that never comes, and one that is no answer to anything.
+    const nonsense = Buffer.concat([Buffer.from([0, 0, 0, 8]), Buffer.alloc(8, 0x55), Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')]);
+    const fake = keep(await startFakeServer(kind === 'silent' ? null : nonsense));
+    const bad = kind === 'refusing' ? free.port : fake.port;
+    const { session, root } = sessionTo([bad, bad, zooKeeper.server.port]);
+    await session.ready(5000);
+    expect(session.state).toBe('connected');
+    await zooKeeper.admin.removeAll(root);
+    free.release();
+  });
+
+  it('ends in its time where nobody answers, and says why', async () => {
+    const fake = keep(await startFakeServer(null));
+    const silent = sessionTo([fake.port]).session;
+    const start = performance.now();
+    const error = await failureOf(silent.ready(400));
+    expect(performance.now() - start).toBeLessThan(1500);
+    expect(error).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+    const free = await reservePort();
+    expect(String(await failureOf(sessionTo([free.port]).session.ready(400)))).toContain('ECONNREFUSED');
+    expect(String(await failureOf(sessionTo([], { servers: [{ host: 'no-such-host.invalid', port: 1 }] }).session.ready(2000)))).toMatch(
+      /ENOTFOUND|EAI_AGAIN/,
+    );
+    free.release();
+  });
+
+  it('says at once what waiting cannot mend', async () => {
+    const secret = newRoot();
+    const owner = sessionTo([zooKeeper.server.port], {
+      auth: { scheme: 'digest', credentials: 'owner:word' },
+      acl: [{ permissions: 31, scheme: 'auth', id: '' }],
+      directories: [secret, `${secret}/sessions`],
+    }).session;
+    await owner.ready(5000);
+    const stranger = sessionTo([zooKeeper.server.port], { directories: [secret, `${secret}/sessions`] }).session;
+    const start = performance.now();
+    expect(await failureOf(stranger.ready(10_000))).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });
+    expect(performance.now() - start).toBeLessThan(3000);
+    const unknown = sessionTo([zooKeeper.server.port], { auth: { scheme: 'no-such-scheme', credentials: 'x:secret-word' } }).session;
+    const refused = await failureOf(unknown.ready(10_000));
+    expect(refused).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });
+    expect(JSON.stringify(refused) + String((refused as Error).stack)).not.toContain('secret-word');
+    await owner.remove(`${secret}/sessions/${owner.id.toString(16).padStart(16, '0')}`);
+    await owner.remove(`${secret}/sessions`);
+    await owner.remove(secret);
+  });
+
+  it('is closed in the middle of a handshake, and leaves nothing open', async () => {
+    const proxy = keep(await startTcpProxy({ target: zooKeeper.server.port }));
+    proxy.silence('down');
+    const { session, told } = sessionTo([proxy.port]);
+    const ready = failureOf(session.ready(5000));
+    await until('the handshake is on its way', () => proxy.bytes.up > 0);
+    await session.close();
+    expect(isLockError(await ready)).toBe(true);
+    await proxy.restore();
+    await until('the connection is gone', () => proxy.connections === 0);
+    expect(told).toEqual([]);
+  });
+});
+
+describe('a connection that ends', () => {
+  it('suspends the session, which goes on with the next connection', async () => {
+    const proxy = keep(await startTcpProxy({ target: zooKeeper.server.port }));
+    const { session, root, told } = sessionTo([proxy.port]);
+    await session.ready(5000);
+    const { id } = session;
+    await session.create(`${root}/mine`, DATA, 'ephemeral');
+    await proxy.refuse();
+    await until('it is noticed', () => session.state === 'suspended');
+    expect(await failureOf(session.getChildren(root))).toBeInstanceOf(ConnectionLostError);
+    await proxy.restore();
+    await session.ready(5000);
+    expect([session.id, session.state, told]).toEqual([id, 'connected', ['new', 'again']]);
+    expect((await session.getData(`${root}/mine`)).stat.ephemeralOwner).toBe(id);
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+
+  it('settles every request that was on it', async () => {
+    const proxy = keep(await startTcpProxy({ target: zooKeeper.server.port }));
+    const { session, root } = sessionTo([proxy.port]);
+    await session.ready(5000);
+    proxy.silence();
+    const requests = Array.from({ length: 50 }, () => session.create(`${root}/child-`, DATA, 'ephemeral-sequential'));
+    const outcomes = Promise.allSettled([...requests, session.beat(), session.getChildren(root), session.remove(`${root}/child-`)]);
+    proxy.cut();
+    await proxy.restore();
+    for (const outcome of await outcomes)
+      expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(ConnectionLostError) as unknown });
+    await session.ready(5000);
+    await session.beat();
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+
+  it('may cut a frame at any byte', async () => {
+    const relay = keep(await CuttingRelay.open(zooKeeper.server.port));
+    const { session, root } = sessionTo([relay.port]);
+    await session.ready(5000);
+    const { id } = session;
+    await session.create(`${root}/node`, DATA, 'ephemeral');
+    // The whole reply has 4 + 16 + 4 + 4 + 68 bytes.
+    for (const bytes of [1, 2, 3, 4, 5, 11, 19, 20, 21, 27, 40, 95]) {
+      relay.cutAfter(bytes);
+      expect(await failureOf(session.getData(`${root}/node`)), `cut after ${bytes}`).toBeInstanceOf(ConnectionLostError);
+      await session.ready(5000);
+      expect((await session.getData(`${root}/node`)).data.toString()).toBe('data');
+    }
+    expect(session.id).toBe(id);
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+
+  it('with an answer that the driver does not know ends that connection only', async () => {
+    const relay = keep(await CuttingRelay.open(zooKeeper.server.port));
+    const { session, root } = sessionTo([relay.port]);
+    await session.ready(5000);
+    // The driver throws on a code that it has no name for, such as -118, "the session has moved". It stands after the
+    // length, the number of the request and the transaction.
+    relay.changeNext = (chunk) => void chunk.writeInt32BE(-118, 16);
+    expect(await failureOf(session.getChildren(root))).toBeInstanceOf(ConnectionLostError);
+    await session.ready(5000);
+    expect(await session.getChildren(root)).toEqual(['sessions']);
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+});
+
+describe('a server that falls silent', () => {
+  it.each(['both', 'up', 'down'] as const)('is left (%s), and the session is doubtful after two thirds of its time', async (direction) => {
+    const proxy = keep(await startTcpProxy({ target: zooKeeper.server.port }));
+    const { session, root, told } = sessionTo([proxy.port], { timeoutMs: 2400 });
+    await session.ready(5000);
+    const { id } = session;
+    const start = performance.now();
+    proxy.silence(direction);
+    await until('it is left', () => session.state !== 'connected');
+    await until('it is doubtful', () => told.includes('doubtful'), { timeoutMs: 4000 });
+    // From the last write that was acknowledged; that had been sent at most a third before the silence.
+    const passed = performance.now() - start;
+    expect(passed).toBeGreaterThan(2400 / 3 - 100);
+    expect(passed).toBeLessThan(1600 + 400 + 800);
+    expect(session.state).toBe('doubtful');
+    proxy.cut();
+    await proxy.restore();
+    await session.ready(5000);
+    // Whether the server has ended it meanwhile is the server's to say.
+    expect(told.includes('expired')).toBe(session.id !== id);
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+
+  it('is not suspected while it answers, however long nothing is asked', async () => {
+    const { session, root, told } = sessionTo([zooKeeper.server.port], { timeoutMs: 800 });
+    await session.ready(5000);
+    const { id } = session;
+    const end = performance.now() + 2500;
+    await until('time passes', () => performance.now() > end);
+    expect([session.id, session.state]).toEqual([id, 'connected']);
+    expect(told).toEqual(['new']);
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+});
+
+describe('a session that is ended by another client', () => {
+  it('is told, settles what was asked, and is followed by another', async () => {
+    const { session, root, told } = sessionTo([zooKeeper.server.port]);
+    const made: ReturnType<typeof driver.createClient>[] = [];
+    const { createClient } = driver;
+    driver.createClient = (...args) => {
+      const client = createClient(...args);
+      made.push(client);
+      return client;
+    };
+    await session.ready(5000).finally(() => {
+      driver.createClient = createClient;
+    });
+    const { id } = session;
+    await session.create(`${root}/mine`, DATA, 'ephemeral');
+    const client = made.at(-1);
+    if (client === undefined) throw new Error('no client was made');
+    const requests = Promise.allSettled(Array.from({ length: 20 }, () => session.beat()));
+    await endSession(zooKeeper.server.port, client);
+    await requests;
+    await until('it is told', () => told.includes('expired'));
+    expect(await zooKeeper.admin.data(`${root}/mine`)).toBeNull();
+    await session.ready(5000);
+    expect(session.id).not.toBe(id);
+    expect(told).toEqual(expect.arrayContaining(['new', 'expired', 'new']));
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+});
+
+describe('authentication', () => {
+  it('goes out in front of every request, on every connection', async () => {
+    const relay = keep(await CuttingRelay.open(zooKeeper.server.port));
+    const root = newRoot();
+    const { session } = sessionTo([relay.port], {
+      auth: { scheme: 'digest', credentials: 'user:word' },
+      acl: [{ permissions: 31, scheme: 'auth', id: '' }],
+      directories: [root, `${root}/sessions`],
+    });
+    await session.ready(5000);
+    relay.cutAfter(1);
+    await failureOf(session.beat());
+    await session.ready(5000);
+    expect(await session.getChildren(root)).toEqual(['sessions']);
+    expect(relay.requests).toHaveLength(2);
+    for (const sent of relay.requests) {
+      // The second frame: a length, number -4, type 100.
+      const second = 4 + sent.readInt32BE(0);
+      expect([sent.readInt32BE(second + 4), sent.readInt32BE(second + 8)]).toEqual([-4, 100]);
+    }
+    // Others are shut out.
+    expect(await zooKeeper.admin.children(root)).toEqual([]);
+    await session.remove(`${root}/sessions/${session.id.toString(16).padStart(16, '0')}`);
+    await session.remove(`${root}/sessions`);
+    await session.remove(root);
+  });
+});
+
+it('tells a refusal from what is not known', async () => {
+  const { session, root } = sessionTo([zooKeeper.server.port]);
+  await session.ready(5000);
+  expect(isCode(await failureOf(session.getData(`${root}/no-such-node`)), 'NO_NODE')).toBe(true);
+  expect(isCode(await failureOf(session.create(root, DATA, 'persistent')), 'NODE_EXISTS')).toBe(true);
+  expect(isCode(await failureOf(session.remove(root)), 'NOT_EMPTY')).toBe(true);
+  expect(isCode(await failureOf(session.setData(root, DATA, 7)), 'BAD_VERSION')).toBe(true);
+  await session.close();
+  await zooKeeper.admin.removeAll(root);
+});
+
+it('tells of a change once, and of a removal as that', async () => {
+  const { session, root } = sessionTo([zooKeeper.server.port]);
+  await session.ready(5000);
+  const seen: string[] = [];
+  await session.create(`${root}/node`, DATA, 'persistent');
+  await session.getData(`${root}/node`, (change) => void seen.push(change));
+  await session.setData(`${root}/node`, DATA);
+  await session.setData(`${root}/node`, DATA);
+  await session.getData(`${root}/node`, (change) => void seen.push(change));
+  await session.getChildren(root, () => void seen.push('children'));
+  await session.remove(`${root}/node`);
+  await until('the removal is told', () => seen.length === 3);
+  expect(seen).toEqual(expect.arrayContaining(['changed', 'removed', 'children']));
+  await session.close();
+  await zooKeeper.admin.removeAll(root);
+});
