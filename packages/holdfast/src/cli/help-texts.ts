@@ -29,6 +29,20 @@ Examples
   holdfast run eod --max-hold 2h -- sh -c 'eod --fence $HOLDFAST_FENCING_TOKEN'
 `;
 
+export const onceDescription =
+  'Runs the command unless it has run in this window, or runs now, on this server or another. For schedules on several servers whose clocks ' +
+  'differ: give a window a little shorter than the time between two runs.\n\n' +
+  '  0 * * * *  holdfast once statistics --window 55m -- /srv/app/statistics.sh';
+
+export const once = `
+A run that fails (ends with another code than 0) does not count, so that the
+next server may try; --at-most-once counts it all the same. Where nothing was
+run the exit code is 0, or that of --skip-code, and nothing is said. All else,
+codes, environment, signals, is as in holdfast run --help.
+
+The lock's name is once/<name>: holdfast inspect once/statistics
+`;
+
 export const releaseDescription =
   'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
@@ -57,6 +71,7 @@ Exit codes
 
 Examples
   holdfast run nightly-report --busy-ok -- ./report.sh
+  holdfast once statistics --window 55m -- ./statistics.sh
   holdfast ls orders: --json
   holdfast inspect nightly-report
   HOLDFAST_URL=redis://cache:6379 holdfast health

@@ -4,6 +4,7 @@ import { type CliError, usageError } from './cli-error.js';
 import type { ConformanceOptions } from './commands/conformance.js';
 import { health } from './commands/health.js';
 import { type InspectOptions, inspect, kinds, list, release, type ReleaseOptions } from './commands/inspection.js';
+import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
 import { parseDuration, parsePositiveDuration, parseWait } from './duration.js';
 import { exitCodes } from './exit-codes.js';
@@ -40,6 +41,24 @@ export function createProgram(output: Output, finish: Finish): Command {
     .addHelpText('after', help.run)
     .action(async (name: string, argv: string[], options: RunOptions) =>
       finish(await run(name, argv, { ...common(), ...options }, output)),
+    );
+
+  withLeaseOptions(
+    withCommand(program.command('once'))
+      .summary('run a command once a window, over all servers')
+      .description(help.onceDescription)
+      .addOption(
+        new Option('--window <time>', 'after a run has begun, none begins for so long')
+          .argParser(parsePositiveDuration)
+          .makeOptionMandatory(),
+      )
+      .option('--retry-after <time>', 'after a run that failed, none begins for so long (default: 0s)', parseDuration)
+      .option('--at-most-once', 'a run that fails, or whose server dies, counts too')
+      .addOption(new Option('--skip-code <code>', 'end with it when nothing was run').argParser(parseInteger(0, 255)).default(0)),
+  )
+    .addHelpText('after', help.once)
+    .action(async (name: string, argv: string[], options: OnceOptions) =>
+      finish(await once(name, argv, { ...common(), ...options }, output)),
     );
 
   program
@@ -82,7 +101,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description(help.conformanceDescription)
     .option('-y, --yes', 'do not ask')
     .option('--only <topic or id...>', 'only these topics or cases')
-    .addOption(new Option('--concurrency <n>', 'how many cases at a time').argParser(parseConcurrency).default(4))
+    .addOption(new Option('--concurrency <n>', 'how many cases at a time').argParser(parseInteger(1, 64)).default(4))
     .option('--json', 'print JSON')
     .action(async (options: ConformanceOptions) => {
       // Only when it is asked for: the suite is larger than all the rest.
@@ -136,10 +155,14 @@ function kindOption(): Option {
   return new Option('--kind <kind>', 'what is meant by the name').choices(kinds).default('lock');
 }
 
-function parseConcurrency(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 64) throw new InvalidArgumentError('It must be an integer from 1 to 64.');
-  return count;
+function parseInteger(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (text.trim() === '' || !Number.isInteger(number) || number < min || number > max) {
+      throw new InvalidArgumentError(`It must be an integer from ${min} to ${max}.`);
+    }
+    return number;
+  };
 }
 
 function version(): string {

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { exitCodes } from '../src/cli/exit-codes.js';
+import { runCli } from './cli-process.js';
+
+const COMMANDS = ['run', 'once', 'ls', 'inspect', 'release', 'health', 'conformance'] as const;
+const OPTIONS: Readonly<Record<(typeof COMMANDS)[number], readonly string[]>> = {
+  run: ['--wait', '--busy-ok', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
+  once: ['--window', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
+  ls: ['--json'],
+  inspect: ['--kind', '--json'],
+  release: ['--force', '--kind', '--json'],
+  health: ['--json'],
+  conformance: ['--yes', '--only', '--concurrency', '--json'],
+};
+
+describe('holdfast --help', () => {
+  it('names each command with what it does, the ways to name a store, the exit codes, and examples', async () => {
+    const { code, stdout, stderr } = await runCli(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} .*\\S {2,}[a-z]`, 'm'));
+    for (const text of ['--url', 'HOLDFAST_URL', 'holdfast.config.json', 'redis://', 'memory:', '\nExamples\n'])
+      expect(stdout).toContain(text);
+    for (const exit of [64, 69, 70, 75, 79]) expect(stdout).toMatch(new RegExp(`\\b${exit}\\b`));
+    expect(await runCli(['-h'])).toMatchObject({ code: 0, stdout });
+    expect(await runCli(['help'])).toMatchObject({ code: 0, stdout });
+  });
+
+  it.each(COMMANDS)('explains %s and each of its options', async (command) => {
+    const { code, stdout, stderr } = await runCli([command, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^Usage: holdfast ${command} `));
+    for (const option of [...OPTIONS[command], '--url', '--config', '--no-config'])
+      expect(stdout).toMatch(new RegExp(`^  (?:-\\w, )?${option}\\b`, 'm'));
+    // For a terminal of 80 columns.
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(await runCli(['help', command])).toMatchObject({ code: 0, stdout });
+  });
+
+  it('is what one sees without a command, on stderr and with 64', async () => {
+    const { code, stdout, stderr } = await runCli([]);
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toBe((await runCli(['--help'])).stdout);
+  });
+
+  it('has a version', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+    for (const option of ['--version', '-V']) expect(await runCli([option])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('guesses what was meant', async () => {
+    const { code, stderr } = await runCli(['inspekt', 'a']);
+    expect(code).toBe(64);
+    expect(stderr).toBe(`holdfast: unknown command 'inspekt' (Did you mean inspect?); see holdfast --help\n`);
+  });
+
+  it('is where failures are told as JSON when JSON was asked for', async () => {
+    const { code, stdout, stderr } = await runCli(['inspect', '--json']);
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(JSON.parse(stderr)).toEqual({
+      error: { code: 'USAGE', message: `missing required argument 'name'; see holdfast inspect --help`, exitCode: 64 },
+    });
+  });
+});
+
+describe('docs/cli.md', () => {
+  it('has every command, every option and every exit code', async () => {
+    const text = await readFile(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+    for (const command of COMMANDS) {
+      expect(text).toMatch(new RegExp(`^## .*\`holdfast ${command}`, 'm'));
+      for (const option of OPTIONS[command]) expect(text).toContain(`\`${option}`);
+    }
+    for (const code of Object.values(exitCodes)) expect(text).toMatch(new RegExp(`^\\| ${code} \\|`, 'm'));
+  });
+});

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type RedisServer, reservePort, startRedis } from '@holdfast/test/servers';
+import { connect } from 'holdfast';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CliResult, runCli, startCli, temporaryFolder } from './cli-process.js';
+
+let server: RedisServer;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server?.close());
+
+function once(name: string, options: readonly string[], ...command: readonly string[]): Promise<CliResult> {
+  return runCli(['once', name, '--window', '1h', ...options, '--', ...command], { url: server.url });
+}
+
+/** A command that goes on until the file is there. */
+function until(file: string, then = 'true'): readonly string[] {
+  return ['sh', '-c', `echo on; until [ -e "$0" ]; do sleep 0.02; done; ${then}`, file];
+}
+
+describe('holdfast once', () => {
+  it('runs a command once a window, over all who try, and says nothing of the others', async () => {
+    const name = randomUUID();
+    const results = await Promise.all(Array.from({ length: 3 }, () => once(name, [], 'echo', 'ran')));
+    expect(results.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array.from({ length: 3 }, () => ({ code: 0, stderr: '' })));
+    expect(results.map(({ stdout }) => stdout).join('')).toBe('ran\n');
+    expect(await once(name, ['--skip-code', '9'], 'echo', 'again')).toMatchObject({ code: 9, stdout: '' });
+  });
+
+  it('runs it again in the next window', async () => {
+    const name = randomUUID();
+    const run = (): Promise<CliResult> => runCli(['once', name, '--window', '400ms', '--', 'echo', 'ran'], { url: server.url });
+    expect((await run()).stdout).toBe('ran\n');
+    await expect.poll(async () => (await run()).stdout, { timeout: 10_000 }).toBe('ran\n');
+  });
+
+  it('ends with the code of a command that fails, and lets the next one try', async () => {
+    const name = randomUUID();
+    expect(await once(name, [], 'sh', '-c', 'exit 3')).toMatchObject({ code: 3, stderr: '' });
+    expect(await once(name, [], 'sh', '-c', 'kill -9 $$')).toMatchObject({ code: 137 });
+    expect(await once(name, [], 'no-such-command-anywhere')).toMatchObject({ code: 127 });
+    expect(await once(name, [], 'echo', 'ran')).toMatchObject({ code: 0, stdout: 'ran\n' });
+  });
+
+  it('lets nobody try after a failure for as long as --retry-after says, or at all with --at-most-once', async () => {
+    const [name, other] = [randomUUID(), randomUUID()];
+    expect((await once(name, ['--retry-after', '30m'], 'false')).code).toBe(1);
+    expect(await once(name, [], 'echo', 'again')).toMatchObject({ code: 0, stdout: '' });
+    expect((await once(other, ['--at-most-once'], 'false')).code).toBe(1);
+    expect(await once(other, ['--at-most-once'], 'echo', 'again')).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it('runs nothing while it runs elsewhere, under a lock that has its name', async () => {
+    using folder = temporaryFolder();
+    const name = randomUUID();
+    const go = join(folder.path, 'go');
+    await using first = startCli(['once', name, '--window', '1h', '--', ...until(go, 'echo $HOLDFAST_LOCK')], { url: server.url });
+    await first.prints(/on/);
+    expect(await once(name, ['--skip-code', '75'], 'echo', 'never')).toMatchObject({ code: 75, stdout: '', stderr: '' });
+    await using locks = await connect(server.url);
+    expect((await locks.inspect(`once/${name}`)).held).toBe(true);
+    writeFileSync(go, '');
+    expect(await first.ended).toMatchObject({ code: 0, stdout: `on\nonce/${name}\n` });
+  });
+
+  it('ends a command that has lost its lock, says 79, and leaves the window open', async () => {
+    const name = randomUUID();
+    await using first = startCli(['once', name, '--window', '1h', '--ttl', '1s', '--', ...until('/nowhere')], { url: server.url });
+    await first.prints(/on/);
+    await using locks = await connect(server.url);
+    await locks.forceRelease(`once/${name}`);
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(79);
+    expect(stderr).toMatch(/; the command was ended by SIGTERM\n$/);
+    expect(await once(name, [], 'echo', 'ran')).toMatchObject({ stdout: 'ran\n' });
+  });
+
+  it('leaves the window open when only the end of the command shows that the lock was gone', async () => {
+    using folder = temporaryFolder();
+    const name = randomUUID();
+    const go = join(folder.path, 'go');
+    await using first = startCli(['once', name, '--window', '1h', '--ttl', '1m', '--', ...until(go)], { url: server.url });
+    await first.prints(/on/);
+    await using locks = await connect(server.url);
+    await locks.forceRelease(`once/${name}`);
+    writeFileSync(go, '');
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(79);
+    expect(stderr).toMatch(/; the command ended with 0\n$/);
+    expect(await once(name, [], 'echo', 'ran')).toMatchObject({ stdout: 'ran\n' });
+  });
+
+  it('passes signals on, and frees the lock', async () => {
+    const name = randomUUID();
+    await using first = startCli(['once', name, '--window', '1h', '--', 'sh', '-c', 'echo on; sleep 60'], { url: server.url });
+    await first.prints(/on/);
+    first.kill('SIGTERM');
+    expect((await first.ended).code).toBe(143);
+    expect(await once(name, [], 'echo', 'ran')).toMatchObject({ stdout: 'ran\n' });
+  });
+
+  it('runs nothing and ends with 69 when the store is not there', async () => {
+    const reserved = await reservePort();
+    const url = `redis://127.0.0.1:${reserved.port}`;
+    const { code, stdout, stderr } = await runCli(['once', 'a', '--window', '1h', '--', 'echo', 'never'], { url });
+    reserved.release();
+    expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
+    expect(stderr).toMatch(/^holdfast: [^\n]+\n$/);
+  });
+
+  it('says that the run could not be noted when the store went away while it ran', async () => {
+    await using own = await startRedis({ config: {} });
+    using folder = temporaryFolder();
+    const go = join(folder.path, 'go');
+    await using first = startCli(['once', 'a', '--window', '1h', '--ttl', '1m', '--', ...until(go)], { url: own.url });
+    await first.prints(/on/);
+    await own.kill();
+    writeFileSync(go, '');
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(0);
+    expect(stderr).toContain('holdfast: the command ended with 0; that it has run could not be noted, so it may run again: ');
+  });
+
+  it.each([
+    ['no window', ['once', 'a', '--', 'true'], /--window/],
+    ['a window of nothing', ['once', 'a', '--window', '0s', '--', 'true'], /above zero/],
+    ['a retry after the window', ['once', 'a', '--window', '1m', '--retry-after', '2m', '--', 'true'], /--retry-after must not be longer/],
+    ['a code that is none', ['once', 'a', '--window', '1m', '--skip-code', '256', '--', 'true'], /from 0 to 255/],
+  ])('refuses %s with 64', async (_, args, message) => {
+    const { code, stderr } = await runCli(args, { url: server.url });
+    expect(code).toBe(64);
+    expect(stderr).toMatch(/^holdfast: [^\n]+\n$/);
+    expect(stderr).toMatch(message);
+  });
+});
