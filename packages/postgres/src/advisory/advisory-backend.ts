@@ -1,0 +1,227 @@
+import {
+  type Answer,
+  type CallContext,
+  type Capabilities,
+  type HoldRef,
+  type HoldRequest,
+  type LockBackend,
+  type LockKind,
+  type LockState,
+  type LostReason,
+  systemClock,
+} from '@holdfast/core';
+import type { ConnectionSource } from '../connection-source.js';
+import { Marks } from '../marks.js';
+import { BACKEND, closedError, unavailable } from '../postgres-error.js';
+import type { ResolvedPostgresOptions } from '../postgres-options.js';
+import { Schema } from '../schema.js';
+import { within } from '../within.js';
+import { HoldSession } from './hold-session.js';
+import { HolderTalk } from './holder-talk.js';
+import { Holders } from './holders.js';
+import { LockKeys } from './lock-keys.js';
+import { openSession, type Predecessor } from './open-session.js';
+import { WaitList } from './wait-list.js';
+
+const OPEN_MS = 3_000;
+const DRAIN_MS = 1_000;
+const REOPEN_MS = 50;
+
+/** Session advisory locks: one session holds all that this backend holds, and listens for it. */
+export class AdvisoryBackend implements LockBackend<bigint> {
+  readonly contract = 1;
+  readonly name = BACKEND;
+  readonly sessionMs: number;
+  readonly capabilities: Capabilities = Object.freeze({
+    fencing: true,
+    semaphores: true,
+    readWriteLocks: true,
+    fair: false,
+    push: true,
+    marks: true,
+    list: false,
+    expiry: 'session',
+  });
+  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly #options: ResolvedPostgresOptions;
+  readonly #source: ConnectionSource;
+  readonly #schema: Schema;
+  readonly #keys: LockKeys;
+  readonly #waitList = new WaitList((keys) => this.#current?.tidy(keys));
+  readonly #talk: HolderTalk;
+  readonly #holders: Holders;
+  #current: HoldSession | null = null;
+  /** Silent sessions that still hold something: its holders believe in it until their deadlines. */
+  readonly #silent = new Set<HoldSession>();
+  #predecessors: Predecessor[] = [];
+  #opening: Promise<HoldSession> | null = null;
+  #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
+  #isClosed = false;
+
+  constructor(options: ResolvedPostgresOptions, source: ConnectionSource) {
+    this.#options = options;
+    this.sessionMs = options.sessionMs;
+    this.#source = source;
+    this.#schema = new Schema(source, options.schema);
+    this.#keys = new LockKeys(options.namespace, options.keyOf);
+    this.#talk = new HolderTalk(this.#keys);
+    this.#holders = new Holders(this.#talk, this.#waitList, (hold, reason) => this.#onLost(hold, reason));
+    this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
+  }
+
+  async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    const session = this.#usable ?? (await this.#session(call.timeoutMs));
+    return allOrFirstError(requests.map((request) => session.attempt(request, call.signal)));
+  }
+
+  async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly boolean[]> {
+    this.#refuseIfClosed();
+    const sessions = holds.map((hold) => this.#sessionOf(hold.owner));
+    await allOrFirstError([...new Set(sessions)].map((session) => session?.confirm() ?? Promise.resolve()));
+    return holds.map((hold, index) => sessions[index]?.prolong(hold.owner, hold.ttlMs) ?? false);
+  }
+
+  async release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+    this.#refuseIfClosed();
+    return allOrFirstError(holds.map((hold) => this.#sessionOf(hold.owner)?.release(hold) ?? Promise.resolve(false)));
+  }
+
+  /** Holds of a session that is silent must not keep those of another from being renewed. */
+  partition(name: string): string {
+    if (this.#silent.size === 0) return '';
+    for (const session of this.#silent) if (session.knowsName(name)) return String(session.facts.processId);
+    return '';
+  }
+
+  subscribe(request: HoldRequest, wake: () => void): { close(): void } {
+    return this.#waitList.add(request, this.#keys.ofMode(request.mode, request.name), wake);
+  }
+
+  onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
+    this.#onLost = listener;
+  }
+
+  async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
+    const session = await this.#session(call.timeoutMs);
+    return this.#holders.inspect(session, this.#keys.of(kind, name), call.timeoutMs);
+  }
+
+  async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
+    const session = await this.#session(call.timeoutMs);
+    return this.#holders.forceRelease(session, this.#keys.of(kind, name), call.timeoutMs);
+  }
+
+  async checkHealth(call: CallContext): Promise<void> {
+    const session = await this.#session(call.timeoutMs);
+    await session.confirm();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const sessions = [...(this.#current === null ? [] : [this.#current]), ...this.#silent];
+    // What those who waited have announced goes first, and the last releases.
+    await Promise.all(sessions.map((session) => within(DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
+    for (const session of sessions) session.close(closedError());
+    await this.#opening?.then(
+      (session) => session.close(closedError()),
+      () => {},
+    );
+    this.#source.close();
+  }
+
+  get #usable(): HoldSession | null {
+    return this.#isClosed || this.#current?.isEnded !== false ? null : this.#current;
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#isClosed) throw closedError();
+  }
+
+  #sessionOf(owner: string): HoldSession | undefined {
+    if (this.#current?.knows(owner) === true) return this.#current;
+    for (const session of this.#silent) if (session.knows(owner)) return session;
+    return undefined;
+  }
+
+  async #session(timeoutMs: number): Promise<HoldSession> {
+    this.#refuseIfClosed();
+    if (this.#usable !== null) return this.#usable;
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null;
+    });
+    const session = await within(timeoutMs, 'no session could be opened', this.#opening);
+    this.#refuseIfClosed();
+    return session;
+  }
+
+  async #open(): Promise<HoldSession> {
+    const { pooler, sessionMs, schema } = this.#options;
+    const isPooled = pooler === 'session';
+    const predecessors = this.#predecessors;
+    const opened = await openSession(
+      this.#source,
+      this.#schema,
+      { isPooled, sessionMs, channel: this.#keys.talkChannel, predecessors },
+      OPEN_MS,
+    );
+    this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
+    const session = new HoldSession(
+      opened.connection,
+      opened.facts,
+      { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs, isPooled },
+      {
+        onLost: (hold, reason) => this.#onLost(hold, reason),
+        onEnd: (ended) => this.#ended(ended),
+        onChange: (changed) => this.#changed(changed),
+      },
+    );
+    opened.connection.onNotification(({ channel, payload = '', processId }) => {
+      if (channel === this.#keys.talkChannel) this.#talk.hear(payload, [{ session, answer: this.#holders.answererFor(session) }]);
+      else if (processId !== opened.facts.processId) this.#waitList.wake(payload);
+    });
+    if (session.isEnded || opened.connection.isEnded) throw unavailable(new Error('Connection terminated'));
+    this.#current = session;
+    // What was told between two sessions is not known, and nothing is announced on this one.
+    this.#waitList.wakeAll();
+    return session;
+  }
+
+  #changed(session: HoldSession): void {
+    if (session.isSilent) {
+      if (session === this.#current) this.#current = null;
+      this.#silent.add(session);
+    } else if (this.#silent.delete(session)) {
+      if (this.#current === null) this.#current = session;
+      else this.#retire(session);
+    }
+  }
+
+  /** It speaks again, but has been replaced: it goes when it holds nothing any more. */
+  #retire(session: HoldSession): void {
+    this.#silent.add(session);
+    const look = (): void => {
+      if (session.isEnded) return;
+      if (session.isIdle) session.close(closedError());
+      else systemClock.setTimer(DRAIN_MS, look);
+    };
+    look();
+  }
+
+  #ended(session: HoldSession): void {
+    this.#silent.delete(session);
+    if (session === this.#current) this.#current = null;
+    if (this.#isClosed) return;
+    // It may stand on the server for a while, if the connection was the part that broke.
+    this.#predecessors.push({ processId: session.facts.processId, startedAt: session.facts.startedAt });
+    systemClock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
+  }
+}
+
+/** Waits for all, so that no answer is left on its way, and then throws the first failure. */
+async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(promises);
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failure !== undefined) throw unavailable(failure.reason);
+  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+}

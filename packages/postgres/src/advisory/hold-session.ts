@@ -1,0 +1,415 @@
+import { type Answer, type HoldRef, type HoldRequest, type LostReason, systemClock } from '@holdfast/core';
+import type { Connection, Row, Statement } from '../connection.js';
+import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js';
+import { AttemptBatch, limitOf } from './attempt-batch.js';
+import { guardMs } from './guard.js';
+import { HoldTable } from './hold-table.js';
+import type { LockKeys, NameKeys } from './lock-keys.js';
+import type { AttemptOperation, OtherOperation, ReleaseOperation } from './operations.js';
+import { reconcile } from './reconcile.js';
+import { compileReleases, type UnlockRow, unlockValues } from './release-batch.js';
+import { poolerError, ReplacedSessionError, SessionLine } from './session-line.js';
+import { findHolders, heartbeat, indexOf, takeLocks, takePermits, unlock } from './statements.js';
+import type { WaitList } from './wait-list.js';
+
+/** How often holds are looked at whose time may be over. */
+const SWEEP_MS = 250;
+
+/** What a session was found to be when it was opened. */
+export interface SessionFacts {
+  readonly processId: number;
+  /** Names the process for good: numbers are used again. */
+  readonly startedAt: string;
+  /** The synchronous_commit that grants are committed with. */
+  readonly durability: string;
+}
+
+export interface SessionOptions {
+  readonly keys: LockKeys;
+  readonly sequence: string;
+  readonly waitList: WaitList;
+  readonly sessionMs: number;
+  readonly isPooled: boolean;
+}
+
+/** What the backend is told by a session. */
+export interface SessionListener {
+  onLost(hold: HoldRef, reason: LostReason): void;
+  onEnd(session: HoldSession, error: Error): void;
+  /** It is silent, or speaks again. */
+  onChange(session: HoldSession): void;
+}
+
+/**
+ * One database session and what it holds. Its statements follow one another and never wait for a lock; what is asked for
+ * while one is under way goes into the next, releases first.
+ */
+export class HoldSession {
+  readonly facts: SessionFacts;
+  readonly table = new HoldTable();
+  readonly #connection: Connection;
+  readonly #options: SessionOptions;
+  readonly #listener: SessionListener;
+  readonly #line: SessionLine;
+  readonly #takeLocks: Statement;
+  readonly #listening = new Set<number>();
+  #attempts: AttemptOperation[] = [];
+  #releases: ReleaseOperation[] = [];
+  #others: OtherOperation[] = [];
+  readonly #tidy = new Map<string, NameKeys>();
+  #beats: { resolve(): void; reject(error: unknown): void }[] = [];
+  #underWay: readonly AttemptOperation[] = [];
+  #isRunning = false;
+  #isScheduled = false;
+  #turn = 0;
+  #sweep: { cancel(): void } | null = null;
+  #end: Error | null = null;
+  #whenDrained: (() => void)[] = [];
+
+  constructor(connection: Connection, facts: SessionFacts, options: SessionOptions, listener: SessionListener) {
+    this.#connection = connection;
+    this.facts = facts;
+    this.#options = options;
+    this.#listener = listener;
+    this.#takeLocks = takeLocks(options.sequence);
+    this.#line = new SessionLine(connection, facts.processId, !options.isPooled, {
+      onSilence: () => this.#silent(),
+      onSpeech: () => listener.onChange(this),
+    });
+    connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
+  }
+
+  get isSilent(): boolean {
+    return this.#line.isSilent;
+  }
+
+  get isEnded(): boolean {
+    return this.#end !== null;
+  }
+
+  /** Whether an end of this session would take nothing from anybody. */
+  get isIdle(): boolean {
+    return this.table.size === 0 && this.#attempts.length + this.#releases.length + this.#others.length === 0 && !this.#isRunning;
+  }
+
+  /** Whether it holds, or may come to hold, something of this owner. */
+  knows(owner: string): boolean {
+    const isAsked = ({ request }: AttemptOperation): boolean => request.owner === owner;
+    return this.table.get(owner) !== undefined || this.#attempts.some(isAsked) || this.#underWay.some(isAsked);
+  }
+
+  knowsName(name: string): boolean {
+    const isAsked = ({ request }: AttemptOperation): boolean => request.name === name;
+    if (this.#attempts.some(isAsked) || this.#underWay.some(isAsked)) return true;
+    for (const kind of ['lock', 'semaphore', 'read-write'] as const) {
+      if (this.table.holdsOf(this.#options.keys.of(kind, name)).length > 0) return true;
+    }
+    return false;
+  }
+
+  attempt(request: HoldRequest, signal: AbortSignal): Promise<Answer<bigint>> {
+    const keys = this.#options.keys.ofMode(request.mode, request.name);
+    return new Promise((resolve, reject) => {
+      if (this.#end !== null) return reject(this.#end);
+      this.#attempts.push({ request, keys, signal, tries: 0, taken: new Set(), resolve, reject });
+      this.#kick();
+    });
+  }
+
+  release(ref: HoldRef): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== null) return resolve(false);
+      this.#releases.push({ ref, resolve, reject });
+      this.#kick();
+    });
+  }
+
+  /** Resolves when the server has confirmed that this session holds every key that it believes in. */
+  confirm(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== null) return reject(this.#end);
+      this.#beats.push({ resolve, reject });
+      this.#kick();
+    });
+  }
+
+  /** Notes that a hold is wanted for longer. */
+  prolong(owner: string, ttlMs: number): boolean {
+    const hold = this.table.get(owner);
+    if (hold === undefined) return false;
+    hold.until = Math.max(hold.until, systemClock.now() + ttlMs + guardMs(ttlMs));
+    return true;
+  }
+
+  /** Any other statement that waits for no lock, in its turn. */
+  run(statement: Statement, values: readonly string[] = []): Promise<readonly Row[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== null) return reject(this.#end);
+      const run = async (): Promise<void> => resolve(await this.#line.send(statement, values));
+      this.#others.push({ run, reject });
+      this.#kick();
+    });
+  }
+
+  /** Resolves when nothing is asked for any more. */
+  drained(): Promise<void> {
+    if (this.#end !== null || (!this.#isRunning && !this.#isScheduled)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenDrained.push(resolve);
+    });
+  }
+
+  /** A wait has ended here: what was announced for it may go. */
+  tidy(keys: NameKeys): void {
+    if (this.#end !== null) return;
+    this.#tidyWhenLeft(keys);
+    if (this.#tidy.size > 0) this.#kick();
+  }
+
+  #tidyWhenLeft(keys: NameKeys): void {
+    const { waitList } = this.#options;
+    const { ring } = this.table;
+    const isAnnounced = ring.has(keys.announcement, 'shared') && !waitList.waits(keys);
+    if (isAnnounced || (ring.has(keys.gate, 'exclusive') && !waitList.writes(keys))) this.#tidy.set(keys.id, keys);
+  }
+
+  /** Ends the session, and with it all that it holds. */
+  close(error: Error): void {
+    this.#die(error);
+    this.#connection.end();
+  }
+
+  /** Collects what is asked for in the same turn of the event loop. */
+  #kick(): void {
+    if (this.#isScheduled || this.#isRunning) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      void this.#work();
+    });
+  }
+
+  /** Never rejects. */
+  async #work(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#armSweep();
+    while (this.#end === null) {
+      const job = this.#next();
+      if (job === null) break;
+      try {
+        await job();
+      } catch (error) {
+        await this.#failed(error);
+      }
+    }
+    this.#isRunning = false;
+    for (const resolve of this.#whenDrained.splice(0)) resolve();
+  }
+
+  /** Releases go before everything; the others take turns. */
+  #next(): (() => Promise<void>) | null {
+    if (this.#releases.length > 0 || this.#tidy.size > 0) return () => this.#release();
+    const jobs: readonly [pending: number, run: () => Promise<void>][] = [
+      [this.#beats.length, () => this.#beat()],
+      [this.#others.length, () => this.#runOther()],
+      [this.#attempts.length, () => this.#attempt()],
+    ];
+    for (let step = 0; step < jobs.length; step++) {
+      this.#turn = (this.#turn + 1) % jobs.length;
+      const [pending, run] = jobs[this.#turn] ?? [0];
+      if (pending > 0 && run !== undefined) return run;
+    }
+    return null;
+  }
+
+  async #attempt(): Promise<void> {
+    const { waitList } = this.#options;
+    const batch = new AttemptBatch(this.#attempts, this.table, waitList, this.#listening);
+    this.#attempts = [...batch.kept];
+    this.#underWay = batch.operations;
+    const again: AttemptOperation[] = [];
+    try {
+      if (batch.buckets.size > 0) await this.#listen(batch.buckets);
+      if (batch.locks.length > 0) await this.#attemptLocks(batch, again);
+      if (batch.permits.length > 0) await this.#attemptPermits(batch, again);
+    } catch (error) {
+      for (const operation of batch.operations) operation.reject(told(error));
+      throw error;
+    } finally {
+      this.#underWay = [];
+    }
+    this.#attempts.unshift(...again);
+    // Who left while its request was under way has left behind what that took for it.
+    for (const { keys } of batch.operations) this.#tidyWhenLeft(keys);
+  }
+
+  async #attemptLocks(batch: AttemptBatch, again: AttemptOperation[]): Promise<void> {
+    const rows = await this.#line.send(this.#takeLocks, batch.lockValues(this.facts.durability));
+    for (const row of rows) this.#line.checkProcess(row[2]);
+    for (const row of rows) {
+      const asked = batch.locks[indexOf(row)];
+      if (asked !== undefined && batch.readLock(asked, row)) again.push(asked.operation);
+    }
+  }
+
+  async #attemptPermits(batch: AttemptBatch, again: AttemptOperation[]): Promise<void> {
+    const rows = await this.#line.send(takePermits, batch.permitValues());
+    for (const row of rows) this.#line.checkProcess(row[2]);
+    const told: UnlockRow[] = [];
+    for (const row of rows) {
+      const asked = batch.permits[indexOf(row)];
+      if (asked === undefined) continue;
+      const { operation } = asked;
+      const next = batch.readPermits(asked, row);
+      if (next === 'look') await this.#lookForSlots(operation);
+      if (next === 'look' || next === 'again') again.push(operation);
+      // It had some for a moment, and somebody may have been told "busy" for that.
+      if (next === 'told')
+        told.push({ mode: 'n', key: null, waiters: operation.keys, channel: this.#options.keys.channel(operation.keys.bucket) });
+    }
+    if (told.length > 0) await this.#sendUnlocks(told);
+  }
+
+  /** Too many slots to try them all: asks which are taken. */
+  async #lookForSlots(operation: AttemptOperation): Promise<void> {
+    const { keys } = operation;
+    const range = [keys.main, keys.main + BigInt(limitOf(operation) - 1), 1n, 0n, keys.main].map(String);
+    const rows = await this.#line.send(findHolders, range);
+    operation.taken = new Set(rows.map((row) => Number(BigInt(row[1] ?? 0) - keys.main)));
+    operation.tries += 1;
+  }
+
+  async #listen(buckets: ReadonlySet<number>): Promise<void> {
+    const channels = [...buckets].map((bucket) => this.#options.keys.channel(bucket));
+    await this.#line.send({ text: channels.map((channel) => `LISTEN ${channel}`).join('; ') });
+    for (const bucket of buckets) this.#listening.add(bucket);
+  }
+
+  async #release(): Promise<void> {
+    const operations = this.#releases;
+    const tidy = [...this.#tidy.values()];
+    this.#releases = [];
+    this.#tidy.clear();
+    const { waitList, keys } = this.#options;
+    const compiled = compileReleases(operations, tidy, this.table, waitList, keys);
+    this.#withdraw(compiled.unknown);
+    if (compiled.rows.length === 0) return compiled.settle(() => true);
+    // This session's own waiters are told at once: their requests come behind this statement.
+    for (const id of compiled.wakes) waitList.wake(id);
+    try {
+      const freed = await this.#sendUnlocks(compiled.rows);
+      compiled.settle((row) => freed.has(row));
+    } catch (error) {
+      try {
+        if (this.#connection.isEnded || error instanceof ReplacedSessionError) throw error;
+        // The table knows nothing of these keys any more, so what is left of them is unlocked.
+        await this.#reconcile();
+        compiled.settle(() => true);
+      } catch (failure) {
+        compiled.reject(told(failure));
+        throw failure;
+      }
+    }
+  }
+
+  /** A release of what has not been asked for yet takes the request back. */
+  #withdraw(owners: ReadonlySet<string>): void {
+    if (owners.size === 0) return;
+    this.#attempts = this.#attempts.filter((operation) => {
+      if (!owners.has(operation.request.owner)) return true;
+      operation.reject(unavailableBecause('the request was released before it was sent', { lockName: operation.request.name }));
+      return false;
+    });
+  }
+
+  async #sendUnlocks(rows: readonly UnlockRow[]): Promise<ReadonlySet<number>> {
+    const answers = await this.#line.send(unlock, unlockValues(rows));
+    for (const row of answers) this.#line.checkProcess(row[2]);
+    return new Set(answers.filter((row) => row[1] === '1').map(indexOf));
+  }
+
+  async #beat(): Promise<void> {
+    const beats = this.#beats;
+    this.#beats = [];
+    try {
+      const [row] = await this.#line.send(heartbeat);
+      this.#line.checkProcess(row?.[0]);
+      if (row?.[1] !== 'f') throw unavailableBecause('the server has become a standby');
+      const { count, high, low } = this.table.ring.sums;
+      if (Number(row[2]) !== count || Number(row[3]) !== high || Number(row[4]) !== low) await this.#reconcile();
+      for (const beat of beats) beat.resolve();
+    } catch (error) {
+      for (const beat of beats) beat.reject(told(error));
+      throw error;
+    }
+  }
+
+  async #runOther(): Promise<void> {
+    const operation = this.#others.shift();
+    try {
+      await operation?.run();
+    } catch (error) {
+      operation?.reject(unavailable(error));
+      throw error;
+    }
+  }
+
+  /** A statement failed: what it did before is not known. Finds out, or ends the session. */
+  async #failed(error: unknown): Promise<void> {
+    if (this.#end !== null) return;
+    try {
+      if (error instanceof ReplacedSessionError) throw poolerError();
+      await this.#reconcile();
+    } catch (failure) {
+      this.#die(failure instanceof Error ? unavailable(failure) : unavailableBecause('the session failed'));
+      this.#connection.destroy();
+    }
+  }
+
+  async #reconcile(): Promise<void> {
+    for (const { ref } of await reconcile(this.#line, this.table)) this.#listener.onLost(ref, 'session');
+  }
+
+  #silent(): void {
+    this.#listener.onChange(this);
+    // What holds nothing need not be waited for; else its holders believe in it until their deadlines.
+    const left = this.table.size === 0 ? 0 : this.#options.sessionMs + guardMs(this.#options.sessionMs) - this.#line.silentMs;
+    systemClock.setTimer(Math.max(0, left), () => {
+      if (this.#end !== null || !this.isSilent) return;
+      this.#die(unavailableBecause('the session was silent for too long'));
+      this.#connection.destroy();
+    });
+  }
+
+  /** Holds whose time is over are let go even if nobody asks for it: a manager that is stuck must not keep others out. */
+  #armSweep(): void {
+    this.#sweep ??= systemClock.setTimer(SWEEP_MS, () => {
+      this.#sweep = null;
+      if (this.#end !== null || this.table.size === 0) return;
+      const now = systemClock.now();
+      for (const hold of this.table.holds()) {
+        if (hold.until < now) void this.release(hold.ref).catch(() => {});
+      }
+      this.#armSweep();
+    });
+  }
+
+  #die(error: Error): void {
+    if (this.#end !== null) return;
+    this.#end = error;
+    this.#sweep?.cancel();
+    for (const operation of [...this.#attempts.splice(0), ...this.#underWay, ...this.#others.splice(0)]) operation.reject(error);
+    for (const { resolve } of this.#releases.splice(0)) resolve(false);
+    for (const beat of this.#beats.splice(0)) beat.reject(error);
+    for (const hold of [...this.table.holds()]) {
+      this.table.remove(hold);
+      this.#listener.onLost(hold.ref, 'session');
+    }
+    this.#listener.onEnd(this, error);
+  }
+}
+
+function told(error: unknown): Error {
+  return error instanceof ReplacedSessionError ? poolerError() : unavailable(error);
+}

@@ -1,0 +1,81 @@
+import { systemClock } from '@holdfast/core';
+import type { Connection, Row, Statement } from '../connection.js';
+import { unavailableBecause } from '../postgres-error.js';
+
+/** A statement that is unanswered for so long makes its session suspect. */
+const SUSPECT_AFTER_MS = 2_000;
+
+/** What a session is told by its line. */
+export interface LineListener {
+  /** Nothing has been heard for a while: whoever can should go elsewhere. */
+  onSilence(): void;
+  /** It speaks again. */
+  onSpeech(): void;
+}
+
+/** Statements on one connection, and how long it has been silent. */
+export class SessionLine {
+  readonly #connection: Connection;
+  readonly #processId: number;
+  readonly #isNamed: boolean;
+  readonly #listener: LineListener;
+  #lastHeardAt = systemClock.now();
+  #isSilent = false;
+
+  /** @param isNamed whether statements may be prepared: not where a pooler may change the server process */
+  constructor(connection: Connection, processId: number, isNamed: boolean, listener: LineListener) {
+    this.#connection = connection;
+    this.#processId = processId;
+    this.#isNamed = isNamed;
+    this.#listener = listener;
+  }
+
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  get silentMs(): number {
+    return systemClock.now() - this.#lastHeardAt;
+  }
+
+  async send(statement: Statement, values: readonly string[] = []): Promise<readonly Row[]> {
+    const timer = systemClock.setTimer(SUSPECT_AFTER_MS, () => {
+      this.#isSilent = true;
+      this.#listener.onSilence();
+    });
+    try {
+      return await this.#connection.query(statement, values, this.#isNamed);
+    } finally {
+      timer.cancel();
+      if (!this.#connection.isEnded) this.#heard();
+    }
+  }
+
+  /** Another server process than the session's has answered: what we held is held by nobody we can speak to. */
+  checkProcess(processId: string | null | undefined): void {
+    if (Number(processId) === this.#processId) return;
+    throw replacedError();
+  }
+
+  #heard(): void {
+    this.#lastHeardAt = systemClock.now();
+    if (!this.#isSilent) return;
+    this.#isSilent = false;
+    this.#listener.onSpeech();
+  }
+}
+
+export class ReplacedSessionError extends Error {}
+
+function replacedError(): ReplacedSessionError {
+  return new ReplacedSessionError('another server process answered');
+}
+
+/** What a caller is told of it. */
+export function poolerError(): Error {
+  return unavailableBecause(
+    'another server process answered than the one that holds our locks: a pooler in transaction mode is in between, which takes ' +
+      `session locks away without a word. Connect directly, let the pooler run in session mode, or use strategy 'table'`,
+    { retryable: false },
+  );
+}

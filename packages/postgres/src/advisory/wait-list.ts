@@ -1,0 +1,57 @@
+import type { HoldRequest } from '@holdfast/core';
+import type { NameKeys } from './lock-keys.js';
+
+interface WaitEntry {
+  readonly keys: NameKeys;
+  readonly wakes: Set<() => void>;
+  writers: number;
+}
+
+/** Who waits here, by name. What it means on the server, announcements and gates, is the session's. */
+export class WaitList {
+  readonly #entries = new Map<string, WaitEntry>();
+  readonly #onLeave: (keys: NameKeys) => void;
+
+  constructor(onLeave: (keys: NameKeys) => void) {
+    this.#onLeave = onLeave;
+  }
+
+  add(request: HoldRequest, keys: NameKeys, wake: () => void): { close(): void } {
+    const entry = this.#entries.get(keys.id) ?? { keys, wakes: new Set(), writers: 0 };
+    this.#entries.set(keys.id, entry);
+    // A function of its own, so that the same one may be added twice.
+    const own = (): void => wake();
+    entry.wakes.add(own);
+    const writers = request.mode === 'write' ? 1 : 0;
+    entry.writers += writers;
+    return {
+      close: () => {
+        if (!entry.wakes.delete(own)) return;
+        entry.writers -= writers;
+        if (entry.wakes.size === 0) this.#entries.delete(keys.id);
+        this.#onLeave(keys);
+      },
+    };
+  }
+
+  waits({ id }: NameKeys): boolean {
+    return this.#entries.has(id);
+  }
+
+  writes({ id }: NameKeys): boolean {
+    return (this.#entries.get(id)?.writers ?? 0) > 0;
+  }
+
+  count({ id }: NameKeys): number {
+    return this.#entries.get(id)?.wakes.size ?? 0;
+  }
+
+  wake(id: string): void {
+    for (const wake of [...(this.#entries.get(id)?.wakes ?? [])]) wake();
+  }
+
+  /** What was told meanwhile is not known: everybody looks. */
+  wakeAll(): void {
+    for (const id of [...this.#entries.keys()]) this.wake(id);
+  }
+}

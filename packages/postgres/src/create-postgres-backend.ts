@@ -1,0 +1,23 @@
+import type { LockBackend } from '@holdfast/core';
+import { AdvisoryBackend } from './advisory/advisory-backend.js';
+import { OwnSource, PoolSource } from './connection-source.js';
+import { type PostgresBackendOptions, type ResolvedPostgresOptions, resolvePostgresOptions } from './postgres-options.js';
+
+/** With a table of ShedLock's there are no fencing tokens, so its type must not promise them. */
+type FencedOptions = PostgresBackendOptions & { readonly shedLockTable?: undefined };
+
+/**
+ * Locks on one PostgreSQL. Makes no contact before the first call.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export function createPostgresBackend(options: FencedOptions): LockBackend<bigint>;
+export function createPostgresBackend(options: PostgresBackendOptions): LockBackend;
+export function createPostgresBackend(options: PostgresBackendOptions): LockBackend {
+  const resolved = resolvePostgresOptions('createPostgresBackend', options);
+  return new AdvisoryBackend(resolved, sourceOf(resolved));
+}
+
+function sourceOf({ pool, connectionString, driverOptions }: ResolvedPostgresOptions): PoolSource | OwnSource {
+  return pool === null ? new OwnSource(connectionString ?? '', driverOptions) : new PoolSource(pool);
+}

@@ -1,0 +1,58 @@
+/**
+ * What Holdfast needs of a connection pool, as a type of its own: a `pg` `Pool`, version 8, fits. A pool that was passed
+ * in is never ended; what is taken out of it goes back or is closed.
+ */
+export interface PostgresPool {
+  connect(): Promise<PostgresPoolClient>;
+  readonly totalCount: number;
+}
+
+/** A client of a pool. */
+export interface PostgresPoolClient {
+  query(text: string): Promise<unknown>;
+  release(destroy?: boolean): void;
+}
+
+/** One statement as the driver takes it. `types` keeps values as the text that the server sent, whatever the user has set. */
+export interface DriverQuery {
+  readonly text: string;
+  readonly values?: readonly string[];
+  readonly name?: string;
+  readonly rowMode: 'array';
+  readonly types: { getTypeParser(): (value: string) => string };
+}
+
+/** A message by NOTIFY. */
+export interface DriverNotification {
+  readonly channel: string;
+  readonly payload?: string;
+  readonly processId: number;
+}
+
+/** The rest of what is used of a client of `pg`. */
+export interface DriverClient {
+  /** The process that serves this client, as it was told at the start. A pooler tells another. */
+  readonly processID?: number | null;
+  readonly connection?: { readonly stream?: { destroy?(): void } };
+  connect(): Promise<unknown>;
+  query(query: DriverQuery, callback: (error: Error | null, result?: DriverResult | readonly DriverResult[]) => void): unknown;
+  end(callback?: () => void): unknown;
+  on(event: string, listener: (...values: never[]) => void): unknown;
+  removeListener(event: string, listener: (...values: never[]) => void): unknown;
+  removeAllListeners(event: string): unknown;
+  ref?(): void;
+  unref?(): void;
+  /** Of a pool's client only. */
+  release?(destroy?: boolean): void;
+}
+
+export interface DriverResult {
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+/** Whether a value looks like a `pg` pool. A single client is not one: it has no count. */
+export function isPostgresPool(value: unknown): value is PostgresPool {
+  if (typeof value !== 'object' || value === null) return false;
+  const pool = value as Record<string, unknown>;
+  return typeof pool['connect'] === 'function' && typeof pool['end'] === 'function' && typeof pool['totalCount'] === 'number';
+}

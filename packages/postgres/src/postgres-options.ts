@@ -1,0 +1,139 @@
+import { checkOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
+import { isPostgresPool, type PostgresPool } from './postgres-client.js';
+import { checkConnectionString } from './postgres-url.js';
+
+/** Options of `createPostgresBackend`: exactly one of `pool` and `connectionString`. */
+export interface PostgresBackendOptions {
+  /**
+   * A `pg` `Pool`, version 8. It is never ended, and its size counts: `advisory` keeps one of its clients for as long as
+   * the manager is open, and takes a second one for moments; `table` takes one at a time.
+   */
+  readonly pool?: PostgresPool | undefined;
+  /** `postgres://[user[:password]@]host[:port][/database][?...]`, as `pg` reads it. Connections to it are ours. */
+  readonly connectionString?: string | undefined;
+  /**
+   * `advisory`: session advisory locks; freed with the session, woken by NOTIFY; needs a connection of its own to the
+   * server. `table`: rows with an expiry; works through any pooler; waiters poll.
+   * @default 'advisory'
+   */
+  readonly strategy?: 'advisory' | 'table' | undefined;
+  /** The schema of the few objects that are needed. Made on first use, where the role may. @default 'holdfast' */
+  readonly schema?: string | undefined;
+  /** Keeps the names of several applications in one database apart. @default '' */
+  readonly namespace?: string | undefined;
+  /**
+   * `advisory` only: `'session'` says that a pooler in session mode is in front of the server. Without it a pooler is
+   * refused, because one in transaction mode would take the locks away without a word.
+   * @default 'none'
+   */
+  readonly pooler?: 'none' | 'session' | undefined;
+  /**
+   * `advisory` only: for how long after its last good heartbeat a session is believed in, in milliseconds. The server
+   * ends a silent session a little later: so long may the locks of a machine that has vanished stand.
+   * @default 15_000
+   */
+  readonly sessionMs?: number | undefined;
+  /**
+   * `advisory` only: the 64-bit key of a lock, where it is to be a certain one: the key that another program uses, or one
+   * that surely differs from another name's. undefined: the first 64 bits of a SHA-256 over namespace, kind and name.
+   * @default none
+   */
+  readonly keyOf?: ((name: string) => bigint | undefined) | undefined;
+  /** `table` only: locks in a table of ShedLock's form instead, so that its users and we exclude each other. @default none */
+  readonly shedLockTable?: string | undefined;
+  /** With `connectionString`: further options for `pg`'s `Client`, such as `ssl`. @default {} */
+  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface ResolvedPostgresOptions {
+  readonly pool: PostgresPool | null;
+  readonly connectionString: string | null;
+  readonly strategy: 'advisory' | 'table';
+  readonly schema: string;
+  readonly namespace: string;
+  readonly pooler: 'none' | 'session';
+  readonly sessionMs: number;
+  readonly keyOf: (name: string) => bigint | undefined;
+  readonly shedLockTable: readonly string[] | null;
+  readonly driverOptions: Readonly<Record<string, unknown>>;
+}
+
+const MAX_NAMESPACE_LENGTH = 256;
+/** Shorter sessions would be lost in the pauses of an ordinary process. */
+const MIN_SESSION_MS = 1_000;
+
+const identifierRule: OptionRule = (value) =>
+  typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_$]{0,62}$/.test(value)
+    ? null
+    : 'must be an identifier: a letter or _, then letters, digits, _ and $, 63 at most';
+
+const tableRule: OptionRule = (value) =>
+  typeof value === 'string' && value.split('.').length <= 2 && value.split('.').every((part) => identifierRule(part) === null)
+    ? null
+    : 'must be a table, or schema.table';
+
+const namespaceRule: OptionRule = (value) =>
+  typeof value === 'string' && value.length <= MAX_NAMESPACE_LENGTH && value.isWellFormed()
+    ? null
+    : `must be a string of well-formed Unicode, at most ${MAX_NAMESPACE_LENGTH} long`;
+
+/** The options of a PostgreSQL backend and what each must be. */
+export const postgresBackendRules = {
+  pool: rule.secret((value) => (isPostgresPool(value) ? null : 'must be a pg Pool (a single Client is not enough)')),
+  connectionString: rule.secret(rule.string),
+  strategy: rule.oneOf('advisory', 'table'),
+  schema: identifierRule,
+  namespace: namespaceRule,
+  pooler: rule.oneOf('none', 'session'),
+  sessionMs: rule.duration({ min: MIN_SESSION_MS }),
+  keyOf: rule.function,
+  shedLockTable: tableRule,
+  driverOptions: rule.secret(rule.object),
+} satisfies Record<keyof PostgresBackendOptions, OptionRule>;
+
+const defaults = Object.freeze({
+  strategy: 'advisory',
+  schema: 'holdfast',
+  namespace: '',
+  pooler: 'none',
+  sessionMs: 15_000,
+  keyOf: () => undefined,
+  driverOptions: Object.freeze({}),
+});
+const ADVISORY_ONLY = ['pooler', 'sessionMs', 'keyOf'] as const;
+
+/** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
+export function resolvePostgresOptions(where: string, options: PostgresBackendOptions): ResolvedPostgresOptions {
+  const fail = (message: string, option: keyof PostgresBackendOptions | 'options'): never => {
+    throw new LockArgumentError(`${where}: ${message}`, { option });
+  };
+  if (options === undefined) return fail('options are missing; pass pool or connectionString', 'options');
+  checkOptions(where, options, postgresBackendRules);
+  const { pool, connectionString } = options;
+  if ((pool === undefined) === (connectionString === undefined)) {
+    fail('pass exactly one of pool and connectionString', pool === undefined ? 'connectionString' : 'pool');
+  }
+  if (connectionString !== undefined) checkConnectionString(connectionString);
+  if (pool !== undefined && options.driverOptions !== undefined) {
+    fail('driverOptions go with connectionString; a pool has its own', 'driverOptions');
+  }
+  const strategy = options.strategy ?? defaults.strategy;
+  if (strategy === 'table') {
+    const wrong = ADVISORY_ONLY.find((name) => options[name] !== undefined);
+    if (wrong !== undefined) fail(`${wrong} goes with strategy 'advisory'`, wrong);
+  } else if (options.shedLockTable !== undefined) {
+    fail(`shedLockTable goes with strategy 'table'`, 'shedLockTable');
+  }
+  return {
+    pool: pool ?? null,
+    connectionString: connectionString ?? null,
+    strategy,
+    schema: options.schema ?? defaults.schema,
+    namespace: options.namespace ?? defaults.namespace,
+    pooler: options.pooler ?? defaults.pooler,
+    sessionMs: options.sessionMs ?? defaults.sessionMs,
+    keyOf: options.keyOf ?? defaults.keyOf,
+    shedLockTable: options.shedLockTable?.split('.') ?? null,
+    driverOptions: options.driverOptions ?? defaults.driverOptions,
+  };
+}

@@ -1,0 +1,111 @@
+import { checkOptions } from '@holdfast/core';
+import type { Connection } from './connection.js';
+import type { ConnectionSource } from './connection-source.js';
+import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
+import { postgresBackendRules } from './postgres-options.js';
+
+/** What both strategies need, and what `table` needs besides. */
+export interface PostgresSchemaOptions {
+  /** @default 'holdfast' */
+  readonly schema?: string | undefined;
+  /** A role that uses locks and does not own them: the rights that it needs are granted to it. @default none */
+  readonly role?: string | undefined;
+}
+
+/** One migration at a time, whoever runs it; 'holdfast' as a number. */
+const MIGRATION_KEY = '7525352680829580148';
+
+/**
+ * The SQL that makes what Holdfast needs in a database: for a DBA to run where the application's role may not. It may be
+ * run any number of times, by several at once, and leaves alone what is there.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
+  checkOptions('postgresSchemaSql', options, { schema: postgresBackendRules.schema, role: postgresBackendRules.schema });
+  const schema = `"${options.schema ?? 'holdfast'}"`;
+  const lines = [
+    'BEGIN;',
+    `SELECT pg_advisory_xact_lock(${MIGRATION_KEY});`,
+    `CREATE SCHEMA IF NOT EXISTS ${schema};`,
+    '-- Fencing tokens. The start makes those of a new sequence higher than all of one that was dropped.',
+    'DO $$ BEGIN',
+    `  EXECUTE format('CREATE SEQUENCE IF NOT EXISTS ${schema}.fence AS bigint CACHE 1 START WITH %s',`,
+    '    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);',
+    'END $$;',
+    '-- Completion marks.',
+    `CREATE TABLE IF NOT EXISTS ${schema}.marks (`,
+    '  namespace text NOT NULL, name bytea NOT NULL, expires_at timestamptz NOT NULL, PRIMARY KEY (namespace, name));',
+    '-- Leases of the strategy "table". A row stays for an hour after its last lease, and its fence with it.',
+    `CREATE TABLE IF NOT EXISTS ${schema}.leases (`,
+    '  namespace text NOT NULL, kind text NOT NULL, name bytea NOT NULL, fence bigint NOT NULL,',
+    '  expires_at timestamptz NOT NULL, owner text, label text, holders jsonb NOT NULL, writer_waits_until timestamptz NOT NULL,',
+    '  PRIMARY KEY (namespace, kind, name));',
+    `CREATE INDEX IF NOT EXISTS leases_expires_at ON ${schema}.leases (expires_at);`,
+    `CREATE INDEX IF NOT EXISTS marks_expires_at ON ${schema}.marks (expires_at);`,
+    ...(options.role === undefined
+      ? []
+      : [
+          `GRANT USAGE ON SCHEMA ${schema} TO "${options.role}";`,
+          `GRANT USAGE ON SEQUENCE ${schema}.fence TO "${options.role}";`,
+          `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.marks, ${schema}.leases TO "${options.role}";`,
+        ]),
+    'COMMIT;',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Whether all of it is there: the catalogue may be read by everybody. */
+const IS_THERE = `SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname IN ('fence', 'marks', 'leases')`;
+
+/** Makes sure that the objects are there, once. */
+export class Schema {
+  readonly #source: ConnectionSource;
+  readonly #name: string;
+  #isThere = false;
+  #making: Promise<void> | null = null;
+
+  constructor(source: ConnectionSource, name: string) {
+    this.#source = source;
+    this.#name = name;
+  }
+
+  get isThere(): boolean {
+    return this.#isThere;
+  }
+
+  /** @throws LockUnavailableError, `retryable: false` with the SQL to run when the role may not make them */
+  ensure(timeoutMs: number): Promise<void> {
+    if (this.#isThere) return Promise.resolve();
+    this.#making ??= this.#ensure(timeoutMs).finally(() => {
+      this.#making = null;
+    });
+    return this.#making;
+  }
+
+  async #ensure(timeoutMs: number): Promise<void> {
+    try {
+      await this.#source.borrow(timeoutMs, (connection) => this.#make(connection));
+    } catch (error) {
+      if (sqlState(error) === '42501') throw this.#refused();
+      throw unavailable(error);
+    }
+    this.#isThere = true;
+  }
+
+  async #make(connection: Connection): Promise<void> {
+    const [row] = await connection.query({ text: IS_THERE }, [this.#name]);
+    if (row?.[0] === '3') return;
+    await connection.query({ text: postgresSchemaSql({ schema: this.#name }) });
+  }
+
+  #refused(): Error {
+    const sql = postgresSchemaSql({ schema: this.#name });
+    return unavailableBecause(
+      `the role may not make the objects that locking needs in the schema ${this.#name} (42501). Let somebody who may run this, with ` +
+        `the application's role granted as postgresSchemaSql({ role }) prints it:\n${sql}`,
+      { retryable: false },
+    );
+  }
+}

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
+import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
+import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { type PostgresServer, startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
+import { callOf, newName, requestOf } from './postgres-harness.js';
+
+/** What the clients of a namespace have left: tells it of one application name and one namespace. */
+export type FindResidue = (applicationName: string, namespace: string) => Promise<readonly string[]>;
+
+/** What one case has opened. */
+class Opened {
+  readonly namespace = `c-${randomBytes(6).toString('hex')}`;
+  readonly proxies: TcpProxy[] = [];
+  readonly #backends: LockBackend[] = [];
+  readonly #managers: LockManager[] = [];
+
+  /** A backend that has made contact: cases time waits, not connections. */
+  async backend(options: PostgresBackendOptions): Promise<LockBackend> {
+    const backend = createPostgresBackend({ namespace: this.namespace, driverOptions: { application_name: this.namespace }, ...options });
+    this.#backends.push(backend);
+    const first = requestOf(newName());
+    await backend.attempt([first], callOf(5_000));
+    await backend.release([first], callOf(5_000));
+    return backend;
+  }
+
+  manager(backend: LockBackend, options: ManagerOptions = {}): LockManager {
+    const manager = createLockManager(backend, options);
+    this.#managers.push(manager);
+    return manager;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.proxies.map((proxy) => proxy.restore()));
+    await Promise.all(this.#managers.map((manager) => manager.close()));
+    await Promise.all(this.#backends.map((backend) => backend.close()));
+    await Promise.all(this.proxies.map((proxy) => proxy.close()));
+  }
+}
+
+/** Runs a harness for a moment before its cases: they time waits, and a process that has just started compiles itself first. */
+export async function warmUp(harness: ConformanceHarness): Promise<void> {
+  const { manager, peer, close } = await harness.setup({});
+  const other = await peer();
+  for (let i = 0; i < 50; i++) {
+    const name = newName();
+    const lease = await manager.acquire(name);
+    const waiting = other.acquire(name);
+    await lease.extend();
+    await lease.release();
+    await (await waiting).release();
+  }
+  await close();
+}
+
+/**
+ * Silence, crashes and ended sessions happen on the wire. A disconnection does too where a hold outlives its connection;
+ * where it ends with its session, that is another fault (`killSession`), and a disconnection is one of requests only: it
+ * is injected before the backend.
+ */
+export function wiredHarness(
+  name: string,
+  server: () => PostgresServer,
+  residue: FindResidue,
+  options: PostgresBackendOptions,
+): ConformanceHarness {
+  const isTable = options.strategy === 'table';
+  return {
+    name,
+    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'crash', 'killSession', 'openBackend'],
+    async setup(managerOptions): Promise<ConformanceSetup> {
+      const opened = new Opened();
+      const { url, port } = server();
+      const links = new Map<LockManager, TcpProxy>();
+      const connect = async (over: ManagerOptions = {}) => {
+        const proxy = await startTcpProxy({ target: port });
+        opened.proxies.push(proxy);
+        const { backend, faults } = injectFaults(await opened.backend({ connectionString: proxy.urlFor(url), ...options }));
+        const manager = opened.manager(backend, over);
+        links.set(manager, proxy);
+        return { manager, proxy, faults };
+      };
+      const { manager, proxy, faults } = await connect(managerOptions);
+      return {
+        manager,
+        peer: async (over) => (await connect(over)).manager,
+        faults: {
+          disconnect: () => (isTable ? proxy.refuse() : faults.disconnect()),
+          reconnect: () => (isTable ? proxy.restore() : faults.reconnect()),
+          freeze: async () => proxy.silence(),
+          thaw: () => proxy.restore(),
+          loseNextReply: () => faults.loseNextReply(),
+          requests: () => faults.requests(),
+          killSession: async () => proxy.cut(),
+          crash: async (peer) => links.get(peer)?.refuse(),
+          residue: () => residue(opened.namespace, opened.namespace),
+          openBackend: () => opened.backend({ connectionString: url, ...options }),
+        },
+        close: () => opened.close(),
+      };
+    },
+  };
+}
