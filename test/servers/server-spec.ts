@@ -34,7 +34,7 @@ export interface PreparingCommand {
 /** One process of a server: what to run, and how to see that it answers. */
 export interface LaunchPlan {
   /** Written into the server's own directory before the first start; the key is a plain file name. */
-  readonly files: Readonly<Record<string, string>>;
+  readonly files: Readonly<Record<string, string | Buffer>>;
   /** Arguments of the program; a container gets the same ones, with its own directory, unless `container` says otherwise. */
   readonly args: (directory: string) => readonly string[];
   /** Programs to run before the first start, as the same user; an image prepares itself. */

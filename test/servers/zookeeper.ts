@@ -11,6 +11,8 @@ export type ZooKeeperConfig = Readonly<Record<string, string | number>>;
 export interface ZooKeeperOptions {
   /** Over the defaults: ticks of 200 ms, sessions from 400 ms to a minute, all four-letter words. */
   readonly config?: ZooKeeperConfig | undefined;
+  /** A transaction log to begin with, as a server writes it: for states that take too long to reach by requests. */
+  readonly transactions?: Buffer | undefined;
 }
 
 /** One ZooKeeper server that answers on 127.0.0.1. */
@@ -39,6 +41,7 @@ export const zooKeeperSpec: ServerSpec = {
  */
 const LAUNCH = `
 directory=$1
+[ ! -e "$directory/log.1" ] || { mkdir -p "$directory/version-2" && mv "$directory/log.1" "$directory/version-2/log.1"; }
 jars=/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar
 [ -e /usr/share/java/zookeeper.jar ] || {
   home=$(dirname "$(dirname "$(readlink -f "$(command -v zkServer.sh)")")")
@@ -47,7 +50,7 @@ jars=/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar
 java=java
 [ -z "$JAVA_HOME" ] || java=$JAVA_HOME/bin/java
 exec "$java" -Xms32m -Xmx96m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xshare:auto \\
-  -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=1024 -Dzookeeper.jmx.log4j.disable=true -Dzookeeper.skipACL=no \\
+  -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=1024 -Dzookeeper.jmx.log4j.disable=true -Dzookeeper.snapshot.trust.empty=true \\
   -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dlogback.configurationFile="$directory/logback.xml" \\
   -cp "$jars" org.apache.zookeeper.server.quorum.QuorumPeerMain "$directory/zoo.cfg"
 `;
@@ -72,7 +75,7 @@ const defaults: ZooKeeperConfig = {
  * configuration of its own is asked for.
  */
 export async function startZooKeeper(options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
-  const address = options.config ? null : findAddress(zooKeeperSpec);
+  const address = options.config || options.transactions ? null : findAddress(zooKeeperSpec);
   if (address) return AddressServer.open(zooKeeperSpec, ['zookeeper'], address);
   return buildInPlace(zooKeeperSpec, { count: 1 }, (place) => startZooKeeperIn(place, 0, options));
 }
@@ -94,6 +97,7 @@ export async function startZooKeeperIn(
       'zoo.cfg': Object.entries(config)
         .map(([directive, value]) => `${directive}=${value}\n`)
         .join(''),
+      ...(options.transactions === undefined ? {} : { 'log.1': options.transactions }),
       ...(options.id === undefined ? {} : { myid: `${options.id}\n` }),
     },
     args: (directory) => [`${directory}/launch.sh`, directory],

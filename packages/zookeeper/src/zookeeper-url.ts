@@ -33,9 +33,9 @@ export function parseConnectionString(text: string): ZooKeeperTarget {
 /** Whether ZooKeeper takes it as a path, and the driver too. */
 export function isPath(path: string): boolean {
   const parts = path.split('/').slice(1);
-  // The characters that the server refuses, all of them.
+  // What the server refuses, in UTF-16 units: so no character outside of the first plane either.
   const isPart = (part: string): boolean =>
-    part !== '' && part !== '.' && part !== '..' && !/[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/u.test(part);
+    part !== '' && part !== '.' && part !== '..' && !/\p{Cc}/u.test(part) && !/[\ud800-\uf8ff\ufff0-\uffff]/.test(part);
   return path.startsWith('/') && parts.every(isPart) && parts[0] !== 'zookeeper';
 }
 

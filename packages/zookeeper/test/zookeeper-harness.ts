@@ -80,7 +80,9 @@ export class Admin {
   create(path: string, text = ''): Promise<string> {
     return new Promise((resolve, reject) => {
       const open = [new driver.ACL(31, new driver.Id('world', 'anyone'))];
-      this.#client.create(path, Buffer.from(text), open, 0, (error, made) => (error ? reject(error as Error) : resolve(made)));
+      this.#client.create(path, Buffer.from(text), open, 0, (error, made) =>
+        error ? reject(new Error(`${path} was not made`, { cause: error })) : resolve(made),
+      );
     });
   }
 

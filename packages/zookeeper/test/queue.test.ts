@@ -1,0 +1,366 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLockManager, type LockBackend } from '@holdfast/core';
+import { askZooKeeper, startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  attempt,
+  callOf,
+  free,
+  type Granted,
+  newName,
+  newRoot,
+  nodesUnder,
+  permitsOf,
+  requestOf,
+  stand,
+  take,
+  useZooKeeper,
+} from './zookeeper-harness.js';
+
+const zooKeeper = useZooKeeper();
+const proxies: TcpProxy[] = [];
+
+afterEach(async () => {
+  for (const proxy of proxies.splice(0)) await proxy.close();
+});
+
+/** A backend behind a wire of its own. */
+async function wired(root: string, sessionTimeoutMs = 4000): Promise<{ readonly backend: LockBackend<bigint>; readonly proxy: TcpProxy }> {
+  const proxy = await startTcpProxy({ target: zooKeeper.server.port });
+  proxies.push(proxy);
+  const backend = zooKeeper.backend({ connectionString: `127.0.0.1:${proxy.port}`, root, sessionTimeoutMs });
+  const first = requestOf(newName());
+  await take(backend, first);
+  await free(backend, first);
+  return { backend, proxy };
+}
+
+async function waitersOf(backend: LockBackend<bigint>, name: string, kind: 'lock' | 'semaphore' | 'read-write' = 'lock'): Promise<number> {
+  return (await backend.inspect(name, kind, callOf())).waiters ?? -1;
+}
+
+async function queued(backend: LockBackend<bigint>, name: string, count: number, kind?: 'semaphore' | 'read-write'): Promise<void> {
+  await until(`${count} wait`, async () => (await waitersOf(backend, name, kind)) === count);
+}
+
+/** Whether it is granted, as far as it can be told now. */
+function watch(promise: Promise<Granted>): { granted: Granted | null; failed: unknown } {
+  const seen: { granted: Granted | null; failed: unknown } = { granted: null, failed: null };
+  promise.then(
+    (granted) => (seen.granted = granted),
+    (error: unknown) => (seen.failed = error),
+  );
+  return seen;
+}
+
+function watchesByPath(report: string): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  let path = '';
+  for (const line of report.split('\n')) {
+    if (line.startsWith('/')) path = line.trim();
+    else if (line.startsWith('\t')) counts.set(path, (counts.get(path) ?? 0) + 1);
+  }
+  return counts;
+}
+
+async function packetsReceived(): Promise<number> {
+  return Number(/^zk_packets_received\t(\d+)/m.exec(await askZooKeeper(zooKeeper.server.port, 'mntr'))?.[1]);
+}
+
+it('serves 200 waiters of several clients in their order, each woken by one watch of its own', async () => {
+  const root = newRoot();
+  const name = newName();
+  const backends = Array.from({ length: 4 }, () => zooKeeper.backend({ root, sessionTimeoutMs: 20_000 }));
+  const [first] = backends as [LockBackend<bigint>];
+  const holder = requestOf(name);
+  await take(first, holder);
+  const order: number[] = [];
+  const tokens: bigint[] = [];
+  const waits: Promise<unknown>[] = [];
+  for (let index = 0; index < 200; index += 1) {
+    const backend = backends[(index + 1) % backends.length] as LockBackend<bigint>;
+    const request = requestOf(name);
+    const granted = stand(backend, request).then(async ({ fencingToken }) => {
+      order.push(index);
+      tokens.push(fencingToken);
+      await free(backend, request);
+    });
+    waits.push(granted);
+    await until('it stands in line', async () => (await waitersOf(first, name)) === index + 1, { everyMs: 1 });
+  }
+  await until('each has its watch', async () => {
+    const watches = watchesByPath(await askZooKeeper(zooKeeper.server.port, 'wchp'));
+    return [...watches.keys()].filter((path) => path.startsWith(root)).length === 200;
+  });
+  const watches = watchesByPath(await askZooKeeper(zooKeeper.server.port, 'wchp'));
+  // The holder's node is looked at by itself too; every other by the one behind it; nobody looks at all.
+  const counts = [...watches].filter(([path]) => path.startsWith(root)).map(([, count]) => count);
+  expect(counts.filter((count) => count > 2)).toEqual([]);
+  expect(counts.filter((count) => count === 2)).toHaveLength(1);
+  expect([...watches.keys()]).not.toContain(`${root}/locks/${name}`);
+
+  const before = await packetsReceived();
+  await free(first, holder);
+  await Promise.all(waits);
+  // A look at the queue, a write, a look at the own node, a removal: four a waiter, and what clients ping meanwhile.
+  expect((await packetsReceived()) - before).toBeLessThan(200 * 5);
+  expect(order).toEqual(Array.from({ length: 200 }, (_, index) => index));
+  expect(tokens.every((token, index) => index === 0 || token > (tokens[index - 1] ?? 0n))).toBe(true);
+}, 60_000);
+
+describe('permits', () => {
+  it('go to the next in line whichever of the holders frees some', async () => {
+    const backend = zooKeeper.backend();
+    const name = newName();
+    const holders = [permitsOf(name, 1, 3), permitsOf(name, 1, 3), permitsOf(name, 1, 3)] as const;
+    for (const holder of holders) await take(backend, holder);
+    const requests = [permitsOf(name, 1, 3), permitsOf(name, 1, 3), permitsOf(name, 1, 3)] as const;
+    const waits: ReturnType<typeof watch>[] = [];
+    for (const [index, request] of requests.entries()) {
+      waits.push(watch(stand(backend, request)));
+      await queued(backend, name, index + 1, 'semaphore');
+    }
+    // Neither the one before them nor the one that stands as many places before them as there are permits.
+    await free(backend, holders[1]);
+    await until('the first has it', () => waits[0]?.granted !== null);
+    await free(backend, holders[2]);
+    await until('the second has it', () => waits[1]?.granted !== null);
+    expect(waits[2]?.granted).toBeNull();
+    await free(backend, requests[1]);
+    await until('the third has it', () => waits[2]?.granted !== null);
+    expect(await backend.release([holders[0], requests[0], requests[2]], callOf())).toEqual([true, true, true]);
+  });
+
+  it('are given in order, a large request not being passed by a small one', async () => {
+    const [mine, theirs] = [zooKeeper.backend({ root: '/t-order' }), zooKeeper.backend({ root: '/t-order' })];
+    const name = newName();
+    const holder = permitsOf(name, 2, 4);
+    await take(mine, holder);
+    const large = permitsOf(name, 3, 4);
+    const small = permitsOf(name, 1, 4);
+    const largeWait = watch(stand(theirs, large));
+    await queued(mine, name, 1, 'semaphore');
+    const smallWait = watch(stand(mine, small));
+    await queued(mine, name, 2, 'semaphore');
+    expect((await attempt(theirs, permitsOf(name, 1, 4))).granted).toBe(false);
+    await free(mine, holder);
+    // One release lets both in: the first passes the turn on.
+    await until('both have theirs', () => largeWait.granted !== null && smallWait.granted !== null);
+    expect(await mine.release([small], callOf())).toEqual([true]);
+    expect(await theirs.release([large], callOf())).toEqual([true]);
+  });
+
+  it('pass the turn on when the first in line gives up', async () => {
+    const backend = zooKeeper.backend();
+    const name = newName();
+    const holder = permitsOf(name, 2, 3);
+    await take(backend, holder);
+    const controller = new AbortController();
+    const large = watch(stand(backend, permitsOf(name, 3, 3), controller.signal));
+    await queued(backend, name, 1, 'semaphore');
+    const small = permitsOf(name, 1, 3);
+    const smallWait = watch(stand(backend, small));
+    await queued(backend, name, 2, 'semaphore');
+    controller.abort(new Error('left'));
+    await until('the next has it', () => smallWait.granted !== null);
+    expect(large.failed).toMatchObject({ message: 'left' });
+    expect(await backend.release([holder, small], callOf())).toEqual([true, true]);
+  });
+
+  it('that are asked for under different limits hold each to its own', async () => {
+    const backend = zooKeeper.backend();
+    const name = newName();
+    const holder = permitsOf(name, 2, 4);
+    await take(backend, holder);
+    expect((await attempt(backend, permitsOf(name, 1, 2))).granted).toBe(false);
+    const narrow = permitsOf(name, 1, 2);
+    const narrowWait = watch(stand(backend, narrow));
+    await queued(backend, name, 1, 'semaphore');
+    const wide = permitsOf(name, 1, 4);
+    const wideWait = watch(stand(backend, wide));
+    await until('who has more room has it', () => wideWait.granted !== null);
+    expect(narrowWait.granted).toBeNull();
+    await free(backend, holder);
+    await until('the other has it', () => narrowWait.granted !== null);
+    expect(await backend.release([narrow, wide], callOf())).toEqual([true, true]);
+  });
+});
+
+describe('a reply that is lost', () => {
+  it('to a waiter: its node is found by its GUID and keeps its place in line', async () => {
+    const root = newRoot();
+    const { backend, proxy } = await wired(root);
+    const other = zooKeeper.backend({ root });
+    const name = newName();
+    const holder = requestOf(name);
+    await take(other, holder);
+    proxy.silence('down');
+    const request = requestOf(name);
+    const wait = watch(stand(backend, request));
+    await queued(other, name, 1);
+    const behind = requestOf(name);
+    const behindWait = watch(stand(other, behind));
+    await queued(other, name, 2);
+    proxy.cut();
+    await proxy.restore();
+    await free(other, holder);
+    await until('it is granted', () => wait.granted !== null);
+    expect([wait.failed, behindWait.granted, await waitersOf(other, name)]).toEqual([null, null, 1]);
+    expect(await free(backend, request)).toBe(true);
+    await until('the next is granted', () => behindWait.granted !== null);
+    await free(other, behind);
+  });
+
+  it('to an attempt: its node is found and removed, though nobody asks for it', async () => {
+    const root = newRoot();
+    const { backend, proxy } = await wired(root);
+    const name = newName();
+    proxy.silence('down');
+    const failing = attempt(backend, requestOf(name)).catch((error: unknown) => error);
+    await until('the node is there', async () => (await zooKeeper.admin.children(`${root}/locks/${name}`)).length === 1);
+    proxy.cut();
+    await proxy.restore();
+    expect(await failing).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+    await until('the node is gone', async () => (await zooKeeper.admin.children(`${root}/locks/${name}`)).length === 0);
+  });
+
+  it('to a removal: it is repeated, and answered as what it did', async () => {
+    const root = newRoot();
+    const { backend, proxy } = await wired(root);
+    const name = newName();
+    const request = requestOf(name);
+    await take(backend, request);
+    proxy.silence('down');
+    const freed = free(backend, request);
+    await until('the node is gone', async () => (await zooKeeper.admin.children(`${root}/locks/${name}`)).length === 0);
+    proxy.cut();
+    await proxy.restore();
+    expect(await freed).toBe(true);
+    expect(await free(backend, request)).toBe(false);
+  });
+
+  it('to a removal that did not arrive: it is repeated until it does', async () => {
+    const root = newRoot();
+    const { backend, proxy } = await wired(root);
+    const name = newName();
+    const request = requestOf(name);
+    await take(backend, request);
+    await proxy.refuse();
+    const freed = free(backend, request);
+    expect(await zooKeeper.admin.children(`${root}/locks/${name}`)).toHaveLength(1);
+    await proxy.restore();
+    expect(await freed).toBe(true);
+    expect(await zooKeeper.admin.children(`${root}/locks/${name}`)).toHaveLength(0);
+  });
+});
+
+describe('a node', () => {
+  it('is not believed in when another session has made it, though name and place are right', async () => {
+    const root = newRoot();
+    const [backend, other] = [zooKeeper.backend({ root }), zooKeeper.backend({ root })];
+    const name = newName();
+    const holder = requestOf(name);
+    await take(other, holder);
+    const wait = watch(stand(backend, requestOf(name)));
+    await queued(other, name, 1);
+    const nodes = await zooKeeper.admin.children(`${root}/locks/${name}`);
+    const mine = nodes.toSorted((a, b) => a.slice(-10).localeCompare(b.slice(-10))).at(-1);
+    // A waiter has no watch on its own node: what it finds there is of another session now.
+    await zooKeeper.admin.remove(`${root}/locks/${name}/${mine}`);
+    await zooKeeper.admin.create(`${root}/locks/${name}/${mine}`);
+    await free(other, holder);
+    await until('it is refused', () => wait.failed !== null);
+    expect(wait).toMatchObject({ granted: null, failed: { code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true } });
+  });
+
+  it('that somebody removes is told at once, to holders and to those who wait', async () => {
+    const root = newRoot();
+    const backend = zooKeeper.backend({ root });
+    const manager = createLockManager(zooKeeper.backend({ root }));
+    const name = newName();
+    const lease = await manager.acquire(name, { ttlMs: 60_000 });
+    const wait = watch(stand(backend, requestOf(name)));
+    await queued(backend, name, 1);
+    const nodes = await zooKeeper.admin.children(`${root}/locks/${name}`);
+    for (const node of nodes) await zooKeeper.admin.remove(`${root}/locks/${name}/${node}`);
+    await until('both know', () => lease.signal.aborted && wait.failed !== null, { timeoutMs: 1000 });
+    expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST', reason: 'forced' });
+    expect(wait.failed).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+    await manager.close();
+  });
+
+  it('of another program under the same name disturbs nobody', async () => {
+    const root = newRoot();
+    const backend = zooKeeper.backend({ root });
+    const name = newName();
+    await take(backend, requestOf(name, 'exclusive'));
+    await zooKeeper.admin.create(`${root}/locks/${name}/_c_0f-lock-0000000000`);
+    expect(await waitersOf(backend, name)).toBe(0);
+    expect(await backend.forceRelease(name, 'lock', callOf())).toBe(true);
+    const next = requestOf(name);
+    await take(backend, next);
+    expect(await free(backend, next)).toBe(true);
+  });
+});
+
+describe('the node of a name', () => {
+  it('is removed when nobody uses it, and made again under those who come meanwhile', async () => {
+    const root = newRoot();
+    const backends = Array.from({ length: 3 }, () => zooKeeper.backend({ root }));
+    const name = newName();
+    let removals = 0;
+    const end = performance.now() + 1500;
+    const meddler = (async () => {
+      while (performance.now() < end) if (await zooKeeper.admin.remove(`${root}/locks/${name}`)) removals += 1;
+    })();
+    const workers = backends.map(async (backend) => {
+      let taken = 0;
+      while (performance.now() < end) {
+        const request = requestOf(name);
+        await stand(backend, request);
+        taken += 1;
+        expect(await free(backend, request)).toBe(true);
+        // Sometimes nobody is there, so that it can go.
+        await sleep(Math.random() * 10);
+      }
+      return taken;
+    });
+    const taken = await Promise.all(workers);
+    await meddler;
+    expect(Math.min(...taken)).toBeGreaterThan(5);
+    expect(removals).toBeGreaterThan(0);
+    await until('nothing is left', async () => (await nodesUnder(zooKeeper.admin, root)).every((node) => node.startsWith('sessions/')));
+  });
+
+  it('that a dead client left empty is cleared away by a listing', async () => {
+    const root = newRoot();
+    const backend = zooKeeper.backend({ root });
+    await backend.checkHealth(callOf());
+    await zooKeeper.admin.create(`${root}/locks/left-behind`);
+    for await (const state of backend.list?.('', callOf()) ?? []) throw new Error(`${state.name} is not held`);
+    await until('it is gone', async () => (await zooKeeper.admin.children(`${root}/locks`)).length === 0);
+  });
+});
+
+it('keeps the processes of one configuration apart by their roots', async () => {
+  const name = newName();
+  const [mine, theirs] = [zooKeeper.backend(), zooKeeper.backend()];
+  const [one, two] = [requestOf(name), requestOf(name)];
+  await take(mine, one);
+  await take(theirs, two);
+  expect([await free(mine, one), await free(theirs, two)]).toEqual([true, true]);
+});
+
+it('makes the nodes above its own again when somebody removes them all', async () => {
+  const root = newRoot();
+  const backend = zooKeeper.backend({ root });
+  const first = requestOf(newName());
+  await take(backend, first);
+  await free(backend, first);
+  await zooKeeper.admin.removeAll(root);
+  const request = requestOf(newName());
+  await take(backend, request);
+  expect(await backend.renew([{ ...request, ttlMs: 1000 }], callOf())).toEqual([true]);
+  expect(await free(backend, request)).toBe(true);
+  expect(await backend.marks?.set('mark', 10_000, callOf())).toBe(true);
+});
