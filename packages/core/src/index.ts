@@ -4,7 +4,7 @@ export type { LockChannel, LockEvent, LockEventType } from './contract/events.js
 export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './contract/lease.js';
 export type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from './contract/manager.js';
 export type { AcquireOptions, CloseOptions, LeaseOptions, PermitCount, TryOptions } from './contract/options.js';
-export type { HealthReport, HolderState, LockKind, LockState } from './contract/state.js';
+export type { HealthReport, HolderState, LockKind, LockState, NodeHealth } from './contract/state.js';
 export { checkName, MAX_NAME_BYTES } from './check-name.js';
 export { checkOptions, checkValue, MAX_DURATION_MS, type OptionRule, rule } from './check-options.js';
 export {

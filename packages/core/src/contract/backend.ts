@@ -1,7 +1,7 @@
 import type { LostReason } from '../errors.js';
 import type { Clock } from './clock.js';
 import type { FencingToken } from './lease.js';
-import type { LockKind, LockState } from './state.js';
+import type { LockKind, LockState, NodeHealth } from './state.js';
 
 /** What a backend can do. Users see it as `manager.capabilities`; the conformance suite runs by it. */
 export interface Capabilities {
@@ -85,8 +85,11 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   readonly sessionMs?: number;
   /** One non-waiting attempt for each request. Rejects when the answer to any of them is unknown. */
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<F>[]>;
-  /** Keeps each hold for another `ttlMs`, never shorter than it already has. false: definitely not this owner's (any more). */
-  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]>;
+  /**
+   * Keeps each hold for another `ttlMs`, never shorter than it already has. false: definitely not this owner's (any more).
+   * null: the store could not tell for this one (a majority that answered for others); core tries again, as after a rejection.
+   */
+  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]>;
   /** Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. */
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]>;
   /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. */
@@ -108,7 +111,10 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   list?(prefix: string, call: CallContext): AsyncIterable<LockState>;
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean>;
-  /** Checks what only the backend knows (configuration, role); core takes and frees a random lock besides. */
-  checkHealth(call: CallContext): Promise<void>;
+  /**
+   * Checks what only the backend knows (configuration, role); core takes and frees a random lock besides. A store of several
+   * servers says how each of them is, and leaves it to that lock whether they suffice.
+   */
+  checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
   close(): Promise<void>;
 }

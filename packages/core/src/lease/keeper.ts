@@ -1,6 +1,6 @@
 import type { HoldRef, LockBackend, Stamp } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
-import type { AnyLockError, LockLostError, LostReason } from '../errors.js';
+import { type AnyLockError, type LockLostError, type LostReason, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { guardMs } from '../store/guard.js';
 import { byPartition } from '../store/partitions.js';
@@ -171,6 +171,7 @@ export class Keeper {
     const first = records[0]?.plan.name ?? null;
     const answers = await this.#calls.run(first, (call) => this.#backend.renew(holds, call), this.#timeoutFor(records));
     for (const [index, record] of records.entries()) {
+      if (answers[index] === null) throw this.#undecided(record);
       if (answers[index] !== true) this.lose(record, 'taken');
       if (!this.check(record)) continue;
       const ms = asked[index] ?? 1;
@@ -178,6 +179,13 @@ export class Keeper {
       record.holdUntil(stamp, this.#span(ms));
       this.#schedule(record);
     }
+  }
+
+  #undecided(record: HoldRecord): LockUnavailableError {
+    return new LockUnavailableError('the store could not tell whether the hold stands', {
+      backend: this.#backend.name,
+      lockName: record.plan.name,
+    });
   }
 
   /** What a loss is told with that only the release revealed. */
@@ -262,7 +270,7 @@ export class Keeper {
     }
   }
 
-  #renewed(records: readonly HoldRecord[], answers: readonly boolean[], stamp: Stamp): void {
+  #renewed(records: readonly HoldRecord[], answers: readonly (boolean | null)[], stamp: Stamp): void {
     for (const [index, record] of records.entries()) {
       record.isRenewing = false;
       if (answers[index] === false) this.lose(record, 'taken');
@@ -271,6 +279,7 @@ export class Keeper {
       if (record.plan.renew || this.#isSession) record.holdUntil(stamp, this.#span(record.plan.ttlMs));
       this.#planRenewal(record, stamp.now);
       this.#schedule(record);
+      if (answers[index] === null) this.#renewFailed([record], this.#undecided(record));
     }
   }
 

@@ -1,5 +1,5 @@
 import type { FencingToken } from '../contract/lease.js';
-import type { HealthReport } from '../contract/state.js';
+import type { HealthReport, NodeHealth } from '../contract/state.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
 import { refOf, requestOf } from '../lease/hold-plan.js';
 import { withToJSON } from '../json.js';
@@ -19,11 +19,13 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const owner = newOwnerToken();
   const request = requestOf(plan, owner, keeper.storeTtlMs(HEALTH_TTL_MS));
   const ref = refOf(plan, owner);
+  let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
     const attempt = calls.start(null, timeoutMs, (call) => backend.attempt([request], call));
     const checked = calls.run(null, (call) => backend.checkHealth(call), timeoutMs);
-    const [taken] = await Promise.allSettled([attempt.result, checked]);
+    const [taken, seen] = await Promise.allSettled([attempt.result, checked]);
+    if (seen.status === 'fulfilled' && seen.value !== undefined) nodes = { nodes: seen.value };
     if (taken.status === 'rejected') {
       undoer.add(ref, () => attempt.isSettled, request.ttlMs);
       throw taken.reason;
@@ -39,9 +41,9 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     if (taken.value[0]?.granted !== true || freed[0] !== true) {
       throw new LockUnavailableError('a lock that nobody else knows could not be taken and freed', { backend: backend.name });
     }
-    return withToJSON({ ok: true, backend: backend.name, latencyMs: latencyMs() } as const);
+    return withToJSON({ ok: true, backend: backend.name, latencyMs: latencyMs(), ...nodes } as const);
   } catch (error) {
     const told = isLockError(error) ? error : calls.wrap(error, null);
-    return withToJSON({ ok: false, backend: backend.name, latencyMs: latencyMs(), error: told } as const);
+    return withToJSON({ ok: false, backend: backend.name, latencyMs: latencyMs(), error: told, ...nodes } as const);
   }
 }
