@@ -1,9 +1,14 @@
-// Embeds src/scripts/*.lua into src/scripts.generated.ts. `--check` fails when the file is not what it would write.
+// Embeds src/scripts/*.lua of a package into its src/scripts.generated.ts: `embed-lua.mjs [folder of the package] [--check]`, this
+// package unless another is named. `--check` fails when the file is not what it would write.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
-const from = new URL('../src/scripts/', import.meta.url);
-const to = new URL('../src/scripts.generated.ts', import.meta.url);
+const folder = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
+const root = folder === undefined ? new URL('../', import.meta.url) : pathToFileURL(`${resolve(folder)}/`);
+const from = new URL('src/scripts/', root);
+const to = new URL('src/scripts.generated.ts', root);
 
 const read = (path) => readFileSync(new URL(path, from), 'utf8');
 
@@ -53,7 +58,7 @@ ${entries.join('\n')}
 
 if (process.argv.includes('--check')) {
   if (readFileSync(to, 'utf8') !== text) {
-    console.error('packages/redis/src/scripts.generated.ts is out of date: run node packages/redis/scripts/embed-lua.mjs');
+    console.error(`${to.pathname} is out of date: run node packages/redis/scripts/embed-lua.mjs ${folder ?? ''}`);
     process.exit(1);
   }
 } else {

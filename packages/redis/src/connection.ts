@@ -1,0 +1,11 @@
+/**
+ * What a backend that is made of several Redis servers builds on: one connection that settles every command, its
+ * channel of wake-ups, and errors without secrets. For `@holdfast/redlock`; not meant for applications, and not
+ * covered by semantic versioning beyond the packages of this repository.
+ */
+export { type ClientSource, clientSource } from './client-source.js';
+export { within } from './link.js';
+export type { DriverClient, RedisClient } from './redis-client.js';
+export { isNoScript, unavailable } from './redis-error.js';
+export { redisBackendRules, resolveRedisOptions } from './redis-options.js';
+export { WakeChannel, type WakeListener } from './wake-channel.js';

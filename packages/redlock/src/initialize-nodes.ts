@@ -1,0 +1,71 @@
+import { LockUnavailableError, systemClock } from '@holdfast/core';
+import { RedisNode } from './node/redis-node.js';
+import { askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
+import type { NodeStatus, RedlockNode } from './protocol/node.js';
+import { BACKEND, tooFewNodes } from './redlock-error.js';
+import { type RedlockBackendOptions, resolveRedlockOptions } from './redlock-options.js';
+
+type Status = NodeStatus & { readonly done: boolean };
+
+/**
+ * Lets the nodes of a **new** deployment vote at once, instead of after their first quarantine. A one-off call of the operator: it works only
+ * while every node answers and none has been in use. Not for a node that was restarted, emptied or replaced: that one may have
+ * forgotten locks that are held, which is what the quarantine is for.
+ *
+ * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when a node did not answer, has been in use (`retryable: false`), or two
+ *   of them are the same server; then no node was changed
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quorum'>): Promise<void> {
+  const { sources, protocol, node } = resolveRedlockOptions('initializeNodes', options);
+  const silent = { onWake: () => {} };
+  const nodes = sources.map(({ label, source }) => new RedisNode(label, source, node, silent));
+  try {
+    const looked = await askAll(nodes, 'look', protocol.nodeTimeoutMs * 4);
+    refuseUsed(nodes, looked);
+    const opened = await askAll(nodes, 'open', protocol.nodeTimeoutMs * 4).catch(async (error: unknown) => {
+      await undo(nodes, protocol.nodeTimeoutMs);
+      throw error;
+    });
+    const used = opened.findIndex(({ done }) => !done);
+    if (used >= 0) {
+      await undo(nodes.filter((_, index) => opened[index]?.done), protocol.nodeTimeoutMs);
+      throw inUse(nodes[used]);
+    }
+  } finally {
+    for (const each of nodes) each.close();
+  }
+}
+
+async function askAll(nodes: readonly RedlockNode[], command: 'look' | 'open' | 'close', timeoutMs: number): Promise<readonly Status[]> {
+  const answers = await askNodes<Status>({
+    nodes,
+    clock: systemClock,
+    timeoutMs,
+    ask: (node) => node.status(command, timeoutMs),
+    isDecided: whenAllAnswered,
+  });
+  const statuses = answers.flatMap((answer) => (answer.kind === 'answered' ? [answer.value] : []));
+  if (statuses.length < nodes.length) throw tooFewNodes(nodes, answers, nodes.length, null);
+  return statuses;
+}
+
+function refuseUsed(nodes: readonly RedlockNode[], statuses: readonly Status[]): void {
+  const used = statuses.findIndex(({ marker }) => marker !== null);
+  if (used >= 0) throw inUse(nodes[used]);
+  if (new Set(statuses.map(({ runId }) => runId)).size < statuses.length) {
+    throw new LockUnavailableError('redlock: two of the nodes are the same server; each must be one of its own', { backend: BACKEND, retryable: false });
+  }
+}
+
+/** A node that was opened while another refused must not stay so: what is not set up as a whole begins with its quarantine. */
+async function undo(nodes: readonly RedlockNode[], timeoutMs: number): Promise<void> {
+  await Promise.allSettled(nodes.map((node) => node.status('close', timeoutMs)));
+}
+
+function inUse(node: RedlockNode | undefined): LockUnavailableError {
+  return new LockUnavailableError(
+    `redlock: ${node?.label ?? 'a node'} has been in use, so this is no new deployment; its quarantine ends by itself`,
+    { backend: BACKEND, retryable: false },
+  );
+}

@@ -1,0 +1,35 @@
+import type { NodeHealth } from '@holdfast/core';
+import type { NodeAnswer } from './protocol/ask-nodes.js';
+import type { NodeStatus } from './protocol/node.js';
+import { quarantineMs } from './protocol/validity.js';
+
+/** What is worth telling of one node. @param atMs when it was asked, by this client's clock @param before the nodes in front of it */
+export function describeNode(
+  node: string,
+  answer: NodeAnswer<NodeStatus>,
+  atMs: number,
+  maxTtlMs: number,
+  before: readonly NodeStatus[],
+): NodeHealth {
+  if (answer.kind !== 'answered') {
+    const problem = answer.kind === 'failed' ? answer.failure.message : 'it did not answer in time';
+    return { node, up: false, quarantinedForMs: null, clockOffsetMs: null, problem };
+  }
+  const { runId, marker, quarantineMs: rest, clockMicros } = answer.value;
+  const isKnown = marker !== null && marker.runId === runId;
+  return {
+    node,
+    up: true,
+    // What it has not noticed yet, it will notice at the first request: from then on it counts.
+    quarantinedForMs: isKnown ? rest : quarantineMs(maxTtlMs),
+    clockOffsetMs: Math.round(clockMicros / 1000 - atMs),
+    problem: problemOf(answer.value, maxTtlMs, before),
+  };
+}
+
+function problemOf({ runId, marker }: NodeStatus, maxTtlMs: number, before: readonly NodeStatus[]): string | null {
+  if (before.some((other) => other.runId === runId)) return 'it is the same server as another node';
+  if (marker !== null && marker.maxTtlMs !== maxTtlMs) return `it was set up with maxTtlMs ${marker.maxTtlMs}`;
+  if (marker === null) return 'it is new, or was emptied';
+  return marker.runId === runId ? null : 'it was restarted';
+}

@@ -1,0 +1,86 @@
+import { type HoldRequest, LockArgumentError, type LockKind } from '@holdfast/core';
+import { BACKEND } from '../redlock-error.js';
+
+/** What every auxiliary key begins with. A lock's key that began so could be taken for one. */
+const RESERVED_PREFIX = 'holdfast.redlock:';
+
+/** In a bounded number of keys without expiry, so that tokens rise however long a name was not used. */
+const FENCES = 1024;
+
+/** The modes of the contract as the scripts write them. */
+export type ModeLetter = 'x' | 'w' | 'r' | 'p';
+
+export const letterOf: Readonly<Record<HoldRequest['mode'], ModeLetter>> = { exclusive: 'x', write: 'w', read: 'r', permits: 'p' };
+export const modeOf: Readonly<Record<string, HoldRequest['mode']>> = { x: 'exclusive', w: 'write', r: 'read', p: 'permits' };
+/** The letter under which a script finds all keys of a kind. */
+export const letterOfKind: Readonly<Record<LockKind, ModeLetter>> = { lock: 'x', semaphore: 'p', 'read-write': 'w' };
+
+/** Where things lie on a node. The lock's key is `prefix + name`; everything else has a reserved prefix of its own. */
+export class KeyLayout {
+  readonly prefix: string;
+  readonly markerKey = `${RESERVED_PREFIX}node`;
+  readonly #mayCollide: boolean;
+
+  /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
+  constructor(prefix: string) {
+    this.prefix = prefix;
+    this.#mayCollide = RESERVED_PREFIX.startsWith(prefix);
+    if (prefix.startsWith(RESERVED_PREFIX)) {
+      throw new LockArgumentError(`redlock: prefix begins with ${RESERVED_PREFIX}, which is reserved`, { option: 'prefix' });
+    }
+  }
+
+  /** @throws LockArgumentError LOCK_INVALID_ARGUMENT when the name leads into the reserved keys */
+  lockKey(name: string): string {
+    const key = this.prefix + name;
+    if (this.#mayCollide && key.startsWith(RESERVED_PREFIX)) {
+      throw new LockArgumentError(`redlock: the key ${RESERVED_PREFIX}... is reserved; use another name or another prefix`, {
+        option: 'name',
+        lockName: name,
+        backend: BACKEND,
+      });
+    }
+    return key;
+  }
+
+  /** The keys that a script wants for a name, as hold.lua lists them. */
+  keysOf(name: string, mode: ModeLetter): readonly [hold: string, ...rest: string[]] {
+    const lock = this.lockKey(name);
+    const key = (part: string): string => `${RESERVED_PREFIX}${part}:${lock}`;
+    const fence = fenceOf(lock);
+    if (mode === 'x') return [lock, key('lock-waiters'), fence];
+    if (mode === 'p') return [key('permits'), key('permits-info'), key('permits-waiters'), fence];
+    return [key('writer'), key('readers'), key('readers-info'), key('rw-waiters'), fence];
+  }
+
+  markKey(name: string): string {
+    return `${RESERVED_PREFIX}mark:${this.lockKey(name)}`;
+  }
+
+  /** What a SCAN must match to find everything under a prefix of names. */
+  patterns(prefix: string): readonly string[] {
+    const lock = escapeGlob(this.prefix + prefix);
+    return [`${lock}*`, ...['permits', 'writer', 'readers'].map((part) => `${RESERVED_PREFIX}${part}:${lock}*`)];
+  }
+
+  /** The name and kind of a key; null for a key that holds no lock. */
+  parse(key: string): { readonly name: string; readonly kind: LockKind } | null {
+    const aux = /^holdfast\.redlock:(?:(permits|writer|readers):)?/.exec(key);
+    const lock = aux === null ? key : key.slice(aux[0].length);
+    if (!lock.startsWith(this.prefix) || lock.length === this.prefix.length) return null;
+    const name = lock.slice(this.prefix.length);
+    if (aux === null) return { name, kind: 'lock' };
+    if (aux[1] === undefined) return null;
+    return { name, kind: aux[1] === 'permits' ? 'semaphore' : 'read-write' };
+  }
+}
+
+function fenceOf(lockKey: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < lockKey.length; i++) hash = Math.imul(hash ^ lockKey.charCodeAt(i), 0x01000193);
+  return `${RESERVED_PREFIX}fence:${(hash >>> 0) % FENCES}`;
+}
+
+function escapeGlob(text: string): string {
+  return text.replace(/[\\*?[\]^]/g, '\\$&');
+}

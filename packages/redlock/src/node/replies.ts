@@ -1,0 +1,67 @@
+import { NodeFailure, type NodeHolder, type NodeState, type Vote } from '../protocol/node.js';
+import { modeOf } from './key-layout.js';
+
+/** One text of acquire.lua. @throws NodeFailure when it is no vote */
+export function readVote(reply: unknown): Vote {
+  const text = String(reply);
+  const abstained = readAbstention(text);
+  if (abstained !== null) return abstained;
+  const granted = /^g(\d+)(?: ([\d,]*))?$/.exec(text);
+  if (granted !== null) return { kind: 'granted', counter: Number(granted[1]), taken: readSlots(granted[2]) };
+  const refused = /^b(-?\d+) (\*|[\da-f]{8})(?: ([\d,]*))?$/.exec(text);
+  if (refused !== null) {
+    const ms = Number(refused[1]);
+    return {
+      kind: 'refused',
+      remainingMs: ms < 0 ? null : ms,
+      holder: refused[2] === '*' ? null : (refused[2] ?? null),
+      taken: readSlots(refused[3]),
+    };
+  }
+  if (text.startsWith('w')) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
+  if (text.startsWith('t')) throw final('it was asked for a longer ttl than its maxTtlMs allows');
+  throw new NodeFailure('it gave an answer that is none', { mayHappen: true, retryable: true });
+}
+
+/** `q<ms>` or `m<ms>`; null for anything else. @throws NodeFailure for `m` */
+export function readAbstention(text: string): Extract<Vote, { kind: 'abstained' }> | null {
+  const [, why, ms] = /^([qm])(\d+)$/.exec(text) ?? [];
+  if (why === 'm') throw final(`it was set up with maxTtlMs ${ms}; all clients must have the same`);
+  return why === 'q' ? { kind: 'abstained', forMs: Number(ms) } : null;
+}
+
+/** The reply of inspect.lua. @throws NodeFailure */
+export function readNodeState(reply: unknown): NodeState {
+  const [waiters, ...fields] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [-2];
+  if (Number(waiters) === -1) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
+  if (Number(waiters) < 0) throw new NodeFailure('it gave an answer that is none', { mayHappen: false, retryable: true });
+  const holders: NodeHolder[] = [];
+  for (let i = 0; i + 5 < fields.length; i += 6) {
+    const [mode, id, counter, permits, label, ms] = fields.slice(i, i + 6);
+    holders.push({
+      mode: modeOf[String(mode)] ?? 'exclusive',
+      id: String(id),
+      counter: Number(counter),
+      permits: Number(permits),
+      label: String(label),
+      remainingMs: Number(ms) < 0 ? null : Number(ms),
+    });
+  }
+  return { waiters: Number(waiters), holders };
+}
+
+/** 1 or 0. @throws NodeFailure */
+export function readFlag(reply: unknown): boolean {
+  const value = Number(reply);
+  if (value === -1) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
+  if (value !== 0 && value !== 1) throw new NodeFailure('it gave an answer that is none', { mayHappen: true, retryable: true });
+  return value === 1;
+}
+
+function final(reason: string): NodeFailure {
+  return new NodeFailure(reason, { mayHappen: false, retryable: false });
+}
+
+function readSlots(text: string | undefined): readonly number[] {
+  return text === undefined || text === '' ? [] : text.split(',').map(Number);
+}

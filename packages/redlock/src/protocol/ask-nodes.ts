@@ -1,0 +1,81 @@
+import type { Clock } from '@holdfast/core';
+import { NodeFailure, type RedlockNode } from './node.js';
+
+/** What became of the question to one node so far. */
+export type NodeAnswer<T> =
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'answered'; readonly value: T }
+  | { readonly kind: 'failed'; readonly failure: NodeFailure };
+
+const PENDING = { kind: 'pending' } as const;
+
+/** One question to all nodes at once. */
+export interface Question<T> {
+  readonly nodes: readonly RedlockNode[];
+  readonly clock: Clock;
+  /** How long to wait for those that do not answer. */
+  readonly timeoutMs: number;
+  /** null: this node is not asked, and counts as not pending. */
+  ask(node: RedlockNode, index: number): Promise<T> | null;
+  /** Told of each answer, also of one that comes when nobody waits any more. */
+  readonly onAnswer?: (index: number, answer: NodeAnswer<T>, isLate: boolean) => void;
+  /** Looked at after each answer: true ends the waiting. */
+  isDecided(answers: readonly NodeAnswer<T>[], pending: number): boolean;
+}
+
+/**
+ * Asks all nodes, and resolves as soon as it is decided: when the answers so far suffice, when all have answered, or when
+ * the time is up. Never rejects. A slow node costs nothing as long as the others decide.
+ */
+export function askNodes<T>({
+  nodes,
+  clock,
+  timeoutMs,
+  ask,
+  onAnswer,
+  isDecided,
+}: Question<T>): Promise<readonly NodeAnswer<T>[]> {
+  return new Promise((resolve) => {
+    const answers: NodeAnswer<T>[] = nodes.map(() => PENDING);
+    let pending = nodes.length;
+    let isOver = false;
+    let timer: { cancel(): void } | null = null;
+    const finish = (): void => {
+      isOver = true;
+      timer?.cancel();
+      // A copy: what comes late must not change what was decided upon.
+      resolve([...answers]);
+    };
+    const note = (index: number, answer: NodeAnswer<T>): void => {
+      answers[index] = answer;
+      pending -= 1;
+      onAnswer?.(index, answer, isOver);
+      if (!isOver && (pending === 0 || isDecided(answers, pending))) finish();
+    };
+    const asked = nodes.map((node, index) => ask(node, index));
+    for (const [index, promise] of asked.entries()) {
+      if (promise === null) {
+        pending -= 1;
+        continue;
+      }
+      promise.then(
+        (value) => note(index, { kind: 'answered', value }),
+        (error: unknown) => note(index, { kind: 'failed', failure: failureOf(error) }),
+      );
+    }
+    if (pending === 0 || isDecided(answers, pending)) finish();
+    else timer = clock.setTimer(Math.max(0, timeoutMs), finish);
+  });
+}
+
+function failureOf(error: unknown): NodeFailure {
+  return error instanceof NodeFailure ? error : new NodeFailure('the client failed', { mayHappen: true, retryable: true });
+}
+
+/** For a question where every answer matters: waits for all, or for the time. */
+export const whenAllAnswered = (): boolean => false;
+
+/** What was answered, node by node. */
+export function answersOf<T>(answers: readonly NodeAnswer<T>[]): readonly T[] {
+  return answers.flatMap((answer) => (answer.kind === 'answered' ? [answer.value] : []));
+}

@@ -1,0 +1,25 @@
+import type { Clock } from '@holdfast/core';
+import type { Cleaner } from './cleaner.js';
+import type { HoldTable } from './hold-table.js';
+import type { RedlockNode } from './node.js';
+import type { ValidityRule } from './validity.js';
+
+/** What decides how the protocol runs; all clients of a deployment must agree on `quorum` and `maxTtlMs`. */
+export interface ProtocolSettings {
+  readonly quorum: number;
+  readonly maxTtlMs: number;
+  readonly driftFactor: number;
+  /** How long one node is waited for. */
+  readonly nodeTimeoutMs: number;
+  readonly validity: ValidityRule;
+}
+
+/** What the steps of the protocol share. */
+export interface ProtocolContext {
+  readonly nodes: readonly RedlockNode[];
+  readonly settings: ProtocolSettings;
+  /** For what goes on in the background; a call brings its own. */
+  readonly clock: Clock;
+  readonly holds: HoldTable;
+  readonly cleaner: Cleaner;
+}

@@ -1,0 +1,44 @@
+import type { HolderState, LockKind, LockState } from '@holdfast/core';
+import type { NodeHolder, NodeState } from './node.js';
+
+/** What a quorum of nodes has in common: fewer votes are those of an attempt under way, or of one that failed, and nobody's hold. */
+export function mergeStates(name: string, kind: LockKind, states: readonly NodeState[], quorum: number): LockState {
+  const byHolder = new Map<string, NodeHolder[]>();
+  for (const { holders } of states) {
+    for (const holder of holders) {
+      const key = `${holder.mode} ${holder.id}`;
+      const votes = byHolder.get(key);
+      if (votes === undefined) byHolder.set(key, [holder]);
+      else votes.push(holder);
+    }
+  }
+  const holders = [...byHolder.values()].flatMap((votes) => (votes.length < quorum ? [] : [readHolder(votes, quorum)]));
+  const waiters = states.map((state) => state.waiters).sort((a, b) => b - a);
+  return { name, kind, held: holders.length > 0, holders, waiters: waiters[Math.min(quorum, waiters.length) - 1] ?? 0 };
+}
+
+function readHolder(votes: readonly NodeHolder[], quorum: number): HolderState {
+  const [first] = votes as readonly [NodeHolder, ...NodeHolder[]];
+  const { mode, permits } = first;
+  const isOurs = first.id !== '';
+  return {
+    label: isOurs ? first.label : null,
+    mode,
+    permits,
+    remainingMs: remainingOf(votes, quorum),
+    fencingToken: isOurs && mode !== 'permits' ? BigInt(tokenOf(votes)) : null,
+  };
+}
+
+/** Until fewer than a quorum have it. */
+function remainingOf(votes: readonly NodeHolder[], quorum: number): number | null {
+  const remaining = votes.flatMap(({ remainingMs }) => (remainingMs === null ? [] : [remainingMs])).sort((a, b) => b - a);
+  return remaining.length < votes.length ? null : (remaining[quorum - 1] ?? null);
+}
+
+/** Nodes keep their own counters, and the token is the highest that counted: the one that most of them have, as a rule all. */
+function tokenOf(votes: readonly NodeHolder[]): number {
+  const counts = new Map<number, number>();
+  for (const { counter } of votes) counts.set(counter, (counts.get(counter) ?? 0) + 1);
+  return [...counts].sort(([a, m], [b, n]) => n - m || b - a)[0]?.[0] ?? 0;
+}

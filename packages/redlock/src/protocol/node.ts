@@ -1,0 +1,159 @@
+import type { HoldRequest, LockKind } from '@holdfast/core';
+
+/** What one owner asks of a node: all or nothing of it. */
+export interface Unit {
+  readonly name: string;
+  readonly mode: HoldRequest['mode'];
+  readonly owner: string;
+  /** Of a semaphore: which of its slots. Empty otherwise. */
+  readonly slots: readonly number[];
+  readonly label: string;
+}
+
+/** One request for a node's vote. Counters, hints and tokens are microseconds, or one more than the last. */
+export interface VoteRequest {
+  readonly unit: Unit;
+  /** For how long the node keeps it, all margins included. */
+  readonly ttlMs: number;
+  /** What the client would like the counter to be: its clock. With the same counter on all nodes one round trip is enough. */
+  readonly hint: number;
+  /** Whether the client waits, and wants to be woken. */
+  readonly waits: boolean;
+  /** Of a semaphore. */
+  readonly limit: number;
+}
+
+/** What a node says to one request. */
+export type Vote =
+  | { readonly kind: 'granted'; readonly counter: number; readonly taken: readonly number[] }
+  | {
+      readonly kind: 'refused';
+      /** Until the vote may be free; null when the node cannot tell. */
+      readonly remainingMs: number | null;
+      /** A digest of the one who has it; null when there is more than one, or a stranger. */
+      readonly holder: string | null;
+      /** Slots of a semaphore that others have. */
+      readonly taken: readonly number[];
+    }
+  /** It was restarted or emptied, and takes no part for so long. */
+  | { readonly kind: 'abstained'; readonly forMs: number };
+
+/** A vote to be confirmed: see confirm.lua. */
+export interface ConfirmRequest {
+  readonly unit: Unit;
+  readonly counter: number;
+  readonly token: number;
+}
+
+/** A hold to be kept: see extend.lua. `counter` 0: this node has not voted for it. */
+export interface ExtendRequest extends ConfirmRequest {
+  readonly ttlMs: number;
+  /** Whether to put the vote back where it was lost. */
+  readonly repair: boolean;
+}
+
+/** `stands`: it counts. A counter: it stands under this one, and counts the next time. null: it does not stand. */
+export type Extension = 'stands' | { readonly counter: number } | null;
+
+/** What to free. `quiet`: votes of an attempt that failed, by which nothing became free that was held. */
+export interface ReleaseRequest {
+  readonly name: string;
+  readonly mode: HoldRequest['mode'];
+  readonly owner: string;
+  readonly quiet: boolean;
+}
+
+/** What names those who wait. */
+export interface WaitKey {
+  readonly name: string;
+  readonly mode: HoldRequest['mode'];
+  readonly permits: number;
+  readonly limit: number;
+}
+
+export interface NodeHolder {
+  readonly mode: HoldRequest['mode'];
+  /** A digest of the owner's token, the same on all nodes; '' for another library's lock. */
+  readonly id: string;
+  readonly counter: number;
+  readonly permits: number;
+  readonly label: string;
+  readonly remainingMs: number | null;
+}
+
+export interface NodeState {
+  readonly waiters: number;
+  readonly holders: readonly NodeHolder[];
+}
+
+/** What a node says of itself. */
+export interface NodeStatus {
+  /** Changes with every start of the server. */
+  readonly runId: string;
+  /** null: nobody has set the node up, or it was emptied. */
+  readonly marker: { readonly runId: string; readonly maxTtlMs: number } | null;
+  readonly quarantineMs: number;
+  readonly clockMicros: number;
+}
+
+export type MarkCommand =
+  | { readonly what: 'set' | 'keep'; readonly token: string; readonly ms: number }
+  | { readonly what: 'drop'; readonly token: string }
+  | { readonly what: 'read' };
+
+/** Who set a mark (a digest, null: nobody), or whether `keep` and `drop` found their own; or that the node abstains. */
+export type MarkReply =
+  | { readonly kind: 'mark'; readonly setter: string | null }
+  | { readonly kind: 'done'; readonly isOwn: boolean }
+  | { readonly kind: 'abstained'; readonly forMs: number };
+
+/** What a node tells those who wait. */
+export interface WakeTarget {
+  /** The name may have become free on this node. null: what was told before may have been missed. */
+  onWake(wakeKey: string | null): void;
+}
+
+/**
+ * One of the independent servers, reached by whatever means: ioredis in earnest, a simulated network in the simulator.
+ *
+ * Each promise settles when the request was answered or its connection has ended; it may take for ever, as nobody here
+ * awaits it without a deadline. A rejection is a `NodeFailure`.
+ */
+export interface RedlockNode {
+  /** For messages; carries no secret. */
+  readonly label: string;
+  acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]>;
+  confirm(requests: readonly ConfirmRequest[], timeoutMs: number): Promise<readonly boolean[]>;
+  extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]>;
+  release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly boolean[]>;
+  withdraw(waiting: WaitKey, timeoutMs: number): Promise<void>;
+  mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply>;
+  inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState>;
+  forceRelease(name: string, kind: LockKind, timeoutMs: number): Promise<boolean>;
+  status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }>;
+  /** Names that have a key now, in batches; may repeat itself. */
+  scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]>;
+  /** What `onWake` will say for this. */
+  wakeKey(name: string, mode: HoldRequest['mode']): string;
+  /** Somebody waits from now on, until `unlisten` was called as often. */
+  listen(): void;
+  unlisten(): void;
+  /** Resolves when all that was sent is answered, or after `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void>;
+  close(): void;
+}
+
+/** Why a node gave no answer. */
+export class NodeFailure extends Error {
+  /** false: it was never sent, so it will never be carried out. */
+  readonly mayHappen: boolean;
+  /** false: waiting cannot help. */
+  readonly retryable: boolean;
+
+  constructor(reason: string, { mayHappen, retryable }: { readonly mayHappen: boolean; readonly retryable: boolean }) {
+    super(reason);
+    this.name = 'NodeFailure';
+    this.mayHappen = mayHappen;
+    this.retryable = retryable;
+  }
+}

@@ -1,0 +1,113 @@
+import type { CallContext, HoldRef } from '@holdfast/core';
+import { tooFewNodes } from '../redlock-error.js';
+import { askNodes, type NodeAnswer } from './ask-nodes.js';
+import type { ProtocolContext } from './context.js';
+import type { Extension } from './node.js';
+import { majoritySays } from './quorum.js';
+import type { Trial } from './trial.js';
+import { nodeTtlMs } from './validity.js';
+
+/** Renewals shorter than this only look whether the hold stands; a vote put back for so long would be of no use. */
+const SHORTEST_REPAIR_MS = 50;
+
+interface Renewal {
+  readonly hold: Trial;
+  readonly ttlMs: number;
+  stands: number;
+  gone: number;
+  pending: number;
+  /** Put back on some node, where it counts from the next time on. */
+  repaired: boolean;
+}
+
+/**
+ * Keeps holds: each needs a quorum of nodes on which the vote still stands as it was given. What a node has lost is put
+ * back there. A hold is lost when a quorum can no longer be reached; one node's "not yours" is not loss.
+ *
+ * @returns for each hold true, false when it is definitely lost, null when too few nodes answered to tell
+ * @throws LockUnavailableError when that is so for all
+ */
+export async function renewHolds(
+  context: ProtocolContext,
+  holds: readonly (HoldRef & { readonly ttlMs: number })[],
+  call: CallContext,
+): Promise<readonly (boolean | null)[]> {
+  const renewals = holds.map(({ owner, ttlMs }): Renewal | null => {
+    const hold = context.holds.get(owner);
+    return hold === undefined ? null : { hold, ttlMs: nodeTtlMs(ttlMs, context.settings.driftFactor), stands: 0, gone: 0, pending: 0, repaired: false };
+  });
+  const endsAt = call.clock.now() + call.timeoutMs;
+  const all = renewals.filter((renewal) => renewal !== null);
+  let answers = await ask(context, all, call, call.timeoutMs);
+  // Those that were short of a node that was put back just now: there they count this time.
+  const again = all.filter((renewal) => renewal.repaired && says(context, renewal) === 'unknown');
+  const left = endsAt - call.clock.now();
+  if (again.length > 0 && left >= 1) answers = await ask(context, again, call, left);
+  const results = renewals.map((renewal) => {
+    if (renewal === null) return false;
+    const answer = says(context, renewal);
+    return typeof answer === 'boolean' ? answer : null;
+  });
+  if (results.length > 0 && results.every((result) => result === null)) {
+    throw tooFewNodes(context.nodes, answers, context.settings.quorum, holds[0]?.name ?? null);
+  }
+  return results;
+}
+
+function says({ nodes, settings }: ProtocolContext, { stands, gone }: Renewal): boolean | 'unknown' | null {
+  return majoritySays(stands, gone, 0, nodes.length, settings.quorum);
+}
+
+function ask(
+  context: ProtocolContext,
+  renewals: readonly Renewal[],
+  call: CallContext,
+  timeLeftMs: number,
+): Promise<readonly NodeAnswer<readonly Extension[]>[]> {
+  const { nodes, settings } = context;
+  const timeoutMs = Math.max(1, Math.min(settings.nodeTimeoutMs, timeLeftMs));
+  for (const renewal of renewals) {
+    renewal.stands = 0;
+    renewal.gone = 0;
+    renewal.pending = nodes.length;
+    renewal.repaired = false;
+    renewal.hold.until = Math.max(renewal.hold.until, context.clock.now() + renewal.ttlMs);
+  }
+  return askNodes<readonly Extension[]>({
+    nodes,
+    clock: call.clock,
+    timeoutMs,
+    ask: (node, index) =>
+      node.extend(
+        renewals.map(({ hold, ttlMs }) => ({
+          unit: hold.unit,
+          counter: hold.counters[index] ?? 0,
+          token: hold.token,
+          ttlMs,
+          repair: ttlMs >= SHORTEST_REPAIR_MS,
+        })),
+        timeoutMs,
+      ),
+    onAnswer: (index, answer, isLate) => {
+      for (const [at, renewal] of renewals.entries()) {
+        const extension = answer.kind === 'answered' ? answer.value[at] : undefined;
+        if (typeof extension === 'object' && extension !== null) renewal.hold.counters[index] = extension.counter;
+        if (renewal.hold.fate === 'over') freeBehind(context, renewal.hold, index, answer);
+        if (isLate) continue;
+        renewal.pending -= 1;
+        if (extension === 'stands') renewal.stands += 1;
+        else if (extension !== undefined) renewal.gone += 1;
+        if (typeof extension === 'object' && extension !== null) renewal.repaired = true;
+      }
+    },
+    isDecided: () =>
+      renewals.every(({ stands, gone, pending }) => majoritySays(stands, gone, pending, nodes.length, settings.quorum) !== null),
+  });
+}
+
+/** The hold was released while its renewal was on its way, which may have put it back. */
+function freeBehind(context: ProtocolContext, hold: Trial, node: number, answer: NodeAnswer<unknown>): void {
+  const isUncertain = answer.kind === 'failed';
+  if (isUncertain && !answer.failure.mayHappen) return;
+  void context.cleaner.free([{ node, request: hold.releaseRequest(false), until: hold.until, isUncertain }]);
+}

@@ -1,0 +1,76 @@
+import type { HoldRequest } from '@holdfast/core';
+import type { NodeAnswer } from './ask-nodes.js';
+import type { ReleaseRequest, Unit, Vote } from './node.js';
+import { freeAfterMs, type Verdict, verdictOf } from './quorum.js';
+
+/** What became of one request: it is voted on; it is held; it has ended, and whatever is found of it is freed. */
+type Fate = 'open' | 'held' | 'over';
+
+/** One round of one request: the votes of all nodes for one owner token. When it is won it is what is known of the hold. */
+export class Trial {
+  readonly request: HoldRequest;
+  readonly unit: Unit;
+  readonly nodeTtlMs: number;
+  /** For each node the counter under which it stands for us; 0 while it does not. */
+  readonly counters: number[];
+  /** For each node what it said. 'failed': it may have voted without our knowing. 'unsent': it was never asked. */
+  readonly votes: (Vote | 'pending' | 'failed' | 'unsent')[];
+  fate: Fate = 'open';
+  token = 0;
+  /** Monotonic time after which no node keeps it any more. */
+  until = 0;
+
+  constructor(request: HoldRequest, unit: Unit, nodeTtlMs: number, nodes: number) {
+    this.request = request;
+    this.unit = unit;
+    this.nodeTtlMs = nodeTtlMs;
+    this.counters = Array.from({ length: nodes }, () => 0);
+    this.votes = Array.from({ length: nodes }, () => 'pending');
+  }
+
+  /** @param vote undefined: the node did not answer, or not this */
+  note(node: number, answer: NodeAnswer<unknown>, vote: Vote | undefined): void {
+    const isUnsent = answer.kind === 'failed' && !answer.failure.mayHappen;
+    this.votes[node] = vote ?? (isUnsent ? 'unsent' : 'failed');
+    this.counters[node] = vote?.kind === 'granted' ? vote.counter : 0;
+  }
+
+  /** @param isOver nobody waits for those who have not answered */
+  verdict(quorum: number, isOver: boolean): Verdict {
+    let [granted, refused, pending] = [0, 0, 0];
+    for (const vote of this.votes) {
+      if (vote === 'pending') pending += 1;
+      else if (typeof vote === 'object' && vote.kind === 'granted') granted += 1;
+      else if (typeof vote === 'object' && vote.kind === 'refused') refused += 1;
+    }
+    return verdictOf({ granted, refused, pending: isOver ? 0 : pending }, quorum);
+  }
+
+  get granted(): number {
+    return this.counters.filter((counter) => counter > 0).length;
+  }
+
+  get refusals(): readonly Extract<Vote, { kind: 'refused' }>[] {
+    return this.votes.filter((vote) => typeof vote === 'object' && vote.kind === 'refused') as Extract<Vote, { kind: 'refused' }>[];
+  }
+
+  /** Whether somebody else certainly has a quorum. */
+  isHeldByAnother(quorum: number): boolean {
+    const counts = new Map<string, number>();
+    for (const { holder } of this.refusals) if (holder !== null) counts.set(holder, (counts.get(holder) ?? 0) + 1);
+    return [...counts.values()].some((count) => count >= quorum);
+  }
+
+  remainingMs(quorum: number): number | null {
+    return freeAfterMs(
+      this.granted,
+      this.refusals.map(({ remainingMs }) => remainingMs),
+      quorum,
+    );
+  }
+
+  releaseRequest(quiet: boolean): ReleaseRequest {
+    const { name, mode, owner } = this.unit;
+    return { name, mode, owner, quiet };
+  }
+}

@@ -1,0 +1,239 @@
+import type {
+  Answer,
+  CallContext,
+  Capabilities,
+  Clock,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  LockKind,
+  LockState,
+  NodeHealth,
+} from '@holdfast/core';
+import { answersOf, askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
+import { Attempt } from './protocol/attempt.js';
+import { Cleaner } from './protocol/cleaner.js';
+import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
+import { HoldTable } from './protocol/hold-table.js';
+import { hasMark, setMark } from './protocol/marks.js';
+import { mergeStates } from './protocol/merge-states.js';
+import type { NodeStatus, RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
+import { releaseHolds } from './protocol/release.js';
+import { renewHolds } from './protocol/renewal.js';
+import { quarantineMs } from './protocol/validity.js';
+import { WakeList } from './protocol/wake-list.js';
+import { describeNode } from './node-health.js';
+import { BACKEND, closedError, tooFewNodes, tooLongTtl } from './redlock-error.js';
+
+const BACKGROUND_MS = 2000;
+const DRAIN_MS = 1000;
+
+/** What the protocol needs of the world: in earnest ioredis and the system's clock, in the simulator neither. */
+export interface RedlockParts {
+  readonly settings: ProtocolSettings;
+  readonly clock: Clock;
+  /** Makes the nodes; each tells its wake-ups to the target of its index. */
+  readonly connect: (targetOf: (node: number) => WakeTarget) => readonly RedlockNode[];
+  /** 32 lower-case hex digits, fresh each time. */
+  readonly newToken: () => string;
+}
+
+/** Locks on a majority of independent nodes: see the protocol folder for the steps. */
+export class RedlockBackend implements LockBackend<bigint> {
+  readonly contract = 1;
+  readonly name = BACKEND;
+  readonly capabilities: Capabilities = Object.freeze({
+    fencing: true,
+    semaphores: true,
+    readWriteLocks: true,
+    fair: false,
+    push: true,
+    marks: true,
+    list: true,
+    expiry: 'ttl',
+  });
+  readonly marks: NonNullable<LockBackend['marks']>;
+  readonly #context: ProtocolContext;
+  readonly #wakeList: WakeList;
+  #highestToken = 0;
+  #isClosed = false;
+
+  constructor({ settings, clock, connect, newToken }: RedlockParts) {
+    let wakeList: WakeList | null = null;
+    const nodes = connect((node) => ({ onWake: (wakeKey) => wakeList?.targetOf(node).onWake(wakeKey) }));
+    const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs);
+    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner };
+    this.#wakeList = new WakeList(nodes, settings.quorum, clock, (key) => this.#withdraw(key));
+    wakeList = this.#wakeList;
+    this.marks = {
+      set: async (name, retentionMs, call) => {
+        this.#refuseIfClosed();
+        return setMark(this.#context, name, retentionMs, call, newToken);
+      },
+      has: async (name, call) => {
+        this.#refuseIfClosed();
+        return hasMark(this.#context, name, call);
+      },
+    };
+  }
+
+  async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    this.#refuseIfClosed();
+    for (const { name, ttlMs } of requests) this.#refuseLongTtl(name, ttlMs);
+    const entries = requests.map((request) => this.#wakeList.find(request));
+    for (const entry of entries) if (entry !== undefined) entry.isWoken = false;
+    const isWaiting = (request: HoldRequest): boolean => this.#wakeList.find(request) !== undefined;
+    const attempt = new Attempt(this.#context, requests, isWaiting, call, this.#highestToken);
+    try {
+      const results = await attempt.run();
+      this.#highestToken = Math.max(this.#highestToken, attempt.highestToken);
+      for (const [index, { answer, everywhere }] of results.entries()) {
+        const entry = entries[index];
+        if (entry !== undefined) this.#wakeList.answered(entry, answer.granted, everywhere);
+      }
+      return results.map(({ answer }) => answer);
+    } catch (error) {
+      for (const entry of entries) if (entry !== undefined) this.#wakeList.answered(entry, false, false);
+      throw error;
+    }
+  }
+
+  async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
+    this.#refuseIfClosed();
+    for (const { name, ttlMs } of holds) this.#refuseLongTtl(name, ttlMs);
+    return renewHolds(this.#context, holds, call);
+  }
+
+  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+    this.#refuseIfClosed();
+    return releaseHolds(this.#context, holds, call);
+  }
+
+  subscribe(request: HoldRequest, wake: () => void): { close(): void } {
+    const subscription = this.#wakeList.add(request, wake);
+    for (const node of this.#context.nodes) node.listen();
+    let isOpen = true;
+    return {
+      close: () => {
+        if (!isOpen) return;
+        isOpen = false;
+        subscription.close();
+        for (const node of this.#context.nodes) node.unlisten();
+      },
+    };
+  }
+
+  async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
+    this.#refuseIfClosed();
+    const { nodes, settings } = this.#context;
+    const timeoutMs = this.#stepMs(call);
+    const answers = await askNodes({
+      nodes,
+      clock: call.clock,
+      timeoutMs,
+      ask: (node) => node.inspect(name, kind, timeoutMs),
+      isDecided: whenAllAnswered,
+    });
+    const states = answersOf(answers);
+    if (states.length < settings.quorum) throw tooFewNodes(nodes, answers, settings.quorum, name);
+    return mergeStates(name, kind, states, settings.quorum);
+  }
+
+  async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
+    this.#refuseIfClosed();
+    const { nodes, settings } = this.#context;
+    const timeoutMs = this.#stepMs(call);
+    const answers = await askNodes({
+      nodes,
+      clock: call.clock,
+      timeoutMs,
+      ask: (node) => node.forceRelease(name, kind, timeoutMs),
+      isDecided: whenAllAnswered,
+    });
+    const freed = answersOf(answers);
+    if (freed.length < settings.quorum) throw tooFewNodes(nodes, answers, settings.quorum, name);
+    // With nodes that did not answer, what was freed on fewer than a quorum may have been a hold, and is none any more.
+    const unknown = nodes.length - freed.length;
+    const count = freed.filter((wasHeld) => wasHeld).length;
+    return count > 0 && count + unknown >= settings.quorum;
+  }
+
+  async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
+    this.#refuseIfClosed();
+    const { nodes, settings } = this.#context;
+    const seen = new Set<string>();
+    // What a quorum has, one of so many nodes has.
+    let missing = nodes.length - settings.quorum + 1;
+    const failures = [];
+    for (const node of nodes) {
+      if (missing === 0) return;
+      try {
+        for await (const batch of node.scan(prefix, this.#stepMs(call))) {
+          const fresh = new Map(batch.map((found) => [`${found.kind} ${found.name}`, found]));
+          for (const id of fresh.keys()) if (seen.has(id)) fresh.delete(id);
+          for (const id of fresh.keys()) seen.add(id);
+          const states = await Promise.all([...fresh.values()].map(({ name, kind }) => this.inspect(name, kind, call)));
+          // Another program's value under the same prefix cannot be told from a lock of another library.
+          yield* states.filter(({ holders }) => holders.some(({ label }) => label !== null));
+        }
+        missing -= 1;
+      } catch (error) {
+        failures.push(error);
+        if (failures.length > nodes.length - (nodes.length - settings.quorum + 1)) throw error;
+      }
+    }
+  }
+
+  /** Says how each node is; whether they suffice is for the lock that core takes and frees beside this to say. */
+  async checkHealth(call: CallContext): Promise<readonly NodeHealth[]> {
+    this.#refuseIfClosed();
+    const { nodes, settings } = this.#context;
+    const timeoutMs = this.#stepMs(call);
+    const asked = call.clock.wall();
+    const answeredAt: number[] = [];
+    const answers = await askNodes<NodeStatus>({
+      nodes,
+      clock: call.clock,
+      timeoutMs,
+      ask: (node) => node.status('look', timeoutMs),
+      onAnswer: (index) => {
+        answeredAt[index] = call.clock.wall();
+      },
+      isDecided: whenAllAnswered,
+    });
+    return nodes.map(({ label }, index) => {
+      const answer = answers[index] ?? { kind: 'pending' };
+      const statuses = answersOf(answers.slice(0, index));
+      return describeNode(label, answer, (asked + (answeredAt[index] ?? asked)) / 2, settings.maxTtlMs, statuses);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { nodes, cleaner } = this.#context;
+    await Promise.all(nodes.map((node) => node.drain(DRAIN_MS)));
+    this.#wakeList.close();
+    cleaner.close();
+    for (const node of nodes) node.close();
+  }
+
+  #stepMs(call: CallContext): number {
+    return Math.max(1, Math.min(this.#context.settings.nodeTimeoutMs, call.timeoutMs));
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#isClosed) throw closedError();
+  }
+
+  #refuseLongTtl(name: string, ttlMs: number): void {
+    const { maxTtlMs } = this.#context.settings;
+    if (ttlMs > quarantineMs(maxTtlMs)) throw tooLongTtl(ttlMs, maxTtlMs, name);
+  }
+
+  /** In the background: what is lost of it costs the others one poll. */
+  #withdraw(key: WaitKey): void {
+    if (this.#isClosed) return;
+    for (const node of this.#context.nodes) node.withdraw(key, BACKGROUND_MS).catch(() => {});
+  }
+}

@@ -1,0 +1,59 @@
+import { LockArgumentError, LockClosedError, LockUnavailableError } from '@holdfast/core';
+import type { NodeAnswer } from './protocol/ask-nodes.js';
+import type { RedlockNode, Vote } from './protocol/node.js';
+
+export const BACKEND = 'redlock';
+
+/** Too few nodes took part. Says of each why it did not. */
+export function tooFewNodes(
+  nodes: readonly RedlockNode[],
+  answers: readonly NodeAnswer<unknown>[],
+  quorum: number,
+  lockName: string | null,
+): LockUnavailableError {
+  let usable = 0;
+  let mayRecover = 0;
+  const reasons = nodes.flatMap((node, index) => {
+    const answer = answers[index] ?? { kind: 'pending' };
+    const abstention = answer.kind === 'answered' ? abstentionOf(answer.value) : null;
+    const isFinal = answer.kind === 'failed' && !answer.failure.retryable;
+    if (!isFinal) mayRecover += 1;
+    if (answer.kind === 'answered' && abstention === null) {
+      usable += 1;
+      return [];
+    }
+    const reason = answer.kind === 'failed' ? answer.failure.message : (abstention ?? 'no answer in time');
+    return [`${node.label}: ${reason}`];
+  });
+  return new LockUnavailableError(
+    `redlock: ${usable} of ${nodes.length} nodes took part, and ${quorum} are needed${reasons.length === 0 ? '' : ` (${reasons.join('; ')})`}`,
+    { backend: BACKEND, lockName, retryable: mayRecover >= quorum },
+  );
+}
+
+function abstentionOf(value: unknown): string | null {
+  const first: unknown = Array.isArray(value) ? value[0] : value;
+  if (typeof first !== 'object' || first === null || (first as Partial<Vote>).kind !== 'abstained') return null;
+  return inQuarantine((first as Extract<Vote, { kind: 'abstained' }>).forMs);
+}
+
+/** In words. */
+export function inQuarantine(forMs: number): string {
+  return `in quarantine for ${Math.ceil(forMs / 1000)} s, as it was restarted, emptied or seen for the first time`;
+}
+
+/** Nodes answered, but not enough of them with the same for an answer. */
+export function undecided(what: string, lockName: string | null): LockUnavailableError {
+  return new LockUnavailableError(`redlock: ${what}`, { backend: BACKEND, lockName });
+}
+
+export function closedError(): LockClosedError {
+  return new LockClosedError('redlock: the backend is closed', { backend: BACKEND });
+}
+
+export function tooLongTtl(ttlMs: number, maxTtlMs: number, lockName: string): LockArgumentError {
+  return new LockArgumentError(
+    `redlock: ttlMs of ${JSON.stringify(lockName)} comes to ${ttlMs} with its guard time; it must be at most maxTtlMs, ${maxTtlMs}, for which a restarted node abstains`,
+    { option: 'ttlMs', backend: BACKEND, lockName },
+  );
+}

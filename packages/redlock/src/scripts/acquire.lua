@@ -1,0 +1,74 @@
+-- Votes for each request, without waiting: takes it on this node if it is free here.
+-- KEYS[1] marker; then for each request its keys, see hold.lua
+-- ARGV[1] see node.lua
+-- ARGV[2..], for each request: `mode token ttl hint place label`, for p `p token ttl hint place slots limit label`: ttl in ms, all margins
+--   included; hint in microseconds; place 1 when the manager waits, else 0; slots joined by commas
+-- Returns one text for all when the node abstains: q<ms>: in quarantine for so long; m<ms>: set up with another maxTtlMs.
+--   Else a text for each request: `g<c> <taken>` when granted, or ours already; `b<ms> <who> <taken>` when busy (see obstacle; taken: the
+--   slots that others have, for p); w when the key holds something else than a lock; t when ttl is longer than the node allows.
+
+-- include node.lua
+
+local why = abstains()
+if why then
+  return why
+end
+
+-- include hold.lua
+-- include waiters.lua
+
+-- A little more than any honest client asks for: maxTtlMs, its guard and its drift.
+local LONGEST = MAX_TTL * 1.2 + 2000
+
+local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
+  if ttl > LONGEST then
+    return 't'
+  end
+  sweep(k)
+  local c, had = found(k, mode, owner)
+  if c then
+    -- Asked twice: the same vote, and it lasts as long as the second request says.
+    prolong(k, mode, owner, had, ttl)
+    return 'g' .. c
+  end
+  local _, permits = string.gsub(slots, '%d+', '')
+  local left, who = obstacle(k, mode, slots)
+  if not left and mode == 'r' and writerWaits(k) then
+    left, who = -1, '*'
+  end
+  if left then
+    if mode == 'x' and stringAt(k.hold) == false then
+      return 'w'
+    end
+    if waits then
+      enrol(k, mode, permits, limit)
+    end
+    return 'b' .. text(left) .. ' ' .. who
+  end
+  local fence = tonumber(call('GET', k.fence) or 0)
+  c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
+  call('SET', k.fence, c)
+  place(k, mode, owner, c, slots, ttl, label)
+  if waits then
+    leave(k, mode, permits, limit)
+  end
+  return 'g' .. c
+end
+
+local replies = {}
+local at = 2
+for i = 2, #ARGV do
+  local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
+  local slots, limit = '', '1'
+  if mode == 'p' then
+    slots, limit, label = match(label, '^([%d,]+) (%d+) (.*)$')
+  end
+  local k
+  k, at = keysOf(mode, at)
+  local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
+  if mode == 'p' then
+    reply = reply .. ' ' .. takenSlots(k, owner)
+  end
+  replies[i - 1] = reply
+end
+return replies

@@ -1,0 +1,33 @@
+-- The clock and the state of one node. Part of the step scripts; never run alone.
+-- KEYS[1] marker   ARGV[1] `maxTtl quarantine bound id`: ms, ms, microseconds, the asking manager
+
+local call = redis.call
+local sub, match = string.sub, string.match
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local micros = time[1] * 1000000 + time[2]
+local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
+
+-- Numbers of this size as Lua would not print them.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+-- nil when this node may vote; else why not. A node that was restarted, or emptied, may have forgotten locks that are
+-- held, so it abstains until the longest of them is over. The run id tells a restart; the uptime would not, as it
+-- follows the wall clock.
+local function abstains()
+  local run = match(call('INFO', 'server'), 'run_id:(%x+)')
+  local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
+  if maxTtl and maxTtl ~= MAX_TTL then
+    return 'm' .. maxTtl
+  end
+  if known ~= run then
+    over = text(now + QUARANTINE)
+    call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+  end
+  if now < tonumber(over) then
+    return 'q' .. text(over - now)
+  end
+  return nil
+end

@@ -1,0 +1,52 @@
+-- Who has votes of one name on this node, and how many wait. Changes nothing but that it forgets what has expired.
+-- KEYS[1] marker, then the keys of the name, see hold.lua
+-- ARGV[1] see node.lua   ARGV[2] mode: x, p, or w for both of r and w
+-- Returns {number of waiters, then for each holder: mode, 16 digits of its token or '' for a value that is not ours, c, permits, label, ms left
+--   or -1}; {-1} when the key holds something else than a lock.
+
+-- include node.lua
+-- include hold.lua
+-- include waiters.lua
+
+local mode = ARGV[2]
+local k = keysOf(mode, 2)
+sweep(k)
+local readers, others = waiting(k)
+local reply = { #readers + #others }
+local function add(...)
+  for _, value in ipairs({ ... }) do
+    reply[#reply + 1] = value
+  end
+end
+if mode ~= 'p' then
+  local held = stringAt(k.hold)
+  if held == false then
+    return { -1 }
+  end
+  if held then
+    local owner, c, label = match(held, '^(%x+):(%d+):(.*)$')
+    if owner and #owner == 32 then
+      add(mode, sub(owner, 1, 16), c, 1, label, call('PTTL', k.hold))
+    else
+      add(mode, '', 0, 1, '', call('PTTL', k.hold))
+    end
+  end
+end
+if k.set then
+  local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
+  local seen = {}
+  for i = 1, #entries, 2 do
+    local owner = match(entries[i], '^[^:]*')
+    local entry = not seen[owner] and call('HGET', k.info, owner)
+    seen[owner] = true
+    if entry and mode == 'p' then
+      local c, slots, label = match(entry, '^(%d+):([%d,]*):(.*)$')
+      local _, permits = string.gsub(slots, '%d+', '')
+      add('p', sub(owner, 1, 16), c, permits, label, entries[i + 1] - now)
+    elseif entry then
+      local c, label = match(entry, '^(%d+):(.*)$')
+      add('r', sub(owner, 1, 16), c, 1, label, entries[i + 1] - now)
+    end
+  end
+end
+return reply
