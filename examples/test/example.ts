@@ -9,6 +9,8 @@ export interface Example extends AsyncDisposable {
   /** What it printed so far, both streams. */
   readonly output: string;
   readonly exitCode: Promise<number | null>;
+  /** Waits for its end. @throws Error with all that it printed when it has failed */
+  succeeds(): Promise<void>;
   /** Waits until it has printed this, and answers the match. */
   prints(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
@@ -34,6 +36,10 @@ export function startExample(path: string, env: Readonly<Record<string, string |
       return output;
     },
     exitCode,
+    async succeeds() {
+      const code = await exitCode;
+      if (code !== 0) throw new Error(`${path} ended with ${code} and printed\n${output}`);
+    },
     async prints(pattern, timeoutMs = 20_000) {
       await until(`${pattern} in what it prints`, () => pattern.test(output) || child.exitCode !== null, { timeoutMs });
       const match = pattern.exec(output);
