@@ -111,20 +111,14 @@ export class QueuePlace {
     }
   }
 
-  /** The session may have ended: a hold is not believed in any more, a place in line is kept. */
-  doubted(): void {
-    if (!this.isHeld) return;
-    this.#lose('session');
-    this.leave().catch(() => {});
-  }
-
-  /** The session has ended, and the node with it. */
-  expired(): void {
+  /** The session is over, and the node with it, or soon. */
+  sessionLost(): void {
     // Nothing was asked for yet: it goes on in the next session.
     if (this.#sessionId === 0n) return;
     this.#lose('session');
     this.end(expiredError(this.request.name));
     this.leave().catch(() => {});
+    this.#wake();
   }
 
   async #leaveUnlessGranted<A extends Answer<bigint>>(answer: Promise<A>): Promise<A> {
@@ -298,6 +292,7 @@ export class QueuePlace {
     for (;;) {
       if (this.#isRemoved || (this.#path === null && !this.#isInDoubt)) return false;
       if (this.#sessionId !== this.#session.id) return this.#isRemovalSent;
+      this.#isWoken = false;
       try {
         this.#path ??= await this.#find();
         if (this.#path === null) return false;
@@ -307,7 +302,7 @@ export class QueuePlace {
         if (isCode(error, 'NO_NODE')) return this.#isRemovalSent;
         if (!isUnknown(error)) throw unavailable(error, this.request.name);
         this.#isRemovalSent = this.#path !== null;
-        await this.#session.ready(Number.POSITIVE_INFINITY);
+        await this.#sleep();
       }
     }
   }

@@ -64,11 +64,8 @@ class ZooKeeperBackend implements LockBackend<bigint> {
         onConnected: async () => {
           await Promise.all([...this.#places.values()].map((place) => place.reconnected()));
         },
-        onDoubtful: () => {
-          for (const place of [...this.#places.values()]) place.doubted();
-        },
-        onExpired: () => {
-          for (const place of [...this.#places.values()]) place.expired();
+        onLost: () => {
+          for (const place of [...this.#places.values()]) place.sessionLost();
         },
       },
     );

@@ -29,10 +29,8 @@ export interface SessionSettings {
 export interface SessionListener {
   /** It is connected and the server has taken a write. What waits for the session goes on when this has settled. */
   onConnected(isNew: boolean): Promise<void>;
-  /** It may not be believed in any more, though its nodes may still stand: two thirds of its time have passed in silence. */
-  onDoubtful(): void;
-  /** The server says that it is gone, and its ephemeral nodes with it. */
-  onExpired(): void;
+  /** It is over: a server says so, or two thirds of its time have passed in silence. The next one is another. */
+  onLost(): void;
 }
 
 export interface NodeStat {
@@ -56,9 +54,13 @@ const EXPIRED = -3;
 const AUTH_FAILED = -4;
 const NODE_REMOVED = 2;
 
+/** How often in its time a session is looked at. */
+const CHECKS = 15;
 const MOST_SILENT_MS = 5000;
 const MOST_HANDSHAKE_MS = 2000;
 const CLOSE_MS = 1000;
+/** How many sessions that were given up are remembered: they end by themselves, too. */
+const MOST_ABANDONED = 10;
 const FIRST_RETRY_MS = 25;
 const LAST_RETRY_MS = 500;
 
@@ -206,9 +208,10 @@ interface ConnectionEvents {
 }
 
 /**
- * A session with an ensemble, over as many connections as it takes. Suspended as soon as a connection ends; doubtful when
- * two thirds of its time have passed since the last write that was acknowledged; gone only when a server says so, and then
- * followed by another.
+ * A session with an ensemble, over as many connections as it takes. Suspended as soon as a connection ends; lost when a
+ * server says so, or when two thirds of its time have passed since the sending of the last write that was acknowledged.
+ * A session that was given up is not knocked for again, because on a half-open network each knock would prolong its life;
+ * it is closed as soon as there is a connection for the next one, and ends by itself with its time.
  *
  * The heartbeat is a write, because only a majority can acknowledge one: a server that is cut off from its leader goes on
  * answering reads and pings.
@@ -222,6 +225,8 @@ export class ZooKeeperSession {
   #driver: Driver | null = null;
   #nextServer = 0;
   #identity: SessionIdentity | null = null;
+  /** Sessions that were given up and may still stand on the servers. */
+  #abandoned: SessionIdentity[] = [];
   #id = 0n;
   #timeoutMs: number;
   /** The one that is being made or used. */
@@ -230,7 +235,6 @@ export class ZooKeeperSession {
   #connection: Connection | null = null;
   #isReady = false;
   #isRunning = false;
-  #isDoubtful = false;
   #isClosed = false;
   #failure: LockUnavailableError | null = null;
   /** When the last write that was acknowledged had been sent. */
@@ -264,10 +268,10 @@ export class ZooKeeperSession {
     return Math.floor((this.#timeoutMs * 2) / 3);
   }
 
-  get state(): 'connected' | 'suspended' | 'doubtful' | 'closed' {
+  get state(): 'none' | 'connected' | 'suspended' | 'closed' {
     if (this.#isClosed) return 'closed';
     if (this.#isReady) return 'connected';
-    return this.#isDoubtful ? 'doubtful' : 'suspended';
+    return this.#identity === null ? 'none' : 'suspended';
   }
 
   /** Resolves when requests can be made; connects if need be. @throws LockUnavailableError after `withinMs`, or when waiting cannot help */
@@ -382,7 +386,6 @@ export class ZooKeeperSession {
     const sentAt = systemClock.now();
     const value = await this.#read(send);
     this.#writtenAt = Math.max(this.#writtenAt, sentAt);
-    this.#isDoubtful = false;
     return value;
   }
 
@@ -401,7 +404,7 @@ export class ZooKeeperSession {
       this.#isReady = false;
       this.#connection = null;
       if (error instanceof SessionExpiredError) {
-        this.#expire();
+        this.#lose();
         continue;
       }
       failures = wasReady ? 0 : failures + 1;
@@ -438,7 +441,7 @@ export class ZooKeeperSession {
         onEnd: resolve,
         onOpen: () => {
           handshake?.cancel();
-          void this.#settle(connection);
+          void this.#settle(connection, driver, server);
         },
       });
       handshake = systemClock.setTimer(this.#handshakeMs(), () => connection.drop('the server did not answer the handshake'));
@@ -449,7 +452,7 @@ export class ZooKeeperSession {
   }
 
   /** The server knows us: writes once, lets the listener look at what it has, and lets everybody in. Never rejects. */
-  async #settle(connection: Connection): Promise<void> {
+  async #settle(connection: Connection, driver: Driver, server: HostAndPort): Promise<void> {
     const { id } = connection.identity;
     const isNew = this.#identity === null || !this.#identity.id.equals(id);
     this.#identity = connection.identity;
@@ -471,6 +474,7 @@ export class ZooKeeperSession {
     if (this.#connection !== connection || this.#isClosed) return;
     this.#isReady = true;
     this.#failure = null;
+    this.#closeAbandoned(driver, server);
     for (const waiting of this.#waiting) waiting.resolve();
     this.#waiting.clear();
   }
@@ -480,24 +484,44 @@ export class ZooKeeperSession {
     this.#waiting.clear();
   }
 
-  #expire(): void {
+  #lose(): void {
+    if (this.#identity === null) return;
     this.#identity = null;
-    this.#isDoubtful = false;
+    this.#id = 0n;
+    this.#isReady = false;
     this.#writtenAt = Number.NEGATIVE_INFINITY;
     this.#timer?.cancel();
     this.#timer = null;
-    this.#listener.onExpired();
+    this.#listener.onLost();
+  }
+
+  /** Gives the session up, whatever the servers think of it. */
+  #giveUp(): void {
+    if (this.#identity !== null) this.#abandoned = [...this.#abandoned, this.#identity].slice(-MOST_ABANDONED);
+    this.#lose();
+    this.#latest?.drop('the session was given up');
+  }
+
+  /** Closes what was given up, so that its nodes do not stand for the rest of its time. */
+  #closeAbandoned(driver: Driver, server: HostAndPort): void {
+    for (const identity of this.#abandoned.splice(0)) {
+      const connection: Connection = new Connection(driver, server, this.#settings, identity, {
+        onOpen: () => void connection.close(),
+        onEnd: () => timer.cancel(),
+      });
+      const timer = systemClock.setTimer(MOST_HANDSHAKE_MS, () => connection.drop('the server did not answer the handshake'));
+    }
   }
 
   #handshakeMs(): number {
     return Math.min(MOST_HANDSHAKE_MS, Math.max(100, Math.floor(this.#timeoutMs / (2 * this.#servers.length))));
   }
 
-  /** Looks at the session every sixth of its time, for as long as there is one. */
+  /** Looks at the session every so often, for as long as there is one. */
   #watchOver(): void {
     this.#timer?.cancel();
     if (this.#identity === null || this.#isClosed) return;
-    const everyMs = Math.max(20, this.#timeoutMs / 6);
+    const everyMs = Math.max(20, this.#timeoutMs / CHECKS);
     this.#timer = systemClock.setTimer(everyMs, () => {
       this.#check(everyMs);
       this.#watchOver();
@@ -509,15 +533,16 @@ export class ZooKeeperSession {
     // A process that stood still finds the answers behind its timers: they are not late.
     const stoodStill = now - this.#checkedAt > 2 * everyMs;
     this.#checkedAt = now;
-    const third = this.#timeoutMs / 3;
-    if (!this.#isDoubtful && now - this.#writtenAt >= this.believedMs) {
-      this.#isDoubtful = true;
-      this.#listener.onDoubtful();
+    if (now - this.#writtenAt >= this.believedMs) {
+      this.#giveUp();
+      return;
     }
     const connection = this.#connection;
     if (connection === null || stoodStill) return;
-    if (connection.silentMs(now) >= Math.min(third, MOST_SILENT_MS)) connection.drop('the server fell silent');
-    else if (this.#isReady && now - this.#writtenAt >= third - everyMs / 2) this.beat().catch(() => {});
+    // A third without a write, a fifth without an answer, a fifteenth until it is noticed: less than the two thirds, so that
+    // there is time to find another server.
+    if (connection.silentMs(now) >= Math.min(this.#timeoutMs / 5, MOST_SILENT_MS)) connection.drop('the server fell silent');
+    else if (this.#isReady && now - this.#writtenAt >= this.#timeoutMs / 3 - everyMs) this.beat().catch(() => {});
   }
 
   #pause(ms: number): Promise<void> {
