@@ -1,21 +1,34 @@
+import { Borrower } from './borrower.js';
 import { Connection } from './connection.js';
 import { createClient } from './open-driver.js';
 import type { DriverClient, PostgresPool } from './postgres-client.js';
 import { closedError, unavailable } from './postgres-error.js';
 import { within } from './within.js';
 
+/** How long a statement may take, and how long its answer is waited for in the background after that. */
+export interface BorrowTimes {
+  readonly timeoutMs: number;
+  /** The server may yet carry the statement out: until then its fate is watched. @default 0 */
+  readonly lingerMs?: number;
+}
+
 /** Where connections come from: the user's pool, or a connection string. */
 export interface ConnectionSource {
   /** A connection of our own until it is given back or destroyed. @throws LockUnavailableError within `timeoutMs` */
   open(timeoutMs: number): Promise<Connection>;
   /** Runs `use` on a connection that may serve others before and after. One that fails is not used again. */
-  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T>;
+  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T>;
   close(): void;
 }
 
 /** The user's pool: its size is a limit for us too, and it is never ended. */
 export class PoolSource implements ConnectionSource {
   readonly #pool: PostgresPool;
+  readonly #borrower = new Borrower(
+    (timeoutMs) => this.open(timeoutMs),
+    (connection) => connection.giveBack(),
+    2,
+  );
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
@@ -30,26 +43,28 @@ export class PoolSource implements ConnectionSource {
     }
   }
 
-  async borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = await this.open(timeoutMs);
-    try {
-      const value = await within(timeoutMs, 'the server did not answer', use(connection));
-      connection.giveBack();
-      return value;
-    } catch (error) {
-      connection.destroy();
-      throw error;
-    }
+  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#borrower.borrow(times, use);
   }
 
-  close(): void {}
+  close(): void {
+    this.#borrower.close();
+  }
 }
 
-/** Connections of our own: made when they are needed. One is kept for those who borrow. */
+/** So many connections are kept for those who borrow. */
+const MAX_KEPT = 2;
+
+/** Connections of our own: made when they are needed. */
 export class OwnSource implements ConnectionSource {
   readonly #connectionString: string;
   readonly #driverOptions: Readonly<Record<string, unknown>>;
-  #idle: Connection | null = null;
+  readonly #kept: Connection[] = [];
+  readonly #borrower = new Borrower(
+    (timeoutMs) => this.#keptOrNew(timeoutMs),
+    (connection) => this.#keep(connection),
+    4,
+  );
   #isClosed = false;
 
   constructor(connectionString: string, driverOptions: Readonly<Record<string, unknown>>) {
@@ -75,24 +90,26 @@ export class OwnSource implements ConnectionSource {
     throw closedError();
   }
 
-  async borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {
-    const kept = this.#idle;
-    this.#idle = null;
-    const connection = kept !== null && !kept.isEnded ? kept : await this.open(timeoutMs);
-    try {
-      const value = await within(timeoutMs, 'the server did not answer', use(connection));
-      if (this.#idle === null && !this.#isClosed) this.#idle = connection;
-      else connection.destroy();
-      return value;
-    } catch (error) {
-      connection.destroy();
-      throw error;
-    }
+  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#borrower.borrow(times, use);
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#idle?.destroy();
-    this.#idle = null;
+    this.#borrower.close();
+    for (const connection of this.#kept.splice(0)) connection.end();
+  }
+
+  async #keptOrNew(timeoutMs: number): Promise<Connection> {
+    for (;;) {
+      const kept = this.#kept.pop();
+      if (kept === undefined) return this.open(timeoutMs);
+      if (!kept.isEnded) return kept;
+    }
+  }
+
+  #keep(connection: Connection): void {
+    if (this.#kept.length < MAX_KEPT && !this.#isClosed) this.#kept.push(connection);
+    else connection.end();
   }
 }

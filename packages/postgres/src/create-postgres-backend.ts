@@ -2,6 +2,7 @@ import type { LockBackend } from '@holdfast/core';
 import { AdvisoryBackend } from './advisory/advisory-backend.js';
 import { OwnSource, PoolSource } from './connection-source.js';
 import { type PostgresBackendOptions, type ResolvedPostgresOptions, resolvePostgresOptions } from './postgres-options.js';
+import { TableBackend } from './table/table-backend.js';
 
 /** With a table of ShedLock's there are no fencing tokens, so its type must not promise them. */
 type FencedOptions = PostgresBackendOptions & { readonly shedLockTable?: undefined };
@@ -15,7 +16,8 @@ export function createPostgresBackend(options: FencedOptions): LockBackend<bigin
 export function createPostgresBackend(options: PostgresBackendOptions): LockBackend;
 export function createPostgresBackend(options: PostgresBackendOptions): LockBackend {
   const resolved = resolvePostgresOptions('createPostgresBackend', options);
-  return new AdvisoryBackend(resolved, sourceOf(resolved));
+  const source = sourceOf(resolved);
+  return resolved.strategy === 'table' ? new TableBackend(resolved, source) : new AdvisoryBackend(resolved, source);
 }
 
 function sourceOf({ pool, connectionString, driverOptions }: ResolvedPostgresOptions): PoolSource | OwnSource {

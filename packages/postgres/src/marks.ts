@@ -67,7 +67,7 @@ export class Marks implements NonNullable<LockBackend['marks']> {
     this.#refuseIfClosed();
     try {
       await this.#schema.ensure(call.timeoutMs);
-      return await this.#source.borrow(call.timeoutMs, (connection) => connection.query({ text }, values));
+      return await this.#source.borrow({ timeoutMs: call.timeoutMs }, (connection) => connection.query({ text }, values));
     } catch (error) {
       throw unavailable(error);
     }

@@ -86,7 +86,7 @@ export class Schema {
 
   async #ensure(timeoutMs: number): Promise<void> {
     try {
-      await this.#source.borrow(timeoutMs, (connection) => this.#make(connection));
+      await this.#source.borrow({ timeoutMs }, (connection) => this.#make(connection));
     } catch (error) {
       if (sqlState(error) === '42501') throw this.#refused();
       throw unavailable(error);

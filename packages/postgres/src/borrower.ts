@@ -1,0 +1,95 @@
+import { systemClock } from '@holdfast/core';
+import type { Connection } from './connection.js';
+import type { BorrowTimes } from './connection-source.js';
+import { closedError, unavailableBecause } from './postgres-error.js';
+import { within } from './within.js';
+
+/** So many statements are under way at a time; the others stand in line. */
+const MAX_BORROWED = 4;
+
+/** Lends connections for a statement each, few at a time. */
+export class Borrower {
+  readonly #open: (timeoutMs: number) => Promise<Connection>;
+  readonly #giveBack: (connection: Connection) => void;
+  readonly #maxLingering: number;
+  readonly #queue: (() => void)[] = [];
+  /** Unanswered in their time, the oldest first: the server may yet carry out what was sent on them. */
+  readonly #lingering = new Set<Connection>();
+  #borrowed = 0;
+  #isClosed = false;
+
+  constructor(open: (timeoutMs: number) => Promise<Connection>, giveBack: (connection: Connection) => void, maxLingering: number) {
+    this.#open = open;
+    this.#giveBack = giveBack;
+    this.#maxLingering = maxLingering;
+  }
+
+  async borrow<T>({ timeoutMs, lingerMs = 0 }: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
+    const end = systemClock.now() + timeoutMs;
+    const left = (): number => Math.max(1, Math.ceil(end - systemClock.now()));
+    await this.#turn(timeoutMs);
+    let isMyTurn = true;
+    const pass = (): void => {
+      if (!isMyTurn) return;
+      isMyTurn = false;
+      this.#borrowed -= 1;
+      this.#queue.shift()?.();
+    };
+    try {
+      const connection = await this.#open(left());
+      const timer = systemClock.setTimer(left(), () => {
+        pass();
+        this.#linger(connection, lingerMs);
+      });
+      try {
+        const value = await (lingerMs === 0 ? within(left(), 'the server did not answer', use(connection)) : use(connection));
+        if (!connection.isEnded) this.#giveBack(connection);
+        return value;
+      } catch (error) {
+        connection.destroy();
+        throw error;
+      } finally {
+        timer.cancel();
+        this.#lingering.delete(connection);
+      }
+    } finally {
+      pass();
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#lingering) connection.destroy();
+    for (const go of this.#queue.splice(0)) go();
+  }
+
+  async #turn(timeoutMs: number): Promise<void> {
+    if (this.#isClosed) throw closedError();
+    if (this.#borrowed >= MAX_BORROWED) {
+      await new Promise<void>((resolve, reject) => {
+        const go = (): void => {
+          timer.cancel();
+          resolve();
+        };
+        const timer = systemClock.setTimer(timeoutMs, () => {
+          const place = this.#queue.indexOf(go);
+          if (place >= 0) this.#queue.splice(place, 1);
+          reject(unavailableBecause(`all connections were busy for ${timeoutMs} ms`));
+        });
+        this.#queue.push(go);
+      });
+      if (this.#isClosed) throw closedError();
+    }
+    this.#borrowed += 1;
+  }
+
+  #linger(connection: Connection, lingerMs: number): void {
+    if (lingerMs === 0 || connection.isEnded) return;
+    this.#lingering.add(connection);
+    const [oldest] = this.#lingering;
+    if (this.#lingering.size > this.#maxLingering) oldest?.destroy();
+    systemClock.setTimer(lingerMs, () => {
+      if (this.#lingering.delete(connection)) connection.destroy();
+    });
+  }
+}
