@@ -1,3 +1,6 @@
+import { type CallContext, createLockManager, type HoldRequest, type LockBackend } from '@holdfast/core';
+import { createMemoryBackend } from '@holdfast/core/memory';
+import { createManualClock, createMemoryStore } from '@holdfast/core/testing';
 import { describe, expect, it } from 'vitest';
 import { createWorld, expectNothingLeft, outcomeOf, rejection } from './manager-world.js';
 
@@ -27,6 +30,26 @@ describe('the deadline of a lease', () => {
     const lease = await manager.acquire('x');
     clock.block(3_000);
     expect([lease.isHeld, lease.remainingMs, lease.signal.aborted]).toEqual([false, 0, true]);
+  });
+
+  it('is never later than what the backend can vouch for', async () => {
+    const clock = createManualClock();
+    const vouched = new Map<string, number>();
+    const memory = createMemoryBackend({ store: createMemoryStore({ clock }) });
+    const backend: LockBackend<bigint> = Object.assign(Object.create(memory) as LockBackend<bigint>, {
+      remainingMs: (owner: string) => (vouched.get(owner) ?? 0) - clock.now(),
+      attempt: async (requests: readonly HoldRequest[], call: CallContext) => {
+        for (const { owner } of requests) vouched.set(owner, clock.now() + 500);
+        return await memory.attempt(requests, call);
+      },
+    });
+    const manager = createLockManager(backend, { clock, ttlMs: 3_000 });
+    const lease = await manager.tryAcquire('x');
+    expect([lease?.isHeld, lease?.remainingMs]).toEqual([true, 500]);
+    clock.block(499);
+    expect([lease?.isHeld, lease?.remainingMs]).toEqual([true, 1]);
+    clock.block(1);
+    expect([lease?.isHeld, lease?.remainingMs, lease?.signal.aborted]).toEqual([false, 0, true]);
   });
 
   it('is seen by the signal alone', async () => {

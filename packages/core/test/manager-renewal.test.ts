@@ -127,6 +127,29 @@ describe('extend', () => {
     expect(next.status).toBe('fulfilled');
   });
 
+  it('of many leases in one tick is one command, and the longest of two wins', async () => {
+    const { store, manager, state } = createWorld({ ttlMs: 3_000 });
+    const leases = [];
+    for (const name of ['a', 'b', 'c']) leases.push(await manager.acquire(name));
+    store.resetCalls();
+    await Promise.all(leases.flatMap((lease) => [lease.extend(10_000), lease.extend(20_000)]));
+    expect(store.calls.renew).toBe(1);
+    for (const lease of leases) expect(lease.remainingMs).toBe(20_000);
+    expect((await state('a')).holders[0]?.remainingMs).toBe(21_000);
+  });
+
+  it('of a short lease does not cut the time of a long one beside it', async () => {
+    const { clock, store, manager } = createWorld({ ttlMs: 30_000 });
+    const [long, short] = [await manager.acquire('long'), await manager.acquire('short', { ttlMs: 300 })];
+    store.disconnect({ silent: true });
+    const [ofLong, ofShort] = [outcomeOf(long.extend()), outcomeOf(short.extend())];
+    await clock.advance(200);
+    expect([ofLong.status, ofShort.code]).toEqual(['pending', 'LOCK_BACKEND_UNAVAILABLE']);
+    await clock.advance(2_000);
+    expect(ofLong.code).toBe('LOCK_BACKEND_UNAVAILABLE');
+    expect(long.isHeld).toBe(true);
+  });
+
   it('never moves it nearer', async () => {
     const { clock, manager } = createWorld({ ttlMs: 30_000 });
     const lease = await manager.acquire('x');

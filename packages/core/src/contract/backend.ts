@@ -104,6 +104,12 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   subscribe?(request: HoldRequest, wake: () => void): { close(): void };
   /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */
   onLost?(listener: (hold: HoldRef, reason: LostReason) => void): void;
+  /**
+   * For a backend whose holds stand on something that may end sooner than their requests say (other leases): for how
+   * long it can still vouch for the hold of this owner. Synchronous, without I/O: asked at every look at a lease,
+   * which is held only as long as this and its own deadline last. Left out: the deadline alone decides.
+   */
+  remainingMs?(owner: string): number;
   readonly marks?: {
     set(name: string, retentionMs: number, call: CallContext): Promise<boolean>;
     has(name: string, call: CallContext): Promise<boolean>;

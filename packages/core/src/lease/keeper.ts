@@ -6,6 +6,7 @@ import { guardMs } from '../store/guard.js';
 import { byPartition } from '../store/partitions.js';
 import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
+import { type Extension, ExtensionBatch } from './extension-batch.js';
 import { type HoldPlan, isExclusive, keyOf, refOf } from './hold-plan.js';
 import { HoldRecord } from './hold-record.js';
 import { lostError } from './lost-error.js';
@@ -36,6 +37,7 @@ export class Keeper {
   };
   #whenChanged: (() => void)[] = [];
   #onEnd: (record: HoldRecord) => void = () => {};
+  readonly #extensions = new ExtensionBatch((extensions) => this.#sendExtensions(extensions));
 
   constructor(backend: LockBackend, calls: StoreCalls, events: EventSource, undoer: Undoer) {
     this.#backend = backend;
@@ -99,13 +101,13 @@ export class Keeper {
   /** Whether the hold may be believed in now. Latches the loss when its time is up. */
   check(record: HoldRecord): boolean {
     if (record.state !== 'held') return false;
-    if (record.remaining(this.#calls.clock) > 0) return true;
+    if (this.#left(record) > 0) return true;
     this.lose(record, record.isAtMaxHold(this.#calls.clock) ? 'max-hold' : 'deadline');
     return false;
   }
 
   remainingMs(record: HoldRecord): number {
-    return this.check(record) ? Math.max(0, record.remaining(this.#calls.clock)) : 0;
+    return this.check(record) ? Math.max(0, this.#left(record)) : 0;
   }
 
   /** @throws LockLostError when the hold has ended */
@@ -159,25 +161,46 @@ export class Keeper {
   /** Moves the deadline by hand; see `Hold.extend`. */
   async extend(records: readonly HoldRecord[], ttlMs: number | undefined): Promise<void> {
     for (const record of records) this.assertHeld(record);
-    const groups = byPartition(this.#backend, records, (record) => record.plan.name);
-    await Promise.all(groups.map((group) => this.#extendGroup(group, ttlMs)));
+    await Promise.all(records.map((record) => this.#extensions.add(record, ttlMs ?? record.plan.ttlMs)));
     for (const record of records) this.assertHeld(record);
   }
 
-  async #extendGroup(records: readonly HoldRecord[], ttlMs: number | undefined): Promise<void> {
-    const asked = records.map((record) => ttlMs ?? record.plan.ttlMs);
-    const holds = records.map((record, index) => this.#renewalOf(record, this.storeTtlMs(asked[index] ?? 1)));
+  /** Those that may take equally long share a request: a short lease must not cut the others' time. */
+  #sendExtensions(extensions: readonly Extension[]): void {
+    const alike = new Map<number, Extension[]>();
+    for (const extension of extensions) {
+      const timeoutMs = this.#timeoutFor([extension.record]);
+      const group = alike.get(timeoutMs);
+      if (group === undefined) alike.set(timeoutMs, [extension]);
+      else group.push(extension);
+    }
+    for (const [timeoutMs, group] of alike) {
+      for (const batch of byPartition(this.#backend, group, ({ record }) => record.plan.name)) void this.#extendBatch(batch, timeoutMs);
+    }
+  }
+
+  /** Never rejects: each extension is told its own outcome. */
+  async #extendBatch(extensions: readonly Extension[], timeoutMs: number): Promise<void> {
+    const holds = extensions.map(({ record, ttlMs }) => this.#renewalOf(record, this.storeTtlMs(ttlMs)));
     const stamp = stampOf(this.#calls.clock);
-    const first = records[0]?.plan.name ?? null;
-    const answers = await this.#calls.run(first, (call) => this.#backend.renew(holds, call), this.#timeoutFor(records));
-    for (const [index, record] of records.entries()) {
-      if (answers[index] === null) throw this.#undecided(record);
-      if (answers[index] !== true) this.lose(record, 'taken');
-      if (!this.check(record)) continue;
-      const ms = asked[index] ?? 1;
-      record.capUntil(stamp, ms);
-      record.holdUntil(stamp, this.#span(ms));
-      this.#schedule(record);
+    const name = extensions.length === 1 ? (extensions[0]?.record.plan.name ?? null) : null;
+    try {
+      const answers = await this.#calls.run(name, (call) => this.#backend.renew(holds, call), timeoutMs);
+      for (const [index, { record, ttlMs, settle }] of extensions.entries()) {
+        if (answers[index] === null) {
+          settle(this.#undecided(record));
+          continue;
+        }
+        if (answers[index] !== true) this.lose(record, 'taken');
+        if (this.check(record)) {
+          record.capUntil(stamp, ttlMs);
+          record.holdUntil(stamp, this.#span(ttlMs));
+          this.#schedule(record);
+        }
+        settle();
+      }
+    } catch (error) {
+      for (const { settle } of extensions) settle(error);
     }
   }
 
@@ -204,6 +227,12 @@ export class Keeper {
   /** For how long one good answer may be believed. */
   #span(ttlMs: number): number {
     return this.#isSession ? Math.min(ttlMs, this.#backend.sessionMs ?? ttlMs) : ttlMs;
+  }
+
+  /** What is left by the clock, or by what the backend can vouch for. */
+  #left(record: HoldRecord): number {
+    const left = record.remaining(this.#calls.clock);
+    return this.#backend.remainingMs === undefined ? left : Math.min(left, this.#backend.remainingMs(record.owner));
   }
 
   #forget(record: HoldRecord): void {
@@ -273,13 +302,13 @@ export class Keeper {
   #renewed(records: readonly HoldRecord[], answers: readonly (boolean | null)[], stamp: Stamp): void {
     for (const [index, record] of records.entries()) {
       record.isRenewing = false;
+      if (answers[index] === null) this.#renewFailed([record], this.#undecided(record));
       if (answers[index] === false) this.lose(record, 'taken');
       // Late is lost: the reply must come before the old deadline.
       if (answers[index] !== true || !this.check(record)) continue;
       if (record.plan.renew || this.#isSession) record.holdUntil(stamp, this.#span(record.plan.ttlMs));
       this.#planRenewal(record, stamp.now);
       this.#schedule(record);
-      if (answers[index] === null) this.#renewFailed([record], this.#undecided(record));
     }
   }
 

@@ -74,7 +74,7 @@ export const eventCases: readonly ConformanceCase[] = [
       const { events, options } = recorder();
       const observed = await peer(options);
       const lock = name();
-      const overheard = overhear(lock, ['granted', 'released']);
+      const overheard = overhear(observed, lock, ['granted', 'released']);
       try {
         await observed.withLock(lock, () => {});
         await eventually('both were published', () => overheard.events.length === 2);
@@ -114,7 +114,7 @@ export const eventCases: readonly ConformanceCase[] = [
     faults: ['disconnect', 'reconnect'],
     async run({ manager, faults, name }) {
       const lease = await manager.acquire(name(), { ttlMs: 600, waitMs: SOON_MS });
-      const overheard = overhear(lease.name, ['renew-failed', 'lost']);
+      const overheard = overhear(manager, lease.name, ['renew-failed', 'lost']);
       try {
         await faults.disconnect();
         await isLost(lease, 600 + 1_500);
@@ -136,10 +136,16 @@ function recorder(): { readonly events: LockEvent[]; readonly options: ManagerOp
   return { events, options: { onEvent: (event) => events.push(event) } };
 }
 
-function overhear(name: string, wanted: readonly LockEventType[]): { readonly events: readonly LockEvent[]; stop(): void } {
+/** What the manager publishes about a name. One that stands on other managers has them publish too, as other backends. */
+function overhear(
+  { backend }: LockManager,
+  name: string,
+  wanted: readonly LockEventType[],
+): { readonly events: readonly LockEvent[]; stop(): void } {
   const events: LockEvent[] = [];
   const listen = (message: unknown): void => {
-    if ((message as LockEvent).name === name) events.push(message as LockEvent);
+    const event = message as LockEvent;
+    if (event.name === name && event.backend === backend) events.push(event);
   };
   for (const type of wanted) subscribe(`holdfast:${type}`, listen);
   return {
