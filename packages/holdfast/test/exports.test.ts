@@ -2,12 +2,14 @@ import * as core from '@holdfast/core';
 import * as coreConformance from '@holdfast/core/conformance';
 import * as coreJobs from '@holdfast/core/jobs';
 import * as coreMemory from '@holdfast/core/memory';
+import * as coreMigration from '@holdfast/core/migration';
 import * as coreTesting from '@holdfast/core/testing';
 import * as redisBackend from '@holdfast/redis';
 import * as holdfast from 'holdfast';
 import * as conformance from 'holdfast/conformance';
 import * as jobs from 'holdfast/jobs';
 import * as memory from 'holdfast/memory';
+import * as migration from 'holdfast/migration';
 import * as redis from 'holdfast/redis';
 import * as testing from 'holdfast/testing';
 import { describe, expect, it } from 'vitest';
@@ -23,6 +25,7 @@ describe('holdfast', () => {
     ['testing', testing, coreTesting],
     ['conformance', conformance, coreConformance],
     ['jobs', jobs, coreJobs],
+    ['migration', migration, coreMigration],
     ['redis', redis, redisBackend],
   ] as const)('has %s as it is', (_, ours, theirs) => {
     expect(Object.keys(theirs).length).toBeGreaterThan(0);
