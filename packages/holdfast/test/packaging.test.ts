@@ -128,6 +128,24 @@ describe('the packages as they are published', () => {
     }
   }, 240_000);
 
+  it('bring the command line', async () => {
+    const folder = await project('npm', 'command-line', IOREDIS);
+    const npx = (...args: readonly string[]): ReturnType<typeof runCommand> =>
+      runCommand('npx', ['--no-install', 'holdfast', ...args], {
+        cwd: folder,
+        env: { HOLDFAST_URL: `${server.url}?prefix=packaging:`, NODE_OPTIONS: undefined, npm_config_loglevel: 'error' },
+      });
+    const { version } = JSON.parse(await readFile(join(folder, 'node_modules/holdfast/package.json'), 'utf8')) as { version: string };
+    expect(await npx('--version')).toMatchObject({ code: 0, stdout: `${version}\n` });
+    expect((await npx('--help')).stdout).toMatch(/^Usage: holdfast /);
+    expect(await npx('run', 'order:1', '--', 'sh', '-c', 'echo under $HOLDFAST_LOCK; exit 3')).toEqual({
+      code: 3,
+      stdout: 'under order:1\n',
+      stderr: '',
+    });
+    expect(JSON.parse((await npx('inspect', 'order:1', '--json')).stdout)).toMatchObject({ held: false });
+  }, 240_000);
+
   it('say what to install when the driver is missing', async () => {
     const output = await run(await project('npm', 'no-driver', {}), 'npm');
     expect(output).toMatch(/^LOCK_BACKEND_UNAVAILABLE connect: .*npm (?:i|install) ioredis/);
