@@ -151,6 +151,7 @@ export class QueuePlace {
         const queue = await readQueue(this.#session, this.#parent, watchesChildren ? () => this.#wake() : undefined);
         const index = this.#indexIn(queue);
         if (isGranted(queue, index)) return await this.#confirm(call);
+        call.onQueued?.();
         const blocker = blockerOf(queue, index);
         if (blocker === null) {
           // The first that waits for permits looks at all who have some; it sets that watch before it looks again.

@@ -35,6 +35,7 @@ export function createZooKeeperBackend(options: ZooKeeperBackendOptions): LockBa
 class ZooKeeperBackend implements LockBackend<bigint> {
   readonly contract = 1;
   readonly name = 'zookeeper';
+  readonly tellsQueued = true;
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,

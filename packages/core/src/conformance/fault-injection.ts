@@ -44,6 +44,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     forceRelease: (name: string, kind: LockKind, call) => reading(call, (inner) => backend.forceRelease(name, kind, inner)),
     checkHealth: (call) => reading(call, (inner) => backend.checkHealth(inner)),
     close: () => backend.close(),
+    ...(backend.tellsQueued === undefined ? {} : { tellsQueued: backend.tellsQueued }),
     ...(partition && { partition: (name: string) => partition.call(backend, name) }),
     ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
     ...(remainingMs && { remainingMs: (owner: string) => remainingMs.call(backend, owner) }),

@@ -36,6 +36,8 @@ export interface CallContext {
   /** Aborts when core has stopped waiting: the caller aborted, the wait or the deadline ran out, the manager closes. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** With `wait` only: tells core that the request stands behind others. See `tellsQueued`. */
+  readonly onQueued?: (() => void) | undefined;
 }
 
 /** Both readings of the holder's clock, taken before a request was queued. */
@@ -96,6 +98,12 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   partition?(name: string): string;
   /** A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. */
   wait?(request: HoldRequest, call: CallContext): Promise<Extract<Answer<F>, { granted: true }>>;
+  /**
+   * Whether `wait` calls `call.onQueued` for each request that is not granted at once. Without it core takes what has not
+   * been granted after a moment for waiting, which is a guess where the store is far away.
+   * @default false
+   */
+  readonly tellsQueued?: boolean;
   /**
    * Calls `wake` when the hold may have become possible; may miss, never blocks. Core subscribes before the attempts
    * that wait, so an attempt for a name with an open subscription is one that will wait. Closing a subscription that

@@ -66,8 +66,8 @@ export class Attempts {
     return { result, end: (reason) => call.end(reason) };
   }
 
-  /** Stands in the backend's own queue. */
-  queued(plan: HoldPlan): Attempt<HoldRecord> {
+  /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that tells */
+  queued(plan: HoldPlan, onQueued: () => void): Attempt<HoldRecord> {
     const owner = newOwnerToken();
     const request = requestOf(plan, owner, this.#keeper.storeTtlMs(plan.ttlMs));
     const call = this.#calls.start(
@@ -75,7 +75,15 @@ export class Attempts {
       this.#calls.commandTimeoutMs,
       (context) => {
         if (this.#backend.wait === undefined) throw new LockUnavailableError('the backend has no queue', { backend: this.#backend.name });
-        return this.#backend.wait(request, context);
+        const { timeoutMs, clock } = context;
+        return this.#backend.wait(request, {
+          timeoutMs,
+          clock,
+          onQueued,
+          get signal() {
+            return context.signal;
+          },
+        });
       },
       Number.POSITIVE_INFINITY,
     );

@@ -155,15 +155,16 @@ export class NameQueue {
 
   /** Stands in the backend's queue until the wait ends. Never rejects. */
   async #stand(waiter: Waiter): Promise<void> {
-    const { calls, attempts } = this.#services;
+    const { calls, attempts, backend } = this.#services;
     while (!waiter.isDone) {
       const askedAt = calls.clock.now();
       try {
-        const attempt = waiter.watch(attempts.queued(waiter.plan));
-        // A queue tells nothing until the grant: what is not granted soon is waiting.
-        void waiter.pause(QUEUED_IS_WAITING_MS).then(() => {
+        const onQueued = (): void => {
           if (!waiter.isDone) this.#contended(waiter);
-        });
+        };
+        const attempt = waiter.watch(attempts.queued(waiter.plan, onQueued));
+        // Where the queue tells nothing until the grant, what is not granted soon is waiting.
+        if (backend.tellsQueued !== true) void waiter.pause(QUEUED_IS_WAITING_MS).then(onQueued);
         const record = await attempt;
         this.#answered();
         this.#granted(waiter, record);
