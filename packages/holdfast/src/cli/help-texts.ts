@@ -1,3 +1,5 @@
+import { builtInSchemes } from '../schemes.js';
+
 // Descriptions are wrapped to the terminal; what stands after the options is printed as it is, so it keeps to 79 columns.
 
 export const runDescription =
@@ -52,6 +54,15 @@ export const conformanceDescription =
   'that is in use, and keeps it busy for a minute or two. Faults (cut connections, lost replies) are made on this side; the server is not ' +
   'disturbed. Ends with 0 when all cases passed, else with 1.';
 
+/** With the indent of what stands around it, and to the same width. */
+function wrapped(text: string): string {
+  return text.replace(/(.{1,75})(?: |$)/g, '  $1\n').trimEnd();
+}
+
+const schemes = Object.keys(builtInSchemes)
+  .map((scheme) => (scheme === 'memory' ? 'memory:' : `${scheme}://`))
+  .join(', ');
+
 export const program = `
 The store is the first of --url, the environment variable HOLDFAST_URL and the
 "url" in the configuration file. A --url can be seen in the list of processes;
@@ -59,9 +70,8 @@ do not put a password there. The file is the nearest holdfast.config.json, .js
 or .mjs, from the working directory upward; its other options (prefix, ttlMs,
 ...) hold wherever the URL comes from.
 
-  redis://[user:password@]host[:port][/db]   one Redis; rediss:// for TLS,
-                                             redis+cluster://, redis+sentinel://
-  memory:                                    this process only, to try things
+  redis://[user:password@]host[:port][/db]
+${wrapped(`Known are ${schemes}; memory: is this process only, to try things.`)}
 
 Exit codes
   0   well                                   1   the answer is no
