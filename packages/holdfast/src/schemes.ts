@@ -13,6 +13,7 @@ export type SchemeTable = Readonly<Record<string, SchemeSource>>;
 // Literal imports: bundlers and readers see what can be loaded, and nothing is loaded but what the URL asks for.
 const memory = (): Promise<BackendModule> => import('./schemes/memory.js');
 const redis = (): Promise<BackendModule> => import('./schemes/redis.js');
+const postgres = (): Promise<BackendModule> => import('./schemes/postgres.js');
 
 /** What `connect` knows by itself. */
 export const builtInSchemes: SchemeTable = Object.freeze({
@@ -23,6 +24,8 @@ export const builtInSchemes: SchemeTable = Object.freeze({
   'rediss+cluster': redis,
   'redis+sentinel': redis,
   'rediss+sentinel': redis,
+  postgres,
+  postgresql: postgres,
 });
 
 const SCHEME = /^[a-z][a-z\d+.-]*$/;
@@ -84,6 +87,8 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['in-memory', 'memory'],
   ['valkey', 'redis'],
   ['valkeys', 'rediss'],
+  ['pg', 'postgres'],
+  ['pgsql', 'postgres'],
   ['redis+tls', 'rediss'],
   ['redis+ssl', 'rediss'],
   ['redis-socket', 'redis'],

@@ -4,12 +4,14 @@ import * as coreJobs from '@holdfast/core/jobs';
 import * as coreMemory from '@holdfast/core/memory';
 import * as coreMigration from '@holdfast/core/migration';
 import * as coreTesting from '@holdfast/core/testing';
+import * as postgresBackend from '@holdfast/postgres';
 import * as redisBackend from '@holdfast/redis';
 import * as holdfast from 'holdfast';
 import * as conformance from 'holdfast/conformance';
 import * as jobs from 'holdfast/jobs';
 import * as memory from 'holdfast/memory';
 import * as migration from 'holdfast/migration';
+import * as postgres from 'holdfast/postgres';
 import * as redis from 'holdfast/redis';
 import * as testing from 'holdfast/testing';
 import { describe, expect, it } from 'vitest';
@@ -27,6 +29,7 @@ describe('holdfast', () => {
     ['jobs', jobs, coreJobs],
     ['migration', migration, coreMigration],
     ['redis', redis, redisBackend],
+    ['postgres', postgres, postgresBackend],
   ] as const)('has %s as it is', (_, ours, theirs) => {
     expect(Object.keys(theirs).length).toBeGreaterThan(0);
     expect(ours).toMatchObject(theirs);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { mustRun } from './run-command.js';
 const packages = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The packages as they would be published, by name. */
-export type Tarballs = Readonly<Record<'@holdfast/core' | '@holdfast/redis' | 'holdfast', string>>;
+export type Tarballs = Readonly<Record<string, string>>;
 export type PackageManager = 'npm' | 'pnpm' | 'yarn classic' | 'yarn berry';
 
 const pnpm: readonly string[] = process.env['npm_execpath']?.includes('pnpm')
@@ -21,15 +21,18 @@ const INSTALL: Readonly<Record<PackageManager, readonly string[]>> = {
   'yarn berry': ['npx', '--yes', '-p', '@yarnpkg/cli-dist@4.10.3', 'yarn', 'install'],
 };
 
-/** Packs our packages into `folder`. */
+/** Packs `holdfast`, and what it depends on of ours, into `folder`. */
 export async function packAll(folder: string): Promise<Tarballs> {
   const pack = async (name: string): Promise<string> => {
     const target = join(folder, name);
     await mustRun(pnpm[0] ?? '', [...pnpm.slice(1), 'pack', '--pack-destination', target], { cwd: join(packages, name) });
     return join(target, (await readdir(target))[0] ?? '');
   };
-  const [core, redis, holdfast] = await Promise.all([pack('core'), pack('redis'), pack('holdfast')]);
-  return { '@holdfast/core': core, '@holdfast/redis': redis, holdfast };
+  const { dependencies } = JSON.parse(await readFile(join(packages, 'holdfast', 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  const names = ['holdfast', ...Object.keys(dependencies).filter((name) => name.startsWith('@holdfast/'))];
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await pack(name.replace('@holdfast/', ''))] as const)));
 }
 
 /** An empty project of somebody who has just installed us from `tarballs`, and the files that are given. */
@@ -42,7 +45,7 @@ export async function createProject(
 ): Promise<void> {
   const ours = Object.fromEntries(Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`]));
   // What a registry would answer for our own packages that depend on each other.
-  const inner = { '@holdfast/core': ours['@holdfast/core'], '@holdfast/redis': ours['@holdfast/redis'] };
+  const inner = Object.fromEntries(Object.entries(ours).filter(([name]) => name !== 'holdfast'));
   const manifest = {
     name: 'somebody',
     version: '1.0.0',

@@ -1,0 +1,1 @@
+export { openBackend, openBackendRules as optionRules } from '@holdfast/postgres';

@@ -1,0 +1,25 @@
+import { checkOptions, createLockManager, type LockManager, type ManagerOptions, managerOptionRules } from '@holdfast/core';
+import { createPostgresBackend } from './create-postgres-backend.js';
+import { type PostgresBackendOptions, postgresBackendRules } from './postgres-options.js';
+
+/** Options of the backend and of the manager, side by side. */
+export type PostgresLockManagerOptions = PostgresBackendOptions & ManagerOptions;
+
+const rules = { ...managerOptionRules, ...postgresBackendRules };
+
+/**
+ * A lock manager on one PostgreSQL. Synchronous: first contact is the first call.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
+ */
+export function createPostgresLockManager(
+  options: PostgresLockManagerOptions & { readonly shedLockTable?: undefined },
+): LockManager<bigint>;
+export function createPostgresLockManager(options: PostgresLockManagerOptions): LockManager;
+export function createPostgresLockManager(options: PostgresLockManagerOptions): LockManager {
+  checkOptions('createPostgresLockManager', options, rules);
+  const given = Object.entries(options ?? {});
+  const backendOptions = given.filter(([name]) => Object.hasOwn(postgresBackendRules, name));
+  const managerOptions = given.filter(([name]) => !Object.hasOwn(postgresBackendRules, name));
+  return createLockManager(createPostgresBackend(Object.fromEntries(backendOptions)), Object.fromEntries(managerOptions));
+}
