@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { LockReentryError } from './errors.js';
-import { type HoldPlan, isExclusive, keyOf } from './lease/hold-plan.js';
+import { type HoldPlan, isExclusive } from './lease/hold-plan.js';
 import type { HoldRecord } from './lease/hold-record.js';
 import type { Keeper } from './lease/keeper.js';
 
@@ -26,12 +26,12 @@ export function runHolding<T>(keeper: Keeper, records: readonly HoldRecord[], ta
 export function refuseReentry(keeper: Keeper, plan: HoldPlan, backend: string): void {
   let frame = frames.getStore();
   if (frame === undefined) return;
-  const key = keyOf(plan);
+  const key = plan.key;
   let permits = plan.permits;
   for (; frame !== undefined; frame = frame.outer) {
     if (frame.keeper !== keeper) continue;
     for (const record of frame.records) {
-      if (keyOf(record.plan) !== key || !keeper.check(record)) continue;
+      if (record.plan.key !== key || !keeper.check(record)) continue;
       permits += record.plan.permits;
       const isBlocked = plan.mode === 'permits' ? permits > plan.limit : isExclusive(plan) || isExclusive(record.plan);
       if (isBlocked) throw reentryError(plan, backend);
@@ -41,10 +41,10 @@ export function refuseReentry(keeper: Keeper, plan: HoldPlan, backend: string): 
 
 /** Whether the running task holds the key in any mode: a reader that would wait here waits for a writer that waits for it. */
 export function holdsInTask(keeper: Keeper, plan: HoldPlan): boolean {
-  const key = keyOf(plan);
+  const key = plan.key;
   for (let frame = frames.getStore(); frame !== undefined; frame = frame.outer) {
     if (frame.keeper !== keeper) continue;
-    if (frame.records.some((record) => keyOf(record.plan) === key && keeper.check(record))) return true;
+    if (frame.records.some((record) => record.plan.key === key && keeper.check(record))) return true;
   }
   return false;
 }

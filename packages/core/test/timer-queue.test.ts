@@ -8,7 +8,7 @@ function entry(onDue: () => void): TimerEntry {
 }
 
 describe('the timer queue', () => {
-  it('keeps many deadlines on one timer, and none when it is empty', async () => {
+  it('keeps many deadlines on one timer, and none for long when it is empty', async () => {
     const clock = createManualClock();
     const queue = new TimerQueue(clock);
     const fired: number[] = [];
@@ -18,7 +18,44 @@ describe('the timer queue', () => {
     await clock.advance(950);
     expect(fired).toEqual(Array.from({ length: 50 }, (_, i) => 99 - i));
     for (const each of entries) queue.remove(each);
-    expect([queue.size, clock.pendingTimers]).toEqual([0, 0]);
+    expect([queue.size, clock.pendingTimers]).toEqual([0, 1]);
+    await clock.advance(50);
+    expect(clock.pendingTimers).toBe(0);
+    expect(fired).toHaveLength(50);
+  });
+
+  it('does not set its timer again for calls that follow each other', async () => {
+    const clock = createManualClock();
+    let timers = 0;
+    const queue = new TimerQueue({
+      ...clock,
+      now: () => clock.now(),
+      setTimer: (delayMs, fire) => {
+        timers += 1;
+        return clock.setTimer(delayMs, fire);
+      },
+    });
+    const each = entry(() => {});
+    for (let i = 0; i < 100; i++) {
+      queue.set(each, clock.now() + 2_000);
+      queue.remove(each);
+      await clock.advance(1);
+    }
+    expect(timers).toBe(1);
+  });
+
+  it('cancels at once a timer that nothing waits for and that is far away', () => {
+    const clock = createManualClock();
+    const queue = new TimerQueue(clock);
+    const each = entry(() => {});
+    queue.set(each, 5_001);
+    queue.remove(each);
+    expect(clock.pendingTimers).toBe(0);
+    queue.set(each, 5_000);
+    queue.remove(each);
+    expect(clock.pendingTimers).toBe(1);
+    queue.clear();
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('lets an entry set itself and others again while it is due', async () => {
@@ -43,7 +80,7 @@ describe('the timer queue', () => {
     const each = entry(() => {});
     queue.set(each, 10);
     queue.set(each, Number.POSITIVE_INFINITY);
-    expect([queue.size, clock.pendingTimers]).toEqual([0, 0]);
+    expect([queue.size, each.heapIndex]).toEqual([0, -1]);
   });
 
   it('goes on after an entry that throws', async () => {

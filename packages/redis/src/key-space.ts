@@ -12,6 +12,9 @@ export const letterOf: Readonly<Record<HoldRequest['mode'], ModeLetter>> = { exc
 /** The letter under which a script finds all keys of a kind. */
 export const letterOfKind: Readonly<Record<LockKind, ModeLetter>> = { lock: 'x', semaphore: 'p', 'read-write': 'w' };
 
+/** How many names of one mode are remembered with their keys. */
+const MOST_KNOWN = 1_000;
+
 /** One name of one kind on the server. */
 export interface NameKeys {
   readonly slot: number;
@@ -30,6 +33,7 @@ export class KeySpace {
   /** What the client puts in front of every key by itself; it decides the slot, too. */
   readonly clientPrefix: string;
   readonly #mayCollide: boolean;
+  readonly #known: Readonly<Record<ModeLetter, Map<string, NameKeys>>> = { x: new Map(), w: new Map(), r: new Map(), p: new Map() };
 
   constructor(prefix: string, clientPrefix: string) {
     this.prefix = prefix;
@@ -71,6 +75,18 @@ export class KeySpace {
   }
 
   keysOf(name: string, mode: ModeLetter): NameKeys {
+    const known = this.#known[mode];
+    let keys = known.get(name);
+    if (keys === undefined) {
+      // The same names come again and again; should they not, a full table is as good as none.
+      if (known.size === MOST_KNOWN) known.clear();
+      keys = this.#makeKeys(name, mode);
+      known.set(name, keys);
+    }
+    return keys;
+  }
+
+  #makeKeys(name: string, mode: ModeLetter): NameKeys {
     const lock = this.lockKey(name);
     const slot = slotOf(this.clientPrefix + lock);
     const aux = `${RESERVED_PREFIX}${tagOf(slot)}}:`;

@@ -103,18 +103,14 @@ class RedisBackend implements LockBackend<bigint> {
     };
   }
 
-  async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    this.#refuseIfClosed();
+  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    if (this.#isClosed) return Promise.reject(closedError());
     const [first] = requests;
     // The common case, without a promise more than it needs.
     if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#wakeList.isEmpty) {
       return this.#commands.acquire(first, this.#commands.keysOf(first), '', call, readAnswers);
     }
-    const keys = requests.map((request) => this.#commands.keysOf(request));
-    const answers = await allOrFirstError(requests.map((request, i) => this.#attemptOne(request, keys[i] as NameKeys, call)));
-    const isGranted = (_: unknown, i: number): boolean => answers[i]?.granted === true;
-    await this.#confirmGrants(requests.filter(isGranted), keys.filter(isGranted), call.timeoutMs);
-    return answers;
+    return this.#attemptMany(requests, call);
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
@@ -127,8 +123,8 @@ class RedisBackend implements LockBackend<bigint> {
     return renewed;
   }
 
-  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
-    this.#refuseIfClosed();
+  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+    if (this.#isClosed) return Promise.reject(closedError());
     const [first] = holds;
     if (holds.length === 1 && first !== undefined) {
       return this.#commands.release(first, call.timeoutMs, readBooleans, this.#fairQueue.dismiss(first.owner));
@@ -184,6 +180,14 @@ class RedisBackend implements LockBackend<bigint> {
 
   #refuseIfClosed(): void {
     if (this.#isClosed) throw closedError();
+  }
+
+  async #attemptMany(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    const keys = requests.map((request) => this.#commands.keysOf(request));
+    const answers = await allOrFirstError(requests.map((request, i) => this.#attemptOne(request, keys[i] as NameKeys, call)));
+    const isGranted = (_: unknown, i: number): boolean => answers[i]?.granted === true;
+    await this.#confirmGrants(requests.filter(isGranted), keys.filter(isGranted), call.timeoutMs);
+    return answers;
   }
 
   async #attemptOne(request: HoldRequest, name: NameKeys, call: CallContext): Promise<Answer<bigint>> {

@@ -5,6 +5,8 @@ import type { LockKind } from '../contract/state.js';
 export interface HoldPlan {
   readonly kind: LockKind;
   readonly name: string;
+  /** See `keyOf`. */
+  readonly key: string;
   readonly mode: HoldRequest['mode'];
   /** 1 for everything but permits. */
   readonly permits: number;
@@ -16,8 +18,8 @@ export interface HoldPlan {
 }
 
 /** Tells the locks, semaphores and read/write locks of one manager apart. */
-export function keyOf(plan: Pick<HoldPlan, 'kind' | 'name'>): string {
-  return `${plan.kind}:${plan.name}`;
+export function keyOf(kind: LockKind, name: string): string {
+  return `${kind}:${name}`;
 }
 
 /** Whether a hold of this plan excludes every other of its key. */

@@ -7,7 +7,7 @@ import { byPartition } from '../store/partitions.js';
 import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { type Extension, ExtensionBatch } from './extension-batch.js';
-import { type HoldPlan, isExclusive, keyOf, refOf } from './hold-plan.js';
+import { type HoldPlan, isExclusive, refOf } from './hold-plan.js';
 import { HoldRecord } from './hold-record.js';
 import { lostError } from './lost-error.js';
 import type { Undoer } from './undoer.js';
@@ -92,7 +92,7 @@ export class Keeper {
     record.holdUntil(stamp, this.#span(plan.ttlMs));
     if (record.remaining(this.#calls.clock) <= 0) return null;
     this.#records.set(owner, record);
-    if (isExclusive(plan)) this.#exclusive.set(keyOf(plan), record);
+    if (isExclusive(plan)) this.#exclusive.set(plan.key, record);
     this.#planRenewal(record, stamp.now);
     this.#schedule(record);
     return record;
@@ -239,7 +239,7 @@ export class Keeper {
     this.#calls.timers.remove(record);
     this.#records.delete(record.owner);
     if (this.#whenChanged.length > 0) for (const resolve of this.#whenChanged.splice(0)) resolve();
-    const key = keyOf(record.plan);
+    const key = record.plan.key;
     if (this.#exclusive.get(key) === record) this.#exclusive.delete(key);
   }
 

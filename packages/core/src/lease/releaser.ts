@@ -24,20 +24,27 @@ export class Releaser {
     this.#keeper = keeper;
   }
 
-  /** One hold: what `Lease.release` does. @throws LockUnavailableError; the release goes on in the background */
-  async release(record: HoldRecord): Promise<boolean> {
-    if (!this.#begin(record)) return false;
-    try {
-      // Sent before anything else happens, so that a waiter's request of this manager comes right behind it.
-      const sent = this.#calls.run(record.plan.name, (call) => this.#backend.release([refOf(record.plan, record.owner)], call));
-      this.#keeper.announceEnd(record);
-      const [freed = false] = await sent;
-      this.#finish(record, freed);
-      return freed;
-    } catch (error) {
-      this.#fail(record, error as AnyLockError);
-      throw error;
-    }
+  /** One hold: what `Lease.release` does. Rejects with LockUnavailableError; the release then goes on in the background. */
+  release(record: HoldRecord): Promise<boolean> {
+    if (!this.#begin(record)) return Promise.resolve(false);
+    const refs = [refOf(record.plan, record.owner)];
+    // Sent before anything else happens, so that a waiter's request of this manager comes right behind it.
+    const sent = this.#calls.start<readonly boolean[], boolean>(
+      record.plan.name,
+      this.#calls.commandTimeoutMs,
+      (call) => this.#backend.release(refs, call),
+      {
+        answered: ([freed = false]) => {
+          this.#finish(record, freed);
+          return freed;
+        },
+        failed: (error) => {
+          this.#fail(record, error as AnyLockError);
+        },
+      },
+    );
+    this.#keeper.announceEnd(record);
+    return sent.result;
   }
 
   /** Many holds, in the order given. Never rejects. */

@@ -8,7 +8,7 @@ import type { HoldRecord } from '../lease/hold-record.js';
 import { HeldLeaseGroup } from '../lease/lease-group.js';
 import { HeldLeaseMap } from '../lease/lease-map.js';
 import { refuseReentry } from '../reentry.js';
-import type { ManagerCore } from './manager-core.js';
+import { lockTarget, type ManagerCore } from './manager-core.js';
 import { sortedNames } from './resolve-options.js';
 
 /**
@@ -27,7 +27,7 @@ export async function acquireAll<N extends string, F extends FencingToken>(
   if (sorted.length === 0) {
     throw new LockArgumentError(`${where}: names is empty; it must hold at least one name`, { option: 'names' });
   }
-  const resolved = sorted.map((name) => core.plan(where, { kind: 'lock', name, mode: 'exclusive', limit: 1 }, options));
+  const resolved = sorted.map((name) => core.plan(where, lockTarget(name), options));
   const plans = resolved.map(({ plan }) => plan);
   for (const plan of plans) refuseReentry(core.keeper, plan, core.backend.name);
   const { waitMs, signal } = resolved[0]?.options ?? core.defaults;
@@ -84,7 +84,7 @@ export async function tryAcquireEach<N extends string, F extends FencingToken>(
 ): Promise<HeldLeaseMap<N, F>> {
   const where = 'tryAcquireEach';
   const sorted = sortedNames(where, names);
-  const resolved = sorted.map((name) => core.plan(where, { kind: 'lock', name, mode: 'exclusive', limit: 1 }, options));
+  const resolved = sorted.map((name) => core.plan(where, lockTarget(name), options));
   core.assertOpen();
   const map = new HeldLeaseMap<N, F>(core);
   const records = await core.acquirer.tryMany(

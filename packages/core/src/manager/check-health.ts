@@ -1,10 +1,10 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { HealthReport, NodeHealth } from '../contract/state.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
-import { refOf, requestOf } from '../lease/hold-plan.js';
+import { type HoldPlan, refOf, requestOf } from '../lease/hold-plan.js';
 import { withToJSON } from '../json.js';
 import { newOwnerToken } from '../store/owner-token.js';
-import type { ManagerCore } from './manager-core.js';
+import { lockTarget, type ManagerCore } from './manager-core.js';
 
 const HEALTH_TTL_MS = 5_000;
 
@@ -13,9 +13,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const { backend, calls, keeper, undoer } = core;
   const startedAt = calls.clock.now();
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
-  const { plan } = {
-    plan: { ...core.defaults, kind: 'lock', name: `holdfast:health:${newOwnerToken()}`, mode: 'exclusive', permits: 1, limit: 1 } as const,
-  };
+  const plan: HoldPlan = { ...core.defaults, ...lockTarget(`holdfast:health:${newOwnerToken()}`), permits: 1 };
   const owner = newOwnerToken();
   const request = requestOf(plan, owner, keeper.storeTtlMs(HEALTH_TTL_MS));
   const ref = refOf(plan, owner);

@@ -2,7 +2,7 @@ import { checkName } from '../check-name.js';
 import { checkOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, TryResult } from '../contract/lease.js';
-import type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
+import type { CompletionMarks, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
 import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/options.js';
 import type { HealthReport, LockState } from '../contract/state.js';
 import { LockUnsupportedError } from '../errors.js';
@@ -15,7 +15,7 @@ import { Closer } from './close.js';
 import { completionMarks } from './completion-marks.js';
 import { listStates } from './list-states.js';
 import { LockHandle, splitTask, type TaskArguments } from './lock-handle.js';
-import { ManagerCore } from './manager-core.js';
+import { lockTarget, ManagerCore } from './manager-core.js';
 import { ReadWriteHandle } from './read-write-handle.js';
 import { checkBackend, checkCloseOptions, checkPermitLimit } from './resolve-options.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
@@ -36,19 +36,22 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   }
 
   async acquire(name: string, options?: AcquireOptions): Promise<Lease<F>> {
-    return await this.#lock('acquire', name).acquire(options);
+    checkName('acquire', name);
+    return new HeldLease<F>(await this.#core.acquire('acquire', lockTarget(name), options), this.#core);
   }
 
   async tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null> {
-    return await this.#lock('tryAcquire', name).tryAcquire(options);
+    checkName('tryAcquire', name);
+    const record = await this.#core.tryAcquire('tryAcquire', lockTarget(name), options);
+    return record === null ? null : new HeldLease<F>(record, this.#core);
   }
 
   async withLock<T>(name: string, ...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
-    return await (this.#lock('withLock', name) as LockHandle<F>).withLock(...args);
+    return await this.#lock('withLock', name).withLock(...args);
   }
 
   async tryWithLock<T>(name: string, ...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
-    return await (this.#lock('tryWithLock', name) as LockHandle<F>).tryWithLock(...args);
+    return await this.#lock('tryWithLock', name).tryWithLock(...args);
   }
 
   async acquireAll<const N extends string>(names: Names<N>, options?: AcquireOptions): Promise<LeaseGroup<N, F>> {
@@ -114,9 +117,9 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     return { backend: this.backend, capabilities: this.capabilities };
   }
 
-  #lock(where: string, name: string): Lock<F> {
+  #lock(where: string, name: string): LockHandle<F> {
     checkName(where, name);
-    return new LockHandle(this.#core, { kind: 'lock', name, mode: 'exclusive', limit: 1 });
+    return new LockHandle(this.#core, lockTarget(name));
   }
 }
 

@@ -68,19 +68,19 @@ export class LockHandle<F extends FencingToken> implements Lock<F> {
     this.#taker = new HoldTaker(core, target, (record) => new HeldLease<F>(record, core));
   }
 
-  async acquire(options?: AcquireOptions): Promise<Lease<F>> {
-    return await this.#taker.acquire('acquire', options);
+  acquire(options?: AcquireOptions): Promise<Lease<F>> {
+    return this.#taker.acquire('acquire', options);
   }
 
-  async tryAcquire(options?: TryOptions): Promise<Lease<F> | null> {
-    return await this.#taker.tryAcquire('tryAcquire', options);
+  tryAcquire(options?: TryOptions): Promise<Lease<F> | null> {
+    return this.#taker.tryAcquire('tryAcquire', options);
   }
 
-  async withLock<T>(...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
-    return await this.#taker.with('withLock', args);
+  withLock<T>(...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
+    return this.#taker.with('withLock', args);
   }
 
-  async tryWithLock<T>(...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
-    return await this.#taker.tryWith('tryWithLock', args);
+  tryWithLock<T>(...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
+    return this.#taker.tryWith('tryWithLock', args);
   }
 }

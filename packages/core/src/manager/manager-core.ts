@@ -6,7 +6,7 @@ import type { ManagerOptions } from '../contract/manager.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
 import { withToJSON } from '../json.js';
-import type { HoldPlan } from '../lease/hold-plan.js';
+import { type HoldPlan, keyOf } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import { Keeper } from '../lease/keeper.js';
 import { Releaser } from '../lease/releaser.js';
@@ -20,7 +20,12 @@ import { Attempts } from '../waiting/attempts.js';
 import { type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
 /** What is wanted, before options are resolved. */
-export type Target = Pick<HoldPlan, 'kind' | 'name' | 'mode' | 'limit'>;
+export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
+
+/** The lock of this name. */
+export function lockTarget(name: string): Target {
+  return { kind: 'lock', name, key: keyOf('lock', name), mode: 'exclusive', limit: 1 };
+}
 
 /** The parts of one manager, put together: what the handles of locks, semaphores and read/write locks share. */
 export class ManagerCore<F extends FencingToken> {
@@ -64,31 +69,40 @@ export class ManagerCore<F extends FencingToken> {
     const resolved = resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? target.limit : null);
     this.assertOpen(target.name);
     const { ttlMs, renew, maxHoldMs, label } = resolved;
-    const { kind, name, mode, limit } = target;
+    const { kind, name, key, mode, limit } = target;
     const permits = mode === 'permits' ? (options?.permits ?? 1) : 1;
-    return { plan: { kind, name, mode, permits, limit, label, ttlMs, renew, maxHoldMs }, options: resolved };
+    return { plan: { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs }, options: resolved };
   }
 
-  /** Waits for the hold, unless the running task would wait for itself. */
-  async acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord> {
+  /**
+   * Waits for the hold, unless the running task would wait for itself.
+   *
+   * @throws what is known to be wrong before anything is sent
+   */
+  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord> {
     const { plan, options: resolved } = this.plan(where, target, options);
-    return await this.acquirePlan(plan, resolved.waitMs, resolved.signal);
+    return this.acquirePlan(plan, resolved.waitMs, resolved.signal);
   }
 
-  async acquirePlan(plan: HoldPlan, waitMs: number, signal: AbortSignal | undefined): Promise<HoldRecord> {
+  /** @throws as `acquire` */
+  acquirePlan(plan: HoldPlan, waitMs: number, signal: AbortSignal | undefined): Promise<HoldRecord> {
     refuseReentry(this.keeper, plan, this.backend.name);
     // A reader inside a reader may pass, but not wait: it would wait for a writer that waits for this very task.
-    if (plan.mode === 'read' && holdsInTask(this.keeper, plan)) {
-      const record = await this.acquirer.tryOne(plan, signal);
-      if (record === null) throw reentryError(plan, this.backend.name);
-      return record;
-    }
-    return await this.acquirer.acquire(plan, { waitMs, signal });
+    return plan.mode === 'read' && holdsInTask(this.keeper, plan)
+      ? this.#readAgain(plan, signal)
+      : this.acquirer.acquire(plan, { waitMs, signal });
   }
 
-  async tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord | null> {
+  async #readAgain(plan: HoldPlan, signal: AbortSignal | undefined): Promise<HoldRecord> {
+    const record = await this.acquirer.tryOne(plan, signal);
+    if (record === null) throw reentryError(plan, this.backend.name);
+    return record;
+  }
+
+  /** @throws as `acquire` */
+  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord | null> {
     const { plan, options: resolved } = this.plan(where, target, options);
-    return await this.acquirer.tryOne(plan, resolved.signal);
+    return this.acquirer.tryOne(plan, resolved.signal);
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {

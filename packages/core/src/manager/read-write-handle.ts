@@ -1,6 +1,7 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { Lock, ReadWriteLock } from '../contract/manager.js';
 import type { LockState } from '../contract/state.js';
+import { keyOf } from '../lease/hold-plan.js';
 import { LockHandle } from './lock-handle.js';
 import type { ManagerCore } from './manager-core.js';
 
@@ -14,8 +15,9 @@ export class ReadWriteHandle<F extends FencingToken> implements ReadWriteLock<F>
   constructor(core: ManagerCore<F>, name: string) {
     this.name = name;
     this.#core = core;
-    this.read = new LockHandle(core, { kind: 'read-write', name, mode: 'read', limit: 1 });
-    this.write = new LockHandle(core, { kind: 'read-write', name, mode: 'write', limit: 1 });
+    const target = { kind: 'read-write', name, key: keyOf('read-write', name), limit: 1 } as const;
+    this.read = new LockHandle(core, { ...target, mode: 'read' });
+    this.write = new LockHandle(core, { ...target, mode: 'write' });
   }
 
   async inspect(): Promise<LockState> {

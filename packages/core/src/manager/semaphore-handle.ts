@@ -3,6 +3,7 @@ import type { Semaphore } from '../contract/manager.js';
 import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
 import type { LockState } from '../contract/state.js';
 import { HeldPermitLease } from '../lease/held-lease.js';
+import { keyOf } from '../lease/hold-plan.js';
 import { HoldTaker, type TaskArguments } from './lock-handle.js';
 import type { ManagerCore } from './manager-core.js';
 
@@ -19,25 +20,25 @@ export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
     this.#core = core;
     this.#taker = new HoldTaker(
       core,
-      { kind: 'semaphore', name, mode: 'permits', limit: permits },
+      { kind: 'semaphore', name, key: keyOf('semaphore', name), mode: 'permits', limit: permits },
       (record) => new HeldPermitLease(record, core),
     );
   }
 
-  async acquire(options?: AcquireOptions & PermitCount): Promise<PermitLease> {
-    return await this.#taker.acquire('acquire', options);
+  acquire(options?: AcquireOptions & PermitCount): Promise<PermitLease> {
+    return this.#taker.acquire('acquire', options);
   }
 
-  async tryAcquire(options?: TryOptions & PermitCount): Promise<PermitLease | null> {
-    return await this.#taker.tryAcquire('tryAcquire', options);
+  tryAcquire(options?: TryOptions & PermitCount): Promise<PermitLease | null> {
+    return this.#taker.tryAcquire('tryAcquire', options);
   }
 
-  async withPermits<T>(...args: TaskArguments<AcquireOptions & PermitCount, PermitLease, T>): Promise<T> {
-    return await this.#taker.with('withPermits', args);
+  withPermits<T>(...args: TaskArguments<AcquireOptions & PermitCount, PermitLease, T>): Promise<T> {
+    return this.#taker.with('withPermits', args);
   }
 
-  async tryWithPermits<T>(...args: TaskArguments<TryOptions & PermitCount, PermitLease, T>): Promise<TryResult<T>> {
-    return await this.#taker.tryWith('tryWithPermits', args);
+  tryWithPermits<T>(...args: TaskArguments<TryOptions & PermitCount, PermitLease, T>): Promise<TryResult<T>> {
+    return this.#taker.tryWith('tryWithPermits', args);
   }
 
   async inspect(): Promise<LockState> {

@@ -4,30 +4,42 @@ import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
+/** What is done with the outcome of a call in the moment in which it is known, before whoever waits for it hears of it. */
+export interface CallEnd<T, R> {
+  /** Turns the backend's answer into the result. What it throws is the rejection. */
+  answered(value: T): R | PromiseLike<R>;
+  /** The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`. */
+  failed(error: unknown): void;
+}
+
 /**
  * One call to the backend under a deadline of ours. `result` settles by the deadline, or when the call is ended;
  * `isSettled` says whether the backend itself has settled, that is, whether the store can no longer act on it.
  */
-export class StoreCall<T> implements CallContext, TimerEntry {
+export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   dueAt = 0;
   heapIndex = -1;
   readonly timeoutMs: number;
   readonly clock: Clock;
-  readonly result: Promise<T>;
+  readonly result: Promise<R>;
   isSettled = false;
   #calls: StoreCalls | null;
   #lockName: string | null;
-  #resolve!: (value: T) => void;
+  readonly #end: CallEnd<T, R> | null;
+  #resolve!: (value: R | PromiseLike<R>) => void;
   #reject!: (error: unknown) => void;
+  #ended: { readonly reason: unknown } | null = null;
   #controller: AbortController | null = null;
   #onSettled: (() => void) | null = null;
 
-  constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number) {
+  /** @param end null where the answer is the result, and nothing follows a failure */
+  constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
     this.#calls = calls;
     this.#lockName = lockName;
     this.timeoutMs = timeoutMs;
     this.clock = calls.clock;
-    this.result = new Promise<T>((resolve, reject) => {
+    this.#end = end;
+    this.result = new Promise<R>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -35,17 +47,18 @@ export class StoreCall<T> implements CallContext, TimerEntry {
 
   /** Made on demand: most calls are answered before anybody asks. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#ended !== null) this.#controller.abort(this.#ended.reason);
+    }
     return this.#controller.signal;
   }
 
   /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is told by `signal`. */
   end(reason: unknown): void {
-    const calls = this.#calls;
-    if (calls === null) return;
-    this.#calls = null;
-    calls.timers.remove(this);
-    calls.keepAlive.end();
+    if (!this.#finish()) return;
+    this.#ended = { reason };
+    this.#end?.failed(reason);
     this.#reject(reason);
     this.#controller?.abort(reason);
   }
@@ -76,18 +89,32 @@ export class StoreCall<T> implements CallContext, TimerEntry {
     } catch (error) {
       promise = Promise.reject(error);
     }
-    promise.then(
-      (value) => {
-        this.#settle();
-        if (this.#finish()) this.#resolve(value);
-      },
-      (error: unknown) => {
-        this.#settle();
-        if (this.#finish()) this.#reject(calls.wrap(error, this.#lockName));
-      },
-    );
+    promise.then(this.#onAnswer, this.#onFailure);
     return this;
   }
+
+  readonly #onAnswer = (value: T): void => {
+    this.#settle();
+    if (!this.#finish()) return;
+    if (this.#end === null) {
+      this.#resolve(value as unknown as R);
+      return;
+    }
+    try {
+      this.#resolve(this.#end.answered(value));
+    } catch (error) {
+      this.#reject(error);
+    }
+  };
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#settle();
+    const calls = this.#calls;
+    if (calls === null || !this.#finish()) return;
+    const told = calls.wrap(error, this.#lockName);
+    this.#end?.failed(told);
+    this.#reject(told);
+  };
 
   #settle(): void {
     this.isSettled = true;
@@ -126,8 +153,14 @@ export class StoreCalls {
    *
    * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
    */
-  start<T>(lockName: string | null, timeoutMs: number, invoke: (call: CallContext) => Promise<T>, deadlineMs = timeoutMs): StoreCall<T> {
-    return new StoreCall<T>(this, lockName, timeoutMs).start(this, invoke, deadlineMs);
+  start<T, R = T>(
+    lockName: string | null,
+    timeoutMs: number,
+    invoke: (call: CallContext) => Promise<T>,
+    end: CallEnd<T, R> | null = null,
+    deadlineMs = timeoutMs,
+  ): StoreCall<T, R> {
+    return new StoreCall<T, R>(this, lockName, timeoutMs, end).start(this, invoke, deadlineMs);
   }
 
   /** A call whose outcome needs no clean-up. */

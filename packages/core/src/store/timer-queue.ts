@@ -9,14 +9,18 @@ export interface TimerEntry {
   onDue(): void;
 }
 
+/** A timer that is due within this is left to fire when nothing waits for it any more: the next call would set it again. */
+const SOON_MS = 5_000;
+
 /**
  * Many deadlines on one timer: a binary heap by due time. Thousands of leases and calls come and go each second, and
- * a timer each would cost more than the lock. The timer is cancelled when nothing is left to wait for.
+ * a timer each would cost more than the lock. When nothing is left to wait for, the timer is cancelled or ends soon.
  */
 export class TimerQueue {
   readonly #clock: Clock;
   readonly #heap: TimerEntry[] = [];
   #timer: { cancel(): void } | null = null;
+  #armedAt = 0;
   #armedFor = Number.POSITIVE_INFINITY;
   #running = false;
 
@@ -57,7 +61,7 @@ export class TimerQueue {
       this.#up(last);
       this.#down(last);
     }
-    if (this.#heap.length === 0) this.#disarm();
+    if (this.#heap.length === 0 && this.#armedAt + SOON_MS < this.#armedFor) this.#disarm();
   }
 
   /** Forgets everything. */
@@ -72,8 +76,9 @@ export class TimerQueue {
     const first = this.#heap[0];
     if (first === undefined || first.dueAt >= this.#armedFor) return;
     this.#disarm();
+    this.#armedAt = this.#clock.now();
     this.#armedFor = first.dueAt;
-    this.#timer = this.#clock.setTimer(Math.max(0, Math.ceil(first.dueAt - this.#clock.now())), () => {
+    this.#timer = this.#clock.setTimer(Math.max(0, Math.ceil(first.dueAt - this.#armedAt)), () => {
       this.#run();
     });
   }

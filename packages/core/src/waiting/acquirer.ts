@@ -1,11 +1,11 @@
 import type { HolderState } from '../contract/state.js';
 import { isLockError, LockClosedError, LockTimeoutError, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
-import { type HoldPlan, keyOf } from '../lease/hold-plan.js';
+import type { HoldPlan } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import type { Attempt } from './attempts.js';
 import { NameQueue, type QueueServices } from './name-queue.js';
-import { type WaitLimits, Waiter } from './waiter.js';
+import { type WaitLimits, Waiter, type WaitObserver } from './waiter.js';
 
 /** How long a timed-out acquire looks for who had the lock. */
 const HOLDERS_TIMEOUT_MS = 500;
@@ -13,7 +13,7 @@ const HOLDERS_TIMEOUT_MS = 500;
 type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 
 /** All ways of taking a hold: once, waiting, and several at once. */
-export class Acquirer {
+export class Acquirer implements WaitObserver {
   readonly #services: Omit<QueueServices, 'onContended'>;
   readonly #events: EventSource;
   readonly #queues = new Map<string, NameQueue>();
@@ -30,34 +30,40 @@ export class Acquirer {
       },
     };
     services.keeper.onEnd((record) => {
-      if (this.#queues.size > 0) this.#queues.get(keyOf(record.plan))?.holdEnded();
+      if (this.#queues.size > 0) this.#queues.get(record.plan.key)?.holdEnded();
     });
   }
 
-  /** Waits for the hold; rejects with what ended the wait. */
-  async acquire(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
+  /**
+   * Waits for the hold; rejects with what ended the wait.
+   *
+   * @throws the reason of a signal that has been aborted already
+   */
+  acquire(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
     limits.signal?.throwIfAborted();
-    if (limits.waitMs === 0) return await this.#acquireOnce(plan, limits);
-    const waiter = new Waiter(plan, limits, this.#services.calls);
-    const queue = this.#queueFor(plan);
-    waiter.begin(
-      () => {
-        this.#timeOut(queue, waiter);
-      },
-      (reason) => {
-        waiter.fail(reason);
-        queue.leave(waiter);
-      },
-    );
-    queue.join(waiter);
-    try {
-      const record = await waiter.result;
-      this.#announceGrant(record, waiter.waitedMs(), waiter.isContended);
-      return record;
-    } catch (error) {
-      this.#announceRefusal(plan, waiter.waitedMs(), outcomeOf(error), error);
-      throw error;
-    }
+    if (limits.waitMs === 0) return this.#acquireOnce(plan, limits);
+    const waiter = new Waiter(plan, limits, this.#services.calls, this);
+    waiter.begin();
+    this.#queueFor(plan).join(waiter);
+    return waiter.result;
+  }
+
+  granted(waiter: Waiter, record: HoldRecord): void {
+    if (this.#events.has('granted')) this.#announceGrant(record, waiter.waitedMs(), waiter.isContended);
+  }
+
+  refused(waiter: Waiter, error: unknown): void {
+    this.#announceRefusal(waiter.plan, waiter.waitedMs(), outcomeOf(error), error);
+  }
+
+  aborted(waiter: Waiter, reason: unknown): void {
+    waiter.fail(reason);
+    this.#queues.get(waiter.plan.key)?.leave(waiter);
+  }
+
+  timedOut(waiter: Waiter): void {
+    const queue = this.#queues.get(waiter.plan.key);
+    if (queue !== undefined) this.#timeOut(queue, waiter);
   }
 
   /** Asks once, past the local queue. null is "busy". */
@@ -172,7 +178,7 @@ export class Acquirer {
   }
 
   #queueFor(plan: HoldPlan): NameQueue {
-    const key = keyOf(plan);
+    const { key } = plan;
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       queue = new NameQueue(key, this.#queueServices, (empty) => this.#queues.delete(empty));

@@ -1,4 +1,4 @@
-import type { Answer, LockBackend } from '../contract/backend.js';
+import type { Answer, LockBackend, Stamp } from '../contract/backend.js';
 import { LockUnavailableError } from '../errors.js';
 import { type HoldPlan, refOf, requestOf } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
@@ -7,6 +7,8 @@ import type { Undoer } from '../lease/undoer.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { elapsedSince, stampOf } from '../store/stamp.js';
 import type { StoreCall, StoreCalls } from '../store/store-calls.js';
+
+type Grant = Extract<Answer, { granted: true }>;
 
 /** Somebody else has it. */
 export interface Busy {
@@ -36,41 +38,54 @@ export class Attempts {
 
   /** Asks once. */
   one(plan: HoldPlan): Attempt<HoldRecord | Busy> {
-    const all = this.many([plan]);
-    return {
-      result: all.result.then(([outcome]) => outcome ?? { remainingMs: null }),
-      end: (reason) => {
-        all.end(reason);
+    const owner = newOwnerToken();
+    const requests = [requestOf(plan, owner, this.#keeper.storeTtlMs(plan.ttlMs))];
+    const stamp = stampOf(this.#calls.clock);
+    const call: StoreCall<readonly Answer[], HoldRecord | Busy> = this.#calls.start(
+      plan.name,
+      // A grant that comes after its own deadline is of no use.
+      Math.min(this.#calls.commandTimeoutMs, plan.ttlMs),
+      (context) => this.#backend.attempt(requests, context),
+      {
+        answered: ([answer]) => {
+          const outcome = this.#take(plan, owner, answer, stamp);
+          if (outcome instanceof LockUnavailableError) throw outcome;
+          return outcome;
+        },
+        failed: () => {
+          this.#undo(plan, owner, call);
+        },
       },
-    };
+    );
+    return call;
   }
 
   /** Asks for several in one call: all are answered, or nothing is held. */
   many(plans: readonly HoldPlan[]): Attempt<readonly (HoldRecord | Busy)[]> {
     const requests = plans.map((plan) => requestOf(plan, newOwnerToken(), this.#keeper.storeTtlMs(plan.ttlMs)));
+    const ownerAt = (index: number): string => requests[index]?.owner ?? '';
     let timeoutMs = this.#calls.commandTimeoutMs;
-    // A grant that comes after its own deadline is of no use.
     for (const plan of plans) timeoutMs = Math.min(timeoutMs, plan.ttlMs);
     const stamp = stampOf(this.#calls.clock);
-    const owners = requests.map((request) => request.owner);
-    const call = this.#calls.start(plans.length === 1 ? (plans[0]?.name ?? null) : null, timeoutMs, (context) =>
-      this.#backend.attempt(requests, context),
-    );
-    const result = call.result.then(
-      (answers) => this.#take(plans, owners, answers, stamp),
-      (error: unknown) => {
-        this.#undo(plans, owners, call);
-        throw error;
+    const call: StoreCall<readonly Answer[], readonly (HoldRecord | Busy)[]> = this.#calls.start(
+      plans.length === 1 ? (plans[0]?.name ?? null) : null,
+      timeoutMs,
+      (context) => this.#backend.attempt(requests, context),
+      {
+        answered: (answers) => this.#takeAll(plans.map((plan, index) => this.#take(plan, ownerAt(index), answers[index], stamp))),
+        failed: () => {
+          for (const [index, plan] of plans.entries()) this.#undo(plan, ownerAt(index), call);
+        },
       },
     );
-    return { result, end: (reason) => call.end(reason) };
+    return call;
   }
 
   /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that tells */
   queued(plan: HoldPlan, onQueued: () => void): Attempt<HoldRecord> {
     const owner = newOwnerToken();
     const request = requestOf(plan, owner, this.#keeper.storeTtlMs(plan.ttlMs));
-    const call = this.#calls.start(
+    const call: StoreCall<Grant, HoldRecord> = this.#calls.start(
       plan.name,
       this.#calls.commandTimeoutMs,
       (context) => {
@@ -85,20 +100,16 @@ export class Attempts {
           },
         });
       },
+      {
+        answered: (grant) =>
+          grant.stamp === undefined ? this.#confirm(plan, owner, grant) : this.#takeGrant(plan, owner, grant, grant.stamp),
+        failed: () => {
+          this.#undo(plan, owner, call);
+        },
+      },
       Number.POSITIVE_INFINITY,
     );
-    const result = call.result.then(
-      async (answer) => {
-        const [record] = this.#take([plan], [owner], [await this.#stamped(plan, owner, answer)], stampOf(this.#calls.clock));
-        if (record === undefined || !('plan' in record)) throw this.#tooLate(plan);
-        return record;
-      },
-      (error: unknown) => {
-        this.#undo([plan], [owner], call);
-        throw error;
-      },
-    );
-    return { result, end: (reason) => call.end(reason) };
+    return call;
   }
 
   /** Frees a grant that nobody wants any more. */
@@ -111,41 +122,42 @@ export class Attempts {
   }
 
   /** A grant out of a queue whose stamp is not known is as old as the wait: a renewal, stamped now, confirms it. */
-  async #stamped(plan: HoldPlan, owner: string, answer: Extract<Answer, { granted: true }>): Promise<Answer> {
-    if (answer.stamp !== undefined) return answer;
+  async #confirm(plan: HoldPlan, owner: string, grant: Grant): Promise<HoldRecord> {
     const stamp = stampOf(this.#calls.clock);
     const hold = { ...refOf(plan, owner), ttlMs: this.#keeper.storeTtlMs(plan.ttlMs) };
     try {
       const [stands] = await this.#calls.run(plan.name, (context) => this.#backend.renew([hold], context));
-      return stands === true ? { ...answer, stamp } : { granted: false, remainingMs: null };
+      if (stands !== true) throw this.#tooLate(plan);
     } catch (error) {
       this.#undoer.add(refOf(plan, owner), () => true, hold.ttlMs);
       throw error;
     }
+    return this.#takeGrant(plan, owner, grant, stamp);
   }
 
-  #take(
-    plans: readonly HoldPlan[],
-    owners: readonly string[],
-    answers: readonly Answer[],
-    stamp: { readonly now: number; readonly wall: number },
-  ): readonly (HoldRecord | Busy)[] {
-    const late: LockUnavailableError[] = [];
-    const outcomes = plans.map((plan, index) => {
-      const answer = answers[index];
-      const owner = owners[index] ?? '';
-      if (answer === undefined || !answer.granted) return { remainingMs: answer?.remainingMs ?? null };
-      const fencingToken = plan.mode === 'permits' ? null : answer.fencingToken;
-      const record = this.#keeper.adopt(plan, owner, fencingToken, answer.stamp ?? stamp);
-      if (record !== null) return record;
-      this.#undoer.add(refOf(plan, owner), () => true, this.#keeper.storeTtlMs(plan.ttlMs));
-      late.push(this.#tooLate(plan, elapsedSince(this.#calls.clock, answer.stamp ?? stamp)));
-      return { remainingMs: null };
-    });
-    const [first] = late;
-    if (first === undefined) return outcomes;
+  #takeGrant(plan: HoldPlan, owner: string, grant: Grant, stamp: Stamp): HoldRecord {
+    const outcome = this.#take(plan, owner, grant, stamp);
+    if ('plan' in outcome) return outcome;
+    throw outcome instanceof LockUnavailableError ? outcome : this.#tooLate(plan);
+  }
+
+  /** Takes a grant into care; one that came too late is freed, and told as an error. */
+  #take(plan: HoldPlan, owner: string, answer: Answer | undefined, asked: Stamp): HoldRecord | Busy | LockUnavailableError {
+    if (answer === undefined) return { remainingMs: null };
+    if (!answer.granted) return answer;
+    const stamp = answer.stamp ?? asked;
+    const record = this.#keeper.adopt(plan, owner, plan.mode === 'permits' ? null : answer.fencingToken, stamp);
+    if (record !== null) return record;
+    this.#undoer.add(refOf(plan, owner), () => true, this.#keeper.storeTtlMs(plan.ttlMs));
+    return this.#tooLate(plan, elapsedSince(this.#calls.clock, stamp));
+  }
+
+  /** One that came too late leaves its caller with nothing. */
+  #takeAll(outcomes: readonly (HoldRecord | Busy | LockUnavailableError)[]): readonly (HoldRecord | Busy)[] {
+    const late = outcomes.find((outcome) => outcome instanceof LockUnavailableError);
+    if (late === undefined) return outcomes as readonly (HoldRecord | Busy)[];
     for (const outcome of outcomes) if ('plan' in outcome) this.giveBack(outcome);
-    throw first;
+    throw late;
   }
 
   #tooLate(plan: HoldPlan, elapsedMs?: number): LockUnavailableError {
@@ -156,10 +168,8 @@ export class Attempts {
     });
   }
 
-  #undo(plans: readonly HoldPlan[], owners: readonly string[], call: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>): void {
-    for (const [index, plan] of plans.entries()) {
-      this.#undoer.add(refOf(plan, owners[index] ?? ''), () => call.isSettled, this.#keeper.storeTtlMs(plan.ttlMs));
-    }
+  #undo(plan: HoldPlan, owner: string, call: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>): void {
+    this.#undoer.add(refOf(plan, owner), () => call.isSettled, this.#keeper.storeTtlMs(plan.ttlMs));
     call.onSettled(() => {
       this.#undoer.poke();
     });

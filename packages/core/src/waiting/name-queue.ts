@@ -4,6 +4,7 @@ import { type HoldPlan, requestOf } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { StoreCalls } from '../store/store-calls.js';
+import type { TimerEntry } from '../store/timer-queue.js';
 import type { Attempts, Busy } from './attempts.js';
 import { backoffMs, pollMs } from './backoff.js';
 import type { Waiter } from './waiter.js';
@@ -46,8 +47,9 @@ export class NameQueue {
   #lastFailure: AnyLockError | null = null;
   #localSince: number | null = null;
   #probingSince: number | null = null;
-  readonly #probeEntry = { dueAt: 0, heapIndex: -1, onDue: () => void this.#probe() };
-  readonly #outageEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#endOutage() };
+  // Made when they are first set: most queues live for one attempt.
+  #probeEntry: TimerEntry | null = null;
+  #outageEntry: TimerEntry | null = null;
 
   constructor(key: string, services: QueueServices, onEmpty: (key: string) => void) {
     this.#key = key;
@@ -75,8 +77,8 @@ export class NameQueue {
   leave(waiter: Waiter): void {
     if (!this.#waiters.delete(waiter)) return;
     if (this.#waiters.size === 0) {
-      this.#services.calls.timers.remove(this.#outageEntry);
-      this.#services.calls.timers.remove(this.#probeEntry);
+      if (this.#outageEntry !== null) this.#services.calls.timers.remove(this.#outageEntry);
+      if (this.#probeEntry !== null) this.#services.calls.timers.remove(this.#probeEntry);
       this.#head = null;
       this.#onEmpty(this.#key);
       return;
@@ -230,6 +232,7 @@ export class NameQueue {
   #planProbe(withinMs: number): void {
     const { calls } = this.#services;
     const at = calls.clock.now() + Math.min(withinMs, calls.commandTimeoutMs);
+    this.#probeEntry ??= { dueAt: 0, heapIndex: -1, onDue: () => void this.#probe() };
     if (this.#probingSince !== null || (this.#probeEntry.heapIndex >= 0 && this.#probeEntry.dueAt <= at)) return;
     calls.timers.set(this.#probeEntry, at);
   }
@@ -259,7 +262,7 @@ export class NameQueue {
     this.#failures = 0;
     if (this.#failingSince === null) return;
     this.#failingSince = null;
-    this.#services.calls.timers.remove(this.#outageEntry);
+    if (this.#outageEntry !== null) this.#services.calls.timers.remove(this.#outageEntry);
   }
 
   /** When the first of the waiters has seen nothing but failures for long enough. */
@@ -268,6 +271,7 @@ export class NameQueue {
     if (since === null) return;
     let first = Number.POSITIVE_INFINITY;
     for (const waiter of this.#waiters) first = Math.min(first, Math.max(since, waiter.joinedAt));
+    this.#outageEntry ??= { dueAt: 0, heapIndex: -1, onDue: () => this.#endOutage() };
     this.#services.calls.timers.set(this.#outageEntry, first + this.#services.unavailableAfterMs);
   }
 

@@ -10,6 +10,14 @@ export interface WaitLimits {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Told of the end of a wait, before whoever waits. */
+export interface WaitObserver {
+  granted(waiter: Waiter, record: HoldRecord): void;
+  refused(waiter: Waiter, error: unknown): void;
+  timedOut(waiter: Waiter): void;
+  aborted(waiter: Waiter, reason: unknown): void;
+}
+
 /** One `acquire` that may wait: settled exactly once, by a grant or by what ended the wait. */
 export class Waiter implements TimerEntry {
   dueAt = 0;
@@ -24,22 +32,23 @@ export class Waiter implements TimerEntry {
   /** How many times it was told "busy". */
   refusals = 0;
   readonly #calls: StoreCalls;
+  readonly #observer: WaitObserver;
   readonly #signal: AbortSignal | undefined;
   #attempt: Attempt<unknown> | null = null;
   #subscription: { close(): void } | null = null;
   #isWoken = false;
   #resume: (() => void) | null = null;
-  readonly #pauseEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#continue() };
+  #pauseEntry: TimerEntry | null = null;
   #resolve!: (record: HoldRecord) => void;
   #reject!: (error: unknown) => void;
-  #onTimeout: (() => void) | null = null;
   #onAbort: (() => void) | null = null;
 
-  constructor(plan: HoldPlan, limits: WaitLimits, calls: StoreCalls) {
+  constructor(plan: HoldPlan, limits: WaitLimits, calls: StoreCalls, observer: WaitObserver) {
     this.plan = plan;
     this.waitMs = limits.waitMs;
     this.#signal = limits.signal;
     this.#calls = calls;
+    this.#observer = observer;
     this.joinedAt = calls.clock.now();
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -48,20 +57,19 @@ export class Waiter implements TimerEntry {
   }
 
   /** Starts the limits. A wait is a pending call: it keeps the process alive. */
-  begin(onTimeout: () => void, onAbort: (reason: unknown) => void): void {
+  begin(): void {
     this.#calls.keepAlive.begin();
-    this.#onTimeout = onTimeout;
     this.#calls.timers.set(this, this.joinedAt + this.waitMs);
     const signal = this.#signal;
     if (signal === undefined) return;
     this.#onAbort = () => {
-      onAbort(signal.reason);
+      this.#observer.aborted(this, signal.reason);
     };
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   onDue(): void {
-    this.#onTimeout?.();
+    this.#observer.timedOut(this);
   }
 
   waitedMs(): number {
@@ -97,38 +105,50 @@ export class Waiter implements TimerEntry {
 
   /** Waits to be woken, at most so long. */
   pause(ms: number): Promise<void> {
-    if (this.#isWoken || this.isDone) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#resume = resolve;
-      this.#calls.timers.set(this.#pauseEntry, this.#calls.clock.now() + ms);
-    });
+    return this.#isWoken ? Promise.resolve() : this.#sleep(ms);
   }
 
   /** Waits so long whoever wakes it. */
   hold(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#resume = resolve;
-      this.#isWoken = false;
-      this.#calls.timers.set(this.#pauseEntry, this.#calls.clock.now() + ms);
-    });
+    this.#isWoken = false;
+    return this.#sleep(ms);
   }
 
   grant(record: HoldRecord): void {
-    if (this.#finish()) this.#resolve(record);
+    if (!this.#finish()) return;
+    this.#observer.granted(this, record);
+    this.#resolve(record);
   }
 
   /** Ends the wait. An attempt under way is ended with it, and freed. */
   fail(error: unknown): void {
     if (!this.#finish()) return;
     this.#attempt?.end(error);
-    this.#reject(error);
+    this.#refuse(error);
   }
 
   /** Ends the wait now and tells why later; meanwhile nothing is asked for any more. */
   failWith(error: Promise<unknown>, reason: unknown): void {
     if (!this.#finish()) return;
     this.#attempt?.end(reason);
-    void error.then(this.#reject, this.#reject);
+    const refuse = (told: unknown): void => {
+      this.#refuse(told);
+    };
+    void error.then(refuse, refuse);
+  }
+
+  #refuse(error: unknown): void {
+    this.#observer.refused(this, error);
+    this.#reject(error);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    if (this.isDone) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+      this.#pauseEntry ??= { dueAt: 0, heapIndex: -1, onDue: () => this.#continue() };
+      this.#calls.timers.set(this.#pauseEntry, this.#calls.clock.now() + ms);
+    });
   }
 
   #finish(): boolean {
@@ -147,7 +167,7 @@ export class Waiter implements TimerEntry {
     const resume = this.#resume;
     if (resume === null) return;
     this.#resume = null;
-    this.#calls.timers.remove(this.#pauseEntry);
+    if (this.#pauseEntry !== null) this.#calls.timers.remove(this.#pauseEntry);
     resume();
   }
 }

@@ -1,0 +1,101 @@
+import { createManualClock } from '@holdfast/core/testing';
+import { createMemoryBackend } from '@holdfast/core/memory';
+import { describe, expect, it } from 'vitest';
+import { KeepAlive } from '../src/store/keep-alive.js';
+import { type CallEnd, StoreCalls } from '../src/store/store-calls.js';
+import { TimerQueue } from '../src/store/timer-queue.js';
+
+function world(): { readonly calls: StoreCalls; readonly clock: ReturnType<typeof createManualClock> } {
+  const clock = createManualClock();
+  return { clock, calls: new StoreCalls(createMemoryBackend(), clock, new TimerQueue(clock), new KeepAlive(), 100) };
+}
+
+function recorder(): CallEnd<number, string> & { readonly told: unknown[] } {
+  const told: unknown[] = [];
+  return {
+    told,
+    answered: (value) => {
+      told.push(value);
+      return `answer ${value}`;
+    },
+    failed: (error) => {
+      told.push(error);
+    },
+  };
+}
+
+describe('a call to the store', () => {
+  it('tells its end before its result, with the answer', async () => {
+    const { calls } = world();
+    const end = recorder();
+    const call = calls.start('a', 100, async () => 7, end);
+    expect(end.told).toEqual([]);
+    expect(await call.result).toBe('answer 7');
+    expect(end.told).toEqual([7]);
+    expect(call.isSettled).toBe(true);
+  });
+
+  it('rejects with what its end throws, and never tells a failure after an answer', async () => {
+    const { calls } = world();
+    const failures: unknown[] = [];
+    const call = calls.start<number>('a', 100, async () => 7, {
+      answered: () => {
+        throw new Error('of no use');
+      },
+      failed: (error) => failures.push(error),
+    });
+    await expect(call.result).rejects.toThrow('of no use');
+    expect(failures).toEqual([]);
+  });
+
+  it('ends at its deadline, tells the backend, and hears a late answer only as settled', async () => {
+    const { calls, clock } = world();
+    const end = recorder();
+    let answer: (value: number) => void = () => {};
+    const signals: AbortSignal[] = [];
+    const call = calls.start(
+      'a',
+      100,
+      (context) => {
+        signals.push(context.signal);
+        return new Promise<number>((resolve) => {
+          answer = resolve;
+        });
+      },
+      end,
+    );
+    const outcome = call.result.catch((error: unknown) => error);
+    await clock.advance(100);
+    expect(await outcome).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', lockName: 'a' });
+    expect(signals[0]?.aborted).toBe(true);
+    expect([end.told.length, call.isSettled]).toEqual([1, false]);
+    let settled = 0;
+    call.onSettled(() => {
+      settled += 1;
+    });
+    answer(7);
+    await clock.advance(1);
+    expect([end.told.length, call.isSettled, settled]).toEqual([1, true, 1]);
+  });
+
+  it('shows an aborted signal to a backend that first looks at it after the end', async () => {
+    const { calls } = world();
+    const call = calls.start('a', 100, () => new Promise<number>(() => {}));
+    const reason = new Error('left');
+    const outcome = call.result.catch((error: unknown) => error);
+    call.end(reason);
+    expect(await outcome).toBe(reason);
+    expect([call.signal.aborted, call.signal.reason]).toEqual([true, reason]);
+  });
+
+  it('turns what a backend throws, at once or later, into one of our errors', async () => {
+    const { calls } = world();
+    const atOnce = calls.run<number>('a', () => {
+      throw new TypeError('at once');
+    });
+    await expect(atOnce).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    await expect(calls.run('a', async () => Promise.reject(new Error('later')))).rejects.toMatchObject({
+      code: 'LOCK_BACKEND_UNAVAILABLE',
+    });
+  });
+});
