@@ -1,14 +1,24 @@
+import type { Clock } from '../contract/clock.js';
 import type { HolderState } from '../contract/state.js';
 import { isLockError, LockClosedError, LockTimeoutError, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import type { HoldPlan } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
-import type { Attempt } from './attempts.js';
+import type { Attempt, Busy } from './attempts.js';
 import { NameQueue, type QueueServices } from './name-queue.js';
 import { type WaitLimits, Waiter, type WaitObserver } from './waiter.js';
 
 /** How long a timed-out acquire looks for who had the lock. */
 const HOLDERS_TIMEOUT_MS = 500;
+
+/** The only one that asks for a name. It becomes a waiter when it was not granted, or when somebody joins it. */
+interface Lone {
+  readonly plan: HoldPlan;
+  readonly limits: WaitLimits;
+  readonly joinedAt: number;
+  readonly attempt: Attempt<HoldRecord | Busy>;
+  waiter: Waiter | null;
+}
 
 type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 
@@ -17,6 +27,7 @@ export class Acquirer implements WaitObserver {
   readonly #services: Omit<QueueServices, 'onContended'>;
   readonly #events: EventSource;
   readonly #queues = new Map<string, NameQueue>();
+  readonly #lone = new Map<string, Lone>();
   readonly #pending = new Set<Attempt<unknown>>();
   readonly #queueServices: QueueServices;
 
@@ -42,7 +53,10 @@ export class Acquirer implements WaitObserver {
   acquire(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
     limits.signal?.throwIfAborted();
     if (limits.waitMs === 0) return this.#acquireOnce(plan, limits);
-    const waiter = new Waiter(plan, limits, this.#services.calls, this);
+    if (this.#mayAskAlone(plan, limits)) return this.#askAlone(plan, limits);
+    const lone = this.#lone.get(plan.key);
+    if (lone !== undefined) this.#enlist(lone);
+    const waiter = new Waiter(plan, limits, this.#services.calls, this, this.#services.calls.clock.now());
     waiter.begin();
     this.#queueFor(plan).join(waiter);
     return waiter.result;
@@ -80,8 +94,9 @@ export class Acquirer implements WaitObserver {
   ): Promise<readonly (HoldRecord | null)[]> {
     signal?.throwIfAborted();
     if (plans.length === 0) return [];
-    const startedAt = this.#services.calls.clock.now();
-    const waitedMs = (): number => Math.max(0, Math.round(this.#services.calls.clock.now() - startedAt));
+    const { clock } = this.#services.calls;
+    const startedAt = clock.now();
+    const waitedMs = (): number => elapsedMs(clock, startedAt);
     const attempt = this.#services.attempts.many(plans);
     const onAbort = (): void => {
       attempt.end(signal?.reason);
@@ -114,6 +129,7 @@ export class Acquirer implements WaitObserver {
 
   /** Rejects all that wait with LOCK_CLOSED, and frees what is under way. */
   close(): void {
+    for (const lone of [...this.#lone.values()]) this.#enlist(lone);
     const error = (name: string | null): LockClosedError =>
       new LockClosedError('the lock manager was closed', { backend: this.#services.backend.name, lockName: name });
     for (const queue of [...this.#queues.values()]) {
@@ -144,6 +160,47 @@ export class Acquirer implements WaitObserver {
     const error = this.#timeoutError(plan, limits.waitMs, 0, (await this.holdersOf(plan)) ?? []);
     this.#announceRefusal(plan, 0, 'timeout', error);
     throw error;
+  }
+
+  /** Where nobody waits, the command's own deadline ends the first attempt soon enough, and a queue would stand for nothing. */
+  #mayAskAlone({ key, ttlMs }: HoldPlan, { waitMs, signal }: WaitLimits): boolean {
+    const { backend, calls, keeper } = this.#services;
+    return (
+      signal === undefined &&
+      backend.wait === undefined &&
+      waitMs >= Math.min(calls.commandTimeoutMs, ttlMs) &&
+      !this.#queues.has(key) &&
+      !this.#lone.has(key) &&
+      !keeper.holdsExclusively(key)
+    );
+  }
+
+  async #askAlone(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
+    const { attempts, calls } = this.#services;
+    const lone: Lone = { plan, limits, joinedAt: calls.clock.now(), attempt: attempts.one(plan), waiter: null };
+    this.#lone.set(plan.key, lone);
+    try {
+      const outcome = await lone.attempt.result;
+      if (lone.waiter === null && 'plan' in outcome) {
+        this.#lone.delete(plan.key);
+        if (this.#events.has('granted')) this.#announceGrant(outcome, elapsedMs(calls.clock, lone.joinedAt), false);
+        return outcome;
+      }
+    } catch {
+      // The queue takes it from here: it tells what may pass from what will not.
+    }
+    return await this.#enlist(lone).result;
+  }
+
+  #enlist(lone: Lone): Waiter {
+    if (lone.waiter === null) {
+      const { plan, limits, joinedAt, attempt } = lone;
+      this.#lone.delete(plan.key);
+      lone.waiter = new Waiter(plan, limits, this.#services.calls, this, joinedAt);
+      lone.waiter.begin();
+      this.#queueFor(plan).join(lone.waiter, attempt);
+    }
+    return lone.waiter;
   }
 
   #timeOut(queue: NameQueue, waiter: Waiter): void {
@@ -198,6 +255,10 @@ export class Acquirer implements WaitObserver {
     const { kind, name, label } = plan;
     this.#events.emit({ type: 'not-granted', kind, name, label, waitedMs, outcome, ...(error === undefined ? {} : { error }) });
   }
+}
+
+function elapsedMs(clock: Clock, since: number): number {
+  return Math.max(0, Math.round(clock.now() - since));
 }
 
 function outcomeOf(error: unknown): Outcome {

@@ -5,7 +5,7 @@ import type { HoldRecord } from '../lease/hold-record.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import type { TimerEntry } from '../store/timer-queue.js';
-import type { Attempts, Busy } from './attempts.js';
+import type { Attempt, Attempts, Busy } from './attempts.js';
 import { backoffMs, pollMs } from './backoff.js';
 import type { Waiter } from './waiter.js';
 
@@ -61,7 +61,8 @@ export class NameQueue {
     return [...this.#waiters];
   }
 
-  join(waiter: Waiter): void {
+  /** @param begun the attempt that the first in line has made already */
+  join(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null = null): void {
     this.#waiters.add(waiter);
     // One that comes during an outage starts with a time of its own.
     if (this.#failingSince !== null) this.#armOutage();
@@ -69,7 +70,7 @@ export class NameQueue {
       // Early enough that a short wait can tell whether the store is there at all.
       this.#planProbe(waiter.waitMs / 2);
       void this.#stand(waiter);
-    } else if (this.#head === null) this.#promote(waiter);
+    } else if (this.#head === null) this.#promote(waiter, begun);
     else this.#contended(waiter);
   }
 
@@ -113,9 +114,9 @@ export class NameQueue {
     });
   }
 
-  #promote(waiter: Waiter): void {
+  #promote(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null = null): void {
     this.#head = waiter;
-    void this.#drive(waiter);
+    void this.#drive(waiter, begun);
   }
 
   #contended(waiter: Waiter): void {
@@ -125,22 +126,24 @@ export class NameQueue {
   }
 
   /** The first in line asks until the wait ends. Never rejects. */
-  async #drive(waiter: Waiter): Promise<void> {
+  async #drive(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null): Promise<void> {
     const { keeper, calls, attempts, backend } = this.#services;
     while (!waiter.isDone) {
-      if (keeper.holdsExclusively(this.#key)) {
+      if (begun === null && keeper.holdsExclusively(this.#key)) {
         this.#contended(waiter);
         await waiter.pause(Number.POSITIVE_INFINITY);
         waiter.clearWake();
         continue;
       }
-      if (this.#isOthersTurn()) {
+      if (begun === null && this.#isOthersTurn()) {
         await waiter.hold(YIELD_MS);
         if (waiter.isDone) return;
       }
-      const askedAt = calls.clock.now();
+      const askedAt = begun === null ? calls.clock.now() : waiter.joinedAt;
+      const attempt = begun ?? attempts.one(waiter.plan);
+      begun = null;
       try {
-        const outcome = await waiter.watch(attempts.one(waiter.plan));
+        const outcome = await waiter.watch(attempt);
         this.#answered();
         if ('plan' in outcome) {
           this.#granted(waiter, outcome);

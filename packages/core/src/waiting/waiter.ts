@@ -43,13 +43,13 @@ export class Waiter implements TimerEntry {
   #reject!: (error: unknown) => void;
   #onAbort: (() => void) | null = null;
 
-  constructor(plan: HoldPlan, limits: WaitLimits, calls: StoreCalls, observer: WaitObserver) {
+  constructor(plan: HoldPlan, limits: WaitLimits, calls: StoreCalls, observer: WaitObserver, joinedAt: number) {
     this.plan = plan;
     this.waitMs = limits.waitMs;
     this.#signal = limits.signal;
     this.#calls = calls;
     this.#observer = observer;
-    this.joinedAt = calls.clock.now();
+    this.joinedAt = joinedAt;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
