@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
+import { createRedisLockManager } from '@holdfast/redis';
+import { type RedisServer, startRedis } from '@holdfast/test/servers';
+import { generate } from 'selfsigned';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newName } from './redis-harness.js';
+
+// A real server behind a real TLS endpoint, as managed Redis is offered.
+let redis: RedisServer;
+let certificate: string;
+const endpoint = createServer();
+
+beforeAll(async () => {
+  redis = await startRedis();
+  const made = await generate([{ name: 'commonName', value: 'localhost' }], {
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  });
+  certificate = made.cert;
+  endpoint.setSecureContext({ key: made.private, cert: made.cert });
+  endpoint.on('secureConnection', (outer) => {
+    const inner = connect(redis.port, redis.host);
+    outer.on('error', () => inner.destroy());
+    inner.on('error', () => outer.destroy());
+    outer.pipe(inner).pipe(outer);
+  });
+  endpoint.on('tlsClientError', () => {});
+  endpoint.listen(0, '127.0.0.1');
+  await once(endpoint, 'listening');
+});
+
+afterAll(async () => {
+  endpoint.close();
+  await redis.stop();
+});
+
+const url = (scheme: string): string => `${scheme}://127.0.0.1:${(endpoint.address() as AddressInfo).port}`;
+
+describe('rediss://', () => {
+  it('locks over TLS with a certificate that it trusts, waiters too', async () => {
+    const locks = createRedisLockManager({ url: url('rediss'), driverOptions: { tls: { ca: certificate } } });
+    const peer = createRedisLockManager({ url: redis.url });
+    const name = newName();
+    const lease = await locks.acquire(name);
+    expect(await peer.tryAcquire(name)).toBeNull();
+    await lease.release();
+    const held = await peer.acquire(name);
+    const waiting = locks.acquire(name, { waitMs: 10_000 });
+    await held.release();
+    await (await waiting).release();
+    await Promise.all([locks.close(), peer.close()]);
+  });
+
+  it('refuses for good a certificate that nobody vouches for', async () => {
+    const locks = createRedisLockManager({ url: url('rediss') });
+    await expect(locks.acquire(newName())).rejects.toMatchObject({
+      code: 'LOCK_BACKEND_UNAVAILABLE',
+      retryable: false,
+      message: expect.stringContaining('CERT') as string,
+    });
+    await locks.close();
+  });
+});
+
+describe('redis:// to a port that speaks TLS', () => {
+  it('is unavailable within its time, never busy', async () => {
+    const locks = createRedisLockManager({ url: url('redis'), commandTimeoutMs: 500 });
+    await expect(locks.tryAcquire(newName())).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    await locks.close();
+  });
+});
