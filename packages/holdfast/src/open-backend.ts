@@ -5,11 +5,11 @@ import {
   type LockBackend,
   LockUnavailableError,
   type ManagerOptions,
+  managerOptionRules,
   rule,
 } from '@holdfast/core';
 import { backendFault } from './backend-module.js';
 import { loadBackendModule } from './load-backend-module.js';
-import { managerRules } from './manager-rules.js';
 import { redactUrl, scrubUrl } from './redact-url.js';
 import { findScheme } from './schemes.js';
 import { combine, type Settings } from './settings.js';
@@ -27,17 +27,17 @@ export async function openBackend(where: string, settings: Settings): Promise<Op
   const module = await loadBackendModule(where, scheme, source);
   let { url, options } = settings;
   if (module.optionRules !== undefined) {
-    const rules = { ...module.optionRules, ...managerRules };
+    const rules = { ...module.optionRules, ...managerOptionRules };
     // connect's own two are not among the options any more; here they are what others may be meant to be.
     checkOptions(where, options, { ...rules, require: rule.array, schemes: rule.object });
     const taken = takeUrlOptions(where, url, rules);
     url = taken.url;
     options = combine(where, [options, taken.options], 'the URL and in the options');
   }
-  const isManagers = (key: string): boolean => Object.hasOwn(managerRules, key);
+  const isManagers = (key: string): boolean => Object.hasOwn(managerOptionRules, key);
   const own = Object.fromEntries(Object.entries(options).filter(([key]) => !isManagers(key)));
   const managerOptions = Object.fromEntries(Object.entries(options).filter(([key]) => isManagers(key))) as ManagerOptions;
-  checkOptions(where, managerOptions, managerRules);
+  checkOptions(where, managerOptions, managerOptionRules);
 
   let backend: unknown;
   try {

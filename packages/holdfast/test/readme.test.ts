@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { managerOptionRules } from '@holdfast/core';
 import { startRedis } from '@holdfast/test/servers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun, runCommand } from './run-command.js';
@@ -57,9 +58,8 @@ describe('the README', () => {
     const { optionRules } = await import('../src/schemes/redis.js');
     const memory = await import('../src/schemes/memory.js');
     const { builtInSchemes } = await import('../src/schemes.js');
-    const { managerRules } = await import('../src/manager-rules.js');
     for (const option of [
-      ...Object.keys(managerRules),
+      ...Object.keys(managerOptionRules),
       ...Object.keys(optionRules),
       ...Object.keys(memory.optionRules),
       'require',
