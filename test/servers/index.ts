@@ -8,6 +8,7 @@ export { type PostgresWithStandby, startPostgresWithStandby } from './postgres-s
 export { type RedisOptions, type RedisServer, redisSpec, startRedis } from './redis.js';
 export { type RedisCluster, type RedisClusterNode, type RedisClusterOptions, startRedisCluster } from './redis-cluster.js';
 export type { RedisConfig } from './redis-config.js';
+export { type RedisNodes, startRedisNodes } from './redis-nodes.js';
 export { type RedisReplicaOptions, type RedisWithReplica, startRedisWithReplica } from './redis-replica.js';
 export { type RedisSentinelOptions, type RedisWithSentinels, startRedisWithSentinels } from './redis-sentinel.js';
 export type { ServerHandle } from './server-handle.js';

@@ -29,7 +29,10 @@ export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quor
     });
     const used = opened.findIndex(({ done }) => !done);
     if (used >= 0) {
-      await undo(nodes.filter((_, index) => opened[index]?.done), protocol.nodeTimeoutMs);
+      await undo(
+        nodes.filter((_, index) => opened[index]?.done),
+        protocol.nodeTimeoutMs,
+      );
       throw inUse(nodes[used]);
     }
   } finally {
@@ -54,7 +57,10 @@ function refuseUsed(nodes: readonly RedlockNode[], statuses: readonly Status[]):
   const used = statuses.findIndex(({ marker }) => marker !== null);
   if (used >= 0) throw inUse(nodes[used]);
   if (new Set(statuses.map(({ runId }) => runId)).size < statuses.length) {
-    throw new LockUnavailableError('redlock: two of the nodes are the same server; each must be one of its own', { backend: BACKEND, retryable: false });
+    throw new LockUnavailableError('redlock: two of the nodes are the same server; each must be one of its own', {
+      backend: BACKEND,
+      retryable: false,
+    });
   }
 }
 

@@ -131,6 +131,8 @@ export class RedlockBackend implements LockBackend<bigint> {
       nodes,
       clock: call.clock,
       timeoutMs,
+      enough: settings.quorum,
+      longestMs: call.timeoutMs,
       ask: (node) => node.inspect(name, kind, timeoutMs),
       isDecided: whenAllAnswered,
     });
@@ -147,6 +149,8 @@ export class RedlockBackend implements LockBackend<bigint> {
       nodes,
       clock: call.clock,
       timeoutMs,
+      enough: settings.quorum,
+      longestMs: call.timeoutMs,
       ask: (node) => node.forceRelease(name, kind, timeoutMs),
       isDecided: whenAllAnswered,
     });

@@ -47,9 +47,13 @@ export interface ResolvedRedlockOptions {
 const MAX_NODES = 99;
 const defaults = Object.freeze({ maxTtlMs: 60_000, driftFactor: 0.01, nodeTimeoutMs: 500, prefix: 'holdfast:' });
 
-const driftRule: OptionRule = (value) => (typeof value === 'number' && value >= 0 && value <= 0.2 ? null : 'must be a number from 0 to 0.2');
+const driftRule: OptionRule = (value) =>
+  typeof value === 'number' && value >= 0 && value <= 0.2 ? null : 'must be a number from 0 to 0.2';
 const clientsRule: OptionRule = (value) =>
-  Array.isArray(value) && value.length >= 1 && value.length <= MAX_NODES && value.every((client) => redisBackendRules.client(client) === null)
+  Array.isArray(value) &&
+  value.length >= 1 &&
+  value.length <= MAX_NODES &&
+  value.every((client) => redisBackendRules.client(client) === null)
     ? null
     : `must be a list of 1 to ${MAX_NODES} ioredis clients`;
 const urlsRule: OptionRule = (value) =>
@@ -83,7 +87,8 @@ export function resolveRedlockOptions(where: string, options: RedlockBackendOpti
     throw wrong(`${where}: driverOptions go with urls; clients have their own`, 'driverOptions');
   }
   const nodes: readonly unknown[] = clients ?? urls ?? [];
-  if (new Set(nodes).size < nodes.length) throw wrong(`${where}: a node is given twice; each must be a server of its own`, clients ? 'clients' : 'urls');
+  if (new Set(nodes).size < nodes.length)
+    throw wrong(`${where}: a node is given twice; each must be a server of its own`, clients ? 'clients' : 'urls');
   const majority = majorityOf(nodes.length);
   if (quorum !== undefined && (quorum < majority || quorum > nodes.length)) {
     throw wrong(
@@ -108,17 +113,23 @@ export function resolveRedlockOptions(where: string, options: RedlockBackendOpti
       quarantineMs: quarantineMs(maxTtlMs),
       hintBoundMicros: hintBoundMicros(maxTtlMs),
       id: randomBytes(8).toString('hex'),
-      silentAfterMs: nodeTimeoutMs,
+      silentAfterMs: 2 * nodeTimeoutMs,
     },
   };
 }
 
 function sourceOf(where: string, { clients, urls, allowEviction, driverOptions }: RedlockBackendOptions, index: number): NodeSource {
   const client = clients?.[index];
-  const resolved = resolveRedisOptions(where, client === undefined ? { url: urls?.[index], allowEviction, driverOptions } : { client, allowEviction });
+  const resolved = resolveRedisOptions(
+    where,
+    client === undefined ? { url: urls?.[index], allowEviction, driverOptions } : { client, allowEviction },
+  );
   const source = clientSource(resolved);
   if (source.isCluster || resolved.target?.kind === 'sentinel') {
-    throw wrong(`${where}: each node must be one independent server, no cluster and no Sentinel`, client === undefined ? 'urls' : 'clients');
+    throw wrong(
+      `${where}: each node must be one independent server, no cluster and no Sentinel`,
+      client === undefined ? 'urls' : 'clients',
+    );
   }
   const { host, port } = resolved.target?.hosts[0] ?? resolved.client?.options ?? {};
   return { label: `node ${index + 1}${host === undefined ? '' : `, ${host}:${port}`}`, source };

@@ -9,10 +9,13 @@ import { LockArgumentError } from '@holdfast/core';
 export function nodeUrls(url: string): readonly string[] {
   const parts = /^(redlocks?):\/\/(?:(.*)@)?([^/?#@]*)(\/[^?#]*)?$/is.exec(url.trim());
   if (parts === null) {
-    throw new LockArgumentError('redlock: the url given is not usable: it must read redlock://host:port,host:port,host:port, with no query', {
-      option: 'url',
-      backend: 'redlock',
-    });
+    throw new LockArgumentError(
+      'redlock: the url given is not usable: it must read redlock://host:port,host:port,host:port, with no query',
+      {
+        option: 'url',
+        backend: 'redlock',
+      },
+    );
   }
   const [, scheme = '', credentials, hosts = '', path = ''] = parts;
   const redis = scheme.toLowerCase() === 'redlocks' ? 'rediss' : 'redis';

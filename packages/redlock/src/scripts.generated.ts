@@ -13,7 +13,7 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '0eb1af6f50ec12f23ae855bf73b5a7aab02500ad',
+    sha: 'e9470b0230dcd543108f2ee27a62fb5ad186c767',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -182,7 +182,7 @@ export const scripts = {
       call('SET', k.fence, text(to))
       end
       end
-      local WAITS_MS, INTENT_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 2000, 300, 100, 100
+      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
       local function note(k, field, since, ms)
       call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
       call('PEXPIRE', k.waiters, 3000)
@@ -232,7 +232,7 @@ export const scripts = {
       return false
       end
       for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' and waiter.expiry > now + WAITS_MS - INTENT_MS then
+      if waiter.mode == 'w' then
       return true
       end
       end
@@ -307,7 +307,10 @@ export const scripts = {
       prolong(k, mode, owner, had, ttl)
       return 'g' .. c
       end
-      local _, permits = string.gsub(slots, '%d+', '')
+      local permits = 1
+      if mode == 'p' then
+      permits = select(2, string.gsub(slots, '%d+', ''))
+      end
       local left, who = obstacle(k, mode, slots)
       if not left and mode == 'r' and writerWaits(k) then
       left, who = -1, '*'
@@ -734,7 +737,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '8e297997b189fa213084ceaf754fd148b0064372',
+    sha: '356d84cd2a6c19eb3c4ebbf830fa75dfcb0441ac',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -899,7 +902,7 @@ export const scripts = {
       call('SET', k.fence, text(to))
       end
       end
-      local WAITS_MS, INTENT_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 2000, 300, 100, 100
+      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
       local function note(k, field, since, ms)
       call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
       call('PEXPIRE', k.waiters, 3000)
@@ -949,7 +952,7 @@ export const scripts = {
       return false
       end
       for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' and waiter.expiry > now + WAITS_MS - INTENT_MS then
+      if waiter.mode == 'w' then
       return true
       end
       end
@@ -1037,7 +1040,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'e97ba18a5f9ea8f565e47b70a73bb84b07579e91',
+    sha: '7813827ed88b86f89e5ae1e996342fdbd6b860e5',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1202,7 +1205,7 @@ export const scripts = {
       call('SET', k.fence, text(to))
       end
       end
-      local WAITS_MS, INTENT_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 2000, 300, 100, 100
+      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
       local function note(k, field, since, ms)
       call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
       call('PEXPIRE', k.waiters, 3000)
@@ -1252,7 +1255,7 @@ export const scripts = {
       return false
       end
       for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' and waiter.expiry > now + WAITS_MS - INTENT_MS then
+      if waiter.mode == 'w' then
       return true
       end
       end
@@ -1457,7 +1460,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'fc797fd8ef88770ec38b9e0226eb883e6b7ff008',
+    sha: 'e2ed9fcd9e28bc2a4d89b36d27b6e16cbd499bd7',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1622,7 +1625,7 @@ export const scripts = {
       call('SET', k.fence, text(to))
       end
       end
-      local WAITS_MS, INTENT_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 2000, 300, 100, 100
+      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
       local function note(k, field, since, ms)
       call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
       call('PEXPIRE', k.waiters, 3000)
@@ -1672,7 +1675,7 @@ export const scripts = {
       return false
       end
       for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' and waiter.expiry > now + WAITS_MS - INTENT_MS then
+      if waiter.mode == 'w' then
       return true
       end
       end
@@ -1753,7 +1756,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '1195483f88b6d95039e4fc100a19316c88933834',
+    sha: '2edc5edcdf9745e5914fd7e67c5d74082f215a40',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1918,7 +1921,7 @@ export const scripts = {
       call('SET', k.fence, text(to))
       end
       end
-      local WAITS_MS, INTENT_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 2000, 300, 100, 100
+      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
       local function note(k, field, since, ms)
       call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
       call('PEXPIRE', k.waiters, 3000)
@@ -1968,7 +1971,7 @@ export const scripts = {
       return false
       end
       for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' and waiter.expiry > now + WAITS_MS - INTENT_MS then
+      if waiter.mode == 'w' then
       return true
       end
       end

@@ -46,6 +46,7 @@ export class NodeSender {
   #isClosed = false;
   readonly #inFlight = new Set<Command>();
   #watch: { cancel(): void } | null = null;
+  #isSilent = false;
   #whenIdle: (() => void) | null = null;
 
   constructor(source: ClientSource, markerKey: string, header: string, silentAfterMs: number) {
@@ -64,7 +65,7 @@ export class NodeSender {
   send(script: Script, keys: readonly string[], argument: string, timeoutMs: number, isAlone = false): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(new NodeFailure('closed', { mayHappen: false, retryable: true }));
-      if (this.#isSilent()) return reject(new NodeFailure('it does not answer', { mayHappen: false, retryable: true }));
+      if (this.#isSilent) return reject(new NodeFailure('it does not answer', { mayHappen: false, retryable: true }));
       this.#queue.push({ script, keys, argument, timeoutMs, isAlone, resolve, reject });
       if (this.#isScheduled) return;
       this.#isScheduled = true;
@@ -93,11 +94,6 @@ export class NodeSender {
     return this.#queue.length === 0 && this.#inFlight.size === 0;
   }
 
-  #isSilent(): boolean {
-    const [oldest] = this.#inFlight;
-    return oldest !== undefined && systemClock.now() - oldest.sentAt > this.#silentAfterMs;
-  }
-
   readonly #flush = (): void => {
     const { current } = this.#source.link;
     if (current !== null) {
@@ -123,7 +119,8 @@ export class NodeSender {
     const commands: Command[] = [];
     for (const piece of this.#queue.splice(0)) {
       const last = commands.at(-1);
-      if (last !== undefined && last.script === piece.script && MANY.has(piece.script) && last.pieces.length < MOST_PIECES) last.pieces.push(piece);
+      if (last !== undefined && last.script === piece.script && MANY.has(piece.script) && last.pieces.length < MOST_PIECES)
+        last.pieces.push(piece);
       else commands.push({ script: piece.script, pieces: [piece], sentAt: 0 });
     }
     const stream = commands.length > 1 ? client.stream : null;
@@ -163,6 +160,7 @@ export class NodeSender {
 
   #end(command: Command): void {
     this.#inFlight.delete(command);
+    this.#isSilent = false;
     this.#settleIdle();
   }
 
@@ -172,15 +170,21 @@ export class NodeSender {
     this.#whenIdle = null;
   }
 
-  /** One timer for all commands: most are answered long before it fires. Commands on a connection that is given up settle with its end. */
+  /** One timer for all commands: most are answered long before it fires. */
   #arm(client: DriverClient): void {
     if (this.#isClosed) return;
-    this.#watch = systemClock.setTimer(GIVE_UP_MS, () => {
-      this.#watch = null;
-      const [oldest] = this.#inFlight;
-      if (oldest === undefined) return;
-      if (systemClock.now() - oldest.sentAt >= GIVE_UP_MS) this.#source.link.giveUp(client, null);
-      else this.#arm(client);
+    this.#watch = systemClock.setTimer(this.#silentAfterMs, () => {
+      // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
+      this.#watch = systemClock.setTimer(0, () => {
+        this.#watch = null;
+        const [oldest] = this.#inFlight;
+        if (oldest === undefined) return;
+        const silentFor = systemClock.now() - oldest.sentAt;
+        if (silentFor >= this.#silentAfterMs) this.#isSilent = true;
+        // Commands on a connection that is given up settle with its end.
+        if (silentFor >= GIVE_UP_MS) this.#source.link.giveUp(client, null);
+        else this.#arm(client);
+      });
     });
   }
 }

@@ -13,14 +13,18 @@ const PENDING = { kind: 'pending' } as const;
 export interface Question<T> {
   readonly nodes: readonly RedlockNode[];
   readonly clock: Clock;
-  /** How long to wait for those that do not answer. */
+  /** How long to wait for those that do not answer, once `enough` nodes have answered. */
   readonly timeoutMs: number;
+  /** @default 0 */
+  readonly enough?: number;
+  /** How long to wait for enough answers: a stall of this process must not look like the loss of all nodes. @default timeoutMs */
+  readonly longestMs?: number;
   /** null: this node is not asked, and counts as not pending. */
-  ask(node: RedlockNode, index: number): Promise<T> | null;
+  readonly ask: (node: RedlockNode, index: number) => Promise<T> | null;
   /** Told of each answer, also of one that comes when nobody waits any more. */
   readonly onAnswer?: (index: number, answer: NodeAnswer<T>, isLate: boolean) => void;
   /** Looked at after each answer: true ends the waiting. */
-  isDecided(answers: readonly NodeAnswer<T>[], pending: number): boolean;
+  readonly isDecided: (answers: readonly NodeAnswer<T>[], pending: number) => boolean;
 }
 
 /**
@@ -31,6 +35,8 @@ export function askNodes<T>({
   nodes,
   clock,
   timeoutMs,
+  enough = 0,
+  longestMs = timeoutMs,
   ask,
   onAnswer,
   isDecided,
@@ -64,7 +70,17 @@ export function askNodes<T>({
       );
     }
     if (pending === 0 || isDecided(answers, pending)) finish();
-    else timer = clock.setTimer(Math.max(0, timeoutMs), finish);
+    else {
+      // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
+      const end = (): void => {
+        timer = clock.setTimer(0, finish);
+      };
+      timer = clock.setTimer(Math.max(0, timeoutMs), () => {
+        const answered = answers.filter(({ kind }) => kind === 'answered').length;
+        if (answered >= enough || longestMs <= timeoutMs) end();
+        else timer = clock.setTimer(longestMs - timeoutMs, end);
+      });
+    }
   });
 }
 

@@ -134,6 +134,8 @@ export class Attempt {
       nodes,
       clock: this.#clock,
       timeoutMs,
+      enough: settings.quorum,
+      longestMs: this.#endsAt - this.#now,
       ask: (node) => node.acquire(requests, timeoutMs),
       onAnswer: (index, answer) => {
         for (const [at, { trial }] of open.entries()) this.#noteVote(trial, index, answer, at);
@@ -267,7 +269,7 @@ export class Attempt {
   #isTooLate(trial: Trial): boolean {
     const elapsed = Math.max(this.#now - this.#stamp.now, this.#clock.wall() - this.#stamp.wall);
     const { validity, driftFactor } = this.#context.settings;
-    return validity(trial.nodeTtlMs, elapsed, driftMs(trial.request.ttlMs, driftFactor)) <= 0;
+    return validity(trial.request.ttlMs, elapsed, driftMs(trial.request.ttlMs, driftFactor)) <= 0;
   }
 
   /** Looked at again at the hand-over: what was won first may have run out while the others were voted on. */

@@ -111,20 +111,17 @@ export class Cleaner {
 
   /** Resolves when every node that is concerned was asked once. Never rejects. */
   async free(leftovers: readonly Leftover[]): Promise<void> {
-    await Promise.all(
-      this.#nodes.flatMap((cleaner, node) =>
-        [false, true].map((isUncertain) => {
-          const own = leftovers.filter((leftover) => leftover.node === node && leftover.isUncertain === isUncertain);
-          if (own.length === 0) return null;
-          const until = Math.max(...own.map((leftover) => leftover.until));
-          return cleaner.free(
-            own.map((leftover) => leftover.request),
-            until,
-            isUncertain ? 2 : 1,
-          );
-        }),
-      ),
-    );
+    const sent: Promise<void>[] = [];
+    for (const [node, cleaner] of this.#nodes.entries()) {
+      for (const isUncertain of [false, true]) {
+        const own = leftovers.filter((leftover) => leftover.node === node && leftover.isUncertain === isUncertain);
+        if (own.length === 0) continue;
+        const until = Math.max(...own.map((leftover) => leftover.until));
+        const requests = own.map((leftover) => leftover.request);
+        sent.push(cleaner.free(requests, until, isUncertain ? 2 : 1));
+      }
+    }
+    await Promise.all(sent);
   }
 
   close(): void {

@@ -91,7 +91,8 @@ function askMark(
   isDecided: (answers: Answers, pending: number) => boolean,
 ): Promise<Answers> {
   const timeoutMs = Math.max(1, Math.min(context.settings.nodeTimeoutMs, endsAt - call.clock.now()));
-  const ask = { nodes: context.nodes, clock: call.clock, timeoutMs, isDecided };
+  const longestMs = endsAt - call.clock.now();
+  const ask = { nodes: context.nodes, clock: call.clock, timeoutMs, longestMs, enough: context.settings.quorum, isDecided };
   return askNodes<MarkReply>({ ...ask, ask: (node) => node.mark(name, command, timeoutMs) });
 }
 

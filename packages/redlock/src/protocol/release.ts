@@ -44,6 +44,8 @@ export async function releaseHolds(context: ProtocolContext, holds: readonly Hol
     nodes,
     clock: call.clock,
     timeoutMs,
+    enough: quorum,
+    longestMs: call.timeoutMs,
     ask: (node) => node.release(requests, timeoutMs),
     onAnswer: (index, answer, isLate) => {
       if (answer.kind === 'failed') {

@@ -34,7 +34,9 @@ export async function renewHolds(
 ): Promise<readonly (boolean | null)[]> {
   const renewals = holds.map(({ owner, ttlMs }): Renewal | null => {
     const hold = context.holds.get(owner);
-    return hold === undefined ? null : { hold, ttlMs: nodeTtlMs(ttlMs, context.settings.driftFactor), stands: 0, gone: 0, pending: 0, repaired: false };
+    return hold === undefined
+      ? null
+      : { hold, ttlMs: nodeTtlMs(ttlMs, context.settings.driftFactor), stands: 0, gone: 0, pending: 0, repaired: false };
   });
   const endsAt = call.clock.now() + call.timeoutMs;
   const all = renewals.filter((renewal) => renewal !== null);
@@ -77,6 +79,8 @@ function ask(
     nodes,
     clock: call.clock,
     timeoutMs,
+    enough: settings.quorum,
+    longestMs: timeLeftMs,
     ask: (node, index) =>
       node.extend(
         renewals.map(({ hold, ttlMs }) => ({

@@ -51,7 +51,7 @@ export class Trial {
   }
 
   get refusals(): readonly Extract<Vote, { kind: 'refused' }>[] {
-    return this.votes.filter((vote) => typeof vote === 'object' && vote.kind === 'refused') as Extract<Vote, { kind: 'refused' }>[];
+    return this.votes.flatMap((vote) => (typeof vote === 'object' && vote.kind === 'refused' ? [vote] : []));
   }
 
   /** Whether somebody else certainly has a quorum. */

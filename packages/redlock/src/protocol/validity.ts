@@ -3,17 +3,21 @@ export function driftMs(ttlMs: number, driftFactor: number): number {
   return Math.ceil(ttlMs * driftFactor) + 2;
 }
 
-/** What a node is told to keep a hold of `ttlMs` for. */
+/**
+ * What a node is told to keep a hold for that core asks for `ttlMs`: that includes core's guard time already, which covers the drift unless
+ * the time is long.
+ */
 export function nodeTtlMs(ttlMs: number, driftFactor: number): number {
-  return ttlMs + driftMs(ttlMs, driftFactor);
+  const guard = Math.min(1000, Math.floor(ttlMs / 11));
+  return ttlMs + Math.max(0, driftMs(ttlMs, driftFactor) - guard);
 }
 
 /**
- * What is left of a hold when its last vote came: the time that the nodes were told, less what has passed since before
- * the first was asked, less the drift. Never more than was asked for. Not positive: it must not be believed.
+ * What is left of a hold when its last vote came: the time that was asked for, less what has passed since before the
+ * first node was asked, less the drift. Not positive: it must not be believed.
  */
-export function validityMs(nodeTtl: number, elapsedMs: number, drift: number): number {
-  return nodeTtl - elapsedMs - drift;
+export function validityMs(ttlMs: number, elapsedMs: number, drift: number): number {
+  return ttlMs - elapsedMs - drift;
 }
 
 /** How validity is computed; the simulator puts a wrong one in its place to see it caught. */

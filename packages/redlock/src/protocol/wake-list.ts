@@ -33,12 +33,7 @@ export class WakeList {
   readonly #byWakeKey: readonly Map<string, Set<WakeEntry>>[];
   readonly #gatherings = new Map<WakeEntry, Gathering>();
 
-  constructor(
-    nodes: readonly RedlockNode[],
-    quorum: number,
-    clock: Clock,
-    withdraw: (key: WaitKey) => void,
-  ) {
+  constructor(nodes: readonly RedlockNode[], quorum: number, clock: Clock, withdraw: (key: WaitKey) => void) {
     this.#nodes = nodes;
     this.#quorum = quorum;
     this.#clock = clock;

@@ -31,7 +31,10 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
     prolong(k, mode, owner, had, ttl)
     return 'g' .. c
   end
-  local _, permits = string.gsub(slots, '%d+', '')
+  local permits = 1
+  if mode == 'p' then
+    permits = select(2, string.gsub(slots, '%d+', ''))
+  end
   local left, who = obstacle(k, mode, slots)
   if not left and mode == 'r' and writerWaits(k) then
     left, who = -1, '*'

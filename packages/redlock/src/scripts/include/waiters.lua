@@ -4,7 +4,7 @@
 -- holds back new readers. `t` -> `0 <expiry>`: it is the readers' turn, and waiting writers do not hold them back.
 -- Nobody gets a place in a queue by it: it says whom to wake first, in the same order on every node.
 
-local WAITS_MS, INTENT_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 2000, 300, 100, 100
+local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
 
 local function note(k, field, since, ms)
   call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
@@ -55,14 +55,14 @@ local function waiting(k)
   return readers, others, turn
 end
 
--- Whether a waiting writer of another manager holds back new readers.
+-- Whether a waiting writer holds back new readers.
 local function writerWaits(k)
   local _, others, turn = waiting(k)
   if turn then
     return false
   end
   for _, waiter in ipairs(others) do
-    if waiter.mode == 'w' and waiter.expiry > now + WAITS_MS - INTENT_MS then
+    if waiter.mode == 'w' then
       return true
     end
   end

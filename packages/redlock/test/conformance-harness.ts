@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
+import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
+import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redlock';
+import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
+import { callOf, newName, type NodesFixture, requestOf } from './redlock-harness.js';
+
+/** What one case has opened. */
+class Opened {
+  readonly prefix = `c-${randomBytes(6).toString('hex')}:`;
+  readonly proxies: TcpProxy[] = [];
+  readonly #backends: LockBackend<bigint>[] = [];
+  readonly #managers: LockManager<bigint>[] = [];
+
+  /** A backend that has made contact: cases time waits, not connections and the loading of scripts. */
+  async backend(options: RedlockBackendOptions): Promise<LockBackend<bigint>> {
+    const backend = createRedlockBackend({ prefix: this.prefix, ...options });
+    this.#backends.push(backend);
+    const first = requestOf(newName());
+    await backend.attempt([first], callOf(5000));
+    await backend.release([first], callOf(5000));
+    return backend;
+  }
+
+  manager(backend: LockBackend<bigint>, options: ManagerOptions = {}): LockManager<bigint> {
+    const manager = createLockManager(backend, options);
+    this.#managers.push(manager);
+    return manager;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.proxies.map((proxy) => proxy.restore()));
+    await Promise.all(this.#managers.map((manager) => manager.close()));
+    await Promise.all(this.#backends.map((backend) => backend.close()));
+    await Promise.all(this.proxies.map((proxy) => proxy.close()));
+  }
+}
+
+/** Runs a harness for a moment before its cases: they time waits, and a process that has just started has to compile itself. */
+export async function warmUp(harness: ConformanceHarness): Promise<void> {
+  const { manager, peer, close } = await harness.setup({});
+  const other = await peer();
+  for (let i = 0; i < 50; i++) {
+    const name = newName();
+    const lease = await manager.acquire(name);
+    const waiting = other.acquire(name);
+    await lease.extend();
+    await lease.release();
+    await (await waiting).release();
+  }
+  await close();
+}
+
+/** Through a proxy for each node, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
+export function wiredHarness(name: string, fixture: NodesFixture, options: RedlockBackendOptions): ConformanceHarness {
+  return {
+    name,
+    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'crash', 'killSession', 'openBackend'],
+    async setup(managerOptions): Promise<ConformanceSetup> {
+      const opened = new Opened();
+      const links = new Map<LockManager, readonly TcpProxy[]>();
+      const connect = async (over: ManagerOptions = {}) => {
+        const proxies = await Promise.all(fixture.servers.map(({ port }) => startTcpProxy({ target: port })));
+        opened.proxies.push(...proxies);
+        const urls = proxies.map((proxy, index) => proxy.urlFor(fixture.urls[index] ?? ''));
+        const { backend, faults } = injectFaults(await opened.backend({ urls, ...options }));
+        const manager = opened.manager(backend, over);
+        links.set(manager, proxies);
+        return { manager, proxies, faults };
+      };
+      const { manager, proxies, faults } = await connect(managerOptions);
+      const each = async (act: (proxy: TcpProxy) => unknown, of: readonly TcpProxy[] = proxies): Promise<void> => {
+        await Promise.all(of.map(act));
+      };
+      return {
+        manager,
+        peer: async (over) => (await connect(over)).manager,
+        faults: {
+          disconnect: () => each((proxy) => proxy.refuse()),
+          reconnect: () => each((proxy) => proxy.restore()),
+          freeze: () => each((proxy) => proxy.silence()),
+          thaw: () => each((proxy) => proxy.restore()),
+          loseNextReply: () => faults.loseNextReply(),
+          requests: () => faults.requests(),
+          killSession: () => each((proxy) => proxy.cut()),
+          crash: (peer) => each((proxy) => proxy.refuse(), links.get(peer) ?? []),
+          // Fences are none of a case: there is a bounded number of them, whatever happens.
+          residue: async () => {
+            const found = await Promise.all(fixture.admins.map((admin) => admin.keys(`*${opened.prefix}*`)));
+            return found.flatMap((keys, index) => keys.map((key) => `node ${index + 1}: ${key}`));
+          },
+          openBackend: () => opened.backend({ urls: fixture.urls, ...options }),
+        },
+        close: () => opened.close(),
+      };
+    },
+  };
+}
