@@ -1,0 +1,72 @@
+import { isLockError } from '@holdfast/core';
+import { expect, it } from 'vitest';
+import { attempt, callOf, free, newName, newRoot, requestOf, take, useZooKeeper } from './zookeeper-harness.js';
+
+const zooKeeper = useZooKeeper();
+
+async function refusalOf(promise: Promise<unknown>): Promise<{ readonly retryable: boolean; readonly text: string }> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) throw new Error('not refused', { cause: error });
+  return { retryable: error.retryable, text: `${JSON.stringify(error)} ${error.stack} ${String(error.cause)}` };
+}
+
+it('those who authenticate in the same way share the locks, others are refused for good', async () => {
+  const root = newRoot();
+  const auth = { credentials: 'team:secret-word' };
+  const [mine, theirs] = [zooKeeper.backend({ root, auth }), zooKeeper.backend({ root, auth })];
+  const name = newName();
+  const request = requestOf(name);
+  await take(mine, request);
+  expect((await attempt(theirs, requestOf(name))).granted).toBe(false);
+  expect((await theirs.inspect(name, 'lock', callOf())).holders).toMatchObject([{ label: 'test:1' }]);
+  expect(await mine.marks?.set('done', 60_000, callOf())).toBe(true);
+
+  for (const stranger of [zooKeeper.backend({ root }), zooKeeper.backend({ root, auth: { credentials: 'other:secret-word' } })]) {
+    const start = performance.now();
+    const { retryable, text } = await refusalOf(stranger.attempt([requestOf(name)], callOf()));
+    expect(retryable).toBe(false);
+    expect(text).toContain('NO_AUTH');
+    expect(text).not.toContain('secret-word');
+    expect(performance.now() - start).toBeLessThan(2000);
+  }
+  expect(await free(mine, request)).toBe(true);
+});
+
+it('a URL may carry the user', async () => {
+  const root = newRoot();
+  const url = `zookeeper://team:word@127.0.0.1:${zooKeeper.server.port}`;
+  const backend = zooKeeper.backend({ root, connectionString: url });
+  const request = requestOf(newName());
+  await take(backend, request);
+  expect(await free(backend, request)).toBe(true);
+  expect((await refusalOf(zooKeeper.backend({ root }).attempt([request], callOf()))).retryable).toBe(false);
+});
+
+it('the least rights are create, delete, read and write on the nodes under the root', async () => {
+  const root = newRoot();
+  const acl = [{ scheme: 'world', id: 'anyone', permissions: 'cdrw' }];
+  const backend = zooKeeper.backend({ root, acl });
+  const requests = [requestOf('a'), requestOf('a', 'read')];
+  for (const request of requests) await take(backend, request);
+  expect(
+    await backend.renew(
+      requests.map((request) => ({ ...request, ttlMs: 1000 })),
+      callOf(),
+    ),
+  ).toEqual([true, true]);
+  expect(await backend.forceRelease('a', 'lock', callOf())).toBe(true);
+  expect(await backend.release(requests, callOf())).toEqual([false, true]);
+  expect(await backend.marks?.set('done', 10, callOf())).toBe(true);
+});
+
+it('a chroot that is missing is made', async () => {
+  const root = newRoot();
+  const backend = zooKeeper.backend({ root: '/locks', connectionString: `127.0.0.1:${zooKeeper.server.port}${root}/deep` });
+  const request = requestOf(newName());
+  await take(backend, request);
+  expect(await zooKeeper.admin.children(`${root}/deep/locks/locks`)).toEqual([request.name]);
+  expect(await free(backend, request)).toBe(true);
+});

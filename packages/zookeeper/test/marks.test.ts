@@ -1,0 +1,30 @@
+import { until } from '@holdfast/test/servers';
+import { expect, it } from 'vitest';
+import { callOf, newRoot, useZooKeeper } from './zookeeper-harness.js';
+
+const zooKeeper = useZooKeeper();
+
+it('marks that are over are cleared away by those who set others, and marks that stand are not', async () => {
+  const root = newRoot();
+  const { marks } = zooKeeper.backend({ root });
+  if (marks === undefined) throw new Error('no marks');
+  // The first that a backend sets clears away; the next does so a minute later.
+  expect(await marks.set('over', 50, callOf())).toBe(true);
+  expect(await marks.set('stands', 60_000, callOf())).toBe(true);
+  await until('it is over', async () => !(await marks.has('over', callOf())));
+  expect(await zooKeeper.admin.children(`${root}/marks`)).toHaveLength(2);
+  const other = zooKeeper.backend({ root }).marks;
+  expect(await other?.set('another', 60_000, callOf())).toBe(true);
+  await until('it is cleared away', async () => (await zooKeeper.admin.children(`${root}/marks`)).length === 2);
+  expect((await zooKeeper.admin.children(`${root}/marks`)).toSorted()).toEqual(['another', 'stands']);
+  expect(await marks.set('over', 60_000, callOf())).toBe(true);
+});
+
+it('a mark that somebody else wrote is no mark of ours to forget', async () => {
+  const root = newRoot();
+  const { marks } = zooKeeper.backend({ root });
+  expect(await marks?.has('strange', callOf())).toBe(false);
+  await zooKeeper.admin.create(`${root}/marks/strange`, 'not ours');
+  expect(await marks?.has('strange', callOf())).toBe(true);
+  expect(await marks?.set('strange', 1000, callOf())).toBe(false);
+});
