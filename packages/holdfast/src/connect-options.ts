@@ -1,13 +1,17 @@
 import type { Capabilities, FencingToken, ManagerOptions } from '@holdfast/core';
 import type { MemoryBackendOptions } from '@holdfast/core/memory';
 import type { RedisBackendOptions } from '@holdfast/redis';
+import type { ZooKeeperBackendOptions } from '@holdfast/zookeeper';
 import type { SchemeTable } from './schemes.js';
 
 /** What `require` may name: what a backend can or cannot do. */
 export type Requirement = Exclude<keyof Capabilities, 'expiry'>;
 
 /** Options of every scheme that `connect` knows by itself; an option that the chosen backend has not is refused. */
-export interface BuiltInOptions extends MemoryBackendOptions, Omit<RedisBackendOptions, 'client' | 'url' | 'fair'> {}
+export interface BuiltInOptions
+  extends MemoryBackendOptions,
+    Omit<RedisBackendOptions, 'client' | 'url' | 'fair'>,
+    Omit<ZooKeeperBackendOptions, 'connectionString'> {}
 
 /** Options of `connect`: those of the manager and of the backend, flat and by the same names, and its own two. */
 export interface ConnectOptions<R extends readonly Requirement[] = readonly Requirement[]> extends ManagerOptions, BuiltInOptions {

@@ -18,6 +18,7 @@ const WHERE = 'connect';
  *
  * - `memory:` locks between the tasks of this process;
  * - `redis://`, `rediss://`, `redis+cluster://`, `rediss+cluster://`, `redis+sentinel://`, `rediss+sentinel://`: see `@holdfast/redis`;
+ * - `zookeeper://`: see `@holdfast/zookeeper`;
  * - any other scheme by `schemes`.
  *
  * Options may also stand in the URL (`redis://host?prefix=app:&ttlMs=10000`), so that one environment variable can carry

@@ -14,6 +14,7 @@ export type SchemeTable = Readonly<Record<string, SchemeSource>>;
 const memory = (): Promise<BackendModule> => import('./schemes/memory.js');
 const redis = (): Promise<BackendModule> => import('./schemes/redis.js');
 const postgres = (): Promise<BackendModule> => import('./schemes/postgres.js');
+const zookeeper = (): Promise<BackendModule> => import('./schemes/zookeeper.js');
 
 /** What `connect` knows by itself. */
 export const builtInSchemes: SchemeTable = Object.freeze({
@@ -26,6 +27,7 @@ export const builtInSchemes: SchemeTable = Object.freeze({
   'rediss+sentinel': redis,
   postgres,
   postgresql: postgres,
+  zookeeper,
 });
 
 const SCHEME = /^[a-z][a-z\d+.-]*$/;
@@ -89,6 +91,7 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['valkeys', 'rediss'],
   ['pg', 'postgres'],
   ['pgsql', 'postgres'],
+  ['zk', 'zookeeper'],
   ['redis+tls', 'rediss'],
   ['redis+ssl', 'rediss'],
   ['redis-socket', 'redis'],
