@@ -41,6 +41,8 @@ const MOST_PIECES: Readonly<Record<string, number>> = {
   [scripts.refresh.name]: 64,
 };
 
+const FULL_QUEUE = 128;
+
 /** A lease of some milliseconds asks for answers in fewer: that is no reason to end the connection of all the others. */
 const MIN_SILENCE_MS = 250;
 
@@ -86,7 +88,11 @@ export class ScriptSender {
         if (current !== null) return this.#run(current, newCommand(queued));
       }
       this.#queue.push(queued);
-      if (this.#isScheduled) return;
+      if (this.#isScheduled) {
+        // Enough for a command: the server works on it while the rest is put together.
+        if (this.#queue.length >= FULL_QUEUE && this.#link.current !== null) this.#dispatch(this.#link.current, this.#take());
+        return;
+      }
       this.#isScheduled = true;
       // After all promise callbacks of this turn: replies that came in one packet lead to requests that leave in one.
       nextTick(this.#flush);
