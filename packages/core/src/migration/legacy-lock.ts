@@ -1,0 +1,57 @@
+/** What comes with a request to a legacy lock. */
+export interface LegacyRequest {
+  /** 128 random bits as 32 hex digits, fresh for every attempt: a value to write where the lock has an owner. */
+  readonly token: string;
+  /** How long the lock is to be kept without `extend`. */
+  readonly ttlMs: number;
+  /** Who asks, for people. */
+  readonly label: string;
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/** A legacy lock that is held: what `tryLock` returned, and the token that it was given. */
+export interface LegacyHold<H> {
+  readonly token: string;
+  readonly handle: H;
+}
+
+type Answer<T> = T | PromiseLike<T>;
+
+/**
+ * An existing lock: a Hazelcast client's, a flag row, a home-made Redis key. Whatever its methods throw counts as "the
+ * store did not answer": never report that as "busy".
+ */
+export interface LegacyLock<H = unknown> {
+  /** Stands for `backend` in errors and events. @default 'legacy' */
+  readonly name?: string | undefined;
+  /**
+   * One attempt, without waiting. Anything but null, undefined and false says that the lock is ours, and is kept for
+   * `unlock`. It may be re-entrant: a name that this process holds is never asked for again.
+   */
+  tryLock(name: string, request: LegacyRequest): Answer<H | null | undefined | false>;
+  /** Frees it, if it is still ours. false: it was not. */
+  unlock(name: string, hold: LegacyHold<H>): Answer<boolean | void>;
+  /** Whether anybody holds it. */
+  isLocked(name: string): Answer<boolean>;
+  /** Whether it is still ours: how a holder notices that its lock is gone, where there is no `extend`. @default `isLocked` */
+  isHeld?: ((name: string, hold: LegacyHold<H>) => Answer<boolean>) | undefined;
+  /** Keeps it for another `ttlMs`, never shorter than it has. false: it is not ours any more. */
+  extend?: ((name: string, hold: LegacyHold<H>, ttlMs: number) => Answer<boolean | void>) | undefined;
+  /** Frees it whoever has it. false: nobody had. Left out: `forceRelease` rejects. */
+  forceUnlock?: ((name: string) => Answer<boolean | void>) | undefined;
+  /**
+   * Frees what a `tryLock` left whose answer was lost, by its token. Left out: such a lock stays until it expires, or
+   * for good if it does not.
+   */
+  undo?: ((name: string, token: string) => Answer<unknown>) | undefined;
+  /** The store ends the lock so long after `tryLock`, whatever is done: its holder is told by then. */
+  readonly leaseMs?: number | undefined;
+  /**
+   * What frees the lock of a dead holder: its time (`ttl`), or the end of its session, or nothing (`session`).
+   * @default 'ttl' with `extend` or `leaseMs`, else 'session'
+   */
+  readonly expiry?: 'ttl' | 'session' | undefined;
+  /** Called by the manager's `close`, once all is freed. */
+  close?: (() => Answer<unknown>) | undefined;
+}
