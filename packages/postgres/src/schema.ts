@@ -71,22 +71,22 @@ export class Schema {
     this.#name = name;
   }
 
-  get isThere(): boolean {
-    return this.#isThere;
-  }
-
   /** @throws LockUnavailableError, `retryable: false` with the SQL to run when the role may not make them */
   ensure(timeoutMs: number): Promise<void> {
     if (this.#isThere) return Promise.resolve();
-    this.#making ??= this.#ensure(timeoutMs).finally(() => {
-      this.#making = null;
-    });
+    this.#making ??= this.#source
+      .borrow({ timeoutMs }, (connection) => this.ensureOn(connection))
+      .finally(() => {
+        this.#making = null;
+      });
     return this.#making;
   }
 
-  async #ensure(timeoutMs: number): Promise<void> {
+  /** The same on a connection that is there: a pool may have no other to give. */
+  async ensureOn(connection: Connection): Promise<void> {
+    if (this.#isThere) return;
     try {
-      await this.#source.borrow({ timeoutMs }, (connection) => this.#make(connection));
+      await this.#make(connection);
     } catch (error) {
       if (sqlState(error) === '42501') throw this.#refused();
       throw unavailable(error);

@@ -4,6 +4,7 @@ import {
   type Capabilities,
   type HoldRef,
   type HoldRequest,
+  isLockError,
   type LockBackend,
   type LockKind,
   type LockState,
@@ -12,7 +13,7 @@ import {
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
-import { BACKEND, closedError, unavailable } from '../postgres-error.js';
+import { BACKEND, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { Schema } from '../schema.js';
 import { within } from '../within.js';
@@ -56,6 +57,8 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   #predecessors: Predecessor[] = [];
   #opening: Promise<HoldSession> | null = null;
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
+  /** Why there will not be another session. */
+  #refused: Error | null = null;
   #isClosed = false;
 
   constructor(options: ResolvedPostgresOptions, source: ConnectionSource) {
@@ -146,6 +149,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
 
   async #session(timeoutMs: number): Promise<HoldSession> {
     this.#refuseIfClosed();
+    if (this.#refused !== null) throw this.#refused;
     if (this.#usable !== null) return this.#usable;
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null;
@@ -172,7 +176,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs, isPooled },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
-        onEnd: (ended) => this.#ended(ended),
+        onEnd: (ended, error) => this.#ended(ended, error),
         onChange: (changed) => this.#changed(changed),
       },
     );
@@ -181,6 +185,12 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       else if (processId !== opened.facts.processId) this.#waitList.wake(payload);
     });
     if (session.isEnded || opened.connection.isEnded) throw unavailable(new Error('Connection terminated'));
+    // The one that had fallen silent speaks again, and has holds.
+    const recovered = this.#usable;
+    if (recovered !== null) {
+      session.close(replacedError());
+      return recovered;
+    }
     this.#current = session;
     // What was told between two sessions is not known, and nothing is announced on this one.
     this.#waitList.wakeAll();
@@ -202,20 +212,26 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#silent.add(session);
     const look = (): void => {
       if (session.isEnded) return;
-      if (session.isIdle) session.close(closedError());
+      if (session.isIdle) session.close(replacedError());
       else systemClock.setTimer(DRAIN_MS, look);
     };
     look();
   }
 
-  #ended(session: HoldSession): void {
+  #ended(session: HoldSession, error: Error): void {
     this.#silent.delete(session);
     if (session === this.#current) this.#current = null;
     if (this.#isClosed) return;
+    // Another session would fare no better: everybody is told why, until somebody has changed it.
+    if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
     this.#predecessors.push({ processId: session.facts.processId, startedAt: session.facts.startedAt });
     systemClock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
   }
+}
+
+function replacedError(): Error {
+  return unavailableBecause('another session has taken the place of this one');
 }
 
 /** Waits for all, so that no answer is left on its way, and then throws the first failure. */

@@ -33,7 +33,7 @@ export async function openSession(
 ): Promise<{ readonly connection: Connection; readonly facts: SessionFacts }> {
   const connection = await source.open(timeoutMs);
   try {
-    const facts = await within(timeoutMs, 'the server did not answer', begin(connection, schema, options, timeoutMs));
+    const facts = await within(timeoutMs, 'the server did not answer', begin(connection, schema, options));
     return { connection, facts };
   } catch (error) {
     connection.destroy();
@@ -41,7 +41,7 @@ export async function openSession(
   }
 }
 
-async function begin(connection: Connection, schema: Schema, options: OpeningOptions, timeoutMs: number): Promise<SessionFacts> {
+async function begin(connection: Connection, schema: Schema, options: OpeningOptions): Promise<SessionFacts> {
   const { isPooled, sessionMs, predecessors, channel } = options;
   const [row] = await connection.query(beginSession, keepalive(sessionMs));
   const processId = Number(row?.[0]);
@@ -51,7 +51,7 @@ async function begin(connection: Connection, schema: Schema, options: OpeningOpt
     throw unavailableBecause('the server is older than PostgreSQL 13', { retryable: false });
   }
   if (row[1] !== 'f') throw unavailableBecause('the server is a standby');
-  if (!schema.isThere) await schema.ensure(timeoutMs);
+  await schema.ensureOn(connection);
   for (const { processId: pid, startedAt } of predecessors) await connection.query(endPredecessor, [String(pid), startedAt]);
   await connection.query({ text: `LISTEN ${channel}` });
   // Replicas that confirm more than a flush are asked to as before; one that asked for less is asked for a flush.
