@@ -7,9 +7,9 @@ import {
   type Stamp,
   systemClock,
 } from '@holdfast/core';
-import { readAnswer, readBoolean } from './answers.js';
+import { readAnswer } from './answers.js';
 import type { HoldCommands } from './hold-commands.js';
-import type { KeySpace, NameKeys } from './key-space.js';
+import type { KeySpace } from './key-space.js';
 import { QueuePlace } from './queue-place.js';
 import { unavailable } from './redis-error.js';
 import type { WakeChannel } from './wake-channel.js';
@@ -30,7 +30,7 @@ export interface FairQueueParts {
   readonly commands: HoldCommands;
   readonly channel: WakeChannel;
   /** Confirms a grant, or undoes it and throws. */
-  readonly confirm: (request: HoldRequest, keys: NameKeys, timeoutMs: number) => Promise<void>;
+  readonly confirm: (request: HoldRequest, timeoutMs: number) => Promise<void>;
 }
 
 /** The waiters of this backend in the queues on the server. */
@@ -124,7 +124,7 @@ export class FairQueue {
     const { request, call, member } = place;
     const isLast = this.#placesBeside(place) === undefined;
     try {
-      await this.#parts.commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), readBoolean, member, isLast);
+      await this.#parts.commands.leaveQueue(request, Math.min(call.timeoutMs, COMMAND_MS), member, isLast);
     } catch {
       // After its ttl the server has forgotten it by itself.
       if (this.#isClosed || systemClock.now() > until) return;
@@ -133,15 +133,15 @@ export class FairQueue {
   }
 
   async #askOnce(place: QueuePlace): Promise<Granted | null> {
-    const { request, call, keys } = place;
+    const { request, call } = place;
     const stamp = stampOf(call);
-    const answer = await this.#parts.commands.acquire(request, keys, '', call, readAnswer);
+    const answer = await this.#parts.commands.acquire(request, call, readAnswer);
     return answer.granted ? this.#confirmed(place, answer.fencingToken, stamp) : null;
   }
 
   async #confirmed(place: QueuePlace, fencingToken: bigint, stamp: Stamp): Promise<Granted> {
     place.throwIfEnded();
-    await this.#parts.confirm(place.request, place.keys, place.call.timeoutMs);
+    await this.#parts.confirm(place.request, place.call.timeoutMs);
     return { granted: true, fencingToken, stamp };
   }
 

@@ -2,7 +2,7 @@ import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState } f
 import { readAnswer, readBoolean } from './answers.js';
 import { readState } from './hold-state.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
-import type { ScriptSender } from './script-sender.js';
+import type { Piece, ScriptSender } from './script-sender.js';
 import { scripts } from './scripts.generated.js';
 
 /** A label is for people; a longer one is cut. */
@@ -35,41 +35,43 @@ export class HoldCommands {
     return this.#keySpace.keysOf(name, letterOf[mode]);
   }
 
-  /** @param place the manager's place among the waiters; '' when it does not wait */
-  acquire<T>(request: HoldRequest, name: NameKeys, place: string, call: CallContext, read: Read<T>): Promise<T> {
-    const mode = letterOf[request.mode];
-    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${request.owner} ${request.ttlMs} ${place === '' ? '-' : place}${count} ${shorten(request.label)}`;
-    const { timeoutMs } = call;
-    return this.#sender.send(
-      { script: scripts.acquire, slot: name.slot, keys: withFence(name, mode), args: [text], lockName: request.name, timeoutMs, call },
-      read,
-    );
+  /** Asks without a place among the waiters. */
+  acquire<T>(request: HoldRequest, call: CallContext, read: Read<T>): Promise<T> {
+    return this.#sender.send(this.#acquirePiece(request, '', call), read);
   }
 
-  renew(
-    hold: HoldRef & { readonly ttlMs: number },
-    { slot, keys: [first, second = '', third = ''] }: NameKeys,
-    call: CallContext,
-  ): Promise<boolean> {
-    const mode = letterOf[hold.mode];
-    const keys = mode === 'p' ? [first, second] : mode === 'r' ? [second, third] : [first];
-    const args = [`${mode} ${hold.owner} ${hold.ttlMs}`];
-    return this.#sender.send(
-      { script: scripts.renew, slot, keys, args, lockName: hold.name, timeoutMs: call.timeoutMs, call },
-      readBoolean,
-    );
+  /** @param placeOf the manager's place among the waiters; '' where it does not wait */
+  acquireAll(requests: readonly HoldRequest[], placeOf: (index: number) => string, call: CallContext): Promise<readonly Answer<bigint>[]> {
+    const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf(index), call));
+    return this.#sender.sendAll(pieces, readAnswer);
   }
 
-  /**
-   * @param place the owner's place in the queue; '' if it has none
-   * @param isLast whether that is the manager's last place for this name
-   */
-  release<T>(hold: HoldRef, timeoutMs: number, read: Read<T>, place = '', isLast = false): Promise<T> {
-    const { slot, keys } = this.keysOf(hold);
-    const args = [`${letterOf[hold.mode]} ${hold.owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`];
-    // Also when its caller is gone: what is to be freed is to be freed.
-    return this.#sender.send({ script: scripts.release, slot, keys, args, lockName: hold.name, timeoutMs, call: null }, read);
+  renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
+    const pieces = holds.map((hold): Piece => {
+      const mode = letterOf[hold.mode];
+      const { slot, keys: all } = this.keysOf(hold);
+      const [first, second = '', third = ''] = all;
+      const keys = mode === 'p' ? [first, second] : mode === 'r' ? [second, third] : [first];
+      const args = [`${mode} ${hold.owner} ${hold.ttlMs}`];
+      return { script: scripts.renew, slot, keys, args, lockName: hold.name, timeoutMs: call.timeoutMs, call };
+    });
+    return this.#sender.sendAll(pieces, readBoolean);
+  }
+
+  /** @param place the owner's place in the queue; '' if it has none */
+  release<T>(hold: HoldRef, timeoutMs: number, read: Read<T>, place = ''): Promise<T> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, false), read);
+  }
+
+  /** @param isLast whether that is the manager's last place for this name */
+  leaveQueue(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Promise<boolean> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readBoolean);
+  }
+
+  /** @param placeOf the place of each owner in the queue; '' if it has none */
+  releaseAll(holds: readonly HoldRef[], timeoutMs: number, placeOf: (hold: HoldRef) => string): Promise<readonly boolean[]> {
+    const pieces = holds.map((hold) => this.#releasePiece(hold, timeoutMs, placeOf(hold), false));
+    return this.#sender.sendAll(pieces, readBoolean);
   }
 
   /** Gives up a manager's place among the waiters, and passes the turn on. */
@@ -151,12 +153,28 @@ export class HoldCommands {
       readBoolean,
     );
   }
-}
 
-function withFence(name: NameKeys, mode: ModeLetter): readonly string[] {
-  return mode === 'p' ? name.keys : [...name.keys, name.fence];
+  #acquirePiece(request: HoldRequest, place: string, call: CallContext): Piece {
+    const mode = letterOf[request.mode];
+    const name = this.keysOf(request);
+    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
+    const text = `${mode} ${request.owner} ${request.ttlMs} ${place === '' ? '-' : place}${count} ${shorten(request.label)}`;
+    const { timeoutMs } = call;
+    return { script: scripts.acquire, slot: name.slot, keys: withFence(name, mode), args: [text], lockName: request.name, timeoutMs, call };
+  }
+
+  #releasePiece(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Piece {
+    const { slot, keys } = this.keysOf(hold);
+    const args = [`${letterOf[hold.mode]} ${hold.owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`];
+    // Also when its caller is gone: what is to be freed is to be freed.
+    return { script: scripts.release, slot, keys, args, lockName: hold.name, timeoutMs, call: null };
+  }
 }
 
 function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
+}
+
+function withFence(name: NameKeys, mode: ModeLetter): readonly string[] {
+  return mode === 'p' ? name.keys : [...name.keys, name.fence];
 }

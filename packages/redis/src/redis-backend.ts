@@ -5,7 +5,6 @@ import {
   type Capabilities,
   type HoldRef,
   type HoldRequest,
-  isLockError,
   type LockBackend,
   type LockKind,
   type LockState,
@@ -18,6 +17,7 @@ import { closedError, FairQueue } from './fair-queue.js';
 import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { within } from './link.js';
+import { worstOf } from './reply-list.js';
 import { scanNames } from './scan-names.js';
 import { unavailable } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
@@ -82,7 +82,7 @@ class RedisBackend implements LockBackend<bigint> {
       keySpace: this.#keySpace,
       commands: this.#commands,
       channel: this.#channel,
-      confirm: (request, keys, timeoutMs) => this.#confirmGrants([request], [keys], timeoutMs),
+      confirm: (request, timeoutMs) => this.#confirmGrants([request], timeoutMs),
     });
     this.capabilities = Object.freeze({
       fencing: true,
@@ -108,18 +108,16 @@ class RedisBackend implements LockBackend<bigint> {
     const [first] = requests;
     // The common case, without a promise more than it needs.
     if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#wakeList.isEmpty) {
-      return this.#commands.acquire(first, this.#commands.keysOf(first), '', call, readAnswers);
+      return this.#commands.acquire(first, call, readAnswers);
     }
     return this.#attemptMany(requests, call);
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
     this.#refuseIfClosed();
-    const keys = holds.map((hold) => this.#commands.keysOf(hold));
-    const renewed = await allOrFirstError(holds.map((hold, i) => this.#commands.renew(hold, keys[i] as NameKeys, call)));
+    const renewed = await this.#commands.renewAll(holds, call);
     // One that is not confirmed is not believed, but stands: its holder has what it had before.
-    const slots = keys.filter((_, i) => renewed[i]).map(({ slot }) => slot);
-    await this.#confirmer?.confirm(slots, call.timeoutMs);
+    await this.#confirmer?.confirm(this.#slotsOf(holds.filter((_, i) => renewed[i])), call.timeoutMs);
     return renewed;
   }
 
@@ -129,9 +127,7 @@ class RedisBackend implements LockBackend<bigint> {
     if (holds.length === 1 && first !== undefined) {
       return this.#commands.release(first, call.timeoutMs, readBooleans, this.#fairQueue.dismiss(first.owner));
     }
-    return allOrFirstError(
-      holds.map((hold) => this.#commands.release(hold, call.timeoutMs, readBoolean, this.#fairQueue.dismiss(hold.owner))),
-    );
+    return this.#commands.releaseAll(holds, call.timeoutMs, ({ owner }) => this.#fairQueue.dismiss(owner));
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -146,7 +142,7 @@ class RedisBackend implements LockBackend<bigint> {
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
     for await (const batch of scanNames(this.#source, this.#keySpace, prefix, call.timeoutMs)) {
-      const states = await allOrFirstError(
+      const states = await allOrWorst(
         batch.map(async ({ name, kind }) => {
           const state = await this.inspect(name, kind, call);
           // Another program's value under the same prefix cannot be told from a lock of another library.
@@ -183,39 +179,34 @@ class RedisBackend implements LockBackend<bigint> {
   }
 
   async #attemptMany(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const keys = requests.map((request) => this.#commands.keysOf(request));
-    const answers = await allOrFirstError(requests.map((request, i) => this.#attemptOne(request, keys[i] as NameKeys, call)));
-    const isGranted = (_: unknown, i: number): boolean => answers[i]?.granted === true;
-    await this.#confirmGrants(requests.filter(isGranted), keys.filter(isGranted), call.timeoutMs);
+    const entries = this.#wakeList.isEmpty ? [] : requests.map((request) => this.#wakeList.find(request, this.#commands.keysOf(request)));
+    for (const entry of entries) if (entry !== undefined) entry.isWoken = false;
+    let answers: readonly Answer<bigint>[] = [];
+    try {
+      answers = await this.#commands.acquireAll(requests, (index) => entries[index]?.member ?? '', call);
+    } finally {
+      for (const [i, entry] of entries.entries()) if (entry !== undefined) this.#wakeList.answered(entry, answers[i]?.granted === true);
+    }
+    await this.#confirmGrants(
+      requests.filter((_, i) => answers[i]?.granted === true),
+      call.timeoutMs,
+    );
     return answers;
   }
 
-  async #attemptOne(request: HoldRequest, name: NameKeys, call: CallContext): Promise<Answer<bigint>> {
-    const entry = this.#wakeList.find(request, name);
-    if (entry === undefined) return this.#commands.acquire(request, name, '', call, readAnswer);
-    entry.isWoken = false;
+  /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
+  async #confirmGrants(requests: readonly HoldRequest[], timeoutMs: number): Promise<void> {
+    if (this.#confirmer === null || requests.length === 0) return;
     try {
-      const answer = await this.#commands.acquire(request, name, entry.member, call, readAnswer);
-      this.#wakeList.answered(entry, answer.granted);
-      return answer;
+      await this.#confirmer.confirm(this.#slotsOf(requests), timeoutMs);
     } catch (error) {
-      this.#wakeList.answered(entry, false);
+      await this.#commands.releaseAll(requests, timeoutMs, () => '').catch(() => {});
       throw error;
     }
   }
 
-  /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
-  async #confirmGrants(requests: readonly HoldRequest[], keys: readonly NameKeys[], timeoutMs: number): Promise<void> {
-    if (this.#confirmer === null || requests.length === 0) return;
-    try {
-      await this.#confirmer.confirm(
-        keys.map(({ slot }) => slot),
-        timeoutMs,
-      );
-    } catch (error) {
-      await Promise.allSettled(requests.map((request) => this.#commands.release(request, timeoutMs, readBoolean)));
-      throw error;
-    }
+  #slotsOf(refs: readonly Pick<HoldRef, 'name' | 'mode'>[]): readonly number[] {
+    return refs.map((ref) => this.#commands.keysOf(ref).slot);
   }
 
   async #wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
@@ -271,11 +262,10 @@ class RedisBackend implements LockBackend<bigint> {
 const readAnswers = (reply: unknown, lockName: string | null): readonly Answer<bigint>[] => [readAnswer(reply, lockName)];
 const readBooleans = (reply: unknown, lockName: string | null): readonly boolean[] => [readBoolean(reply, lockName)];
 
-/** Waits for all, so that no answer is left on its way, and then throws the first failure that waiting cannot mend, or else any. */
-async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+/** Waits for all, so that no answer is left on its way. */
+async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(promises);
-  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [unavailable(outcome.reason)] : []));
-  const final = failures.find((error) => isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) ?? failures[0];
-  if (final !== undefined) throw final;
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  if (failures.length > 0) throw worstOf(failures);
   return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

@@ -3,6 +3,7 @@ import { type CallContext, systemClock } from '@holdfast/core';
 import type { Link } from './link.js';
 import type { DriverClient } from './redis-client.js';
 import { isNoScript, replyCode, unavailable } from './redis-error.js';
+import { type Receiver, ReplyList } from './reply-list.js';
 import { type Script, scripts } from './scripts.generated.js';
 
 /** One request to one script: its keys, all in one slot, and its arguments. */
@@ -19,8 +20,8 @@ export interface Piece {
 
 interface QueuedPiece {
   readonly piece: Piece;
-  readonly resolve: (reply: unknown) => void;
-  readonly reject: (error: unknown) => void;
+  readonly receiver: Receiver;
+  readonly index: number;
 }
 
 /** Pieces that travel as one EVALSHA. */
@@ -74,29 +75,26 @@ export class ScriptSender {
   /** @param read turns the reply into the result; what it throws is the rejection */
   send<T>(piece: Piece, read: (reply: unknown, lockName: string | null) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const answered = (reply: unknown): void => {
+      const take = (reply: unknown): void => {
         try {
           resolve(read(reply, piece.lockName));
         } catch (error) {
           reject(error);
         }
       };
-      const queued: QueuedPiece = { piece, resolve: answered, reject };
-      if (this.#inFlight.size === 0 && !this.#isScheduled) {
-        const { current } = this.#link;
-        // Nothing to share a command with, so nothing to wait for.
-        if (current !== null) return this.#run(current, newCommand(queued));
-      }
-      this.#queue.push(queued);
-      if (this.#isScheduled) {
-        // Enough for a command: the server works on it while the rest is put together.
-        if (this.#queue.length >= FULL_QUEUE && this.#link.current !== null) this.#dispatch(this.#link.current, this.#take());
-        return;
-      }
-      this.#isScheduled = true;
-      // After all promise callbacks of this turn: replies that came in one packet lead to requests that leave in one.
-      nextTick(this.#flush);
+      const queued: QueuedPiece = { piece, receiver: { take, fail: reject }, index: 0 };
+      const { current } = this.#link;
+      // Nothing to share a command with, so nothing to wait for.
+      if (this.#inFlight.size === 0 && !this.#isScheduled && current !== null) this.#run(current, newCommand(queued));
+      else this.#add(queued);
     });
+  }
+
+  /** Many at once: settles when all were answered, with the failure that matters most when any failed. */
+  sendAll<T>(pieces: readonly Piece[], read: (reply: unknown, lockName: string | null) => T): Promise<readonly T[]> {
+    const receiver = new ReplyList(pieces.length, (index) => pieces[index]?.lockName ?? null, read);
+    for (const [index, piece] of pieces.entries()) this.#add({ piece, receiver, index });
+    return receiver.all;
   }
 
   /** Resolves when everything sent was answered, or after `timeoutMs`. */
@@ -115,6 +113,18 @@ export class ScriptSender {
     this.#isClosed = true;
     this.#watch?.cancel();
     this.#watch = null;
+  }
+
+  #add(queued: QueuedPiece): void {
+    this.#queue.push(queued);
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      // After all promise callbacks of this turn: replies that came in one packet lead to requests that leave in one.
+      nextTick(this.#flush);
+    } else if (this.#queue.length >= FULL_QUEUE && this.#link.current !== null) {
+      // Enough for a command: the server works on it while the rest is put together.
+      this.#dispatch(this.#link.current, this.#take());
+    }
   }
 
   get #isIdle(): boolean {
@@ -138,7 +148,7 @@ export class ScriptSender {
       },
       (error: unknown) => {
         this.#isScheduled = false;
-        for (const { piece, reject } of this.#take()) reject(unavailable(error, piece.lockName));
+        for (const queued of this.#take()) refuse(queued, error);
         this.#settleIdle();
       },
     );
@@ -225,7 +235,7 @@ export class ScriptSender {
     }
     // A demoted master: the next connection may lead to the new one.
     if (code === 'READONLY' && !client.isCluster) this.#link.giveUp(client, null);
-    for (const { piece, reject } of command.pieces) reject(unavailable(error, piece.lockName));
+    for (const queued of command.pieces) refuse(queued, error);
   }
 
   #begin(client: DriverClient, command: Command): void {
@@ -275,17 +285,22 @@ function newCommand(queued: QueuedPiece): Command {
 function answer({ pieces }: Command, reply: unknown): void {
   const [first] = pieces;
   if (first !== undefined && pieces.length === 1) {
-    first.resolve(reply);
+    first.receiver.take(reply, first.index);
     return;
   }
   const replies = Array.isArray(reply) ? (reply as unknown[]) : [];
-  for (let i = 0; i < pieces.length; i++) pieces[i]?.resolve(replies[i]);
+  for (const [i, { receiver, index }] of pieces.entries()) receiver.take(replies[i], index);
+}
+
+function refuse({ piece, receiver, index }: QueuedPiece, error: unknown): void {
+  receiver.fail(unavailable(error, piece.lockName), index);
 }
 
 /** A request whose caller has gone while it waited for a connection is not sent at all. */
-function isWanted({ piece, reject }: QueuedPiece): boolean {
-  if (piece.call === null || !piece.call.signal.aborted) return true;
-  reject(unavailable(new Error('closed before it was sent'), piece.lockName));
+function isWanted(queued: QueuedPiece): boolean {
+  const { call } = queued.piece;
+  if (call === null || !call.signal.aborted) return true;
+  refuse(queued, new Error('closed before it was sent'));
   return false;
 }
 
