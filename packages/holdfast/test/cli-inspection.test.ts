@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type RedisServer, startRedis } from '@holdfast/test/servers';
 import { connect, type LockManager, type LockState } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CliResult, runCli } from './cli-process.js';
+import { type CliResult, patient, runCli } from './cli-process.js';
 
 let server: RedisServer;
 let locks: LockManager<bigint>;
@@ -17,7 +17,7 @@ afterAll(async () => {
 });
 
 function cli(...args: readonly string[]): Promise<CliResult> {
-  return runCli(args, { url: server.url });
+  return runCli(args, { url: patient(server.url) });
 }
 
 /** What a state is in JSON: its tokens are texts. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type RedisServer, reservePort, startRedis } from '@holdfast/test/servers';
 import { connect } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CliResult, runCli, startCli, temporaryFolder } from './cli-process.js';
+import { type CliResult, patient, runCli, startCli, temporaryFolder } from './cli-process.js';
 
 let server: RedisServer;
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => server?.close());
 
 function once(name: string, options: readonly string[], ...command: readonly string[]): Promise<CliResult> {
-  return runCli(['once', name, '--window', '1h', ...options, '--', ...command], { url: server.url });
+  return runCli(['once', name, '--window', '1h', ...options, '--', ...command], { url: patient(server.url) });
 }
 
 /** A command that goes on until the file is there. */
@@ -33,7 +33,7 @@ describe('holdfast once', () => {
 
   it('runs it again in the next window', async () => {
     const name = randomUUID();
-    const run = (): Promise<CliResult> => runCli(['once', name, '--window', '400ms', '--', 'echo', 'ran'], { url: server.url });
+    const run = (): Promise<CliResult> => runCli(['once', name, '--window', '400ms', '--', 'echo', 'ran'], { url: patient(server.url) });
     expect((await run()).stdout).toBe('ran\n');
     await expect.poll(async () => (await run()).stdout, { timeout: 10_000 }).toBe('ran\n');
   });
@@ -58,7 +58,7 @@ describe('holdfast once', () => {
     using folder = temporaryFolder();
     const name = randomUUID();
     const go = join(folder.path, 'go');
-    await using first = startCli(['once', name, '--window', '1h', '--', ...until(go, 'echo $HOLDFAST_LOCK')], { url: server.url });
+    await using first = startCli(['once', name, '--window', '1h', '--', ...until(go, 'echo $HOLDFAST_LOCK')], { url: patient(server.url) });
     await first.prints(/on/);
     expect(await once(name, ['--skip-code', '75'], 'echo', 'never')).toMatchObject({ code: 75, stdout: '', stderr: '' });
     await using locks = await connect(server.url);
@@ -69,7 +69,7 @@ describe('holdfast once', () => {
 
   it('ends a command that has lost its lock, says 79, and leaves the window open', async () => {
     const name = randomUUID();
-    await using first = startCli(['once', name, '--window', '1h', '--ttl', '1s', '--', ...until('/nowhere')], { url: server.url });
+    await using first = startCli(['once', name, '--window', '1h', '--ttl', '1s', '--', ...until('/nowhere')], { url: patient(server.url) });
     await first.prints(/on/);
     await using locks = await connect(server.url);
     await locks.forceRelease(`once/${name}`);
@@ -83,7 +83,7 @@ describe('holdfast once', () => {
     using folder = temporaryFolder();
     const name = randomUUID();
     const go = join(folder.path, 'go');
-    await using first = startCli(['once', name, '--window', '1h', '--ttl', '1m', '--', ...until(go)], { url: server.url });
+    await using first = startCli(['once', name, '--window', '1h', '--ttl', '1m', '--', ...until(go)], { url: patient(server.url) });
     await first.prints(/on/);
     await using locks = await connect(server.url);
     await locks.forceRelease(`once/${name}`);
@@ -96,7 +96,7 @@ describe('holdfast once', () => {
 
   it('passes signals on, and frees the lock', async () => {
     const name = randomUUID();
-    await using first = startCli(['once', name, '--window', '1h', '--', 'sh', '-c', 'echo on; sleep 60'], { url: server.url });
+    await using first = startCli(['once', name, '--window', '1h', '--', 'sh', '-c', 'echo on; sleep 60'], { url: patient(server.url) });
     await first.prints(/on/);
     first.kill('SIGTERM');
     expect((await first.ended).code).toBe(143);
@@ -131,7 +131,7 @@ describe('holdfast once', () => {
     ['a retry after the window', ['once', 'a', '--window', '1m', '--retry-after', '2m', '--', 'true'], /--retry-after must not be longer/],
     ['a code that is none', ['once', 'a', '--window', '1m', '--skip-code', '256', '--', 'true'], /from 0 to 255/],
   ])('refuses %s with 64', async (_, args, message) => {
-    const { code, stderr } = await runCli(args, { url: server.url });
+    const { code, stderr } = await runCli(args, { url: patient(server.url) });
     expect(code).toBe(64);
     expect(stderr).toMatch(/^holdfast: [^\n]+\n$/);
     expect(stderr).toMatch(message);

@@ -69,6 +69,11 @@ export class CliProcess implements AsyncDisposable {
   }
 }
 
+/** The URL for a process that has to share a busy machine with a test run: nobody means to see how long it takes. */
+export function patient(url: string): string {
+  return `${url}?commandTimeoutMs=10000`;
+}
+
 /** Starts `holdfast` with these arguments, away from any configuration of this machine. */
 export function startCli(args: readonly string[], { url, cwd, env }: CliOptions = {}): CliProcess {
   const child = spawn(process.execPath, [bin, ...args], {

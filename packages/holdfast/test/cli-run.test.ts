@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type RedisServer, reservePort, startRedis, until } from '@holdfast/test/servers';
 import { connect, type LockManager } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCli, startCli } from './cli-process.js';
+import { patient, runCli, startCli } from './cli-process.js';
 
 let server: RedisServer;
 let locks: LockManager;
@@ -19,7 +19,9 @@ afterAll(async () => {
 describe('holdfast run', () => {
   it('runs the command under the lock, and frees it', async () => {
     const name = randomUUID();
-    await using cli = startCli(['run', name, '--', 'sh', '-c', 'echo running; read -r line < "$0"', '/dev/zero'], { url: server.url });
+    await using cli = startCli(['run', name, '--', 'sh', '-c', 'echo running; read -r line < "$0"', '/dev/zero'], {
+      url: patient(server.url),
+    });
     await cli.prints(/running/);
     expect((await locks.inspect(name)).held).toBe(true);
     cli.kill('SIGTERM');
@@ -35,7 +37,7 @@ describe('holdfast run', () => {
     ['126 for one that cannot be run', ['/etc/passwd'], 126],
   ])('ends with the code of the command: %s', async (_, command, code) => {
     const name = randomUUID();
-    const result = await runCli(['run', name, '--', ...command], { url: server.url });
+    const result = await runCli(['run', name, '--', ...command], { url: patient(server.url) });
     expect(result).toMatchObject({ code, stdout: '' });
     // Its own words, if any, in one line.
     expect(result.stderr).toMatch(code === 127 || code === 126 ? /^holdfast: [^\n]+\n$/ : /^$/);
@@ -45,7 +47,7 @@ describe('holdfast run', () => {
   it('hands its name and a rising fencing token to the command, with the streams as they are', async () => {
     const name = `nightly ${randomUUID()}`;
     const script = 'echo "$HOLDFAST_LOCK/$HOLDFAST_FENCING_TOKEN"; echo oops >&2';
-    const options = { url: server.url, env: { HOLDFAST_FENCING_TOKEN: '9' } };
+    const options = { url: patient(server.url), env: { HOLDFAST_FENCING_TOKEN: '9' } };
     const first = await runCli(['run', name, '--', 'sh', '-c', script], options);
     const second = await runCli(['run', name, '--', 'sh', '-c', script], options);
     const tokens = [first, second].map(({ stdout, stderr, code }) => {
@@ -60,14 +62,14 @@ describe('holdfast run', () => {
 
   it('gives the arguments of the command on as they are', async () => {
     const args = ['--url', '--', '-h', '', 'a b', '$HOME', '--json'];
-    const { stdout, code } = await runCli(['run', randomUUID(), '--', 'printf', '<%s>', ...args], { url: server.url });
+    const { stdout, code } = await runCli(['run', randomUUID(), '--', 'printf', '<%s>', ...args], { url: patient(server.url) });
     expect({ stdout, code }).toEqual({ stdout: args.map((arg) => `<${arg}>`).join(''), code: 0 });
   });
 
   it('runs nothing and ends with 75 when somebody else has the lock', async () => {
     const name = randomUUID();
     await using _ = await locks.acquire(name, { label: 'web-1\u001b[2J:7' });
-    const { code, stdout, stderr } = await runCli(['run', name, '--', 'echo', 'never'], { url: server.url });
+    const { code, stdout, stderr } = await runCli(['run', name, '--', 'echo', 'never'], { url: patient(server.url) });
     expect({ code, stdout }).toEqual({ code: 75, stdout: '' });
     expect(stderr).toMatch(/^holdfast: "[^"]+" is busy: web-1\\u\{1b\}\[2J:7 has it \(unless renewed, for \d+s more\)\n$/);
   });
@@ -75,7 +77,7 @@ describe('holdfast run', () => {
   it('says nothing and ends with 0 instead with --busy-ok', async () => {
     const name = randomUUID();
     await using _ = await locks.acquire(name);
-    expect(await runCli(['run', name, '--busy-ok', '--', 'echo', 'never'], { url: server.url })).toMatchObject({
+    expect(await runCli(['run', name, '--busy-ok', '--', 'echo', 'never'], { url: patient(server.url) })).toMatchObject({
       code: 0,
       stdout: '',
       stderr: '',
@@ -86,10 +88,10 @@ describe('holdfast run', () => {
     const name = randomUUID();
     const lease = await locks.acquire(name);
     const start = performance.now();
-    expect((await runCli(['run', name, '--wait', '300ms', '--', 'echo', 'never'], { url: server.url })).code).toBe(75);
+    expect((await runCli(['run', name, '--wait', '300ms', '--', 'echo', 'never'], { url: patient(server.url) })).code).toBe(75);
     expect(performance.now() - start).toBeGreaterThan(300);
 
-    await using cli = startCli(['run', name, '--wait', 'forever', '--', 'echo', 'at last'], { url: server.url });
+    await using cli = startCli(['run', name, '--wait', 'forever', '--', 'echo', 'at last'], { url: patient(server.url) });
     await until('it waits', async () => ((await locks.inspect(name)).waiters ?? 0) > 0);
     await lease.release();
     expect(await cli.ended).toMatchObject({ code: 0, stdout: 'at last\n' });
@@ -98,7 +100,7 @@ describe('holdfast run', () => {
   it('says who has the lock by the label that it is given', async () => {
     const name = randomUUID();
     await using cli = startCli(['run', name, '--label', 'the night shift', '--ttl', '90s', '--', 'sh', '-c', 'echo on; sleep 30'], {
-      url: server.url,
+      url: patient(server.url),
     });
     await cli.prints(/on/);
     const [holder] = (await locks.inspect(name)).holders;
@@ -134,7 +136,7 @@ describe('holdfast run', () => {
     ['an empty name', ['run', '', '--', 'true'], /name/],
     ['an unknown option', ['run', 'a', '--wiat', '1s', '--', 'true'], /unknown option.*--wait/],
   ])('refuses %s with 64, and runs nothing', async (_, args, message) => {
-    const { code, stdout, stderr } = await runCli(args, { url: server.url });
+    const { code, stdout, stderr } = await runCli(args, { url: patient(server.url) });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(stderr).toMatch(/^holdfast: [^\n]+\n$/);
     expect(stderr).toMatch(message);

@@ -9,7 +9,7 @@ import { type CliOptions, runCli, temporaryFolder } from './cli-process.js';
 let server: RedisServer;
 
 beforeAll(async () => {
-  server = await startRedis();
+  server = await startRedis({ config: {} });
 });
 afterAll(() => server?.close());
 

@@ -10,6 +10,7 @@ import { exitCodes } from '../exit-codes.js';
 import { SignalRelay } from '../guarded/signal-relay.js';
 import { resolveStore, type StoreOptions, withManager } from '../open-store.js';
 import type { Output } from '../output.js';
+import { quoted } from '../printable.js';
 import { table } from '../table.js';
 
 export interface ConformanceOptions extends StoreOptions {
@@ -48,10 +49,11 @@ export async function conformance(options: ConformanceOptions, output: Output): 
 
 function chosen(cases: readonly RegisteredCase[], only: readonly string[] | undefined): readonly RegisteredCase[] {
   if (only === undefined) return cases;
-  const found = cases.filter(({ topic, id }) => only.includes(topic) || only.includes(id));
-  if (found.length > 0) return found;
+  const isNamed = ({ topic, id }: RegisteredCase, name: string): boolean => topic === name || id === name;
+  const unknown = only.find((name) => !cases.some((each) => isNamed(each, name)));
+  if (unknown === undefined) return cases.filter((each) => only.some((name) => isNamed(each, name)));
   const topics = [...new Set(cases.map(({ topic }) => topic))].join(', ');
-  throw usageError(`--only names no case and no topic; the topics are ${topics}`);
+  throw usageError(`--only: there is no case and no topic ${quoted(unknown)}; the topics are ${topics}`);
 }
 
 /** Nobody is to run this on a server in production by a slip of the shell's history. */

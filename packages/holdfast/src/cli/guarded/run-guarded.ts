@@ -31,7 +31,7 @@ export async function runGuarded(lease: CommandLease, command: GuardedCommand, r
   const { name, graceMs, foreground } = command;
   const guard = startOrphanGuard(graceMs);
   try {
-    const group = await CommandGroup.start(command.argv, { env: environment(name, lease.fencingToken), foreground });
+    const group = await CommandGroup.start(command.argv, { env: { ...environment(name, lease.fencingToken), ...guard.env }, foreground });
     guard.watch(group.target);
 
     let stopping: Promise<void> | undefined;
