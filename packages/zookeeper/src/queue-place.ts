@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { type Answer, type CallContext, type HoldRequest, type LostReason, LockUnavailableError, type Stamp } from '@holdfast/core';
-import { nodePrefix } from './node-names.js';
+import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
 import { blockerOf, isGranted } from './queue-rules.js';
 import { nodeData } from './node-data.js';
 import { readQueue } from './read-queue.js';
 import { expiredError, isCode, isUnknown, unavailable } from './zookeeper-error.js';
-import type { NodeChange, NodeStat, ZooKeeperSession } from './zookeeper-session.js';
+import type { NodeChange, NodeStat } from './zookeeper-connection.js';
+import type { ZooKeeperSession } from './zookeeper-session.js';
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
 
@@ -34,6 +35,8 @@ export class QueuePlace {
   #sessionId = 0n;
   #entering: Promise<void> | null = null;
   #path: string | null = null;
+  /** What is known of the node while its watch stands; null before that, and when the connection has ended. */
+  #own: NodeStat | null = null;
   /** The reply to its making was lost: it may be there. */
   #isInDoubt = false;
   /** Somebody else removed it. */
@@ -99,12 +102,13 @@ export class QueuePlace {
 
   /** There is a connection again, to the same session: watches are gone, and what they would have told. */
   async reconnected(): Promise<void> {
-    if (!this.isHeld || this.#path === null) {
+    this.#own = null;
+    if (!this.isHeld) {
       this.#wake();
       return;
     }
     try {
-      this.#checkOwner(await this.#readOwn(this.#path));
+      this.#checkOwner(await this.#readOwn());
     } catch (error) {
       if (isUnknown(error)) throw error;
       this.#lose('forced');
@@ -135,22 +139,24 @@ export class QueuePlace {
   }
 
   async #attempt(call: CallContext): Promise<Answer<bigint>> {
-    const path = await this.#enter(call.timeoutMs);
-    const [queue, own] = await Promise.all([readQueue(this.#session, this.#parent), this.#readOwn(path)]);
-    this.#throwIfEnded();
-    if (!isGranted(queue, this.#indexIn(queue))) return { granted: false, remainingMs: null };
-    return this.#grant(own);
+    await this.#enter(call);
+    const { queue, index, own } = await this.#look();
+    return isGranted(queue, index) ? this.#grant(own) : { granted: false, remainingMs: null };
   }
 
   async #wait(call: CallContext): Promise<Granted> {
-    await this.#enterOrFind(call.timeoutMs);
+    let stamp = await this.#enterOrFind(call);
     for (let watchesChildren = false; ; ) {
       this.#throwIfEnded();
       this.#isWoken = false;
       try {
-        const queue = await readQueue(this.#session, this.#parent, watchesChildren ? () => this.#wake() : undefined);
-        const index = this.#indexIn(queue);
-        if (isGranted(queue, index)) return await this.#confirm(call);
+        const { queue, index, own } = await this.#look(watchesChildren);
+        if (isGranted(queue, index)) {
+          stamp ??= await this.#confirm(call);
+          return { ...this.#grant(own), stamp };
+        }
+        // When its turn comes, the write that made the node is too long ago.
+        stamp = null;
         call.onQueued?.();
         const blocker = blockerOf(queue, index);
         if (blocker === null) {
@@ -165,22 +171,38 @@ export class QueuePlace {
         if (isPassedOn) watchesChildren = true;
         else await this.#sleep();
       } catch (error) {
+        stamp = null;
         if (isUnknown(error) && this.#ended === null) await this.#sleep();
         else if (!isCode(error, 'NO_NODE')) throw error;
       }
     }
   }
 
-  /** Its turn came by a watch, long after it came here: only a fresh write shows that the session still stands. */
-  async #confirm(call: CallContext): Promise<Granted> {
-    const path = this.#path ?? '';
-    const stamp: Stamp = { now: call.clock.now(), wall: call.clock.wall() };
-    // For permits on its own node: that tells the next in line that it is the first now.
-    const isTouching = this.request.mode === 'permits';
-    const written = isTouching ? this.#session.setData(path, nodeData(this.request)) : this.#session.beat();
-    const [, own] = await Promise.all([written, this.#readOwn(path)]);
+  /** Looks at the queue, and at the own node if that is not being watched. */
+  async #look(watchesChildren = false): Promise<{
+    readonly queue: readonly QueueEntry[];
+    readonly index: number;
+    readonly own: NodeStat;
+  }> {
+    const onChange = watchesChildren ? (): void => this.#wake() : undefined;
+    const [queue, own] = await Promise.all([readQueue(this.#session, this.#parent, onChange), this.#own ?? this.#readOwn()]);
     this.#throwIfEnded();
-    return { ...this.#grant(own), stamp };
+    const index = queue.findIndex(({ guid }) => guid === this.#guid);
+    if (index < 0) throw this.#removedError();
+    return { queue, index, own };
+  }
+
+  /**
+   * Its turn came by a watch, long after it came here: only a fresh write shows that the session still stands, and a
+   * removal of the node before that write would have been told before its answer.
+   */
+  async #confirm(call: CallContext): Promise<Stamp> {
+    const stamp = stampOf(call);
+    // For permits on its own node: that tells the next in line that it is the first now.
+    if (this.request.mode === 'permits') await this.#session.setData(this.#path ?? '', nodeData(this.request));
+    else await this.#session.beat();
+    this.#throwIfEnded();
+    return stamp;
   }
 
   #grant(own: NodeStat): Granted {
@@ -206,22 +228,18 @@ export class QueuePlace {
     });
   }
 
-  #indexIn(queue: Awaited<ReturnType<typeof readQueue>>): number {
-    const index = queue.findIndex(({ guid }) => guid === this.#guid);
-    if (index < 0) throw this.#removedError();
-    return index;
-  }
-
   /** Reads the own node and from then on hears of its removal. */
-  async #readOwn(path: string): Promise<NodeStat> {
+  async #readOwn(): Promise<NodeStat> {
     try {
-      return (await this.#session.getData(path, (change) => this.#ownChanged(path, change))).stat;
+      const { stat } = await this.#session.getData(this.#path ?? '', (change) => this.#ownChanged(change));
+      this.#own = stat;
+      return stat;
     } catch (error) {
       throw isCode(error, 'NO_NODE') ? this.#removedError() : error;
     }
   }
 
-  #ownChanged(path: string, change: NodeChange): void {
+  #ownChanged(change: NodeChange): void {
     if (this.#left !== null) return;
     if (change === 'removed') {
       if (this.#isGranted) this.#lose('forced');
@@ -229,8 +247,8 @@ export class QueuePlace {
       this.#isRemoved = true;
     } else {
       // Touched by ourselves at a grant, or by somebody else: the watch is used up.
-      this.#readOwn(path).catch((error: unknown) => {
-        if (!isUnknown(error)) this.#ownChanged(path, 'removed');
+      this.#readOwn().catch((error: unknown) => {
+        if (!isUnknown(error)) this.#ownChanged('removed');
       });
     }
   }
@@ -240,20 +258,23 @@ export class QueuePlace {
     if (reason === 'forced') this.#isRemoved = true;
     this.#ended = expiredError(this.request.name);
     this.#parts.onLost(this.request, reason);
+    this.leave().catch(() => {});
   }
 
-  async #enter(withinMs: number): Promise<string> {
+  /** Makes the node. @returns from before it was asked for */
+  async #enter(call: CallContext): Promise<Stamp> {
     let entered!: () => void;
     this.#entering = new Promise((resolve) => {
       entered = resolve;
     });
     try {
-      await this.#session.ready(withinMs);
+      await this.#session.ready(call.timeoutMs);
       this.#throwIfEnded();
       this.#sessionId = this.#session.id;
+      const stamp = stampOf(call);
       this.#path = await this.#parts.parents.createChild(this.#parent, nodePrefix(this.#guid, this.request), nodeData(this.request));
       this.#throwIfEnded();
-      return this.#path;
+      return stamp;
     } catch (error) {
       this.#isInDoubt = isUnknown(error);
       throw error;
@@ -263,8 +284,8 @@ export class QueuePlace {
   }
 
   /** As `#enter`; one whose reply is lost is looked for when there is a connection again, and keeps its place in line. */
-  async #enterOrFind(withinMs: number): Promise<void> {
-    for (let isFound = false; !isFound; ) {
+  async #enterOrFind(call: CallContext): Promise<Stamp | null> {
+    for (;;) {
       try {
         if (this.#isInDoubt) {
           await this.#sleep();
@@ -273,10 +294,9 @@ export class QueuePlace {
           if (this.#sessionId !== this.#session.id) throw expiredError(this.request.name);
           this.#path = await this.#find();
         }
-        if (this.#path === null) await this.#enter(withinMs);
-        isFound = true;
+        return this.#path === null ? await this.#enter(call) : null;
       } catch (error) {
-        if (!this.#isInDoubt || !isUnknown(error) || this.#ended !== null) throw error;
+        if (!isUnknown(error) || !this.#isInDoubt || this.#ended !== null) throw error;
       }
     }
   }
@@ -302,7 +322,7 @@ export class QueuePlace {
       } catch (error) {
         if (isCode(error, 'NO_NODE')) return this.#isRemovalSent;
         if (!isUnknown(error)) throw unavailable(error, this.request.name);
-        this.#isRemovalSent = this.#path !== null;
+        this.#isRemovalSent ||= this.#path !== null && error.isSent;
         await this.#sleep();
       }
     }
@@ -311,10 +331,9 @@ export class QueuePlace {
   /** Looks for the node by its GUID. Behind a write: this server then knows all that any server took from us before. */
   async #find(): Promise<string | null> {
     await this.#session.beat();
-    const nodes = await this.#session.getChildren(this.#parent);
-    const node = nodes.find((name) => name.startsWith(this.#guid));
-    this.#isInDoubt = node !== undefined;
-    return node === undefined ? null : `${this.#parent}/${node}`;
+    const found = (await readQueue(this.#session, this.#parent)).find(({ guid }) => guid === this.#guid);
+    this.#isInDoubt = found !== undefined;
+    return found === undefined ? null : `${this.#parent}/${found.node}`;
   }
 
   #wake(): void {
@@ -330,4 +349,8 @@ export class QueuePlace {
       this.#resume = resolve;
     });
   }
+}
+
+function stampOf({ clock }: CallContext): Stamp {
+  return { now: clock.now(), wall: clock.wall() };
 }

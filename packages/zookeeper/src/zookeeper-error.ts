@@ -26,8 +26,21 @@ const FOR_GOOD: Readonly<Record<number, string>> = {
   [CODES.NO_CHILDREN_FOR_EPHEMERALS]: 'root leads to an ephemeral node, which can have no children',
 };
 
-/** The connection ended with a request on it: whether the server carried it out is not known. */
-export class ConnectionLostError extends Error {}
+/** The connection ended before a request was answered: whether the server carried it out is not known. */
+export class ConnectionLostError extends Error {
+  /** false: there was no connection to send it on, so it was certainly not carried out. */
+  readonly isSent: boolean;
+
+  constructor(message: string, { isSent = true }: { readonly isSent?: boolean } = {}) {
+    super(message);
+    this.isSent = isSent;
+  }
+}
+
+/** The server does not know the session any more. */
+export class SessionExpiredError extends Error {
+  override readonly message = 'the session has expired';
+}
 
 /** Whether the server answered with this code. */
 export function isCode(error: unknown, code: keyof typeof CODES): boolean {
@@ -35,7 +48,7 @@ export function isCode(error: unknown, code: keyof typeof CODES): boolean {
 }
 
 /** Whether it is unknown what became of a request, as against refused by the server. */
-export function isUnknown(error: unknown): boolean {
+export function isUnknown(error: unknown): error is ConnectionLostError {
   return error instanceof ConnectionLostError;
 }
 
@@ -51,6 +64,10 @@ export function unavailable(error: unknown, lockName?: string | null): AnyLockEr
   const name = Object.entries(CODES).find(([, value]) => value === code)?.[0] ?? String(code);
   const permanent = FOR_GOOD[code];
   return make(`${permanent ?? 'the server refused the request'} (${name})`, permanent === undefined, lockName);
+}
+
+export function authFailedError(): AnyLockError {
+  return unavailable({ code: CODES.AUTH_FAILED });
 }
 
 export function closedError(): LockUnavailableError {

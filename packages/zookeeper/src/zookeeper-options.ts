@@ -1,5 +1,6 @@
 import { checkOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
-import type { AclEntry, SessionSettings } from './zookeeper-session.js';
+import type { AclEntry } from './zookeeper-connection.js';
+import type { SessionSettings } from './zookeeper-session.js';
 import { isPath, parseConnectionString } from './zookeeper-url.js';
 
 /** How the session shows who it is. */

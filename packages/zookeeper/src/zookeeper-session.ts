@@ -1,26 +1,19 @@
 import { type LockUnavailableError, systemClock } from '@holdfast/core';
-import type { Driver, DriverClient, DriverStat } from './zookeeper-client.js';
-import { closedError, ConnectionLostError, isCode, unavailable } from './zookeeper-error.js';
+import type { Driver } from './zookeeper-client.js';
+import {
+  Connection,
+  type ConnectionSettings,
+  type HostAndPort,
+  type NodeChange,
+  type NodeMode,
+  type NodeStat,
+  type SessionIdentity,
+} from './zookeeper-connection.js';
+import { closedError, ConnectionLostError, isCode, SessionExpiredError, unavailable } from './zookeeper-error.js';
 
-export interface HostAndPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** An entry of an access list; permissions are a sum of 1 read, 2 write, 4 create, 8 delete, 16 administer. */
-export interface AclEntry {
-  readonly permissions: number;
-  readonly scheme: string;
-  readonly id: string;
-}
-
-export interface SessionSettings {
+export interface SessionSettings extends ConnectionSettings {
   readonly openDriver: () => Promise<Driver>;
   readonly servers: readonly HostAndPort[];
-  /** Asked of the server, which may give less or more. */
-  readonly timeoutMs: number;
-  readonly auth: { readonly scheme: string; readonly credentials: string } | null;
-  readonly acl: readonly AclEntry[];
   /** Nodes that must be there, parents first; the last is where sessions have their nodes. */
   readonly directories: readonly string[];
 }
@@ -33,179 +26,15 @@ export interface SessionListener {
   onLost(): void;
 }
 
-export interface NodeStat {
-  /** The zxid of the transaction that made the node. */
-  readonly czxid: bigint;
-  /** When its data was last written, by the clock of the leader. */
-  readonly modifiedAtMs: number;
-  readonly version: number;
-  /** The session whose end removes it; 0 for a node that stays. */
-  readonly ephemeralOwner: bigint;
-}
-
-export type NodeMode = 'persistent' | 'ephemeral' | 'ephemeral-sequential';
-export type NodeChange = 'removed' | 'changed';
-
-const MODES = { persistent: 0, ephemeral: 1, 'ephemeral-sequential': 3 } as const;
-// States of the client's connection manager, and the type of its event for a removed node.
-const DISCONNECTED = 0;
-const CONNECTED = 2;
-const EXPIRED = -3;
-const AUTH_FAILED = -4;
-const NODE_REMOVED = 2;
-
 /** How often in its time a session is looked at. */
 const CHECKS = 15;
 const MOST_SILENT_MS = 5000;
 const MOST_HANDSHAKE_MS = 2000;
-const CLOSE_MS = 1000;
-/** How many sessions that were given up are remembered: they end by themselves, too. */
-const MOST_ABANDONED = 10;
 const FIRST_RETRY_MS = 25;
 const LAST_RETRY_MS = 500;
-
-/** The server does not know the session any more. */
-class SessionExpiredError extends Error {}
-
-interface PendingRequest {
-  readonly sentAt: number;
-  reject(error: unknown): void;
-}
-
-/**
- * One TCP connection: one client object, thrown away with it. The client would make the next connection by itself, and
- * then take the rest of a cut frame for the beginning of a new one, forget what is queued, and watch what nobody asks for.
- */
-class Connection {
-  readonly #client: DriverClient;
-  readonly #pending = new Set<PendingRequest>();
-  readonly #onEnd: (error: unknown) => void;
-  #reason = 'the connection was lost';
-  #isOpen = false;
-  #hasEnded = false;
-
-  constructor(driver: Driver, server: HostAndPort, settings: SessionSettings, identity: SessionIdentity | null, events: ConnectionEvents) {
-    this.#onEnd = events.onEnd;
-    this.#client = driver.createClient(`${server.host}:${server.port}`, {
-      sessionTimeout: settings.timeoutMs,
-      retries: 0,
-      sessionId: identity?.id,
-      sessionPassword: identity?.password,
-    });
-    const manager = this.#client.connectionManager;
-    // The client takes a connection string apart at its colons; an IPv6 address has some of its own.
-    manager.servers = [server];
-    // Before the connection there is, so that it goes out in front of every request.
-    if (settings.auth !== null) this.#client.addAuthInfo(settings.auth.scheme, Buffer.from(settings.auth.credentials, 'utf8'));
-    const read = manager.onSocketData.bind(manager);
-    manager.onSocketData = (chunk) => {
-      try {
-        if (!this.#hasEnded) read(chunk);
-      } catch {
-        // A frame or an error code that the client does not know; it throws, and that would end the process.
-        this.drop('the server sent what the client cannot read');
-      }
-    };
-    manager.on('state', (state) => {
-      if (state === CONNECTED) {
-        this.#isOpen = true;
-        events.onOpen();
-      } else if (state === EXPIRED) this.#end(new SessionExpiredError('the session has expired'));
-      else if (state === AUTH_FAILED) this.#end(unavailable({ code: -115 }));
-      else if (state === DISCONNECTED) this.#end(new ConnectionLostError(this.#reason));
-    });
-    this.#client.connect();
-    // The socket is there from the next tick on; the client hides its errors, and it would keep the process alive.
-    process.nextTick(() => {
-      manager.connectTimeoutHandler?.unref();
-      manager.socket?.unref();
-      manager.socket?.once('error', (error: Error & { code?: unknown }) => {
-        if (typeof error.code === 'string') this.#reason = `the connection failed (${error.code})`;
-      });
-    });
-    manager.connect = () => {};
-  }
-
-  get identity(): SessionIdentity {
-    return { id: this.#client.getSessionId(), password: this.#client.getSessionPassword() };
-  }
-
-  get timeoutMs(): number {
-    return this.#client.getSessionTimeout();
-  }
-
-  /** For how long the oldest request has been waiting for its answer. */
-  silentMs(now: number): number {
-    const [oldest] = this.#pending;
-    return oldest === undefined ? 0 : now - oldest.sentAt;
-  }
-
-  /** Every request settles: with its answer, or when the connection ends. */
-  ask<T>(send: (client: DriverClient, done: (error: unknown, value?: T) => void) => void): Promise<T> {
-    if (this.#hasEnded) return Promise.reject(new ConnectionLostError(this.#reason));
-    return new Promise<T>((resolve, reject) => {
-      const request: PendingRequest = { sentAt: systemClock.now(), reject };
-      this.#pending.add(request);
-      send(this.#client, (error, value) => {
-        if (!this.#pending.delete(request)) return;
-        if (error === null || error === undefined) resolve(value as T);
-        else if (isCode(error, 'SESSION_EXPIRED')) {
-          // The leader has ended the session, and this server is about to learn it.
-          this.drop('the server does not know the session any more');
-          reject(new ConnectionLostError(this.#reason));
-        } else if (isCode(error, 'CONNECTION_LOSS')) reject(new ConnectionLostError(this.#reason));
-        else reject(error instanceof Error ? error : new Error('the client failed'));
-      });
-    });
-  }
-
-  /** Ends the connection, not the session. */
-  drop(reason: string): void {
-    this.#reason = reason;
-    this.#end(new ConnectionLostError(reason));
-  }
-
-  /** Ends the session and with it the connection; the server is given a moment to say so. */
-  close(): Promise<void> {
-    const { socket } = this.#client.connectionManager;
-    if (!this.#isOpen || this.#hasEnded || socket === undefined) {
-      this.drop('the backend was closed');
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => {
-      const timer = systemClock.setTimer(CLOSE_MS, () => this.drop('the backend was closed'));
-      socket.once('close', () => {
-        timer.cancel();
-        this.drop('the backend was closed');
-        resolve();
-      });
-      this.#client.close();
-    });
-  }
-
-  #end(error: unknown): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    const { connectionManager } = this.#client;
-    if (connectionManager.connectTimeoutHandler !== null) clearTimeout(connectionManager.connectTimeoutHandler);
-    connectionManager.socket?.destroy();
-    // In the first tick there is no socket yet.
-    process.nextTick(() => connectionManager.socket?.destroy());
-    const lost = error instanceof ConnectionLostError ? error : new ConnectionLostError('the connection was lost');
-    for (const request of this.#pending) request.reject(lost);
-    this.#pending.clear();
-    this.#onEnd(error);
-  }
-}
-
-interface SessionIdentity {
-  readonly id: Buffer;
-  readonly password: Buffer;
-}
-interface ConnectionEvents {
-  readonly onOpen: () => void;
-  readonly onEnd: (error: unknown) => void;
-}
+/** How many sessions that were given up are remembered: they end by themselves, too. */
+const MOST_ABANDONED = 10;
+const EMPTY = Buffer.alloc(0);
 
 /**
  * A session with an ensemble, over as many connections as it takes. Suspended as soon as a connection ends; lost when a
@@ -220,7 +49,6 @@ export class ZooKeeperSession {
   readonly #settings: SessionSettings;
   readonly #listener: SessionListener;
   readonly #servers: readonly HostAndPort[];
-  readonly #acl: object[] = [];
   readonly #waiting = new Set<{ resolve(): void; reject(error: unknown): void }>();
   #driver: Driver | null = null;
   #nextServer = 0;
@@ -298,29 +126,25 @@ export class ZooKeeperSession {
 
   /** @returns the path, with the number that a sequential node got */
   create(path: string, data: Buffer, mode: NodeMode): Promise<string> {
-    return this.#write((client, done) => client.create(path, data, this.#acl, MODES[mode], done));
+    return this.#write((connection) => connection.create(path, data, mode));
   }
 
   remove(path: string, version = -1): Promise<void> {
-    return this.#write((client, done) => client.remove(path, version, done));
+    return this.#write((connection) => connection.remove(path, version));
   }
 
-  async setData(path: string, data: Buffer, version = -1): Promise<NodeStat> {
-    return readStat(await this.#write<DriverStat>((client, done) => client.setData(path, data, version, done)));
+  setData(path: string, data: Buffer, version = -1): Promise<NodeStat> {
+    return this.#write((connection) => connection.setData(path, data, version));
   }
 
   /** @param onChange called once, when the data change or the node is removed; never when the connection ends before */
-  async getData(path: string, onChange?: (change: NodeChange) => void): Promise<{ readonly data: Buffer; readonly stat: NodeStat }> {
-    return await this.#read((client, done: (error: unknown, value?: { data: Buffer; stat: NodeStat }) => void) =>
-      client.getData(path, watcher(onChange), (error, data, stat) =>
-        error ? done(error) : done(null, { data: data ?? Buffer.alloc(0), stat: readStat(stat) }),
-      ),
-    );
+  getData(path: string, onChange?: (change: NodeChange) => void): Promise<{ readonly data: Buffer; readonly stat: NodeStat }> {
+    return this.#read((connection) => connection.getData(path, onChange));
   }
 
   /** @param onChange called once, when a child comes or goes; never when the connection ends before */
   getChildren(path: string, onChange?: () => void): Promise<readonly string[]> {
-    return this.#read((client, done) => client.getChildren(path, watcher(onChange), done));
+    return this.#read((connection) => connection.getChildren(path, onChange));
   }
 
   /** A write on the session's own node: shows that a majority still knows the session, and what time the leader has. */
@@ -382,16 +206,16 @@ export class ZooKeeperSession {
     }
   }
 
-  async #write<T>(send: (client: DriverClient, done: (error: unknown, value?: T) => void) => void): Promise<T> {
+  async #write<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
     const sentAt = systemClock.now();
     const value = await this.#read(send);
     this.#writtenAt = Math.max(this.#writtenAt, sentAt);
     return value;
   }
 
-  #read<T>(send: (client: DriverClient, done: (error: unknown, value?: T) => void) => void): Promise<T> {
-    if (this.#connection === null) return Promise.reject(new ConnectionLostError('there is no connection'));
-    return this.#connection.ask(send);
+  #read<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.#connection === null) return Promise.reject(new ConnectionLostError('there is no connection', { isSent: false }));
+    return send(this.#connection);
   }
 
   /** Connects again and again, for as long as somebody waits or there is a session to keep. Never rejects. */
@@ -429,19 +253,19 @@ export class ZooKeeperSession {
       return error;
     }
     const driver = this.#driver;
-    if (this.#acl.length === 0) {
-      for (const { permissions, scheme, id } of this.#settings.acl) this.#acl.push(new driver.ACL(permissions, new driver.Id(scheme, id)));
-    }
     const server = this.#servers[this.#nextServer % this.#servers.length];
     if (server === undefined || this.#isClosed) return closedError();
     this.#nextServer += 1;
+    const startedAt = systemClock.now();
     let handshake: { cancel(): void } | null = null;
     const error = await new Promise<unknown>((resolve) => {
       const connection = new Connection(driver, server, this.#settings, this.#identity, {
         onEnd: resolve,
         onOpen: () => {
           handshake?.cancel();
-          void this.#settle(connection, driver, server);
+          void this.#settle(connection, startedAt).then((isSettled) => {
+            if (isSettled) this.#closeAbandoned(driver, server);
+          });
         },
       });
       handshake = systemClock.setTimer(this.#handshakeMs(), () => connection.drop('the server did not answer the handshake'));
@@ -452,9 +276,11 @@ export class ZooKeeperSession {
   }
 
   /** The server knows us: writes once, lets the listener look at what it has, and lets everybody in. Never rejects. */
-  async #settle(connection: Connection, driver: Driver, server: HostAndPort): Promise<void> {
+  async #settle(connection: Connection, startedAt: number): Promise<boolean> {
     const { id } = connection.identity;
     const isNew = this.#identity === null || !this.#identity.id.equals(id);
+    // A session is made by a write, too.
+    if (isNew) this.#writtenAt = startedAt;
     this.#identity = connection.identity;
     this.#id = id.readBigUInt64BE();
     this.#timeoutMs = connection.timeoutMs;
@@ -469,14 +295,14 @@ export class ZooKeeperSession {
       const failure = unavailable(error) as LockUnavailableError;
       if (!failure.retryable) this.#refuse(failure);
       connection.drop(failure.message);
-      return;
+      return false;
     }
-    if (this.#connection !== connection || this.#isClosed) return;
+    if (this.#connection !== connection || this.#isClosed) return false;
     this.#isReady = true;
     this.#failure = null;
-    this.#closeAbandoned(driver, server);
     for (const waiting of this.#waiting) waiting.resolve();
     this.#waiting.clear();
+    return true;
   }
 
   #refuse(failure: LockUnavailableError): void {
@@ -556,19 +382,4 @@ export class ZooKeeperSession {
       this.#endPause = end;
     });
   }
-}
-
-const EMPTY = Buffer.alloc(0);
-
-function watcher(onChange: ((change: NodeChange) => void) | undefined): ((event: { readonly type: number }) => void) | undefined {
-  return onChange && (({ type }) => onChange(type === NODE_REMOVED ? 'removed' : 'changed'));
-}
-
-function readStat(stat: DriverStat): NodeStat {
-  return {
-    czxid: stat.czxid.readBigUInt64BE(),
-    modifiedAtMs: Number(stat.mtime.readBigInt64BE()),
-    version: stat.version,
-    ephemeralOwner: stat.ephemeralOwner.readBigUInt64BE(),
-  };
 }

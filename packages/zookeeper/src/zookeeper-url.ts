@@ -1,5 +1,5 @@
 import { LockArgumentError } from '@holdfast/core';
-import type { HostAndPort } from './zookeeper-session.js';
+import type { HostAndPort } from './zookeeper-connection.js';
 
 /** What a connection string says. */
 export interface ZooKeeperTarget {
