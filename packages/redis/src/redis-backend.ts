@@ -1,14 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type Answer,
-  type CallContext,
-  type Capabilities,
-  type HoldRef,
-  type HoldRequest,
-  type LockBackend,
-  type LockKind,
-  type LockState,
-} from '@holdfast/core';
+import type { Answer, CallContext, Capabilities, HoldRef, HoldRequest, LockBackend, LockKind, LockState } from '@holdfast/core';
 import { readAnswer, readBoolean } from './answers.js';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
