@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { HoldRequest, LockKind } from '@holdfast/core';
+import { unavailableBecause } from '../postgres-error.js';
 
 /** The advisory keys of one name of one kind. */
 export interface NameKeys {
@@ -93,11 +94,14 @@ export class LockKeys {
   }
 
   #chosen(name: string): bigint | undefined {
-    const key = this.#keyOf(name);
-    if (key === undefined) return undefined;
-    if (typeof key !== 'bigint' || BigInt.asIntN(64, key) !== key) {
-      throw new TypeError('keyOf must return a bigint that PostgreSQL can hold (64 bits, signed), or undefined');
+    let key: unknown;
+    try {
+      key = this.#keyOf(name);
+    } catch (error) {
+      throw wrongKey(name, `threw ${error instanceof Error ? error.name : 'something'}`);
     }
+    if (key === undefined) return undefined;
+    if (typeof key !== 'bigint' || BigInt.asIntN(64, key) !== key) throw wrongKey(name, 'returned something else');
     return key;
   }
 
@@ -110,6 +114,13 @@ export class LockKeys {
     }
     return hash.digest().readBigUInt64BE(0);
   }
+}
+
+function wrongKey(name: string, what: string): Error {
+  return unavailableBecause(`keyOf must return a bigint that PostgreSQL can hold (64 bits, signed), or undefined; it ${what}`, {
+    retryable: false,
+    lockName: name,
+  });
 }
 
 /** A key behind which there is room for a range. */

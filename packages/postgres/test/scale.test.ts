@@ -1,0 +1,131 @@
+import { createLockManager, type Lease, type LockManager } from '@holdfast/core';
+import { createPostgresBackend } from '@holdfast/postgres';
+import { until } from '@holdfast/test/servers';
+import { afterEach, describe, expect, it } from 'vitest';
+import { newName, permitsOf, requestOf, usePostgres, attempt, callOf, free, take } from './postgres-harness.js';
+
+const postgres = usePostgres({ max_connections: 30 });
+const open: LockManager[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((locks) => locks.close()));
+});
+
+function manager(applicationName = 'holdfast'): LockManager {
+  const locks = createLockManager(
+    createPostgresBackend({ connectionString: postgres.server.url, driverOptions: { application_name: applicationName } }),
+    { commandTimeoutMs: 10_000 },
+  );
+  open.push(locks);
+  return locks;
+}
+
+async function connections(applicationName: string): Promise<number> {
+  const { rows } = await postgres.admin.query<{ readonly n: number }>(
+    'select count(*)::int as n from pg_stat_activity where application_name = $1',
+    [applicationName],
+  );
+  return rows[0]?.n ?? 0;
+}
+
+describe('a thousand', () => {
+  it('leases and a thousand waiters need at most 8 connections, and no release is delayed by them', async () => {
+    const application = `scale-${newName()}`;
+    const [holder, waiter] = [manager(application), manager(application)];
+    const names = Array.from({ length: 1_000 }, () => newName());
+    const leases = await holder.tryAcquireEach(names, { ttlMs: 60_000 });
+    expect(leases.size).toBe(1_000);
+    const controller = new AbortController();
+    const waiting = names.map((name) => waiter.acquire(name, { ttlMs: 60_000, signal: controller.signal }).catch(() => null));
+    await until('all of them wait', async () => (await holder.inspect(names[999] ?? '')).waiters === 1, { timeoutMs: 20_000 });
+    let most = 0;
+    const counting = setInterval(
+      () =>
+        void connections(application).then(
+          (n) => (most = Math.max(most, n)),
+          () => {},
+        ),
+      50,
+    );
+
+    // Others take and free meanwhile, on the very sessions that hold and wait. A poll of two seconds passes too.
+    const times: number[] = [];
+    const end = performance.now() + 2_500;
+    while (performance.now() < end) {
+      const lease = await waiter.acquire(newName());
+      const start = performance.now();
+      expect(await lease.release()).toBe(true);
+      times.push(performance.now() - start);
+    }
+    times.sort((a, b) => a - b);
+    // A statement behind a waiter would take as long as that one waits.
+    expect(times.at(-1)).toBeLessThan(1_000);
+    expect(times[Math.floor(times.length / 2)]).toBeLessThan(100);
+
+    const start = performance.now();
+    expect(await leases.releaseAll()).toBe(1_000);
+    const taken = (await Promise.all(waiting)).filter((lease): lease is Lease => lease !== null);
+    expect(taken).toHaveLength(1_000);
+    expect(performance.now() - start).toBeLessThan(15_000);
+    clearInterval(counting);
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(8);
+  });
+});
+
+describe('requests of one tick', () => {
+  it('share a statement', async () => {
+    const backend = postgres.backend();
+    await free(backend, requestOf(newName()));
+    await take(backend, requestOf(newName()));
+    const { rows: before } = await postgres.admin.query<{ readonly n: string }>('select nextval($1) as n', ['holdfast.fence']);
+    const requests = Array.from({ length: 64 }, () => requestOf(newName()));
+    const tokens = await Promise.all(requests.map(async (request) => (await take(backend, request)).fencingToken));
+    // Drawn one after another by one statement, so nobody else's is in between.
+    const sorted = [...tokens].sort((a, b) => (a < b ? -1 : 1));
+    expect(sorted[63]).toBe((sorted[0] ?? 0n) + 63n);
+    expect(sorted[0]).toBeGreaterThan(BigInt(before[0]?.n ?? 0));
+  });
+
+  it('beat one statement each several times over', async () => {
+    const backend = postgres.backend();
+    const take64 = async (isTogether: boolean): Promise<number> => {
+      const requests = Array.from({ length: 64 }, () => requestOf(newName()));
+      const start = performance.now();
+      if (isTogether) await Promise.all(requests.map((request) => take(backend, request)));
+      else for (const request of requests) await take(backend, request);
+      const spent = performance.now() - start;
+      await backend.release(requests, callOf());
+      return spent;
+    };
+    for (const isTogether of [true, false]) await take64(isTogether);
+    let [together, apart] = [0, 0];
+    for (let round = 0; round < 5; round++) {
+      together += await take64(true);
+      apart += await take64(false);
+    }
+    expect(apart / together).toBeGreaterThan(2);
+  });
+});
+
+describe('a semaphore of many permits', () => {
+  it('is filled to its limit and no further, though not all slots are tried', async () => {
+    const [mine, theirs] = [postgres.backend(), postgres.backend()];
+    const name = newName();
+    const holds = [];
+    for (const [backend, permits] of [
+      [mine, 300],
+      [theirs, 500],
+      [mine, 200],
+    ] as const) {
+      const request = permitsOf(name, permits, 1_000);
+      expect((await attempt(backend, request)).granted).toBe(true);
+      holds.push([backend, request] as const);
+    }
+    expect((await attempt(theirs, permitsOf(name, 1, 1_000))).granted).toBe(false);
+    const [backend, request] = holds[1] ?? [mine, permitsOf(name, 1, 1)];
+    expect(await free(backend, request)).toBe(true);
+    expect((await attempt(mine, permitsOf(name, 501, 1_000))).granted).toBe(false);
+    expect((await attempt(mine, permitsOf(name, 500, 1_000))).granted).toBe(true);
+  });
+});
