@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isLockError } from '@holdfast/core';
 import { expect, it } from 'vitest';
 import { attempt, callOf, free, newName, newRoot, requestOf, take, useZooKeeper } from './zookeeper-harness.js';
@@ -43,6 +44,19 @@ it('a URL may carry the user', async () => {
   await take(backend, request);
   expect(await free(backend, request)).toBe(true);
   expect((await refusalOf(zooKeeper.backend({ root }).attempt([request], callOf()))).retryable).toBe(false);
+});
+
+it('a list may name others by their digest, and shut out its maker', async () => {
+  const root = newRoot();
+  const digest = (user: string): string => `${user.slice(0, user.indexOf(':'))}:${createHash('sha1').update(user).digest('base64')}`;
+  const acl = ['shop:word', 'ops:word'].map((user) => ({ scheme: 'digest', id: digest(user), permissions: 'cdrw' }));
+  const name = newName();
+  const request = requestOf(name);
+  const shop = zooKeeper.backend({ root, acl, auth: { credentials: 'shop:word' } });
+  await take(shop, request);
+  expect((await attempt(zooKeeper.backend({ root, acl, auth: { credentials: 'ops:word' } }), requestOf(name))).granted).toBe(false);
+  expect((await refusalOf(zooKeeper.backend({ root, acl }).attempt([requestOf(name)], callOf()))).retryable).toBe(false);
+  expect(await free(shop, request)).toBe(true);
 });
 
 it('the least rights are create, delete, read and write on the nodes under the root', async () => {
