@@ -40,10 +40,12 @@ export class Undoer implements TimerEntry {
 
   /**
    * @param isSettled see `StoreCall.isSettled`
-   * @param withinMs after this the hold has ended by itself
+   * @param withinMs after this the hold has ended by itself; in a session store it has not, while the session lives
    */
   add(ref: HoldRef, isSettled: () => boolean, withinMs: number): void {
-    this.#doubts.set(ref.owner, { ref, isSettled, until: this.#calls.clock.now() + withinMs });
+    const endsAlone = this.#backend.capabilities.expiry === 'ttl';
+    const until = endsAlone ? this.#calls.clock.now() + withinMs : Number.POSITIVE_INFINITY;
+    this.#doubts.set(ref.owner, { ref, isSettled, until });
     this.#delayMs = FIRST_RETRY_MS;
     this.poke();
   }
