@@ -119,7 +119,7 @@ export class Attempt {
 
   #askForVotes(open: readonly Contest[]): Promise<readonly NodeAnswer<readonly Vote[]>[]> {
     const { nodes, settings } = this.#context;
-    const hint = Math.max(this.#clock.wall() * 1000, this.#hintFloor + 1);
+    const hint = Math.max(Math.floor(this.#clock.wall() * 1000), this.#hintFloor + 1);
     const requests = open.map(
       ({ request, waits, trial }): VoteRequest => ({
         unit: trial.unit,

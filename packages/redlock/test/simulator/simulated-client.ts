@@ -1,0 +1,163 @@
+import { type Answer, type CallContext, type HoldRequest, isLockError } from '@holdfast/core';
+import { driftMs } from '../../src/protocol/validity.js';
+import type { RedlockBackend } from '../../src/redlock-backend.js';
+import { type Grant, type Ledger, Violation } from './ledger.js';
+import type { SimulatedLink } from './simulated-link.js';
+import type { Machine, World } from './world.js';
+
+export const DRIFT_FACTOR = 0.01;
+export const NODE_TIMEOUT_MS = 60;
+export const NAME = 'n';
+/** What a call may take besides its time: the answers to what it frees, and every pause of its process. */
+const SETTLE_SLACK_MS = 1200;
+const NEVER = new AbortController().signal;
+
+export interface SimulatedClientOptions {
+  readonly world: World;
+  readonly machine: Machine;
+  readonly backend: RedlockBackend;
+  readonly ledger: Ledger;
+  readonly number: number;
+  readonly kind: 'lock' | 'read-write' | 'semaphore';
+  readonly limit: number;
+  readonly links: readonly SimulatedLink[];
+}
+
+/** Does what core does: asks, believes until its deadline, renews, releases, frees what is in doubt. */
+export class SimulatedClient {
+  readonly #options: SimulatedClientOptions;
+  #owners = 0;
+
+  constructor(options: SimulatedClientOptions) {
+    this.#options = options;
+  }
+
+  async work(): Promise<void> {
+    const { world } = this.#options;
+    for (let round = world.integer(2, 4); round > 0; round--) {
+      await this.#sleep(world.chance(0.6) ? world.between(0, 5) : world.between(0, 120));
+      const request = this.#newRequest();
+      if (world.chance(0.3)) await this.#wait(request);
+      else await this.#attempt(request);
+    }
+  }
+
+  /** Asks again each time that it is woken, a few times. */
+  async #wait(request: HoldRequest): Promise<void> {
+    const { world, backend } = this.#options;
+    let wake: (() => void) | null = null;
+    const subscription = backend.subscribe(request, () => wake?.());
+    for (let tries = 3; tries > 0; tries--) {
+      if (await this.#attempt({ ...request, owner: this.#newOwner() })) break;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        world.later(100, () => this.#options.machine.reach(resolve));
+      });
+    }
+    subscription.close();
+  }
+
+  async #attempt(request: HoldRequest): Promise<boolean> {
+    const { world, machine, backend, ledger, number } = this.#options;
+    const askedAt = world.now;
+    let answer: Answer<bigint> | undefined;
+    try {
+      [answer] = await this.#call(Math.min(150, request.ttlMs), (call) => backend.attempt([request], call));
+    } catch (error) {
+      refuseStrange(error);
+      await this.#release(request);
+      return false;
+    }
+    if (answer?.granted !== true) return false;
+    const span = (request.ttlMs - driftMs(request.ttlMs, DRIFT_FACTOR)) / machine.rate;
+    const token = answer.fencingToken;
+    const grant: Grant = {
+      client: number,
+      mode: request.mode,
+      permits: request.mode === 'permits' ? request.permits : 1,
+      token,
+      askedAt,
+      grantedAt: world.now,
+      until: askedAt + span,
+      votes: this.#options.links.map((link) => {
+        const vote = link.toldOf(request.owner);
+        const counts = vote !== undefined && (vote.isConfirmed || BigInt(vote.counter) === token);
+        return counts ? { counter: vote.counter, losses: vote.losses } : null;
+      }),
+    };
+    ledger.add(grant);
+    await this.#hold(request, grant, span);
+    return true;
+  }
+
+  async #hold(request: HoldRequest, grant: Grant, span: number): Promise<void> {
+    const { world, backend } = this.#options;
+    for (let renewals = world.pick([0, 0, 1, 3]); renewals > 0; renewals--) {
+      await this.#sleep(world.between(0, span * 0.7));
+      const stampedAt = world.now;
+      if (stampedAt >= grant.until) break;
+      try {
+        const [stands] = await this.#call(Math.ceil(request.ttlMs / 3), (call) => backend.renew([request], call));
+        if (world.now >= grant.until) break;
+        if (stands === true) grant.until = Math.max(grant.until, stampedAt + span);
+        if (stands === false) grant.until = world.now;
+      } catch (error) {
+        refuseStrange(error);
+      }
+    }
+    await this.#sleep(world.chance(0.5) ? world.between(0, 10) : world.between(0, span));
+    // Some die with what they hold.
+    if (world.chance(0.1)) return;
+    grant.until = Math.min(grant.until, world.now);
+    await this.#release(request);
+  }
+
+  async #release(request: HoldRequest): Promise<void> {
+    const { backend } = this.#options;
+    for (let tries = 4; tries > 0; tries--) {
+      try {
+        await this.#call(60, (call) => backend.release([request], call));
+        return;
+      } catch (error) {
+        refuseStrange(error);
+        await this.#sleep(30);
+      }
+    }
+  }
+
+  async #call<T>(timeoutMs: number, run: (call: CallContext) => Promise<T>): Promise<T> {
+    const { world, machine } = this.#options;
+    const startedAt = world.now;
+    const outcome = await run({ timeoutMs, signal: NEVER, clock: machine.clock }).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    const took = world.now - startedAt;
+    if (took > timeoutMs + SETTLE_SLACK_MS) throw new Violation('settles', `a call of ${timeoutMs} ms took ${took.toFixed(0)} ms`);
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  #sleep(ms: number): Promise<void> {
+    const { world, machine } = this.#options;
+    return new Promise((resolve) => {
+      world.later(ms, () => machine.reach(resolve));
+    });
+  }
+
+  #newOwner(): string {
+    return `${(this.#owners++ * 8 + this.#options.number + 1).toString(16).padStart(8, '0')}${'0'.repeat(24)}`;
+  }
+
+  #newRequest(): HoldRequest {
+    const { world, kind, limit } = this.#options;
+    const base = { name: NAME, owner: this.#newOwner(), label: '', ttlMs: world.integer(40, 180) };
+    if (kind === 'semaphore') return { ...base, mode: 'permits', permits: world.chance(0.7) ? 1 : world.integer(1, limit), limit };
+    if (kind === 'read-write') return { ...base, mode: world.pick(['read', 'read', 'write'] as const) };
+    return { ...base, mode: 'exclusive' };
+  }
+}
+
+function refuseStrange(error: unknown): void {
+  if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) throw error;
+}

@@ -1,0 +1,178 @@
+import type { HoldRequest, LockKind } from '@holdfast/core';
+import { KeyLayout, letterOf } from '../../src/node/key-layout.js';
+import {
+  type ConfirmRequest,
+  type Extension,
+  type ExtendRequest,
+  type MarkCommand,
+  type MarkReply,
+  NodeFailure,
+  type NodeState,
+  type NodeStatus,
+  type RedlockNode,
+  type ReleaseRequest,
+  type Vote,
+  type VoteRequest,
+  type WaitKey,
+} from '../../src/protocol/node.js';
+import type { SimulatedNode } from './simulated-node.js';
+import type { Machine, World } from './world.js';
+
+/** How a network misbehaves. */
+export interface Weather {
+  readonly fastestMs: number;
+  readonly slowestMs: number;
+  /** How often a message takes much longer. */
+  readonly straggles: number;
+  readonly stragglesMs: number;
+  readonly loses: number;
+  readonly duplicates: number;
+}
+
+/** A server of the simulation. */
+export interface SimulatedServer {
+  readonly node: SimulatedNode;
+  isUp: boolean;
+  /** How often it has forgotten something: counters before and after do not compare. */
+  losses: number;
+}
+
+/** A vote that a client was told of, and whether the node has confirmed it since. */
+export interface ToldVote {
+  readonly counter: number;
+  readonly losses: number;
+  isConfirmed: boolean;
+}
+
+const layout = new KeyLayout('holdfast:');
+
+/** The way from one client to one node, over a network on which messages are late, lost, doubled and out of order. */
+export class SimulatedLink implements RedlockNode {
+  readonly label: string;
+  readonly #world: World;
+  readonly #weather: Weather;
+  readonly #machine: Machine;
+  readonly #server: SimulatedServer;
+  readonly #id: string;
+  readonly #told = new Map<string, ToldVote>();
+
+  constructor(label: string, world: World, weather: Weather, machine: Machine, server: SimulatedServer, id: string) {
+    this.label = label;
+    this.#world = world;
+    this.#weather = weather;
+    this.#machine = machine;
+    this.#server = server;
+    this.#id = id;
+  }
+
+  acquire(requests: readonly VoteRequest[]): Promise<readonly Vote[]> {
+    return this.#send(
+      (node) => node.acquire(this.#id, requests),
+      (votes) => {
+        for (const [index, vote] of votes.entries()) {
+          const owner = requests[index]?.unit.owner ?? '';
+          if (vote.kind === 'granted') this.#told.set(owner, { counter: vote.counter, losses: this.#server.losses, isConfirmed: false });
+        }
+      },
+    );
+  }
+
+  confirm(requests: readonly ConfirmRequest[]): Promise<readonly boolean[]> {
+    return this.#send(
+      (node) => node.confirm(requests),
+      (answers) => {
+        for (const [index, answer] of answers.entries()) {
+          const vote = this.#told.get(requests[index]?.unit.owner ?? '');
+          if (vote !== undefined && answer) vote.isConfirmed = true;
+        }
+      },
+    );
+  }
+
+  /** What the client was told for an owner, in the last of its rounds. */
+  toldOf(owner: string): ToldVote | undefined {
+    let last: ToldVote | undefined;
+    for (const [own, vote] of this.#told) if (own.startsWith(owner.slice(0, 8))) last = vote;
+    return last;
+  }
+
+  extend(requests: readonly ExtendRequest[]): Promise<readonly Extension[]> {
+    return this.#send((node) => node.extend(requests));
+  }
+
+  release(requests: readonly ReleaseRequest[]): Promise<readonly boolean[]> {
+    return this.#send((node) => node.release(requests));
+  }
+
+  withdraw(waiting: WaitKey): Promise<void> {
+    return this.#send((node) => node.withdraw(this.#id, waiting));
+  }
+
+  mark(name: string, command: MarkCommand): Promise<MarkReply> {
+    return this.#send((node) => node.mark(name, command));
+  }
+
+  inspect(name: string, kind: LockKind): Promise<NodeState> {
+    return this.#send((node) => node.inspect(name, modeOfKind(kind)));
+  }
+
+  forceRelease(name: string, kind: LockKind): Promise<boolean> {
+    return this.#send((node) => node.forceRelease(name, modeOfKind(kind)));
+  }
+
+  status(command: 'look' | 'open' | 'close'): Promise<NodeStatus & { readonly done: boolean }> {
+    return this.#send((node) => node.status(command));
+  }
+
+  async *scan(): AsyncIterable<never> {}
+
+  wakeKey(name: string, mode: HoldRequest['mode']): string {
+    return layout.keysOf(name, letterOf[mode])[0];
+  }
+
+  listen(): void {}
+  unlisten(): void {}
+  async drain(): Promise<void> {}
+  close(): void {}
+
+  #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const fail = (): void =>
+        this.#machine.reach(() => reject(new NodeFailure('the connection ended', { mayHappen: true, retryable: true })));
+      const arrive = (isFirst: boolean): void => {
+        if (!this.#server.isUp) {
+          if (isFirst) this.#world.later(this.#delay(), fail);
+          return;
+        }
+        const reply = carryOut(this.#server.node);
+        if (!isFirst) return;
+        if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
+        else
+          this.#world.later(this.#delay(), () =>
+            this.#machine.reach(() => {
+              onReply(reply);
+              resolve(reply);
+            }),
+          );
+      };
+      if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
+      else this.#world.later(this.#delay(), () => arrive(true), false);
+      if (this.#world.chance(this.#weather.duplicates)) this.#world.later(this.#delay() + this.#delay(), () => arrive(false), false);
+    });
+  }
+
+  /** A lost message is noticed late, when the connection ends, or never. */
+  #lose(fail: () => void): void {
+    if (this.#world.chance(0.7)) this.#world.later(this.#world.between(20, 200), fail);
+  }
+
+  #delay(): number {
+    const { fastestMs, slowestMs, straggles, stragglesMs } = this.#weather;
+    const usual = this.#world.between(fastestMs, slowestMs);
+    return this.#world.chance(straggles) ? usual + this.#world.between(0, stragglesMs) : usual;
+  }
+}
+
+export function modeOfKind(kind: LockKind): 'exclusive' | 'write' | 'permits' {
+  return kind === 'lock' ? 'exclusive' : kind === 'semaphore' ? 'permits' : 'write';
+}
