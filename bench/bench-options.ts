@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import { libraries } from './libraries/index.js';
 import { type ScenarioId, scenarioIds } from './library.js';
+import { type Backend, backends } from './store.js';
 
 /** What a run was asked for. */
 export interface BenchOptions {
+  readonly backend: readonly Backend[];
   /** Empty: all. */
   readonly only: readonly ScenarioId[];
   /** Ids; empty: all. The floor always takes part. */
@@ -14,10 +16,12 @@ export interface BenchOptions {
 }
 
 /** The text of --help. */
-export const usage = `Measures Holdfast beside the libraries that people use today, on a real Redis.
+export const usage = `Measures Holdfast beside the libraries that people use today, on real servers.
 
   pnpm bench [options]
 
+  --backend STORE   measure on this one instead of Redis; may be given several times, or all
+                    (${backends.join(', ')})
   --only SCENARIO   measure only this one; may be given several times
                     (${scenarioIds.join(', ')})
   --library ID      measure only this one beside the floor; may be given several times
@@ -27,7 +31,7 @@ export const usage = `Measures Holdfast beside the libraries that people use tod
                     { scenario, library, backend, value, unit, higherIsBetter, ratioToFloor }
   --help            this text
 
-The server: HOLDFAST_TEST_REDIS_URL, else one that is started for the run.
+The servers: HOLDFAST_TEST_REDIS_URL, HOLDFAST_TEST_POSTGRES_URL, HOLDFAST_TEST_ZOOKEEPER_URL, else what is started for the run.
 Exit code: 0 when every result was right, 1 when one was wrong, 2 for a wrong option. A missed target is no failure.`;
 
 /** @returns the options, 'help', or what is wrong with the arguments */
@@ -37,6 +41,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | strin
       // pnpm hands a literal -- on.
       args: args.filter((arg) => arg !== '--'),
       options: {
+        backend: { type: 'string', multiple: true, default: ['redis'] },
         only: { type: 'string', multiple: true, default: [] },
         library: { type: 'string', multiple: true, default: [] },
         rounds: { type: 'string' },
@@ -49,10 +54,23 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | strin
     const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
     if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))
       return `--rounds is ${values.rounds}; it must be an integer from 1`;
-    return { only: values.only.map(scenarioId), library: values.library.map(libraryId), rounds, quick: values.quick, json: values.json };
+    return {
+      backend: values.backend.includes('all') ? backends : values.backend.map(backendId),
+      only: values.only.map(scenarioId),
+      library: values.library.map(libraryId),
+      rounds,
+      quick: values.quick,
+      json: values.json,
+    };
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\nTry --help.`;
   }
+}
+
+function backendId(given: string): Backend {
+  const id = backends.find((known) => known === given);
+  if (id === undefined) throw new Error(`--backend is ${JSON.stringify(given)}; it must be one of ${backends.join(', ')}, all`);
+  return id;
 }
 
 function scenarioId(given: string): ScenarioId {

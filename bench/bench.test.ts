@@ -16,7 +16,7 @@ import { scenarios } from './scenarios/index.js';
 import { uncontended } from './scenarios/uncontended.js';
 import { inversions, median, spread } from './stats.js';
 import type { Store } from './store.js';
-import { startRedisStore } from './stores/index.js';
+import { startStore } from './stores/index.js';
 
 const run = promisify(execFile);
 const main = fileURLToPath(new URL('./dist/main.js', import.meta.url));
@@ -33,7 +33,7 @@ describe('the benchmark as a command', () => {
     const file = join(directory, 'rows.json');
     const { stdout } = await run(process.execPath, [main, '--quick', '--only', 'uncontended', '--json', file]);
     const rows = JSON.parse(await readFile(file, 'utf8')) as Row[];
-    const entered = libraries.filter((library) => library.scenarios.includes('uncontended'));
+    const entered = libraries.filter((library) => library.backend === 'redis' && library.scenarios.includes('uncontended'));
     expect(rows.map(({ library }) => library).toSorted()).toEqual(entered.map(({ id }) => id).toSorted());
     for (const row of rows) {
       expect(Object.keys(row)).toEqual(rowKeys);
@@ -46,7 +46,7 @@ describe('the benchmark as a command', () => {
 
   it('explains its options, and refuses a wrong one', async () => {
     const { stdout } = await run(process.execPath, [main, '--help']);
-    for (const word of ['--only', '--rounds', '--quick', '--json', ...scenarioIds]) expect(stdout).toContain(word);
+    for (const word of ['--backend', '--only', '--rounds', '--quick', '--json', ...scenarioIds]) expect(stdout).toContain(word);
     await expect(run(process.execPath, [main, '--only', 'everything'])).rejects.toMatchObject({ code: 2 });
   });
 });
@@ -54,7 +54,7 @@ describe('the benchmark as a command', () => {
 describe('a wrong result', () => {
   let store: Store;
   beforeAll(async () => {
-    store = await startRedisStore();
+    store = await startStore('redis');
   });
   afterAll(() => store.close());
 
@@ -129,7 +129,7 @@ describe('figures', () => {
 
 describe('options', () => {
   it('are all optional', () => {
-    expect(parseBenchOptions([])).toEqual({ only: [], library: [], rounds: undefined, quick: false, json: undefined });
+    expect(parseBenchOptions([])).toEqual({ backend: ['redis'], only: [], library: [], rounds: undefined, quick: false, json: undefined });
   });
 
   it('name what is wrong', () => {

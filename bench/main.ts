@@ -1,11 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import process from 'node:process';
-import { parseBenchOptions, usage } from './bench-options.js';
+import { type BenchOptions, parseBenchOptions, usage } from './bench-options.js';
 import { libraries } from './libraries/index.js';
+import type { Library } from './library.js';
 import { head, type Row, rowsOf, tableOf } from './report.js';
 import { runScenario } from './run-scenario.js';
 import { scenarios } from './scenarios/index.js';
-import { startRedisStore } from './stores/index.js';
+import type { Scenario } from './scenario.js';
+import type { Store } from './store.js';
+import { startStore } from './stores/index.js';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -20,24 +23,33 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(options);
     return 2;
   }
-  const store = await startRedisStore();
   const chosen = libraries.filter(({ id, role }) => role === 'floor' || options.library.length === 0 || options.library.includes(id));
   const rows: Row[] = [];
   let isWrong = false;
-  try {
-    console.log(head(store));
-    for (const scenario of scenarios.filter(({ id }) => options.only.length === 0 || options.only.includes(id))) {
-      const figures = await runScenario(scenario, chosen, store, { ...options, onProgress: showProgress });
-      showProgress('');
-      console.log(`\n${tableOf(figures)}`);
-      rows.push(...rowsOf(figures));
-      isWrong ||= figures.libraries.some((library) => figures.faultsOf(library).length > 0);
+  for (const backend of options.backend) {
+    const store = await startStore(backend);
+    try {
+      console.log(`${rows.length === 0 ? '' : '\n'}${head(store)}`);
+      for (const scenario of scenarios.filter((each) => isMeasured(each, chosen, store, options))) {
+        const figures = await runScenario(scenario, chosen, store, { ...options, onProgress: showProgress });
+        showProgress('');
+        console.log(`\n${tableOf(figures)}`);
+        rows.push(...rowsOf(figures));
+        isWrong ||= figures.libraries.some((library) => figures.faultsOf(library).length > 0);
+      }
+    } finally {
+      await store.close();
     }
-  } finally {
-    await store.close();
   }
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
   return isWrong ? 1 : 0;
+}
+
+/** Scenarios that no library of the store takes part in are left out. */
+function isMeasured({ id }: Scenario, chosen: readonly Library[], { backend }: Store, { only }: BenchOptions): boolean {
+  return (
+    (only.length === 0 || only.includes(id)) && chosen.some((library) => library.backend === backend && library.scenarios.includes(id))
+  );
 }
 
 /** One line that is written over, for a person; a file or a pipe gets the tables only. */

@@ -1,6 +1,6 @@
 import type { Library, ScenarioId } from './library.js';
 import type { Figures } from './figures.js';
-import type { Store } from './store.js';
+import type { Store, StoreObserver } from './store.js';
 import type { WorkerProcess } from './workers/worker-process.js';
 
 /** One kind of figure that a scenario yields. */
@@ -48,6 +48,12 @@ export interface ScenarioContext {
   freshName(): string;
   /** Processes for the whole scenario: every library of it is opened in the same ones. */
   sharedWorkers(count: number): Promise<readonly WorkerProcess[]>;
+}
+
+/** @throws when the store cannot be looked at from outside */
+export function observerOf({ observer, title }: Store): StoreObserver {
+  if (observer === null) throw new Error(`${title} cannot be observed`);
+  return observer;
 }
 
 /** One thing that is measured. Knows no library by name. */

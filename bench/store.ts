@@ -1,5 +1,8 @@
-/** The stores that can be measured: the column `backend` of the rows. */
-export type Backend = 'redis';
+/** The stores that can be measured, in the order in which they are: the column `backend` of the rows. */
+export const backends = ['redis', 'redlock', 'postgres', 'zookeeper'] as const;
+
+/** One of them. */
+export type Backend = (typeof backends)[number];
 
 /**
  * The shared counter in the store that shows a wrong result: read, then write, never one step. Two holders at once
@@ -33,6 +36,12 @@ export interface ExpiryView {
   remaining(keys: readonly string[]): Promise<readonly number[]>;
 }
 
+/** What can be seen of a store besides its answers. */
+export interface StoreObserver {
+  readonly expiry: ExpiryView;
+  watchCommands(): Promise<CommandWatch>;
+}
+
 /** A store that the benchmark measures on, with what only the benchmark needs of it. */
 export interface Store {
   readonly backend: Backend;
@@ -41,7 +50,7 @@ export interface Store {
   /** What and where it is, for the head of the table. */
   readonly title: string;
   readonly register: Register;
-  readonly expiry: ExpiryView;
-  watchCommands(): Promise<CommandWatch>;
+  /** Where it can be looked at from outside; scenarios that need that are for libraries of such stores. */
+  readonly observer: StoreObserver | null;
   close(): Promise<void>;
 }

@@ -1,8 +1,15 @@
 import type { Library, ScenarioId } from '../library.js';
+import type { Backend } from '../store.js';
+import { floorPostgres } from './floor-postgres.js';
 import { floorRedis, floorRedisQueued, floorRedisToken } from './floor-redis.js';
+import { floorRedlock } from './floor-redlock.js';
+import { floorZooKeeper } from './floor-zookeeper.js';
+import { holdfastPostgres, holdfastPostgresTable } from './holdfast-postgres.js';
 import { holdfastRedis, holdfastRedisFair } from './holdfast-redis.js';
+import { holdfastRedlock } from './holdfast-redlock.js';
+import { holdfastZooKeeper } from './holdfast-zookeeper.js';
 import { redisSemaphore } from './redis-semaphore.js';
-import { redlock } from './redlock.js';
+import { redlock, redlockOnThree } from './redlock.js';
 import { verrou } from './verrou.js';
 
 /** Everything that is measured; a new library is one file and one line here. */
@@ -15,11 +22,21 @@ export const libraries: readonly Library[] = [
   redlock,
   redisSemaphore,
   verrou,
+  floorRedlock,
+  holdfastRedlock,
+  redlockOnThree,
+  floorPostgres,
+  holdfastPostgres,
+  holdfastPostgresTable,
+  floorZooKeeper,
+  holdfastZooKeeper,
 ];
 
 /** The library of that id that takes part in a scenario: how a worker process finds it. */
-export function libraryFor(scenario: ScenarioId, id: string): Library {
-  const library = libraries.find((candidate) => candidate.id === id && candidate.scenarios.includes(scenario));
-  if (library === undefined) throw new Error(`no library ${id} takes part in ${scenario}`);
+export function libraryFor(backend: Backend, scenario: ScenarioId, id: string): Library {
+  const library = libraries.find(
+    (candidate) => candidate.backend === backend && candidate.id === id && candidate.scenarios.includes(scenario),
+  );
+  if (library === undefined) throw new Error(`no library ${id} on ${backend} takes part in ${scenario}`);
   return library;
 }

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { within } from '../deadline.js';
 import type { Library } from '../library.js';
-import type { Contestant, Sample, Scenario, ScenarioContext } from '../scenario.js';
+import { observerOf, type Contestant, type Sample, type Scenario, type ScenarioContext } from '../scenario.js';
 import { sum } from '../stats.js';
 import type { ExpiryView } from '../store.js';
 import { endWorkers, startWorkers } from '../workers/worker-process.js';
@@ -52,16 +52,17 @@ async function round(library: Library, { store, quick, freshName }: ScenarioCont
     const jobs = workers.map((worker) => worker.run(library.id, 'hold', { names, inFlight: 64 }));
     const heap = sum(await within(30_000, 'taking 10,000 leases', Promise.all(jobs.map((job) => job.reported))));
 
-    const held = await store.expiry.find(prefix);
-    const watch = await store.watchCommands();
-    const renewals = await countRenewals(store.expiry, held.slice(0, sampled), ttlMs * 1.8);
+    const { expiry, watchCommands } = observerOf(store);
+    const held = await expiry.find(prefix);
+    const watch = await watchCommands();
+    const renewals = await countRenewals(expiry, held.slice(0, sampled), ttlMs * 1.8);
     const commands = sum([...(await watch.stop()).commands.values()]);
-    const left = await store.expiry.remaining(held);
+    const left = await expiry.remaining(held);
     const kept = left.filter((ms) => ms > 0).length;
 
     for (const job of jobs) job.poke();
     await within(30_000, 'freeing 10,000 leases', Promise.all(jobs.map((job) => job.done)));
-    const remaining = (await store.expiry.find(prefix)).length;
+    const remaining = (await expiry.find(prefix)).length;
     const faults = [
       kept === leases ? null : `${kept} of ${leases} leases were still held in the store after the renewals`,
       renewals > 0 ? null : 'no renewal was seen',

@@ -25,6 +25,7 @@ export const inFlight64: Scenario = {
 function ofTheFloor(text: string, least: number): Target {
   return {
     text,
+    appliesTo: ({ backend }) => backend === 'redis',
     measure: (figures, library) => figures.of(library, 'rate')?.ratioToFloor ?? null,
     isMet: (ratio) => ratio >= least,
   };

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { within } from '../deadline.js';
 import type { Library } from '../library.js';
-import type { Contestant, Sample, Scenario, ScenarioContext } from '../scenario.js';
+import { observerOf, type Contestant, type Sample, type Scenario, type ScenarioContext } from '../scenario.js';
 import { lostUpdates } from '../section.js';
 import { sum } from '../stats.js';
 import { endWorkers, startWorkers } from '../workers/worker-process.js';
@@ -51,7 +51,7 @@ async function round(
     await Promise.all(jobs.map((job) => job.reported));
     await setTimeout(quick ? 700 : 1_500);
 
-    const watch = await store.watchCommands();
+    const watch = await observerOf(store).watchCommands();
     await setTimeout(quick ? 1_500 : 4_000);
     const { seconds, commands } = await watch.stop();
 

@@ -28,8 +28,10 @@ export async function openRedisStore(address: string, stop: () => Promise<void>)
     address,
     title: `Redis ${version} at ${own.options.host}:${own.options.port}`,
     register: registerOn(own),
-    expiry: expiryOn(own),
-    watchCommands: async () => monitorRedis(address, { address: await addressOf(own), echo: (text) => own.echo(text) }),
+    observer: {
+      expiry: expiryOn(own),
+      watchCommands: async () => monitorRedis(address, { address: await addressOf(own), echo: (text) => own.echo(text) }),
+    },
     async close() {
       own.disconnect();
       await stop();
@@ -37,7 +39,7 @@ export async function openRedisStore(address: string, stop: () => Promise<void>)
   };
 }
 
-function registerOn(client: Redis): Register {
+export function registerOn(client: Redis): Register {
   return {
     read: async (name) => Number((await client.get(`${name}:register`)) ?? 0),
     write: async (name, value) => {

@@ -33,7 +33,10 @@ async function answer(order: Exclude<Order, { type: 'poke' }>): Promise<void> {
 }
 
 async function open({ scenario, library, backend, address, options }: Opening): Promise<null> {
-  const [client, register] = await Promise.all([libraryFor(scenario, library).open(address, options), openRegister(backend, address)]);
+  const [client, register] = await Promise.all([
+    libraryFor(backend, scenario, library).open(address, options),
+    openRegister(backend, address),
+  ]);
   opened.set(library, { client, register });
   return null;
 }
