@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from 'node:timers';
 import { LockUnavailableError, systemClock } from '@holdfast/core';
 import { RedisNode } from './node/redis-node.js';
 import { askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
@@ -20,6 +21,8 @@ export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quor
   const { sources, protocol, node } = resolveRedlockOptions('initializeNodes', options);
   const silent = { onWake: () => {} };
   const nodes = sources.map(({ label, source }) => new RedisNode(label, source, node, silent));
+  // Our connections let a process end; a call that is pending must not.
+  const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
   try {
     const looked = await askAll(nodes, 'look', protocol.nodeTimeoutMs * 4);
     refuseUsed(nodes, looked);
@@ -36,6 +39,7 @@ export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quor
       throw inUse(nodes[used]);
     }
   } finally {
+    clearInterval(keepAlive);
     for (const each of nodes) each.close();
   }
 }
