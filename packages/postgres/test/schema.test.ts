@@ -79,6 +79,30 @@ describe('the objects in the database', () => {
   });
 });
 
+describe('fencing tokens', () => {
+  it.each(['advisory', 'table'] as const)('do not come again when the server crashes right after a grant (%s)', async (strategy) => {
+    // Nothing but a commit that waits for it writes the log out.
+    await using server = await startPostgres({ config: { wal_writer_delay: '10s', synchronous_commit: 'off', autovacuum: 'off' } });
+    const locks = createLockManager(createPostgresBackend({ connectionString: server.url, strategy }), { unavailableAfterMs: 20_000 });
+    const others = createLockManager(createPostgresBackend({ connectionString: server.url, strategy }));
+    const name = newName();
+    let last = 0n;
+    // A sequence logs 32 values ahead; crash on both sides of that.
+    for (const grants of [40, 1]) {
+      for (let i = 0; i < grants; i++) {
+        const lease = await (i % 2 === 0 ? locks : others).acquire(name, { waitMs: 15_000 });
+        expect(lease.fencingToken).toBeGreaterThan(last);
+        last = lease.fencingToken ?? 0n;
+        if (i < grants - 1) await lease.release();
+      }
+      await server.kill();
+      await server.restart();
+      if (strategy === 'table') await locks.forceRelease(name).catch(() => false);
+    }
+    await Promise.all([locks.close(), others.close()]);
+  });
+});
+
 describe('a wrong password', () => {
   it('ends an endless wait at once, and stands in no error', async () => {
     await using closed = await startPostgres({ auth: 'scram-sha-256' });

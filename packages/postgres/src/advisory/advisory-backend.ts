@@ -20,7 +20,7 @@ import { within } from '../within.js';
 import { HoldSession } from './hold-session.js';
 import { HolderTalk } from './holder-talk.js';
 import { Holders } from './holders.js';
-import { LockKeys } from './lock-keys.js';
+import { LockKeys, type NameKeys } from './lock-keys.js';
 import { openSession, type Predecessor } from './open-session.js';
 import { WaitList } from './wait-list.js';
 
@@ -48,7 +48,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   readonly #source: ConnectionSource;
   readonly #schema: Schema;
   readonly #keys: LockKeys;
-  readonly #waitList = new WaitList((keys) => this.#current?.tidy(keys));
+  readonly #waitList = new WaitList((keys) => this.#tidy(keys));
   readonly #talk: HolderTalk;
   readonly #holders: Holders;
   #current: HoldSession | null = null;
@@ -195,6 +195,12 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     // What was told between two sessions is not known, and nothing is announced on this one.
     this.#waitList.wakeAll();
     return session;
+  }
+
+  /** A wait has ended: what was announced for it goes, wherever it was. */
+  #tidy(keys: NameKeys): void {
+    this.#current?.tidy(keys);
+    for (const session of this.#silent) session.tidy(keys);
   }
 
   #changed(session: HoldSession): void {

@@ -1,7 +1,7 @@
 import { type Answer, type HoldRef, type HoldRequest, type LostReason, systemClock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js';
-import { AttemptBatch, limitOf } from './attempt-batch.js';
+import { AttemptRunner } from './attempt-runner.js';
 import { guardMs } from './guard.js';
 import { HoldTable } from './hold-table.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
@@ -9,7 +9,7 @@ import type { AttemptOperation, OtherOperation, ReleaseOperation } from './opera
 import { reconcile } from './reconcile.js';
 import { compileReleases, type UnlockRow, unlockValues } from './release-batch.js';
 import { poolerError, ReplacedSessionError, SessionLine } from './session-line.js';
-import { findHolders, heartbeat, indexOf, takeLocks, takePermits, unlock } from './statements.js';
+import { heartbeat, indexOf, unlock } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
 /** How often holds are looked at whose time may be over. */
@@ -51,8 +51,7 @@ export class HoldSession {
   readonly #options: SessionOptions;
   readonly #listener: SessionListener;
   readonly #line: SessionLine;
-  readonly #takeLocks: Statement;
-  readonly #listening = new Set<number>();
+  readonly #runner: AttemptRunner;
   #attempts: AttemptOperation[] = [];
   #releases: ReleaseOperation[] = [];
   #others: OtherOperation[] = [];
@@ -71,11 +70,11 @@ export class HoldSession {
     this.facts = facts;
     this.#options = options;
     this.#listener = listener;
-    this.#takeLocks = takeLocks(options.sequence);
     this.#line = new SessionLine(connection, facts.processId, !options.isPooled, {
       onSilence: () => this.#silent(),
       onSpeech: () => listener.onChange(this),
     });
+    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, durability: facts.durability });
     connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
   }
 
@@ -224,66 +223,20 @@ export class HoldSession {
   }
 
   async #attempt(): Promise<void> {
-    const { waitList } = this.#options;
-    const batch = new AttemptBatch(this.#attempts, this.table, waitList, this.#listening);
+    const batch = this.#runner.next(this.#attempts);
     this.#attempts = [...batch.kept];
     this.#underWay = batch.operations;
-    const again: AttemptOperation[] = [];
     try {
-      if (batch.buckets.size > 0) await this.#listen(batch.buckets);
-      if (batch.locks.length > 0) await this.#attemptLocks(batch, again);
-      if (batch.permits.length > 0) await this.#attemptPermits(batch, again);
+      const again = await this.#runner.run(batch);
+      this.#attempts.unshift(...again);
     } catch (error) {
       for (const operation of batch.operations) operation.reject(told(error));
       throw error;
     } finally {
       this.#underWay = [];
     }
-    this.#attempts.unshift(...again);
     // Who left while its request was under way has left behind what that took for it.
     for (const { keys } of batch.operations) this.#tidyWhenLeft(keys);
-  }
-
-  async #attemptLocks(batch: AttemptBatch, again: AttemptOperation[]): Promise<void> {
-    const rows = await this.#line.send(this.#takeLocks, batch.lockValues(this.facts.durability));
-    for (const row of rows) this.#line.checkProcess(row[2]);
-    for (const row of rows) {
-      const asked = batch.locks[indexOf(row)];
-      if (asked !== undefined && batch.readLock(asked, row)) again.push(asked.operation);
-    }
-  }
-
-  async #attemptPermits(batch: AttemptBatch, again: AttemptOperation[]): Promise<void> {
-    const rows = await this.#line.send(takePermits, batch.permitValues());
-    for (const row of rows) this.#line.checkProcess(row[2]);
-    const told: UnlockRow[] = [];
-    for (const row of rows) {
-      const asked = batch.permits[indexOf(row)];
-      if (asked === undefined) continue;
-      const { operation } = asked;
-      const next = batch.readPermits(asked, row);
-      if (next === 'look') await this.#lookForSlots(operation);
-      if (next === 'look' || next === 'again') again.push(operation);
-      // It had some for a moment, and somebody may have been told "busy" for that.
-      if (next === 'told')
-        told.push({ mode: 'n', key: null, waiters: operation.keys, channel: this.#options.keys.channel(operation.keys.bucket) });
-    }
-    if (told.length > 0) await this.#sendUnlocks(told);
-  }
-
-  /** Too many slots to try them all: asks which are taken. */
-  async #lookForSlots(operation: AttemptOperation): Promise<void> {
-    const { keys } = operation;
-    const range = [keys.main, keys.main + BigInt(limitOf(operation) - 1), 1n, 0n, keys.main].map(String);
-    const rows = await this.#line.send(findHolders, range);
-    operation.taken = new Set(rows.map((row) => Number(BigInt(row[1] ?? 0) - keys.main)));
-    operation.tries += 1;
-  }
-
-  async #listen(buckets: ReadonlySet<number>): Promise<void> {
-    const channels = [...buckets].map((bucket) => this.#options.keys.channel(bucket));
-    await this.#line.send({ text: channels.map((channel) => `LISTEN ${channel}`).join('; ') });
-    for (const bucket of buckets) this.#listening.add(bucket);
   }
 
   async #release(): Promise<void> {

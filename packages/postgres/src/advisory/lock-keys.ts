@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { HoldRequest, LockKind } from '@holdfast/core';
+import { kindOfMode } from '../kind-of-mode.js';
 import { unavailableBecause } from '../postgres-error.js';
 
 /** The advisory keys of one name of one kind. */
@@ -21,16 +22,9 @@ export interface NameKeys {
   readonly bucket: number;
 }
 
-export const BUCKETS = 16;
+const BUCKETS = 16;
 /** More slots than this a semaphore has not: a range of keys of this length belongs to each. */
 export const MAX_SLOTS = 2 ** 31;
-
-export const kindOfMode: Readonly<Record<HoldRequest['mode'], LockKind>> = {
-  exclusive: 'lock',
-  read: 'read-write',
-  write: 'read-write',
-  permits: 'semaphore',
-};
 
 const CACHE_SIZE = 4_096;
 

@@ -32,7 +32,7 @@ export const endPredecessor: Statement = {
 };
 
 /** What became of one request. */
-export const BUSY = -1;
+const BUSY = -1;
 /** Somebody was just looking whether anybody waits: ask again at once. */
 export const NOT_ANNOUNCED = -2;
 /** Busy, and the gate was not to be had. */
@@ -44,8 +44,9 @@ export const GATE_TAKEN = -4;
  * Takes locks. For each: op x (exclusive or write; with a gate it takes that when busy), r (read) or g (the gate alone), the key, the gate, the key
  * that counts a further reader of this session, and the announcement to make first. null: not needed.
  *
- * A token is drawn under the lock. The transaction gets a number, so that its commit is flushed, and with it whatever
- * another session has drawn before: a token that is shown is never drawn again after a crash.
+ * A token is drawn under the lock, and must be flushed before it is shown, or it is drawn again after a crash. A sequence
+ * writes to the log for 32 values ahead, and a commit that has written nothing itself waits for nothing: so where the log
+ * is not flushed to its end, or a standby has to confirm, the transaction writes a message of its own.
  */
 export function takeLocks(sequence: string): Statement {
   const draw = `nextval('${sequence}'::regclass)`;
@@ -75,7 +76,10 @@ WITH tried AS MATERIALIZED (
     WITH ORDINALITY AS request(op, key, gate, counter, announcement, i)
 )
 SELECT i, result, pg_backend_pid(),
-  CASE WHEN result > 0 THEN set_config('synchronous_commit', $6, true) END, CASE WHEN result > 0 THEN pg_current_xact_id()::text END
+  CASE WHEN result > 0 THEN
+    CASE WHEN current_setting('synchronous_standby_names') <> '' OR pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()
+    THEN set_config('synchronous_commit', $6, true) || pg_logical_emit_message(true, 'holdfast', '')::text END
+  END
 FROM tried`,
   };
 }

@@ -11,6 +11,7 @@ import {
   LockUnsupportedError,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
+import { kindOfMode } from '../kind-of-mode.js';
 import { Marks } from '../marks.js';
 import { BACKEND, closedError, unavailable } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
@@ -22,12 +23,6 @@ import { PAGE, type Query, type Rows, type TableRequest } from './rows.js';
 import { SharedRows } from './shared-rows.js';
 import { ShedLockRows } from './shed-lock-rows.js';
 
-const KIND_OF: Readonly<Record<HoldRef['mode'], LockKind>> = {
-  exclusive: 'lock',
-  read: 'read-write',
-  write: 'read-write',
-  permits: 'semaphore',
-};
 const DAY_MS = 86_400_000;
 /** One attempt in so many takes some of the old rows along. */
 const TIDY_EVERY = 256;
@@ -173,7 +168,7 @@ export class TableBackend implements LockBackend {
     run: (rows: Rows<FencingToken>, batch: readonly T[]) => Promise<readonly A[]>,
   ): Promise<A[]> {
     const answers: A[] = [];
-    const batches = inBatches(items, ({ mode }) => KIND_OF[mode]);
+    const batches = inBatches(items, ({ mode }) => kindOfMode[mode]);
     const outcomes = await Promise.allSettled(
       batches.map(async ({ kind, indexes }) => {
         const batch = indexes.flatMap((index) => items[index] ?? []);
