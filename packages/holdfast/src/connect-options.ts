@@ -1,6 +1,7 @@
 import type { Capabilities, FencingToken, ManagerOptions } from '@holdfast/core';
 import type { MemoryBackendOptions } from '@holdfast/core/memory';
 import type { RedisBackendOptions } from '@holdfast/redis';
+import type { RedlockBackendOptions } from '@holdfast/redlock';
 import type { ZooKeeperBackendOptions } from '@holdfast/zookeeper';
 import type { SchemeTable } from './schemes.js';
 
@@ -11,6 +12,7 @@ export type Requirement = Exclude<keyof Capabilities, 'expiry'>;
 export interface BuiltInOptions
   extends MemoryBackendOptions,
     Omit<RedisBackendOptions, 'client' | 'url' | 'fair'>,
+    Omit<RedlockBackendOptions, 'clients' | 'urls'>,
     Omit<ZooKeeperBackendOptions, 'connectionString'> {}
 
 /** Options of `connect`: those of the manager and of the backend, flat and by the same names, and its own two. */

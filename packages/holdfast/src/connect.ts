@@ -18,6 +18,7 @@ const WHERE = 'connect';
  *
  * - `memory:` locks between the tasks of this process;
  * - `redis://`, `rediss://`, `redis+cluster://`, `rediss+cluster://`, `redis+sentinel://`, `rediss+sentinel://`: see `@holdfast/redis`;
+ * - `redlock://host:port,host:port,host:port`, `redlocks://` over TLS: see `@holdfast/redlock`;
  * - `zookeeper://`: see `@holdfast/zookeeper`;
  * - any other scheme by `schemes`.
  *

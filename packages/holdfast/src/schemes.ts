@@ -13,6 +13,7 @@ export type SchemeTable = Readonly<Record<string, SchemeSource>>;
 // Literal imports: bundlers and readers see what can be loaded, and nothing is loaded but what the URL asks for.
 const memory = (): Promise<BackendModule> => import('./schemes/memory.js');
 const redis = (): Promise<BackendModule> => import('./schemes/redis.js');
+const redlock = (): Promise<BackendModule> => import('./schemes/redlock.js');
 const postgres = (): Promise<BackendModule> => import('./schemes/postgres.js');
 const zookeeper = (): Promise<BackendModule> => import('./schemes/zookeeper.js');
 
@@ -25,6 +26,8 @@ export const builtInSchemes: SchemeTable = Object.freeze({
   'rediss+cluster': redis,
   'redis+sentinel': redis,
   'rediss+sentinel': redis,
+  redlock,
+  redlocks: redlock,
   postgres,
   postgresql: postgres,
   zookeeper,

@@ -6,6 +6,7 @@ import * as coreMigration from '@holdfast/core/migration';
 import * as coreTesting from '@holdfast/core/testing';
 import * as postgresBackend from '@holdfast/postgres';
 import * as redisBackend from '@holdfast/redis';
+import * as redlockBackend from '@holdfast/redlock';
 import * as zooKeeperBackend from '@holdfast/zookeeper';
 import * as holdfast from 'holdfast';
 import * as conformance from 'holdfast/conformance';
@@ -15,6 +16,7 @@ import * as migration from 'holdfast/migration';
 import * as postgres from 'holdfast/postgres';
 import * as redis from 'holdfast/redis';
 import * as testing from 'holdfast/testing';
+import * as redlock from 'holdfast/redlock';
 import * as zookeeper from 'holdfast/zookeeper';
 import { describe, expect, it } from 'vitest';
 
@@ -32,6 +34,7 @@ describe('holdfast', () => {
     ['migration', migration, coreMigration],
     ['redis', redis, redisBackend],
     ['postgres', postgres, postgresBackend],
+    ['redlock', redlock, redlockBackend],
     ['zookeeper', zookeeper, zooKeeperBackend],
   ] as const)('has %s as it is', (_, ours, theirs) => {
     expect(Object.keys(theirs).length).toBeGreaterThan(0);
