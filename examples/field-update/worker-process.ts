@@ -15,7 +15,7 @@ export interface Work {
   readonly run: string;
   /** Without a lock, each writes over what the others have written in the meantime. */
   readonly locked: boolean;
-  /** Stands still between reading and writing, and says so, the first time. */
+  /** Stands still between reading and writing, the first time, and says so. */
   readonly stopsOnce: boolean;
 }
 /** What it hears. */
@@ -36,7 +36,7 @@ async function perform(work: Work): Promise<void> {
   const calendar = new Calendar(work.databaseUrl, work.run);
   let mustStop = work.stopsOnce;
   // The time between reading and writing, in which a program thinks, and is sometimes stopped: by its machine, or to collect its
-  // garbage. Here main.ts stops it, with SIGSTOP, when it has said that it is there.
+  // garbage. Here it says that it is there, and main.ts decides when it goes on; under the lock it even stops it, with SIGSTOP.
   const think = async (): Promise<void> => {
     if (!mustStop) return await sleep(5);
     mustStop = false;
