@@ -75,6 +75,16 @@ describe('holdfast run, when the lock is lost', () => {
     expect(await Promise.all(members.map(isRunning))).toEqual([false, false]);
   });
 
+  it('does all that also when nobody hears what it has to say', async () => {
+    const name = randomUUID();
+    await using cli = start(name, FAMILY);
+    const members = await family(cli);
+    cli.closeStderr();
+    await force(name);
+    expect((await cli.ended).code).toBe(79);
+    expect(await Promise.all(members.map(isRunning))).toEqual([false, false]);
+  });
+
   it('kills what the command leaves behind when it ends itself', async () => {
     const name = randomUUID();
     const script = `sh -c 'trap "" TERM; while :; do sleep 0.05; done' & echo "pid $$ child $!"; trap 'exit 5' TERM; wait`;

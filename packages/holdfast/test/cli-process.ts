@@ -58,6 +58,11 @@ export class CliProcess implements AsyncDisposable {
     await until(`${pattern} on stderr`, () => pattern.test(this.stderr), { timeoutMs: 20_000 });
   }
 
+  /** Nobody reads its stderr any more. */
+  closeStderr(): void {
+    this.#child.stderr?.destroy();
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
