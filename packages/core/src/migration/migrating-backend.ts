@@ -143,13 +143,12 @@ export class MigratingBackend implements LockBackend {
     return mergeStates(from, to);
   }
 
+  /** At once on both sides: one after the other, the second would hit whoever has come in behind the first. */
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
-    let wasFreed = false;
-    for (const side of [...sidesOf(this.#gate.phase)].reverse()) {
-      // oxlint-disable-next-line no-await-in-loop
-      if (await forceReleaseSide(this.#sides[side], name, kind)) wasFreed = true;
-    }
-    return wasFreed;
+    const outcomes = await Promise.allSettled(sidesOf(this.#gate.phase).map((side) => forceReleaseSide(this.#sides[side], name, kind)));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value);
   }
 
   async *list(prefix: string): AsyncGenerator<LockState, void, undefined> {
