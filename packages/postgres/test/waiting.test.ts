@@ -1,0 +1,131 @@
+import type { LockBackend } from '@holdfast/core';
+import { until } from '@holdfast/test/servers';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LockKeys } from '../src/advisory/lock-keys.js';
+import { attempt, callOf, free, newName, permitsOf, requestOf, take, usePostgres } from './postgres-harness.js';
+
+const postgres = usePostgres();
+const keys = new LockKeys('', () => undefined);
+const told: string[] = [];
+let listener: pg.Client;
+
+beforeEach(async () => {
+  told.length = 0;
+  listener = new pg.Client({ connectionString: postgres.server.url });
+  await listener.connect();
+  listener.on('notification', ({ payload = '' }) => told.push(payload));
+  for (let bucket = 0; bucket < 16; bucket++) await listener.query(`listen ${keys.channel(bucket)}`);
+});
+afterEach(() => listener.end());
+
+/** Waits as a manager does: subscribes, then asks. */
+async function wait(backend: LockBackend<bigint>, request: ReturnType<typeof requestOf>): Promise<{ wakes(): number; close(): void }> {
+  let count = 0;
+  const subscription = backend.subscribe?.(request, () => {
+    count += 1;
+  });
+  expect((await attempt(backend, request)).granted).toBe(false);
+  return { wakes: () => count, close: () => subscription?.close() };
+}
+
+/** What a notification would have come before. */
+async function settled(): Promise<void> {
+  await listener.query('select 1');
+}
+
+describe('a release', () => {
+  it('notifies only when somebody has announced to wait, and not any more when that one has left', async () => {
+    const [holder, waiter] = [postgres.backend(), postgres.backend()];
+    const name = newName();
+    const { id } = keys.of('lock', name);
+    const first = requestOf(name);
+    await take(holder, first);
+    await free(holder, first);
+    await settled();
+    expect(told).toEqual([]);
+
+    const second = requestOf(name);
+    await take(holder, second);
+    const waiting = await wait(waiter, requestOf(name));
+    const before = waiting.wakes();
+    await free(holder, second);
+    await until('it is woken', () => waiting.wakes() > before);
+    expect(told).toEqual([id]);
+    waiting.close();
+
+    await until('nothing is announced', async () => (await holder.inspect(name, 'lock', callOf())).waiters === 0);
+    const third = requestOf(name);
+    await take(holder, third);
+    await free(holder, third);
+    await settled();
+    expect(told).toEqual([id]);
+  });
+
+  it('of one session wakes its own waiters without a message', async () => {
+    const backend = postgres.backend();
+    const request = requestOf(newName());
+    await take(backend, request);
+    const waiting = await wait(backend, requestOf(request.name));
+    await free(backend, request);
+    expect(waiting.wakes()).toBeGreaterThan(0);
+    await settled();
+    expect(told).toEqual([]);
+    waiting.close();
+  });
+
+  it('of a writer that gives up wakes the readers that it kept out', async () => {
+    const [holder, writer, reader] = [postgres.backend(), postgres.backend(), postgres.backend()];
+    const name = newName();
+    const held = requestOf(name, 'read');
+    await take(holder, held);
+    const writing = await wait(writer, requestOf(name, 'write'));
+    const reading = await wait(reader, requestOf(name, 'read'));
+    writing.close();
+    await until('the reader is woken', () => reading.wakes() > 0);
+    const request = requestOf(name, 'read');
+    await take(reader, request);
+    reading.close();
+    expect([await free(holder, held), await free(reader, request)]).toEqual([true, true]);
+  });
+
+  it('of permits wakes every session that waits', async () => {
+    const [holder, first, second] = [postgres.backend(), postgres.backend(), postgres.backend()];
+    const name = newName();
+    const all = permitsOf(name, 3, 3);
+    await take(holder, all);
+    const waiters = [await wait(first, permitsOf(name, 1, 3) as never), await wait(second, permitsOf(name, 2, 3) as never)];
+    await free(holder, all);
+    await until('both are woken', () => waiters.every(({ wakes }) => wakes() > 0));
+    for (const waiter of waiters) waiter.close();
+  });
+});
+
+describe('a request', () => {
+  it('that is released before it was sent is not sent', async () => {
+    const backend = postgres.backend();
+    await free(backend, requestOf(newName()));
+    await take(backend, requestOf(newName()));
+    const request = requestOf(newName());
+    const asked = backend.attempt([request], callOf()).then(
+      () => 'answered',
+      () => 'taken back',
+    );
+    expect(await free(backend, request)).toBe(false);
+    expect(await asked).toBe('taken back');
+    await take(postgres.backend(), requestOf(request.name));
+  });
+
+  it('for a name that this session has is answered without the server, for one that it asks for after that', async () => {
+    const backend = postgres.backend();
+    const name = newName();
+    // Two of one name in one tick: the server would grant both to one session.
+    const [a, b] = [requestOf(name), requestOf(name)];
+    const answers = await Promise.all([attempt(backend, a), attempt(backend, b)]);
+    expect(answers.map(({ granted }) => granted)).toEqual([true, false]);
+    const together = permitsOf(name, 2, 3);
+    const both = await Promise.all([attempt(backend, together), attempt(backend, permitsOf(name, 2, 3))]);
+    expect(both.map(({ granted }) => granted)).toEqual([true, false]);
+    expect((await attempt(postgres.backend(), permitsOf(name, 1, 3))).granted).toBe(true);
+  });
+});
