@@ -77,6 +77,7 @@ export class Connection {
   readonly #onEnd: (error: unknown) => void;
   #reason = 'the connection was lost';
   #isOpen = false;
+  #isGathering = false;
   #hasEnded = false;
 
   constructor(
@@ -197,6 +198,7 @@ export class Connection {
     return new Promise<T>((resolve, reject) => {
       const request: PendingRequest = { sentAt: systemClock.now(), reject };
       this.#pending.add(request);
+      this.#gather();
       send(this.#client, (error, value) => {
         if (!this.#pending.delete(request)) return;
         if (error === null || error === undefined) resolve(value as T);
@@ -207,6 +209,18 @@ export class Connection {
         } else if (isCode(error, 'CONNECTION_LOSS')) reject(new ConnectionLostError(this.#reason));
         else reject(error instanceof Error ? error : new Error('the client failed'));
       });
+    });
+  }
+
+  /** The client writes each request by itself; those of one tick go out in one packet. */
+  #gather(): void {
+    const { socket } = this.#client.connectionManager;
+    if (this.#isGathering || socket === undefined) return;
+    this.#isGathering = true;
+    socket.cork();
+    process.nextTick(() => {
+      this.#isGathering = false;
+      socket.uncork();
     });
   }
 
