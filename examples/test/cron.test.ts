@@ -1,11 +1,11 @@
 import { askRedis, startRedis } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { startExample } from './example.js';
+import { patient, startExample } from './example.js';
 
 describe('the cron job on two servers', () => {
   it('is done once for each period, also for the one at which a server is killed', async () => {
     await using redis = await startRedis();
-    await using example = startExample('cron/main.ts', { HOLDFAST_URL: undefined }, [redis.url]);
+    await using example = startExample('cron/main.ts', { HOLDFAST_URL: undefined }, [patient(redis.url)]);
     await example.succeeds();
     expect(example.output).toMatch(/web-[12] {2}KILLED at (\S+),/);
     const [, killedAt = ''] = /KILLED at (\S+),/.exec(example.output) ?? [];

@@ -16,6 +16,11 @@ export interface Example extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
+/** The URL for processes that share a busy machine with a test run: nobody means to see how long the first contact takes. */
+export function patient(url: string): string {
+  return `${url}?commandTimeoutMs=10000`;
+}
+
 /** Starts `examples/<path>`, compiled, with these variables. */
 export function startExample(path: string, env: Readonly<Record<string, string | undefined>>, args: readonly string[] = []): Example {
   const script = fileURLToPath(new URL(`../dist/${path.replace(/\.ts$/, '.js')}`, import.meta.url));

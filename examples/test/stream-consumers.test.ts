@@ -1,11 +1,11 @@
 import { askRedis, startRedis } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { startExample } from './example.js';
+import { patient, startExample } from './example.js';
 
 describe('the consumers of a stream', () => {
   it('book each payment once, also those announced twice and the one at which a consumer is killed', async () => {
     await using redis = await startRedis();
-    await using example = startExample('stream-consumers/main.ts', { HOLDFAST_URL: undefined }, [redis.url]);
+    await using example = startExample('stream-consumers/main.ts', { HOLDFAST_URL: undefined }, [patient(redis.url)]);
     await example.succeeds();
     const [, killed = ''] = /KILLED {2}at (payment-\d+),/.exec(example.output) ?? [];
     expect(example.output).toContain(`Each payment was booked once, ${killed} by another consumer;`);
