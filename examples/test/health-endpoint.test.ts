@@ -38,7 +38,7 @@ describe('the health endpoint', () => {
   });
 
   it('asks the store once however many ask it', async () => {
-    await using locks = await connect(redis.url);
+    await using locks = await connect(patient(redis.url));
     const checkHealth = createHealthCheck(locks);
     const reports = await Promise.all(Array.from({ length: 20 }, checkHealth));
     expect(new Set(reports).size).toBe(1);
@@ -47,7 +47,7 @@ describe('the health endpoint', () => {
   it('answers differently to busy and to a store that is away', async () => {
     const { service, origin } = await start();
     await using _ = service;
-    await using locks = await connect(redis.url);
+    await using locks = await connect(patient(redis.url));
     expect(await ask(`${origin}/invoices/42/bill`, 'POST')).toEqual({ status: 200, body: { billed: '42' } });
     expect(service.output).toMatch(/invoice 42 billed under token \d+/);
 
@@ -63,7 +63,7 @@ describe('the health endpoint', () => {
     const service = startExample('health-endpoint/main.ts', { HOLDFAST_URL: patient(redis.url), PORT: '0', BILLING_MS: '1000' });
     await using _ = service;
     const [, origin = ''] = await service.prints(/listening on (\S+)/);
-    await using locks = await connect(redis.url);
+    await using locks = await connect(patient(redis.url));
     const billing = ask(`${origin}/invoices/45/bill`, 'POST');
     await until('the invoice is locked', async () => (await locks.inspect('invoice:45')).held);
     service.kill('SIGTERM');

@@ -9,7 +9,7 @@ let locks: LockManager<bigint>;
 
 beforeAll(async () => {
   server = await startRedis();
-  locks = await connect(server.url, { require: ['fencing'], label: 'tester' });
+  locks = await connect(patient(server.url), { require: ['fencing'], label: 'tester' });
 });
 afterAll(async () => {
   await locks?.close();

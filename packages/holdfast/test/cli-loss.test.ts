@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type RedisServer, startRedis, until } from '@holdfast/test/servers';
 import { connect } from 'holdfast';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CliProcess, isRunning, startCli, temporaryFolder, untilGone } from './cli-process.js';
+import { type CliProcess, isRunning, patient, startCli, temporaryFolder, untilGone } from './cli-process.js';
 
 let server: RedisServer;
 
@@ -18,7 +18,7 @@ const FAMILY = 'sleep 60 & echo "pid $$ child $!"; wait';
 const DEAF = `trap 'echo got TERM' TERM; sh -c 'trap "" TERM; while :; do sleep 0.05; done' & echo "pid $$ child $!"; while :; do sleep 0.05; done`;
 
 function start(name: string, script: string, ...options: readonly string[]): CliProcess {
-  return startCli(['run', name, '--ttl', '1s', ...options, '--', 'sh', '-c', script], { url: server.url });
+  return startCli(['run', name, '--ttl', '1s', ...options, '--', 'sh', '-c', script], { url: patient(server.url, 4_000) });
 }
 
 async function family(cli: CliProcess): Promise<readonly number[]> {
@@ -27,7 +27,7 @@ async function family(cli: CliProcess): Promise<readonly number[]> {
 }
 
 async function force(name: string): Promise<void> {
-  await using locks = await connect(server.url);
+  await using locks = await connect(patient(server.url));
   expect(await locks.forceRelease(name)).toBe(true);
 }
 
@@ -102,7 +102,7 @@ describe('holdfast run, when the lock is lost', () => {
     const name = randomUUID();
     const go = join(folder.path, 'go');
     await using cli = startCli(['run', name, '--ttl', '60s', '--', 'sh', '-c', `echo on; until [ -e "${go}" ]; do sleep 0.02; done`], {
-      url: server.url,
+      url: patient(server.url, 4_000),
     });
     await cli.prints(/on/);
     await force(name);
@@ -120,7 +120,7 @@ describe('holdfast run, when the store is down for a while', () => {
     await using cli = startCli(
       ['run', 'a', '--ttl', '60s', '--', 'sh', '-c', `echo on; until [ -e "${go}" ]; do sleep 0.02; done; exit 4`],
       {
-        url: server.url,
+        url: patient(server.url, 4_000),
       },
     );
     await cli.prints(/on/);
@@ -132,9 +132,9 @@ describe('holdfast run, when the store is down for a while', () => {
   });
 
   it('goes on waiting through a restart of the server', async () => {
-    await using locks = await connect(server.url);
+    await using locks = await connect(patient(server.url));
     await using _ = await locks.acquire('a');
-    await using cli = startCli(['run', 'a', '--wait', '1m', '--', 'echo', 'done'], { url: server.url });
+    await using cli = startCli(['run', 'a', '--wait', '1m', '--', 'echo', 'done'], { url: patient(server.url, 4_000) });
     await until('it waits', async () => ((await locks.inspect('a')).waiters ?? 0) > 0);
     // This server keeps nothing, so the lock is free when it is back.
     await server.kill();

@@ -61,7 +61,7 @@ describe('holdfast once', () => {
     await using first = startCli(['once', name, '--window', '1h', '--', ...until(go, 'echo $HOLDFAST_LOCK')], { url: patient(server.url) });
     await first.prints(/on/);
     expect(await once(name, ['--skip-code', '75'], 'echo', 'never')).toMatchObject({ code: 75, stdout: '', stderr: '' });
-    await using locks = await connect(server.url);
+    await using locks = await connect(patient(server.url));
     expect((await locks.inspect(`once/${name}`)).held).toBe(true);
     writeFileSync(go, '');
     expect(await first.ended).toMatchObject({ code: 0, stdout: `on\nonce/${name}\n` });
@@ -71,7 +71,7 @@ describe('holdfast once', () => {
     const name = randomUUID();
     await using first = startCli(['once', name, '--window', '1h', '--ttl', '1s', '--', ...until('/nowhere')], { url: patient(server.url) });
     await first.prints(/on/);
-    await using locks = await connect(server.url);
+    await using locks = await connect(patient(server.url));
     await locks.forceRelease(`once/${name}`);
     const { code, stderr } = await first.ended;
     expect(code).toBe(79);
@@ -85,7 +85,7 @@ describe('holdfast once', () => {
     const go = join(folder.path, 'go');
     await using first = startCli(['once', name, '--window', '1h', '--ttl', '1m', '--', ...until(go)], { url: patient(server.url) });
     await first.prints(/on/);
-    await using locks = await connect(server.url);
+    await using locks = await connect(patient(server.url));
     await locks.forceRelease(`once/${name}`);
     writeFileSync(go, '');
     const { code, stderr } = await first.ended;

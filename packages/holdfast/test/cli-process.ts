@@ -75,8 +75,8 @@ export class CliProcess implements AsyncDisposable {
 }
 
 /** The URL for a process that has to share a busy machine with a test run: nobody means to see how long it takes. */
-export function patient(url: string): string {
-  return `${url}?commandTimeoutMs=10000`;
+export function patient(url: string, commandTimeoutMs = 10_000): string {
+  return `${url}?commandTimeoutMs=${commandTimeoutMs}`;
 }
 
 /** Starts `holdfast` with these arguments, away from any configuration of this machine. */

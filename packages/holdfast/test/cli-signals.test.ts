@@ -12,7 +12,7 @@ let locks: LockManager;
 
 beforeAll(async () => {
   server = await startRedis();
-  locks = await connect(server.url);
+  locks = await connect(patient(server.url));
 });
 afterAll(async () => {
   await locks?.close();

@@ -4,7 +4,7 @@ import { type RedisServer, reservePort, startRedis } from '@holdfast/test/server
 import { connect } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isStrangers } from '../src/cli/find-config.js';
-import { type CliOptions, runCli, temporaryFolder } from './cli-process.js';
+import { type CliOptions, patient, runCli, temporaryFolder } from './cli-process.js';
 
 let server: RedisServer;
 
@@ -48,7 +48,7 @@ describe('the store of the command line', () => {
   it('has the options of the file wherever its URL comes from', async () => {
     using folder = temporaryFolder();
     await writeFile(join(folder.path, 'holdfast.config.json'), '{ "prefix": "shop:", "url": "redis://nowhere.invalid" }');
-    await using locks = await connect(server.url, { prefix: 'shop:' });
+    await using locks = await connect(patient(server.url), { prefix: 'shop:' });
     await using _ = await locks.acquire('invoice');
     const command = ['run', 'invoice', '--', 'true'];
     expect((await runCli(command, { cwd: folder.path, url: server.url })).code).toBe(75);
