@@ -365,10 +365,11 @@ export class ZooKeeperSession {
     }
     const connection = this.#connection;
     if (connection === null || stoodStill) return;
-    // A third without a write, a fifth without an answer, a fifteenth until it is noticed: less than the two thirds, so that
-    // there is time to find another server.
+    // A fifth without a write, a fifth without an answer, a fifteenth each until it is noticed: less than the two thirds, so
+    // that there is time to find another server. And the leader, who may count from the contact before the last, counts from
+    // late enough.
     if (connection.silentMs(now) >= Math.min(this.#timeoutMs / 5, MOST_SILENT_MS)) connection.drop('the server fell silent');
-    else if (this.#isReady && now - this.#writtenAt >= this.#timeoutMs / 3 - everyMs) this.beat().catch(() => {});
+    else if (this.#isReady && now - this.#writtenAt >= this.#timeoutMs / 5) this.beat().catch(() => {});
   }
 
   #pause(ms: number): Promise<void> {
