@@ -220,6 +220,23 @@ describe('settings of the role', () => {
   });
 });
 
+describe('a session', () => {
+  it('is ended by the server when its machine has vanished, but not before its holders have stopped to believe in it', async () => {
+    const pool = new pg.Pool({ connectionString: server.url });
+    const clients: pg.PoolClient[] = [];
+    pool.on('acquire', (client) => clients.push(client));
+    const locks = manager({ pool, sessionMs: 15_000 });
+    await locks.acquire(newName());
+    const [row] = (
+      await clients[0]?.query(`select current_setting('tcp_user_timeout') as silence, current_setting('idle_session_timeout') as idle,
+        extract(epoch from current_setting('tcp_keepalives_idle')::interval + 3 * current_setting('tcp_keepalives_interval')::interval)::int as probes`)
+    )?.rows as { readonly silence: string; readonly idle: string; readonly probes: number }[];
+    expect(row).toEqual({ silence: '20000', idle: '0', probes: 20 });
+    await locks.close();
+    await pool.end();
+  });
+});
+
 describe('a pool of the user', () => {
   it('keeps no changed settings, no listeners and no locks, and is never ended', async () => {
     const pool = new pg.Pool({ connectionString: server.url, max: 3 });

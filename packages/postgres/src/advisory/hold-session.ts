@@ -1,4 +1,4 @@
-import { type Answer, type HoldRef, type HoldRequest, type LostReason, systemClock } from '@holdfast/core';
+import { type Answer, type HoldRef, type HoldRequest, isLockError, type LostReason, systemClock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js';
 import { AttemptRunner } from './attempt-runner.js';
@@ -313,6 +313,8 @@ export class HoldSession {
     if (this.#end !== null) return;
     try {
       if (error instanceof ReplacedSessionError) throw poolerError();
+      // What we have found out ourselves is not a statement that failed midway.
+      if (isLockError(error)) throw error;
       await this.#reconcile();
     } catch (failure) {
       this.#die(failure instanceof Error ? unavailable(failure) : unavailableBecause('the session failed'));
