@@ -139,15 +139,17 @@ describe('the wire is cut again and again', () => {
         return { proxy, manager };
       }),
     );
-    const end = performance.now() + 4000;
+    const start = performance.now();
     const faults: string[] = [];
     let grants = 0;
+    // For a while, and on a busy machine until enough has happened.
+    const isOver = (): boolean => performance.now() - start > (grants < 50 ? 25_000 : 4000);
     const writers: { isHeld: boolean }[] = [];
     const readers: { isHeld: boolean }[] = [];
     const permits: { isHeld: boolean; permits: number }[] = [];
     let last = 0n;
     const taker = async ({ manager }: (typeof wires)[number]): Promise<void> => {
-      while (performance.now() < end) {
+      while (!isOver()) {
         const kind = Math.floor(Math.random() * 4);
         const options = { ttlMs: 60_000, waitMs: Math.random() < 0.3 ? 20 : 10_000 };
         const call =
@@ -184,7 +186,7 @@ describe('the wire is cut again and again', () => {
       }
     };
     const cutter = async (proxy: TcpProxy): Promise<void> => {
-      while (performance.now() < end) {
+      while (!isOver()) {
         await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 200));
         if (Math.random() < 0.5) proxy.silence(Math.random() < 0.5 ? 'up' : 'down');
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
@@ -194,7 +196,7 @@ describe('the wire is cut again and again', () => {
     };
     await Promise.all([...wires.flatMap((wire) => [taker(wire), taker(wire), taker(wire)]), ...wires.map(({ proxy }) => cutter(proxy))]);
     expect(faults).toEqual([]);
-    expect(grants).toBeGreaterThan(50);
+    expect(grants).toBeGreaterThanOrEqual(50);
     // What was in doubt is cleared away, and with it all requests.
     const admin = await Admin.open(server.port);
     for (const kind of ['locks', 'semaphores', 'read-write']) {
