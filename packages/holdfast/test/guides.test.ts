@@ -23,7 +23,7 @@ let samples: readonly string[];
 beforeAll(async () => {
   [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
   folder = await mkdtemp(join(home, 'dist-test/guides-'));
-  const guides = (await readdir(docs)).filter((file) => /^migrating.*\.md$/.test(file));
+  const guides = (await readdir(docs)).filter((file) => /^(?:migrating.*|jobs)\.md$/.test(file));
   const found: string[] = [];
   for (const guide of guides) {
     const text = await readFile(join(docs, guide), 'utf8');
@@ -57,7 +57,7 @@ afterAll(async () => {
 
 describe('the guides', () => {
   it('have code that compiles, and that runs to its end', async () => {
-    expect(samples.length).toBeGreaterThanOrEqual(9);
+    expect(samples.length).toBeGreaterThanOrEqual(12);
     const tsc = createRequire(import.meta.url)
       .resolve('typescript/package.json')
       .replace(/package\.json$/, 'bin/tsc');
