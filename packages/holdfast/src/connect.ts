@@ -1,4 +1,11 @@
-import { createLockManager, type LockBackend, type LockManager, LockUnsupportedError, type ManagerOptions } from '@holdfast/core';
+import {
+  createLockManager,
+  type LockBackend,
+  type LockManager,
+  LockUnsupportedError,
+  type ManagerOptions,
+  MAX_DURATION_MS,
+} from '@holdfast/core';
 import type {
   ConnectConfig,
   ConnectOptions,
@@ -13,8 +20,13 @@ import { type Settings, settingsOf } from './settings.js';
 
 const WHERE = 'connect';
 
+/** Before the first command there is a driver to load and a connection to make, so it may take as long as this many. */
+const FIRST_CONTACT_COMMANDS = 3;
+const DEFAULT_COMMAND_TIMEOUT_MS = 2_000;
+
 /**
- * Opens the store that a URL names and returns a lock manager on it, once the store has answered.
+ * Opens the store that a URL names and returns a lock manager on it, once the store has answered: within three times
+ * `commandTimeoutMs` (6 s), or it rejects.
  *
  * - `memory:` locks between the tasks of this process;
  * - `redis://`, `rediss://`, `redis+cluster://`, `rediss+cluster://`, `redis+sentinel://`, `rediss+sentinel://`: see `@holdfast/redis`;
@@ -64,7 +76,8 @@ async function startManager(backend: LockBackend, managerOptions: ManagerOptions
       );
     }
     manager = createLockManager(backend, managerOptions);
-    const health = await manager.checkHealth();
+    const timeoutMs = Math.min((managerOptions.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS) * FIRST_CONTACT_COMMANDS, MAX_DURATION_MS);
+    const health = await manager.checkHealth({ timeoutMs });
     if (health.ok) return manager;
     throw health.error;
   } catch (error) {
