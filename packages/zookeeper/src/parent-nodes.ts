@@ -1,5 +1,5 @@
 import { systemClock } from '@holdfast/core';
-import { isCode } from './zookeeper-error.js';
+import { isCode, isUnknown } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
 /** For so long a parent that nobody here uses is kept: whoever takes and frees one name again and again makes it once. */
@@ -20,6 +20,7 @@ export class ParentNodes {
   readonly #existing = new Set<string>();
   #idle = new Set<string>();
   #timer: { cancel(): void } | null = null;
+  #isClosed = false;
 
   constructor(session: ZooKeeperSession) {
     this.#session = session;
@@ -40,9 +41,9 @@ export class ParentNodes {
     this.tidy(parent);
   }
 
-  /** Removes it soon if it is empty and not in use. */
+  /** Removes it soon if it is empty and not in use; again, if that was not answered. */
   tidy(parent: string): void {
-    if (this.#users.has(parent)) return;
+    if (this.#isClosed || this.#users.has(parent)) return;
     this.#idle.add(parent);
     this.#timer ??= systemClock.setTimer(IDLE_MS, () => {
       this.#timer = null;
@@ -76,14 +77,16 @@ export class ParentNodes {
         this.#existing.delete(parent);
         try {
           await this.#session.remove(parent);
-        } catch {
-          // Somebody else's requests are under it, or it is gone already.
+        } catch (error) {
+          // Else somebody's requests are under it, or it is gone already.
+          if (isUnknown(error)) this.tidy(parent);
         }
       }),
     );
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#timer?.cancel();
   }
 }
