@@ -130,7 +130,7 @@ export class OneSidedWatch {
 }
 
 /** What kind of name a request is for. */
-export function kindOf({ mode }: Pick<HoldRequest, 'mode'>): LockKind {
+function kindOf({ mode }: Pick<HoldRequest, 'mode'>): LockKind {
   return mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
 }
 

@@ -4,7 +4,7 @@ import type { AcquireOptions, HoldRequest, Lease, LockKind, LockManager, LockSta
 const ANY_PERMITS = { permits: 1 };
 
 /** Asks one side for one hold, whatever its mode. Its own renewal is off: the migrating manager renews, or the hold ends. */
-export async function tryTake(side: LockManager, request: HoldRequest, signal: AbortSignal): Promise<Lease | null> {
+async function tryTake(side: LockManager, request: HoldRequest, signal: AbortSignal): Promise<Lease | null> {
   const { waitMs: _, ...options } = optionsOf(request, signal);
   switch (request.mode) {
     case 'exclusive':

@@ -80,7 +80,7 @@ export class StackedHold {
 }
 
 /** Frees in reverse; rejects with the first failure when all have been tried. true when each was still ours. */
-export async function releaseSides(leases: readonly SideLease[]): Promise<boolean> {
+async function releaseSides(leases: readonly SideLease[]): Promise<boolean> {
   let wereOurs = true;
   const errors: unknown[] = [];
   for (const { lease } of [...leases].reverse()) {
