@@ -31,6 +31,20 @@ describe.each(waitings)('close with $waiting', ({ fair }) => {
     await expectNothingLeft(world);
   });
 
+  it('says closed to a group whatever it is doing at that moment', async () => {
+    for (let ticks = 0; ticks < 60; ticks++) {
+      const { clock, manager, peer } = createWorld({ fair });
+      await peer.acquire('b');
+      // What is behind the busy name is taken and freed again before the wait for that name begins.
+      const group = outcomeOf(manager.acquireAll(['a', 'b', 'c']));
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      await manager.close();
+      await clock.settle();
+      expect([ticks, group.code]).toEqual([ticks, 'LOCK_CLOSED']);
+      await peer.close();
+    }
+  });
+
   it('aborts the signal of what is still held before the store frees it', async () => {
     const world = createWorld({ fair });
     const { clock, manager, peer, isHeld } = world;

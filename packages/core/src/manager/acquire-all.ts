@@ -38,6 +38,8 @@ export async function acquireAll<N extends string, F extends FencingToken>(
       held.push(...(await takePrefix(core, plans.slice(held.length), signal)));
       const next = plans[held.length];
       if (next === undefined) break;
+      // Closed while what lies behind a busy name was freed: nobody would end the wait that begins here.
+      core.assertOpen(next.name);
       const left = waitMs === Number.POSITIVE_INFINITY ? waitMs : Math.max(0, Math.ceil(waitMs - (core.calls.clock.now() - startedAt)));
       held.push(await core.acquirePlan(next, left, signal));
     }
