@@ -103,8 +103,21 @@ export class OwnSource implements ConnectionSource {
   async #keptOrNew(timeoutMs: number): Promise<Connection> {
     for (;;) {
       const kept = this.#kept.pop();
-      if (kept === undefined) return this.open(timeoutMs);
+      if (kept === undefined) return this.#new(timeoutMs);
       if (!kept.isEnded) return kept;
+    }
+  }
+
+  async #new(timeoutMs: number): Promise<Connection> {
+    const connection = await this.open(timeoutMs);
+    try {
+      const [row] = await within(timeoutMs, 'the server did not answer', connection.query({ text: 'SELECT pg_backend_pid()' }));
+      // A pooler answers from another process than it has named.
+      connection.prepares = Number(row?.[0]) === connection.processId;
+      return connection;
+    } catch (error) {
+      connection.destroy();
+      throw unavailable(error);
     }
   }
 

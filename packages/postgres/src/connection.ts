@@ -18,6 +18,8 @@ const GOODBYE_MS = 500;
 export class Connection {
   /** The server process as the driver was told at the start; null where it was told none. */
   readonly processId: number | null;
+  /** Whether named statements are prepared: not where a pooler may hand them to another server process. */
+  prepares = false;
   readonly #client: DriverClient;
   readonly #onEnd: ((error: unknown) => void)[] = [];
   readonly #listeners: [event: string, listener: (value: never) => void][] = [];
@@ -45,7 +47,7 @@ export class Connection {
   }
 
   /** Rows of texts. It may never settle on a silent connection; whoever gives up destroys the connection. */
-  query(statement: Statement, values: readonly string[] = [], isNamed = true): Promise<readonly Row[]> {
+  query(statement: Statement, values: readonly string[] = []): Promise<readonly Row[]> {
     if (this.#isEnded) return Promise.reject(new Error('Connection terminated'));
     const { text, name } = statement;
     const query: DriverQuery = {
@@ -53,7 +55,7 @@ export class Connection {
       rowMode: 'array',
       types: AS_TEXT,
       ...(values.length > 0 && { values }),
-      ...(isNamed && name !== undefined && { name }),
+      ...(this.prepares && name !== undefined && { name }),
     };
     return new Promise((resolve, reject) => {
       this.#client.query(query, (error, result) => {

@@ -173,7 +173,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     const session = new HoldSession(
       opened.connection,
       opened.facts,
-      { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs, isPooled },
+      { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
         onEnd: (ended, error) => this.#ended(ended, error),

@@ -29,7 +29,6 @@ export interface SessionOptions {
   readonly sequence: string;
   readonly waitList: WaitList;
   readonly sessionMs: number;
-  readonly isPooled: boolean;
 }
 
 /** What the backend is told by a session. */
@@ -70,7 +69,7 @@ export class HoldSession {
     this.facts = facts;
     this.#options = options;
     this.#listener = listener;
-    this.#line = new SessionLine(connection, facts.processId, !options.isPooled, {
+    this.#line = new SessionLine(connection, facts.processId, {
       onSilence: () => this.#silent(),
       onSpeech: () => listener.onChange(this),
     });

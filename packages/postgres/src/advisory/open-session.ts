@@ -54,6 +54,7 @@ async function begin(connection: Connection, schema: Schema, options: OpeningOpt
   await schema.ensureOn(connection);
   for (const { processId: pid, startedAt } of predecessors) await connection.query(endPredecessor, [String(pid), startedAt]);
   await connection.query({ text: `LISTEN ${channel}` });
+  connection.prepares = !isPooled;
   // Replicas that confirm more than a flush are asked to as before; one that asked for less is asked for a flush.
   return { processId, startedAt: row[5] ?? '', durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };
 }

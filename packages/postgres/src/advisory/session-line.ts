@@ -17,16 +17,13 @@ export interface LineListener {
 export class SessionLine {
   readonly #connection: Connection;
   readonly #processId: number;
-  readonly #isNamed: boolean;
   readonly #listener: LineListener;
   #lastHeardAt = systemClock.now();
   #isSilent = false;
 
-  /** @param isNamed whether statements may be prepared: not where a pooler may change the server process */
-  constructor(connection: Connection, processId: number, isNamed: boolean, listener: LineListener) {
+  constructor(connection: Connection, processId: number, listener: LineListener) {
     this.#connection = connection;
     this.#processId = processId;
-    this.#isNamed = isNamed;
     this.#listener = listener;
   }
 
@@ -44,7 +41,7 @@ export class SessionLine {
       this.#listener.onSilence();
     });
     try {
-      return await this.#connection.query(statement, values, this.#isNamed);
+      return await this.#connection.query(statement, values);
     } finally {
       timer.cancel();
       if (!this.#connection.isEnded) this.#heard();

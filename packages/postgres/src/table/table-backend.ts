@@ -41,6 +41,7 @@ export class TableBackend implements LockBackend {
   readonly #readWrite: SharedRows;
   /** Names for which somebody here waits, and how many. */
   readonly #waiting = new Map<string, number>();
+  readonly #names = new Map<string, string>();
   #attempts = 0;
   #isClosed = false;
 
@@ -143,12 +144,22 @@ export class TableBackend implements LockBackend {
     return async (text, values, lingerMs = 0) => {
       try {
         return await this.#source.borrow({ timeoutMs: call.timeoutMs, lingerMs: Math.min(lingerMs, DAY_MS) }, (connection) =>
-          connection.query({ text }, values),
+          connection.query({ text, name: this.#nameOf(text) }, values),
         );
       } catch (error) {
         throw unavailable(error);
       }
     };
+  }
+
+  /** Names a statement, so that it is parsed and planned once a connection: that takes longer than to carry it out. */
+  #nameOf(text: string): string {
+    let name = this.#names.get(text);
+    if (name === undefined) {
+      name = `holdfast_${this.#names.size}`;
+      this.#names.set(text, name);
+    }
+    return name;
   }
 
   #rowsOf(kind: LockKind): Rows<FencingToken> {
