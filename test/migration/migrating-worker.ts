@@ -19,7 +19,7 @@ export type WorkerMessage =
   | { readonly type: 'failed'; readonly error: string }
   | { readonly type: 'stopped'; readonly turns: Readonly<Record<string, number>> };
 
-const [url = '', prefix = '', phase = 'from', nameList = '', longestHoldMs = '4'] = process.argv.slice(2);
+const [url = '', prefix = '', phase = 'from', nameList = '', ttlMs = '10000', longestHoldMs = '4'] = process.argv.slice(2);
 const names = nameList.split(',');
 const redis = new Redis(url);
 const turns: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
@@ -30,7 +30,7 @@ const manager: MigratingLockManager = createMigratingLockManager({
   from: createRedisLockManager({ url, prefix: `${prefix}old:` }),
   to: createRedisLockManager({ url, prefix: `${prefix}new:`, fair: true }),
   phase: phase as MigrationPhase,
-  ttlMs: 1_000,
+  ttlMs: Number(ttlMs),
   onMigrationEvent: (event) => say({ type: 'event', event }),
 });
 
