@@ -117,6 +117,25 @@ export class Admin {
   }
 }
 
+/** Whether the driver alone gets a session there in time; it is ended again. */
+export async function givesSession(port: number, withinMs: number): Promise<boolean> {
+  const client = driver.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000, retries: 0 });
+  const { connectionManager } = client;
+  const given = await new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(false), withinMs);
+    connectionManager.on('state', (state) => {
+      if (state !== 2) return;
+      clearTimeout(timer);
+      resolve(true);
+    });
+    client.connect();
+  });
+  connectionManager.connect = () => {};
+  if (given) client.close();
+  else connectionManager.socket?.destroy();
+  return given;
+}
+
 /** Ends the session of another client, as one that has its id and password; again until the server has forgotten it. */
 export async function endSession(port: number, victim: DriverClient): Promise<void> {
   const [sessionId, sessionPassword] = [victim.getSessionId(), victim.getSessionPassword()];
