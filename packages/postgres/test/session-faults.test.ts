@@ -227,11 +227,12 @@ describe('a session', () => {
     pool.on('acquire', (client) => clients.push(client));
     const locks = manager({ pool, sessionMs: 15_000 });
     await locks.acquire(newName());
-    const [row] = (
-      await clients[0]?.query(`select current_setting('tcp_user_timeout') as silence, current_setting('idle_session_timeout') as idle,
-        extract(epoch from current_setting('tcp_keepalives_idle')::interval + 3 * current_setting('tcp_keepalives_interval')::interval)::int as probes`)
-    )?.rows as { readonly silence: string; readonly idle: string; readonly probes: number }[];
-    expect(row).toEqual({ silence: '20000', idle: '0', probes: 20 });
+    const [client] = clients;
+    if (client === undefined) return expect.fail('no client was taken');
+    const { rows } =
+      await client.query(`select current_setting('tcp_user_timeout') as silence, current_setting('idle_session_timeout') as idle,
+        extract(epoch from current_setting('tcp_keepalives_idle')::interval + 3 * current_setting('tcp_keepalives_interval')::interval)::int as probes`);
+    expect(rows).toEqual([{ silence: '20000', idle: '0', probes: 20 }]);
     await locks.close();
     await pool.end();
   });
