@@ -15,7 +15,8 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
   const plan: HoldPlan = { ...core.defaults, ...lockTarget(`holdfast:health:${newOwnerToken()}`), permits: 1 };
   const owner = newOwnerToken();
-  const request = requestOf(plan, owner, keeper.storeTtlMs(HEALTH_TTL_MS));
+  // Not longer than what this manager's own locks have: a store may bound it.
+  const request = requestOf(plan, owner, keeper.storeTtlMs(Math.min(HEALTH_TTL_MS, core.defaults.ttlMs)));
   const ref = refOf(plan, owner);
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {

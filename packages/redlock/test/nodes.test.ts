@@ -1,0 +1,233 @@
+import { createLockManager, isLockError } from '@holdfast/core';
+import { createRedlockBackend, initializeNodes } from '@holdfast/redlock';
+import { startRedisNodes, until } from '@holdfast/test/servers';
+import { Redis } from 'ioredis';
+import { describe, expect, it } from 'vitest';
+import { attempt, callOf, free, newName, newOwner, permitsOf, requestOf, take, useNodes } from './redlock-harness.js';
+
+const nodes = useNodes(3);
+
+/** Somebody else's vote on one node. */
+async function occupy(index: number, name: string, owner = newOwner()): Promise<void> {
+  await nodes.admins[index]?.set(`holdfast:${name}`, `${owner}:1:x`, 'PX', 60_000);
+}
+
+/** Which nodes have a vote for a lock. */
+async function votesFor(name: string): Promise<readonly boolean[]> {
+  return Promise.all(nodes.admins.map(async (admin) => (await admin.exists(`holdfast:${name}`)) === 1));
+}
+
+describe('a majority', () => {
+  it('takes one round trip when nothing contends', async () => {
+    const backend = nodes.backend();
+    await free(backend, (await takeOne(backend)).request);
+    const before = await commands();
+    const { request } = await takeOne(backend);
+    const after = await commands();
+    expect(after.map((count, index) => count - (before[index] ?? 0))).toEqual([1, 1, 1]);
+    await free(backend, request);
+
+    async function commands(): Promise<readonly number[]> {
+      return Promise.all(
+        nodes.admins.map(async (admin) => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0)),
+      );
+    }
+  });
+
+  it('is enough, and less is not: what was voted for in vain is freed on every node', async () => {
+    const backend = nodes.backend();
+    const [first, second] = [newName(), newName()];
+    await occupy(2, first);
+    const request = requestOf(first);
+    await take(backend, request);
+    expect(await free(backend, request)).toBe(true);
+    const holder = newOwner();
+    await occupy(1, second, holder);
+    await occupy(2, second, holder);
+    expect((await attempt(backend, requestOf(second))).granted).toBe(false);
+    // Decided by the other two; the first one's vote may come later.
+    await until('it is freed', async () => (await votesFor(second)).join() === 'false,true,true');
+  });
+
+  it('settles split votes of many clients at once', async () => {
+    const backends = Array.from({ length: 5 }, () => nodes.backend());
+    for (let round = 0; round < 8; round++) {
+      const name = newName();
+      const requests = backends.map(() => requestOf(name));
+      const answers = await Promise.all(backends.map((backend, index) => attempt(backend, requests[index] ?? requestOf(name))));
+      expect(answers.filter(({ granted }) => granted).length).toBe(1);
+      const winner = answers.findIndex(({ granted }) => granted);
+      await backends[winner]?.release([requests[winner] ?? requestOf(name)], callOf());
+    }
+  });
+
+  it('gives tokens that rise when clients’ clocks are apart, so that nodes have to be confirmed', async () => {
+    const name = newName();
+    const backend = nodes.backend();
+    let last = 0n;
+    for (const [index, admin] of nodes.admins.entries()) {
+      // A fence that only one node has, far ahead.
+      const fence = (await admin.keys('holdfast.redlock:fence:*'))[0];
+      if (fence !== undefined) await admin.incrby(fence, 1_000_000 * (index + 1));
+    }
+    for (let round = 0; round < 20; round++) {
+      const request = requestOf(name);
+      const { fencingToken } = await take(backend, request);
+      expect(fencingToken).toBeGreaterThan(last);
+      last = fencingToken;
+      await free(backend, request);
+    }
+  });
+});
+
+describe('a node that hangs', () => {
+  it('costs nothing while the others decide, and its late vote is freed behind it', async () => {
+    const backend = nodes.backend();
+    await free(backend, (await takeOne(backend)).request);
+    await nodes.servers[2]?.pause();
+    const name = newName();
+    const request = requestOf(name, 'exclusive', { ttlMs: 30_000 });
+    const start = performance.now();
+    const names = [name];
+    for (let round = 0; round < 20; round++) {
+      const { request: taken } = await takeOne(backend);
+      names.push(taken.name);
+      await free(backend, taken);
+    }
+    expect(performance.now() - start).toBeLessThan(2000);
+    await take(backend, request);
+    expect(await backend.renew([{ ...request, ttlMs: 30_000 }], callOf())).toEqual([true]);
+    expect((await attempt(backend, requestOf(name))).granted).toBe(false);
+    expect(await free(backend, request)).toBe(true);
+    await nodes.servers[2]?.continue();
+    await until('nothing is left on it', async () => (await nodes.admins[2]?.exists(names.map((each) => `holdfast:${each}`))) === 0, {
+      timeoutMs: 8000,
+    });
+    await until('it votes again', async () => {
+      const { request: taken } = await takeOne(backend);
+      await new Promise((resolve) => setImmediate(resolve));
+      const votes = await votesFor(taken.name);
+      await free(backend, taken);
+      return votes.every((vote) => vote);
+    });
+  });
+
+  it('together with another makes the store unavailable, never busy, and every call ends in its time', async () => {
+    const backend = nodes.backend();
+    const { request } = await takeOne(backend);
+    await Promise.all([nodes.servers[0]?.pause(), nodes.servers[1]?.pause()]);
+    const start = performance.now();
+    for (const call of [
+      () => attempt(backend, requestOf(newName()), 400),
+      () => backend.renew([{ ...request, ttlMs: 9000 }], callOf(400)),
+    ]) {
+      const error = await call().then(
+        () => null,
+        (reason: unknown) => reason,
+      );
+      expect(isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')).toBe(true);
+    }
+    expect(performance.now() - start).toBeLessThan(2500);
+    await Promise.all([nodes.servers[0]?.continue(), nodes.servers[1]?.continue()]);
+    await until('it works again', async () => {
+      try {
+        return (await backend.renew([{ ...request, ttlMs: 9000 }], callOf(1000)))[0] === true;
+      } catch {
+        return false;
+      }
+    });
+    expect(await free(backend, request)).toBe(true);
+  });
+});
+
+describe('a renewal', () => {
+  it('needs a majority: one node’s "not yours" is no loss, two are', async () => {
+    const backend = nodes.backend();
+    const { request } = await takeOne(backend);
+    const key = `holdfast:${request.name}`;
+    const renew = (): Promise<readonly (boolean | null)[]> => backend.renew([{ ...request, ttlMs: 9000 }], callOf());
+    await until('all have it', async () => (await votesFor(request.name)).every((vote) => vote));
+    await nodes.admins[0]?.del(key);
+    expect(await renew()).toEqual([true]);
+    await until('it was put back', async () => (await votesFor(request.name)).every((vote) => vote));
+    expect(await renew()).toEqual([true]);
+    await occupy(0, request.name);
+    await occupy(1, request.name);
+    expect(await renew()).toEqual([false]);
+  });
+});
+
+describe('permits', () => {
+  it('are slots with a majority each: counting per node would let three have two', async () => {
+    const backends = Array.from({ length: 3 }, () => nodes.backend());
+    const name = newName();
+    const requests = backends.map(() => permitsOf(name, 1, 2));
+    const answers = await Promise.all(backends.map((backend, index) => attempt(backend, requests[index] ?? permitsOf(name, 1, 2))));
+    expect(answers.filter(({ granted }) => granted).length).toBe(2);
+    const state = await nodes.backend().inspect(name, 'semaphore', callOf());
+    expect(state.holders.length).toBe(2);
+  });
+});
+
+describe('options', () => {
+  it('refuse less than a majority, the same node twice, clusters and Sentinels', async () => {
+    const urls = ['redis://a', 'redis://b', 'redis://c', 'redis://d'];
+    const wrong = [
+      { urls, quorum: 2 },
+      { urls, quorum: 5 },
+      { urls: ['redis://a', 'redis://a'] },
+      { urls: [] },
+      { urls: ['redis+cluster://a'] },
+      { urls: ['redis+sentinel://a/m'] },
+      { urls, clients: [] },
+      {},
+      { urls, maxTtlMs: 10 },
+      { urls, prefix: 'holdfast.redlock:x' },
+    ];
+    for (const options of wrong) {
+      let error: unknown = null;
+      try {
+        createRedlockBackend(options);
+      } catch (reason) {
+        error = reason;
+      }
+      if (!isLockError(error, 'LOCK_INVALID_ARGUMENT')) throw new Error(`not refused: ${JSON.stringify(options)}`, { cause: error });
+    }
+    expect(createRedlockBackend({ urls, quorum: 3 }).name).toBe('redlock');
+  });
+
+  it('warn about one node', async () => {
+    const warning = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve));
+    await createRedlockBackend({ urls: nodes.urls.slice(0, 1) }).close();
+    expect((await warning).code).toBe('HOLDFAST_REDLOCK_ONE_NODE');
+  });
+
+  it('take clients of the user, which stay theirs, and an even number of nodes', async () => {
+    await using four = await startRedisNodes(4);
+    await initializeNodes({ urls: four.urls });
+    const clients = four.nodes.map(({ port }) => {
+      const client = new Redis({ port, keyPrefix: 'tenant:' });
+      client.on('error', () => {});
+      return client;
+    });
+    // Another key prefix is another namespace: it has its own first contact.
+    await initializeNodes({ clients });
+    const manager = createLockManager(createRedlockBackend({ clients }));
+    const other = createLockManager(createRedlockBackend({ clients }));
+    const lease = await manager.acquire('x');
+    const waiting = other.acquire('x');
+    expect(await other.tryAcquire('x')).toBeNull();
+    await four.nodes[3]?.kill();
+    await lease.release();
+    await (await waiting).release();
+    await Promise.all([manager.close(), other.close()]);
+    expect(await clients[0]?.ping()).toBe('PONG');
+    for (const client of clients) client.disconnect();
+  });
+});
+
+async function takeOne(backend: ReturnType<typeof nodes.backend>): Promise<{ request: ReturnType<typeof requestOf> }> {
+  const request = requestOf(newName());
+  await take(backend, request);
+  return { request };
+}
