@@ -6,7 +6,7 @@ import { checkConnectionString } from './postgres-url.js';
 export interface PostgresBackendOptions {
   /**
    * A `pg` `Pool`, version 8. It is never ended, and its size counts: `advisory` keeps one of its clients for as long as
-   * the manager is open, and takes a second one for moments; `table` takes one at a time.
+   * the manager is open, and takes others for moments, 4 at most; `table` takes 4 at most, for moments.
    */
   readonly pool?: PostgresPool | undefined;
   /** `postgres://[user[:password]@]host[:port][/database][?...]`, as `pg` reads it. Connections to it are ours. */
