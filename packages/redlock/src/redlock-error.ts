@@ -38,7 +38,7 @@ function abstentionOf(value: unknown): string | null {
 }
 
 /** In words. */
-export function inQuarantine(forMs: number): string {
+function inQuarantine(forMs: number): string {
   return `in quarantine for ${Math.ceil(forMs / 1000)} s, as it was restarted, emptied or seen for the first time`;
 }
 

@@ -24,7 +24,7 @@ export function validityMs(ttlMs: number, elapsedMs: number, drift: number): num
 export type ValidityRule = typeof validityMs;
 
 /** As core's guard time: by so much the store keeps a hold longer than its holder believes in it. */
-export function guardMs(ttlMs: number): number {
+function guardMs(ttlMs: number): number {
   return Math.min(Math.max(Math.ceil(ttlMs / 10), 100), 1000);
 }
 
