@@ -24,11 +24,14 @@ export interface ConformanceOptions extends StoreOptions {
 export async function conformance(options: ConformanceOptions, output: Output): Promise<number> {
   const config = await resolveStore(options, output);
   const url = redactUrl(config.url);
-  const collector = new CaseCollector();
-  describeLockManager(collector, storeHarness(config));
-  const cases = chosen(collector.cases, options.only);
   // A store that cannot be reached is not one that fails all cases.
-  const backend = await withManager(config, async (manager) => manager.backend);
+  const { backend, expiry } = await withManager(config, async (manager) => ({
+    backend: manager.backend,
+    expiry: manager.capabilities.expiry,
+  }));
+  const collector = new CaseCollector();
+  describeLockManager(collector, storeHarness(config, expiry));
+  const cases = chosen(collector.cases, options.only);
   if (!options.yes) await confirm(cases.length, url, options.concurrency);
 
   const relay = new SignalRelay();

@@ -12,21 +12,28 @@ const CONTACT_MS = 5_000;
 /**
  * The suite on a server of the user's. Its faults are made by a gate in front of the backend, so the server itself is
  * never disturbed: what only shows when a real server stops or dies is left to the backends' own tests.
+ *
+ * @param expiry by a session: behind the gate it goes on, so nobody can be cut off from the store, or die
  */
-export function storeHarness(config: StoreConfig): ConformanceHarness {
+export function storeHarness(config: StoreConfig, expiry: LockManager['capabilities']['expiry']): ConformanceHarness {
   const settings = settingsOf(WHERE, config, undefined);
+  const canCut = expiry === 'ttl';
   return {
     name: settings.url,
-    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'crash', 'openBackend'],
+    faults: [
+      ...(canCut ? (['disconnect', 'reconnect', 'crash'] as const) : []),
+      ...(['freeze', 'thaw', 'loseNextReply', 'requests', 'openBackend'] as const),
+    ],
     async setup(managerOptions) {
       const opened = new OpenedClients(settings);
       try {
         const manager = await opened.client(managerOptions);
-        const faults = opened.faultsOf(manager);
+        const { disconnect, reconnect, ...faults } = opened.faultsOf(manager);
+        const cut = { disconnect, reconnect, crash: (peer: LockManager) => opened.faultsOf(peer).disconnect() };
         return {
           manager,
           peer: (options = {}) => opened.client(options),
-          faults: { ...faults, crash: async (peer) => opened.faultsOf(peer).disconnect(), openBackend: () => opened.backend() },
+          faults: { ...faults, ...(canCut ? cut : {}), openBackend: () => opened.backend() },
           close: () => opened.close(),
         };
       } catch (error) {
