@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { createLockManager, isLockError, type Lease, type LockManager, type LockLostError, type ManagerOptions } from '@holdfast/core';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
 import { type PostgresServer, startPostgres, startTcpProxy, until } from '@holdfast/test/servers';
@@ -232,9 +235,72 @@ describe('a session', () => {
     const { rows } =
       await client.query(`select current_setting('tcp_user_timeout') as silence, current_setting('idle_session_timeout') as idle,
         extract(epoch from current_setting('tcp_keepalives_idle')::interval + 3 * current_setting('tcp_keepalives_interval')::interval)::int as probes`);
-    expect(rows).toEqual([{ silence: '20000', idle: '0', probes: 20 }]);
+    expect(rows).toEqual([{ silence: '20000', idle: '20s', probes: 20 }]);
     await locks.close();
     await pool.end();
+  });
+});
+
+describe('a process that stands still', () => {
+  it('loses its locks to others once nobody there can believe in them any more', async () => {
+    const name = newName();
+    const program = `
+      import { createPostgresLockManager } from '@holdfast/postgres';
+      const locks = createPostgresLockManager(${JSON.stringify({ connectionString: server.url, sessionMs: 2_000 })});
+      const lease = await locks.acquire(${JSON.stringify(name)});
+      lease.signal.addEventListener('abort', () => {
+        console.log('told', lease.signal.reason.reason);
+        process.exit(0);
+      });
+      console.log('held');
+      setInterval(() => {}, 1_000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'close');
+    try {
+      let output = '';
+      child.stdout.on('data', (chunk) => (output += String(chunk)));
+      await until('it holds the lock', () => output.includes('held'), { timeoutMs: 20_000 });
+      child.kill('SIGSTOP');
+      const stopped = performance.now();
+      const lease = await manager().acquire(name, { waitMs: 30_000 });
+      // sessionMs and its guard, less what had passed since its last statement.
+      expect(performance.now() - stopped).toBeGreaterThan(1_300);
+      child.kill('SIGCONT');
+      await ended;
+      expect(output).toMatch(/told (deadline|session)/);
+      expect(await lease.release()).toBe(true);
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
+    }
+  });
+
+  it('is not taken for one that has nothing to do', async () => {
+    const url = new URL(server.url);
+    url.searchParams.set('application_name', 'idle');
+    const sessions = async (): Promise<readonly unknown[]> =>
+      (
+        await admin.query(
+          `select pid, clock_timestamp() > $1::timestamptz + interval '4 s' as late from pg_stat_activity where application_name = 'idle'`,
+          [start],
+        )
+      ).rows;
+    const start = new Date();
+    const locks = manager({ connectionString: url.href, sessionMs: 1_000 });
+    await worksAgain(locks);
+    const [before] = await sessions();
+    expect(before).toMatchObject({ late: false });
+    await until(
+      'it has been idle for longer than its session lasts',
+      async () => (await sessions()).every((row) => (row as { late: boolean }).late),
+      {
+        timeoutMs: 10_000,
+      },
+    );
+    expect(await sessions()).toEqual([{ ...(before as object), late: true }]);
   });
 });
 

@@ -61,6 +61,7 @@ export class HoldSession {
   #isScheduled = false;
   #turn = 0;
   #sweep: { cancel(): void } | null = null;
+  #pulse: { cancel(): void } | null = null;
   #end: Error | null = null;
   #whenDrained: (() => void)[] = [];
 
@@ -74,6 +75,7 @@ export class HoldSession {
       onSpeech: () => listener.onChange(this),
     });
     this.#runner = new AttemptRunner(this.#line, this.table, { ...options, durability: facts.durability });
+    this.#armPulse();
     connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
   }
 
@@ -349,10 +351,21 @@ export class HoldSession {
     });
   }
 
+  /** The server ends a session that asks nothing for too long: that of a process that stands still, not one that nobody needs now. */
+  #armPulse(): void {
+    const intervalMs = Math.max(1, Math.floor(this.#options.sessionMs / 3));
+    this.#pulse = systemClock.setTimer(intervalMs, () => {
+      if (this.#end !== null) return;
+      if (this.#line.silentMs >= intervalMs / 2) void this.confirm().catch(() => {});
+      this.#armPulse();
+    });
+  }
+
   #die(error: Error): void {
     if (this.#end !== null) return;
     this.#end = error;
     this.#sweep?.cancel();
+    this.#pulse?.cancel();
     for (const operation of [...this.#attempts.splice(0), ...this.#underWay, ...this.#others.splice(0)]) operation.reject(error);
     for (const { resolve } of this.#releases.splice(0)) resolve(false);
     for (const beat of this.#beats.splice(0)) beat.reject(error);

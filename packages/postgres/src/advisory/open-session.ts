@@ -61,13 +61,14 @@ async function begin(connection: Connection, schema: Schema, options: OpeningOpt
 
 /**
  * The server must not end a session before its holders have stopped to believe in it, and soon afterwards, when the
- * machine has vanished without a word.
+ * machine has vanished without a word, or the process stands still: it asks something each third of sessionMs.
  */
 function keepalive(sessionMs: number): readonly string[] {
   const totalMs = sessionMs + Math.min(Math.max(sessionMs / 10, 100), 1_000);
   const intervalS = Math.max(1, Math.ceil(totalMs / 5_000));
   const idleS = Math.max(1, Math.ceil(totalMs / 1_000) - 2 * intervalS);
-  return [String(idleS), String(intervalS), String(Math.ceil(totalMs) + 1_000 * intervalS)];
+  const silentMs = String(Math.ceil(totalMs) + 1_000 * intervalS);
+  return [String(idleS), String(intervalS), silentMs, silentMs];
 }
 
 function poolerRefused(): Error {

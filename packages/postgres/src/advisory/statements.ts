@@ -8,7 +8,7 @@ import type { Row, Statement } from '../connection.js';
 /** How the session is to be: rule 2 of the design. What a server does not know is left out. */
 const SETTINGS = `
   SELECT s.name, s.value FROM (VALUES
-    ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),
+    ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', $4),
     ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'), ('synchronous_commit', 'off'),
     ('default_transaction_read_only', 'off'), ('client_min_messages', 'error'), ('client_connection_check_interval', '1000'),
     ('tcp_keepalives_idle', $1), ('tcp_keepalives_interval', $2), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', $3)
