@@ -102,6 +102,21 @@ describe('runOnce', () => {
     expect(ran).toBe(false);
   });
 
+  it('does not start when its lease was lost before the store told whether it is due', async () => {
+    await using servers = twoServers();
+    const [mine, theirs] = servers.jobs;
+    const answer = servers.links[0].stallNext('hasMark', { at: 'reply' });
+    let ran = false;
+    const run = mine.runOnce('job', { windowMs: HOUR_MS, ttlMs: 200, renew: false }, () => {
+      ran = true;
+    });
+    const outcome = run.catch((error: unknown) => error);
+    await until('the lease has ended', async () => (await theirs.runOnce('job', { windowMs: HOUR_MS }, () => 1)).ran);
+    answer.resume();
+    expect(await outcome).toMatchObject({ code: 'LOCK_LOST' });
+    expect(ran).toBe(false);
+  });
+
   it('whose lease was lost meanwhile leaves no mark, and rejects with the outcome', async () => {
     await using servers = twoServers();
     const [mine, theirs] = servers.jobs;

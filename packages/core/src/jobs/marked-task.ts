@@ -52,6 +52,8 @@ export async function runUnlessMarked<F extends FencingToken, T>(
   task: Task<Lease<F>, T>,
 ): Promise<Marked<T>> {
   if (await marks.has(plan.name)) return { isMarked: true };
+  // Not while somebody else may run it: the lease may have been lost while the answer was on its way.
+  lease.assertHeld();
   const elapsedMs = stopwatch();
   if (plan.guarantee === 'at-most-once') {
     // `set` decides: whoever wrote the mark runs, also if the lock was lost between.
