@@ -1,5 +1,6 @@
 import type { Capabilities, FencingToken, ManagerOptions } from '@holdfast/core';
 import type { MemoryBackendOptions } from '@holdfast/core/memory';
+import type { PostgresBackendOptions } from '@holdfast/postgres';
 import type { RedisBackendOptions } from '@holdfast/redis';
 import type { RedlockBackendOptions } from '@holdfast/redlock';
 import type { ZooKeeperBackendOptions } from '@holdfast/zookeeper';
@@ -13,6 +14,7 @@ export interface BuiltInOptions
   extends MemoryBackendOptions,
     Omit<RedisBackendOptions, 'client' | 'url' | 'fair'>,
     Omit<RedlockBackendOptions, 'clients' | 'urls'>,
+    Omit<PostgresBackendOptions, 'pool' | 'connectionString'>,
     Omit<ZooKeeperBackendOptions, 'connectionString'> {}
 
 /** Options of `connect`: those of the manager and of the backend, flat and by the same names, and its own two. */

@@ -31,6 +31,7 @@ const DEFAULT_COMMAND_TIMEOUT_MS = 2_000;
  * - `memory:` locks between the tasks of this process;
  * - `redis://`, `rediss://`, `redis+cluster://`, `rediss+cluster://`, `redis+sentinel://`, `rediss+sentinel://`: see `@holdfast/redis`;
  * - `redlock://host:port,host:port,host:port`, `redlocks://` over TLS: see `@holdfast/redlock`;
+ * - `postgres://`, `postgresql://`: see `@holdfast/postgres`;
  * - `zookeeper://`: see `@holdfast/zookeeper`;
  * - any other scheme by `schemes`.
  *

@@ -47,6 +47,18 @@ describe('the type of connect', () => {
     expectTypeOf(() => connect('acme:', { schemes: { acme: 'acme-locks' }, tenant: 5 })).not.toBeAny();
   });
 
+  it('knows the options of every store that it knows by itself', () => {
+    expectTypeOf(() => [
+      connect('redis://h', { prefix: 'shop:', fair: true, replicas: { min: 1, timeoutMs: 100 } }),
+      connect('redlock://h', { maxTtlMs: 60_000, quorum: 2 }),
+      connect('postgres://h', { strategy: 'table', shedLockTable: 'shedlock', schema: 'locks' }),
+      connect('postgres://h', { pooler: 'session', keyOf: () => 7n, driverOptions: { ssl: true } }),
+      connect('zookeeper://h', { sessionTimeoutMs: 9_000, root: '/locks' }),
+    ]).not.toBeAny();
+    // @ts-expect-error a pool goes to createPostgresLockManager
+    expectTypeOf(() => connect('postgres://h', { pool: undefined })).not.toBeAny();
+  });
+
   it('fits where any manager is wanted', () => {
     expectTypeOf<LockManager<bigint>>().toExtend<LockManager>();
     expectTypeOf<LockManager>().not.toExtend<LockManager<bigint>>();
