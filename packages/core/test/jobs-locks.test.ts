@@ -110,6 +110,16 @@ describe('elements of a job', () => {
     expect(performance.now() - lockedAt).toBeGreaterThanOrEqual(395);
   });
 
+  it('stay refused for lockAtLeastMs also where their mark would be gone before', async () => {
+    await using servers = twoServers({ lockAtLeastMs: 400, retentionMs: 1 });
+    const [mine, theirs] = servers.jobs;
+    const lockedAt = performance.now();
+    await mine.lock('job', 'a');
+    await mine.successfullyProcessed('job', 'a');
+    await until('the time is over', () => theirs.lock('job', 'a'));
+    expect(performance.now() - lockedAt).toBeGreaterThanOrEqual(395);
+  });
+
   it('must have been locked to be processed', async () => {
     await using servers = twoServers();
     await expect(servers.jobs[0].successfullyProcessed('job', 'a')).rejects.toMatchObject({ code: 'LOCK_INVALID_ARGUMENT' });

@@ -75,7 +75,8 @@ export class ElementLocks<F extends FencingToken> {
     }
     element.isEnding = true;
     try {
-      await markUnder(element.lease, marks, name, retentionMs);
+      // Nor is it free again before its least time, where that is the longer one.
+      await markUnder(element.lease, marks, name, Math.max(retentionMs, this.#lockAtLeastMs - element.heldMs()));
     } catch (error) {
       element.isEnding = false;
       if (!element.lease.isHeld) await this.#end(name, element);

@@ -20,8 +20,8 @@ export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
    */
   readonly retentionMs?: number | undefined;
   /**
-   * An element stays refused for at least so long after `lock` granted it, also when it was unlocked sooner: against
-   * schedulers whose clocks differ. Needs a backend with marks.
+   * An element stays refused for at least so long after `lock` granted it, also when it was unlocked sooner, or marked
+   * with a shorter `retentionMs`: against schedulers whose clocks differ. Needs a backend with marks.
    * @default 0
    */
   readonly lockAtLeastMs?: number | undefined;
