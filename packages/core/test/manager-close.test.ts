@@ -133,4 +133,23 @@ describe.each(waitings)('close with $waiting', ({ fair }) => {
     expect([closed.status, await isHeld()]).toEqual(['fulfilled', false]);
     await expectNothingLeft(world);
   });
+
+  it('leaves every call that is under way its own deadline', async () => {
+    const world = createWorld({ fair });
+    const { clock, store, manager, peer } = world;
+    await peer.acquire('x');
+    const lease = await manager.acquire('y');
+    const waiting = outcomeOf(manager.acquire('x', { waitMs: 100 }));
+    await clock.advance(99);
+    store.stallNext('inspect');
+    store.stallNext('inspect');
+    store.stallNext({ call: 'release', name: 'y' });
+    await clock.advance(1);
+    const pending = [waiting, outcomeOf(manager.inspect('y')), outcomeOf(lease.release())];
+    const closed = outcomeOf(manager.close());
+    await clock.advance(60_000);
+    expect(closed.status).toBe('fulfilled');
+    expect(pending.map(({ code }) => code)).toEqual(['LOCK_TIMEOUT', 'LOCK_BACKEND_UNAVAILABLE', 'LOCK_BACKEND_UNAVAILABLE']);
+    await expectNothingLeft(world);
+  });
 });

@@ -91,3 +91,18 @@ describe.each(waitings)('an acquire whose outcome is unknown, with $waiting', ({
     await expectNothingLeft(world);
   });
 });
+
+it('frees an extended hold that could not be released for longer than its first ttl', async () => {
+  const world = createWorld({ ttlMs: 3_000 });
+  const { clock, store, manager, isHeld } = world;
+  const lease = await manager.acquire('x');
+  await lease.extend(600_000);
+  store.disconnect();
+  const released = outcomeOf(lease.release());
+  await clock.advance(30_000);
+  expect(released.code).toBe('LOCK_BACKEND_UNAVAILABLE');
+  store.reconnect();
+  await clock.advance(2_000);
+  expect(await isHeld()).toBe(false);
+  await expectNothingLeft(world);
+});

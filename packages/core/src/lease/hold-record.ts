@@ -22,6 +22,8 @@ export class HoldRecord implements TimerEntry {
   /** Monotonic time of the next renewal or verification. */
   renewAt = Number.POSITIVE_INFINITY;
   isRenewing = false;
+  /** The longest that the store was ever told, without the guard time: it may keep the hold for so long. */
+  longestTtlMs: number;
   state: 'held' | 'releasing' | 'released' | 'lost' = 'held';
   lost: LockLostError | null = null;
   /** The release found nothing to free: it had been lost, and nobody had been told. */
@@ -43,6 +45,7 @@ export class HoldRecord implements TimerEntry {
     due: (record: HoldRecord) => void,
   ) {
     this.plan = plan;
+    this.longestTtlMs = plan.ttlMs;
     this.owner = owner;
     this.fencingToken = fencingToken;
     this.grantedAt = grantedAt;

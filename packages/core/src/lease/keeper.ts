@@ -3,6 +3,7 @@ import type { FencingToken } from '../contract/lease.js';
 import { type AnyLockError, type LockLostError, type LostReason, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { guardMs } from '../store/guard.js';
+import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
 import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
@@ -151,7 +152,7 @@ export class Keeper {
 
   /** Frees the hold in the background, whatever the store has of it. */
   undo(record: HoldRecord): void {
-    this.#undoer.add(refOf(record.plan, record.owner), () => true, this.storeTtlMs(record.plan.ttlMs));
+    this.#undoer.add(refOf(record.plan, record.owner), () => true, this.storeTtlMs(record.longestTtlMs));
   }
 
   heldMs(record: HoldRecord): number {
@@ -181,7 +182,10 @@ export class Keeper {
 
   /** Never rejects: each extension is told its own outcome. */
   async #extendBatch(extensions: readonly Extension[], timeoutMs: number): Promise<void> {
-    const holds = extensions.map(({ record, ttlMs }) => this.#renewalOf(record, this.storeTtlMs(ttlMs)));
+    const holds = extensions.map(({ record, ttlMs }) => {
+      record.longestTtlMs = Math.max(record.longestTtlMs, ttlMs);
+      return this.#renewalOf(record, this.storeTtlMs(ttlMs));
+    });
     const stamp = stampOf(this.#calls.clock);
     const name = extensions.length === 1 ? (extensions[0]?.record.plan.name ?? null) : null;
     try {
@@ -200,7 +204,8 @@ export class Keeper {
         settle();
       }
     } catch (error) {
-      for (const { settle } of extensions) settle(error);
+      if (extensions.length > 1 && isForGood(error)) for (const extension of extensions) void this.#extendBatch([extension], timeoutMs);
+      else for (const { settle } of extensions) settle(error);
     }
   }
 
@@ -295,7 +300,8 @@ export class Keeper {
         this.#timeoutFor(records),
       );
     } catch (error) {
-      this.#renewFailed(records, error as AnyLockError);
+      if (records.length > 1 && isForGood(error)) for (const record of records) void this.#renew([record]);
+      else this.#renewFailed(records, error as AnyLockError);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { HoldRef, LockBackend } from '../contract/backend.js';
-import { isLockError } from '../errors.js';
+import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import type { TimerEntry } from '../store/timer-queue.js';
@@ -31,6 +31,7 @@ export class Undoer implements TimerEntry {
   #delayMs = FIRST_RETRY_MS;
   #isRunning = false;
   #again = false;
+  #isClosed = false;
   #whenEmpty: (() => void)[] = [];
 
   constructor(backend: LockBackend, calls: StoreCalls) {
@@ -43,6 +44,7 @@ export class Undoer implements TimerEntry {
    * @param withinMs after this the hold has ended by itself; in a session store it has not, while the session lives
    */
   add(ref: HoldRef, isSettled: () => boolean, withinMs: number): void {
+    if (this.#isClosed) return;
     const endsAlone = this.#backend.capabilities.expiry === 'ttl';
     const until = endsAlone ? this.#calls.clock.now() + withinMs : Number.POSITIVE_INFINITY;
     this.#doubts.set(ref.owner, { ref, isSettled, until });
@@ -63,6 +65,12 @@ export class Undoer implements TimerEntry {
     return new Promise((resolve) => {
       this.#whenEmpty.push(resolve);
     });
+  }
+
+  /** Gives up: the backend is closed, and what is left ends by itself or with the session. */
+  close(): void {
+    this.#isClosed = true;
+    this.#doubts.clear();
   }
 
   onDue(): void {
@@ -97,8 +105,14 @@ export class Undoer implements TimerEntry {
       await this.#calls.run(null, (call) => this.#backend.release(refs, call));
       isOver = (index) => wereSettled[index] === true;
     } catch (error) {
-      // A refusal for good will not change by asking again; the hold, if there is one, ends by itself.
-      if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) isOver = () => true;
+      if (isForGood(error)) {
+        if (doubts.length > 1) {
+          await Promise.all(doubts.map((doubt) => this.#release([doubt])));
+          return;
+        }
+        // It will not change by asking again; the hold, if there is one, ends by itself.
+        isOver = () => true;
+      }
     }
     const now = this.#calls.clock.now();
     for (const [index, doubt] of doubts.entries()) {

@@ -2,6 +2,7 @@ import type { FencingToken } from '../contract/lease.js';
 import type { TimerEntry } from '../store/timer-queue.js';
 import { refOf } from '../lease/hold-plan.js';
 import { byPartition } from '../store/partitions.js';
+import { StoreCall } from '../store/store-calls.js';
 import type { ManagerCore } from './manager-core.js';
 
 /** How soon a later call with a shorter drain is noticed. */
@@ -38,7 +39,9 @@ export class Closer<F extends FencingToken> {
     } catch {
       // Nothing is left to be done with a backend that cannot close; its holds end by themselves.
     }
-    timers.clear();
+    undoer.close();
+    // A call that this backend leaves without an answer still ends at its deadline, and lets the process go then.
+    timers.clear((entry) => entry instanceof StoreCall);
     keepAlive.close();
   }
 

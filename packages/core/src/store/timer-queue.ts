@@ -64,11 +64,12 @@ export class TimerQueue {
     if (this.#heap.length === 0 && this.#armedAt + SOON_MS < this.#armedFor) this.#disarm();
   }
 
-  /** Forgets everything. */
-  clear(): void {
-    for (const entry of this.#heap) entry.heapIndex = -1;
-    this.#heap.length = 0;
+  /** Forgets everything but what `isKept` says. */
+  clear(isKept: (entry: TimerEntry) => boolean = () => false): void {
+    const entries = this.#heap.splice(0);
+    for (const entry of entries) entry.heapIndex = -1;
     this.#disarm();
+    for (const entry of entries) if (isKept(entry)) this.set(entry, entry.dueAt);
   }
 
   #arm(): void {
