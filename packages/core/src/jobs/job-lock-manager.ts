@@ -33,7 +33,8 @@ export type ProcessOnceResult<T> =
  */
 export interface JobLockManager<F extends FencingToken = FencingToken> {
   /**
-   * Locks one element of a job for this process, without waiting.
+   * Locks one element of a job for this process, without waiting. Rejects with LOCK_LOST when the store took longer than
+   * the lease to say whether it is marked.
    *
    * @returns false when it is locked, here or elsewhere, or marked as processed. An element whose lease was lost stays
    *   locked in this manager until its flow called `unlock` or `successfullyProcessed`: that flow may still be running.
@@ -61,7 +62,7 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
   /**
    * Runs `task` once a window over all instances.
    *
-   * @throws what the task throws; LOCK_LOST when its lease was lost while it ran, and no mark is left then
+   * @throws what the task throws; LOCK_LOST when its lease was lost while it ran; no mark is left then, but that of `at-most-once`
    * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks
    */
   runOnce<T>(name: string, options: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>>;
