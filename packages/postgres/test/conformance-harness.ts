@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { type PostgresServer, startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
-import { callOf, newName, requestOf } from './postgres-harness.js';
 
 /** What the clients of a namespace have left: tells it of one application name and one namespace. */
 export type FindResidue = (applicationName: string, namespace: string) => Promise<readonly string[]>;

@@ -1,10 +1,10 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
 import { createPostgresBackend } from '@holdfast/postgres';
+import { newName } from '@holdfast/test/backend';
 import { type PostgresWithStandby, startPostgresWithStandby, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newName } from './postgres-harness.js';
 
 let servers: PostgresWithStandby;
 let address: Server;

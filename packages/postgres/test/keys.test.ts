@@ -1,10 +1,11 @@
 import { createLockManager, type LockManager } from '@holdfast/core';
 import { createPostgresBackend } from '@holdfast/postgres';
+import { newName } from '@holdfast/test/backend';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { KeyRing } from '../src/advisory/key-ring.js';
 import { LockKeys } from '../src/advisory/lock-keys.js';
-import { newName, usePostgres } from './postgres-harness.js';
+import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
 const open: LockManager[] = [];

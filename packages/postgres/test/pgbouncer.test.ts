@@ -1,9 +1,9 @@
 import { createLockManager, isLockError, type Lease, type LockManager, type LockUnavailableError } from '@holdfast/core';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { newName } from '@holdfast/test/backend';
 import { type PgBouncer, type PostgresServer, startPgBouncer, startPostgres, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { newName } from './postgres-harness.js';
 
 let server: PostgresServer;
 let session: PgBouncer;

@@ -1,8 +1,9 @@
 import { createLockManager, type Lease, type LockManager } from '@holdfast/core';
 import { createPostgresBackend } from '@holdfast/postgres';
+import { newName, permitsOf, requestOf, attempt, callOf, free, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { afterEach, describe, expect, it } from 'vitest';
-import { newName, permitsOf, requestOf, usePostgres, attempt, callOf, free, take } from './postgres-harness.js';
+import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres({ max_connections: 30 });
 const open: LockManager[] = [];

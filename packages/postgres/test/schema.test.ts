@@ -1,9 +1,10 @@
 import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
 import { createPostgresBackend, type PostgresBackendOptions, postgresSchemaSql } from '@holdfast/postgres';
+import { newName } from '@holdfast/test/backend';
 import { startPostgres } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
-import { newName, usePostgres } from './postgres-harness.js';
+import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
 const open: LockManager[] = [];

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { createLockManager, isLockError, type Lease, type LockManager, type LockLostError, type ManagerOptions } from '@holdfast/core';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { newName } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres, startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newName } from './postgres-harness.js';
 
 let server: PostgresServer;
 let admin: pg.Pool;
@@ -281,26 +281,22 @@ describe('a process that stands still', () => {
   it('is not taken for one that has nothing to do', async () => {
     const url = new URL(server.url);
     url.searchParams.set('application_name', 'idle');
-    const sessions = async (): Promise<readonly unknown[]> =>
-      (
-        await admin.query(
-          `select pid, clock_timestamp() > $1::timestamptz + interval '4 s' as late from pg_stat_activity where application_name = 'idle'`,
-          [start],
-        )
-      ).rows;
+    const sessions = async (): Promise<readonly { readonly pid: number; readonly late: boolean }[]> => {
+      const { rows } = await admin.query<{ readonly pid: number; readonly late: boolean }>(
+        `select pid, clock_timestamp() > $1::timestamptz + interval '4 s' as late from pg_stat_activity where application_name = 'idle'`,
+        [start],
+      );
+      return rows;
+    };
     const start = new Date();
     const locks = manager({ connectionString: url.href, sessionMs: 1_000 });
     await worksAgain(locks);
     const [before] = await sessions();
     expect(before).toMatchObject({ late: false });
-    await until(
-      'it has been idle for longer than its session lasts',
-      async () => (await sessions()).every((row) => (row as { late: boolean }).late),
-      {
-        timeoutMs: 10_000,
-      },
-    );
-    expect(await sessions()).toEqual([{ ...(before as object), late: true }]);
+    await until('it has been idle for longer than its session lasts', async () => (await sessions()).every(({ late }) => late), {
+      timeoutMs: 10_000,
+    });
+    expect(await sessions()).toEqual([{ pid: before?.pid, late: true }]);
   });
 });
 

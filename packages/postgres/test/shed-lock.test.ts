@@ -1,8 +1,9 @@
 import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
 import { createPostgresBackend } from '@holdfast/postgres';
+import { newName } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { afterEach, describe, expect, it } from 'vitest';
-import { newName, usePostgres } from './postgres-harness.js';
+import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
 const open: LockManager[] = [];

@@ -1,9 +1,10 @@
 import type { LockBackend } from '@holdfast/core';
+import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LockKeys } from '../src/advisory/lock-keys.js';
-import { attempt, callOf, free, newName, permitsOf, requestOf, take, usePostgres } from './postgres-harness.js';
+import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
 const keys = new LockKeys('', () => undefined);

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRedisBackend } from '@holdfast/redis';
+import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
 import { describe, expect, it } from 'vitest';
-import { attempt, callOf, fairWait, free, newName, permitsOf, requestOf, subscribed, take, useRedis } from './redis-harness.js';
+import { fairWait, subscribed, useRedis } from './redis-harness.js';
 
 const redis = useRedis();
 

@@ -1,11 +1,12 @@
 import type { LockBackend } from '@holdfast/core';
 import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
+import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster6 } from 'ioredis-6';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
-import { attempt, callOf, fairWait, free, newName, permitsOf, requestOf, take, waitersOf } from './redis-harness.js';
+import { fairWait, waitersOf } from './redis-harness.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
 import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
+import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { type RedisServer, startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
-import { callOf, newName, requestOf } from './redis-harness.js';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;

@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LockBackend } from '@holdfast/core';
+import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
-import { attempt, callOf, fairWait, free, newName, permitsOf, requestOf, take, useRedis, waitersOf } from './redis-harness.js';
+import { fairWait, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
 

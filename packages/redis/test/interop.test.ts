@@ -1,10 +1,11 @@
 import { LockFactory } from '@verrou/core';
+import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { redisStore } from '@verrou/core/drivers/redis';
 import { until } from '@holdfast/test/servers';
 import Redlock from 'redlock';
 import { Mutex } from 'redis-semaphore';
 import { describe, expect, it } from 'vitest';
-import { attempt, callOf, free, newName, requestOf, take, useRedis } from './redis-harness.js';
+import { useRedis } from './redis-harness.js';
 
 interface OtherLock {
   release(): Promise<unknown>;

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HoldRequest, LockBackend } from '@holdfast/core';
+import { callOf, permitsOf, requestOf } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { callOf, permitsOf, requestOf, useRedis } from './redis-harness.js';
+import { useRedis } from './redis-harness.js';
 
 const redis = useRedis();
 

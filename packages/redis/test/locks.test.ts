@@ -1,7 +1,8 @@
 import { isLockError } from '@holdfast/core';
+import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { attempt, callOf, free, newName, requestOf, take, useRedis } from './redis-harness.js';
+import { useRedis } from './redis-harness.js';
 
 const redis = useRedis();
 

@@ -1,49 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { type Answer, type CallContext, type HoldRequest, type LockBackend, type LockKind, systemClock } from '@holdfast/core';
+import type { HoldRequest, LockBackend, LockKind } from '@holdfast/core';
 import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+import { attempt, callOf, free, type Granted, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisServer, startRedis, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-
-export type Granted = Extract<Answer<bigint>, { granted: true }>;
-
-/** A call as core makes it. */
-export function callOf(timeoutMs = 2000, signal: AbortSignal = new AbortController().signal): CallContext {
-  return { timeoutMs, signal, clock: systemClock };
-}
-
-export function newName(): string {
-  return `name-${randomBytes(6).toString('hex')}`;
-}
-
-type Extra = Partial<Pick<HoldRequest, 'ttlMs' | 'label' | 'owner'>>;
-
-export function requestOf(name: string, mode: 'exclusive' | 'read' | 'write' = 'exclusive', extra: Extra = {}): HoldRequest {
-  return { name, owner: randomBytes(16).toString('hex'), label: 'test:1', ttlMs: 10_000, mode, ...extra };
-}
-
-export function permitsOf(name: string, permits: number, limit: number, extra: Extra = {}): HoldRequest {
-  return { name, owner: randomBytes(16).toString('hex'), label: 'test:1', ttlMs: 10_000, mode: 'permits', permits, limit, ...extra };
-}
-
-/** One attempt at one hold. */
-export async function attempt(backend: LockBackend<bigint>, request: HoldRequest, timeoutMs?: number): Promise<Answer<bigint>> {
-  const [answer] = await backend.attempt([request], callOf(timeoutMs));
-  if (answer === undefined) throw new Error('no answer');
-  return answer;
-}
-
-/** Takes what must be free. */
-export async function take(backend: LockBackend<bigint>, request: HoldRequest): Promise<Granted> {
-  const answer = await attempt(backend, request);
-  if (!answer.granted) throw new Error(`${request.name} is busy`);
-  return answer;
-}
-
-export async function free(backend: LockBackend<bigint>, request: HoldRequest): Promise<boolean> {
-  const [freed] = await backend.release([request], callOf());
-  return freed === true;
-}
 
 export async function waitersOf(backend: LockBackend<bigint>, name: string, kind: LockKind = 'lock'): Promise<number | null> {
   return (await backend.inspect(name, kind, callOf())).waiters;

@@ -1,9 +1,10 @@
 import { isLockError, type LockBackend } from '@holdfast/core';
 import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisWithReplica, startRedisCluster, startRedisWithReplica, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { attempt, callOf, fairWait, free, newName, requestOf, take } from './redis-harness.js';
+import { fairWait } from './redis-harness.js';
 
 let pair: RedisWithReplica;
 let admin: Redis;

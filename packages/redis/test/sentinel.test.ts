@@ -1,7 +1,8 @@
 import { createRedisBackend } from '@holdfast/redis';
+import { attempt, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { startRedisWithSentinels, until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { attempt, free, newName, requestOf, subscribed, take } from './redis-harness.js';
+import { subscribed } from './redis-harness.js';
 
 describe('sentinels', () => {
   it('lead to the master, and to the new one after a fail-over, with rising tokens', async () => {

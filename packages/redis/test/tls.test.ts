@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { createRedisLockManager } from '@holdfast/redis';
+import { newName } from '@holdfast/test/backend';
 import { type RedisServer, startRedis } from '@holdfast/test/servers';
 import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newName } from './redis-harness.js';
 
 // A real server behind a real TLS endpoint, as managed Redis is offered.
 let redis: RedisServer;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { attempt, callOf, free, newName, permitsOf, requestOf, subscribed, take, useRedis, waitersOf } from './redis-harness.js';
+import { subscribed, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
 

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
 import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redlock';
+import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
-import { callOf, newName, type NodesFixture, requestOf } from './redlock-harness.js';
+import type { NodesFixture } from './redlock-harness.js';
 
 /** What one case has opened. */
 class Opened {

@@ -1,9 +1,10 @@
 import { createLockManager, isLockError } from '@holdfast/core';
 import { createRedlockBackend, initializeNodes } from '@holdfast/redlock';
+import { attempt, callOf, free, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { attempt, callOf, free, newName, newOwner, permitsOf, requestOf, take, useNodes } from './redlock-harness.js';
+import { useNodes } from './redlock-harness.js';
 
 const nodes = useNodes(3);
 

@@ -1,9 +1,9 @@
 import { createLockManager, isLockError, type LockBackend, type LockUnavailableError } from '@holdfast/core';
 import { createRedlockBackend, initializeNodes, type RedlockBackendOptions } from '@holdfast/redlock';
+import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisNodes, startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
-import { attempt, callOf, free, newName, requestOf, take } from './redlock-harness.js';
 
 // The quarantine is this and its guard, a tenth.
 const MAX_TTL_MS = 1500;

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { isLockError } from '@holdfast/core';
+import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { expect, it } from 'vitest';
-import { attempt, callOf, free, newName, newRoot, requestOf, take, useZooKeeper } from './zookeeper-harness.js';
+import { newRoot, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
 

@@ -1,10 +1,11 @@
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, describeLockManager, injectFaults } from '@holdfast/core/conformance';
+import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
 import { createZooKeeperBackend } from '@holdfast/zookeeper';
 import { beforeAll, describe, it } from 'vitest';
 import type { DriverClient } from '../src/zookeeper-client.js';
-import { callOf, driver, endSession, newName, newRoot, nodesUnder, requestOf, useZooKeeper } from './zookeeper-harness.js';
+import { driver, endSession, newRoot, nodesUnder, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
 

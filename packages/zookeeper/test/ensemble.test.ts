@@ -1,8 +1,9 @@
 import { createLockManager, type Lease, type LockBackend, type LockManager } from '@holdfast/core';
+import { callOf, newName } from '@holdfast/test/backend';
 import { startTcpProxy, startZooKeeperEnsemble, until, type ZooKeeperEnsemble, type ZooKeeperMember } from '@holdfast/test/servers';
 import { createZooKeeperBackend } from '@holdfast/zookeeper';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { callOf, driver, givesSession, newName, newRoot } from './zookeeper-harness.js';
+import { driver, givesSession, newRoot } from './zookeeper-harness.js';
 
 let ensemble: ZooKeeperEnsemble;
 const managers: LockManager<bigint>[] = [];

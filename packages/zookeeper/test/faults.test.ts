@@ -1,9 +1,10 @@
 import { createLockManager, type HoldRequest, isLockError, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
+import { callOf, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startTcpProxy, startZooKeeper, type TcpProxy, until, type ZooKeeperServer } from '@holdfast/test/servers';
 import { createZooKeeperBackend } from '@holdfast/zookeeper';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DriverClient } from '../src/zookeeper-client.js';
-import { Admin, callOf, driver, endSession, newName, newRoot, permitsOf, requestOf, take } from './zookeeper-harness.js';
+import { Admin, driver, endSession, newRoot } from './zookeeper-harness.js';
 
 const SESSION_MS = 2400;
 const rejections: unknown[] = [];

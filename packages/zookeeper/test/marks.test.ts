@@ -1,6 +1,7 @@
 import { until } from '@holdfast/test/servers';
+import { callOf } from '@holdfast/test/backend';
 import { expect, it } from 'vitest';
-import { callOf, newRoot, useZooKeeper } from './zookeeper-harness.js';
+import { newRoot, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
 

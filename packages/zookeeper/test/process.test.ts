@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
+import { newName, requestOf, take } from '@holdfast/test/backend';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { newName, requestOf, take, useZooKeeper } from './zookeeper-harness.js';
+import { useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
 

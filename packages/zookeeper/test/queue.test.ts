@@ -1,21 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLockManager, type LockBackend } from '@holdfast/core';
+import { attempt, callOf, free, type Granted, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { askZooKeeper, startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  attempt,
-  callOf,
-  free,
-  type Granted,
-  newName,
-  newRoot,
-  nodesUnder,
-  permitsOf,
-  requestOf,
-  stand,
-  take,
-  useZooKeeper,
-} from './zookeeper-harness.js';
+import { newRoot, nodesUnder, stand, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
 const proxies: TcpProxy[] = [];

@@ -1,8 +1,9 @@
 import { until } from '@holdfast/test/servers';
+import { callOf, free, requestOf, take } from '@holdfast/test/backend';
 import { describe, expect, it } from 'vitest';
 import { encodeName, decodeName, parseNode, type QueueEntry } from '../src/node-names.js';
 import { blockerOf, byAge, holdersOf, isGranted } from '../src/queue-rules.js';
-import { callOf, free, newRoot, requestOf, stand, take, useZooKeeper } from './zookeeper-harness.js';
+import { newRoot, stand, useZooKeeper } from './zookeeper-harness.js';
 import { transactionLog } from './transaction-log.js';
 
 const LAST = 2 ** 31 - 1;

@@ -1,56 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { type Answer, type CallContext, type HoldRequest, type LockBackend, systemClock } from '@holdfast/core';
+import type { HoldRequest, LockBackend } from '@holdfast/core';
+import { callOf, type Granted } from '@holdfast/test/backend';
 import { startZooKeeper, type ZooKeeperOptions, type ZooKeeperServer } from '@holdfast/test/servers';
 import { createZooKeeperBackend, type ZooKeeperBackendOptions } from '@holdfast/zookeeper';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { Driver, DriverClient } from '../src/zookeeper-client.js';
 
-export type Granted = Extract<Answer<bigint>, { granted: true }>;
-
 const module = (await import('node-zookeeper-client')) as unknown as { readonly default: Driver };
 /** The real driver, as the backend finds it. */
 export const driver: { createClient: Driver['createClient'] } & Driver = module.default;
 
-/** A call as core makes it. */
-export function callOf(timeoutMs = 5000, signal: AbortSignal = new AbortController().signal): CallContext {
-  return { timeoutMs, signal, clock: systemClock };
-}
-
-export function newName(): string {
-  return `name-${randomBytes(6).toString('hex')}`;
-}
-
 export function newRoot(): string {
   return `/t-${randomBytes(6).toString('hex')}`;
-}
-
-type Extra = Partial<Pick<HoldRequest, 'ttlMs' | 'label' | 'owner'>>;
-
-export function requestOf(name: string, mode: 'exclusive' | 'read' | 'write' = 'exclusive', extra: Extra = {}): HoldRequest {
-  return { name, owner: randomBytes(16).toString('hex'), label: 'test:1', ttlMs: 10_000, mode, ...extra };
-}
-
-export function permitsOf(name: string, permits: number, limit: number, extra: Extra = {}): HoldRequest {
-  return { name, owner: randomBytes(16).toString('hex'), label: 'test:1', ttlMs: 10_000, mode: 'permits', permits, limit, ...extra };
-}
-
-/** One attempt at one hold. */
-export async function attempt(backend: LockBackend<bigint>, request: HoldRequest, timeoutMs?: number): Promise<Answer<bigint>> {
-  const [answer] = await backend.attempt([request], callOf(timeoutMs));
-  if (answer === undefined) throw new Error('no answer');
-  return answer;
-}
-
-/** Takes what must be free. */
-export async function take(backend: LockBackend<bigint>, request: HoldRequest): Promise<Granted> {
-  const answer = await attempt(backend, request);
-  if (!answer.granted) throw new Error(`${request.name} is busy`);
-  return answer;
-}
-
-export async function free(backend: LockBackend<bigint>, request: HoldRequest): Promise<boolean> {
-  const [freed] = await backend.release([request], callOf());
-  return freed === true;
 }
 
 export function stand(backend: LockBackend<bigint>, request: HoldRequest, signal?: AbortSignal): Promise<Granted> {
