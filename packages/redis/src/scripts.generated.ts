@@ -13,7 +13,7 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'ba0aad3005c4dfdf9bccd47a70be4de51ab8443a',
+    sha: 'c8c9f09d7a930c0180213cdbe4dfb289a00229cb',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -44,6 +44,16 @@ export const scripts = {
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -347,18 +357,8 @@ export const scripts = {
       leave(k, owner, '', false)
       return mode == 'p' and '0' or new
       end
-      for i = arg, #ARGV do
-      local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
-      local permits, limit, fenceKey, k = 1, 1, nil, nil
-      k, at = keysOf(mode, at)
-      if mode == 'p' then
-      permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
-      permits, limit = tonumber(permits), tonumber(limit)
-      else
-      fenceKey = KEYS[at]
-      at = at + 1
-      end
-      local reply = try(k, fenceKey, mode, owner, tonumber(ttl), label, permits, limit)
+      local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit)
+      local reply = try(k, fenceKey, mode, owner, ttl, label, permits, limit)
       if type(reply) == 'number' then
       if member ~= '-' then
       enter(k, member, PLAIN_MS)
@@ -371,20 +371,43 @@ export const scripts = {
       handOn(k)
       end
       end
-      replies[i - 1] = reply
+      return reply
+      end
+      for i = arg, #ARGV do
+      local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
+      local permits, limit, fenceKey, k = 1, 1, nil, nil
+      k, at = keysOf(mode, at)
+      if mode == 'p' then
+      permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
+      permits, limit = tonumber(permits), tonumber(limit)
+      else
+      fenceKey = KEYS[at]
+      at = at + 1
+      end
+      replies[i - 1] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
       end
       return #replies == 1 and replies[1] or replies
     `),
   },
   decline: {
     name: 'decline',
-    sha: 'c2f89456db21d36f5012b54e8ed2c08cbe98ebcb',
+    sha: '174324b899e4feb7dce8a34f00147c06f21690af',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -668,7 +691,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'c79d0915e68e1924f51a9786698426532b8d891c',
+    sha: '02bc1eb9e9ce94e06340c82e3f820a5dda5e0a8f',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -684,6 +707,16 @@ export const scripts = {
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -1019,13 +1052,23 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '37ec853f9914c13bca342fd3f858c457656cec40',
+    sha: '8b6cadefd3f708876cd24817a971b6213c2851fc',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -1336,13 +1379,23 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'd8b06c541a4ec57e844bdcfe196dbb4a564b4fdd',
+    sha: '0ab257a444107104ae0dd30b53daa7c7b4d03926',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -1789,13 +1842,23 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '7602197d3ef52ce5e30e441743c79bb0364c1bca',
+    sha: '69719c8f3ff149628f2a047db278fd2cd8fcd8e9',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -2090,7 +2153,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'e086b1092920a8c5cae35d694c0291148563ca1c',
+    sha: 'a33237bab4d47c1e58f6bc501ed51b9ccc21fd05',
     source: lua(`
       local replies = {}
       local at, arg = 1, 2
@@ -2117,6 +2180,16 @@ export const scripts = {
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -2386,26 +2459,40 @@ export const scripts = {
       call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
+      local function handOnAfter(k, mode, owner, member, last)
+      leave(k, owner, member, last)
+      handOn(k, mode)
+      end
       for i = arg, #ARGV do
       local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
       local k
       k, at = keysOf(mode, at)
-      replies[i - 1] = drop(k, mode, owner)
-      leave(k, owner, member, last == '1')
-      handOn(k, mode)
+      local reply = alone(drop, k, mode, owner)
+      replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
+      alone(handOnAfter, k, mode, owner, member, last == '1')
       end
       return #replies == 1 and replies[1] or replies
     `),
   },
   renew: {
     name: 'renew',
-    sha: 'ea8fb093cc156bd28f444398cff1fda56a56d754',
+    sha: 'b7f2296607c3937abf8ccb2fd36b1769ee6a2804',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
@@ -2557,7 +2644,8 @@ export const scripts = {
       k = { set = KEYS[at], info = KEYS[at + 1] }
       at = at + 2
       end
-      replies[i] = prolong(k, mode, owner, tonumber(ttl))
+      local reply = alone(prolong, k, mode, owner, tonumber(ttl))
+      replies[i] = reply == 'WRONGTYPE' and 0 or reply
       end
       return #replies == 1 and replies[1] or replies
     `),
@@ -2571,13 +2659,23 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'bf16e5df3d6dd69cc68dcc2491c5ef4153a2ee73',
+    sha: '12020ac15fe2fb8360c2e5e4449fb97508c2700a',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
       local sub, match = string.sub, string.match
       local now = time[1] * 1000 + math.floor(time[2] / 1000)
       local CHUNK = 500
+      local function alone(step, ...)
+      local ok, reply = pcall(step, ...)
+      if ok then
+      return reply
+      end
+      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+      return 'WRONGTYPE'
+      end
+      error(reply, 0)
+      end
       local function keysOf(mode, at)
       if mode == 'x' then
       return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2

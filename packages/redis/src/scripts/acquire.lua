@@ -5,7 +5,7 @@
 --   guard included; place is the manager's among the waiters, - when it does not wait. One argument each, because a
 --   driver spends more time on arguments than the server on taking this one apart.
 -- Returns for each request (alone if there is one): a text when it was granted or is ours already: the fencing token, 0 for permits; a number
---   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when the key holds no lock.
+--   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when a key holds no lock.
 
 -- include clock.lua
 -- include fence.lua
@@ -32,18 +32,8 @@ end
 -- include waiters.lua
 -- include grant.lua
 
-for i = arg, #ARGV do
-  local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
-  local permits, limit, fenceKey, k = 1, 1, nil, nil
-  k, at = keysOf(mode, at)
-  if mode == 'p' then
-    permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
-    permits, limit = tonumber(permits), tonumber(limit)
-  else
-    fenceKey = KEYS[at]
-    at = at + 1
-  end
-  local reply = try(k, fenceKey, mode, owner, tonumber(ttl), label, permits, limit)
+local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit)
+  local reply = try(k, fenceKey, mode, owner, ttl, label, permits, limit)
   if type(reply) == 'number' then
     if member ~= '-' then
       enter(k, member, PLAIN_MS)
@@ -57,6 +47,20 @@ for i = arg, #ARGV do
       handOn(k)
     end
   end
-  replies[i - 1] = reply
+  return reply
+end
+
+for i = arg, #ARGV do
+  local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
+  local permits, limit, fenceKey, k = 1, 1, nil, nil
+  k, at = keysOf(mode, at)
+  if mode == 'p' then
+    permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
+    permits, limit = tonumber(permits), tonumber(limit)
+  else
+    fenceKey = KEYS[at]
+    at = at + 1
+  end
+  replies[i - 1] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
 end
 return #replies == 1 and replies[1] or replies

@@ -32,12 +32,17 @@ end
 -- include hold.lua
 -- include waiters.lua
 
+local function handOnAfter(k, mode, owner, member, last)
+  leave(k, owner, member, last)
+  handOn(k, mode)
+end
+
 for i = arg, #ARGV do
   local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
   local k
   k, at = keysOf(mode, at)
-  replies[i - 1] = drop(k, mode, owner)
-  leave(k, owner, member, last == '1')
-  handOn(k, mode)
+  local reply = alone(drop, k, mode, owner)
+  replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
+  alone(handOnAfter, k, mode, owner, member, last == '1')
 end
 return #replies == 1 and replies[1] or replies

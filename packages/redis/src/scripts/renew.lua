@@ -1,7 +1,8 @@
 -- Keeps each hold for another while, never shorter than it has.
 -- KEYS, for each hold: x, w: lock or writer   p: permits, info   r: readers, info
 -- ARGV, for each hold: `mode token ttl`, ttl in ms, guard included
--- Returns for each hold (alone if there is one): 1, or 0 when it is not the owner's.
+-- Returns for each hold (alone if there is one): 1, or 0 when it is not the owner's, nor anybody's as
+--   its key holds something else.
 
 -- include clock.lua
 -- include hold.lua
@@ -18,6 +19,7 @@ for i = 1, #ARGV do
     k = { set = KEYS[at], info = KEYS[at + 1] }
     at = at + 2
   end
-  replies[i] = prolong(k, mode, owner, tonumber(ttl))
+  local reply = alone(prolong, k, mode, owner, tonumber(ttl))
+  replies[i] = reply == 'WRONGTYPE' and 0 or reply
 end
 return #replies == 1 and replies[1] or replies

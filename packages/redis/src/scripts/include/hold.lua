@@ -14,6 +14,20 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- unpack() has a limit, and so has the patience of the other clients.
 local CHUNK = 500
 
+-- One step for one of several requests: 'WRONGTYPE' where another program took a key of its name, which must not cost the
+-- others their replies.
+local function alone(step, ...)
+  local ok, reply = pcall(step, ...)
+  if ok then
+    return reply
+  end
+  -- A text up to Redis 6, a table since.
+  if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+    return 'WRONGTYPE'
+  end
+  error(reply, 0)
+end
+
 -- The keys of one name, and where the next one's begin.
 local function keysOf(mode, at)
   if mode == 'x' then
