@@ -1,6 +1,7 @@
 import { createLockManager } from '@holdfast/core';
+import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { expect, it } from 'vitest';
-import { attempt, callOf, free, newName, permitsOf, requestOf, take, useRedis } from './redis-harness.js';
+import { useRedis } from './redis-harness.js';
 
 const redis = useRedis();
 
