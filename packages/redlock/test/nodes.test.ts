@@ -22,11 +22,26 @@ describe('a majority', () => {
   it('takes one round trip when nothing contends', async () => {
     const backend = nodes.backend();
     await free(backend, (await takeOne(backend)).request);
-    const before = await commands();
+    const before = await settled();
     const { request } = await takeOne(backend);
-    const after = await commands();
+    const after = await settled();
     expect(after.map((count, index) => count - (before[index] ?? 0))).toEqual([1, 1, 1]);
     await free(backend, request);
+
+    // A majority decides, so the last node may hear of it a moment later.
+    async function settled(): Promise<readonly number[]> {
+      let counts = await commands();
+      await until(
+        'no node has anything more to do',
+        async () => {
+          const last = counts;
+          counts = await commands();
+          return counts.every((count, index) => count === last[index]);
+        },
+        { everyMs: 50 },
+      );
+      return counts;
+    }
 
     async function commands(): Promise<readonly number[]> {
       return Promise.all(
