@@ -286,3 +286,36 @@ describe('arguments', () => {
     expect(Object.values(store.calls).every((count) => count === 0)).toBe(true);
   });
 });
+
+it('asks for none of the many that an outage ends at the same time', async () => {
+  const world = createWorld({ fair: false });
+  const { clock, store, manager } = world;
+  store.disconnect({ silent: true });
+  const waiting = Array.from({ length: 50 }, () => outcomeOf(manager.acquire('x')));
+  await clock.advance(100_000);
+  expect(new Set(waiting.map(({ code }) => code))).toEqual(new Set(['LOCK_BACKEND_UNAVAILABLE']));
+  expect(store.calls.attempt).toBeLessThan(20);
+  await expectNothingLeft(world);
+});
+
+it('asks for none of the many whose waits run out, or are aborted, at the same time', async () => {
+  const world = createWorld({ fair: false });
+  const { clock, store, manager, peer } = world;
+  await peer.acquire('x');
+  const controller = new AbortController();
+  const waiting = Array.from({ length: 50 }, (_, i) =>
+    outcomeOf(manager.acquire('x', i % 2 === 0 ? { waitMs: 500 } : { signal: controller.signal })),
+  );
+  const behind = outcomeOf(manager.acquire('x'));
+  await clock.advance(499);
+  store.resetCalls();
+  await clock.advance(1);
+  controller.abort();
+  await clock.settle();
+  expect(waiting.filter(({ status }) => status === 'rejected')).toHaveLength(50);
+  expect(store.calls.attempt).toBeLessThan(10);
+  await peer.close();
+  await clock.settle();
+  expect(behind.value?.isHeld).toBe(true);
+  await expectNothingLeft(world);
+});

@@ -85,9 +85,10 @@ export class NameQueue {
       return;
     }
     if (this.#head !== waiter) return;
-    const [next] = this.#waiters;
-    this.#head = null;
-    if (next !== undefined) this.#promote(next);
+    const [next = null] = this.#waiters;
+    this.#head = next;
+    // One deadline, signal or outage may end many in this turn: it is not worth a request for each on its way out.
+    if (next !== null) queueMicrotask(() => void this.#drive(next, null));
   }
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
@@ -114,7 +115,7 @@ export class NameQueue {
     });
   }
 
-  #promote(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null = null): void {
+  #promote(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null): void {
     this.#head = waiter;
     void this.#drive(waiter, begun);
   }
