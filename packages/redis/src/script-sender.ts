@@ -46,6 +46,8 @@ const FULL_QUEUE = 128;
 
 /** A lease of some milliseconds asks for answers in fewer: that is no reason to end the connection of all the others. */
 const MIN_SILENCE_MS = 250;
+/** Nor to give up a connection that the others wait for: a far server takes several round trips to make one. */
+const MIN_OPENING_MS = 1000;
 
 /**
  * Sends requests to the scripts. Requests of one tick that go to the same script share a command: per slot in a
@@ -139,7 +141,8 @@ export class ScriptSender {
       return;
     }
     // Whatever is sent until the connection stands goes with it.
-    const timeoutMs = this.#queue[0]?.piece.timeoutMs ?? 0;
+    let timeoutMs = MIN_OPENING_MS;
+    for (const { piece } of this.#queue) timeoutMs = Math.max(timeoutMs, piece.timeoutMs);
     this.#link.open(timeoutMs).then(
       (client) => {
         this.#isScheduled = false;

@@ -46,6 +46,20 @@ async function recovers(backend: LockBackend<bigint>): Promise<void> {
   expect(await free(backend, request)).toBe(true);
 }
 
+describe('a server that is far away', () => {
+  it('is reached for all, though the first to ask can wait for less than a connection takes', async () => {
+    const server = await serverWith();
+    const proxy = keep(await startTcpProxy({ target: server.port }));
+    proxy.delayMs = 80;
+    const backend = keep(createRedisBackend({ url: proxy.urlFor(server.url) }));
+    const outcomes = await Promise.all([
+      backend.attempt([requestOf(newName())], callOf(30, AbortSignal.timeout(30))).catch(() => null),
+      attempt(backend, requestOf(newName()), 5000),
+    ]);
+    expect(outcomes[1]).toMatchObject({ granted: true });
+  });
+});
+
 describe('a server that is down', () => {
   it('at the first call is told at once, and the backend works when it is there', async () => {
     const port = await reservePort();
