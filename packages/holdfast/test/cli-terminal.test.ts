@@ -12,8 +12,9 @@ class Terminal implements AsyncDisposable {
 
   constructor(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}) {
     const command = [process.execPath, bin, ...args];
+    // Without exec, some shells stay in between, and die of the Ctrl-C that is for the command.
     const quoted = command.map((part) => `'${part.replaceAll("'", `'\\''`)}'`).join(' ');
-    const script = process.platform === 'darwin' ? ['-q', '/dev/null', ...command] : ['-qefc', quoted, '/dev/null'];
+    const script = process.platform === 'darwin' ? ['-q', '/dev/null', ...command] : ['-qefc', `exec ${quoted}`, '/dev/null'];
     this.#child = spawn('script', script, {
       env: {
         ...process.env,
