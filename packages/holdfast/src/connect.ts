@@ -1,11 +1,4 @@
-import {
-  createLockManager,
-  type LockBackend,
-  type LockManager,
-  LockUnsupportedError,
-  type ManagerOptions,
-  MAX_DURATION_MS,
-} from '@holdfast/core';
+import type { LockManager } from '@holdfast/core';
 import type {
   ConnectConfig,
   ConnectOptions,
@@ -14,15 +7,11 @@ import type {
   RequiredToken,
   Requirement,
 } from './connect-options.js';
-import { closeQuietly, openBackend, presentable } from './open-backend.js';
-import { redactUrl } from './redact-url.js';
-import { type Settings, settingsOf } from './settings.js';
+import { closeQuietly } from './open-backend.js';
+import { openManager } from './open-manager.js';
+import { settingsOf } from './settings.js';
 
 const WHERE = 'connect';
-
-/** Before the first command there is a driver to load and a connection to make, so it may take as long as this many. */
-const FIRST_CONTACT_COMMANDS = 3;
-const DEFAULT_COMMAND_TIMEOUT_MS = 2_000;
 
 /**
  * Opens the store that a URL names and returns a lock manager on it, once the store has answered: within three times
@@ -61,28 +50,8 @@ export function connect<const R extends readonly Requirement[] = []>(
   options?: ConnectOptions<R>,
 ): Promise<LockManager<RequiredToken<R>>>;
 export async function connect(urlOrConfig?: string | ConnectConfig, options?: ConnectOptions): Promise<LockManager> {
-  const settings = settingsOf(WHERE, urlOrConfig, options);
-  const { backend, managerOptions } = await openBackend(WHERE, settings);
-  return await startManager(backend, managerOptions, settings);
-}
-
-async function startManager(backend: LockBackend, managerOptions: ManagerOptions, { url, require }: Settings): Promise<LockManager> {
-  let manager: LockManager | undefined;
-  try {
-    const missing = require.find((capability) => backend.capabilities[capability] !== true);
-    if (missing !== undefined) {
-      throw new LockUnsupportedError(
-        `${WHERE}: ${missing} is required and the backend ${backend.name} (${redactUrl(url)}) has none; choose another store or drop the requirement`,
-        { capability: missing, backend: backend.name },
-      );
-    }
-    manager = createLockManager(backend, managerOptions);
-    const timeoutMs = Math.min((managerOptions.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS) * FIRST_CONTACT_COMMANDS, MAX_DURATION_MS);
-    const health = await manager.checkHealth({ timeoutMs });
-    if (health.ok) return manager;
-    throw health.error;
-  } catch (error) {
-    await closeQuietly(manager ?? backend);
-    throw presentable(WHERE, error, url);
-  }
+  const { manager, health } = await openManager(WHERE, settingsOf(WHERE, urlOrConfig, options));
+  if (health.ok) return manager;
+  await closeQuietly(manager);
+  throw health.error;
 }

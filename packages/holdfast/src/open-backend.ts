@@ -1,4 +1,5 @@
 import {
+  type AnyLockError,
   checkOptions,
   isLockError,
   LockArgumentError,
@@ -52,7 +53,7 @@ export async function openBackend(where: string, settings: Settings): Promise<Op
 }
 
 /** The first contact's failure says which store it was; what a foreign module threw is told without what the URL hides. */
-export function presentable(where: string, error: unknown, url: string): unknown {
+export function presentable(where: string, error: unknown, url: string): AnyLockError {
   if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) {
     // The backend's own name in front of its message says nothing beside the URL.
     const reason = error.message.startsWith(`${error.backend}: `) ? error.message.slice(`${error.backend}: `.length) : error.message;

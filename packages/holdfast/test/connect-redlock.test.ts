@@ -1,7 +1,8 @@
-import { type RedisNodes, startRedisNodes } from '@holdfast/test/servers';
+import { type RedisNodes, reservePort, startRedis, startRedisNodes } from '@holdfast/test/servers';
 import { connect, isLockError } from 'holdfast';
 import { initializeNodes } from 'holdfast/redlock';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from './cli-process.js';
 
 let started: RedisNodes;
 
@@ -29,6 +30,49 @@ describe("connect('redlock://...')", () => {
     );
     await Promise.all([locks.close(), other.close()]);
   });
+
+  it('is looked at by holdfast health, node by node', async () => {
+    const hosts = started.nodes.map(({ port }) => `127.0.0.1:${port}`);
+    const reserved = await reservePort();
+    const gone = `127.0.0.1:${reserved.port}`;
+    const url = `redlock://${hosts.join(',')},${gone}?commandTimeoutMs=10000`;
+    const told = await runCli(['health'], { url });
+    expect({ code: told.code, stderr: told.stderr }).toEqual({ code: 0, stderr: '' });
+    const [ok, , ...lines] = told.stdout.trimEnd().split('\n');
+    expect(ok).toMatch(/^ok {2}redlock at redlock:/);
+    expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
+      ['NODE', 'STATE', 'CLOCK', 'PROBLEM'],
+      ...hosts.map((host, index) => [
+        `node ${index + 1}, ${host}`,
+        'up',
+        expect.stringMatching(/^(?:0|[+-]\d+(?:\.\d+)?)m?s$/) as string,
+        '-',
+      ]),
+      [`node 4, ${gone}`, 'down', '-', expect.stringContaining('ECONNREFUSED')],
+    ]);
+
+    // Of four, three are needed: the node that nobody has initialized abstains, and another one is away.
+    await using fresh = await startRedis({ config: {} });
+    const few = `redlock://${hosts[0]},${hosts[1]},${fresh.url.replace('redis://', '')},${gone}?commandTimeoutMs=10000`;
+    const json = await runCli(['health', '--json'], { url: few });
+    expect(json.code).toBe(69);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ok: false,
+      error: { code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true },
+      nodes: [
+        { up: true, quarantinedForMs: 0, clockOffsetMs: expect.any(Number) as number, problem: null },
+        { up: true, quarantinedForMs: 0 },
+        { up: true, quarantinedForMs: expect.toSatisfy((ms: number) => ms > 0) as number },
+        { up: false, quarantinedForMs: null, clockOffsetMs: null },
+      ],
+    });
+    const table = await runCli(['health'], { url: few });
+    expect(table.code).toBe(69);
+    expect(table.stdout).toMatch(/^NODE +STATE +CLOCK +PROBLEM\n/);
+    expect(table.stdout).toMatch(/\nnode 3, [\d.:]+ +quarantined for \w+ /);
+    expect(table.stderr).toMatch(/^holdfast: redlock:[^\n]+\n$/);
+    reserved.release();
+  }, 60_000);
 
   it('says what is wrong and shows no password', async () => {
     const secret = 'secret-word';

@@ -13,22 +13,28 @@ export function tooFewNodes(
 ): LockUnavailableError {
   let usable = 0;
   let mayRecover = 0;
+  let abstaining = 0;
   const reasons = nodes.flatMap((node, index) => {
     const answer = answers[index] ?? { kind: 'pending' };
     const abstention = answer.kind === 'answered' ? abstentionOf(answer.value) : null;
     const isFinal = answer.kind === 'failed' && !answer.failure.retryable;
     if (!isFinal) mayRecover += 1;
+    if (abstention !== null) abstaining += 1;
     if (answer.kind === 'answered' && abstention === null) {
       usable += 1;
       return [];
     }
-    const reason = answer.kind === 'failed' ? answer.failure.message : (abstention ?? 'no answer in time');
+    const reason = answer.kind === 'failed' ? answer.failure.message : (abstention ?? 'no answer');
     return [`${node.label}: ${reason}`];
   });
-  return new LockUnavailableError(
-    `redlock: ${usable} of ${nodes.length} nodes took part, and ${quorum} are needed${reasons.length === 0 ? '' : ` (${reasons.join('; ')})`}`,
-    { backend: BACKEND, lockName, retryable: mayRecover >= quorum },
-  );
+  const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
+  // What everybody meets who tries it for the first time.
+  const advice = abstaining > 0 ? '; a quarantine ends by itself, and initializeNodes() spares a new deployment its first' : '';
+  return new LockUnavailableError(`redlock: ${usable} of ${nodes.length} nodes took part, and ${quorum} are needed${why}${advice}`, {
+    backend: BACKEND,
+    lockName,
+    retryable: mayRecover >= quorum,
+  });
 }
 
 function abstentionOf(value: unknown): string | null {
