@@ -170,6 +170,21 @@ describe('a renewal', () => {
     await occupy(0, request.name);
     await occupy(1, request.name);
     expect(await renew()).toEqual([false]);
+    await until('what the third node had of it is freed', async () => (await votesFor(request.name)).join() === 'true,true,false');
+  });
+
+  it('that finds its hold lost leaves nothing of it behind, though it puts votes back', async () => {
+    const [backend, operator] = [nodes.backend(), nodes.backend()];
+    const permits = permitsOf(newName(), 2, 3);
+    for (const request of [requestOf(newName()), requestOf(newName(), 'read'), requestOf(newName(), 'write'), permits]) {
+      const kind = request.mode === 'exclusive' ? 'lock' : request.mode === 'permits' ? 'semaphore' : 'read-write';
+      await take(backend, request);
+      expect(await operator.forceRelease(request.name, kind, callOf())).toBe(true);
+      expect(await backend.renew([{ ...request, ttlMs: 9000 }], callOf())).toEqual([false]);
+      await until('nobody has it', async () => !(await operator.inspect(request.name, kind, callOf())).held);
+      expect(await operator.forceRelease(request.name, kind, callOf())).toBe(false);
+      expect(await backend.renew([{ ...request, ttlMs: 9000 }], callOf())).toEqual([false]);
+    }
   });
 });
 

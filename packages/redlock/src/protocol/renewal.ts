@@ -18,11 +18,14 @@ interface Renewal {
   pending: number;
   /** Put back on some node, where it counts from the next time on. */
   repaired: boolean;
+  /** Nodes that may yet put it back: the request went out, and its answer never came. */
+  readonly uncertain: Set<number>;
 }
 
 /**
  * Keeps holds: each needs a quorum of nodes on which the vote still stands as it was given. What a node has lost is put
- * back there. A hold is lost when a quorum can no longer be reached; one node's "not yours" is not loss.
+ * back there. A hold is lost when a quorum can no longer be reached; one node's "not yours" is not loss. What nodes still
+ * have of a lost one, or were given back by this very renewal, is freed: it would be a lock that nobody holds.
  *
  * @returns for each hold true, false when it is definitely lost, null when too few nodes answered to tell
  * @throws LockUnavailableError when that is so for all
@@ -36,7 +39,15 @@ export async function renewHolds(
     const hold = context.holds.get(owner);
     return hold === undefined
       ? null
-      : { hold, ttlMs: nodeTtlMs(ttlMs, context.settings.driftFactor), stands: 0, gone: 0, pending: 0, repaired: false };
+      : {
+          hold,
+          ttlMs: nodeTtlMs(ttlMs, context.settings.driftFactor),
+          stands: 0,
+          gone: 0,
+          pending: 0,
+          repaired: false,
+          uncertain: new Set(),
+        };
   });
   const endsAt = call.clock.now() + call.timeoutMs;
   const all = renewals.filter((renewal) => renewal !== null);
@@ -45,9 +56,11 @@ export async function renewHolds(
   const again = all.filter((renewal) => renewal.repaired && says(context, renewal) === 'unknown');
   const left = endsAt - call.clock.now();
   if (again.length > 0 && left >= 1) answers = await ask(context, again, call, left);
-  const results = renewals.map((renewal) => {
+  const results = holds.map(({ owner }, index) => {
+    const renewal = renewals[index] ?? null;
     if (renewal === null) return false;
     const answer = says(context, renewal);
+    if (answer === false) giveUp(context, owner, renewal);
     return typeof answer === 'boolean' ? answer : null;
   });
   if (results.length > 0 && results.every((result) => result === null)) {
@@ -96,6 +109,7 @@ function ask(
       for (const [at, renewal] of renewals.entries()) {
         const extension = answer.kind === 'answered' ? answer.value[at] : undefined;
         if (typeof extension === 'object' && extension !== null) renewal.hold.counters[index] = extension.counter;
+        if (answer.kind === 'failed' && answer.failure.mayHappen) renewal.uncertain.add(index);
         if (renewal.hold.fate === 'over') freeBehind(context, renewal.hold, index, answer);
         if (isLate) continue;
         renewal.pending -= 1;
@@ -109,7 +123,15 @@ function ask(
   });
 }
 
-/** The hold was released while its renewal was on its way, which may have put it back. */
+/** Frees what is left of a lost hold on every node; a node that answers later is seen to by `freeBehind`. */
+function giveUp({ nodes, holds, cleaner }: ProtocolContext, owner: string, { hold, uncertain }: Renewal): void {
+  holds.remove(owner);
+  hold.fate = 'over';
+  const request = hold.releaseRequest(false);
+  void cleaner.free(nodes.map((_, node) => ({ node, request, until: hold.until, isUncertain: uncertain.has(node) })));
+}
+
+/** The hold has ended while its renewal was on its way, which may have put it back. */
 function freeBehind(context: ProtocolContext, hold: Trial, node: number, answer: NodeAnswer<unknown>): void {
   const isUncertain = answer.kind === 'failed';
   if (isUncertain && !answer.failure.mayHappen) return;
