@@ -2,6 +2,7 @@ import type { Clock } from '../contract/clock.js';
 import type { HolderState } from '../contract/state.js';
 import { isLockError, LockClosedError, LockTimeoutError, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
+import { withToJSON } from '../json.js';
 import type { HoldPlan } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import type { Attempt, Busy } from './attempts.js';
@@ -148,7 +149,7 @@ export class Acquirer implements WaitObserver {
     try {
       const timeoutMs = Math.min(calls.commandTimeoutMs, HOLDERS_TIMEOUT_MS);
       const state = await calls.run(plan.name, (call) => backend.inspect(plan.name, plan.kind, call), timeoutMs);
-      return state.holders;
+      return state.holders.map((holder) => withToJSON({ ...holder }));
     } catch {
       return null;
     }

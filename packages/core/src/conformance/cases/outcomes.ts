@@ -33,7 +33,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
       assert.equal(error.backend, manager.backend);
       assert.ok(error.waitedMs >= 195 && error.waitedMs < SOON_MS, `waitedMs is ${error.waitedMs}`);
       for (const { label } of error.holders) assert.ok(label === null || label === 'the other side', `the holder is told as ${label}`);
-      JSON.stringify(error);
+      for (const json of [JSON.stringify(error), JSON.stringify(error.holders)]) assert.equal(typeof json, 'string');
       await hold.release();
     },
   }),
