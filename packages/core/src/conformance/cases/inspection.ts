@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LockManager, LockState } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { granted, isFree, isLost, LONG_TTL_MS, SOON_MS } from '../expectations.js';
+import { eventually, granted, isFree, isLost, LONG_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** What an operator sees and does: inspect, list, forceRelease, checkHealth. */
 export const inspectionCases: readonly ConformanceCase[] = [
@@ -61,6 +61,9 @@ export const inspectionCases: readonly ConformanceCase[] = [
       await isFree(other, lock);
       const lost = await isLost(lease, 1_150);
       assert.ok(lost.reason === 'forced' || lost.reason === 'taken', `the reason is ${lost.reason}`);
+      // What the holder learned it by, a renewal, has not taken it again.
+      await eventually('nobody has it', async () => !(await other.inspect(lock)).held, 800);
+      assert.equal(await other.forceRelease(lock), false);
     },
   }),
 
