@@ -162,6 +162,46 @@ describe('processes in phases that share a side', () => {
   });
 });
 
+describe('marks in both', () => {
+  it.each([
+    ['the request to the old side', 'from', false],
+    ['the reply of the old side', 'from', true],
+    ['the reply of the target', 'to', true],
+  ] as const)('stand on both sides in the end, when %s was lost', async (_, side, performed) => {
+    await using world = new MigrationWorld();
+    const a = world.process('both');
+    const b = world.process('both');
+    a[side].store.failNext('setMark', { performed });
+    await expect(a.manager.marks?.set('done', { retentionMs: 60_000 })).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    expect(await b.manager.marks?.set('done', { retentionMs: 60_000 })).toBe(false);
+    await until('both sides have it', async () => (await world.only.from.marks?.has('done')) === true);
+    expect(await world.only.to.marks?.has('done')).toBe(true);
+    expect(await a.manager.marks?.set('done', { retentionMs: 60_000 })).toBe(false);
+  });
+
+  it('that never reached the target are not made up, and may be set again', async () => {
+    await using world = new MigrationWorld();
+    const { manager, to } = world.process('both');
+    to.store.disconnect();
+    await expect(manager.marks?.set('done', { retentionMs: 60_000 })).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    to.store.reconnect();
+    expect(await manager.marks?.set('done', { retentionMs: 60_000 })).toBe(true);
+    expect([await world.only.from.marks?.has('done'), await world.only.to.marks?.has('done')]).toEqual([true, true]);
+  });
+
+  it('are seen while one side is out of reach, and never taken for missing', async () => {
+    await using world = new MigrationWorld();
+    const { manager, from, to } = world.process('both');
+    await manager.marks?.set('done', { retentionMs: 60_000 });
+    for (const { store } of [from, to]) {
+      store.disconnect();
+      expect(await manager.marks?.has('done')).toBe(true);
+      await expect(manager.marks?.has('not done')).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+      store.reconnect();
+    }
+  });
+});
+
 describe('migration events', () => {
   it('tell that somebody uses the old side alone', async () => {
     await using world = new MigrationWorld();
@@ -182,6 +222,7 @@ describe('migration events', () => {
     const waiting = manager.acquire('x');
     await until('it is told', () => migrationEvents.length > 0);
     expect(migrationEvents).toMatchObject([{ type: 'one-sided', free: 'from', busy: 'to', holders: [{ label: 'only to' }] }]);
+    expect(JSON.stringify(migrationEvents)).toContain(`"fencingToken":"${early.fencingToken}"`);
     await early.release();
     await (await waiting).release();
   });

@@ -15,7 +15,7 @@ import {
 import { holderTtlMs } from './holder-ttl.js';
 import { mergeStates, withoutTokens } from './merged-state.js';
 import type { OneSidedWatch } from './migration-events.js';
-import { migrationMarks } from './migration-marks.js';
+import { MigrationMarks } from './migration-marks.js';
 import { type MigrationSide, sidesOf } from './phase.js';
 import type { Passage, PhaseGate } from './phase-gate.js';
 import { forceReleaseSide, inspectSide, tryTakeMany } from './side-holds.js';
@@ -32,7 +32,7 @@ export class MigratingBackend implements LockBackend {
   readonly contract = 1;
   readonly name: string;
   readonly capabilities: Capabilities;
-  readonly marks?: NonNullable<LockBackend['marks']>;
+  readonly marks?: MigrationMarks;
   readonly #sides: Sides;
   readonly #gate: PhaseGate;
   readonly #watch: OneSidedWatch;
@@ -47,7 +47,7 @@ export class MigratingBackend implements LockBackend {
     this.name = `${sides.from.backend}->${sides.to.backend}`;
     this.capabilities = commonCapabilities(sides, gate);
     const { from, to } = sides;
-    if (from.marks !== null && to.marks !== null) this.marks = migrationMarks({ from: from.marks, to: to.marks }, gate);
+    if (from.marks !== null && to.marks !== null) this.marks = new MigrationMarks({ from: from.marks, to: to.marks }, gate);
   }
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
@@ -174,6 +174,7 @@ export class MigratingBackend implements LockBackend {
 
   async close(): Promise<void> {
     this.#watch.close();
+    this.marks?.close();
     // The second half of a release that is under way needs its side.
     await Promise.allSettled(this.#releasing);
     await Promise.all([this.#sides.from.close(), this.#sides.to.close()]);
