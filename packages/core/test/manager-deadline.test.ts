@@ -52,6 +52,18 @@ describe('the deadline of a lease', () => {
     expect([lease?.isHeld, lease?.remainingMs, lease?.signal.aborted]).toEqual([false, 0, true]);
   });
 
+  it('that passes while an extension is not answered is told by the extension too', async () => {
+    const { clock, store, manager } = createWorld({ ttlMs: 3_000 });
+    const lease = await manager.acquire('x', { renew: false });
+    await clock.advance(1_500);
+    store.disconnect({ silent: true });
+    const early = outcomeOf(lease.extend());
+    await clock.advance(1_000);
+    const late = outcomeOf(lease.extend());
+    await clock.advance(1_000);
+    expect([early.code, late.code, late.error]).toEqual(['LOCK_BACKEND_UNAVAILABLE', 'LOCK_LOST', lease.signal.reason]);
+  });
+
   it('is seen by the signal alone', async () => {
     const { clock, manager } = createWorld({ ttlMs: 3_000 });
     const lease = await manager.acquire('x');

@@ -152,8 +152,12 @@ export class Keeper {
   /** Moves the deadline by hand; see `Hold.extend`. */
   async extend(records: readonly HoldRecord[], ttlMs: number | undefined): Promise<void> {
     for (const record of records) this.assertHeld(record);
-    await Promise.all(records.map((record) => this.#renewer.extend(record, ttlMs ?? record.plan.ttlMs)));
-    for (const record of records) this.assertHeld(record);
+    try {
+      await Promise.all(records.map((record) => this.#renewer.extend(record, ttlMs ?? record.plan.ttlMs)));
+    } finally {
+      // What ended while the store did not answer is lost, and to ask again would not help.
+      for (const record of records) this.assertHeld(record);
+    }
   }
 
   /** What a loss is told with that only the release revealed. */
