@@ -91,6 +91,35 @@ describe('elements of a job', () => {
     expect(await theirs.lock('job', 'a')).toBe(false);
   });
 
+  it('whose lease ends while the store does not answer were lost, and not only out of reach', async () => {
+    await using servers = twoServers({ ttlMs: 300 });
+    const [mine, theirs] = servers.jobs;
+    await mine.lock('job', 'a');
+    const lease = mine.leaseOf('job', 'a');
+    servers.links[0].disconnect({ silent: true });
+    await until('little of the lease is left', () => (lease?.remainingMs ?? 0) < 80);
+    await expect(mine.successfullyProcessed('job', 'a')).rejects.toMatchObject({ code: 'LOCK_LOST', reason: 'deadline' });
+    servers.links[0].reconnect();
+    expect(mine.leaseOf('job', 'a')).toBeNull();
+    await until('somebody else has it', () => theirs.lock('job', 'a'));
+  });
+
+  it('whose lease ends while the mark is on its way were lost, and the cause says that the mark may stand', async () => {
+    await using servers = twoServers({ ttlMs: 300 });
+    const [mine, theirs] = servers.jobs;
+    await mine.lock('job', 'a');
+    servers.links[0].stallNext('setMark', { at: 'reply' });
+    const marking = mine.successfullyProcessed('job', 'a');
+    await until('the mark is written', async () => (await servers.locks[1].marks?.has('job/job/a')) === true);
+    servers.links[0].disconnect({ silent: true });
+    await expect(marking).rejects.toMatchObject({
+      code: 'LOCK_LOST',
+      reason: 'deadline',
+      cause: { code: 'LOCK_BACKEND_UNAVAILABLE' },
+    });
+    expect(await theirs.lock('job', 'a')).toBe(false);
+  });
+
   it('are not locked while the store is out of reach, and the caller sees why', async () => {
     await using servers = twoServers();
     servers.links[0].disconnect();

@@ -51,7 +51,8 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
    * Marks the element as processed, so that no server does it again within `retentionMs`, and frees it. Rejects with
    * LOCK_BACKEND_UNAVAILABLE when the mark could not be written; the element is then still locked, and the call may be repeated.
    *
-   * @throws LockLostError LOCK_LOST when the lease was lost meanwhile; no mark is written
+   * @throws LockLostError LOCK_LOST when the lease was lost meanwhile; no mark is written, unless the lease ended while the store
+   *   did not answer the very request for it (the error's `cause`)
    * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks
    * @throws LockArgumentError LOCK_INVALID_ARGUMENT when this manager has not locked the element
    */

@@ -1,7 +1,9 @@
 import {
   type CompletionMarks,
   type FencingToken,
+  isLockError,
   type Lease,
+  LockLostError,
   type LockManager,
   LockUnsupportedError,
   systemClock,
@@ -21,11 +23,23 @@ export function requireMarks(locks: LockManager, what: string): CompletionMarks 
  * Writes the mark of what was done under `lease`. The store is asked first whether the lease still stands: a forced
  * release that no renewal has noticed yet must not leave a mark of work that somebody else may be doing again.
  *
- * @throws LockLostError LOCK_LOST when the lease was lost; no mark is written then
+ * @throws LockLostError LOCK_LOST when the lease was lost; no mark is written then, unless the error has a `cause`: the
+ *   store did not answer for so long that the lease ended, and may have written it all the same
  */
 export async function markUnder(lease: Lease, marks: CompletionMarks, name: string, retentionMs: number): Promise<void> {
   await lease.extend();
-  await marks.set(name, { retentionMs });
+  try {
+    await marks.set(name, { retentionMs });
+  } catch (error) {
+    if (lease.isHeld) throw error;
+    const lost: unknown = lease.signal.reason;
+    throw new LockLostError(`${JSON.stringify(name)} was lost while its mark was written, which may stand`, {
+      lockName: name,
+      reason: isLockError(lost, 'LOCK_LOST') ? lost.reason : 'released',
+      fencingToken: lease.fencingToken,
+      cause: error,
+    });
+  }
 }
 
 /** When the mark of a task is written: after a task that succeeded, or before it starts. */
