@@ -81,11 +81,17 @@ function explainMessage(message: string): { readonly reason: string; readonly re
   if (/invalid password|without any password|no password is set|AUTH failed/i.test(message)) {
     return { reason: 'the server refused the password', retryable: false };
   }
-  // What a script may not do is told without a code.
-  if (/user executing the script can't/i.test(message)) return { reason: `${FOR_GOOD['NOPERM']} (NOPERM)`, retryable: false };
+  // What a script may not do is told without a code: up to Redis 7.0, and since, and in Valkey.
+  if (/user executing the script can't|ACL failure in script/i.test(message))
+    return { reason: `${FOR_GOOD['NOPERM']} (NOPERM)`, retryable: false };
   if (/DB index is out of range|SELECT is not allowed/i.test(message))
     return { reason: 'the server does not have this database', retryable: false };
-  if (/unknown command/i.test(message)) return { reason: 'the server does not know a command that locking needs', retryable: false };
+  if (/unknown (redis )?command|syntax error/i.test(message)) {
+    return {
+      reason: 'the server does not know a command that locking needs, or not in this form: it has to be Redis 6.2 or later',
+      retryable: false,
+    };
+  }
   if (/cluster support disabled/i.test(message))
     return { reason: 'the server is not a cluster; use redis:// or a Redis client', retryable: false };
   if (/subscriber mode|monitoring mode/i.test(message))

@@ -17,6 +17,11 @@ import {
 export const SHORT_TTL_MS = 450;
 /** Within this, whatever is promised to happen "soon" must have happened, also on a busy machine. */
 export const SOON_MS = 4_000;
+/**
+ * How long to wait for what is not to be had: so long that a busy machine gets an answer meanwhile, without which the store
+ * counts as unavailable.
+ */
+export const RUNS_OUT_MS = 400;
 /** The time to live of holds that must not end by themselves during a case. */
 export const LONG_TTL_MS = 60_000;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, granted, isFree, LONG_TTL_MS, rejectsWith, rejectsWithReason, SOON_MS } from '../expectations.js';
+import { delay, granted, isFree, LONG_TTL_MS, rejectsWith, rejectsWithReason, RUNS_OUT_MS, SOON_MS } from '../expectations.js';
 
 /** A caller that leaves, at whatever moment, gets its own reason and leaves nothing behind. */
 export const abortCases: readonly ConformanceCase[] = [
@@ -123,7 +123,7 @@ export const abortCases: readonly ConformanceCase[] = [
       const lease = await manager.acquire(name(), { signal: controller.signal, ttlMs: LONG_TTL_MS });
       const attempt = await manager.tryAcquire(name(), { signal: controller.signal });
       const group = await manager.acquireAll([name(), name()], { signal: controller.signal });
-      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lease.name, { signal: controller.signal, waitMs: 200 }));
+      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lease.name, { signal: controller.signal, waitMs: RUNS_OUT_MS }));
       assert.equal(getEventListeners(controller.signal, 'abort').length, 0, 'a listener stayed on the signal of a call that has settled');
       controller.abort();
       await delay(20);

@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import type { LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isBusy, isLost, LONG_TTL_MS, rejectsWith, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
+import {
+  delay,
+  eventually,
+  granted,
+  isBusy,
+  isLost,
+  LONG_TTL_MS,
+  rejectsWith,
+  RUNS_OUT_MS,
+  SHORT_TTL_MS,
+  SOON_MS,
+  within,
+} from '../expectations.js';
 
 const HELD = { ttlMs: LONG_TTL_MS };
 
@@ -160,7 +172,7 @@ async function onlyThat(before: ReadonlySet<string>, residue: () => Promise<read
 async function useEverything(manager: LockManager, other: LockManager, name: () => string): Promise<void> {
   const lock = name();
   const hold = await manager.acquire(lock, HELD);
-  await rejectsWith('LOCK_TIMEOUT', other.acquire(lock, { waitMs: 200 }));
+  await rejectsWith('LOCK_TIMEOUT', other.acquire(lock, { waitMs: RUNS_OUT_MS }));
   await other.acquire(lock, { signal: AbortSignal.timeout(40) }).catch(() => null);
   const waiting = other.withLock(lock, { waitMs: SOON_MS }, () => {});
   await delay(30);
@@ -169,7 +181,7 @@ async function useEverything(manager: LockManager, other: LockManager, name: () 
   await waiting;
   const theirs = await other.acquire(lock, HELD);
   const mine = manager.withLock(lock, { waitMs: SOON_MS }, () => {});
-  await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 200 }));
+  await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: RUNS_OUT_MS }));
   await theirs.release();
   await mine;
   const forced = await manager.acquire(lock, HELD);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { LockEvent, LockEventType, LockManager, ManagerOptions } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isLost, LONG_TTL_MS, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, eventually, granted, isLost, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** What an observer is told, and that it can do no harm. */
 export const eventCases: readonly ConformanceCase[] = [
@@ -21,7 +21,7 @@ export const eventCases: readonly ConformanceCase[] = [
 
       const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
       assert.equal(await observed.tryAcquire(lock), null);
-      await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: 200 }));
+      await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: RUNS_OUT_MS }));
       await observed.acquire(lock, { signal: AbortSignal.timeout(100) }).catch(() => {});
       await eventually('three refusals are told', () => of('not-granted').length >= 3);
       assert.deepEqual(
@@ -164,7 +164,7 @@ async function story(observed: LockManager, other: LockManager, name: string): P
   assert.equal(await observed.withLock(name, () => 1), 1);
   const hold = await other.acquire(name, { ttlMs: LONG_TTL_MS });
   assert.equal(await observed.tryAcquire(name), null);
-  await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: 200 }));
+  await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: RUNS_OUT_MS }));
   await hold.release();
   const lease = await observed.acquire(name, { ttlMs: 1_200, waitMs: SOON_MS });
   await other.forceRelease(name);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isLockError } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, granted, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, granted, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** What a lease says of itself, and what its methods do. */
 export const leaseCases: readonly ConformanceCase[] = [
@@ -185,7 +185,7 @@ export const leaseCases: readonly ConformanceCase[] = [
       const json = JSON.stringify(lease);
       assert.ok(json.includes(lease.name), json);
       if (lease.fencingToken !== null) assert.ok(json.includes(`"${lease.fencingToken}"`), json);
-      const timeout = await rejectsWith('LOCK_TIMEOUT', (await peer()).acquire(lease.name, { waitMs: 200 }));
+      const timeout = await rejectsWith('LOCK_TIMEOUT', (await peer()).acquire(lease.name, { waitMs: RUNS_OUT_MS }));
       for (const text of [json, JSON.stringify(group), JSON.stringify(timeout), JSON.stringify(await manager.inspect(lease.name))]) {
         // 128 random bits, however they are written.
         assert.doesNotMatch(text, /[0-9a-f]{32}/i);

@@ -11,6 +11,7 @@ import {
   Occupancy,
   rejectsWith,
   rejectsWithReason,
+  RUNS_OUT_MS,
   SOON_MS,
 } from '../expectations.js';
 
@@ -86,7 +87,7 @@ export const manyCases: readonly ConformanceCase[] = [
       const base = name();
       const names = [`${base}-a`, `${base}-b`, `${base}-c`] as const;
       const hold = await other.acquire(names[1], { ttlMs: LONG_TTL_MS });
-      await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 200, ttlMs: LONG_TTL_MS }));
+      await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: RUNS_OUT_MS, ttlMs: LONG_TTL_MS }));
       await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 0, ttlMs: LONG_TTL_MS }));
       for (const one of [names[0], names[2]]) await isFree(other, one);
       const controller = new AbortController();
@@ -106,12 +107,12 @@ export const manyCases: readonly ConformanceCase[] = [
       const first = await other.acquire(names[0], { ttlMs: LONG_TTL_MS });
       const second = await other.acquire(names[1], { ttlMs: LONG_TTL_MS });
       const start = performance.now();
-      const waiting = rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 1_000, ttlMs: LONG_TTL_MS }));
-      await delay(900);
+      const waiting = rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 2_000, ttlMs: LONG_TTL_MS }));
+      await delay(1_500);
       await first.release();
       await waiting;
-      // With a budget for each it is 1,900 ms.
-      assert.ok(performance.now() - start < 1_800, 'each name had a time budget of its own');
+      // With a budget for each it is 3,500 ms.
+      assert.ok(performance.now() - start < 3_300, 'each name had a time budget of its own');
       await second.release();
     },
   }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, gate, granted, isFree, LONG_TTL_MS, rejectsWith, SOON_MS } from '../expectations.js';
+import { delay, gate, granted, isFree, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SOON_MS } from '../expectations.js';
 
 const HELD = { ttlMs: LONG_TTL_MS };
 
@@ -112,7 +112,7 @@ export const reentryCases: readonly ConformanceCase[] = [
     async run({ manager, name }) {
       const lock = name();
       const lease = await manager.acquire(lock, HELD);
-      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: 200 }));
+      await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: RUNS_OUT_MS }));
       const waiting = manager.withLock(lock, { ...HELD, waitMs: SOON_MS }, () => 1);
       await delay(20);
       await lease.release();

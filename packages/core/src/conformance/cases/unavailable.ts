@@ -20,7 +20,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
   conformanceCase('unavailable/silent', {
     title: 'while the store is silent every call ends in its time, as unavailable',
     faults: ['freeze', 'thaw'],
-    options: { commandTimeoutMs: 200 },
+    options: { commandTimeoutMs: 400 },
     async run({ manager, faults, name }) {
       const held = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
       await faults.freeze();
@@ -40,7 +40,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
   conformanceCase('unavailable/wait', {
     title: 'a wait that never got an answer is unavailable when it runs out, not a timeout',
     faults: ['disconnect', 'reconnect'],
-    options: { commandTimeoutMs: 200 },
+    options: { commandTimeoutMs: 400 },
     async run({ manager, faults, name }) {
       await isFree(manager, name());
       await faults.disconnect();
@@ -53,13 +53,13 @@ export const unavailableCases: readonly ConformanceCase[] = [
   conformanceCase('unavailable/after', {
     title: 'an endless wait ends after unavailableAfterMs of nothing but failures, and not before',
     faults: ['disconnect', 'reconnect'],
-    options: { commandTimeoutMs: 200, unavailableAfterMs: 500 },
+    options: { commandTimeoutMs: 400, unavailableAfterMs: 1_000 },
     async run({ manager, faults, name }) {
       await isFree(manager, name());
       await faults.disconnect();
       const start = performance.now();
-      await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.acquire(name()), 500 + SOON_MS);
-      assert.ok(performance.now() - start >= 400, 'a waiting acquire gave up at once');
+      await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.acquire(name()), 1_000 + SOON_MS);
+      assert.ok(performance.now() - start >= 900, 'a waiting acquire gave up at once');
       await faults.reconnect();
     },
   }),
