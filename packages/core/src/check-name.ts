@@ -12,9 +12,9 @@ export const MAX_NAME_BYTES = 512;
  */
 export function checkName(where: string, name: unknown, option = 'name'): asserts name is string {
   if (typeof name !== 'string') {
-    throw new LockArgumentError(`${where}: ${option} is ${name === null ? 'null' : `of type ${typeof name}`}; it must be a string`, {
-      option,
-    });
+    const given = name === null ? 'null' : Array.isArray(name) ? 'an array' : `of type ${typeof name}`;
+    const advice = Array.isArray(name) ? ' (acquireAll and withAll take several)' : '';
+    throw new LockArgumentError(`${where}: ${option} is ${given}; it must be a string${advice}`, { option });
   }
   if (name.length === 0) throw new LockArgumentError(`${where}: ${option} is empty; it must be 1 to ${MAX_NAME_BYTES} bytes`, { option });
   // Each UTF-16 unit is at most 3 bytes, so a short name needs no count.

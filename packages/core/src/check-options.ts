@@ -79,11 +79,24 @@ function unknownOption(where: string, key: string, known: readonly string[]): Lo
   return new LockArgumentError(`${where}: unknown option ${JSON.stringify(key.slice(0, 60))}; ${hint}`, { option: key });
 }
 
-/** `ttl` and `ttlMS` for `ttlMs`, `label ` for `label`: what people type. */
+/** `ttl` and `ttlMS` for `ttlMs`, `label ` for `label`, `wiatMs` for `waitMs`: what people type. */
 function isNear(given: string, known: string): boolean {
   const plain = (text: string): string => text.toLowerCase().replace(/[^a-z]|ms$|timeout$|s$/g, '');
   const [a, b] = [plain(given), plain(known)];
-  return a.length > 2 && (a === b || a.startsWith(b) || b.startsWith(a));
+  return a.length > 2 && (a === b || a.startsWith(b) || b.startsWith(a) || isSlip(a, b));
+}
+
+/** One letter too many, one too few, another one, or two that have changed places. */
+function isSlip(a: string, b: string): boolean {
+  const [short, long] = a.length <= b.length ? [a, b] : [b, a];
+  if (short.length < 4 || long.length - short.length > 1) return false;
+  let at = 0;
+  while (short[at] === long[at]) at += 1;
+  if (short.length < long.length) return short.slice(at) === long.slice(at + 1);
+  return (
+    short.slice(at + 1) === long.slice(at + 1) ||
+    (short[at] === long[at + 1] && short[at + 1] === long[at] && short.slice(at + 2) === long.slice(at + 2))
+  );
 }
 
 function show(value: unknown): string {

@@ -31,6 +31,7 @@ describe('checkName', () => {
     ['null', null],
     ['undefined', undefined],
     ['a number', 7],
+    ['an array', ['x']],
     ['an object', { toString: () => 'x' }],
     ['a String object', Object('x')],
   ])('refuses %s', (_what, name) => {

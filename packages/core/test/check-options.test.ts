@@ -61,6 +61,16 @@ describe('checkOptions', () => {
     expect(refusal({ [key]: 1 })).toMatchObject({ option: key, message: `acquire: unknown option "${key}"; did you mean ttlMs?` });
   });
 
+  it.each([
+    ['wiatMs', 'waitMs'],
+    ['labl', 'label'],
+    ['lable', 'label'],
+    ['labels', 'label'],
+    ['babel', 'label'],
+  ])('takes %s for a slip of the hand', (key, meant) => {
+    expect(refusal({ [key]: 1 })?.message).toContain(`did you mean ${meant}?`);
+  });
+
   it('lists what is known when nothing is near', () => {
     expect(refusal({ colour: 'red' })?.message).toContain('known options are ttlMs, waitMs, label, url');
   });

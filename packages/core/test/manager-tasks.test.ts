@@ -15,6 +15,13 @@ describe('withLock', () => {
     await expect(manager.withLock('x', { ttlMs: 1_000 }, () => 'sync')).resolves.toBe('sync');
   });
 
+  it('refuses options behind the task, where nobody would look at them', async () => {
+    const { manager, isHeld } = createWorld();
+    const behind = manager.withLock as (...args: readonly unknown[]) => Promise<unknown>;
+    await expect(behind.call(manager, 'x', () => 5, { ttlMs: 1_000 })).rejects.toMatchObject({ code: 'LOCK_INVALID_ARGUMENT' });
+    expect(await isHeld()).toBe(false);
+  });
+
   it("hands on the task's own error, also when it throws at once", async () => {
     const { manager, isHeld } = createWorld();
     const own = new Error('own');

@@ -4,7 +4,7 @@ export const BACKEND = 'postgres';
 
 /** Where waiting cannot help: somebody has to change a password, a right or a setting. By SQLSTATE. */
 const FOR_GOOD: Readonly<Record<string, string>> = {
-  '28000': 'the server refused the user (pg_hba.conf, or the role may not log in)',
+  '28000': 'the server refused the user (pg_hba.conf, the role may not log in, or the URL names none)',
   '28P01': 'the server refused the user name or the password',
   '3D000': 'the server does not have this database',
   '3F000': 'the schema does not exist',

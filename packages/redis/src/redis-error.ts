@@ -86,6 +86,12 @@ function explainMessage(message: string): { readonly reason: string; readonly re
     return { reason: `${FOR_GOOD['NOPERM']} (NOPERM)`, retryable: false };
   if (/DB index is out of range|SELECT is not allowed/i.test(message))
     return { reason: 'the server does not have this database', retryable: false };
+  if (/unknown (redis )?command\W+sentinel/i.test(message)) {
+    return {
+      reason: 'the server is no Sentinel, which has a port of its own (26379); use redis:// for the server itself',
+      retryable: false,
+    };
+  }
   if (/unknown (redis )?command|syntax error/i.test(message)) {
     return {
       reason: 'the server does not know a command that locking needs, or not in this form: it has to be Redis 6.2 or later',

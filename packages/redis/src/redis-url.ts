@@ -46,7 +46,7 @@ export function parseRedisUrl(url: string): RedisTarget {
   const [first, ...others] = hosts;
   if (first === undefined) throw wrong('it must name a host');
   if (scheme.kind === 'standalone' && others.length > 0) {
-    throw wrong('it has several hosts; use redis+cluster://, redis+sentinel://, or @holdfast/redlock for independent servers');
+    throw wrong('it has several hosts; use redis+cluster://, redis+sentinel://, or, for independent servers, Redlock (redlock://)');
   }
   const colon = credentials?.indexOf(':') ?? -1;
   const username = credentials === undefined ? '' : decode(colon < 0 ? credentials : credentials.slice(0, colon));
@@ -64,7 +64,8 @@ function parseHost(text: string, kind: RedisTarget['kind']): HostAndPort {
   const match = /^(\[[0-9a-f:.%]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/i.exec(text.trim());
   const port = Number(match?.[2] ?? (kind === 'sentinel' ? 26_379 : 6379));
   const host = match?.[1];
-  if (host === undefined || port < 1 || port > 65_535) throw wrong('a host in it is not host, host:port or [IPv6]:port');
+  if (host === undefined || port < 1 || port > 65_535)
+    throw wrong('a host in it is not host, host:port or [IPv6]:port, with a port from 1 to 65535');
   return { host: host.startsWith('[') ? host.slice(1, -1) : host, port };
 }
 

@@ -25,6 +25,7 @@ describe('errors of the driver', () => {
     ["ERR unknown command 'EVALSHA', with args beginning with: 'token-secret'", false],
     ['ERR Error running script (call to f_1): @user_script:6: @user_script: 6: -ERR syntax error', false],
     ['ERR Error running script (call to f_1): @user_script:6: @user_script: 6: Unknown Redis command called from Lua script', false],
+    ["ERR unknown command 'sentinel', with args beginning with: 'token-secret'", false],
     ['ERR This instance has cluster support disabled', false],
     ['ERR max number of clients reached', true],
     ['Connection is closed.', true],

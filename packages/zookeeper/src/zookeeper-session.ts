@@ -111,7 +111,8 @@ export class ZooKeeperSession {
       const entry = { resolve, reject };
       this.#waiting.add(entry);
       if (withinMs === Number.POSITIVE_INFINITY) return;
-      timer = systemClock.setTimer(withinMs, () => {
+      // A little before the caller gives up, who otherwise would hear how long it took and not why.
+      timer = systemClock.setTimer(Math.max(0, withinMs - Math.min(50, withinMs / 10)), () => {
         this.#waiting.delete(entry);
         reject(this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)));
       });

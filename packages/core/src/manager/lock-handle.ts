@@ -1,6 +1,7 @@
 import type { FencingToken, Lease, Task, TryResult } from '../contract/lease.js';
 import type { Lock } from '../contract/manager.js';
 import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
+import { LockArgumentError } from '../errors.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import { runTask } from '../lease/run-task.js';
@@ -10,7 +11,7 @@ import { checkTask } from './resolve-options.js';
 /** The two ways of calling a `with` method: options may be left out. */
 export type TaskArguments<O, L, T> = readonly [task: Task<L, T>] | readonly [options: O, task: Task<L, T>];
 
-/** @throws LockArgumentError LOCK_INVALID_ARGUMENT when there is no task */
+/** @throws LockArgumentError LOCK_INVALID_ARGUMENT when there is no task, or options stand behind it and would do nothing */
 export function splitTask<O, L, T>(
   where: string,
   args: TaskArguments<O, L, T>,
@@ -18,6 +19,9 @@ export function splitTask<O, L, T>(
   const [first, second] = args;
   const [options, task] = typeof first === 'function' ? [undefined, first as Task<L, T>] : [first, second];
   checkTask(where, task);
+  if (typeof first === 'function' && second !== undefined) {
+    throw new LockArgumentError(`${where}: there is something behind the task; options go before it`, { option: 'options' });
+  }
   return { options, task: task as Task<L, T> };
 }
 

@@ -35,7 +35,8 @@ export interface MemoryBackendOptions {
 }
 
 /** The options of a memory backend and what each must be. */
-const memoryBackendRules = { store: storeRule, fair: rule.boolean };
+/** The options of a memory backend and what each must be. */
+export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
 
 /**
  * The in-process backend: locks between the tasks of one process, and the reference for what every backend does.

@@ -132,7 +132,10 @@ export class Acquirer implements WaitObserver {
   close(): void {
     for (const lone of [...this.#lone.values()]) this.#enlist(lone);
     const error = (name: string | null): LockClosedError =>
-      new LockClosedError('the lock manager was closed', { backend: this.#services.backend.name, lockName: name });
+      new LockClosedError(`the lock manager was closed${name === null ? '' : ` while ${JSON.stringify(name)} was waited for`}`, {
+        backend: this.#services.backend.name,
+        lockName: name,
+      });
     for (const queue of [...this.#queues.values()]) {
       // From the last to the first, so that none is promoted only to be ended.
       for (const waiter of [...queue.waiters].reverse()) {

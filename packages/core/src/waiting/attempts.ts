@@ -162,10 +162,13 @@ export class Attempts {
 
   #tooLate(plan: HoldPlan, elapsedMs?: number): LockUnavailableError {
     const when = elapsedMs === undefined ? '' : ` ${Math.round(elapsedMs)} ms after it was asked for`;
-    return new LockUnavailableError(`${JSON.stringify(plan.name)} was granted${when}, too late to be held safely; it was freed again`, {
-      backend: this.#backend.name,
-      lockName: plan.name,
-    });
+    return new LockUnavailableError(
+      `${JSON.stringify(plan.name)} was granted${when}, too late to be held safely for a ttlMs of ${plan.ttlMs}; it was freed again`,
+      {
+        backend: this.#backend.name,
+        lockName: plan.name,
+      },
+    );
   }
 
   #undo(plan: HoldPlan, owner: string, call: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>): void {
