@@ -53,11 +53,27 @@ describe('holdfast --help', () => {
     expect(stderr).toBe(`holdfast: unknown command 'inspekt' (Did you mean inspect?); see holdfast --help\n`);
   });
 
+  it('shows how a command is written when a part of it is missing', async () => {
+    for (const args of [
+      ['run', 'a'],
+      ['run', '--', 'true'],
+      ['once', 'a', '--window', '5m', '--'],
+    ]) {
+      const { code, stderr } = await runCli(args);
+      expect(code).toBe(64);
+      expect(stderr).toContain(`holdfast ${args[0]} <name> [options] -- <command> [arguments]`);
+    }
+  });
+
   it('is where failures are told as JSON when JSON was asked for', async () => {
     const { code, stdout, stderr } = await runCli(['inspect', '--json']);
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(JSON.parse(stderr)).toEqual({
-      error: { code: 'USAGE', message: `missing required argument 'name'; see holdfast inspect --help`, exitCode: 64 },
+      error: {
+        code: 'USAGE',
+        message: `missing required argument 'name': holdfast inspect [options] <name>; see holdfast inspect --help`,
+        exitCode: 64,
+      },
     });
   });
 });

@@ -44,6 +44,12 @@ describe('holdfast run', () => {
     expect((await locks.inspect(name)).held).toBe(false);
   });
 
+  it('says that there is no shell where one was meant', async () => {
+    const { code, stderr } = await runCli(['run', randomUUID(), '--', 'echo a | wc'], { url: patient(server.url) });
+    expect(code).toBe(127);
+    expect(stderr).toContain("sh -c '...'");
+  });
+
   it('hands its name and a rising fencing token to the command, with the streams as they are', async () => {
     const name = `nightly ${randomUUID()}`;
     const script = 'echo "$HOLDFAST_LOCK/$HOLDFAST_FENCING_TOKEN"; echo oops >&2';

@@ -58,9 +58,20 @@ describe('the store of the command line', () => {
   it.each([
     ['broken', 'holdfast.config.json', '{ "url": "redis://:SECRET@h", }', /holdfast\.config\.json: this is not valid JSON$/],
     ['no object', 'holdfast.config.json', '["redis://:SECRET@h"]', /must be an object/],
-    ['without a URL', 'holdfast.config.json', '{}', /no store is named/],
+    ['without a URL', 'holdfast.config.json', '{}', /no store is named \(\S+holdfast\.config\.json has no "url"\)/],
     ['with a URL that is none', 'holdfast.config.json', '{ "url": 7 }', /url must be a string/],
-    ['with an unknown option', 'holdfast.config.json', '{ "url": "redis://:SECRET@h", "prefixes": "a" }', /did you mean prefix\?/],
+    [
+      'with an unknown option',
+      'holdfast.config.json',
+      '{ "url": "redis://:SECRET@h", "prefixes": "a" }',
+      /holdfast\.config\.json: .*did you mean prefix\?/,
+    ],
+    [
+      'with a wrong option',
+      'holdfast.config.json',
+      '{ "url": "redis://:SECRET@h", "ttlMs": "5s" }',
+      /holdfast\.config\.json: ttlMs is "5s"/,
+    ],
     ['that throws', 'holdfast.config.mjs', `throw new Error('no\\nluck')`, /holdfast\.config\.mjs: no luck$/],
     ['without a default export', 'holdfast.config.mjs', `export const url = 'memory:'`, /must be an object/],
   ])('is refused with 64 from a file that is %s, in one line', async (_, file, text, message) => {

@@ -1,9 +1,9 @@
 import process from 'node:process';
-import type { LockManager } from '@holdfast/core';
+import { isLockError, LockArgumentError, type LockManager } from '@holdfast/core';
 import { connect } from '../connect.js';
 import type { ConnectConfig } from '../connect-options.js';
 import { usageError } from './cli-error.js';
-import { CONFIG_FILES, findConfig, loadConfig } from './find-config.js';
+import { CONFIG_FILES, type FoundConfig, findConfig, loadConfig } from './find-config.js';
 import type { Output } from './output.js';
 
 /** The options that say where the store is; every command has them. */
@@ -29,17 +29,36 @@ export async function resolveStore({ url: given, config: wanted }: StoreOptions,
   const url: unknown = given ?? (set === undefined || set === '' ? config.url : set);
   if (typeof url !== 'string') {
     if (url !== undefined) throw usageError(`${found?.file}: url must be a string such as "redis://localhost:6379"`);
+    const without = found === null ? '' : ` (${found.file} has no "url")`;
     throw usageError(
-      `no store is named: use --url, the environment variable HOLDFAST_URL, or ${CONFIG_FILES[0]} with a "url", such as redis://localhost:6379`,
+      `no store is named${without}: use --url, the environment variable HOLDFAST_URL, or ${CONFIG_FILES[0]} with a "url", such as redis://localhost:6379`,
     );
   }
   output.hide(url);
-  return { ...config, url };
+  const store = { ...config, url };
+  if (found !== null) files.set(store, found);
+  return store;
+}
+
+/** Where the options of a configuration stand. */
+const files = new WeakMap<StoreConfig, FoundConfig>();
+
+/** What is wrong with an option says in which file: the nearest one may be some folders up. */
+export function inItsFile(config: StoreConfig, error: unknown): unknown {
+  const found = files.get(config);
+  if (found === undefined || !isLockError(error, 'LOCK_INVALID_ARGUMENT') || !Object.hasOwn(found.config, error.option)) return error;
+  if (error.option === 'url' && found.config.url !== config.url) return error;
+  return new LockArgumentError(`${found.file}: ${error.message.replace(/^connect: /, '')}`, {
+    option: error.option,
+    backend: error.backend,
+  });
 }
 
 /** Connects, does the work, and closes, whatever comes of it. */
 export async function withManager<T>(config: StoreConfig, work: (manager: LockManager) => Promise<T>): Promise<T> {
-  const manager = await connect(config);
+  const manager = await connect(config).catch((error: unknown) => {
+    throw inItsFile(config, error);
+  });
   try {
     return await work(manager);
   } finally {

@@ -129,7 +129,12 @@ export function parseFailure(error: CommanderError, program: Command, argv: read
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')
     .replace(/\.$/, '');
-  const hint = dashes ? ' (put -- in front of the command that is to run)' : '';
+  const isMissing = error.code === 'commander.missingArgument' && command !== undefined;
+  const hint = dashes
+    ? ' (put -- in front of the command that is to run)'
+    : isMissing
+      ? `: holdfast ${command.name()} ${command.usage()}`
+      : '';
   return usageError(`${message}${hint}; see holdfast ${command === undefined ? '' : `${command.name()} `}--help`);
 }
 

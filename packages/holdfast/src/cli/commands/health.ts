@@ -5,7 +5,7 @@ import { settingsOf } from '../../settings.js';
 import { failureOf } from '../cli-error.js';
 import { showDuration } from '../duration.js';
 import { exitCodes } from '../exit-codes.js';
-import { resolveStore, type StoreOptions } from '../open-store.js';
+import { inItsFile, resolveStore, type StoreOptions } from '../open-store.js';
 import type { Output } from '../output.js';
 import { printable } from '../printable.js';
 import { table } from '../table.js';
@@ -34,7 +34,7 @@ export async function health(options: StoreOptions & { readonly json?: boolean }
       await manager.close();
     }
   } catch (error) {
-    if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) throw error;
+    if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) throw inItsFile(config, error);
     const { message, code, exitCode } = failureOf(error);
     if (!options.json) {
       printNodes(nodes, output);

@@ -46,7 +46,7 @@ export class CommandGroup {
     }
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
     throw error.code === 'ENOENT'
-      ? new CliError(`${printable(command)}: command not found`, exitCodes.notFound, 'COMMAND_NOT_FOUND')
+      ? new CliError(`${printable(command)}: command not found${shellHint(command)}`, exitCodes.notFound, 'COMMAND_NOT_FOUND')
       : new CliError(
           `${printable(command)}: cannot be run: ${error.code ?? error.message}`,
           exitCodes.notExecutable,
@@ -95,4 +95,9 @@ export class CommandGroup {
       return (error as NodeJS.ErrnoException).code !== 'ESRCH';
     }
   }
+}
+
+/** A whole line in one argument is what other tools hand to a shell. */
+function shellHint(command: string): string {
+  return /[\s|&;<>$]/.test(command) ? " (there is no shell in between; for one, run it as sh -c '...')" : '';
 }
