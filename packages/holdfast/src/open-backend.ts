@@ -29,6 +29,7 @@ export async function openBackend(where: string, settings: Settings): Promise<Op
   let { url, options } = settings;
   if (module.optionRules !== undefined) {
     const rules = { ...module.optionRules, ...managerOptionRules };
+    refuseClients(where, options, rules);
     // connect's own two are not among the options any more; here they are what others may be meant to be.
     checkOptions(where, options, { ...rules, require: rule.array, schemes: rule.object });
     const taken = takeUrlOptions(where, url, rules);
@@ -50,6 +51,22 @@ export async function openBackend(where: string, settings: Settings): Promise<Op
   if (fault === null) return { backend: backend as LockBackend, managerOptions };
   await closeQuietly(backend);
   throw new LockArgumentError(`${where}: the module of the scheme ${scheme} ${fault}`, { option: 'schemes' });
+}
+
+/** What the factories of the backends take, and `connect` does not: it makes its own connections. */
+const FACTORIES: Readonly<Record<string, string>> = {
+  client: 'createRedisLockManager({ client }) from holdfast/redis',
+  clients: 'createRedlockLockManager({ clients }) from holdfast/redlock',
+  pool: 'createPostgresLockManager({ pool }) from holdfast/postgres',
+};
+
+function refuseClients(where: string, options: Readonly<Record<string, unknown>>, rules: Readonly<Record<string, unknown>>): void {
+  for (const [option, factory] of Object.entries(FACTORIES)) {
+    if (options[option] === undefined || Object.hasOwn(rules, option)) continue;
+    throw new LockArgumentError(`${where}: ${option} is no option here, where connections are made from the URL; call ${factory}`, {
+      option,
+    });
+  }
 }
 
 /** The first contact's failure says which store it was; what a foreign module threw is told without what the URL hides. */

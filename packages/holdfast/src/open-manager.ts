@@ -1,8 +1,11 @@
 import {
+  type AnyLockError,
   createLockManager,
   type HealthReport,
+  isLockError,
   type LockBackend,
   type LockManager,
+  LockUnavailableError,
   LockUnsupportedError,
   MAX_DURATION_MS,
 } from '@holdfast/core';
@@ -29,11 +32,19 @@ export async function openManager(where: string, settings: Settings): Promise<Op
     manager = createLockManager(backend, managerOptions);
     const timeoutMs = Math.min((managerOptions.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS) * FIRST_CONTACT_COMMANDS, MAX_DURATION_MS);
     const health = await manager.checkHealth({ timeoutMs });
-    return { manager, health: health.ok ? health : { ...health, error: presentable(where, health.error, settings.url) } };
+    return { manager, health: health.ok ? health : { ...health, error: presentable(where, withAdvice(health.error), settings.url) } };
   } catch (error) {
     await closeQuietly(manager ?? backend);
     throw presentable(where, error, settings.url);
   }
+}
+
+/** At the first contact it is as often the URL that is wrong as the server that is down, and a silence does not say which. */
+function withAdvice(error: AnyLockError): AnyLockError {
+  const isSilence = /did not answer|no server answered|could not be reached|connection (?:is closed|was lost|failed)/.test(error.message);
+  if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable || !isSilence) return error;
+  const message = `${error.message}; see whether the server runs, and whether host, port and scheme (TLS or not) of the URL are right`;
+  return new LockUnavailableError(message, { backend: error.backend, retryable: true, cause: error.cause });
 }
 
 function refuseLacking(where: string, backend: LockBackend, { url, require }: Settings): void {

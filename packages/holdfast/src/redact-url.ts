@@ -35,8 +35,14 @@ export function redactUrl(url: string): string {
 /** Takes out of a foreign text, such as a driver's error message, whatever of `url` must not be shown. */
 export function scrubUrl(text: string, url: string): string {
   let scrubbed = text.replaceAll(url, redactUrl(url));
-  for (const secret of secretsOf(url)) scrubbed = scrubbed.replaceAll(secret, '***');
+  for (const secret of secretsOf(url)) scrubbed = scrubbed.replace(finderOf(secret), '***');
   return scrubbed;
+}
+
+/** A short one is found as a word of its own only: each "a" that went would spoil the message, and tell what it was. */
+function finderOf(secret: string): RegExp {
+  const literal = secret.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return secret.length > 3 ? new RegExp(literal, 'g') : new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu');
 }
 
 /** User and password together and alone, and the option values, as written and decoded; the longest first. */

@@ -28,6 +28,8 @@ export interface Settings {
 /** Brings the three ways of calling together. */
 export function settingsOf(where: string, urlOrConfig: unknown, second: unknown): Settings {
   const first = typeof urlOrConfig === 'string' || urlOrConfig === undefined ? { url: urlOrConfig } : urlOrConfig;
+  if (first instanceof URL)
+    throw new LockArgumentError(`${where}: the URL must be a string; pass the URL object's href`, { option: 'url' });
   if (typeof first !== 'object' || first === null || Array.isArray(first)) {
     throw new LockArgumentError(`${where}: the first argument must be a URL or a configuration object`, { option: 'url' });
   }
@@ -39,7 +41,7 @@ export function settingsOf(where: string, urlOrConfig: unknown, second: unknown)
     (second ?? {}) as Readonly<Record<string, unknown>>,
   ]);
   checkSchemes(where, schemes);
-  return { url: urlFrom(where, url), require: checkRequire(where, require), schemes, options };
+  return { url: urlFrom(where, url, Object.keys(first)), require: checkRequire(where, require), schemes, options };
 }
 
 /** All options together; one that is there twice is refused, because whichever won would surprise somebody. */
@@ -58,7 +60,7 @@ export function combine(
   return all;
 }
 
-function urlFrom(where: string, url: unknown): string {
+function urlFrom(where: string, url: unknown, given: readonly string[]): string {
   if (url !== undefined) {
     checkValue(where, 'url', url, rule.secret(rule.string));
     if ((url as string).trim() === '')
@@ -67,8 +69,9 @@ function urlFrom(where: string, url: unknown): string {
   }
   const set = env[URL_VARIABLE]?.trim();
   if (set === undefined || set === '') {
+    const meant = given.find((key) => /^(?:redis|connection|database)?_?(?:ur[il]|string|host|server)s?$/i.test(key) && key !== 'url');
     throw new LockArgumentError(
-      `${where}: no URL is given and the environment variable ${URL_VARIABLE} is ${set === undefined ? 'not set' : 'empty'}; set it to the store, ` +
+      `${where}: no URL is given${meant === undefined ? '' : ` (${JSON.stringify(meant)} is no option; did you mean url?)`} and the environment variable ${URL_VARIABLE} is ${set === undefined ? 'not set' : 'empty'}; set it to the store, ` +
         `such as redis://localhost:6379 (or memory: to lock within this process only)`,
       { option: 'url' },
     );

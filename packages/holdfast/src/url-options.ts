@@ -1,4 +1,4 @@
-import { LockArgumentError, type OptionRule } from '@holdfast/core';
+import { checkOptions, LockArgumentError, type OptionRule } from '@holdfast/core';
 
 /** A URL and the options that its query carried. */
 export interface UrlWithOptions {
@@ -30,7 +30,7 @@ export function takeUrlOptions(where: string, url: string, rules: Readonly<Recor
   for (const [name, text] of new URLSearchParams(query)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (rule === undefined) {
-      fail(`unknown option ${JSON.stringify(name.slice(0, 40))} in the URL; known are ${carried(rules).join(', ')}`, name);
+      checkOptions(`${where}: the URL`, { [name]: text }, carried(rules));
     } else {
       if (Object.hasOwn(options, name)) fail(`the option ${name} is twice in the URL`, name);
       const value = read(text, rule);
@@ -49,8 +49,8 @@ function read(text: string, rule: OptionRule): { readonly accepted: unknown } | 
 }
 
 /** The options that a URL can carry: not those that take functions or objects. */
-function carried(rules: Readonly<Record<string, OptionRule>>): readonly string[] {
-  return Object.entries(rules).flatMap(([name, rule]) => (rule(noop) === null || rule({}) === null ? [] : [name]));
+function carried(rules: Readonly<Record<string, OptionRule>>): Readonly<Record<string, OptionRule>> {
+  return Object.fromEntries(Object.entries(rules).filter(([, rule]) => rule(noop) !== null && rule({}) !== null));
 }
 
 function noop(): void {}

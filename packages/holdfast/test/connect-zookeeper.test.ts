@@ -43,6 +43,8 @@ describe("connect('zookeeper://...')", () => {
       [() => connect('zookeeper://127.0.0.1', { acl: 'creator' }), 'LOCK_INVALID_ARGUMENT'],
       [() => connect('zk://127.0.0.1'), 'LOCK_INVALID_ARGUMENT'],
     ];
+    const unreached = await refusal(connect('zookeeper://127.0.0.1:1', { commandTimeoutMs: 500 }));
+    expect(String(unreached)).toMatch(/ECONNREFUSED.*see whether the server runs/);
     for (const [open, code] of wrong) {
       const error = await refusal(open());
       if (!isLockError(error)) throw new Error('not one of ours', { cause: error });

@@ -66,6 +66,21 @@ describe('connect', () => {
     expect((await failure('LOCK_INVALID_ARGUMENT', () => connect({ ttlMs: 5 }))).message).toMatch(/HOLDFAST_URL is empty/);
   });
 
+  it('tells what looks like a URL from one', async () => {
+    expect((await failure('LOCK_INVALID_ARGUMENT', () => loosely(new URL('redis://:SECRET@h')))).message).toMatch(/href$/);
+    for (const key of ['URL', 'uri', 'host', 'connectionString', 'redisUrl'])
+      expect((await failure('LOCK_INVALID_ARGUMENT', () => loosely({ [key]: 'redis://h' }))).message).toContain(`"${key}" is no option`);
+  });
+
+  it.each([
+    ['client', 'redis:', 'createRedisLockManager'],
+    ['clients', 'redlock:', 'createRedlockLockManager'],
+    ['pool', 'postgres:', 'createPostgresLockManager'],
+  ])('says who takes a %s', async (option, scheme, factory) => {
+    const { message } = await failure('LOCK_INVALID_ARGUMENT', () => loosely(`${scheme}//h`, { [option]: {} }));
+    expect(message).toContain(`call ${factory}({ ${option} })`);
+  });
+
   it('gives a URL that is said precedence over HOLDFAST_URL', async () => {
     vi.stubEnv('HOLDFAST_URL', 'nonsense');
     expect((await open('memory:')).backend).toBe('memory');
@@ -104,7 +119,7 @@ describe('connect refuses', () => {
     ['an option of another backend', 'memory:', { prefix: 'x' }, /unknown option "prefix"/],
     ['a wrong value', 'memory:', { ttlMs: '5' }, /ttlMs is "5"; it must be an integer/],
     ['a wrong value in the URL', 'memory:?ttlMs=x', undefined, /ttlMs in the URL must be an integer/],
-    ['an unknown option in the URL', 'memory:?ttl=5', undefined, /unknown option "ttl" in the URL; known are .*ttlMs/],
+    ['an unknown option in the URL', 'memory:?ttl=5', undefined, /the URL: unknown option "ttl"; did you mean ttlMs/],
     ['an option both in the URL and in code', 'memory:?ttlMs=5', { ttlMs: 5 }, /ttlMs is given twice, in the URL and in the options/],
     ['an option both in the configuration and beside it', { url: 'memory:', ttlMs: 5 }, { ttlMs: 5 }, /ttlMs is given twice/],
     ['a second URL', { url: 'memory:' }, { url: 'memory:' }, /url is given twice/],

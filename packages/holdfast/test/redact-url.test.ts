@@ -73,5 +73,8 @@ describe('redactUrl', () => {
 
   it('leaves a message without secrets as it was', () => {
     expect(scrubUrl('connect ECONNREFUSED 127.0.0.1:1', 'redis://127.0.0.1:1/1?fair=true')).toBe('connect ECONNREFUSED 127.0.0.1:1');
+    const url = 'redis://h?prefix=a';
+    expect(scrubUrl('a name that is not a', url)).toBe('*** name that is not ***');
+    expect(scrubUrl('unknown option "prefxi"; known are prefix, fair', url)).toBe('unknown option "prefxi"; known are prefix, fair');
   });
 });

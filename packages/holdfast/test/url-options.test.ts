@@ -38,7 +38,8 @@ describe('options in the URL', () => {
   });
 
   it('are refused when unknown, twice, or of the wrong kind, and no value is shown', () => {
-    expect(failure('redis://h?prefx=SECRET')).toMatch(/unknown option "prefx".*prefix, fair, ttlMs, waitMs, mode$/);
+    expect(failure('redis://h?prefx=SECRET')).toMatch(/unknown option "prefx"; did you mean prefix\?$/);
+    expect(failure('redis://h?colour=SECRET')).toMatch(/unknown option "colour".*prefix, fair, ttlMs, waitMs, mode$/);
     expect(failure('redis://h?prefix=SECRET&prefix=SECRET')).toMatch(/prefix is twice/);
     expect(failure('redis://h?ttlMs=SECRET')).toMatch(/ttlMs in the URL must be an integer/);
     expect(failure('redis://h?fair=SECRET')).toMatch(/fair in the URL must be true or false/);
