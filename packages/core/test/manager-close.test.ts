@@ -1,5 +1,8 @@
+import { createLockManager } from '@holdfast/core';
+import { createMemoryBackend } from '@holdfast/core/memory';
 import { describe, expect, it } from 'vitest';
 import { createWorld, expectNothingLeft, outcomeOf, rejection, waitings } from './manager-world.js';
+import { altered } from './mutants/mutant.js';
 
 describe.each(waitings)('close with $waiting', ({ fair }) => {
   it('rejects those who wait, and refuses new calls', async () => {
@@ -152,4 +155,44 @@ describe.each(waitings)('close with $waiting', ({ fair }) => {
     expect(pending.map(({ code }) => code)).toEqual(['LOCK_TIMEOUT', 'LOCK_BACKEND_UNAVAILABLE', 'LOCK_BACKEND_UNAVAILABLE']);
     await expectNothingLeft(world);
   });
+
+  it('at the moment of a grant tells of no end that has no beginning', async () => {
+    for (const take of ['acquire', 'tryAcquire'] as const) {
+      const told = new Set<string>();
+      for (let ticks = 0; ticks < 12; ticks++) {
+        const world = createWorld({ fair });
+        const { clock, manager, events } = world;
+        const taken = outcomeOf(manager[take]('x'));
+        for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+        const closed = outcomeOf(manager.close());
+        await clock.advance(100);
+        expect(closed.status).toBe('fulfilled');
+        told.add([taken.status, taken.code, ...events.map(({ type }) => type)].join(' '));
+        await expectNothingLeft(world);
+      }
+      expect([...told]).toEqual(['rejected LOCK_CLOSED not-granted', 'fulfilled  granted lost']);
+    }
+  });
+});
+
+it.each(['request', 'reply'] as const)('frees a grant of a queue whose confirmation is under way when it closes, at its %s', async (at) => {
+  const { clock, store, isHeld } = createWorld();
+  const own = store.peer();
+  const memory = createMemoryBackend({ store: own });
+  const backend = altered(memory, {
+    async wait(request, call) {
+      const { granted = true as const, fencingToken = 0n } = (await memory.wait?.(request, call)) ?? {};
+      return { granted, fencingToken };
+    },
+  });
+  const manager = createLockManager(backend, { clock });
+  const stalled = own.stallNext('renew', { at });
+  const acquired = outcomeOf(manager.acquire('x'));
+  await stalled.reached;
+  const closed = outcomeOf(manager.close());
+  await clock.settle();
+  expect([acquired.code, closed.status, await isHeld()]).toEqual(['LOCK_CLOSED', 'fulfilled', false]);
+  stalled.resume();
+  await clock.settle();
+  expect(await isHeld()).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createWorld, expectNothingLeft, outcomeOf, rejection } from './manager-world.js';
+import { createWorld, expectNothingLeft, type Outcome, outcomeOf, rejection } from './manager-world.js';
 
 // A caller that finds nobody in front of it asks the store at once; only what happens meanwhile makes a waiter of it.
 describe('the first attempt at a name', () => {
@@ -98,6 +98,41 @@ describe('the first attempt at a name', () => {
     expect(acquired.value?.isHeld).toBe(true);
     expect(acquired.value?.remainingMs).toBeGreaterThan(500);
     await acquired.value?.release();
+    await expectNothingLeft(world);
+  });
+
+  it('that a holder makes when it hears of its loss, in the middle of another, ends with the manager too', async () => {
+    const world = createWorld({ fair: false });
+    const { clock, store, manager } = world;
+    const lease = await manager.acquire('x', { ttlMs: 1_000, renew: false });
+    const acquired: Outcome<unknown>[] = [];
+    lease.signal.addEventListener('abort', () => acquired.push(outcomeOf(manager.acquire('x'))));
+    // The timers of the deadline have not fired, so it is the next call that finds out.
+    clock.block(2_000);
+    const stalled = [store.stallNext('attempt'), store.stallNext('attempt')];
+    acquired.push(outcomeOf(manager.acquire('x')));
+    await clock.settle();
+    const closed = outcomeOf(manager.close());
+    await clock.settle();
+    expect(acquired.map(({ code }) => code)).toEqual(['LOCK_CLOSED', 'LOCK_CLOSED']);
+    for (const { resume } of stalled) resume();
+    await clock.advance(5_000);
+    expect(closed.status).toBe('fulfilled');
+    await expectNothingLeft(world);
+  });
+
+  it('is not made for a wait that was ended because of the loss that it found', async () => {
+    const world = createWorld({ fair: false });
+    const { clock, store, manager } = world;
+    const lease = await manager.acquire('x', { ttlMs: 1_000, renew: false });
+    const controller = new AbortController();
+    lease.signal.addEventListener('abort', () => controller.abort(new Error('lost')));
+    clock.block(2_000);
+    store.resetCalls();
+    const acquired = outcomeOf(manager.acquire('x', { signal: controller.signal }));
+    await clock.settle();
+    expect(acquired.error).toMatchObject({ message: 'lost' });
+    expect(store.calls.attempt).toBe(0);
     await expectNothingLeft(world);
   });
 });

@@ -1,4 +1,4 @@
-import { type Lease, LockUnavailableError } from '@holdfast/core';
+import { type Lease, type LockManager, LockUnavailableError } from '@holdfast/core';
 import { describe, expect, it } from 'vitest';
 import { createWorld, expectNothingLeft, outcomeOf, rejection, waitings } from './manager-world.js';
 
@@ -285,6 +285,37 @@ describe('arguments', () => {
     for (const call of wrong) expect((await rejection(call())).code).toBe('LOCK_INVALID_ARGUMENT');
     expect(Object.values(store.calls).every((count) => count === 0)).toBe(true);
   });
+});
+
+it('lets other managers have their turn, though its own waiters are always the faster ones', async () => {
+  const world = createWorld({ fair: false });
+  const { clock, store, peerStore, manager, peer } = world;
+  const order: string[] = [];
+  const work = async (locks: LockManager, who: string): Promise<void> => {
+    await locks.withLock('x', async () => {
+      order.push(who);
+      await new Promise<void>((resolve) => {
+        clock.setTimer(30, resolve);
+      });
+    });
+  };
+  const all = Array.from({ length: 20 }, () => outcomeOf(work(manager, 'mine')));
+  await clock.settle();
+  all.push(outcomeOf(work(peer, 'peer')));
+  await clock.settle();
+  // The release is answered sooner than the peer, who heard of it at the same time, has asked.
+  for (let i = 0; i < 20; i++) {
+    const answer = store.stallNext('release', { at: 'reply' });
+    void answer.reached.then(() => clock.setTimer(1, answer.resume));
+  }
+  for (let i = 0; i < 20; i++) {
+    const request = peerStore.stallNext('attempt');
+    void request.reached.then(() => clock.setTimer(1, request.resume));
+  }
+  await clock.advance(2_000);
+  expect(new Set(all.map(({ status }) => status))).toEqual(new Set(['fulfilled']));
+  expect(order.indexOf('peer')).toBeLessThan(6);
+  await expectNothingLeft(world);
 });
 
 it('asks for none of the many that an outage ends at the same time', async () => {

@@ -19,6 +19,8 @@ import { expect } from 'vitest';
 export interface World {
   readonly clock: ManualClock;
   readonly store: TestMemoryStore;
+  /** The peer's connection to it. */
+  readonly peerStore: TestMemoryStore;
   readonly manager: LockManager<bigint>;
   readonly peer: LockManager<bigint>;
   readonly events: LockEvent[];
@@ -37,6 +39,7 @@ export function createWorld(options: ManagerOptions & { readonly fair?: boolean 
   const { fair = true, ...managerOptions } = options;
   const clock = createManualClock();
   const store = createMemoryStore({ clock });
+  const peerStore = store.peer();
   const events: LockEvent[] = [];
   const open = (own: TestMemoryStore, more: ManagerOptions): LockManager<bigint> =>
     createLockManager(createMemoryBackend({ store: own, fair }), { clock, ...managerOptions, ...more });
@@ -46,8 +49,9 @@ export function createWorld(options: ManagerOptions & { readonly fair?: boolean 
   return {
     clock,
     store,
+    peerStore,
     manager: open(store, { label: 'mine', onEvent: managerOptions.onEvent ?? ((event) => events.push(event)) }),
-    peer: open(store.peer(), { label: 'peer', onEvent: undefined }),
+    peer: open(peerStore, { label: 'peer', onEvent: undefined }),
     events,
     state,
     isHeld: async (name, kind) => (await state(name, kind)).held,

@@ -10,6 +10,8 @@ export interface CallEnd<T, R> {
   answered(value: T): R | PromiseLike<R>;
   /** The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`. */
   failed(error: unknown): void;
+  /** It was ended when it had been answered already, by whoever waited for the result and has not made use of it. */
+  unwanted?(): void;
 }
 
 /**
@@ -56,7 +58,10 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
 
   /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is told by `signal`. */
   end(reason: unknown): void {
-    if (!this.#finish()) return;
+    if (!this.#finish()) {
+      this.#end?.unwanted?.();
+      return;
+    }
     this.#ended = { reason };
     this.#end?.failed(reason);
     this.#reject(reason);

@@ -30,6 +30,7 @@ export class Acquirer implements WaitObserver {
   readonly #queues = new Map<string, NameQueue>();
   readonly #lone = new Map<string, Lone>();
   readonly #pending = new Set<Attempt<unknown>>();
+  #isClosed = false;
   readonly #queueServices: QueueServices;
 
   constructor(services: Omit<QueueServices, 'onContended'>, events: EventSource) {
@@ -94,6 +95,7 @@ export class Acquirer implements WaitObserver {
     { tellsBusy = true }: { readonly tellsBusy?: boolean } = {},
   ): Promise<readonly (HoldRecord | null)[]> {
     signal?.throwIfAborted();
+    if (this.#isClosed) throw this.#closedError(null);
     if (plans.length === 0) return [];
     const { clock } = this.#services.calls;
     const startedAt = clock.now();
@@ -104,21 +106,12 @@ export class Acquirer implements WaitObserver {
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#pending.add(attempt);
+    let outcomes: readonly (HoldRecord | Busy)[];
     try {
-      const outcomes = await attempt.result;
-      if (signal?.aborted === true) {
-        for (const outcome of outcomes) if ('plan' in outcome) this.#services.attempts.giveBack(outcome);
-        throw signal.reason;
-      }
-      return outcomes.map((outcome, index) => {
-        if ('plan' in outcome) {
-          this.#announceGrant(outcome, waitedMs(), false);
-          return outcome;
-        }
-        const plan = plans[index];
-        if (plan !== undefined && tellsBusy) this.#announceRefusal(plan, waitedMs(), 'busy');
-        return null;
-      });
+      outcomes = await attempt.result;
+      // Ended when it had been answered: what was granted has been given back.
+      signal?.throwIfAborted();
+      if (this.#isClosed) throw this.#closedError(null);
     } catch (error) {
       for (const plan of plans) this.#announceRefusal(plan, waitedMs(), outcomeOf(error), error);
       throw error;
@@ -126,24 +119,29 @@ export class Acquirer implements WaitObserver {
       this.#pending.delete(attempt);
       signal?.removeEventListener('abort', onAbort);
     }
+    return outcomes.map((outcome, index) => {
+      if ('plan' in outcome) {
+        this.#announceGrant(outcome, waitedMs(), false);
+        return outcome;
+      }
+      const plan = plans[index];
+      if (plan !== undefined && tellsBusy) this.#announceRefusal(plan, waitedMs(), 'busy');
+      return null;
+    });
   }
 
   /** Rejects all that wait with LOCK_CLOSED, and frees what is under way. */
   close(): void {
+    this.#isClosed = true;
     for (const lone of [...this.#lone.values()]) this.#enlist(lone);
-    const error = (name: string | null): LockClosedError =>
-      new LockClosedError(`the lock manager was closed${name === null ? '' : ` while ${JSON.stringify(name)} was waited for`}`, {
-        backend: this.#services.backend.name,
-        lockName: name,
-      });
     for (const queue of [...this.#queues.values()]) {
       // From the last to the first, so that none is promoted only to be ended.
       for (const waiter of [...queue.waiters].reverse()) {
-        waiter.fail(error(waiter.plan.name));
+        waiter.fail(this.#closedError(waiter.plan.name));
         queue.leave(waiter);
       }
     }
-    for (const attempt of this.#pending) attempt.end(error(null));
+    for (const attempt of this.#pending) attempt.end(this.#closedError(null));
   }
 
   /** Told of a wait that ran out: best effort, who has it. */
@@ -173,9 +171,10 @@ export class Acquirer implements WaitObserver {
       signal === undefined &&
       backend.wait === undefined &&
       waitMs >= Math.min(calls.commandTimeoutMs, ttlMs) &&
+      // Before the rest: this look may tell a loss, and whoever hears of it may ask for the same name meanwhile.
+      !keeper.holdsExclusively(key) &&
       !this.#queues.has(key) &&
-      !this.#lone.has(key) &&
-      !keeper.holdsExclusively(key)
+      !this.#lone.has(key)
     );
   }
 
@@ -236,6 +235,11 @@ export class Acquirer implements WaitObserver {
       waitedMs,
       holders,
     });
+  }
+
+  #closedError(lockName: string | null): LockClosedError {
+    const waited = lockName === null ? '' : ` while ${JSON.stringify(lockName)} was waited for`;
+    return new LockClosedError(`the lock manager was closed${waited}`, { backend: this.#services.backend.name, lockName });
   }
 
   #queueFor(plan: HoldPlan): NameQueue {

@@ -15,10 +15,21 @@ export interface Busy {
   readonly remainingMs: number | null;
 }
 
+/** What became of a place in the backend's own queue. */
+interface QueuedGrant {
+  isWanted: boolean;
+  isGranted: boolean;
+  /** Once it is in care. */
+  record: HoldRecord | null;
+}
+
 /** One attempt under way. */
 export interface Attempt<T> {
   readonly result: Promise<T>;
-  /** Ends it: `result` rejects with `reason`, and whatever the store makes of the request is freed. */
+  /**
+   * Ends it: `result` rejects with `reason`, and whatever the store makes of the request is freed. Also what it has granted, which
+   * `result` then tells all the same: to be called by whoever waits for it, and not after it was put to use.
+   */
   end(reason: unknown): void;
 }
 
@@ -41,6 +52,7 @@ export class Attempts {
     const owner = newOwnerToken();
     const requests = [requestOf(plan, owner, this.#keeper.storeTtlMs(plan.ttlMs))];
     const stamp = stampOf(this.#calls.clock);
+    let taken: HoldRecord | null = null;
     const call: StoreCall<readonly Answer[], HoldRecord | Busy> = this.#calls.start(
       plan.name,
       // A grant that comes after its own deadline is of no use.
@@ -50,10 +62,14 @@ export class Attempts {
         answered: ([answer]) => {
           const outcome = this.#take(plan, owner, answer, stamp);
           if (outcome instanceof LockUnavailableError) throw outcome;
+          if ('plan' in outcome) taken = outcome;
           return outcome;
         },
         failed: () => {
           this.#undo(plan, owner, call);
+        },
+        unwanted: () => {
+          if (taken !== null) this.giveBack(taken);
         },
       },
     );
@@ -67,14 +83,21 @@ export class Attempts {
     let timeoutMs = this.#calls.commandTimeoutMs;
     for (const plan of plans) timeoutMs = Math.min(timeoutMs, plan.ttlMs);
     const stamp = stampOf(this.#calls.clock);
+    let taken: readonly (HoldRecord | Busy)[] = [];
     const call: StoreCall<readonly Answer[], readonly (HoldRecord | Busy)[]> = this.#calls.start(
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (context) => this.#backend.attempt(requests, context),
       {
-        answered: (answers) => this.#takeAll(plans.map((plan, index) => this.#take(plan, ownerAt(index), answers[index], stamp))),
+        answered: (answers) => {
+          taken = this.#takeAll(plans.map((plan, index) => this.#take(plan, ownerAt(index), answers[index], stamp)));
+          return taken;
+        },
         failed: () => {
           for (const [index, plan] of plans.entries()) this.#undo(plan, ownerAt(index), call);
+        },
+        unwanted: () => {
+          for (const outcome of taken) if ('plan' in outcome) this.giveBack(outcome);
         },
       },
     );
@@ -85,6 +108,7 @@ export class Attempts {
   queued(plan: HoldPlan, onQueued: () => void): Attempt<HoldRecord> {
     const owner = newOwnerToken();
     const request = requestOf(plan, owner, this.#keeper.storeTtlMs(plan.ttlMs));
+    const place: QueuedGrant = { isWanted: true, isGranted: false, record: null };
     const call: StoreCall<Grant, HoldRecord> = this.#calls.start(
       plan.name,
       this.#calls.commandTimeoutMs,
@@ -101,10 +125,20 @@ export class Attempts {
         });
       },
       {
-        answered: (grant) =>
-          grant.stamp === undefined ? this.#confirm(plan, owner, grant) : this.#takeGrant(plan, owner, grant, grant.stamp),
+        answered: (grant) => {
+          place.isGranted = true;
+          if (grant.stamp === undefined) return this.#confirm(plan, owner, grant, place);
+          place.record = this.#takeGrant(plan, owner, grant, grant.stamp);
+          return place.record;
+        },
         failed: () => {
           this.#undo(plan, owner, call);
+        },
+        unwanted: () => {
+          place.isWanted = false;
+          if (place.record !== null) this.giveBack(place.record);
+          // It is about to be confirmed: a renewal that comes after the release finds nothing.
+          else if (place.isGranted) this.#undoer.add(refOf(plan, owner), () => true, request.ttlMs);
         },
       },
       Number.POSITIVE_INFINITY,
@@ -122,17 +156,18 @@ export class Attempts {
   }
 
   /** A grant out of a queue whose stamp is not known is as old as the wait: a renewal, stamped now, confirms it. */
-  async #confirm(plan: HoldPlan, owner: string, grant: Grant): Promise<HoldRecord> {
+  async #confirm(plan: HoldPlan, owner: string, grant: Grant, place: QueuedGrant): Promise<HoldRecord> {
     const stamp = stampOf(this.#calls.clock);
     const hold = { ...refOf(plan, owner), ttlMs: this.#keeper.storeTtlMs(plan.ttlMs) };
     try {
       const [stands] = await this.#calls.run(plan.name, (context) => this.#backend.renew([hold], context));
-      if (stands !== true) throw this.#tooLate(plan);
+      if (stands !== true || !place.isWanted) throw this.#tooLate(plan);
     } catch (error) {
       this.#undoer.add(refOf(plan, owner), () => true, hold.ttlMs);
       throw error;
     }
-    return this.#takeGrant(plan, owner, grant, stamp);
+    place.record = this.#takeGrant(plan, owner, grant, stamp);
+    return place.record;
   }
 
   #takeGrant(plan: HoldPlan, owner: string, grant: Grant, stamp: Stamp): HoldRecord {

@@ -136,10 +136,9 @@ export class NameQueue {
         waiter.clearWake();
         continue;
       }
-      if (begun === null && this.#isOthersTurn()) {
-        await waiter.hold(YIELD_MS);
-        if (waiter.isDone) return;
-      }
+      if (begun === null && this.#isOthersTurn()) await waiter.hold(YIELD_MS);
+      // Also where nothing was waited for: the look at our own hold may have told its loss, and somebody ended the wait for that.
+      if (waiter.isDone) return;
       const askedAt = begun === null ? calls.clock.now() : waiter.joinedAt;
       const attempt = begun ?? attempts.one(waiter.plan);
       begun = null;
@@ -222,7 +221,9 @@ export class NameQueue {
       this.#failingSince = askedAt;
       this.#armOutage();
     }
-    await waiter.hold(backoffMs(calls.clock, this.#failures, 20, 500));
+    // A wake-up says that the store is there again, or that there is a hold to be had.
+    waiter.clearWake();
+    await waiter.pause(backoffMs(calls.clock, this.#failures, 20, 500));
   }
 
   /**

@@ -37,6 +37,7 @@ export class Waiter implements TimerEntry {
   #attempt: Attempt<unknown> | null = null;
   #subscription: { close(): void } | null = null;
   #isWoken = false;
+  #isHolding = false;
   #resume: (() => void) | null = null;
   #pauseEntry: TimerEntry | null = null;
   #resolve!: (record: HoldRecord) => void;
@@ -95,7 +96,7 @@ export class Waiter implements TimerEntry {
   /** The hold may have become possible. Kept until the next attempt, so that no wake-up is lost. */
   wake(): void {
     this.#isWoken = true;
-    this.#continue();
+    if (!this.#isHolding) this.#continue();
   }
 
   /** What woke it has been looked at. */
@@ -109,9 +110,10 @@ export class Waiter implements TimerEntry {
   }
 
   /** Waits so long whoever wakes it. */
-  hold(ms: number): Promise<void> {
-    this.#isWoken = false;
-    return this.#sleep(ms);
+  async hold(ms: number): Promise<void> {
+    this.#isHolding = true;
+    await this.#sleep(ms);
+    this.#isHolding = false;
   }
 
   grant(record: HoldRecord): void {
