@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import {
   askRedis,
   findProcessSource,
+  pgBouncerSpec,
   type RedisServer,
   redisSpec,
   reservePort,
@@ -168,6 +169,15 @@ test('a source that is not known is refused with the ones that are', async () =>
   vi.stubEnv('HOLDFAST_TEST_SERVERS', 'magic');
   try {
     await expect(findProcessSource({ ...redisSpec, binary: 'not-asked-for-yet' })).rejects.toThrow(/binary, container, apt/);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+test('what comes in no container is a program of this machine beside those that do', async () => {
+  vi.stubEnv('HOLDFAST_TEST_SERVERS', 'container');
+  try {
+    expect(await findProcessSource({ ...pgBouncerSpec, binary: 'node' })).toMatchObject({ kind: 'binary' });
   } finally {
     vi.unstubAllEnvs();
   }

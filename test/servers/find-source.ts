@@ -38,7 +38,9 @@ async function search(spec: ServerSpec): Promise<ProcessSource> {
   if (forced !== '' && !FORCED.some((name) => name === forced)) {
     throw new Error(`${FORCE_VARIABLE} is "${forced}"; it may be ${FORCED.join(', ')}, or unset`);
   }
-  const allowed = (name: (typeof FORCED)[number]): boolean => forced === '' || forced === name;
+  // What no container serves stands beside those that come in one: it has the other sources then.
+  const isFree = forced === '' || (forced === 'container' && spec.image === null);
+  const allowed = (name: (typeof FORCED)[number]): boolean => isFree || forced === name;
 
   if (allowed('binary')) {
     const program = await findProgram(spec.binary, spec.directories);
@@ -52,8 +54,11 @@ async function search(spec: ServerSpec): Promise<ProcessSource> {
     const program = await findProgram(spec.binary, spec.directories);
     if (program) return { kind: 'binary', program };
   }
+  const missing = isFree
+    ? `there is none${spec.image === null ? '; no container serves for it' : ''}`
+    : `${FORCE_VARIABLE}=${forced} did not give one`;
   throw new Error(
-    `These tests need ${spec.title}, and ${forced === '' ? 'there is none' : `${FORCE_VARIABLE}=${forced} did not give one`}. One of these helps:\n` +
+    `These tests need ${spec.title}, and ${missing}. One of these helps:\n` +
       `  - install ${spec.binary} (Debian, Ubuntu: apt-get install ${spec.debianPackage})\n` +
       (spec.image === null
         ? ''
