@@ -113,6 +113,14 @@ describe('over a table of ShedLock', () => {
     expect(await other.forceRelease(`${base}/a`)).toBe(true);
     expect(await leases.releaseAll()).toBe(1);
     expect(() => locks.semaphore(base, { permits: 2 })).toThrow(expect.objectContaining({ code: 'LOCK_UNSUPPORTED' }));
+    // 64 characters are its limit. Whoever asked in the same turn of the event loop shares the statement, not its end.
+    const [tooLong, withZero, short] = await Promise.allSettled([
+      locks.tryAcquire('x'.repeat(65)),
+      locks.tryAcquire('\0'),
+      locks.tryAcquire(`${base}/c`),
+    ]);
+    for (const refused of [tooLong, withZero]) expect(refused).toMatchObject({ reason: { code: 'LOCK_BACKEND_UNAVAILABLE' } });
+    expect(short).toMatchObject({ status: 'fulfilled', value: { isHeld: true } });
     await expect(manager('public.no_such_table').tryAcquire(base)).rejects.toThrow(/CREATE TABLE/);
   });
 });

@@ -11,23 +11,25 @@ import {
   LockUnsupportedError,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
-import { kindOfMode } from '../kind-of-mode.js';
 import { Marks } from '../marks.js';
 import { BACKEND, closedError, unavailable } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { Schema } from '../schema.js';
-import { inBatches } from './in-batches.js';
 import { LockRows } from './lock-rows.js';
 import { pollWakes } from './poll-wakes.js';
-import { PAGE, type Query, type Rows, type TableRequest } from './rows.js';
+import { PAGE, type Query, type Rows, type TableRenewal, type TableRequest } from './rows.js';
 import { SharedRows } from './shared-rows.js';
 import { ShedLockRows } from './shed-lock-rows.js';
+import { TickBatches } from './tick-batches.js';
 
 const DAY_MS = 86_400_000;
 /** One attempt in so many takes some of the old rows along. */
 const TIDY_EVERY = 256;
 
-/** Leases in rows, which expire by the server's clock. Every call is one statement, on any connection: no session is needed. */
+/**
+ * Leases in rows, which expire by the server's clock. Each step is one statement, on any connection: no session is needed. What
+ * is asked for in the same turn of the event loop shares one.
+ */
 export class TableBackend implements LockBackend {
   readonly contract = 1;
   readonly name = BACKEND;
@@ -42,6 +44,15 @@ export class TableBackend implements LockBackend {
   /** Names for which somebody here waits, and how many. */
   readonly #waiting = new Map<string, number>();
   readonly #names = new Map<string, string>();
+  readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) =>
+    this.#rowsOf(kind).attempt(asked, this.#statement(timeoutMs)),
+  );
+  readonly #renewing = new TickBatches<TableRenewal, boolean>((kind, holds, timeoutMs) =>
+    this.#rowsOf(kind).renew(holds, this.#statement(timeoutMs)),
+  );
+  readonly #releasing = new TickBatches<HoldRef, boolean>((kind, holds, timeoutMs) =>
+    this.#rowsOf(kind).release(holds, this.#statement(timeoutMs)),
+  );
   #attempts = 0;
   #isClosed = false;
 
@@ -68,21 +79,21 @@ export class TableBackend implements LockBackend {
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer[]> {
-    const query = await this.#query(call);
+    await this.#ready(call.timeoutMs);
     this.#attempts += 1;
     if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
-    const asked: TableRequest[] = requests.map((request) => ({ ...request, isWaiting: this.#waiting.has(keyOf(request)) }));
-    return this.#perKind(asked, (rows, batch) => rows.attempt(batch, query));
+    const asked = requests.map((request): TableRequest => ({ ...request, isWaiting: this.#waiting.has(keyOf(request)) }));
+    return this.#asked(this.#attempting.ask(asked, call.timeoutMs));
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
-    const query = await this.#query(call);
-    return this.#perKind(holds, (rows, batch) => rows.renew(batch, query));
+    await this.#ready(call.timeoutMs);
+    return this.#asked(this.#renewing.ask(holds, call.timeoutMs));
   }
 
   async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
-    const query = await this.#query(call);
-    return this.#perKind(holds, (rows, batch) => rows.release(batch, query));
+    await this.#ready(call.timeoutMs);
+    return this.#asked(this.#releasing.ask(holds, call.timeoutMs));
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
@@ -138,18 +149,31 @@ export class TableBackend implements LockBackend {
     if (this.#isClosed) throw closedError();
   }
 
-  async #query(call: CallContext): Promise<Query> {
+  async #ready(timeoutMs: number): Promise<void> {
     this.#refuseIfClosed();
-    await this.#schema?.ensure(call.timeoutMs);
-    return async (text, values, lingerMs = 0) => {
-      try {
-        return await this.#source.borrow({ timeoutMs: call.timeoutMs, lingerMs: Math.min(lingerMs, DAY_MS) }, (connection) =>
-          connection.query({ text, name: this.#nameOf(text) }, values),
-        );
-      } catch (error) {
-        throw unavailable(error);
-      }
-    };
+    await this.#schema?.ensure(timeoutMs);
+  }
+
+  async #query(call: CallContext): Promise<Query> {
+    await this.#ready(call.timeoutMs);
+    const statement = this.#statement(call.timeoutMs);
+    return (...args) => this.#asked(statement(...args));
+  }
+
+  /** Rejects with what the driver throws: whether the server answered is to be seen there. */
+  #statement(timeoutMs: number): Query {
+    return (text, values, lingerMs = 0) =>
+      this.#source.borrow({ timeoutMs, lingerMs: Math.min(lingerMs, DAY_MS) }, (connection) =>
+        connection.query({ text, name: this.#nameOf(text) }, values),
+      );
+  }
+
+  async #asked<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
   /** Names a statement, so that it is parsed and planned once a connection: that takes longer than to carry it out. */
@@ -171,24 +195,6 @@ export class TableBackend implements LockBackend {
       });
     }
     return kind === 'semaphore' ? this.#semaphores : this.#readWrite;
-  }
-
-  /** Statements change one kind each, and a name at most once; answers stay in the order of the items. */
-  async #perKind<T extends HoldRef, A>(
-    items: readonly T[],
-    run: (rows: Rows<FencingToken>, batch: readonly T[]) => Promise<readonly A[]>,
-  ): Promise<A[]> {
-    const answers: A[] = [];
-    const batches = inBatches(items, ({ mode }) => kindOfMode[mode]);
-    const outcomes = await Promise.allSettled(
-      batches.map(async ({ kind, indexes }) => {
-        const batch = indexes.flatMap((index) => items[index] ?? []);
-        for (const [place, answer] of (await run(this.#rowsOf(kind), batch)).entries()) answers[indexes[place] ?? 0] = answer;
-      }),
-    );
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failure !== undefined) throw unavailable(failure.reason);
-    return answers;
   }
 
   /** In the background: what is lost of it costs readers two seconds. */
