@@ -49,6 +49,20 @@ describe.each(waitings)('acquireAll with $waiting', ({ fair }) => {
     await expectNothingLeft(world);
   });
 
+  it('that was told "busy" and heard nothing more until its wait ran out has timed out', async () => {
+    const { clock, store, manager, peer } = createWorld({ fair });
+    await peer.acquire('a');
+    const batch = store.stallNext('attempt');
+    const all = outcomeOf(manager.acquireAll(['a', 'b'], { waitMs: 500 }));
+    await batch.reached;
+    store.stallNext(fair ? 'wait' : 'attempt');
+    batch.resume();
+    await clock.advance(500);
+    store.disconnect({ silent: true });
+    await clock.advance(1_000);
+    expect(all.error).toMatchObject({ code: 'LOCK_TIMEOUT', lockName: 'a' });
+  });
+
   it('takes none when it is aborted', async () => {
     const { clock, manager, peer, isHeld } = createWorld({ fair });
     await peer.acquire('b');

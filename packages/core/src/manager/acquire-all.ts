@@ -41,7 +41,8 @@ export async function acquireAll<N extends string, F extends FencingToken>(
       // Closed while what lies behind a busy name was freed: nobody would end the wait that begins here.
       core.assertOpen(next.name);
       const left = waitMs === Number.POSITIVE_INFINITY ? waitMs : Math.max(0, Math.ceil(waitMs - (core.calls.clock.now() - startedAt)));
-      held.push(await core.acquirePlan(next, left, signal));
+      // Of several names some were answered already, and the wait for all is one.
+      held.push(await core.acquirePlan(next, { waitMs: left, signal, wasHeard: plans.length > 1 }));
     }
     core.assertOpen();
     // The first may have been lost while the last was waited for.

@@ -17,6 +17,7 @@ import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { Acquirer } from '../waiting/acquirer.js';
 import { Attempts } from '../waiting/attempts.js';
+import type { WaitLimits } from '../waiting/waiter.js';
 import { type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
 /** What is wanted, before options are resolved. */
@@ -81,16 +82,16 @@ export class ManagerCore<F extends FencingToken> {
    */
   acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord> {
     const { plan, options: resolved } = this.plan(where, target, options);
-    return this.acquirePlan(plan, resolved.waitMs, resolved.signal);
+    return this.acquirePlan(plan, resolved);
   }
 
   /** @throws as `acquire` */
-  acquirePlan(plan: HoldPlan, waitMs: number, signal: AbortSignal | undefined): Promise<HoldRecord> {
+  acquirePlan(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
     refuseReentry(this.keeper, plan, this.backend.name);
     // A reader inside a reader may pass, but not wait: it would wait for a writer that waits for this very task.
     return plan.mode === 'read' && holdsInTask(this.keeper, plan)
-      ? this.#readAgain(plan, signal)
-      : this.acquirer.acquire(plan, { waitMs, signal });
+      ? this.#readAgain(plan, limits.signal)
+      : this.acquirer.acquire(plan, limits);
   }
 
   async #readAgain(plan: HoldPlan, signal: AbortSignal | undefined): Promise<HoldRecord> {

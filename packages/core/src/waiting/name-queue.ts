@@ -99,13 +99,12 @@ export class NameQueue {
 
   /** Whether anything of the store or of this manager's own hold was heard while the waiter waited. */
   wasHeard(waiter: Waiter): boolean {
-    const { keeper, backend } = this.#services;
-    return backend.wait === undefined || this.#lastAnswerAt >= waiter.joinedAt || keeper.holdsExclusively(this.#key);
+    return this.#services.backend.wait === undefined || this.#hasAnswered(waiter);
   }
 
   /** Whether the store was heard while the waiter waited: then a wait that ran out is a timeout, else an outage. */
   outageFor(waiter: Waiter): AnyLockError | null {
-    if (this.#lastAnswerAt >= waiter.joinedAt || this.#services.keeper.holdsExclusively(this.#key)) return null;
+    if (this.#hasAnswered(waiter)) return null;
     if (this.#failingSince !== null) return this.#lastFailure;
     if (this.#lastAnswerAt > Number.NEGATIVE_INFINITY || (this.#services.backend.wait !== undefined && !this.#isSilent())) return null;
     const { backend } = this.#services;
@@ -113,6 +112,10 @@ export class NameQueue {
       backend: backend.name,
       lockName: waiter.plan.name,
     });
+  }
+
+  #hasAnswered(waiter: Waiter): boolean {
+    return waiter.wasHeard || this.#lastAnswerAt >= waiter.joinedAt || this.#services.keeper.holdsExclusively(this.#key);
   }
 
   #promote(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null): void {

@@ -8,6 +8,8 @@ import type { Attempt } from './attempts.js';
 export interface WaitLimits {
   readonly waitMs: number;
   readonly signal: AbortSignal | undefined;
+  /** It is the rest of a longer wait, in which the store has answered: when it runs out, that is a timeout. @default false */
+  readonly wasHeard?: boolean;
 }
 
 /** Told of the end of a wait, before whoever waits. */
@@ -25,6 +27,7 @@ export class Waiter implements TimerEntry {
   readonly plan: HoldPlan;
   readonly waitMs: number;
   readonly joinedAt: number;
+  readonly wasHeard: boolean;
   readonly result: Promise<HoldRecord>;
   /** Whether it was told "busy", or found others in front of it. */
   isContended = false;
@@ -47,6 +50,7 @@ export class Waiter implements TimerEntry {
   constructor(plan: HoldPlan, limits: WaitLimits, calls: StoreCalls, observer: WaitObserver, joinedAt: number) {
     this.plan = plan;
     this.waitMs = limits.waitMs;
+    this.wasHeard = limits.wasHeard ?? false;
     this.#signal = limits.signal;
     this.#calls = calls;
     this.#observer = observer;
