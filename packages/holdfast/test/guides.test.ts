@@ -1,37 +1,69 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { LockManager } from '@holdfast/core';
 import { createMigratingLockManager } from '@holdfast/core/migration';
 import { createMemoryLockManager } from '@holdfast/core/memory';
-import { type PostgresServer, type RedisServer, startPostgres, startRedis } from '@holdfast/test/servers';
+import {
+  type PostgresServer,
+  type RedisNodes,
+  type RedisServer,
+  startPostgres,
+  startRedis,
+  startRedisNodes,
+  startZooKeeper,
+  type ZooKeeperServer,
+} from '@holdfast/test/servers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun, runCommand } from './run-command.js';
 
 const home = fileURLToPath(new URL('..', import.meta.url));
-const docs = fileURLToPath(new URL('../../../docs', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 // Within the package, so that `holdfast` and the drivers are found as they are by those who installed them.
 let folder: string;
 let redis: RedisServer;
 let postgres: PostgresServer;
-/** Each code sample as a file of its own, `<guide>-<number>`. */
+let zookeeper: ZooKeeperServer;
+let nodes: RedisNodes;
+/** Each code sample as a file of its own, `<page>-<number>`. */
 let samples: readonly string[];
 
+/** All pages, relative to the root; the samples of some are parts of something larger, and tested where that is. */
+async function pagesIn(...folders: readonly string[]): Promise<readonly string[]> {
+  const pages = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(join(root, folder))).filter((file) => file.endsWith('.md')).map((file) => join(folder, file)),
+    ),
+  );
+  return pages.flat();
+}
+const PACKAGES = ['core', 'holdfast', 'postgres', 'redis', 'redlock', 'zookeeper'].map((name) => `packages/${name}`);
+const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];
+/** The samples of one page that go on where the one before ended. */
+const IN_SEQUENCE = ['docs/testing.md'];
+
 beforeAll(async () => {
-  [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+  [redis, postgres, zookeeper, nodes] = await Promise.all([startRedis(), startPostgres(), startZooKeeper(), startRedisNodes(3)]);
+  const addresses: readonly (readonly [string, string])[] = [
+    ['redis://localhost:6379', redis.url],
+    ['postgres://localhost:5432/shop', postgres.url],
+    ['postgres://app:secret@db:5432/shop', postgres.url],
+    ...nodes.urls.map((url, index) => [`redis://redis-${index + 1}:6379`, url] as const),
+    ['zk1:2181,zk2:2181,zk3:2181', `127.0.0.1:${zookeeper.port}`],
+    ['zk1:2181,zk2:2181', `127.0.0.1:${zookeeper.port}`],
+  ];
   folder = await mkdtemp(join(home, 'dist-test/guides-'));
-  const guides = (await readdir(docs)).filter((file) => /^(?:migrating.*|jobs)\.md$/.test(file));
   const found: string[] = [];
-  for (const guide of guides) {
-    const text = await readFile(join(docs, guide), 'utf8');
-    for (const [index, match] of [...text.matchAll(/```ts\n(.*?)```/gs)].entries()) {
-      const name = `${guide.replace('.md', '')}-${index + 1}`;
-      const code = (match[1] ?? '')
-        .replaceAll('redis://localhost:6379', redis.url)
-        .replaceAll('postgres://localhost:5432/shop', postgres.url);
+  for (const page of (await pagesIn('docs', ...PACKAGES)).filter((each) => !WITH_PARTS.includes(each))) {
+    const text = await readFile(join(root, page), 'utf8');
+    const blocks = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
+    for (const [index, block] of (IN_SEQUENCE.includes(page) ? [blocks.join('\n')] : blocks).entries()) {
+      const name = `${page.replace(/^docs\/|\.md$/g, '').replaceAll('/', '-')}-${index + 1}`;
+      const code = addresses.reduce((changed, [written, real]) => changed.replaceAll(written, real), block);
       await writeFile(join(folder, `${name}.ts`), code);
       found.push(name);
     }
@@ -44,6 +76,7 @@ beforeAll(async () => {
     declaration: false,
     declarationMap: false,
     sourceMap: false,
+    noUnusedLocals: false,
     lib: ['ES2023', 'ESNext.Disposable', 'DOM'],
   };
   const files = samples.map((name) => `${name}.ts`);
@@ -52,12 +85,36 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
-  await Promise.all([redis.close(), postgres.close()]);
+  await Promise.all([redis.close(), postgres.close(), zookeeper.close(), nodes.close()]);
 });
 
-describe('the guides', () => {
+describe('the pages', () => {
+  it('have links that lead somewhere', async () => {
+    const pages = await pagesIn('.', 'docs', 'bench', 'examples', 'packages/core/src/conformance', ...PACKAGES);
+    const texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(join(root, page), 'utf8')] as const)));
+    const broken: string[] = [];
+    for (const [page, text] of texts) {
+      for (const [, link = ''] of text.replace(/```.*?```/gs, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^https?:/.test(link)) continue;
+        const [path = '', anchor] = link.split('#');
+        const target = path === '' ? page : join(dirname(page), path);
+        const isThere = existsSync(join(root, target)) && (anchor === undefined || anchorsOf(texts.get(target) ?? '').includes(anchor));
+        if (!isThere) broken.push(`${page}: ${link}`);
+      }
+    }
+    expect(broken).toEqual([]);
+  });
+
+  it('of the packages say where it is that they link to and do not bring', async () => {
+    for (const page of (await pagesIn(...PACKAGES)).filter((each) => each.endsWith('README.md'))) {
+      const text = await readFile(join(root, page), 'utf8');
+      if (text.includes('](../'))
+        expect({ page, text }).toMatchObject({ text: expect.stringContaining("in Holdfast's repository") as string });
+    }
+  });
+
   it('have code that compiles, and that runs to its end', async () => {
-    expect(samples.length).toBeGreaterThanOrEqual(12);
+    expect(samples.length).toBeGreaterThanOrEqual(20);
     const tsc = createRequire(import.meta.url)
       .resolve('typescript/package.json')
       .replace(/package\.json$/, 'bin/tsc');
@@ -97,6 +154,16 @@ describe('the guides', () => {
     await next.close();
   });
 });
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): readonly string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 /** What the client's `FencedLock` does, as far as the adapter uses it. Not re-entrant, and freed with its session. */
 class FencedLock {
