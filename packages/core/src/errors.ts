@@ -3,7 +3,11 @@ import type { FencingToken } from './contract/lease.js';
 import type { HolderState } from './contract/state.js';
 import { toJsonValue } from './json.js';
 
-/** Why a hold was lost. */
+/**
+ * Why a hold was lost: its deadline passed without a confirmed renewal; the store says that it is not ours any more; this manager's
+ * `forceRelease` freed it; its session ended; the manager was closed; it was held for `maxHoldMs`. `'released'`: it was used after its
+ * own release, which is no loss.
+ */
 export type LostReason = 'deadline' | 'taken' | 'forced' | 'session' | 'closed' | 'max-hold' | 'released';
 
 /** Which error class carries which code. */
@@ -58,6 +62,7 @@ export abstract class LockError extends Error {
 /** The wait ran out while others held it. */
 export class LockTimeoutError extends LockError {
   override readonly code = 'LOCK_TIMEOUT';
+  /** How long it waited, in milliseconds. */
   readonly waitedMs: number;
   /** Best effort: who had it when we gave up. */
   readonly holders: readonly HolderState[];
@@ -72,7 +77,9 @@ export class LockTimeoutError extends LockError {
 /** The hold was lost, or had ended. */
 export class LockLostError extends LockError {
   override readonly code = 'LOCK_LOST';
+  /** Why; docs/errors.md says of each what to do. */
   readonly reason: LostReason;
+  /** That of the hold that was lost; null where it had none. */
   readonly fencingToken: FencingToken;
   /** Set by withLock, withAll and withPermits: how the task ended after the loss. */
   declare readonly outcome?: PromiseSettledResult<unknown>;
@@ -124,6 +131,7 @@ export class LockArgumentError extends LockError {
 /** The backend cannot do this. */
 export class LockUnsupportedError extends LockError {
   override readonly code = 'LOCK_UNSUPPORTED';
+  /** What it would have needed, by its name in `capabilities`. */
   readonly capability: keyof Capabilities;
 
   constructor(message: string, details: LockErrorDetails & { readonly capability: keyof Capabilities }) {

@@ -34,7 +34,7 @@ export interface ZooKeeperBackendOptions {
   readonly sessionTimeoutMs?: number | undefined;
   /** Under which node all nodes of Holdfast stand, within the chroot. @default '/holdfast' */
   readonly root?: string | undefined;
-  /** @default that of the URL, else none */
+  /** As whom to authenticate. @default that of the URL, else nobody */
   readonly auth?: ZooKeeperAuth | undefined;
   /**
    * Who may do what with the nodes that we make: 'open' is everybody everything, 'creator' is everything for those who

@@ -41,11 +41,13 @@ export interface Hold extends AsyncDisposable {
 /** One holder's hold on a lock: the handle that `acquire` returns. */
 export interface Lease<F extends FencingToken = FencingToken> extends Hold {
   readonly name: string;
+  /** Rises with every grant of the name: hand it to what the lock protects, which refuses a lower one. */
   readonly fencingToken: F;
 }
 
 /** Holders of permits are concurrent, so no token orders them: null. Use a lock where a resource must be fenced. */
 export interface PermitLease extends Lease<null> {
+  /** How many it holds. */
   readonly permits: number;
 }
 

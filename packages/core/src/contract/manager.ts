@@ -8,11 +8,17 @@ import type { HealthReport, LockState } from './state.js';
 /** One name of one kind: what `ReadWriteLock.read` and `.write` are. */
 export interface Lock<F extends FencingToken = FencingToken> {
   readonly name: string;
+  /** Waits for it and takes it; rejects as `acquire` of `LockManager` does. */
   acquire(options?: AcquireOptions): Promise<Lease<F>>;
+  /** Asks once: the lease, or null when somebody else has it. */
   tryAcquire(options?: TryOptions): Promise<Lease<F> | null>;
+  /** Runs `task` under it and frees it afterwards; see `withLock` of `LockManager`. */
   withLock<T>(task: Task<Lease<F>, T>): Promise<T>;
+  /** The same with options: how long to wait, how long to hold. */
   withLock<T>(options: AcquireOptions, task: Task<Lease<F>, T>): Promise<T>;
+  /** Runs `task` if it is free now; else `{ acquired: false }`. */
   tryWithLock<T>(task: Task<Lease<F>, T>): Promise<TryResult<T>>;
+  /** The same with options of the lease. */
   tryWithLock<T>(options: TryOptions, task: Task<Lease<F>, T>): Promise<TryResult<T>>;
 }
 
@@ -23,23 +29,39 @@ export interface Lock<F extends FencingToken = FencingToken> {
  */
 export interface ReadWriteLock<F extends FencingToken = FencingToken> {
   readonly name: string;
+  /** The side that any number may have at a time. */
   readonly read: Lock<F>;
+  /** The side that one has, and nobody the other meanwhile. */
   readonly write: Lock<F>;
+  /** Who has it now, and how many wait. */
   inspect(): Promise<LockState>;
+  /** Takes it away from all who have it; resolves to whether somebody had. See `forceRelease` of `LockManager`. */
   forceRelease(): Promise<boolean>;
 }
 
-/** A named thing with a fixed number of permits. Every client of one name must say the same number. */
+/**
+ * A named thing with a fixed number of permits. Every client of one name must say the same number. A lease of permits has no fencing
+ * token, as several hold at a time. A call takes one permit unless its options say how many.
+ */
 export interface Semaphore {
   readonly name: string;
+  /** How many there are in all. */
   readonly permits: number;
+  /** Waits for permits and takes them; rejects as `acquire` of `LockManager` does. */
   acquire(options?: AcquireOptions & PermitCount): Promise<PermitLease>;
+  /** Asks once: the lease, or null when too few are left. */
   tryAcquire(options?: TryOptions & PermitCount): Promise<PermitLease | null>;
+  /** Runs `task` with permits and gives them back afterwards; see `withLock` of `LockManager`. */
   withPermits<T>(task: Task<PermitLease, T>): Promise<T>;
+  /** The same with options: how many, how long to wait, how long to hold. */
   withPermits<T>(options: AcquireOptions & PermitCount, task: Task<PermitLease, T>): Promise<T>;
+  /** Runs `task` if enough permits are left now; else `{ acquired: false }`. */
   tryWithPermits<T>(task: Task<PermitLease, T>): Promise<TryResult<T>>;
+  /** The same with options: how many, and those of the lease. */
   tryWithPermits<T>(options: TryOptions & PermitCount, task: Task<PermitLease, T>): Promise<TryResult<T>>;
+  /** Who has permits now, and how many wait. */
   inspect(): Promise<LockState>;
+  /** Takes the permits away from all who have some; resolves to whether somebody had. See `forceRelease` of `LockManager`. */
   forceRelease(): Promise<boolean>;
 }
 
@@ -55,6 +77,7 @@ export type Names<N extends string> = readonly N[] | ReadonlySet<N>;
 export interface LockManager<F extends FencingToken = FencingToken> extends AsyncDisposable {
   /** The backend's name. */
   readonly backend: string;
+  /** What this store can and cannot do; `require` of `connect` asks for it at the start. */
   readonly capabilities: Capabilities;
 
   /**
@@ -76,38 +99,63 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null>;
   /**
    * Runs `task` under the lock and frees it afterwards. The task's own error always wins; a task that finished after
-   * a loss rejects with LOCK_LOST, which carries the task's `outcome`.
+   * a loss rejects with LOCK_LOST, which carries the task's `outcome`. Hand `lease.signal` to whatever takes a signal.
+   *
+   * @returns what the task returns
+   * @throws whatever the task throws, what `acquire` throws, and LockLostError LOCK_LOST
    */
   withLock<T>(name: string, task: Task<Lease<F>, T>): Promise<T>;
+  /** The same with options: how long to wait, how long to hold. */
   withLock<T>(name: string, options: AcquireOptions, task: Task<Lease<F>, T>): Promise<T>;
   /** Like `withLock`, if the lock is free now; else `{ acquired: false }`. */
   tryWithLock<T>(name: string, task: Task<Lease<F>, T>): Promise<TryResult<T>>;
+  /** The same with options of the lease. */
   tryWithLock<T>(name: string, options: TryOptions, task: Task<Lease<F>, T>): Promise<TryResult<T>>;
 
   /**
    * Takes all names or none, in code-unit order whatever the caller's, so that two callers never deadlock. One time
    * budget for all.
+   *
+   * @throws what `acquire` throws, and LockLostError LOCK_LOST when one is lost while the next is waited for
    */
   acquireAll<const N extends string>(names: Names<N>, options?: AcquireOptions): Promise<LeaseGroup<N, F>>;
+  /** Runs `task` under all of them and frees them afterwards; see `acquireAll` and `withLock`. */
   withAll<const N extends string, T>(names: Names<N>, task: Task<LeaseGroup<N, F>, T>): Promise<T>;
+  /** The same with options: how long to wait, how long to hold. */
   withAll<const N extends string, T>(names: Names<N>, options: AcquireOptions, task: Task<LeaseGroup<N, F>, T>): Promise<T>;
   /** Takes those that are free, in one round trip. Absent from the map means busy. Rejects, holding nothing, when any answer is unknown. */
   tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>>;
 
-  /** @throws LockArgumentError at once for a bad name or count; LockUnsupportedError where the backend has no semaphores */
+  /**
+   * The semaphore `name`, of which `permits` may be held at a time. Asks nothing of the store: keep it or make it anew, as you like.
+   *
+   * @throws LockArgumentError at once for a bad name or count; LockUnsupportedError where the backend has no semaphores
+   */
   semaphore(name: string, options: { readonly permits: number }): Semaphore;
-  /** @throws LockArgumentError at once for a bad name; LockUnsupportedError where the backend has no read/write locks */
+  /**
+   * The read/write lock `name`. Asks nothing of the store.
+   *
+   * @throws LockArgumentError at once for a bad name; LockUnsupportedError where the backend has no read/write locks
+   */
   readWriteLock(name: string): ReadWriteLock<F>;
 
   /** Who holds the lock `name`. Semaphores and read/write locks have their own. */
   inspect(name: string): Promise<LockState>;
-  /** The locks, semaphores and read/write locks that are held now and whose names begin with `prefix`. */
+  /**
+   * The locks, semaphores and read/write locks that are held now and whose names begin with `prefix`.
+   *
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED where `capabilities.list` is false
+   */
   list(options?: { readonly prefix?: string | undefined }): AsyncIterable<LockState>;
-  /** Frees the lock `name` whoever has it. The holder learns of it by its next renewal at the latest. */
+  /**
+   * Frees the lock `name` whoever has it. The holder learns of it by its next renewal at the latest, and may be at work until then.
+   *
+   * @returns whether somebody had it
+   */
   forceRelease(name: string): Promise<boolean>;
   /** Completion marks, for "this was done already". null where `capabilities.marks` is false. */
   readonly marks: CompletionMarks | null;
-  /** Takes and frees a random lock under a deadline. Never rejects. */
+  /** Takes and frees a random lock within `timeoutMs` (`commandTimeoutMs` when left out). Never rejects: what failed is in the report. */
   checkHealth(options?: { readonly timeoutMs?: number | undefined }): Promise<HealthReport>;
   /**
    * Refuses new calls, rejects waiters with LOCK_CLOSED, gives holders `drainMs`, then aborts each remaining signal
@@ -120,35 +168,54 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
 
 /** Marks that say "this was done already", kept by the store's clock. */
 export interface CompletionMarks {
-  /** Resolves to false when the mark stood already. Kept at least `retentionMs` by the store's clock. */
+  /** Sets a mark for `retentionMs` milliseconds by the store's clock, from 1 to 2^31-1. Resolves to false when it stood already. */
   set(name: string, options: { readonly retentionMs: number }): Promise<boolean>;
+  /** Whether the mark stands. */
   has(name: string): Promise<boolean>;
 }
 
 /** Defaults for every call of one manager; a call's own options win. */
 export interface ManagerOptions {
-  /** @default 30_000 */
+  /**
+   * How long the store keeps a hold that nobody renews, in milliseconds; not the longest a task may take (see `maxHoldMs`).
+   * @default 30_000
+   */
   readonly ttlMs?: number | undefined;
-  /** @default Infinity */
+  /**
+   * How long a call that waits does so, in milliseconds; 0 is one attempt.
+   * @default Infinity
+   */
   readonly waitMs?: number | undefined;
-  /** @default true */
+  /**
+   * Whether leases are renewed at a third of their ttl for as long as they are held.
+   * @default true
+   */
   readonly renew?: boolean | undefined;
-  /** @default Infinity */
+  /**
+   * The longest that a lease is held, in milliseconds: then renewal ends and it is lost (reason `'max-hold'`).
+   * @default Infinity
+   */
   readonly maxHoldMs?: number | undefined;
-  /** @default `${hostname}:${pid}` */
+  /**
+   * Who holds it, for people: shown by `inspect` and in the errors of those who wait.
+   * @default `${hostname}:${pid}`
+   */
   readonly label?: string | undefined;
   /**
-   * How long one command to the store may take; at most a third of the ttl where a lease depends on it.
+   * How long one command to the store may take, in milliseconds; at most a third of the ttl where a lease depends on it.
    * @default 2_000
    */
   readonly commandTimeoutMs?: number | undefined;
   /**
-   * After so long of nothing but failures a waiting acquire rejects with LOCK_BACKEND_UNAVAILABLE.
+   * After so many milliseconds of nothing but failures a waiting acquire rejects with LOCK_BACKEND_UNAVAILABLE.
    * @default 5_000
    */
   readonly unavailableAfterMs?: number | undefined;
   /** Called with every event. `unknown`, so that an async observer's rejection is ours to swallow. */
   readonly onEvent?: ((event: LockEvent) => unknown) | undefined;
-  /** @default systemClock */
+  /**
+   * The holder's clock; another than the machine's is for tests.
+   * @default systemClock
+   */
   readonly clock?: Clock | undefined;
 }

@@ -16,10 +16,12 @@ export interface LockState {
 
 /** One holder, as the store sees it. */
 export interface HolderState {
+  /** Who it is, for people; null where another program's hold has none. */
   readonly label: string | null;
   readonly mode: 'exclusive' | 'read' | 'write' | 'permits';
+  /** How many permits; 1 for all but permits. */
   readonly permits: number;
-  /** By the store's clock. null: the hold ends with its session, or never. */
+  /** What is left unless it is renewed, in milliseconds by the store's clock. null: the hold ends with its session, or never. */
   readonly remainingMs: number | null;
   readonly fencingToken: FencingToken;
 }
@@ -38,7 +40,7 @@ export interface NodeHealth {
   readonly problem: string | null;
 }
 
-/** The answer of `checkHealth`, which never rejects. `nodes`: of a store that is made of several servers. */
+/** The answer of `checkHealth`, which never rejects. `latencyMs`: how long it took. `nodes`: of a store that is made of several servers. */
 export type HealthReport =
   | { readonly ok: true; readonly backend: string; readonly latencyMs: number; readonly nodes?: readonly NodeHealth[] }
   | {
