@@ -15,6 +15,26 @@ describe('a legacy lock', () => {
     expect(await keys.withLock('x', ({ fencingToken }) => fencingToken)).toBeNull();
   });
 
+  it('needs no more than tryLock and unlock, and what it then cannot tell is said', async () => {
+    const keys = new Set<string>(['theirs']);
+    await using manager = adaptLegacyLock({
+      tryLock: (name) => !keys.has(name) && keys.add(name),
+      unlock: (name) => keys.delete(name),
+    });
+    const lease = await manager.acquire('x', { ttlMs: 200 });
+    expect([await manager.tryAcquire('x'), await manager.tryAcquire('theirs'), (await manager.inspect('x')).held]).toEqual([null, null, true]);
+    await expect(manager.acquire('theirs', { waitMs: 20 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT', holders: [] });
+    for (const call of [manager.inspect('theirs'), manager.forceRelease('theirs')]) {
+      await expect(call).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });
+    }
+    await lease.extend();
+    expect([await lease.release(), keys.has('x')]).toEqual([true, false]);
+    await using target = createMemoryLockManager();
+    await using both = createMigratingLockManager({ from: manager, to: target, phase: 'both', onMigrationEvent() {} });
+    expect(await both.tryAcquire('theirs')).toBeNull();
+    expect(await both.withLock('x', () => 1)).toBe(1);
+  });
+
   it('excludes the tasks of one process, also where it is re-entrant for it', async () => {
     await using manager = adaptLegacyLock(new ClientLocks());
     let [inside, most] = [0, 0];
@@ -126,7 +146,7 @@ describe('a legacy lock', () => {
     };
     wrong({}, 'tryLock');
     wrong({ tryLock: () => null }, 'unlock');
-    wrong({ tryLock: () => null, unlock: () => true }, 'isLocked');
+    wrong({ tryLock: () => null, unlock: () => true, isLocked: true }, 'isLocked');
     wrong(Object.assign(whole, { leaseMs: 1_000 }), 'leaseMs');
   });
 });

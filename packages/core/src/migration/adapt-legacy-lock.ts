@@ -31,7 +31,7 @@ export function adaptLegacyLock<H>(lock: LegacyLock<H>, options?: ManagerOptions
   // A class may carry more than the adapter needs; what it needs must be right.
   const known = Object.fromEntries(Object.keys(rules).map((key) => [key, lock[key as keyof LegacyLock<H>]]));
   checkOptions(where, known, rules);
-  for (const key of ['tryLock', 'unlock', 'isLocked'] as const) checkValue(where, key, lock[key], rules[key]);
+  for (const key of ['tryLock', 'unlock'] as const) checkValue(where, key, lock[key], rules[key]);
   if (lock.extend !== undefined) {
     checkValue(where, 'leaseMs', lock.leaseMs, (value) => (value === undefined ? null : 'must be left out where extend is given'));
   }

@@ -97,17 +97,15 @@ export class LegacyBackend<H> implements LockBackend<null> {
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
-    const held = kind === 'lock' && (await this.#lock.isLocked(name));
     const own = this.#held.get(this.#taken.get(name) ?? '');
+    const held = kind === 'lock' && (await this.#isLocked(name, own));
     const remainingMs = own !== undefined && this.remainingMs !== undefined ? Math.max(0, this.remainingMs(own.token)) : null;
     const holder = { label: own?.label ?? null, mode: 'exclusive', permits: 1, remainingMs, fencingToken: null } as const;
     return { name, kind, held, holders: held ? [holder] : [], waiters: null };
   }
 
   async forceRelease(name: string): Promise<boolean> {
-    if (this.#lock.forceUnlock === undefined) {
-      throw new LockUnavailableError(`the ${this.name} lock has no forceUnlock`, { backend: this.name, lockName: name, retryable: false });
-    }
+    if (this.#lock.forceUnlock === undefined) throw this.#lacks('forceUnlock', name);
     const own = this.#held.get(this.#taken.get(name) ?? '');
     const wasFreed = (await this.#lock.forceUnlock(name)) !== false;
     if (own !== undefined && wasFreed) this.#forget(own);
@@ -129,7 +127,7 @@ export class LegacyBackend<H> implements LockBackend<null> {
       // A hold of ours that ended in the store, by its time or by force, before anybody here released it.
       if (present === owner) return held !== undefined;
       if (held === undefined) return false;
-      if (this.#leftOf(held) > 0 && (await this.#lock.isLocked(name))) return false;
+      if (this.#leftOf(held) > 0 && (await this.#isLocked(name, held))) return false;
       // Not twice: another task may have come through here meanwhile.
       if (this.#taken.get(name) !== present) return false;
       this.#forget(held);
@@ -164,7 +162,18 @@ export class LegacyBackend<H> implements LockBackend<null> {
   }
 
   async #isHeld(held: Held<H>): Promise<boolean> {
-    return this.#lock.isHeld === undefined ? await this.#lock.isLocked(held.name) : await this.#lock.isHeld(held.name, held);
+    return this.#lock.isHeld === undefined ? await this.#isLocked(held.name, held) : await this.#lock.isHeld(held.name, held);
+  }
+
+  /** @param own what this process has of it: all that is known of a lock that cannot be asked */
+  async #isLocked(name: string, own: Held<H> | undefined): Promise<boolean> {
+    if (this.#lock.isLocked !== undefined) return await this.#lock.isLocked(name);
+    if (own === undefined) throw this.#lacks('isLocked', name);
+    return this.#leftOf(own) > 0;
+  }
+
+  #lacks(method: keyof LegacyLock, lockName: string): LockUnavailableError {
+    return new LockUnavailableError(`the ${this.name} lock has no ${method}`, { backend: this.name, lockName, retryable: false });
   }
 
   #forget({ name, token }: Held<H>): void {

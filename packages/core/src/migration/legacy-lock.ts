@@ -32,9 +32,13 @@ export interface LegacyLock<H = unknown> {
   tryLock(name: string, request: LegacyRequest): Answer<H | null | undefined | false>;
   /** Frees it, if it is still ours. false: it was not. */
   unlock(name: string, hold: LegacyHold<H>): Answer<boolean | void>;
-  /** Whether anybody holds it. */
-  isLocked(name: string): Answer<boolean>;
-  /** Whether it is still ours: how a holder notices that its lock is gone, where there is no `extend`. @default `isLocked` */
+  /** Whether anybody holds it. Left out: `inspect` tells of what this process holds, and rejects for other names. */
+  isLocked?: ((name: string) => Answer<boolean>) | undefined;
+  /**
+   * Whether it is still ours: how a holder notices that its lock is gone, where there is no `extend`. Without all three it
+   * notices nothing before its time is over.
+   * @default `isLocked`
+   */
   isHeld?: ((name: string, hold: LegacyHold<H>) => Answer<boolean>) | undefined;
   /** Keeps it for another `ttlMs`, never shorter than it has. false: it is not ours any more. */
   extend?: ((name: string, hold: LegacyHold<H>, ttlMs: number) => Answer<boolean | void>) | undefined;
