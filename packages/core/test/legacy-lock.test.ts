@@ -22,7 +22,11 @@ describe('a legacy lock', () => {
       unlock: (name) => keys.delete(name),
     });
     const lease = await manager.acquire('x', { ttlMs: 200 });
-    expect([await manager.tryAcquire('x'), await manager.tryAcquire('theirs'), (await manager.inspect('x')).held]).toEqual([null, null, true]);
+    expect([await manager.tryAcquire('x'), await manager.tryAcquire('theirs'), (await manager.inspect('x')).held]).toEqual([
+      null,
+      null,
+      true,
+    ]);
     await expect(manager.acquire('theirs', { waitMs: 20 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT', holders: [] });
     for (const call of [manager.inspect('theirs'), manager.forceRelease('theirs')]) {
       await expect(call).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });

@@ -64,6 +64,20 @@ describe('the deadline of a lease', () => {
     expect([early.code, late.code, late.error]).toEqual(['LOCK_BACKEND_UNAVAILABLE', 'LOCK_LOST', lease.signal.reason]);
   });
 
+  it('may be listened for by any number, without a warning', async () => {
+    const { manager } = createWorld();
+    const group = await manager.acquireAll(['x', 'y']);
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    for (const signal of [group.signal, group.get('x').signal]) {
+      for (let i = 0; i < 50; i += 1) signal.addEventListener('abort', () => {});
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
+
   it('is seen by the signal alone', async () => {
     const { clock, manager } = createWorld({ ttlMs: 3_000 });
     const lease = await manager.acquire('x');

@@ -32,6 +32,19 @@ describe('renewal', () => {
     await expectNothingLeft(world);
   });
 
+  it('sends batches no closer than 10 ms, however many leases of whatever ttl are due', async () => {
+    const { clock, store, manager } = createWorld();
+    for (let i = 0; i < 100; i += 1) {
+      await manager.acquire(`name ${i}`, { ttlMs: 300 + i });
+      clock.block(1);
+    }
+    await clock.advance(200);
+    store.resetCalls();
+    await clock.advance(1_000);
+    expect(store.calls.renew).toBeLessThanOrEqual(101);
+    expect(store.calls.renew).toBeGreaterThan(20);
+  });
+
   it('stops with the release', async () => {
     const { clock, store, manager } = createWorld({ ttlMs: 3_000 });
     const lease = await manager.acquire('x');
