@@ -15,7 +15,7 @@ const WHERE = 'connect';
 
 /**
  * Opens the store that a URL names and returns a lock manager on it, once the store has answered: within three times
- * `commandTimeoutMs` (6 s), or it rejects.
+ * `commandTimeoutMs` (6 s), or it is closed again, which may take one more, and the call rejects.
  *
  * - `memory:` locks between the tasks of this process;
  * - `redis://`, `rediss://`, `redis+cluster://`, `rediss+cluster://`, `redis+sentinel://`, `rediss+sentinel://`: see `@holdfast/redis`;
