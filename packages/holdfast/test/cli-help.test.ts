@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { exitCodes } from '../src/cli/exit-codes.js';
-import { runCli } from './cli-process.js';
+import { bin, runCli } from './cli-process.js';
+import { runCommand } from './run-command.js';
 
 const COMMANDS = ['run', 'once', 'ls', 'inspect', 'release', 'health', 'conformance'] as const;
 const OPTIONS: Readonly<Record<(typeof COMMANDS)[number], readonly string[]>> = {
@@ -45,6 +46,12 @@ describe('holdfast --help', () => {
   it('has a version', async () => {
     const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
     for (const option of ['--version', '-V']) expect(await runCli([option])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('says so when Node is too old for it, and not what that Node does not know', async () => {
+    const older = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.18.3" } })';
+    const { code, stderr } = await runCommand(process.execPath, ['--import', `data:text/javascript,${older}`, bin, '--help']);
+    expect({ code, stderr }).toEqual({ code: 70, stderr: 'holdfast: this is Node 20.18.3; holdfast needs 20.19 or later\n' });
   });
 
   it('guesses what was meant', async () => {
