@@ -1,5 +1,5 @@
 import type { Answer, CallContext, HoldRequest, LockBackend } from '@holdfast/core';
-import { isLockError } from '@holdfast/core';
+import { createLockManager, isLockError } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { createManualClock, createMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -87,6 +87,20 @@ describe('holds', () => {
     // The late owner leaves the next one alone.
     expect(await backend.release([held], call())).toEqual([false]);
     expect((await attempt(backend, ask('exclusive'))).granted).toBe(false);
+  });
+
+  it('expire by the clock of the first manager, where the store was given none', async () => {
+    for (const shared of [createMemoryStore(), undefined]) {
+      const [first, other] = [createManualClock(), createManualClock()];
+      const mine = createLockManager(createMemoryBackend({ store: shared }), { clock: first });
+      const theirs = shared === undefined ? mine : createLockManager(createMemoryBackend({ store: shared }), { clock: other });
+      await mine.acquire('x', { ttlMs: 1_000, renew: false });
+      await other.advance(60_000);
+      expect(await theirs.tryAcquire('x')).toBeNull();
+      await first.advance(1_100);
+      expect((await theirs.tryAcquire('x'))?.isHeld).toBe(true);
+      await Promise.all([mine.close(), theirs.close()]);
+    }
   });
 
   it('do not expire because the wall clock was set', async () => {

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   checkOptions,
+  type Clock,
   type HoldRef,
   type HoldRequest,
   type LockBackend,
@@ -13,6 +14,7 @@ import {
 } from '../index.js';
 import type { Waiter, Watcher } from './lock-entry.js';
 import { createMemoryStore, type MemoryStore, type StoreCallKind, type StoreLink, storeLink, storeRule } from './memory-store.js';
+import { StoreClock } from './store-clock.js';
 
 const NAME = 'memory';
 
@@ -78,14 +80,18 @@ class MemoryBackend implements LockBackend<bigint> {
     if (fair) this.wait = (request, call) => this.#wait(request, call);
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
     this.marks = {
-      set: (name, retentionMs) => this.#call('setMark', [name], () => this.#link.table.marks.set(name, retentionMs)),
+      set: (name, retentionMs, { clock }) => {
+        this.#follow(clock);
+        return this.#call('setMark', [name], () => this.#link.table.marks.set(name, retentionMs));
+      },
       has: (name) => this.#call('hasMark', [name], () => this.#link.table.marks.has(name)),
     };
     this.#stopListening = link.listen({ cut: () => this.#onCut(), restored: () => this.#onRestored() });
   }
 
   /** The token of permits orders nothing; core shows it to nobody. */
-  attempt(requests: readonly HoldRequest[]): Promise<readonly Answer<bigint>[]> {
+  attempt(requests: readonly HoldRequest[], { clock }: CallContext): Promise<readonly Answer<bigint>[]> {
+    this.#follow(clock);
     return this.#call('attempt', namesOf(requests), () => requests.map((request) => this.#link.table.attempt(this, request)));
   }
 
@@ -127,7 +133,13 @@ class MemoryBackend implements LockBackend<bigint> {
     return this.#link.call({ kind, names }, perform);
   }
 
+  #follow(clock: Clock): void {
+    const own = this.#link.table.clock;
+    if (own instanceof StoreClock) own.follow(clock);
+  }
+
   #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
+    this.#follow(call.clock);
     return this.#call('wait', [request.name], () => this.#enqueue(request, call));
   }
 

@@ -1,5 +1,6 @@
-import { checkOptions, type Clock, type OptionRule, systemClock } from '../index.js';
+import { checkOptions, type Clock, type OptionRule } from '../index.js';
 import { LockTable } from './lock-table.js';
+import { StoreClock } from './store-clock.js';
 
 /** The steps that a backend asks of its store. */
 export type StoreCallKind =
@@ -52,7 +53,7 @@ export interface MemoryStore {
 
 /** Options of `createMemoryStore`. */
 export interface MemoryStoreOptions {
-  /** @default systemClock */
+  /** @default that of the first manager that asks for a hold or sets a mark */
   readonly clock?: Clock | undefined;
 }
 
@@ -73,7 +74,7 @@ export const storeRule: OptionRule = (value) =>
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   checkOptions('createMemoryStore', options, { clock: clockRule });
-  const table = new LockTable(options.clock ?? systemClock);
+  const table = new LockTable(options.clock ?? new StoreClock());
   return { clock: table.clock, [storeLink]: directLink(table) };
 }
 

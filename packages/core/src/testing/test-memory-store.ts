@@ -1,4 +1,4 @@
-import { checkOptions, type Clock, type LockKind, LockUnavailableError, systemClock } from '../index.js';
+import { checkOptions, type Clock, type LockKind, LockUnavailableError } from '../index.js';
 import { LockTable } from '../memory/lock-table.js';
 import {
   clockRule,
@@ -8,6 +8,7 @@ import {
   type StoreCallKind,
   storeLink,
 } from '../memory/memory-store.js';
+import { StoreClock } from '../memory/store-clock.js';
 import { FaultyLink, type PlannedFault } from './faulty-link.js';
 
 /** Which call a fault is for: the next of this kind, the next about this name, or both. Left out: the next of all. */
@@ -81,7 +82,7 @@ export interface TestMemoryStore extends MemoryStore {
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): TestMemoryStore {
   checkOptions('createMemoryStore', options, { clock: clockRule });
-  return new FaultyStore(new LockTable(options.clock ?? systemClock));
+  return new FaultyStore(new LockTable(options.clock ?? new StoreClock()));
 }
 
 class FaultyStore implements TestMemoryStore {

@@ -1,4 +1,4 @@
-import { type LockBackend, LockArgumentError, rule } from '@holdfast/core';
+import { type LockBackend, LockArgumentError, rule, systemClock } from '@holdfast/core';
 import { createMemoryBackend, createMemoryStore, type MemoryBackendOptions, type MemoryStore } from '@holdfast/core/memory';
 
 export const optionRules = { store: rule.object, fair: rule.boolean };
@@ -27,7 +27,7 @@ export function openBackend(url: string, options: MemoryBackendOptions): LockBac
 }
 
 function storeNamed(name: string): MemoryStore {
-  const found = stores.get(name) ?? createMemoryStore();
+  const found = stores.get(name) ?? createMemoryStore({ clock: systemClock });
   stores.set(name, found);
   return found;
 }
