@@ -3,7 +3,7 @@ import { RandomRun } from './random-run.js';
 
 // SEED=7 SEEDS=1 replays what failed with seed 7.
 const first = Number(process.env['SEED'] ?? 1);
-const count = Number(process.env['SEEDS'] ?? 20);
+const count = Number(process.env['SEEDS'] ?? 30);
 
 describe.each(['a queue', 'a queue without stamps', 'subscriptions', 'polling'] as const)('random histories with %s', (waiting) => {
   it.each([

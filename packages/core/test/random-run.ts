@@ -104,7 +104,7 @@ export class RandomRun {
       await this.#pass();
       // A look at a lease tells its loss; at times it is for the manager to find out.
       if (this.#chance(0.6)) this.#look();
-      if (this.#chance(0.1)) await this.#compareWithStore();
+      if (this.#chance(0.3)) await this.#compareWithStore();
     }
     await this.#end();
     return this.#wrong;
@@ -122,7 +122,7 @@ export class RandomRun {
     else if (roll < 0.84) this.#aborts.splice(Math.floor(this.#random() * this.#aborts.length), 1)[0]?.abort(new Error('enough'));
     else if (roll < 0.96) {
       if (faults) this.#disturb(this.#pick(this.#clients).store);
-    } else if (closes && this.#chance(0.4)) this.#close(this.#pick(this.#clients));
+    } else if (closes && this.#chance(0.7)) this.#close(this.#pick(this.#clients));
   }
 
   /** Between two steps nothing passes, or some turns of the microtask queue, or time. */
@@ -132,7 +132,7 @@ export class RandomRun {
     if (roll < 0.6) {
       for (let turns = this.#int(1, 14); turns > 0; turns -= 1) await Promise.resolve();
     } else if (roll < 0.75) await this.#clock.settle();
-    else await this.#clock.advance(this.#pick([1, 3, 20, 100, 300, 1_000]));
+    else await this.#clock.advance(this.#pick([1, 3, 20, 100, 100, 300, 600]));
   }
 
   // --- calls
@@ -241,15 +241,16 @@ export class RandomRun {
   // --- faults
 
   #disturb(store: TestMemoryStore): void {
-    const call = this.#pick([undefined, 'attempt', 'wait', 'renew', 'release', 'inspect'] as const);
+    const call = this.#pick([undefined, 'attempt', 'attempt', 'wait', 'renew', 'renew', 'release', 'inspect'] as const);
     const roll = this.#random();
     if (roll < 0.25) this.#faults.push(store.failNext({ call }, { performed: this.#chance(0.5) }));
-    else if (roll < 0.55) {
-      const stalled = store.stallNext({ call }, { at: this.#chance(0.5) ? 'request' : 'reply' });
+    else if (roll < 0.75) {
+      const stalled = store.stallNext({ call }, { at: this.#chance(0.4) ? 'request' : 'reply' });
+      const ms = this.#pick([1, 100, 200, 250, 390, 1_500, Infinity]);
       this.#faults.push(stalled);
       this.#stalled.push(() => stalled.resume());
-    } else if (roll < 0.75) this.#stalled.splice(Math.floor(this.#random() * this.#stalled.length), 1)[0]?.();
-    else if (roll < 0.82) store.disconnect({ silent: this.#chance(0.5) });
+      if (ms < Infinity) void stalled.reached.then(() => this.#clock.setTimer(ms, () => stalled.resume()));
+    } else if (roll < 0.82) store.disconnect({ silent: this.#chance(0.5) });
     else if (roll < 0.92) store.reconnect();
     else if (roll < 0.96) {
       const ms = this.#pick([5, 200, 1_000]);
@@ -315,18 +316,19 @@ export class RandomRun {
     }
   }
 
-  /** The store must have what is believed in. */
+  /** The store must have what is believed in, and keep it for longer. */
   async #compareWithStore(): Promise<void> {
     const onlooker = createMemoryBackend({ store: this.#store.peer() });
     const call: CallContext = { timeoutMs: 1, signal: new AbortController().signal, clock: this.#clock };
     for (const { lease, target } of [...this.#held]) {
-      if (!lease.isHeld) continue;
-      const asked = onlooker.inspect(target.name, target.kind, call);
-      // What was believed in when the store looked, and not when its answer came.
-      const token = lease.fencingToken;
-      const { holders } = await asked;
-      const isThere = holders.some(({ fencingToken, permits }) => fencingToken === token && permits === target.permits);
-      if (!isThere) this.#complain(`${textOf(target)} is believed in, and the store does not have it`);
+      const { remainingMs, fencingToken: token } = lease;
+      if (remainingMs === 0) continue;
+      // It looks at once, though it answers later.
+      const { holders } = await onlooker.inspect(target.name, target.kind, call);
+      const same = holders.filter(({ fencingToken, permits }) => fencingToken === token && permits === target.permits);
+      const longest = Math.max(-1, ...same.map((holder) => holder.remainingMs ?? 0));
+      if (longest < remainingMs)
+        this.#complain(`${textOf(target)} is believed in for ${remainingMs} ms, the store keeps it for ${longest}`);
     }
   }
 
@@ -427,7 +429,7 @@ export class RandomRun {
 
   #target(): Target {
     const roll = this.#random();
-    if (roll < 0.5) return lockOf(this.#pick(['a', 'b', 'c']));
+    if (roll < 0.5) return lockOf(this.#pick(['a', 'a', 'a', 'b', 'c']));
     if (roll < 0.75) return { kind: 'semaphore', name: 'a', mode: 'permits', permits: this.#int(1, PERMITS) };
     return { kind: 'read-write', name: 'a', mode: this.#chance(0.6) ? 'read' : 'write', permits: 1 };
   }
@@ -439,8 +441,8 @@ export class RandomRun {
       signal = this.#pick(this.#aborts).signal;
     }
     return {
-      ttlMs: this.#pick([600, 2_000, 10_000]),
-      renew: this.#chance(0.8),
+      ttlMs: this.#pick([300, 600, 600, 2_000, 10_000]),
+      renew: this.#chance(0.7),
       maxHoldMs: this.#chance(0.2) ? 1_500 : undefined,
       signal,
     };
