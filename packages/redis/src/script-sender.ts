@@ -230,8 +230,9 @@ export class ScriptSender {
 
   #fail(client: DriverClient, command: Command, error: unknown): void {
     const code = replyCode(error);
-    if (code === 'CROSSSLOT' && !this.#bySlot && command.pieces.length > 1) {
-      // A node of a cluster behind a plain client, which works as long as every command keeps to one slot.
+    if (code === 'CROSSSLOT' && command.pieces.some(({ piece }) => piece.slot !== command.slot)) {
+      // A node of a cluster behind a plain client, which works as long as every command keeps to one slot. Several may have been on
+      // their way when the first was refused.
       this.#bySlot = true;
       this.#dispatch(client, command.pieces);
       return;
