@@ -13,7 +13,7 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'c8c9f09d7a930c0180213cdbe4dfb289a00229cb',
+    sha: '79b9ef544ebf8364156196636f15ea83ff70670c',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -79,9 +79,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -141,6 +139,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -391,7 +390,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: '174324b899e4feb7dce8a34f00147c06f21690af',
+    sha: '6e10356eb629b004abb6b4b5e6fe3652422b194e',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -433,9 +432,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -495,6 +492,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -691,7 +689,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '02bc1eb9e9ce94e06340c82e3f820a5dda5e0a8f',
+    sha: 'd9793176a4e3881c1fc0c9cd68f3a6e0f0cf1362',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -742,9 +740,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -804,6 +800,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -1052,7 +1049,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '8b6cadefd3f708876cd24817a971b6213c2851fc',
+    sha: '9d24debd06f39ed1ee5397a0201f1351b0d74266',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -1094,9 +1091,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -1156,6 +1151,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -1379,7 +1375,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '0ab257a444107104ae0dd30b53daa7c7b4d03926',
+    sha: 'cd18acae84e5ccf302e400b8af7c111b82f16d00',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -1421,9 +1417,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -1483,6 +1477,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -1842,7 +1837,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '69719c8f3ff149628f2a047db278fd2cd8fcd8e9',
+    sha: 'e4b10348e3b493b1590c1f16e70c69086d49e99e',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -1884,9 +1879,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -1946,6 +1939,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -2153,7 +2147,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'a33237bab4d47c1e58f6bc501ed51b9ccc21fd05',
+    sha: 'e340d1a9a8bfef5ee98c03093b6df499e7e8f7db',
     source: lua(`
       local replies = {}
       local at, arg = 1, 2
@@ -2215,9 +2209,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -2277,6 +2269,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -2476,7 +2469,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: 'b7f2296607c3937abf8ccb2fd36b1769ee6a2804',
+    sha: 'ddaf78e746250518c2e0ac775b13e7f0ceeaac5f',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -2518,9 +2511,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -2580,6 +2571,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1
@@ -2659,7 +2651,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '12020ac15fe2fb8360c2e5e4449fb97508c2700a',
+    sha: 'eebbf76968994c2406052abea45c764e65006500',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -2701,9 +2693,7 @@ export const scripts = {
       end
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl then
-      call('PEXPIRE', key, ttl)
-      end
+      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
       end
       local function mark(k, mode, owner, permits, ttl)
       local expiry = string.format('%.0f', now + ttl)
@@ -2763,6 +2753,7 @@ export const scripts = {
       return 0
       end
       if tonumber(score) < now + ttl then
+      keep(k.info, ttl + 1000)
       mark(k, mode, owner, permits, ttl)
       end
       return 1

@@ -13,7 +13,7 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'e9470b0230dcd543108f2ee27a62fb5ad186c767',
+    sha: '31b95fcc01025d223f72a49229342b174bcc6cc3',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -79,9 +79,7 @@ export const scripts = {
       return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl + 1000 then
-      call('PEXPIRE', key, ttl + 1000)
-      end
+      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
       end
       local function mark(k, mode, owner, slots, ttl)
       local expiry = text(now + ttl)
@@ -116,6 +114,7 @@ export const scripts = {
       end
       local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
       if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+      keep(k.info, ttl)
       mark(k, mode, owner, slots, ttl)
       end
       end
@@ -354,7 +353,7 @@ export const scripts = {
   },
   confirm: {
     name: 'confirm',
-    sha: 'ede1ffe31c759e999eaa775e072d8d16b1c39fb9',
+    sha: 'e68b9e9afd5e851b5e223d9de9cfdd80a2cbdc3f',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -416,9 +415,7 @@ export const scripts = {
       return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl + 1000 then
-      call('PEXPIRE', key, ttl + 1000)
-      end
+      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
       end
       local function mark(k, mode, owner, slots, ttl)
       local expiry = text(now + ttl)
@@ -453,6 +450,7 @@ export const scripts = {
       end
       local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
       if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+      keep(k.info, ttl)
       mark(k, mode, owner, slots, ttl)
       end
       end
@@ -538,7 +536,7 @@ export const scripts = {
   },
   extend: {
     name: 'extend',
-    sha: '28d19e2b548f3263921936fdbf309e3282fc1a8d',
+    sha: '069cd24017380fd48ced464d2cd1f72251048481',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -600,9 +598,7 @@ export const scripts = {
       return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl + 1000 then
-      call('PEXPIRE', key, ttl + 1000)
-      end
+      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
       end
       local function mark(k, mode, owner, slots, ttl)
       local expiry = text(now + ttl)
@@ -637,6 +633,7 @@ export const scripts = {
       end
       local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
       if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+      keep(k.info, ttl)
       mark(k, mode, owner, slots, ttl)
       end
       end
@@ -737,7 +734,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '356d84cd2a6c19eb3c4ebbf830fa75dfcb0441ac',
+    sha: '4315572c1dfda3affce113eff7c2912cef95c5f1',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -799,9 +796,7 @@ export const scripts = {
       return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl + 1000 then
-      call('PEXPIRE', key, ttl + 1000)
-      end
+      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
       end
       local function mark(k, mode, owner, slots, ttl)
       local expiry = text(now + ttl)
@@ -836,6 +831,7 @@ export const scripts = {
       end
       local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
       if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+      keep(k.info, ttl)
       mark(k, mode, owner, slots, ttl)
       end
       end
@@ -1040,7 +1036,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '7813827ed88b86f89e5ae1e996342fdbd6b860e5',
+    sha: '9ef57f7a3cd749909af9d27e3ef316e14687f718',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1102,9 +1098,7 @@ export const scripts = {
       return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl + 1000 then
-      call('PEXPIRE', key, ttl + 1000)
-      end
+      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
       end
       local function mark(k, mode, owner, slots, ttl)
       local expiry = text(now + ttl)
@@ -1139,6 +1133,7 @@ export const scripts = {
       end
       local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
       if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+      keep(k.info, ttl)
       mark(k, mode, owner, slots, ttl)
       end
       end
@@ -1460,7 +1455,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'e2ed9fcd9e28bc2a4d89b36d27b6e16cbd499bd7',
+    sha: '445c8fe0e04138dcd7b5c9133c558906a696442e',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1522,9 +1517,7 @@ export const scripts = {
       return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl + 1000 then
-      call('PEXPIRE', key, ttl + 1000)
-      end
+      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
       end
       local function mark(k, mode, owner, slots, ttl)
       local expiry = text(now + ttl)
@@ -1559,6 +1552,7 @@ export const scripts = {
       end
       local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
       if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+      keep(k.info, ttl)
       mark(k, mode, owner, slots, ttl)
       end
       end
@@ -1756,7 +1750,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '2edc5edcdf9745e5914fd7e67c5d74082f215a40',
+    sha: 'f169c03d4e05401676b0d96d4466a6f33badc2bb',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1818,9 +1812,7 @@ export const scripts = {
       return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
       end
       local function keep(key, ttl)
-      if call('PTTL', key) < ttl + 1000 then
-      call('PEXPIRE', key, ttl + 1000)
-      end
+      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
       end
       local function mark(k, mode, owner, slots, ttl)
       local expiry = text(now + ttl)
@@ -1855,6 +1847,7 @@ export const scripts = {
       end
       local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
       if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+      keep(k.info, ttl)
       mark(k, mode, owner, slots, ttl)
       end
       end

@@ -19,6 +19,31 @@ async function votesFor(name: string): Promise<readonly boolean[]> {
 }
 
 describe('a majority', () => {
+  it('keeps what is held on nodes that have no memory left, and takes nothing more', async () => {
+    const backend = nodes.backend();
+    // Permits and readers are in sets: the server counts it as a want of memory even when only a score of one is moved.
+    const shared = [permitsOf(newName(), 2, 4), requestOf(newName(), 'read')] as const;
+    const others = shared.map((request) => ({ ...request, owner: newOwner(), ttlMs: 20_000 }));
+    const lock = requestOf(newName());
+    for (const each of [...others, lock, ...shared]) await take(backend, each);
+    const limit = (maxmemory: string): Promise<unknown> =>
+      Promise.all(nodes.admins.map((admin) => admin.config('SET', 'maxmemory', maxmemory)));
+    await limit('1');
+    try {
+      await expect(attempt(backend, requestOf(newName()))).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+      for (const batch of [[lock], ...shared.map((first) => [first, lock])]) {
+        const renewed = await backend.renew(
+          batch.map((each) => ({ ...each, ttlMs: 15_000 })),
+          callOf(),
+        );
+        expect(renewed.every((stands) => stands === true)).toBe(true);
+      }
+    } finally {
+      await limit('0');
+    }
+    expect(await backend.release([...shared, ...others, lock], callOf())).not.toContain(false);
+  });
+
   it('takes one round trip when nothing contends', async () => {
     const backend = nodes.backend();
     await free(backend, (await takeOne(backend)).request);

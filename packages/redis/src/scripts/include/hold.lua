@@ -58,9 +58,7 @@ end
 
 -- Lets a key of ours live at least as long as what is in it.
 local function keep(key, ttl)
-  if call('PTTL', key) < ttl then
-    call('PEXPIRE', key, ttl)
-  end
+  call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
 end
 
 local function mark(k, mode, owner, permits, ttl)
@@ -128,6 +126,9 @@ local function prolong(k, mode, owner, ttl)
     return 0
   end
   if tonumber(score) < now + ttl then
+    -- First of all something that needs no memory: a server that has none left refuses a ZADD, even one that only moves a score, in a
+    -- script that has written nothing before.
+    keep(k.info, ttl + 1000)
     mark(k, mode, owner, permits, ttl)
   end
   return 1

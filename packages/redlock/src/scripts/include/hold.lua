@@ -55,9 +55,7 @@ end
 
 -- Lets a key live at least as long as what is in it, and a second more.
 local function keep(key, ttl)
-  if call('PTTL', key) < ttl + 1000 then
-    call('PEXPIRE', key, ttl + 1000)
-  end
+  call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
 end
 
 local function mark(k, mode, owner, slots, ttl)
@@ -96,6 +94,9 @@ local function prolong(k, mode, owner, slots, ttl)
   end
   local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
   if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+    -- First of all something that needs no memory: a server that has none left refuses a ZADD, even one that only moves a score, in a
+    -- script that has written nothing before.
+    keep(k.info, ttl)
     mark(k, mode, owner, slots, ttl)
   end
 end
