@@ -13,7 +13,7 @@ const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '31b95fcc01025d223f72a49229342b174bcc6cc3',
+    sha: '2b051f8f59b5db702c44115f2695c5ee530b5bea',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -25,14 +25,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -42,6 +42,28 @@ export const scripts = {
       local why = abstains()
       if why then
       return why
+      end
+      local LONGEST = MAX_TTL * 1.2 + 2000
+      local function draw(fenceKey, hint)
+      local fence = tonumber(call('GET', fenceKey) or 0)
+      local c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
+      call('SET', fenceKey, c)
+      return c
+      end
+      local replies = {}
+      local at, arg = 2, 2
+      while ARGV[arg] do
+      local owner, ttl, hint, label = match(ARGV[arg], '^x (%x+) (%d+) (%d+) [01] (.*)$')
+      if not owner or tonumber(ttl) > LONGEST or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
+      break
+      end
+      local c = draw(KEYS[at + 2], tonumber(hint))
+      call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
+      replies[arg - 1] = 'g' .. c
+      at, arg = at + 3, arg + 1
+      end
+      if not ARGV[arg] then
+      return replies
       end
       local function keysOf(mode, at)
       if mode == 'x' then
@@ -295,7 +317,6 @@ export const scripts = {
       tellAll(k, readers)
       end
       end
-      local LONGEST = MAX_TTL * 1.2 + 2000
       local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
       if ttl > LONGEST then
       return 't'
@@ -323,18 +344,14 @@ export const scripts = {
       end
       return 'b' .. text(left) .. ' ' .. who
       end
-      local fence = tonumber(call('GET', k.fence) or 0)
-      c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
-      call('SET', k.fence, c)
+      c = draw(k.fence, hint)
       place(k, mode, owner, c, slots, ttl, label)
       if waits then
       leave(k, mode, permits, limit)
       end
       return 'g' .. c
       end
-      local replies = {}
-      local at = 2
-      for i = 2, #ARGV do
+      for i = arg, #ARGV do
       local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
       local slots, limit = '', '1'
       if mode == 'p' then
@@ -353,7 +370,7 @@ export const scripts = {
   },
   confirm: {
     name: 'confirm',
-    sha: 'e68b9e9afd5e851b5e223d9de9cfdd80a2cbdc3f',
+    sha: 'cd4fd746236f204e2fcc0982061b8aa3ce96fece',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -365,14 +382,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -536,7 +553,7 @@ export const scripts = {
   },
   extend: {
     name: 'extend',
-    sha: '069cd24017380fd48ced464d2cd1f72251048481',
+    sha: 'c659e6e7272e9ecaf71074272f89724039e573b0',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -548,14 +565,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -734,7 +751,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '4315572c1dfda3affce113eff7c2912cef95c5f1',
+    sha: '17e574fcf5f723ab26322d8ad4fc489757c3b13b',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -746,14 +763,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -1036,7 +1053,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '9ef57f7a3cd749909af9d27e3ef316e14687f718',
+    sha: 'abae80f9fce17b22b265236147483eefac016fa4',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1048,14 +1065,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -1360,7 +1377,7 @@ export const scripts = {
   },
   mark: {
     name: 'mark',
-    sha: '31cf5b2684347466573888c8fe479d1f0f3e8361',
+    sha: '76b1b0571f8a891f8bddfd8f09e3c19f1af7f7f1',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1372,14 +1389,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -1410,7 +1427,7 @@ export const scripts = {
   },
   node: {
     name: 'node',
-    sha: '6743851eedde2df861c7ed05aeb0a2a51264a7d8',
+    sha: 'f6ff60f1998e13d2e7c947d075c0786e7aa53145',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1422,14 +1439,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -1455,8 +1472,28 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '445c8fe0e04138dcd7b5c9133c558906a696442e',
+    sha: 'f349194a7aedce4d096de129ee07ebde4a4b8156',
     source: lua(`
+      local replies = {}
+      local at, arg = 2, 2
+      while ARGV[arg] do
+      local owner = string.match(ARGV[arg], '^x (%x+) ')
+      if not owner or redis.call('EXISTS', KEYS[at + 1]) == 1 then
+      break
+      end
+      owner = owner .. ':'
+      local held = redis.pcall('GET', KEYS[at])
+      if type(held) == 'string' and string.sub(held, 1, #owner) == owner then
+      redis.call('DEL', KEYS[at])
+      replies[arg - 1] = 1
+      else
+      replies[arg - 1] = 0
+      end
+      at, arg = at + 3, arg + 1
+      end
+      if not ARGV[arg] then
+      return replies
+      end
       local call = redis.call
       local sub, match = string.sub, string.match
       local time = call('TIME')
@@ -1467,14 +1504,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)
@@ -1733,9 +1770,7 @@ export const scripts = {
       tellAll(k, readers)
       end
       end
-      local replies = {}
-      local at = 2
-      for i = 2, #ARGV do
+      for i = arg, #ARGV do
       local mode, owner, quiet = match(ARGV[i], '^(%a) (%x+) ([01])$')
       local k
       k, at = keysOf(mode, at)
@@ -1750,7 +1785,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'f169c03d4e05401676b0d96d4466a6f33badc2bb',
+    sha: 'b3e9ec2bfd61f683780acab607acd2a13abd91a9',
     source: lua(`
       local call = redis.call
       local sub, match = string.sub, string.match
@@ -1762,14 +1797,14 @@ export const scripts = {
       return string.format('%.0f', number)
       end
       local function abstains()
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
       local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
       if maxTtl and maxTtl ~= MAX_TTL then
       return 'm' .. maxTtl
       end
-      if known ~= run then
+      local info = call('INFO', 'server')
+      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
       over = text(now + QUARANTINE)
-      call('SET', KEYS[1], run .. ' ' .. MAX_TTL .. ' ' .. over)
+      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
       end
       if now < tonumber(over) then
       return 'q' .. text(over - now)

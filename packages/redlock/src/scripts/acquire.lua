@@ -14,11 +14,37 @@ if why then
   return why
 end
 
--- include hold.lua
--- include waiters.lua
-
 -- A little more than any honest client asks for: maxTtlMs, its guard and its drift.
 local LONGEST = MAX_TTL * 1.2 + 2000
+
+-- The vote's c: the hint, kept near the clock, or more than the last one.
+local function draw(fenceKey, hint)
+  local fence = tonumber(call('GET', fenceKey) or 0)
+  local c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
+  call('SET', fenceKey, c)
+  return c
+end
+
+local replies = {}
+local at, arg = 2, 2
+
+-- Locks that are free here and for which nobody waits, the common case, before anything else is set up.
+while ARGV[arg] do
+  local owner, ttl, hint, label = match(ARGV[arg], '^x (%x+) (%d+) (%d+) [01] (.*)$')
+  if not owner or tonumber(ttl) > LONGEST or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
+    break
+  end
+  local c = draw(KEYS[at + 2], tonumber(hint))
+  call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
+  replies[arg - 1] = 'g' .. c
+  at, arg = at + 3, arg + 1
+end
+if not ARGV[arg] then
+  return replies
+end
+
+-- include hold.lua
+-- include waiters.lua
 
 local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
   if ttl > LONGEST then
@@ -48,9 +74,7 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
     end
     return 'b' .. text(left) .. ' ' .. who
   end
-  local fence = tonumber(call('GET', k.fence) or 0)
-  c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
-  call('SET', k.fence, c)
+  c = draw(k.fence, hint)
   place(k, mode, owner, c, slots, ttl, label)
   if waits then
     leave(k, mode, permits, limit)
@@ -58,9 +82,7 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
   return 'g' .. c
 end
 
-local replies = {}
-local at = 2
-for i = 2, #ARGV do
+for i = arg, #ARGV do
   local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
   local slots, limit = '', '1'
   if mode == 'p' then
