@@ -26,10 +26,14 @@ export async function startRedisWithReplica(options: RedisReplicaOptions = {}): 
     for (let index = 1; index <= count; index += 1) {
       replicas.push(await startRedisIn(place, index, { ...options, config: { ...config, replicaof: `127.0.0.1 ${primary.port}` } }));
     }
-    await until(`${count} replicas of port ${primary.port} are online`, async () => {
+    const have = async (what: RegExp): Promise<boolean> => {
       const info = await askRedis(primary.port, 'INFO replication');
-      return (info.match(/^slave\d+:.*state=online/gm) ?? []).length === count;
-    });
+      return (info.match(what) ?? []).length === count;
+    };
+    await until(`${count} replicas of port ${primary.port} are online`, () => have(/^slave\d+:.*state=online/gm));
+    // Online is what they are called once the data has been sent; up to a second later they begin to read what is written after it.
+    await askRedis(primary.port, 'PUBLISH holdfast.test online');
+    await until(`${count} replicas of port ${primary.port} follow`, () => have(/^slave\d+:.*state=online,offset=[1-9]/gm));
     const replica = replicas[0];
     if (!replica) throw new RangeError(`replicas must be at least 1, not ${count}`);
     return { primary, replica, replicas, close: () => place.close(), [Symbol.asyncDispose]: () => place.close() };
