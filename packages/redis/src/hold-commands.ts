@@ -1,5 +1,5 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState } from '@holdfast/core';
-import { readAnswer, readBoolean } from './answers.js';
+import { readAnswer, readBoolean, wrongType } from './answers.js';
 import { readState } from './hold-state.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import type { Piece, ScriptSender } from './script-sender.js';
@@ -116,6 +116,7 @@ export class HoldCommands {
   refresh(lockName: string, mode: ModeLetter, { slot, keys }: NameKeys, timeoutMs: number): Promise<readonly string[] | null> {
     return this.#sender.send({ script: scripts.refresh, slot, keys, args: [mode], lockName, timeoutMs, call: null }, (reply) => {
       const owners = String(reply);
+      if (owners === 'WRONGTYPE') throw wrongType(lockName);
       return owners === '0' ? null : owners.split(',').filter((owner) => owner !== '');
     });
   }

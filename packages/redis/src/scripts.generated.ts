@@ -1837,7 +1837,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'e4b10348e3b493b1590c1f16e70c69086d49e99e',
+    sha: 'c6ff3824a100892e1e6d8c1fd0b283184b9fd3c3',
     source: lua(`
       local call = redis.call
       local time = call('TIME')
@@ -2122,12 +2122,10 @@ export const scripts = {
       call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
       end
       end
-      local replies = {}
-      local at = 1
-      for arg = 2, #ARGV do
-      local k
-      k, at = keysOf(ARGV[arg], at)
-      if call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+      local function step(k)
+      if not call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+      return 0
+      end
       enter(k, 'f' .. MANAGER, ALIVE_MS)
       handOn(k)
       local reserved = {}
@@ -2137,10 +2135,14 @@ export const scripts = {
       reserved[#reserved + 1] = owner
       end
       end
-      replies[#replies + 1] = table.concat(reserved, ',')
-      else
-      replies[#replies + 1] = 0
+      return table.concat(reserved, ',')
       end
+      local replies = {}
+      local at = 1
+      for arg = 2, #ARGV do
+      local k
+      k, at = keysOf(ARGV[arg], at)
+      replies[#replies + 1] = alone(step, k)
       end
       return #replies == 1 and replies[1] or replies
     `),

@@ -1,7 +1,8 @@
 import { createLockManager } from '@holdfast/core';
 import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
+import { until } from '@holdfast/test/servers';
 import { expect, it } from 'vitest';
-import { useRedis } from './redis-harness.js';
+import { fairWait, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
 
@@ -50,6 +51,22 @@ it('a lock whose waiters key another program took is freed all the same, and the
   expect(await backend.release([strange, other], callOf())).toEqual([true, true]);
   expect(await free(backend, other)).toBe(false);
   subscription?.close();
+});
+
+it('a queue that another program took does not end the waits in others', async () => {
+  const backend = redis.backend({ fair: true });
+  const [first, strange, other] = [requestOf(newName()), requestOf(newName()), requestOf(newName())];
+  for (const request of [first, strange, other]) await take(backend, request);
+  const [, foreign, waiting] = [first, strange, other].map(({ name }) =>
+    fairWait(backend, requestOf(name)).catch((error: unknown) => error),
+  );
+  for (const { name } of [first, strange, other]) await until('it stands in the queue', async () => (await waitersOf(backend, name)) === 1);
+  const [waiters = ''] = await redis.admin.keys(`*waiters*${strange.name}`);
+  await redis.admin.multi().del(waiters).lpush(waiters, 'foreign').exec();
+  // Told when the manager next says that it is alive: for the first alone, for the others in one command.
+  expect(await foreign).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });
+  expect(await free(backend, other)).toBe(true);
+  expect(await waiting).toMatchObject({ granted: true });
 });
 
 it('a manager renews what it holds though another program took the keys of one of its semaphores', async () => {

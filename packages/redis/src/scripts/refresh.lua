@@ -2,30 +2,33 @@
 -- KEYS, for each name: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
 -- ARGV[1] see waiters.lua   ARGV[2..] the mode of each name
 -- Returns for each name (alone if there is one): 0 when the manager's places were dropped and have to be taken again; else the tokens, joined
---   by commas, of its waiters for whom a place is reserved: their wake-up may have been missed.
+--   by commas, of its waiters for whom a place is reserved: their wake-up may have been missed; WRONGTYPE when its keys hold something else.
 
 -- include clock.lua
 -- include hold.lua
 -- include waiters.lua
+
+local function step(k)
+  if not call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+    return 0
+  end
+  enter(k, 'f' .. MANAGER, ALIVE_MS)
+  handOn(k)
+  local reserved = {}
+  for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
+    local owner, manager = match(member, '^r(.*):(%x+)$')
+    if manager == MANAGER then
+      reserved[#reserved + 1] = owner
+    end
+  end
+  return table.concat(reserved, ',')
+end
 
 local replies = {}
 local at = 1
 for arg = 2, #ARGV do
   local k
   k, at = keysOf(ARGV[arg], at)
-  if call('ZSCORE', k.waiters, 'f' .. MANAGER) then
-    enter(k, 'f' .. MANAGER, ALIVE_MS)
-    handOn(k)
-    local reserved = {}
-    for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
-      local owner, manager = match(member, '^r(.*):(%x+)$')
-      if manager == MANAGER then
-        reserved[#reserved + 1] = owner
-      end
-    end
-    replies[#replies + 1] = table.concat(reserved, ',')
-  else
-    replies[#replies + 1] = 0
-  end
+  replies[#replies + 1] = alone(step, k)
 end
 return #replies == 1 and replies[1] or replies
