@@ -14,7 +14,7 @@ export interface Hold extends AsyncDisposable {
   readonly signal: AbortSignal;
   /** Whether the holder may still believe in the hold: a synchronous check against the deadline on its own clock. */
   readonly isHeld: boolean;
-  /** Milliseconds left until the deadline; 0 once the hold has ended. */
+  /** Whole milliseconds left until the deadline, rounded down; 0 once the hold has ended. */
   readonly remainingMs: number;
   /** @throws LockLostError LOCK_LOST when the hold has ended (`reason: 'released'` after a release). */
   assertHeld(): void;

@@ -97,8 +97,9 @@ export class Keeper {
     return false;
   }
 
+  /** Whole milliseconds, never more than are left: 0 in the last one, though the hold stands. */
   remainingMs(record: HoldRecord): number {
-    return this.check(record) ? Math.max(0, this.#left(record)) : 0;
+    return this.check(record) ? Math.max(0, Math.floor(this.#left(record))) : 0;
   }
 
   /** @throws LockLostError when the hold has ended */

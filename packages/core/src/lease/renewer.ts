@@ -125,7 +125,7 @@ export class Renewer {
       record.renewAt = clock.now() + Math.min(Math.max(remainingMs / 8, BATCH_GAP_MS), 1_000);
       this.#schedule(record);
       const { kind, name, label } = record.plan;
-      this.#events.emit({ type: 'renew-failed', kind, name, label, remainingMs, error });
+      this.#events.emit({ type: 'renew-failed', kind, name, label, remainingMs: Math.floor(remainingMs), error });
     }
   }
 

@@ -1,6 +1,7 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { LockState } from '../contract/state.js';
-import { type ManagerCore, withStateJSON } from './manager-core.js';
+import { toldState } from '../told-state.js';
+import type { ManagerCore } from './manager-core.js';
 
 /** Lists what is held, each step under the deadline of one command. */
 export async function* listStates<F extends FencingToken>(
@@ -19,7 +20,7 @@ export async function* listStates<F extends FencingToken>(
       core.assertOpen();
       const step = await calls.run(null, () => states.next());
       if (step.done === true) return;
-      yield withStateJSON(step.value);
+      yield toldState(step.value);
     }
   } finally {
     end.abort();

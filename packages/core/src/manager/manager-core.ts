@@ -5,7 +5,6 @@ import type { AcquireOptions, PermitCount } from '../contract/options.js';
 import type { ManagerOptions } from '../contract/manager.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
-import { withToJSON } from '../json.js';
 import { type HoldPlan, keyOf } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import { Keeper } from '../lease/keeper.js';
@@ -15,6 +14,7 @@ import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
+import { toldState } from '../told-state.js';
 import { Acquirer } from '../waiting/acquirer.js';
 import { Attempts } from '../waiting/attempts.js';
 import type { WaitLimits } from '../waiting/waiter.js';
@@ -108,7 +108,7 @@ export class ManagerCore<F extends FencingToken> {
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
     this.assertOpen(name);
-    return withStateJSON(await this.calls.run(name, (call) => this.backend.inspect(name, kind, call)));
+    return toldState(await this.calls.run(name, (call) => this.backend.inspect(name, kind, call)));
   }
 
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
@@ -127,9 +127,4 @@ export class ManagerCore<F extends FencingToken> {
       lockName,
     });
   }
-}
-
-/** A state that JSON accepts, its holders too. */
-export function withStateJSON(state: LockState): LockState {
-  return withToJSON({ ...state, holders: state.holders.map((holder) => withToJSON({ ...holder })) });
 }

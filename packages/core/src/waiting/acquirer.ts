@@ -2,9 +2,9 @@ import type { Clock } from '../contract/clock.js';
 import type { HolderState } from '../contract/state.js';
 import { isLockError, LockClosedError, LockTimeoutError, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
-import { withToJSON } from '../json.js';
 import type { HoldPlan } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
+import { toldHolder } from '../told-state.js';
 import type { Attempt, Busy } from './attempts.js';
 import { NameQueue, type QueueServices } from './name-queue.js';
 import { type WaitLimits, Waiter, type WaitObserver } from './waiter.js';
@@ -150,7 +150,7 @@ export class Acquirer implements WaitObserver {
     try {
       const timeoutMs = Math.min(calls.commandTimeoutMs, HOLDERS_TIMEOUT_MS);
       const state = await calls.run(plan.name, (call) => backend.inspect(plan.name, plan.kind, call), timeoutMs);
-      return state.holders.map((holder) => withToJSON({ ...holder }));
+      return state.holders.map(toldHolder);
     } catch {
       return null;
     }
