@@ -104,10 +104,16 @@ export class LockUnavailableError extends LockError {
   override readonly code = 'LOCK_BACKEND_UNAVAILABLE';
   /** false: wrong password, missing right, refused configuration: waiting cannot help, so nothing waits. */
   readonly retryable: boolean;
+  /**
+   * false: the request never left this process, so the store has nothing of it and nothing has to be undone. A backend says so
+   * only when it is certain; otherwise it is true.
+   */
+  readonly wasSent: boolean;
 
-  constructor(message: string, details: LockErrorDetails & { readonly retryable?: boolean } = {}) {
+  constructor(message: string, details: LockErrorDetails & { readonly retryable?: boolean; readonly wasSent?: boolean } = {}) {
     super(message, details);
     this.retryable = details.retryable ?? true;
+    this.wasSent = details.wasSent ?? true;
   }
 }
 

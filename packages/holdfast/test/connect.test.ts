@@ -1,6 +1,7 @@
 import { createMemoryStore } from '@holdfast/core/memory';
+import { reservePort } from '@holdfast/test/servers';
 import { connect, isLockError, LockError, type LockErrorCode, type LockEvent, LockUnavailableError, type LockManager } from 'holdfast';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { acmeBackend, seen } from './acme-locks.js';
 import * as acme from './acme-locks.js';
 
@@ -265,6 +266,14 @@ describe('connect leaves nothing open', () => {
     expect(error).toMatchObject({ retryable: true, backend: 'acme' });
     expect(error.message).toMatch(/^connect: acme:\/\/\*\*\*@h: .*connection refused/);
     expect(seen.closed).toBe(1);
+  });
+
+  it('at once when nobody listens, however long a command may take', async () => {
+    const port = await reservePort();
+    onTestFinished(() => port.release());
+    const start = performance.now();
+    await failure('LOCK_BACKEND_UNAVAILABLE', () => connect(`redis://127.0.0.1:${port.port}`, { commandTimeoutMs: 20_000 }));
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it('when the backend finds its configuration wrong', async () => {

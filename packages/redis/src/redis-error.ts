@@ -40,6 +40,22 @@ export function unavailable(error: unknown, lockName?: string | null): AnyLockEr
   return new LockUnavailableError(`redis: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
 }
 
+/** As `unavailable`, of a request that never left this process. */
+export function neverSent(error: unknown, lockName: string | null): AnyLockError {
+  return told(unavailable(error), lockName, false);
+}
+
+/** As it is, of several requests together: what is known of one is not known of all. */
+export function asSent(error: AnyLockError): AnyLockError {
+  return told(error, error.lockName, true);
+}
+
+function told(error: AnyLockError, lockName: string | null, isSent: boolean): AnyLockError {
+  if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return error;
+  const { message, retryable, cause } = error;
+  return new LockUnavailableError(message, { backend: BACKEND, lockName, retryable, cause, wasSent: isSent });
+}
+
 /** Whether the server did not know the script: it has not run. */
 export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');

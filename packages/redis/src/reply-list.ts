@@ -1,5 +1,5 @@
-import { isLockError } from '@holdfast/core';
-import { unavailable } from './redis-error.js';
+import { type AnyLockError, isLockError } from '@holdfast/core';
+import { asSent, unavailable } from './redis-error.js';
 
 /** Where the replies to requests go. Each index is told once. */
 export interface Receiver {
@@ -18,6 +18,8 @@ export class ReplyList<T> implements Receiver {
   readonly #nameAt: (index: number) => string | null;
   #failures: unknown[] | null = null;
   #missing: number;
+  /** Of one of them at least, as far as is known. */
+  #wasSent = false;
   #settle!: { resolve(results: readonly T[]): void; reject(error: unknown): void };
 
   /** @param read turns a reply into a result; what it throws is a failure */
@@ -38,10 +40,12 @@ export class ReplyList<T> implements Receiver {
     } catch (error) {
       (this.#failures ??= []).push(error);
     }
+    this.#wasSent = true;
     this.#count();
   }
 
   fail(error: unknown, _index: number): void {
+    if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || error.wasSent) this.#wasSent = true;
     (this.#failures ??= []).push(error);
     this.#count();
   }
@@ -50,12 +54,12 @@ export class ReplyList<T> implements Receiver {
     this.#missing -= 1;
     if (this.#missing > 0) return;
     if (this.#failures === null) this.#settle.resolve(this.#results);
-    else this.#settle.reject(worstOf(this.#failures));
+    else this.#settle.reject(this.#wasSent ? asSent(worstOf(this.#failures)) : worstOf(this.#failures));
   }
 }
 
 /** Of several failures the first that waiting cannot mend, or else any. */
-export function worstOf(failures: readonly unknown[]): unknown {
+export function worstOf(failures: readonly unknown[]): AnyLockError {
   const told = failures.map((failure) => unavailable(failure));
-  return told.find((error) => isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) ?? told[0];
+  return told.find((error) => isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) ?? told[0] ?? unavailable(null);
 }

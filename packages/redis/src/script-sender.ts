@@ -2,7 +2,7 @@ import { nextTick } from 'node:process';
 import { type CallContext, systemClock } from '@holdfast/core';
 import type { Link } from './link.js';
 import type { DriverClient } from './redis-client.js';
-import { isNoScript, replyCode, unavailable } from './redis-error.js';
+import { isNoScript, neverSent, replyCode, unavailable } from './redis-error.js';
 import { type Receiver, ReplyList } from './reply-list.js';
 import { type Script, scripts } from './scripts.generated.js';
 
@@ -151,7 +151,7 @@ export class ScriptSender {
       },
       (error: unknown) => {
         this.#isScheduled = false;
-        for (const queued of this.#take()) refuse(queued, error);
+        for (const queued of this.#take()) refuseUnsent(queued, error);
         this.#settleIdle();
       },
     );
@@ -300,11 +300,15 @@ function refuse({ piece, receiver, index }: QueuedPiece, error: unknown): void {
   receiver.fail(unavailable(error, piece.lockName), index);
 }
 
+function refuseUnsent({ piece, receiver, index }: QueuedPiece, error: unknown): void {
+  receiver.fail(neverSent(error, piece.lockName), index);
+}
+
 /** A request whose caller has gone while it waited for a connection is not sent at all. */
 function isWanted(queued: QueuedPiece): boolean {
   const { call } = queued.piece;
   if (call === null || !call.signal.aborted) return true;
-  refuse(queued, new Error('closed before it was sent'));
+  refuseUnsent(queued, new Error('closed before it was sent'));
   return false;
 }
 

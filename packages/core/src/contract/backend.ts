@@ -79,7 +79,8 @@ export type Answer<F extends FencingToken = FencingToken> =
  * answered that was sent after the attempt had settled.
  *
  * **Errors.** Throw `LockUnavailableError` when the store was not reached, refused or answered nonsense
- * (`retryable: false` where waiting cannot help). Anything else thrown is wrapped in one. Never answer "busy" for it.
+ * (`retryable: false` where waiting cannot help; `wasSent: false` where the request certainly never left this process, so
+ * that core need not undo it). Anything else thrown is wrapped in one. Never answer "busy" for it.
  */
 export interface LockBackend<F extends FencingToken = FencingToken> {
   /** Version of this interface; core refuses one that it does not know. */

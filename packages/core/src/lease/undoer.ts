@@ -1,8 +1,9 @@
 import type { HoldRef, LockBackend } from '../contract/backend.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
-import type { StoreCalls } from '../store/store-calls.js';
+import type { StoreCall, StoreCalls } from '../store/store-calls.js';
 import type { TimerEntry } from '../store/timer-queue.js';
+import { wasNeverSent } from '../store/was-never-sent.js';
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
@@ -13,6 +14,13 @@ interface Doubt {
   readonly isSettled: () => boolean;
   /** Monotonic time from which the hold has ended by itself. */
   readonly until: number;
+}
+
+/** What an attempt may have left. */
+export interface Leftover {
+  readonly ref: HoldRef;
+  /** After this it has ended by itself; see `add`. */
+  readonly withinMs: number;
 }
 
 /**
@@ -50,6 +58,26 @@ export class Undoer implements TimerEntry {
     this.#doubts.set(ref.owner, { ref, isSettled, until });
     this.#delayMs = FIRST_RETRY_MS;
     this.poke();
+  }
+
+  /**
+   * Adds what an attempt may have left that failed, or was ended, with `error`: nothing if it was never sent, which may be known
+   * only later.
+   */
+  addAttempt(left: readonly Leftover[], attempt: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>, error: unknown): void {
+    if (wasNeverSent(error, this.#backend.name)) return;
+    for (const { ref, withinMs } of left) this.add(ref, () => attempt.isSettled, withinMs);
+    attempt.onSettled((failure) => {
+      if (wasNeverSent(failure, this.#backend.name)) this.#drop(left);
+      else this.poke();
+    });
+  }
+
+  #drop(left: readonly Leftover[]): void {
+    for (const { ref } of left) this.#doubts.delete(ref.owner);
+    if (this.#doubts.size > 0 || this.#isRunning) return;
+    this.#calls.timers.remove(this);
+    this.#tellEmpty();
   }
 
   /** Tries at once: a request in doubt has settled. */
@@ -94,6 +122,10 @@ export class Undoer implements TimerEntry {
       this.#delayMs = Math.min(this.#delayMs * 2, LAST_RETRY_MS);
       return;
     }
+    this.#tellEmpty();
+  }
+
+  #tellEmpty(): void {
     for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 

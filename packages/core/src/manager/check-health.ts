@@ -26,7 +26,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     const [taken, seen] = await Promise.allSettled([attempt.result, checked]);
     if (seen.status === 'fulfilled' && seen.value !== undefined) nodes = { nodes: seen.value };
     if (taken.status === 'rejected') {
-      undoer.add(ref, () => attempt.isSettled, request.ttlMs);
+      undoer.addAttempt([{ ref, withinMs: request.ttlMs }], attempt, taken.reason);
       throw taken.reason;
     }
     const left = Math.max(1, Math.ceil(timeoutMs - latencyMs()));

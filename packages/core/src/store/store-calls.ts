@@ -32,7 +32,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   #reject!: (error: unknown) => void;
   #ended: { readonly reason: unknown } | null = null;
   #controller: AbortController | null = null;
-  #onSettled: (() => void) | null = null;
+  #failure: unknown = null;
+  #onSettled: ((failure: unknown) => void) | null = null;
 
   /** @param end null where the answer is the result, and nothing follows a failure */
   constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
@@ -68,9 +69,9 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     this.#controller?.abort(reason);
   }
 
-  /** Runs `then` when the backend has settled: at once if it has. */
-  onSettled(then: () => void): void {
-    if (this.isSettled) then();
+  /** Runs `then` when the backend has settled: at once if it has. `failure` is what the backend rejected with, or null. */
+  onSettled(then: (failure: unknown) => void): void {
+    if (this.isSettled) then(this.#failure);
     else this.#onSettled = then;
   }
 
@@ -113,6 +114,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   };
 
   readonly #onFailure = (error: unknown): void => {
+    this.#failure = error;
     this.#settle();
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
@@ -123,7 +125,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
 
   #settle(): void {
     this.isSettled = true;
-    this.#onSettled?.();
+    this.#onSettled?.(this.#failure);
     this.#onSettled = null;
   }
 

@@ -3,7 +3,7 @@ import { LockUnavailableError } from '../errors.js';
 import { type HoldPlan, refOf, requestOf } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import type { Keeper } from '../lease/keeper.js';
-import type { Undoer } from '../lease/undoer.js';
+import type { Leftover, Undoer } from '../lease/undoer.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { elapsedSince, stampOf } from '../store/stamp.js';
 import type { StoreCall, StoreCalls } from '../store/store-calls.js';
@@ -65,8 +65,8 @@ export class Attempts {
           if ('plan' in outcome) taken = outcome;
           return outcome;
         },
-        failed: () => {
-          this.#undo(plan, owner, call);
+        failed: (error) => {
+          this.#undoer.addAttempt([this.#leftOf(plan, owner)], call, error);
         },
         unwanted: () => {
           if (taken !== null) this.giveBack(taken);
@@ -93,8 +93,9 @@ export class Attempts {
           taken = this.#takeAll(plans.map((plan, index) => this.#take(plan, ownerAt(index), answers[index], stamp)));
           return taken;
         },
-        failed: () => {
-          for (const [index, plan] of plans.entries()) this.#undo(plan, ownerAt(index), call);
+        failed: (error) => {
+          const left = plans.map((plan, index) => this.#leftOf(plan, ownerAt(index)));
+          this.#undoer.addAttempt(left, call, error);
         },
         unwanted: () => {
           for (const outcome of taken) if ('plan' in outcome) this.giveBack(outcome);
@@ -132,7 +133,9 @@ export class Attempts {
           return place.record;
         },
         failed: () => {
-          this.#undo(plan, owner, call);
+          // Whatever it failed with last, a place in the queue may stand from before.
+          this.#undoer.add(refOf(plan, owner), () => call.isSettled, request.ttlMs);
+          call.onSettled(() => this.#undoer.poke());
         },
         unwanted: () => {
           place.isWanted = false;
@@ -206,10 +209,7 @@ export class Attempts {
     );
   }
 
-  #undo(plan: HoldPlan, owner: string, call: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>): void {
-    this.#undoer.add(refOf(plan, owner), () => call.isSettled, this.#keeper.storeTtlMs(plan.ttlMs));
-    call.onSettled(() => {
-      this.#undoer.poke();
-    });
+  #leftOf(plan: HoldPlan, owner: string): Leftover {
+    return { ref: refOf(plan, owner), withinMs: this.#keeper.storeTtlMs(plan.ttlMs) };
   }
 }
