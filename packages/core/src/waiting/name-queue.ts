@@ -1,12 +1,12 @@
 import type { HoldRequest, LockBackend } from '../contract/backend.js';
-import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
+import { type AnyLockError, isLockError } from '../errors.js';
 import { type HoldPlan, requestOf } from '../lease/hold-plan.js';
 import type { HoldRecord } from '../lease/hold-record.js';
 import type { Keeper } from '../lease/keeper.js';
 import type { StoreCalls } from '../store/store-calls.js';
-import type { TimerEntry } from '../store/timer-queue.js';
 import type { Attempt, Attempts, Busy } from './attempts.js';
 import { backoffMs, pollMs } from './backoff.js';
+import { StoreWatch } from './store-watch.js';
 import type { Waiter } from './waiter.js';
 
 /** After handing over within this manager for so long, other managers get their turn ... */
@@ -16,8 +16,6 @@ const YIELD_MS = 2;
 
 /** A place in the store's own queue that is not granted within this is a wait. */
 const QUEUED_IS_WAITING_MS = 30;
-/** A look at the store that has been unanswered for so long says that it is silent; for less, that this process was busy. */
-const SILENT_AFTER_MS = 250;
 
 /** What the queues of one manager share. */
 export interface QueueServices {
@@ -41,20 +39,17 @@ export class NameQueue {
   readonly #onEmpty: (key: string) => void;
   readonly #waiters = new Set<Waiter>();
   #head: Waiter | null = null;
-  #lastAnswerAt = Number.NEGATIVE_INFINITY;
-  #failingSince: number | null = null;
-  #failures = 0;
-  #lastFailure: AnyLockError | null = null;
+  readonly #watch: StoreWatch;
   #localSince: number | null = null;
-  #probingSince: number | null = null;
-  // Made when they are first set: most queues live for one attempt.
-  #probeEntry: TimerEntry | null = null;
-  #outageEntry: TimerEntry | null = null;
 
   constructor(key: string, services: QueueServices, onEmpty: (key: string) => void) {
     this.#key = key;
     this.#services = services;
     this.#onEmpty = onEmpty;
+    this.#watch = new StoreWatch(services.backend, services.calls, services.unavailableAfterMs, {
+      waiters: this.#waiters,
+      giveUp: (waiter, error) => this.#fail(waiter, error),
+    });
   }
 
   get waiters(): readonly Waiter[] {
@@ -64,13 +59,9 @@ export class NameQueue {
   /** @param begun the attempt that the first in line has made already */
   join(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null = null): void {
     this.#waiters.add(waiter);
-    // One that comes during an outage starts with a time of its own.
-    if (this.#failingSince !== null) this.#armOutage();
-    if (this.#services.backend.wait !== undefined) {
-      // Early enough that a short wait can tell whether the store is there at all.
-      this.#planProbe(waiter.waitMs / 2);
-      void this.#stand(waiter);
-    } else if (this.#head === null) this.#promote(waiter, begun);
+    this.#watch.joined(waiter);
+    if (this.#services.backend.wait !== undefined) void this.#stand(waiter);
+    else if (this.#head === null) this.#promote(waiter, begun);
     else this.#contended(waiter);
   }
 
@@ -78,8 +69,7 @@ export class NameQueue {
   leave(waiter: Waiter): void {
     if (!this.#waiters.delete(waiter)) return;
     if (this.#waiters.size === 0) {
-      if (this.#outageEntry !== null) this.#services.calls.timers.remove(this.#outageEntry);
-      if (this.#probeEntry !== null) this.#services.calls.timers.remove(this.#probeEntry);
+      this.#watch.stop();
       this.#head = null;
       this.#onEmpty(this.#key);
       return;
@@ -104,18 +94,11 @@ export class NameQueue {
 
   /** Whether the store was heard while the waiter waited: then a wait that ran out is a timeout, else an outage. */
   outageFor(waiter: Waiter): AnyLockError | null {
-    if (this.#hasAnswered(waiter)) return null;
-    if (this.#failingSince !== null) return this.#lastFailure;
-    if (this.#lastAnswerAt > Number.NEGATIVE_INFINITY || (this.#services.backend.wait !== undefined && !this.#isSilent())) return null;
-    const { backend } = this.#services;
-    return new LockUnavailableError(`the ${backend.name} backend did not answer within the ${waiter.waitMs} ms of the wait`, {
-      backend: backend.name,
-      lockName: waiter.plan.name,
-    });
+    return this.#hasAnswered(waiter) ? null : this.#watch.outageFor(waiter);
   }
 
   #hasAnswered(waiter: Waiter): boolean {
-    return waiter.wasHeard || this.#lastAnswerAt >= waiter.joinedAt || this.#services.keeper.holdsExclusively(this.#key);
+    return this.#watch.wasHeardBy(waiter) || this.#services.keeper.holdsExclusively(this.#key);
   }
 
   #promote(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null): void {
@@ -147,7 +130,7 @@ export class NameQueue {
       begun = null;
       try {
         const outcome = await waiter.watch(attempt);
-        this.#answered();
+        this.#watch.answered();
         if ('plan' in outcome) {
           this.#granted(waiter, outcome);
           return;
@@ -174,7 +157,7 @@ export class NameQueue {
         // Where the queue tells nothing until the grant, what is not granted soon is waiting.
         if (backend.tellsQueued !== true) void waiter.pause(QUEUED_IS_WAITING_MS).then(onQueued);
         const record = await attempt;
-        this.#answered();
+        this.#watch.answered();
         this.#granted(waiter, record);
         return;
       } catch (error) {
@@ -214,86 +197,18 @@ export class NameQueue {
   async #afterFailure(waiter: Waiter, error: AnyLockError, askedAt: number): Promise<void> {
     const { calls } = this.#services;
     if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable) {
-      waiter.fail(error);
-      this.leave(waiter);
+      this.#fail(waiter, error);
       return;
     }
-    this.#lastFailure = error;
-    this.#failures += 1;
-    if (this.#failingSince === null) {
-      this.#failingSince = askedAt;
-      this.#armOutage();
-    }
+    const failures = this.#watch.failed(error, askedAt);
     // A wake-up says that the store is there again, or that there is a hold to be had.
     waiter.clearWake();
-    await waiter.pause(backoffMs(calls.clock, this.#failures, 20, 500));
+    await waiter.pause(backoffMs(calls.clock, failures, 20, 500));
   }
 
-  /**
-   * After a stall of the event loop the probe, its answer and the end of the wait are all due at once, and the timer
-   * comes first: that must not make a store that answers look dead.
-   */
-  #isSilent(): boolean {
-    return this.#probingSince !== null && this.#services.calls.clock.now() - this.#probingSince >= SILENT_AFTER_MS;
-  }
-
-  #planProbe(withinMs: number): void {
-    const { calls } = this.#services;
-    const at = calls.clock.now() + Math.min(withinMs, calls.commandTimeoutMs);
-    this.#probeEntry ??= { dueAt: 0, heapIndex: -1, onDue: () => void this.#probe() };
-    if (this.#probingSince !== null || (this.#probeEntry.heapIndex >= 0 && this.#probeEntry.dueAt <= at)) return;
-    calls.timers.set(this.#probeEntry, at);
-  }
-
-  /** A place in a queue says nothing while it waits: one look a name and command time tells a long wait from a dead store. */
-  async #probe(): Promise<void> {
-    const { calls, backend } = this.#services;
-    const [waiter] = this.#waiters;
-    if (waiter === undefined) return;
-    const { name, kind } = waiter.plan;
-    const since = this.#lastAnswerAt === Number.NEGATIVE_INFINITY ? waiter.joinedAt : calls.clock.now();
-    this.#probingSince = calls.clock.now();
-    try {
-      await calls.run(name, (call) => backend.inspect(name, kind, call));
-      this.#answered();
-    } catch (error) {
-      this.#lastFailure = error as AnyLockError;
-      this.#failingSince ??= since;
-      this.#armOutage();
-    }
-    this.#probingSince = null;
-    if (this.#waiters.size > 0) this.#planProbe(calls.commandTimeoutMs);
-  }
-
-  #answered(): void {
-    this.#lastAnswerAt = this.#services.calls.clock.now();
-    this.#failures = 0;
-    if (this.#failingSince === null) return;
-    this.#failingSince = null;
-    if (this.#outageEntry !== null) this.#services.calls.timers.remove(this.#outageEntry);
-  }
-
-  /** When the first of the waiters has seen nothing but failures for long enough. */
-  #armOutage(): void {
-    const since = this.#failingSince;
-    if (since === null) return;
-    let first = Number.POSITIVE_INFINITY;
-    for (const waiter of this.#waiters) first = Math.min(first, Math.max(since, waiter.joinedAt));
-    this.#outageEntry ??= { dueAt: 0, heapIndex: -1, onDue: () => this.#endOutage() };
-    this.#services.calls.timers.set(this.#outageEntry, first + this.#services.unavailableAfterMs);
-  }
-
-  #endOutage(): void {
-    const since = this.#failingSince;
-    const error = this.#lastFailure;
-    if (since === null || error === null) return;
-    const now = this.#services.calls.clock.now();
-    for (const waiter of this.waiters) {
-      if (Math.max(since, waiter.joinedAt) + this.#services.unavailableAfterMs > now) continue;
-      waiter.fail(error);
-      this.leave(waiter);
-    }
-    this.#armOutage();
+  #fail(waiter: Waiter, error: AnyLockError): void {
+    waiter.fail(error);
+    this.leave(waiter);
   }
 
   /** Handing over within the manager is the fastest way, and would starve other managers without an end. */
