@@ -19,6 +19,7 @@ class Terminal implements AsyncDisposable {
       env: {
         ...process.env,
         HOLDFAST_URL: 'memory:',
+        SHELL: '/bin/sh',
         TERM: 'xterm-256color',
         FORCE_COLOR: undefined,
         NO_COLOR: undefined,
