@@ -18,6 +18,27 @@ async function votesFor(name: string): Promise<readonly boolean[]> {
   return Promise.all(nodes.admins.map(async (admin) => (await admin.exists(`holdfast:${name}`)) === 1));
 }
 
+/** How many commands each node has had, once there are no more: a majority decides, and the last node may hear of it later. */
+async function settledCommands(): Promise<readonly number[]> {
+  let counts = await commands();
+  await until(
+    'no node has anything more to do',
+    async () => {
+      const last = counts;
+      counts = await commands();
+      return counts.every((count, index) => count === last[index]);
+    },
+    { everyMs: 50 },
+  );
+  return counts;
+}
+
+async function commands(): Promise<readonly number[]> {
+  return Promise.all(
+    nodes.admins.map(async (admin) => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0)),
+  );
+}
+
 describe('a majority', () => {
   it('keeps what is held on nodes that have no memory left, and takes nothing more', async () => {
     const backend = nodes.backend();
@@ -47,32 +68,24 @@ describe('a majority', () => {
   it('takes one round trip when nothing contends', async () => {
     const backend = nodes.backend();
     await free(backend, (await takeOne(backend)).request);
-    const before = await settled();
+    const before = await settledCommands();
     const { request } = await takeOne(backend);
-    const after = await settled();
+    const after = await settledCommands();
     expect(after.map((count, index) => count - (before[index] ?? 0))).toEqual([1, 1, 1]);
     await free(backend, request);
+  });
 
-    // A majority decides, so the last node may hear of it a moment later.
-    async function settled(): Promise<readonly number[]> {
-      let counts = await commands();
-      await until(
-        'no node has anything more to do',
-        async () => {
-          const last = counts;
-          counts = await commands();
-          return counts.every((count, index) => count === last[index]);
-        },
-        { everyMs: 50 },
-      );
-      return counts;
-    }
-
-    async function commands(): Promise<readonly number[]> {
-      return Promise.all(
-        nodes.admins.map(async (admin) => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0)),
-      );
-    }
+  it('frees a vote that comes behind the release with that release', async () => {
+    const backend = nodes.backend();
+    await free(backend, (await takeOne(backend)).request);
+    const before = await settledCommands();
+    await nodes.servers[2]?.pause();
+    const { request } = await takeOne(backend);
+    expect(await free(backend, request)).toBe(true);
+    await nodes.servers[2]?.continue();
+    const after = await settledCommands();
+    expect(after.map((count, index) => count - (before[index] ?? 0))).toEqual([2, 2, 2]);
+    expect(await votesFor(request.name)).toEqual([false, false, false]);
   });
 
   it('is enough, and less is not: what was voted for in vain is freed on every node', async () => {

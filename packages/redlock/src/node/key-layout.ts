@@ -7,6 +7,11 @@ const RESERVED_PREFIX = 'holdfast.redlock:';
 /** In a bounded number of keys without expiry, so that tokens rise however long a name was not used. */
 const FENCES = 1024;
 
+/** How many names of one mode are remembered with their keys: each is asked for once a node and step. */
+const MOST_KNOWN = 1_000;
+
+type NameKeys = readonly [hold: string, ...rest: string[]];
+
 /** The modes of the contract as the scripts write them. */
 export type ModeLetter = 'x' | 'w' | 'r' | 'p';
 
@@ -20,6 +25,7 @@ export class KeyLayout {
   readonly prefix: string;
   readonly markerKey = `${RESERVED_PREFIX}node`;
   readonly #mayCollide: boolean;
+  readonly #known: Readonly<Record<ModeLetter, Map<string, NameKeys>>> = { x: new Map(), w: new Map(), r: new Map(), p: new Map() };
 
   /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
   constructor(prefix: string) {
@@ -44,7 +50,19 @@ export class KeyLayout {
   }
 
   /** The keys that a script wants for a name, as hold.lua lists them. */
-  keysOf(name: string, mode: ModeLetter): readonly [hold: string, ...rest: string[]] {
+  keysOf(name: string, mode: ModeLetter): NameKeys {
+    const known = this.#known[mode];
+    let keys = known.get(name);
+    if (keys === undefined) {
+      // The same names come again and again; should they not, a full table is as good as none.
+      if (known.size === MOST_KNOWN) known.clear();
+      keys = this.#makeKeys(name, mode);
+      known.set(name, keys);
+    }
+    return keys;
+  }
+
+  #makeKeys(name: string, mode: ModeLetter): NameKeys {
     const lock = this.lockKey(name);
     const key = (part: string): string => `${RESERVED_PREFIX}${part}:${lock}`;
     const fence = fenceOf(lock);

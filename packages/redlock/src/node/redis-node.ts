@@ -175,6 +175,14 @@ export class RedisNode implements RedlockNode {
   }
 
   async #all<Q, A>(requests: readonly Q[], ask: (request: Q) => Promise<A>): Promise<readonly A[]> {
+    const [only] = requests;
+    if (requests.length === 1 && only !== undefined) {
+      try {
+        return [await ask(only)];
+      } catch (error) {
+        throw failureOf(error, true);
+      }
+    }
     const outcomes = await Promise.allSettled(requests.map(ask));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failureOf(failed.reason, true);

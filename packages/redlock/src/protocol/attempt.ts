@@ -147,7 +147,8 @@ export class Attempt {
   #noteVote(trial: Trial, node: number, answer: NodeAnswer<readonly Vote[]>, at: number): void {
     trial.note(node, answer, answer.kind === 'answered' ? answer.value[at] : undefined);
     // It came when the attempt was over: freed behind it.
-    if (trial.fate === 'over') void this.#context.cleaner.free(this.#leftoversOf(trial, (index) => index === node));
+    if (trial.fate === 'over' && !trial.freeing.has(node))
+      void this.#context.cleaner.free(this.#leftoversOf(trial, (index) => index === node));
   }
 
   /** The second phase: nodes that gave less than the token raise their fence to it, if our vote still stands there. */

@@ -4,9 +4,11 @@ import { askNodes } from './ask-nodes.js';
 import type { ProtocolContext } from './context.js';
 import type { ReleaseRequest } from './node.js';
 import { majoritySays } from './quorum.js';
+import type { Trial } from './trial.js';
 import { quarantineMs } from './validity.js';
 
 interface Release {
+  readonly hold: Trial | undefined;
   readonly request: ReleaseRequest;
   readonly until: number;
   freed: number;
@@ -27,7 +29,9 @@ export async function releaseHolds(context: ProtocolContext, holds: readonly Hol
   const releases = holds.map(({ name, mode, owner }): Release => {
     const hold = context.holds.remove(owner);
     if (hold !== undefined) hold.fate = 'over';
+    for (const [node, vote] of hold?.votes.entries() ?? []) if (vote === 'pending') hold?.freeing.add(node);
     return {
+      hold,
       // One that is not in the table is the rest of an attempt whose answer was lost.
       request: hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false },
       until: hold?.until ?? context.clock.now() + quarantineMs(settings.maxTtlMs),
@@ -51,6 +55,10 @@ export async function releaseHolds(context: ProtocolContext, holds: readonly Hol
       if (answer.kind === 'failed') {
         void cleaner.free(releases.map(({ request, until }) => ({ node: index, request, until, isUncertain: false })));
       }
+      for (const [at, release] of releases.entries()) {
+        const wasLate = release.hold?.freeing.delete(index) === true;
+        if (wasLate && answer.kind === 'answered' && answer.value[at] !== true) freeLateVote(context, release, index);
+      }
       if (isLate) return;
       for (const [at, release] of releases.entries()) {
         release.pending -= 1;
@@ -66,4 +74,9 @@ export async function releaseHolds(context: ProtocolContext, holds: readonly Hol
     if (typeof freed !== 'boolean') throw tooFewNodes(nodes, answers, quorum, release.request.name);
     return freed;
   });
+}
+
+/** The vote came when the release was under way, which did not find it: the node was asked in another order. */
+function freeLateVote({ cleaner }: ProtocolContext, { hold, request, until }: Release, node: number): void {
+  if ((hold?.counters[node] ?? 0) > 0) void cleaner.free([{ node, request, until, isUncertain: false }]);
 }

@@ -15,6 +15,8 @@ export class Trial {
   readonly counters: number[];
   /** For each node what it said. 'failed': it may have voted without our knowing. 'unsent': it was never asked. */
   readonly votes: (Vote | 'pending' | 'failed' | 'unsent')[];
+  /** Nodes to which a release is under way behind a request that they have not answered: it most likely frees that vote, too. */
+  readonly freeing = new Set<number>();
   fate: Fate = 'open';
   token = 0;
   /** Monotonic time after which no node keeps it any more. */
