@@ -146,9 +146,9 @@ export class Attempt {
 
   #noteVote(trial: Trial, node: number, answer: NodeAnswer<readonly Vote[]>, at: number): void {
     trial.note(node, answer, answer.kind === 'answered' ? answer.value[at] : undefined);
-    // It came when the attempt was over: freed behind it.
-    if (trial.fate === 'over' && !trial.freeing.has(node))
-      void this.#context.cleaner.free(this.#leftoversOf(trial, (index) => index === node));
+    // It came when the attempt was over: freed behind it, unless a release that is under way sees to an answer.
+    const isSeenTo = answer.kind === 'answered' && trial.freeing.has(node);
+    if (trial.fate === 'over' && !isSeenTo) void this.#context.cleaner.free(this.#leftoversOf(trial, (index) => index === node));
   }
 
   /** The second phase: nodes that gave less than the token raise their fence to it, if our vote still stands there. */

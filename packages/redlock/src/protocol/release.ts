@@ -53,7 +53,9 @@ export async function releaseHolds(context: ProtocolContext, holds: readonly Hol
     ask: (node) => node.release(requests, timeoutMs),
     onAnswer: (index, answer, isLate) => {
       if (answer.kind === 'failed') {
-        void cleaner.free(releases.map(({ request, until }) => ({ node: index, request, until, isUncertain: false })));
+        // The vote may have ended with the same connection: then the server may find that request after the free, too.
+        const isUncertain = (hold: Trial | undefined): boolean => hold?.votes[index] === 'failed';
+        void cleaner.free(releases.map(({ hold, request, until }) => ({ node: index, request, until, isUncertain: isUncertain(hold) })));
       }
       for (const [at, release] of releases.entries()) {
         const wasLate = release.hold?.freeing.delete(index) === true;
