@@ -1,4 +1,4 @@
-export type { Answer, CallContext, Capabilities, HoldRef, HoldRequest, LockBackend, Stamp } from './contract/backend.js';
+export type { Answer, CallContext, Capabilities, HoldRef, HoldRequest, LockBackend, ReleaseAnswer, Stamp } from './contract/backend.js';
 export type { Clock } from './contract/clock.js';
 export type { LockChannel, LockEvent, LockEventType } from './contract/events.js';
 export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './contract/lease.js';

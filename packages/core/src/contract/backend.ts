@@ -69,6 +69,17 @@ export type Answer<F extends FencingToken = FencingToken> =
       readonly remainingMs: number | null;
     };
 
+/** The answer to the release of one hold, from a backend whose requests expire. */
+export interface ReleaseAnswer {
+  /** Whether this release freed the hold: false when the hold was not this owner's. */
+  readonly wasOurs: boolean;
+  /**
+   * No request of this owner can take effect any more, whatever is still on its way. While false, core repeats the release in
+   * the background; the caller has `wasOurs` of the first answer at once.
+   */
+  readonly isFinal: boolean;
+}
+
 /**
  * What talks to one store. Core does validation, waiting, local queueing, renewal, deadlines, loss, re-entry and
  * events; a backend does one step at a time.
@@ -77,6 +88,11 @@ export type Answer<F extends FencingToken = FencingToken> =
  * or `release` that is still pending says: the store may yet act on the request. It settles when the request was
  * answered, or when its connection has ended. After a timed-out `attempt` core repeats `release` until one is
  * answered that was sent after the attempt had settled.
+ *
+ * **Requests that expire.** A connection that this process closed proves nothing: its packets may still arrive, behind the
+ * release that was to undo them. A backend with `requestsExpire` gives each request that grants or renews a moment of the
+ * store's clock after which the store refuses the request, and its `release` answers `ReleaseAnswer`s. Core then repeats a
+ * release until its answer is final.
  *
  * **Errors.** Throw `LockUnavailableError` when the store was not reached, refused or answered nonsense
  * (`retryable: false` where waiting cannot help; `wasSent: false` where the request certainly never left this process, so
@@ -92,6 +108,12 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * in, in milliseconds. May change when a session is negotiated; core reads it at every grant and renewal.
    */
   readonly sessionMs?: number;
+  /**
+   * The store refuses requests that arrive later than `call.timeoutMs` allows, and `release` says whether it was final.
+   *
+   * @default false
+   */
+  readonly requestsExpire?: boolean;
   /** One non-waiting attempt for each request. Rejects when the answer to any of them is unknown. */
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<F>[]>;
   /**
@@ -99,8 +121,12 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * null: the store could not tell for this one (a majority that answered for others); core tries again, as after a rejection.
    */
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]>;
-  /** Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. */
-  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]>;
+  /**
+   * Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. With
+   * `requestsExpire` each answer is a `ReleaseAnswer`; a plain boolean is final when it was sent after every granting
+   * request of its owner had settled.
+   */
+  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly (boolean | ReleaseAnswer)[]>;
   /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. */
   partition?(name: string): string;
   /** A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. */

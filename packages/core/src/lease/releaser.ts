@@ -1,7 +1,8 @@
-import type { LockBackend } from '../contract/backend.js';
+import type { LockBackend, ReleaseAnswer } from '../contract/backend.js';
 import type { AnyLockError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { byPartition } from '../store/partitions.js';
+import { wasOurs } from '../store/release-answer.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { refOf } from './hold-plan.js';
 import type { HoldRecord } from './hold-record.js';
@@ -29,12 +30,13 @@ export class Releaser {
     if (!this.#begin(record)) return Promise.resolve(false);
     const refs = [refOf(record.plan, record.owner)];
     // Sent before anything else happens, so that a waiter's request of this manager comes right behind it.
-    const sent = this.#calls.start<readonly boolean[], boolean>(
+    const sent = this.#calls.start<readonly (boolean | ReleaseAnswer)[], boolean>(
       record.plan.name,
       this.#calls.commandTimeoutMs,
       (call) => this.#backend.release(refs, call),
       {
-        answered: ([freed = false]) => {
+        answered: ([answer]) => {
+          const freed = wasOurs(answer);
           this.#finish(record, freed);
           return freed;
         },
@@ -60,7 +62,7 @@ export class Releaser {
           for (const record of group) this.#keeper.announceEnd(record);
           const answers = await sent;
           for (const [index, record] of group.entries()) {
-            const freed = answers[index] === true;
+            const freed = wasOurs(answers[index]);
             this.#finish(record, freed);
             outcomes.set(record, { freed });
           }

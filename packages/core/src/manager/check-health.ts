@@ -3,6 +3,7 @@ import type { HealthReport, NodeHealth } from '../contract/state.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
 import { type HoldPlan, refOf, requestOf } from '../lease/hold-plan.js';
 import { withToJSON } from '../json.js';
+import { wasOurs } from '../store/release-answer.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { lockTarget, type ManagerCore } from './manager-core.js';
 
@@ -37,7 +38,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
         throw error;
       });
     await checked;
-    if (taken.value[0]?.granted !== true || freed[0] !== true) {
+    if (taken.value[0]?.granted !== true || !wasOurs(freed[0])) {
       throw new LockUnavailableError('a lock that nobody else knows could not be taken and freed', { backend: backend.name });
     }
     return withToJSON({ ok: true, backend: backend.name, latencyMs: latencyMs(), ...nodes } as const);
