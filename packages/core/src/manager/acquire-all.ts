@@ -28,10 +28,10 @@ export async function acquireAll<N extends string, F extends FencingToken>(
   if (sorted.length === 0) {
     throw new LockArgumentError(`${where}: names is empty; it must hold at least one name`, { option: 'names' });
   }
-  const resolved = sorted.map((name) => core.plan(where, lockTarget(name), options));
-  const plans = resolved.map(({ plan }) => plan);
+  const resolved = core.resolve(where, options);
+  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
   for (const plan of plans) refuseReentry(core.holds, plan, core.backend.name);
-  const { waitMs, signal } = resolved[0]?.options ?? core.defaults;
+  const { waitMs, signal } = resolved;
   const { clock } = core.calls;
   const startedAt = clock.now();
   // Where time is left for a wait, the last name still gets one request.
@@ -114,13 +114,11 @@ export async function tryAcquireEach<N extends string, F extends FencingToken>(
 ): Promise<HeldLeaseMap<N, F>> {
   const where = 'tryAcquireEach';
   const sorted = sortedNames(where, names);
-  const resolved = sorted.map((name) => core.plan(where, lockTarget(name), options));
+  const resolved = core.resolve(where, options);
   core.assertOpen();
+  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
   const map = new HeldLeaseMap<N, F>(core);
-  const holds = await core.acquirer.tryMany(
-    resolved.map(({ plan }) => plan),
-    options?.signal,
-  );
+  const holds = await core.acquirer.tryMany(plans, resolved.signal);
   for (const [index, name] of sorted.entries()) {
     const hold = holds[index] ?? null;
     if (hold !== null) map.set(name, new HeldLease<F>(hold, core));

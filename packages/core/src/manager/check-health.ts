@@ -1,5 +1,5 @@
 import type { FencingToken } from '../contract/lease.js';
-import type { HealthReport, NodeHealth } from '../contract/state.js';
+import type { HealthReport, NodeHealth } from '../contract/health.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
 import { callerContext } from '../async-context.js';
 import { type HoldPlan, refOf, requestOf } from '../hold/hold-plan.js';

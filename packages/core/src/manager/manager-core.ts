@@ -56,18 +56,20 @@ export class ManagerCore<F extends FencingToken> {
     if (this.isClosing) throw new LockClosedError('the lock manager is closed', { backend: this.backend.name, lockName });
   }
 
-  /** Resolves the options of one call; checked before any I/O. */
-  plan(
+  /** Reads and checks the options of one call, once, whatever number of names it is for; before any I/O. */
+  resolve(
     where: string,
-    target: Target,
     options: (AcquireOptions & PermitCount) | undefined,
-  ): { readonly plan: HoldPlan; readonly options: ResolvedLeaseOptions } {
-    const resolved = resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? target.limit : null);
-    this.assertOpen(target.name);
-    const { ttlMs, renew, maxHoldMs, label } = resolved;
-    const { kind, name, key, mode, limit } = target;
-    const permits = mode === 'permits' ? (options?.permits ?? 1) : 1;
-    return { plan: { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs }, options: resolved };
+    target: Pick<Target, 'mode' | 'limit'> = { mode: 'exclusive', limit: 1 },
+  ): ResolvedLeaseOptions {
+    return resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? target.limit : null);
+  }
+
+  /** What is wanted, and how. */
+  plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
+    this.assertOpen(name);
+    const { ttlMs, renew, maxHoldMs, label, permits } = options;
+    return { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs };
   }
 
   /**
@@ -76,8 +78,8 @@ export class ManagerCore<F extends FencingToken> {
    * @throws what is known to be wrong before anything is sent
    */
   acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
-    const { plan, options: resolved } = this.plan(where, target, options);
-    return this.acquirePlan(plan, resolved);
+    const resolved = this.resolve(where, options, target);
+    return this.acquirePlan(this.plan(target, resolved), resolved);
   }
 
   /** @throws as `acquire` */
@@ -97,8 +99,8 @@ export class ManagerCore<F extends FencingToken> {
 
   /** @throws as `acquire` */
   tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
-    const { plan, options: resolved } = this.plan(where, target, options);
-    return this.acquirer.tryOne(plan, resolved.signal);
+    const resolved = this.resolve(where, options, target);
+    return this.acquirer.tryOne(this.plan(target, resolved), resolved.signal);
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {

@@ -2,7 +2,6 @@ import {
   type Answer,
   type CallContext,
   type Capabilities,
-  checkOptions,
   type Clock,
   type HoldRef,
   type HoldRequest,
@@ -10,6 +9,7 @@ import {
   type LockKind,
   type LockState,
   LockUnavailableError,
+  readOptions,
   rule,
 } from '../index.js';
 import type { Waiter, Watcher } from './lock-entry.js';
@@ -48,8 +48,8 @@ export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createMemoryBackend(options: MemoryBackendOptions = {}): LockBackend<bigint> {
-  checkOptions('createMemoryBackend', options, memoryBackendRules);
-  return new MemoryBackend((options.store ?? createMemoryStore())[storeLink], options.fair ?? true);
+  const { store = createMemoryStore(), fair = true } = readOptions('createMemoryBackend', options, memoryBackendRules);
+  return new MemoryBackend(store[storeLink], fair);
 }
 
 class MemoryBackend implements LockBackend<bigint> {
