@@ -336,8 +336,8 @@ export class HoldSession {
       await this.#reconcile();
     } catch (failure) {
       this.#die(failure instanceof Error ? unavailable(failure) : unavailableBecause('the session failed'));
-      if (error instanceof ReplacedSessionError) await within(LEAVE_MS, 'not left', this.#settings.abandon()).catch(() => {});
-      this.#connection.destroy();
+      if (error instanceof ReplacedSessionError) void this.#settings.abandon();
+      else this.#connection.destroy();
     }
   }
 

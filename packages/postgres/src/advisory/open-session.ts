@@ -39,14 +39,16 @@ export async function openSession(
   timeoutMs: number,
 ): Promise<OpenedSession> {
   const connection = await source.open(timeoutMs);
+  let settings: SessionSettings | null = null;
   try {
     const facts = await within(timeoutMs, 'the server did not answer', look(connection, options));
     await within(timeoutMs, 'the server did not answer', schema.ensureOn(connection));
-    const settings = new SessionSettings(connection, facts);
+    settings = new SessionSettings(connection, facts);
     await within(timeoutMs, 'the server did not answer', prepare(connection, settings, options));
     return { connection, facts, settings };
   } catch (error) {
-    connection.destroy();
+    if (error instanceof ReplacedSessionError) void settings?.abandon();
+    else connection.destroy();
     throw error instanceof ReplacedSessionError ? poolerError() : unavailable(error);
   }
 }
@@ -71,8 +73,7 @@ async function prepare(connection: Connection, settings: SessionSettings, option
     for (const { processId, startedAt } of predecessors) await connection.query(endPredecessor, [String(processId), startedAt]);
     await settings.listen([channel], (statement) => connection.query(statement));
   } catch (error) {
-    if (error instanceof ReplacedSessionError) await settings.abandon();
-    else await settings.putBack();
+    if (!(error instanceof ReplacedSessionError)) await settings.putBack();
     throw error;
   }
   connection.prepares = !isPooled;

@@ -1,5 +1,7 @@
+import { systemClock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState } from '../postgres-error.js';
+import { within } from '../within.js';
 import { ReplacedSessionError } from './session-line.js';
 import { arrayOf, changeSettings, endIfIdle, onlyInProcess, putSettingsBack } from './statements.js';
 
@@ -12,7 +14,10 @@ export interface ServerProcess {
 type Send = (statement: Statement, values?: readonly string[]) => Promise<readonly Row[]>;
 
 const DIVISION_BY_ZERO = '22012';
-const MAX_TRIES = 5;
+/** Ten seconds: longer than most transactions take. */
+const MAX_TRIES = 100;
+const TRY_EVERY_MS = 100;
+const ANSWER_MS = 2_000;
 
 /**
  * What one session of locks has changed of itself. A pooler hands the server's session to its next client, who must find
@@ -65,13 +70,25 @@ export class SessionSettings {
 
   /**
    * Another server process serves this connection now, and the one that has our settings and our locks serves whoever comes:
-   * ends that one, when it serves nobody.
+   * ends that one, as soon as it serves nobody. Never rejects, and ends the connection.
    */
   async abandon(): Promise<void> {
-    if (this.#former.size === 0 && this.#channels.size === 0) return;
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const [row] = await this.#connection.query(endIfIdle, [String(this.#process.processId), this.#process.startedAt]);
-      if (row === undefined || row[0] === 't') return;
+    try {
+      for (let tries = 0; tries < MAX_TRIES && this.#former.size + this.#channels.size > 0; tries++) {
+        if (tries > 0) await pause(TRY_EVERY_MS);
+        const values = [String(this.#process.processId), this.#process.startedAt];
+        const [row] = await within(ANSWER_MS, 'the server did not answer', this.#connection.query(endIfIdle, values));
+        if (row === undefined || row[0] === 't') break;
+      }
+    } catch {
+      // Nobody can speak to the server over this connection any more.
     }
+    this.#connection.destroy();
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.setTimer(ms, resolve);
+  });
 }
