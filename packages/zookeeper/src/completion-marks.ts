@@ -44,13 +44,9 @@ export class CompletionMarkNodes {
   async #set(path: string, data: Buffer): Promise<boolean> {
     for (;;) {
       try {
-        await this.#session.create(path, data, 'persistent');
+        await this.#session.createUnder(path, data, 'persistent');
         return true;
       } catch (error) {
-        if (isCode(error, 'NO_NODE')) {
-          await this.#session.makeDirectories();
-          continue;
-        }
         if (!isCode(error, 'NODE_EXISTS')) throw error;
       }
       const mark = await this.#read(path);

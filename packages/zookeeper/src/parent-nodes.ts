@@ -54,7 +54,7 @@ export class ParentNodes {
   /** Makes an ephemeral sequential node. The request for the parent goes out with it, not before it. */
   async createChild(parent: string, prefix: string, data: Buffer): Promise<string> {
     for (let tries = 1; ; tries += 1) {
-      const parentMade = this.#existing.has(parent) ? undefined : this.#session.create(parent, EMPTY, 'persistent');
+      const parentMade = this.#existing.has(parent) ? undefined : this.#session.createUnder(parent, EMPTY, 'persistent');
       const childMade = this.#session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');
       const [above, child] = await Promise.allSettled([parentMade, childMade]);
       if (child.status === 'fulfilled') {
@@ -63,8 +63,7 @@ export class ParentNodes {
       }
       this.#existing.delete(parent);
       if (!isCode(child.reason, 'NO_NODE') || tries === MOST_TRIES) throw child.reason;
-      if (above.status === 'rejected' && isCode(above.reason, 'NO_NODE')) await this.#session.makeDirectories();
-      else if (above.status === 'rejected' && !isCode(above.reason, 'NODE_EXISTS')) throw above.reason;
+      if (above.status === 'rejected' && !isCode(above.reason, 'NODE_EXISTS')) throw above.reason;
     }
   }
 

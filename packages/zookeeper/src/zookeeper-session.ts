@@ -1,4 +1,5 @@
 import { type LockUnavailableError, systemClock } from '@holdfast/core';
+import { Directories } from './directories.js';
 import type { Driver } from './zookeeper-client.js';
 import {
   Connection,
@@ -49,6 +50,7 @@ export class ZooKeeperSession {
   readonly #settings: SessionSettings;
   readonly #listener: SessionListener;
   readonly #servers: readonly HostAndPort[];
+  readonly #directories: Directories;
   readonly #waiting = new Set<{ resolve(): void; reject(error: unknown): void }>();
   #driver: Driver | null = null;
   #nextServer = 0;
@@ -75,6 +77,7 @@ export class ZooKeeperSession {
   constructor(settings: SessionSettings, listener: SessionListener) {
     this.#settings = settings;
     this.#listener = listener;
+    this.#directories = new Directories(settings.directories, (path) => this.create(path, EMPTY, 'persistent'));
     this.#timeoutMs = settings.timeoutMs;
     // Clients of one configuration must not all lean on the server that it names first.
     const first = Math.floor(systemClock.random() * settings.servers.length);
@@ -128,6 +131,11 @@ export class ZooKeeperSession {
   /** @returns the path, with the number that a sequential node got */
   create(path: string, data: Buffer, mode: NodeMode): Promise<string> {
     return this.#write((connection) => connection.create(path, data, mode));
+  }
+
+  /** As `create`, and makes the directories above the node where they are missing. */
+  createUnder(path: string, data: Buffer, mode: NodeMode): Promise<string> {
+    return this.#directories.under(() => this.create(path, data, mode));
   }
 
   remove(path: string, version = -1): Promise<void> {
@@ -187,23 +195,10 @@ export class ZooKeeperSession {
   }
 
   async #makeOwnNode(): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await this.create(this.#ownPath(), EMPTY, 'ephemeral');
-        return;
-      } catch (error) {
-        if (isCode(error, 'NODE_EXISTS')) return;
-        if (!isCode(error, 'NO_NODE') || tries > 2) throw error;
-        await this.makeDirectories();
-      }
-    }
-  }
-
-  /** Makes what is missing of the nodes under which all others stand. */
-  async makeDirectories(): Promise<void> {
-    const made = await Promise.allSettled(this.#settings.directories.map((path) => this.create(path, EMPTY, 'persistent')));
-    for (const outcome of made) {
-      if (outcome.status === 'rejected' && !isCode(outcome.reason, 'NODE_EXISTS')) throw outcome.reason;
+    try {
+      await this.createUnder(this.#ownPath(), EMPTY, 'ephemeral');
+    } catch (error) {
+      if (!isCode(error, 'NODE_EXISTS')) throw error;
     }
   }
 

@@ -10,6 +10,11 @@ const module = (await import('node-zookeeper-client')) as unknown as { readonly 
 /** The real driver, as the backend finds it. */
 export const driver: { createClient: Driver['createClient'] } & Driver = module.default;
 
+/** What only operators ask of the driver. */
+interface OperatorClient extends DriverClient {
+  setACL(path: string, acl: readonly object[], version: number, done: (error: unknown) => void): void;
+}
+
 export function newRoot(): string {
   return `/t-${randomBytes(6).toString('hex')}`;
 }
@@ -43,6 +48,16 @@ export class Admin {
       const open = [new driver.ACL(31, new driver.Id('world', 'anyone'))];
       this.#client.create(path, Buffer.from(text), open, 0, (error, made) =>
         error ? reject(new Error(`${path} was not made`, { cause: error })) : resolve(made),
+      );
+    });
+  }
+
+  /** Says what everybody may do with a node; permissions are a sum of 1 read, 2 write, 4 create, 8 delete, 16 administer. */
+  allow(path: string, permissions: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const acl = [new driver.ACL(permissions, new driver.Id('world', 'anyone'))];
+      (this.#client as OperatorClient).setACL(path, acl, -1, (error) =>
+        error ? reject(new Error(`${path}: no rights were set`, { cause: error })) : resolve(),
       );
     });
   }
