@@ -32,8 +32,10 @@ export class Admin {
     this.#client = client;
   }
 
-  static async open(port: number): Promise<Admin> {
+  /** @param auth `user:password` of the scheme digest */
+  static async open(port: number, auth?: string): Promise<Admin> {
     const client = driver.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000, retries: 0 });
+    if (auth !== undefined) client.addAuthInfo('digest', Buffer.from(auth));
     await new Promise<void>((resolve) => {
       client.connectionManager.on('state', (state) => {
         if (state === 2) resolve();
@@ -144,14 +146,14 @@ export interface ZooKeeperFixture {
   backend(options?: Partial<ZooKeeperBackendOptions>): LockBackend<bigint>;
 }
 
-export function useZooKeeper(options: ZooKeeperOptions = {}): ZooKeeperFixture {
+export function useZooKeeper({ auth, ...options }: ZooKeeperOptions & { readonly auth?: string } = {}): ZooKeeperFixture {
   let server: ZooKeeperServer | undefined;
   let admin: Admin | undefined;
   const backends: LockBackend<bigint>[] = [];
   const roots = new Set<string>();
   beforeAll(async () => {
     server = await startZooKeeper(options);
-    admin = await Admin.open(server.port);
+    admin = await Admin.open(server.port, auth);
   });
   afterEach(async () => {
     await Promise.all(backends.splice(0).map((backend) => backend.close()));
