@@ -288,7 +288,7 @@ export class ZooKeeperSession {
       if (tries < this.#servers.length) continue;
       tries = 0;
       this.#refuseThoseBefore(failure);
-      if (this.#waiting.size === 0) await this.#pause();
+      await this.#pause();
     }
     this.#isRunning = false;
   }
@@ -376,7 +376,7 @@ export class ZooKeeperSession {
     this.#waiting.clear();
   }
 
-  /** All servers were tried in vain. Who came meanwhile has another round. */
+  /** All servers were tried in vain. Who came meanwhile waits for the next round. */
   #refuseThoseBefore(failure: LockUnavailableError): void {
     this.#failure = failure;
     for (const waiting of this.#waiting) {

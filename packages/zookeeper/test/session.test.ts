@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isLockError, systemClock } from '@holdfast/core';
 import { reservePort, startTcpProxy, until } from '@holdfast/test/servers';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -5,7 +6,7 @@ import { openDriver } from '../src/open-driver.js';
 import { createWatcher } from '../src/watch-table.js';
 import { ConnectionLostError, isCode, mayBeDone, RefusalError } from '../src/zookeeper-error.js';
 import { type SessionSettings, ZooKeeperSession } from '../src/zookeeper-session.js';
-import { CuttingRelay, startFakeServer } from './cutting-relay.js';
+import { CuttingRelay, startFakeServer, startRefusingServer } from './cutting-relay.js';
 import { driver, endSession, newRoot, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
@@ -105,6 +106,40 @@ describe('connecting', () => {
       /ENOTFOUND|EAI_AGAIN/,
     );
     free.release();
+  });
+
+  it('hears that no server can be reached as soon as each was tried, at any time', async () => {
+    const free = await reservePort();
+    const { session } = sessionTo([free.port, free.port, free.port]);
+    // The first call loads the driver.
+    await failureOf(session.ready(5000));
+    for (let calls = 0; calls < 30; calls += 1) {
+      const start = performance.now();
+      expect(await failureOf(session.ready(5000))).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+      expect(performance.now() - start).toBeLessThan(200);
+      await sleep(20);
+    }
+    free.release();
+  });
+
+  it('tries the servers in one rhythm, however many call', async () => {
+    const triesOf = async (callers: number): Promise<number> => {
+      const server = keep(await startRefusingServer());
+      const { session } = sessionTo([server.port], { clock: { ...systemClock, random: () => 0 } });
+      const end = performance.now() + 2500;
+      const call = async (): Promise<void> => {
+        while (performance.now() < end) {
+          await failureOf(session.ready(500));
+          await sleep(30 + 60 * Math.random());
+        }
+      };
+      await Promise.all(Array.from({ length: callers }, call));
+      await session.close();
+      return server.tries;
+    };
+    const [few, many] = await Promise.all([triesOf(2), triesOf(200)]);
+    expect(few).toBeGreaterThan(4);
+    expect(many).toBeLessThanOrEqual(few + 1);
   });
 
   it('says at once what waiting cannot mend', async () => {
