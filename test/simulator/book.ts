@@ -81,7 +81,7 @@ export class Book implements BackendObserver {
     this.#history.add(
       client.name,
       () =>
-        `${request.label}: is answered ${answer.granted ? `granted ${answer.fencingToken}` : 'busy'} for ${kind} ${request.name} as ${request.owner.slice(0, 4)}`,
+        `${request.label}: is answered ${answer.granted ? `granted ${answer.fencingToken}` : 'busy'} for ${kind} ${request.name} as ${this.#history.nameOf(request.owner)}`,
     );
     this.#answeredAt.set(`${client.number} ${keyOf({ kind, name: request.name })}`, this.#world.now);
     if (answer.granted) {

@@ -5,10 +5,21 @@ export class History {
   readonly isOn: boolean;
   readonly lines: string[] = [];
   readonly #world: World;
+  readonly #owners = new Map<string, string>();
 
   constructor(world: World, isOn: boolean) {
     this.#world = world;
     this.isOn = isOn;
+  }
+
+  /** A short name for an owner token, the same in every run. */
+  nameOf(owner: string): string {
+    let name = this.#owners.get(owner);
+    if (name === undefined) {
+      name = `#${this.#owners.size + 1}`;
+      this.#owners.set(owner, name);
+    }
+    return name;
   }
 
   /** @param what is asked only when the history is kept */

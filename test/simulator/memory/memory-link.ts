@@ -50,6 +50,8 @@ export class MemoryLink implements LockBackend<bigint> {
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Waiting>();
   readonly #subscriptions = new Map<number, { readonly request: HoldRequest; readonly wake: () => void }>();
+  /** The label of each owner's request. */
+  readonly #labels = new Map<string, string>();
   #lastSubscription = 0;
   #signTimer: { cancel(): void } | null = null;
   #isClosed = false;
@@ -75,6 +77,7 @@ export class MemoryLink implements LockBackend<bigint> {
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    for (const { owner, label } of requests) this.#labels.set(owner, label);
     return this.#grant('attempt', requests, call, () => this.#server.attempt(this.#peer, requests));
   }
 
@@ -116,10 +119,11 @@ export class MemoryLink implements LockBackend<bigint> {
   /** A request and its reply: in time, late, never, or twice. */
   async #ask<T>(what: string, refs: readonly HoldRef[], timeoutMs: number, carryOut: () => Promise<T>): Promise<T> {
     const { network, history } = this.#server;
-    const of = (): string => `${what} ${refs.map(({ name, owner }) => `${name} for ${owner.slice(0, 4)}`).join()}`;
+    const of = (): string => `${what} ${refs.map(({ name, owner }) => `${name} for ${history.nameOf(owner)}`).join()}`;
     history.add(this.#client.name, () => `asks: ${of()}, for ${timeoutMs} ms`);
     const answer = await network.ask({
       machine: this.#client.machine,
+      name: `${this.#client.number} ${what} ${this.#labels.get(refs[0]?.owner ?? '') ?? ''}`,
       carryOut: () => {
         history.add('store', () => `does: ${of()}`);
         const answered = carryOut();
@@ -127,7 +131,7 @@ export class MemoryLink implements LockBackend<bigint> {
         return { reply: { answered } };
       },
       ended: () => this.#ended(),
-      onFault: (fault) => {
+      onMishap: (fault) => {
         this.#client.faults += 1;
         if (fault === 'doubled' && what === 'release') for (const { owner } of refs) this.#server.observer.repeated(owner);
         history.add('network', () => `${fault}: ${of()} of ${this.#client.name}`);
@@ -144,7 +148,7 @@ export class MemoryLink implements LockBackend<bigint> {
       this.#expiry.sent(owners, notAfter);
       const at = this.#clock.now();
       const { isChecked, renewalsExpire } = this.#server.mutant.expiry ?? realExpiry;
-      const reply = await this.#ask(`${what} (until ${notAfter})`, refs, call.timeoutMs, async (): Promise<Reply<T>> => {
+      const reply = await this.#ask(what, refs, call.timeoutMs, async (): Promise<Reply<T>> => {
         const serverMs = this.#server.timeMs;
         const isLate = serverMs > notAfter && isChecked && (what !== 'renew' || renewalsExpire);
         return { serverMs, value: isLate ? null : carryOut() };
@@ -171,14 +175,15 @@ export class MemoryLink implements LockBackend<bigint> {
       this.#client.machine.reach(() => {
         if (!this.#isClosed) arrive();
       });
-    });
+    }, `${this.#client.number} push`);
   }
 
   // --- waiting
 
   #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
-    const { owner } = request;
+    const { owner, label } = request;
     const { signal } = call;
+    this.#labels.set(owner, label);
     return new Promise((resolve, reject) => {
       const limit = this.requestsExpire ? this.#clock.setTimer(call.timeoutMs, () => waiting.fail(this.#ended())) : null;
       const leave = (): void => {

@@ -35,7 +35,7 @@ export class MemoryServer implements SimulatedStore {
   #version = 0;
 
   constructor({ world, scenario, mutant, history, observer }: StoreSetup) {
-    this.network = new Network(world, scenario.weather);
+    this.network = new Network(world, scenario.weather, scenario.seed);
     this.scenario = scenario;
     this.mutant = mutant;
     this.history = history;
