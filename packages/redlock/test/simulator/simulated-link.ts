@@ -1,4 +1,5 @@
 import type { HoldRequest, LockKind } from '@holdfast/core';
+import type { Machine, Network } from '@holdfast/test/simulation';
 import { KeyLayout, letterOf } from '../../src/node/key-layout.js';
 import {
   type ConfirmRequest,
@@ -16,18 +17,6 @@ import {
   type WaitKey,
 } from '../../src/protocol/node.js';
 import type { SimulatedNode } from './simulated-node.js';
-import type { Machine, World } from './world.js';
-
-/** How a network misbehaves. */
-export interface Weather {
-  readonly fastestMs: number;
-  readonly slowestMs: number;
-  /** How often a message takes much longer. */
-  readonly straggles: number;
-  readonly stragglesMs: number;
-  readonly loses: number;
-  readonly duplicates: number;
-}
 
 /** A server of the simulation. */
 export interface SimulatedServer {
@@ -49,17 +38,15 @@ const layout = new KeyLayout('holdfast:');
 /** The way from one client to one node, over a network on which messages are late, lost, doubled and out of order. */
 export class SimulatedLink implements RedlockNode {
   readonly label: string;
-  readonly #world: World;
-  readonly #weather: Weather;
+  readonly #network: Network;
   readonly #machine: Machine;
   readonly #server: SimulatedServer;
   readonly #id: string;
   readonly #told = new Map<string, ToldVote>();
 
-  constructor(label: string, world: World, weather: Weather, machine: Machine, server: SimulatedServer, id: string) {
+  constructor(label: string, network: Network, machine: Machine, server: SimulatedServer, id: string) {
     this.label = label;
-    this.#world = world;
-    this.#weather = weather;
+    this.#network = network;
     this.#machine = machine;
     this.#server = server;
     this.#id = id;
@@ -135,41 +122,14 @@ export class SimulatedLink implements RedlockNode {
   async drain(): Promise<void> {}
   close(): void {}
 
-  #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const fail = (): void =>
-        this.#machine.reach(() => reject(new NodeFailure('the connection ended', { mayHappen: true, retryable: true })));
-      const arrive = (isFirst: boolean): void => {
-        if (!this.#server.isUp) {
-          if (isFirst) this.#world.later(this.#delay(), fail);
-          return;
-        }
-        const reply = carryOut(this.#server.node);
-        if (!isFirst) return;
-        if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
-        else
-          this.#world.later(this.#delay(), () =>
-            this.#machine.reach(() => {
-              onReply(reply);
-              resolve(reply);
-            }),
-          );
-      };
-      if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
-      else this.#world.later(this.#delay(), () => arrive(true), false);
-      if (this.#world.chance(this.#weather.duplicates)) this.#world.later(this.#delay() + this.#delay(), () => arrive(false), false);
+  async #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
+    const reply = await this.#network.ask({
+      machine: this.#machine,
+      carryOut: () => (this.#server.isUp ? { reply: carryOut(this.#server.node) } : null),
+      ended: () => new NodeFailure('the connection ended', { mayHappen: true, retryable: true }),
     });
-  }
-
-  /** A lost message is noticed late, when the connection ends, or never. */
-  #lose(fail: () => void): void {
-    if (this.#world.chance(0.7)) this.#world.later(this.#world.between(20, 200), fail);
-  }
-
-  #delay(): number {
-    const { fastestMs, slowestMs, straggles, stragglesMs } = this.#weather;
-    const usual = this.#world.between(fastestMs, slowestMs);
-    return this.#world.chance(straggles) ? usual + this.#world.between(0, stragglesMs) : usual;
+    onReply(reply);
+    return reply;
   }
 }
 
