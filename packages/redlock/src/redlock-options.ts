@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { checkOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
+import { checkOptions, type Clock, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
 import { type ClientSource, clientSource, type RedisClient, redisBackendRules, resolveRedisOptions } from '@holdfast/redis/connection';
 import { KeyLayout } from './node/key-layout.js';
 import type { NodeSettings } from './node/redis-node.js';
@@ -76,7 +76,7 @@ export const redlockBackendRules = {
 } satisfies Record<keyof RedlockBackendOptions, OptionRule>;
 
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function resolveRedlockOptions(where: string, options: RedlockBackendOptions): ResolvedRedlockOptions {
+export function resolveRedlockOptions(where: string, options: RedlockBackendOptions, clock: Clock): ResolvedRedlockOptions {
   if (options === undefined) throw wrong(`${where}: options are missing; pass clients or urls`, 'options');
   checkOptions(where, options, redlockBackendRules);
   const { clients, urls, quorum } = options;
@@ -99,7 +99,7 @@ export function resolveRedlockOptions(where: string, options: RedlockBackendOpti
   const maxTtlMs = options.maxTtlMs ?? defaults.maxTtlMs;
   const nodeTimeoutMs = options.nodeTimeoutMs ?? defaults.nodeTimeoutMs;
   return {
-    sources: nodes.map((_, index) => sourceOf(where, options, index)),
+    sources: nodes.map((_, index) => sourceOf(where, options, index, clock)),
     protocol: {
       quorum: quorum ?? majority,
       maxTtlMs,
@@ -118,13 +118,18 @@ export function resolveRedlockOptions(where: string, options: RedlockBackendOpti
   };
 }
 
-function sourceOf(where: string, { clients, urls, allowEviction, driverOptions }: RedlockBackendOptions, index: number): NodeSource {
+function sourceOf(
+  where: string,
+  { clients, urls, allowEviction, driverOptions }: RedlockBackendOptions,
+  index: number,
+  clock: Clock,
+): NodeSource {
   const client = clients?.[index];
   const resolved = resolveRedisOptions(
     where,
     client === undefined ? { url: urls?.[index], allowEviction, driverOptions } : { client, allowEviction },
   );
-  const source = clientSource(resolved);
+  const source = clientSource(resolved, clock);
   if (source.isCluster || resolved.target?.kind === 'sentinel') {
     throw wrong(
       `${where}: each node must be one independent server, no cluster and no Sentinel`,
