@@ -1,52 +1,13 @@
 import { nextTick } from 'node:process';
-import type { CallContext } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import { ConnectionFault } from './connection-fault.js';
-import type { Command, Contact, Link, Step } from './connection.js';
-import { GrantLedger, type OpenGrant } from './grant-ledger.js';
-import { type FailureRules, ReplyList } from './reply-list.js';
-import { notAfterFrom, type ServerClock, surelyPastMs, windowMs } from './server-clock.js';
+import type { Contact, Link, Step } from './connection.js';
+import type { Flight, Queued } from './flight.js';
+import { GrantLedger } from './grant-ledger.js';
+import type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
+import { ReplyList } from './reply-list.js';
+import { notAfterFrom, surelyPastMs, windowMs } from './server-clock.js';
 import { SilenceWatch } from './silence-watch.js';
-
-/** One request to one step of the store: its keys, all on one route, and its arguments. */
-export interface Piece<S extends Step> {
-  readonly step: S;
-  readonly route: number;
-  readonly keys: readonly string[];
-  readonly args: readonly string[];
-  readonly lockName: string | null;
-  /** Whose hold it is about; '' where it is about none. */
-  readonly owner: string;
-  readonly timeoutMs: number;
-  /** Looked at only when the request had to wait for a connection. null: it is sent whoever has gone. */
-  readonly call: CallContext | null;
-}
-
-/**
- * Turns a reply into a result; what it throws is the rejection.
- *
- * @param isFinal of a step that frees: no request of the owner's can take effect any more
- */
-export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean) => T;
-
-/** Where the replies to requests go. Each index is told once. */
-export interface Receiver {
-  take(reply: unknown, index: number, isFinal: boolean): void;
-  fail(failure: Error, index: number): void;
-}
-
-/** What to do about a command that failed. */
-export interface Verdict {
-  /** The server answered, if only with an error: the command is not on its way any more. */
-  readonly isAnswer: boolean;
-  /**
-   * - `fail`: its requests fail;
-   * - `apart`: each is asked again alone, as the reason may lie with one of them;
-   * - `by-route`: likewise, and from now on no two routes share a command;
-   * - `elsewhere`: its requests fail, and the next connection may lead to a server that takes them.
-   */
-  readonly next: 'fail' | 'apart' | 'by-route' | 'elsewhere';
-}
 
 /** What differs between stores. */
 export interface SenderParts<S extends Step> {
@@ -62,33 +23,6 @@ export interface SenderParts<S extends Step> {
   /** A server that was silent for so long is asked nothing more until it answers. @default it is asked */
   readonly refuseAfterMs?: number;
   verdictOf(error: unknown): Verdict;
-}
-
-interface Queued<S extends Step> {
-  readonly piece: Piece<S>;
-  readonly receiver: Receiver;
-  readonly index: number;
-  /** When its time is over, of a request that waits for a connection. */
-  readonly dueAt: number;
-  /** Of a release: what had not been answered of its owner's when the release was sent. */
-  open?: OpenGrant | undefined;
-}
-
-/** A command and its requests, from their being put together to the answer. */
-export interface Flight<S extends Step> extends Command<S> {
-  readonly keys: string[];
-  readonly args: string[];
-  readonly requests: Queued<S>[];
-  /** The longest that any of the requests may take: until then the server may carry the command out. */
-  timeoutMs: number;
-  /** The shortest: after it the connection is given up. */
-  patienceMs: number;
-  contact: Contact<S> | null;
-  clock: ServerClock | null;
-  sentAt: number;
-  /** The same requests were refused as late before. */
-  readonly isAgain: boolean;
-  isGivenUp: boolean;
 }
 
 const FULL_QUEUE = 128;

@@ -1,17 +1,5 @@
-import type { Piece, Read, Receiver } from './batch-sender.js';
 import type { Step } from './connection.js';
-
-/** How failures of one backend compare. */
-export interface FailureRules {
-  /** Turns whatever was thrown into an error of the backend's. */
-  failureOf(error: unknown, lockName: string | null, wasSent: boolean): Error;
-  /** Whether the request that failed so may have left this process. */
-  wasSent(failure: Error): boolean;
-  /** Whether waiting cannot help. */
-  isPermanent(failure: Error): boolean;
-  /** The same failure, of several requests of which some may have been sent. */
-  asSent(failure: Error): Error;
-}
+import type { FailureRules, Piece, Read, Receiver } from './piece.js';
 
 /**
  * The replies to many requests, as one promise: an object for each would cost a batch more than its lock does. It

@@ -1,6 +1,6 @@
 import type { Clock } from '../contract/clock.js';
 import type { Step } from './connection.js';
-import type { Flight } from './batch-sender.js';
+import type { Flight } from './flight.js';
 
 /**
  * One timer for all commands under way: most are answered long before it fires. A command that was not answered in its time

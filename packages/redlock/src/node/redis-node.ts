@@ -1,22 +1,22 @@
 import type { Clock, HoldRequest, LockKind } from '@holdfast/core';
 import { BatchSender, type Piece, type Read, within } from '@holdfast/core/backend';
 import { type ClientSource, type RedisStep, verdictOf, WakeChannel } from '@holdfast/redis/connection';
-import {
-  type ConfirmRequest,
-  type Extension,
-  type ExtendRequest,
-  type MarkCommand,
-  type MarkReply,
-  type NodeState,
-  type NodeStatus,
-  type RedlockNode,
-  type Release,
-  type ReleaseRequest,
-  type Unit,
-  type Vote,
-  type VoteRequest,
-  type WaitKey,
-  type WakeTarget,
+import type {
+  ConfirmRequest,
+  Extension,
+  ExtendRequest,
+  MarkCommand,
+  MarkReply,
+  NodeState,
+  NodeStatus,
+  RedlockNode,
+  Release,
+  ReleaseRequest,
+  Unit,
+  Vote,
+  VoteRequest,
+  WaitKey,
+  WakeTarget,
 } from '../protocol/node.js';
 import { type KeyLayout, letterOf, letterOfKind } from './key-layout.js';
 import { nodeFailureRules } from './node-failure.js';
