@@ -6,7 +6,7 @@ import type { Piece, ScriptSender } from './script-sender.js';
 import { scripts } from './scripts.generated.js';
 
 /** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 256;
+const MAX_LABEL_LENGTH = 1024;
 
 type Read<T> = (reply: unknown, lockName: string | null) => T;
 

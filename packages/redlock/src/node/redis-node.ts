@@ -23,7 +23,7 @@ import { failureOf, NodeSender } from './node-sender.js';
 import { readAbstention, readFlag, readNodeState, readVote } from './replies.js';
 
 /** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 256;
+const MAX_LABEL_LENGTH = 1024;
 const SCAN_COUNT = '1000';
 
 /** What is the same for all nodes of one deployment. */
