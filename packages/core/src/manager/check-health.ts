@@ -1,5 +1,5 @@
 import type { FencingToken } from '../contract/lease.js';
-import type { HealthReport, NodeHealth } from '../contract/state.js';
+import type { HealthReport, NodeHealth } from '../contract/health.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
 import { type HoldPlan, refOf, requestOf } from '../lease/hold-plan.js';
 import { withToJSON } from '../json.js';
