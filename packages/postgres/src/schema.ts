@@ -1,4 +1,4 @@
-import { checkOptions } from '@holdfast/core';
+import { readOptions } from '@holdfast/core';
 import type { Connection } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
 import { eq, NOW, times } from './operators.js';
@@ -23,8 +23,9 @@ const MIGRATION_KEY = '7525352680829580148';
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
-  checkOptions('postgresSchemaSql', options, { schema: postgresBackendRules.schema, role: postgresBackendRules.schema });
-  const schema = `"${options.schema ?? 'holdfast'}"`;
+  const given = readOptions('postgresSchemaSql', options, { schema: postgresBackendRules.schema, role: postgresBackendRules.schema });
+  const { role } = given;
+  const schema = `"${given.schema ?? 'holdfast'}"`;
   const lines = [
     'BEGIN;',
     '-- Nothing of another role is run, wherever else the search path of whoever runs this leads.',
@@ -47,12 +48,12 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
     '  writer_waits_until pg_catalog.timestamptz NOT NULL, PRIMARY KEY (namespace, kind, name));',
     `CREATE INDEX IF NOT EXISTS leases_expires_at ON ${schema}.leases (expires_at pg_catalog.timestamptz_ops);`,
     `CREATE INDEX IF NOT EXISTS marks_expires_at ON ${schema}.marks (expires_at pg_catalog.timestamptz_ops);`,
-    ...(options.role === undefined
+    ...(role === undefined
       ? []
       : [
-          `GRANT USAGE ON SCHEMA ${schema} TO "${options.role}";`,
-          `GRANT USAGE ON SEQUENCE ${schema}.fence TO "${options.role}";`,
-          `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.marks, ${schema}.leases TO "${options.role}";`,
+          `GRANT USAGE ON SCHEMA ${schema} TO "${role}";`,
+          `GRANT USAGE ON SEQUENCE ${schema}.fence TO "${role}";`,
+          `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.marks, ${schema}.leases TO "${role}";`,
         ]),
     'COMMIT;',
   ];

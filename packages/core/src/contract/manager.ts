@@ -1,9 +1,10 @@
-import type { Capabilities } from './backend.js';
+import type { Capabilities } from './capabilities.js';
 import type { Clock } from './clock.js';
 import type { LockEvent } from './events.js';
+import type { HealthReport } from './health.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './lease.js';
 import type { AcquireOptions, CloseOptions, PermitCount, TryOptions } from './options.js';
-import type { HealthReport, LockState } from './state.js';
+import type { LockState } from './state.js';
 
 /** One name of one kind: what `ReadWriteLock.read` and `.write` are. */
 export interface Lock<F extends FencingToken = FencingToken> {
