@@ -24,6 +24,7 @@ export {
   checkValue,
   MAX_DURATION_MS,
   MAX_RETENTION_MS,
+  MAX_LABEL_BYTES,
   type OptionRule,
   pickOptions,
   readOptions,

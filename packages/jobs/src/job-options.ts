@@ -1,11 +1,19 @@
-import { type LeaseOptions, LockArgumentError, MAX_RETENTION_MS, type OptionRule, readOptions, rule } from '@holdfast/core';
+import {
+  type LeaseOptions,
+  LockArgumentError,
+  MAX_LABEL_BYTES,
+  MAX_RETENTION_MS,
+  type OptionRule,
+  readOptions,
+  rule,
+} from '@holdfast/core';
 import type { JobGuarantee } from './marked-task.js';
 
 const lease = {
   ttlMs: rule.duration({ min: 1 }),
   renew: rule.boolean,
   maxHoldMs: rule.duration({ min: 1, infinity: true }),
-  label: rule.string,
+  label: rule.text(MAX_LABEL_BYTES),
   signal: rule.signal,
 } satisfies Record<keyof LeaseOptions, OptionRule>;
 

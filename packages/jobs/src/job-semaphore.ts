@@ -1,4 +1,13 @@
-import { checkValue, type LeaseOptions, type LockManager, type PermitLease, readOptions, rule, type Semaphore } from '@holdfast/core';
+import {
+  checkValue,
+  type LeaseOptions,
+  type LockManager,
+  MAX_LABEL_BYTES,
+  type PermitLease,
+  readOptions,
+  rule,
+  type Semaphore,
+} from '@holdfast/core';
 import { releaseHeld } from './element-locks.js';
 import { jobName } from './job-names.js';
 
@@ -77,7 +86,7 @@ const rules = {
   ttlMs: rule.duration({ min: 1 }),
   renew: rule.boolean,
   maxHoldMs: rule.duration({ min: 1, infinity: true }),
-  label: rule.string,
+  label: rule.text(MAX_LABEL_BYTES),
 };
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { checkName } from '../check-name.js';
-import { checkValue, MAX_RETENTION_MS, type OptionRule, readOptions, rule } from '../check-options.js';
+import { checkValue, MAX_LABEL_BYTES, MAX_RETENTION_MS, type OptionRule, readOptions, rule } from '../check-options.js';
 import type { CallContext } from '../contract/call-context.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { BackendMarks, CompletionMarks, MarkOptions, MarkRequest, MarkState } from '../contract/marks.js';
@@ -12,15 +12,11 @@ import { markLabel, markStateOf, OUTCOMES } from './mark-label.js';
 
 /** How many marks go into one request, so that none holds a store up for long. */
 const MOST_AT_ONCE = 1_000;
-const MAX_LABEL_BYTES = 1_024;
 
 const setRules: Readonly<Record<keyof MarkOptions, OptionRule>> = {
   retentionMs: rule.duration({ min: 1, max: MAX_RETENTION_MS }),
   owner: rule.string,
-  label: (value) =>
-    typeof value === 'string' && Buffer.byteLength(value) <= MAX_LABEL_BYTES
-      ? null
-      : `must be a string of at most ${MAX_LABEL_BYTES} bytes`,
+  label: rule.text(MAX_LABEL_BYTES),
   outcome: rule.oneOf(...OUTCOMES),
 };
 
@@ -101,7 +97,7 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
 
   /** While holders are given time to end, they may note what they have done. */
   #assertOpen(name: string | null = null): void {
-    if (this.#core.keeper.size === 0) this.#core.assertOpen(name);
+    if (this.#core.holds.heldCount === 0) this.#core.assertOpen(name);
   }
 
   async #askEach(some: readonly unknown[], ask: (call: CallContext) => Promise<readonly boolean[]>): Promise<readonly boolean[]> {
