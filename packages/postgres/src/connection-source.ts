@@ -111,7 +111,7 @@ export class OwnSource implements ConnectionSource {
   async #new(timeoutMs: number): Promise<Connection> {
     const connection = await this.open(timeoutMs);
     try {
-      const [row] = await within(timeoutMs, 'the server did not answer', connection.query({ text: 'SELECT pg_backend_pid()' }));
+      const [row] = await within(timeoutMs, 'the server did not answer', connection.query({ text: 'SELECT pg_catalog.pg_backend_pid()' }));
       // A pooler answers from another process than it has named.
       connection.prepares = Number(row?.[0]) === connection.processId;
       return connection;

@@ -2,13 +2,13 @@ import {
   type Answer,
   type CallContext,
   type Capabilities,
+  type Clock,
   type HoldRef,
   type HoldRequest,
   type LockBackend,
   type LockKind,
   type LockState,
   type LostReason,
-  systemClock,
 } from '@holdfast/core';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { Inspection } from './inspection.js';
@@ -52,6 +52,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   readonly #inspection: Inspection;
   /** By owner: every request of ours that may still have a node. */
   readonly #places = new Map<string, QueuePlace>();
+  readonly #clock: Clock;
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   #isClosed = false;
 
@@ -59,6 +60,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const above = root.split('/').flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index + 1).join('/')]));
     const marks = `${root}/marks`;
     const directories = [...above, ...Object.values(directoryOf).map((directory) => `${root}/${directory}`), marks, `${root}/sessions`];
+    this.#clock = settings.clock;
     this.#session = new ZooKeeperSession(
       { ...settings, openDriver, directories },
       {
@@ -70,9 +72,9 @@ class ZooKeeperBackend implements LockBackend<bigint> {
         },
       },
     );
-    this.#parents = new ParentNodes(this.#session);
+    this.#parents = new ParentNodes(this.#session, settings.clock);
     this.#inspection = new Inspection(this.#session, this.#parents, root);
-    const markNodes = new CompletionMarkNodes(this.#session, marks);
+    const markNodes = new CompletionMarkNodes(this.#session, marks, settings.clock);
     this.marks = {
       set: (name, retentionMs, call) => this.#run(() => markNodes.set(name, retentionMs, call.timeoutMs)),
       has: (name, call) => this.#run(() => markNodes.has(name, call.timeoutMs)),
@@ -96,12 +98,13 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     return this.#placeOf(request).wait(call);
   }
 
-  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
+  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
     return this.#run(async () => {
       await this.#session.ready(call.timeoutMs);
-      await this.#session.beat();
-      // Whatever removed a node before that write was told before its answer.
-      return holds.map(({ owner }) => this.#places.get(owner)?.isHeld ?? false);
+      const places = holds.map(({ owner }) => this.#places.get(owner));
+      // Whatever removed a node before that write is told before its answer, or by the look at a node that is not watched.
+      const [looks] = await Promise.all([Promise.allSettled(places.map((place) => place?.verify())), this.#session.beat()]);
+      return places.map((place, index) => (looks[index]?.status === 'rejected' ? null : (place?.isHeld ?? false)));
     });
   }
 
@@ -145,8 +148,8 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const places = [...this.#places.values()];
     for (const place of places) place.end(closedError());
     if (this.#session.state === 'connected') {
-      await within(CLOSE_MS, Promise.allSettled(places.map((place) => place.leave())));
-      await within(CLOSE_MS, this.#parents.flush());
+      await this.#within(CLOSE_MS, Promise.allSettled(places.map((place) => place.leave())));
+      await this.#within(CLOSE_MS, this.#parents.flush());
     }
     this.#parents.close();
     await this.#session.close();
@@ -158,12 +161,25 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const parts = {
       session: this.#session,
       parents: this.#parents,
+      clock: this.#clock,
       onLost: ({ name, owner, mode }: HoldRequest, reason: LostReason) => this.#onLost({ name, owner, mode }, reason),
       onGone: () => void this.#places.delete(request.owner),
     };
     const place = new QueuePlace(parts, this.#inspection.pathOf(request.name, kindOf(request.mode)), request);
     this.#places.set(request.owner, place);
     return place;
+  }
+
+  /** Waits for the work, but not longer. */
+  #within(ms: number, work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(ms, resolve);
+      const done = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      work.then(done, done);
+    });
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
@@ -183,16 +199,4 @@ async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]>
   const final = failures.find((error) => error.code === 'LOCK_BACKEND_UNAVAILABLE' && !error.retryable) ?? failures[0];
   if (final !== undefined) throw final;
   return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-}
-
-/** Waits for the work, but not longer. */
-function within(ms: number, work: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = systemClock.setTimer(ms, resolve);
-    const done = (): void => {
-      timer.cancel();
-      resolve();
-    };
-    work.then(done, done);
-  });
 }

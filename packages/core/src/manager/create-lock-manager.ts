@@ -43,8 +43,8 @@ class Manager<F extends FencingToken> implements LockManager<F> {
 
   async tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null> {
     checkName('tryAcquire', name);
-    const record = await this.#core.tryAcquire('tryAcquire', lockTarget(name), options);
-    return record === null ? null : new HeldLease<F>(record, this.#core);
+    const hold = await this.#core.tryAcquire('tryAcquire', lockTarget(name), options);
+    return hold === null ? null : new HeldLease<F>(hold, this.#core);
   }
 
   async withLock<T>(name: string, ...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
@@ -62,8 +62,8 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   async withAll<const N extends string, T>(names: Names<N>, ...args: TaskArguments<AcquireOptions, LeaseGroup<N, F>, T>): Promise<T> {
     const { options, task } = splitTask<AcquireOptions, LeaseGroup<N, F>, T>('withAll', args);
     const group: HeldLeaseGroup<N, F> = await acquireAll(this.#core, 'withAll', names, options);
-    const records = [...group].map((lease) => HeldLease.recordOf(lease as HeldLease<F>));
-    return await runTask<LeaseGroup<N, F>, T>(this.#core.keeper, group, records, task);
+    const holds = [...group].map((lease) => HeldLease.holdOf(lease as HeldLease<F>));
+    return await runTask<LeaseGroup<N, F>, T>(this.#core.holds, group, holds, task);
   }
 
   async tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>> {

@@ -5,19 +5,17 @@ import type { AcquireOptions, PermitCount } from '../contract/options.js';
 import type { ManagerOptions } from '../contract/manager.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
-import { type HoldPlan, keyOf } from '../lease/hold-plan.js';
-import type { HoldRecord } from '../lease/hold-record.js';
-import { Keeper } from '../lease/keeper.js';
-import { Releaser } from '../lease/releaser.js';
-import { Undoer } from '../lease/undoer.js';
+import { type HoldPlan, keyOf } from '../hold/hold-plan.js';
+import type { Hold } from '../hold/hold.js';
+import { Asker } from '../hold/asker.js';
+import { HoldRunner } from '../hold/hold-runner.js';
 import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
 import { Acquirer } from '../waiting/acquirer.js';
-import { Attempts } from '../waiting/attempts.js';
-import type { WaitLimits } from '../waiting/waiter.js';
+import type { WaitLimits } from '../waiting/wait.js';
 import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
 /** What is wanted, before options are resolved. */
@@ -34,9 +32,8 @@ export class ManagerCore<F extends FencingToken> {
   readonly calls: StoreCalls;
   readonly timers: TimerQueue;
   readonly keepAlive = new KeepAlive();
-  readonly keeper: Keeper;
-  readonly releaser: Releaser;
-  readonly undoer: Undoer;
+  readonly holds: HoldRunner;
+  readonly asker: Asker;
   readonly acquirer: Acquirer;
   readonly defaults: ResolvedLeaseOptions;
   isClosing = false;
@@ -48,12 +45,10 @@ export class ManagerCore<F extends FencingToken> {
     this.timers = new TimerQueue(resolved.clock);
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs);
     const events = new EventSource(backend.name, resolved.onEvent, () => resolved.clock.wall());
-    this.undoer = new Undoer(backend, this.calls);
-    this.keeper = new Keeper(backend, this.calls, events, this.undoer);
-    this.releaser = new Releaser(backend, this.calls, events, this.keeper);
-    const attempts = new Attempts(backend, this.calls, this.keeper, this.undoer);
-    const { calls, keeper } = this;
-    this.acquirer = new Acquirer({ backend, calls, keeper, attempts, unavailableAfterMs: resolved.unavailableAfterMs }, events);
+    this.holds = new HoldRunner(backend, this.calls, events);
+    this.asker = new Asker(backend, this.calls, this.holds);
+    const { calls, holds, asker } = this;
+    this.acquirer = new Acquirer({ backend, calls, holds, asker, unavailableAfterMs: resolved.unavailableAfterMs }, events);
   }
 
   /** @throws LockClosedError LOCK_CLOSED */
@@ -82,28 +77,28 @@ export class ManagerCore<F extends FencingToken> {
    *
    * @throws what is known to be wrong before anything is sent
    */
-  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord> {
+  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
     const resolved = this.resolve(where, options, target);
     return this.acquirePlan(this.plan(target, resolved), resolved);
   }
 
   /** @throws as `acquire` */
-  acquirePlan(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
-    refuseReentry(this.keeper, plan, this.backend.name);
+  acquirePlan(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
+    refuseReentry(this.holds, plan, this.backend.name);
     // A reader inside a reader may pass, but not wait: it would wait for a writer that waits for this very task.
-    return plan.mode === 'read' && holdsInTask(this.keeper, plan)
+    return plan.mode === 'read' && holdsInTask(this.holds, plan)
       ? this.#readAgain(plan, limits.signal)
       : this.acquirer.acquire(plan, limits);
   }
 
-  async #readAgain(plan: HoldPlan, signal: AbortSignal | undefined): Promise<HoldRecord> {
-    const record = await this.acquirer.tryOne(plan, signal);
-    if (record === null) throw reentryError(plan, this.backend.name);
-    return record;
+  async #readAgain(plan: HoldPlan, signal: AbortSignal | undefined): Promise<Hold> {
+    const hold = await this.acquirer.tryOne(plan, signal);
+    if (hold === null) throw reentryError(plan, this.backend.name);
+    return hold;
   }
 
   /** @throws as `acquire` */
-  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord | null> {
+  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
     const resolved = this.resolve(where, options, target);
     return this.acquirer.tryOne(this.plan(target, resolved), resolved.signal);
   }
@@ -115,10 +110,10 @@ export class ManagerCore<F extends FencingToken> {
 
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
     this.assertOpen(name);
-    const mine = this.keeper.records().filter(({ plan }) => plan.name === name && plan.kind === kind);
+    const mine = this.holds.standing().filter(({ plan }) => plan.name === name && plan.kind === kind);
     const freed = await this.calls.run(name, (call) => this.backend.forceRelease(name, kind, call));
     // Only those that stood before: a waiter of ours may have been granted since.
-    if (freed) for (const record of mine) this.keeper.lose(record, 'forced');
+    if (freed) for (const hold of mine) this.holds.dispatch(hold, { type: 'gone', reason: 'forced' });
     return freed;
   }
 

@@ -57,6 +57,7 @@ class MemoryBackend implements LockBackend<bigint> {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
+  readonly tellsQueued = true;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   readonly #link: StoreLink;
@@ -143,7 +144,7 @@ class MemoryBackend implements LockBackend<bigint> {
     return this.#call('wait', [request.name], () => this.#enqueue(request, call));
   }
 
-  #enqueue(request: HoldRequest, { signal, clock }: CallContext): Promise<Granted> {
+  #enqueue(request: HoldRequest, { signal, clock, onQueued }: CallContext): Promise<Granted> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const { table } = this.#link;
@@ -172,6 +173,7 @@ class MemoryBackend implements LockBackend<bigint> {
       this.#waits.add(end);
       signal.addEventListener('abort', onAbort);
       table.enqueue(waiter);
+      if (this.#waits.has(end)) onQueued?.();
     });
   }
 

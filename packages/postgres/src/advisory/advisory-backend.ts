@@ -21,7 +21,8 @@ import { HoldSession } from './hold-session.js';
 import { HolderTalk } from './holder-talk.js';
 import { Holders } from './holders.js';
 import { LockKeys, type NameKeys } from './lock-keys.js';
-import { openSession, type Predecessor } from './open-session.js';
+import { openSession } from './open-session.js';
+import type { ServerProcess } from './session-settings.js';
 import { WaitList } from './wait-list.js';
 
 const OPEN_MS = 3_000;
@@ -55,7 +56,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   #current: HoldSession | null = null;
   /** Silent sessions that still hold something: its holders believe in it until their deadlines. */
   readonly #silent = new Set<HoldSession>();
-  #predecessors: Predecessor[] = [];
+  #predecessors: ServerProcess[] = [];
   #opening: Promise<HoldSession> | null = null;
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   /** Why there will not be another session. */
@@ -126,7 +127,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     const sessions = [...(this.#current === null ? [] : [this.#current]), ...this.#silent];
     // What those who waited have announced goes first, and the last releases.
     await Promise.all(sessions.map((session) => within(DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
-    for (const session of sessions) session.close(closedError());
+    await Promise.all(sessions.map((session) => session.close(closedError())));
     await this.#opening?.then(
       (session) => session.close(closedError()),
       () => {},
@@ -172,8 +173,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     );
     this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
     const session = new HoldSession(
-      opened.connection,
-      opened.facts,
+      opened,
       { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
@@ -189,7 +189,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     // The one that had fallen silent speaks again, and has holds.
     const recovered = this.#usable;
     if (recovered !== null) {
-      session.close(replacedError());
+      void session.close(replacedError());
       return recovered;
     }
     this.#current = session;
@@ -219,7 +219,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#silent.add(session);
     const look = (): void => {
       if (session.isEnded) return;
-      if (session.isIdle) session.close(replacedError());
+      if (session.isIdle) void session.close(replacedError());
       else systemClock.setTimer(DRAIN_MS, look);
     };
     look();
@@ -232,7 +232,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     // Another session would fare no better: everybody is told why, until somebody has changed it.
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
-    this.#predecessors.push({ processId: session.facts.processId, startedAt: session.facts.startedAt });
+    this.#predecessors.push(session.facts);
     systemClock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
   }
 }

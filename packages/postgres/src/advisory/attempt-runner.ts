@@ -5,6 +5,7 @@ import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation } from './operations.js';
 import { type UnlockRow, unlockValues } from './release-batch.js';
 import type { SessionLine } from './session-line.js';
+import type { SessionSettings } from './session-settings.js';
 import { findHolders, indexOf, takeLocks, takePermits, unlock } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
@@ -12,6 +13,7 @@ export interface AttemptOptions {
   readonly keys: LockKeys;
   readonly sequence: string;
   readonly waitList: WaitList;
+  readonly settings: SessionSettings;
   /** The synchronous_commit that grants are committed with. */
   readonly durability: string;
 }
@@ -47,8 +49,11 @@ export class AttemptRunner {
   }
 
   async #listen(buckets: ReadonlySet<number>): Promise<void> {
-    const channels = [...buckets].map((bucket) => this.#options.keys.channel(bucket));
-    await this.#line.send({ text: channels.map((channel) => `LISTEN ${channel}`).join('; ') });
+    const { keys, settings } = this.#options;
+    await settings.listen(
+      Array.from(buckets, (bucket) => keys.channel(bucket)),
+      (statement) => this.#line.send(statement),
+    );
     for (const bucket of buckets) this.#listening.add(bucket);
   }
 

@@ -1,25 +1,28 @@
 import { type Answer, type HoldRef, type HoldRequest, isLockError, type LostReason, systemClock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js';
+import { within } from '../within.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { guardMs } from './guard.js';
 import { HoldTable } from './hold-table.js';
+import type { KeyMode } from './key-ring.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation, OtherOperation, ReleaseOperation } from './operations.js';
-import { reconcile } from './reconcile.js';
+import type { OpenedSession } from './open-session.js';
+import { reconcile, unlocksOf } from './reconcile.js';
 import { compileReleases, type UnlockRow, unlockValues } from './release-batch.js';
 import { poolerError, ReplacedSessionError, SessionLine } from './session-line.js';
+import type { ServerProcess, SessionSettings } from './session-settings.js';
 import { heartbeat, indexOf, unlock } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
 /** How often holds are looked at whose time may be over. */
 const SWEEP_MS = 250;
+/** So long the server has to make the session what it was. */
+const LEAVE_MS = 1_000;
 
 /** What a session was found to be when it was opened. */
-export interface SessionFacts {
-  readonly processId: number;
-  /** Names the process for good: numbers are used again. */
-  readonly startedAt: string;
+export interface SessionFacts extends ServerProcess {
   /** The synchronous_commit that grants are committed with. */
   readonly durability: string;
 }
@@ -47,6 +50,7 @@ export class HoldSession {
   readonly facts: SessionFacts;
   readonly table = new HoldTable();
   readonly #connection: Connection;
+  readonly #settings: SessionSettings;
   readonly #options: SessionOptions;
   readonly #listener: SessionListener;
   readonly #line: SessionLine;
@@ -65,8 +69,9 @@ export class HoldSession {
   #end: Error | null = null;
   #whenDrained: (() => void)[] = [];
 
-  constructor(connection: Connection, facts: SessionFacts, options: SessionOptions, listener: SessionListener) {
+  constructor({ connection, facts, settings }: OpenedSession, options: SessionOptions, listener: SessionListener) {
     this.#connection = connection;
+    this.#settings = settings;
     this.facts = facts;
     this.#options = options;
     this.#listener = listener;
@@ -74,7 +79,7 @@ export class HoldSession {
       onSilence: () => this.#silent(),
       onSpeech: () => listener.onChange(this),
     });
-    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, durability: facts.durability });
+    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, settings, durability: facts.durability });
     this.#armPulse();
     connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
   }
@@ -173,10 +178,22 @@ export class HoldSession {
     if (isAnnounced || (ring.has(keys.gate, 'exclusive') && !waitList.writes(keys))) this.#tidy.set(keys.id, keys);
   }
 
-  /** Ends the session, and with it all that it holds. */
-  close(error: Error): void {
+  /** Ends the session, and with it all that it holds, as it was found. Never rejects. */
+  async close(error: Error): Promise<void> {
+    if (this.#end !== null) return;
+    const isSilent = this.isSilent;
+    const keys = [...this.table.ring.entries()];
     this.#die(error);
+    if (isSilent) return this.#connection.destroy();
+    await within(LEAVE_MS, 'the session did not end', this.#leave(keys)).catch(() => {});
     this.#connection.end();
+  }
+
+  /** A pooler may keep the session for its next client: not even the locks end with us. */
+  async #leave(keys: Iterable<readonly [key: bigint, mode: KeyMode]>): Promise<void> {
+    const rows = unlocksOf(keys);
+    if (rows.length > 0) await this.#connection.query(unlock, unlockValues(rows));
+    await this.#settings.putBack();
   }
 
   /** Collects what is asked for in the same turn of the event loop. */
@@ -319,7 +336,8 @@ export class HoldSession {
       await this.#reconcile();
     } catch (failure) {
       this.#die(failure instanceof Error ? unavailable(failure) : unavailableBecause('the session failed'));
-      this.#connection.destroy();
+      if (error instanceof ReplacedSessionError) void this.#settings.abandon();
+      else this.#connection.destroy();
     }
   }
 
