@@ -178,6 +178,10 @@ export class Book implements BackendObserver {
   /** Whether the store has said that others are in front, to this call or to its manager since it began. */
   wasToldBusy(client: SimulatedClient, label: string, target: Target, since: number | null): boolean {
     if (this.#busy.has(idOf(label, target.kind, target.name))) return true;
+    // A manager that holds the name itself needs no answer to know that nobody else can have it.
+    const excludes = ({ mode }: Target): boolean => mode === 'exclusive' || mode === 'write';
+    if (since !== null && [...this.#held].some((held) => held.client === client && held.key === keyOf(target) && excludes(held.target)))
+      return true;
     return since !== null && (this.#answeredAt.get(`${client.number} ${keyOf(target)}`) ?? Number.NEGATIVE_INFINITY) >= since;
   }
 
