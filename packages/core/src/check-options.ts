@@ -1,7 +1,11 @@
+import { Buffer } from 'node:buffer';
 import { LockArgumentError } from './errors.js';
 
 /** The longest duration: what a Node timer and every store can count. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** The longest label, in bytes of UTF-8: what a holder says of itself is kept by the store, and comes with each answer about it. */
+export const MAX_LABEL_BYTES = 1024;
 
 /** Looks at one value: null when it is fine, else the rule that it breaks ("must be ..."). */
 export interface OptionRule {
@@ -30,6 +34,16 @@ export const rule = {
   },
   boolean: ((value) => (typeof value === 'boolean' ? null : 'must be true or false')) as OptionRule,
   string: ((value) => (typeof value === 'string' ? null : 'must be a string')) as OptionRule,
+  /** A string of at most so many bytes of UTF-8. */
+  text(maxBytes: number): OptionRule {
+    return (value) =>
+      typeof value !== 'string'
+        ? 'must be a string'
+        : // Each UTF-16 unit is at most 3 bytes, so a short one needs no count.
+          value.length <= maxBytes / 3 || Buffer.byteLength(value) <= maxBytes
+          ? null
+          : `must be at most ${maxBytes} bytes of UTF-8`;
+  },
   function: ((value) => (typeof value === 'function' ? null : 'must be a function')) as OptionRule,
   object: ((value) =>
     (typeof value === 'object' || typeof value === 'function') && value !== null ? null : 'must be an object') as OptionRule,

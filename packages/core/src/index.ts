@@ -8,7 +8,16 @@ export type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWri
 export type { AcquireOptions, CloseOptions, LeaseOptions, PermitCount, TryOptions } from './contract/options.js';
 export type { HolderState, LockKind, LockState } from './contract/state.js';
 export { checkName, MAX_NAME_BYTES } from './check-name.js';
-export { checkOptions, checkValue, MAX_DURATION_MS, type OptionRule, pickOptions, readOptions, rule } from './check-options.js';
+export {
+  checkOptions,
+  checkValue,
+  MAX_DURATION_MS,
+  MAX_LABEL_BYTES,
+  type OptionRule,
+  pickOptions,
+  readOptions,
+  rule,
+} from './check-options.js';
 export {
   type AnyLockError,
   isLockError,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
+import { type Clock, LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { type ClientSource, clientSource, type RedisClient, redisBackendRules, resolveRedisOptions } from '@holdfast/redis/connection';
 import { KeyLayout } from './node/key-layout.js';
 import type { NodeSettings } from './node/redis-node.js';
@@ -76,7 +76,7 @@ export const redlockBackendRules = {
 } satisfies Record<keyof RedlockBackendOptions, OptionRule>;
 
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function resolveRedlockOptions(where: string, given: RedlockBackendOptions): ResolvedRedlockOptions {
+export function resolveRedlockOptions(where: string, given: RedlockBackendOptions, clock: Clock): ResolvedRedlockOptions {
   if (given === undefined) throw wrong(`${where}: options are missing; pass clients or urls`, 'options');
   const options = readOptions(where, given, redlockBackendRules);
   const { clients, urls, quorum } = options;
@@ -99,7 +99,7 @@ export function resolveRedlockOptions(where: string, given: RedlockBackendOption
   const maxTtlMs = options.maxTtlMs ?? defaults.maxTtlMs;
   const nodeTimeoutMs = options.nodeTimeoutMs ?? defaults.nodeTimeoutMs;
   return {
-    sources: nodes.map((node, index) => sourceOf(where, node, options, index)),
+    sources: nodes.map((node, index) => sourceOf(where, node, options, index, clock)),
     protocol: {
       quorum: quorum ?? majority,
       maxTtlMs,
@@ -123,12 +123,13 @@ function sourceOf(
   node: RedisClient | string,
   { allowEviction, driverOptions }: RedlockBackendOptions,
   index: number,
+  clock: Clock,
 ): NodeSource {
   const resolved = resolveRedisOptions(
     where,
     typeof node === 'string' ? { url: node, allowEviction, driverOptions } : { client: node, allowEviction },
   );
-  const source = clientSource(resolved);
+  const source = clientSource(resolved, clock);
   if (source.isCluster || resolved.target?.kind === 'sentinel') {
     throw wrong(
       `${where}: each node must be one independent server, no cluster and no Sentinel`,

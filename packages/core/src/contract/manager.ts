@@ -128,7 +128,7 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>>;
 
   /**
-   * The semaphore `name`, of which `permits` may be held at a time. Asks nothing of the store: keep it or make it anew, as you like.
+   * The semaphore `name`, of which `permits` may be held at a time, from 1 to 2^31-1. Asks nothing of the store: keep it or make it anew, as you like.
    *
    * @throws LockArgumentError at once for a bad name or count; LockUnsupportedError where the backend has no semaphores
    */

@@ -1,4 +1,6 @@
 import type { HoldRequest, LockKind } from '@holdfast/core';
+import { GrantLedger, notAfterFrom, type OpenGrant, ServerClock, windowMs } from '@holdfast/core/backend';
+import type { Machine, Network } from '@holdfast/test/simulation';
 import { KeyLayout, letterOf } from '../../src/node/key-layout.js';
 import {
   type ConfirmRequest,
@@ -10,24 +12,13 @@ import {
   type NodeState,
   type NodeStatus,
   type RedlockNode,
+  type Release,
   type ReleaseRequest,
   type Vote,
   type VoteRequest,
   type WaitKey,
 } from '../../src/protocol/node.js';
 import type { SimulatedNode } from './simulated-node.js';
-import type { Machine, World } from './world.js';
-
-/** How a network misbehaves. */
-export interface Weather {
-  readonly fastestMs: number;
-  readonly slowestMs: number;
-  /** How often a message takes much longer. */
-  readonly straggles: number;
-  readonly stragglesMs: number;
-  readonly loses: number;
-  readonly duplicates: number;
-}
 
 /** A server of the simulation. */
 export interface SimulatedServer {
@@ -49,24 +40,26 @@ const layout = new KeyLayout('holdfast:');
 /** The way from one client to one node, over a network on which messages are late, lost, doubled and out of order. */
 export class SimulatedLink implements RedlockNode {
   readonly label: string;
-  readonly #world: World;
-  readonly #weather: Weather;
+  readonly #network: Network;
   readonly #machine: Machine;
   readonly #server: SimulatedServer;
   readonly #id: string;
   readonly #told = new Map<string, ToldVote>();
+  readonly #clock = new ServerClock();
+  readonly #grants = new GrantLedger();
 
-  constructor(label: string, world: World, weather: Weather, machine: Machine, server: SimulatedServer, id: string) {
+  constructor(label: string, network: Network, machine: Machine, server: SimulatedServer, id: string) {
     this.label = label;
-    this.#world = world;
-    this.#weather = weather;
+    this.#network = network;
     this.#machine = machine;
     this.#server = server;
     this.#id = id;
   }
 
-  acquire(requests: readonly VoteRequest[]): Promise<readonly Vote[]> {
-    return this.#send(
+  acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]> {
+    return this.#grant(
+      requests.map(({ unit }) => unit.owner),
+      timeoutMs,
       (node) => node.acquire(this.#id, requests),
       (votes) => {
         for (const [index, vote] of votes.entries()) {
@@ -96,12 +89,22 @@ export class SimulatedLink implements RedlockNode {
     return last;
   }
 
-  extend(requests: readonly ExtendRequest[]): Promise<readonly Extension[]> {
-    return this.#send((node) => node.extend(requests));
+  extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]> {
+    return this.#grant(
+      requests.map(({ unit }) => unit.owner),
+      timeoutMs,
+      (node) => node.extend(requests),
+      () => {},
+    );
   }
 
-  release(requests: readonly ReleaseRequest[]): Promise<readonly boolean[]> {
-    return this.#send((node) => node.release(requests));
+  async release(requests: readonly ReleaseRequest[]): Promise<readonly Release[]> {
+    const open: (OpenGrant | undefined)[] = requests.map(({ owner }) => this.#grants.of(owner));
+    const { freed, ms } = await this.#send((node) => ({ freed: node.release(requests), ms: node.nowMs }));
+    return requests.map(({ owner }, index) => ({
+      wasFreed: freed[index] === true,
+      isFinal: this.#grants.isFinal(owner, open[index], null, ms),
+    }));
   }
 
   withdraw(waiting: WaitKey): Promise<void> {
@@ -135,41 +138,57 @@ export class SimulatedLink implements RedlockNode {
   async drain(): Promise<void> {}
   close(): void {}
 
-  #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const fail = (): void =>
-        this.#machine.reach(() => reject(new NodeFailure('the connection ended', { mayHappen: true, retryable: true })));
-      const arrive = (isFirst: boolean): void => {
-        if (!this.#server.isUp) {
-          if (isFirst) this.#world.later(this.#delay(), fail);
-          return;
-        }
-        const reply = carryOut(this.#server.node);
-        if (!isFirst) return;
-        if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
-        else
-          this.#world.later(this.#delay(), () =>
-            this.#machine.reach(() => {
-              onReply(reply);
-              resolve(reply);
-            }),
-          );
-      };
-      if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
-      else this.#world.later(this.#delay(), () => arrive(true), false);
-      if (this.#world.chance(this.#weather.duplicates)) this.#world.later(this.#delay() + this.#delay(), () => arrive(false), false);
+  /** A request that the node refuses once it comes too late: asked a second time as the sender does. */
+  async #grant<T>(
+    owners: readonly string[],
+    timeoutMs: number,
+    carryOut: (node: SimulatedNode) => T,
+    onReply: (reply: T) => void,
+  ): Promise<T> {
+    const { clock } = this.#machine;
+    // A message that comes twice is what a driver makes that sends again.
+    const isSure = this.#network.weather.duplicates === 0;
+    const startedAt = clock.now();
+    let notAfter = this.#clock.notAfter(startedAt, timeoutMs);
+    for (const isAgain of [false, true]) {
+      const sentAt = clock.now();
+      const limit = notAfter;
+      for (const owner of owners) this.#grants.sent(owner, limit, null, sentAt, Number.POSITIVE_INFINITY);
+      let answer: { readonly reply: T | null; readonly ms: number };
+      try {
+        // oxlint-disable-next-line no-await-in-loop
+        answer = await this.#send(
+          (node) => {
+            const left = limit - node.nowMs;
+            return { reply: left < 0 || left > windowMs(timeoutMs) ? null : carryOut(node), ms: node.nowMs };
+          },
+          ({ reply }) => {
+            if (reply !== null) onReply(reply);
+          },
+        );
+      } catch (error) {
+        for (const owner of owners) this.#grants.settled(owner, false);
+        throw error;
+      }
+      const { reply, ms } = answer;
+      this.#clock.note(sentAt, ms, clock.now() - sentAt, timeoutMs);
+      for (const owner of owners) this.#grants.settled(owner, isSure);
+      if (reply !== null) return reply;
+      const leftMs = timeoutMs - (clock.now() - startedAt);
+      if (isAgain || leftMs < 1) break;
+      notAfter = notAfterFrom(ms, clock.now() - sentAt, leftMs);
+    }
+    throw new NodeFailure('it came too late', { mayHappen: true, retryable: true });
+  }
+
+  async #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
+    const reply = await this.#network.ask({
+      machine: this.#machine,
+      carryOut: () => (this.#server.isUp ? { reply: carryOut(this.#server.node) } : null),
+      ended: () => new NodeFailure('the connection ended', { mayHappen: true, retryable: true }),
     });
-  }
-
-  /** A lost message is noticed late, when the connection ends, or never. */
-  #lose(fail: () => void): void {
-    if (this.#world.chance(0.7)) this.#world.later(this.#world.between(20, 200), fail);
-  }
-
-  #delay(): number {
-    const { fastestMs, slowestMs, straggles, stragglesMs } = this.#weather;
-    const usual = this.#world.between(fastestMs, slowestMs);
-    return this.#world.chance(straggles) ? usual + this.#world.between(0, stragglesMs) : usual;
+    onReply(reply);
+    return reply;
   }
 }
 
