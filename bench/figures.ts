@@ -1,5 +1,5 @@
 import type { Library } from './library.js';
-import type { Metric, Sample, Scenario } from './scenario.js';
+import type { Measured, Metric, Sample } from './metric.js';
 import { median, type Spread, spread } from './stats.js';
 
 /** What one library reached in one metric. */
@@ -13,17 +13,17 @@ export interface Figure {
 }
 
 /** All that a scenario gave, asked for by targets, the table and the rows. */
-export class Figures {
-  readonly #scenario: Scenario;
+export class Figures<S extends Measured = Measured> {
+  readonly #scenario: S;
   readonly #rounds = new Map<Library, (Sample | null)[]>();
   readonly #faults = new Map<Library, string[]>();
 
-  constructor(scenario: Scenario, libraries: readonly Library[]) {
+  constructor(scenario: S, libraries: readonly Library[]) {
     this.#scenario = scenario;
     for (const library of libraries) this.#rounds.set(library, []);
   }
 
-  get scenario(): Scenario {
+  get scenario(): S {
     return this.#scenario;
   }
 

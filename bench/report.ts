@@ -1,7 +1,8 @@
 import os from 'node:os';
 import type { Figure, Figures } from './figures.js';
 import type { Library } from './library.js';
-import type { Metric } from './scenario.js';
+import type { Metric } from './metric.js';
+import type { Scenario } from './scenario.js';
 import type { Store } from './store.js';
 
 /** One figure, for other programs. */
@@ -18,7 +19,7 @@ export interface Row {
 }
 
 /** The rows of `--json`. */
-export function rowsOf(figures: Figures): readonly Row[] {
+export function rowsOf(figures: Figures<Scenario>): readonly Row[] {
   return figures.scenario.metrics.flatMap((metric) =>
     figures.libraries.flatMap((library) => {
       const figure = figures.of(library, metric.id);
@@ -39,7 +40,7 @@ export function rowsOf(figures: Figures): readonly Row[] {
   );
 }
 
-function rowName({ scenario }: Figures, metric: Metric): string {
+function rowName({ scenario }: Figures<Scenario>, metric: Metric): string {
   return metric === scenario.metrics[0] ? scenario.id : `${scenario.id}/${metric.id}`;
 }
 
@@ -50,7 +51,7 @@ export function head(store: Store): string {
 }
 
 /** The table of one scenario, with the targets that ours has there. */
-export function tableOf(figures: Figures): string {
+export function tableOf(figures: Figures<Scenario>): string {
   const { scenario, libraries } = figures;
   const lines = [`${scenario.id}: ${scenario.title}`];
   for (const metric of scenario.metrics) {
@@ -77,7 +78,7 @@ function cellsOf({ library, value, spread, ratioToFloor }: Figure): readonly str
 }
 
 /** Whether each target of one of ours was reached. */
-export function targetsOf(figures: Figures, library: Library): readonly string[] {
+export function targetsOf(figures: Figures<Scenario>, library: Library): readonly string[] {
   if (library.role !== 'ours') return [];
   return figures.scenario.targets
     .filter((target) => target.appliesTo?.(library) ?? true)

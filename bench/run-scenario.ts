@@ -22,7 +22,12 @@ export interface RunOptions {
  * Runs one scenario: every library enters and warms up, then all take turns, round by round. A library that fails is
  * left out of the rounds to come and reported as wrong; the others go on.
  */
-export async function runScenario(scenario: Scenario, libraries: readonly Library[], store: Store, options: RunOptions): Promise<Figures> {
+export async function runScenario(
+  scenario: Scenario,
+  libraries: readonly Library[],
+  store: Store,
+  options: RunOptions,
+): Promise<Figures<Scenario>> {
   const entered = libraries.filter((library) => library.backend === store.backend && library.scenarios.includes(scenario.id));
   const figures = new Figures(scenario, entered);
   const contestants = new Map<Library, Contestant>();

@@ -1,18 +1,8 @@
 import type { Library, ScenarioId } from './library.js';
 import type { Figures } from './figures.js';
+import type { Measured, Sample } from './metric.js';
 import type { Store, StoreObserver } from './store.js';
 import type { WorkerProcess } from './workers/worker-process.js';
-
-/** One kind of figure that a scenario yields. */
-export interface Metric {
-  /** The row's scenario is `scenario` for the main metric, which comes first, and `scenario/id` for the others. */
-  readonly id: string;
-  readonly title: string;
-  readonly unit: string;
-  readonly higherIsBetter: boolean;
-  /** How rounds become one value. @default 'median' */
-  readonly combine?: 'median' | 'highest';
-}
 
 /** What ours should reach, as printed and as checked. */
 export interface Target {
@@ -24,14 +14,6 @@ export interface Target {
   /** The unit behind the measured figure. */
   readonly unit?: string;
   isMet(measured: number): boolean;
-}
-
-/** What one round of one library gave. */
-export interface Sample {
-  /** By metric id; a metric may be missing for a library that cannot show it. */
-  readonly values: Readonly<Record<string, number>>;
-  /** What was wrong, in words. One is enough for the library to be reported as wrong. */
-  readonly faults: readonly string[];
 }
 
 /** One library in one scenario, opened and warmed up. */
@@ -57,10 +39,9 @@ export function observerOf({ observer, title }: Store): StoreObserver {
 }
 
 /** One thing that is measured. Knows no library by name. */
-export interface Scenario {
+export interface Scenario extends Measured {
   readonly id: ScenarioId;
   readonly title: string;
-  readonly metrics: readonly [Metric, ...Metric[]];
   /** How many rounds are run when nobody says. */
   readonly rounds: { readonly full: number; readonly quick: number };
   readonly targets: readonly Target[];

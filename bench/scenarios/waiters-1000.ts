@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { within } from '../deadline.js';
 import type { Library } from '../library.js';
-import { observerOf, type Contestant, type Sample, type Scenario, type ScenarioContext } from '../scenario.js';
+import type { Sample } from '../metric.js';
+import { observerOf, type Contestant, type Scenario, type ScenarioContext } from '../scenario.js';
 import { lostUpdates } from '../section.js';
 import { sum } from '../stats.js';
 import { endWorkers, startWorkers } from '../workers/worker-process.js';

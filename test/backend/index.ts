@@ -49,6 +49,12 @@ export async function take(backend: LockBackend<bigint>, request: HoldRequest, t
 
 /** Whether it was this owner's. */
 export async function free(backend: LockBackend<bigint>, request: HoldRequest): Promise<boolean> {
-  const [freed] = await backend.release([request], callOf());
+  const [freed] = await freeAll(backend, [request]);
   return freed === true;
+}
+
+/** Of each whether it was this owner's. */
+export async function freeAll(backend: LockBackend<bigint>, requests: readonly HoldRequest[]): Promise<readonly boolean[]> {
+  const answers = await backend.release(requests, callOf());
+  return answers.map((answer) => (typeof answer === 'boolean' ? answer : answer.wasOurs));
 }

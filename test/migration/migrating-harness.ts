@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type CallContext, createLockManager, type LockBackend, type LockManager, type ManagerOptions, systemClock } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, type InjectedFaults, injectFaults } from '@holdfast/core/conformance';
-import { createMigratingLockManager, type MigrationPhase } from '@holdfast/core/migration';
+import { createMigratingLockManager, type MigrationPhase } from '@holdfast/migration';
 import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
 
 /** How one side is reached: its server, and a backend over a connection to it. `scope` keeps one case apart from another. */

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createMigratingLockManager, type MigratingLockManager, type MigrationEvent, type MigrationPhase } from '@holdfast/core/migration';
+import { createMigratingLockManager, type MigratingLockManager, type MigrationEvent, type MigrationPhase } from '@holdfast/migration';
 import { createRedisLockManager } from '@holdfast/redis';
 import { Redis } from 'ioredis';
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { MigrationPhase } from '@holdfast/core/migration';
+import type { MigrationPhase } from '@holdfast/migration';
 import { type RedisServer, type ScriptProcess, spawnScript, startRedis, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';

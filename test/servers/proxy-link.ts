@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
-import type { ProxyDirection } from './tcp-proxy.js';
+
+/** 'up' is towards the server (requests), 'down' towards the client (replies). */
+export type ProxyDirection = 'up' | 'down';
 
 export interface LinkControl {
   delayMs(): number;

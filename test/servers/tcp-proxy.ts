@@ -1,10 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type ReservedPort, reservePort } from './free-port.js';
-import { ProxyLink } from './proxy-link.js';
-
-/** 'up' is towards the server (requests), 'down' towards the client (replies). */
-export type ProxyDirection = 'up' | 'down';
+import { type ProxyDirection, ProxyLink } from './proxy-link.js';
 
 export interface TcpProxyOptions {
   /** `host:port`, or a URL with both, or a port on 127.0.0.1. Changing servers behind a proxy needs a new proxy. */

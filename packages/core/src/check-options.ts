@@ -1,7 +1,11 @@
+import { Buffer } from 'node:buffer';
 import { LockArgumentError } from './errors.js';
 
 /** The longest duration: what a Node timer and every store can count. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** The longest label, in bytes of UTF-8: what a holder says of itself is kept by the store, and comes with each answer about it. */
+export const MAX_LABEL_BYTES = 1024;
 
 /** Looks at one value: null when it is fine, else the rule that it breaks ("must be ..."). */
 export interface OptionRule {
@@ -30,6 +34,16 @@ export const rule = {
   },
   boolean: ((value) => (typeof value === 'boolean' ? null : 'must be true or false')) as OptionRule,
   string: ((value) => (typeof value === 'string' ? null : 'must be a string')) as OptionRule,
+  /** A string of at most so many bytes of UTF-8. */
+  text(maxBytes: number): OptionRule {
+    return (value) =>
+      typeof value !== 'string'
+        ? 'must be a string'
+        : // Each UTF-16 unit is at most 3 bytes, so a short one needs no count.
+          value.length <= maxBytes / 3 || Buffer.byteLength(value) <= maxBytes
+          ? null
+          : `must be at most ${maxBytes} bytes of UTF-8`;
+  },
   function: ((value) => (typeof value === 'function' ? null : 'must be a function')) as OptionRule,
   object: ((value) =>
     (typeof value === 'object' || typeof value === 'function') && value !== null ? null : 'must be an object') as OptionRule,
@@ -48,21 +62,49 @@ export const rule = {
 };
 
 /**
- * Checks an options object: each option against its rule, `undefined` always being fine, and none that is not known.
+ * Reads an options object: each known option once, be it the object's own or inherited, a value or a getter, enumerable
+ * or not. What was read is checked and is what counts from then on, so that nobody can change it behind the check.
  *
- * @throws LockArgumentError LOCK_INVALID_ARGUMENT naming the option, the value given and the rule
+ * @param rules a rule for each known option; `undefined` is always fine
+ * @param required options that cannot be left out
+ * @returns a plain object with the options that were given, and nothing else
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT naming the option, the value given and the rule; for an unknown option too
  */
-export function checkOptions(where: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
-  if (options === undefined) return;
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+export function readOptions<O extends object>(
+  where: string,
+  options: O | undefined,
+  rules: Readonly<Record<string, OptionRule>>,
+  required: readonly (keyof O & string)[] = [],
+): Readonly<O> {
+  if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
     throw new LockArgumentError(`${where}: options is ${show(options)}; it must be an object`, { option: 'options' });
   }
-  for (const key of Object.keys(options)) {
-    const check = Object.hasOwn(rules, key) ? rules[key] : undefined;
-    if (check === undefined) throw unknownOption(where, key, Object.keys(rules));
-    const value = (options as Record<string, unknown>)[key];
-    if (value !== undefined) checkValue(where, key, value, check);
+  const given = (options ?? {}) as Readonly<Record<string, unknown>>;
+  for (const key in given) {
+    if (!Object.hasOwn(rules, key) && !isOfEveryObject(given, key)) throw unknownOption(where, key, Object.keys(rules));
   }
+  const read: Record<string, unknown> = {};
+  for (const [key, check] of Object.entries(rules)) {
+    const value = given[key];
+    if (value !== undefined || (required as readonly string[]).includes(key)) checkValue(where, key, value, check);
+    if (value !== undefined) read[key] = value;
+  }
+  return read as O;
+}
+
+/** `readOptions` for those who need the check alone. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
+export function checkOptions(where: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
+  readOptions(where, options as object | undefined, rules);
+}
+
+/** Of options that were read: those that these rules are for. */
+export function pickOptions<O extends object>(options: O, rules: Readonly<Partial<Record<keyof O, OptionRule>>>): Partial<O> {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(rules, key))) as Partial<O>;
+}
+
+/** What some program has added to Object.prototype is nobody's option. */
+function isOfEveryObject(options: object, key: string): boolean {
+  return !Object.hasOwn(options, key) && Object.hasOwn(Object.prototype, key);
 }
 
 /** Checks one value against one rule. @throws LockArgumentError LOCK_INVALID_ARGUMENT */

@@ -1,14 +1,9 @@
-import type { Capabilities } from './contract/backend.js';
-import type { FencingToken } from './contract/lease.js';
+import type { Capabilities } from './contract/capabilities.js';
+import type { FencingToken, LostReason } from './contract/lease.js';
 import type { HolderState } from './contract/state.js';
 import { toJsonValue } from './json.js';
 
-/**
- * Why a hold was lost: its deadline passed without a confirmed renewal; the store says that it is not ours any more; this manager's
- * `forceRelease` freed it; its session ended; the manager was closed; it was held for `maxHoldMs`. `'released'`: it was used after its
- * own release, which is no loss.
- */
-export type LostReason = 'deadline' | 'taken' | 'forced' | 'session' | 'closed' | 'max-hold' | 'released';
+export type { LostReason };
 
 /** Which error class carries which code. */
 export interface LockErrors {

@@ -1,12 +1,23 @@
-export type { Answer, CallContext, Capabilities, HoldRef, HoldRequest, LockBackend, ReleaseAnswer, Stamp } from './contract/backend.js';
+export type { Answer, CallContext, HoldRef, HoldRequest, LockBackend, ReleaseAnswer, Stamp } from './contract/backend.js';
+export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
 export type { LockChannel, LockEvent, LockEventType } from './contract/events.js';
-export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './contract/lease.js';
+export type { HealthReport, NodeHealth } from './contract/health.js';
+export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, LostReason, PermitLease, Task, TryResult } from './contract/lease.js';
 export type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from './contract/manager.js';
 export type { AcquireOptions, CloseOptions, LeaseOptions, PermitCount, TryOptions } from './contract/options.js';
-export type { HealthReport, HolderState, LockKind, LockState, NodeHealth } from './contract/state.js';
+export type { HolderState, LockKind, LockState } from './contract/state.js';
 export { checkName, MAX_NAME_BYTES } from './check-name.js';
-export { checkOptions, checkValue, MAX_DURATION_MS, type OptionRule, rule } from './check-options.js';
+export {
+  checkOptions,
+  checkValue,
+  MAX_DURATION_MS,
+  MAX_LABEL_BYTES,
+  type OptionRule,
+  pickOptions,
+  readOptions,
+  rule,
+} from './check-options.js';
 export {
   type AnyLockError,
   isLockError,
@@ -21,7 +32,6 @@ export {
   LockTimeoutError,
   LockUnavailableError,
   LockUnsupportedError,
-  type LostReason,
 } from './errors.js';
 export { systemClock } from './system-clock.js';
 export { createLockManager, requireFencing } from './manager/create-lock-manager.js';

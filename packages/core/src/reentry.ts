@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { LockReentryError } from './errors.js';
-import { type HoldPlan, isExclusive } from './lease/hold-plan.js';
-import type { HoldRecord } from './lease/hold-record.js';
-import type { Keeper } from './lease/keeper.js';
+import { type HoldPlan, isExclusive } from './hold/hold-plan.js';
+import type { Hold } from './hold/hold.js';
+import type { HoldRunner } from './hold/hold-runner.js';
 
 interface Frame {
-  readonly keeper: Keeper;
-  readonly records: readonly HoldRecord[];
+  readonly runner: HoldRunner;
+  readonly holds: readonly Hold[];
   readonly outer: Frame | undefined;
 }
 
@@ -14,8 +14,8 @@ interface Frame {
 const frames = new AsyncLocalStorage<Frame>();
 
 /** Runs a task so that what it waits for is checked against what it holds. */
-export function runHolding<T>(keeper: Keeper, records: readonly HoldRecord[], task: () => T): T {
-  return frames.run({ keeper, records, outer: frames.getStore() }, task);
+export function runHolding<T>(runner: HoldRunner, holds: readonly Hold[], task: () => T): T {
+  return frames.run({ runner, holds, outer: frames.getStore() }, task);
 }
 
 /**
@@ -23,28 +23,28 @@ export function runHolding<T>(keeper: Keeper, records: readonly HoldRecord[], ta
  *
  * @throws LockReentryError LOCK_REENTRY
  */
-export function refuseReentry(keeper: Keeper, plan: HoldPlan, backend: string): void {
+export function refuseReentry(runner: HoldRunner, plan: HoldPlan, backend: string): void {
   let frame = frames.getStore();
   if (frame === undefined) return;
   const key = plan.key;
   let permits = plan.permits;
   for (; frame !== undefined; frame = frame.outer) {
-    if (frame.keeper !== keeper) continue;
-    for (const record of frame.records) {
-      if (record.plan.key !== key || !keeper.check(record)) continue;
-      permits += record.plan.permits;
-      const isBlocked = plan.mode === 'permits' ? permits > plan.limit : isExclusive(plan) || isExclusive(record.plan);
+    if (frame.runner !== runner) continue;
+    for (const hold of frame.holds) {
+      if (hold.plan.key !== key || !runner.isHeld(hold)) continue;
+      permits += hold.plan.permits;
+      const isBlocked = plan.mode === 'permits' ? permits > plan.limit : isExclusive(plan) || isExclusive(hold.plan);
       if (isBlocked) throw reentryError(plan, backend);
     }
   }
 }
 
 /** Whether the running task holds the key in any mode: a reader that would wait here waits for a writer that waits for it. */
-export function holdsInTask(keeper: Keeper, plan: HoldPlan): boolean {
+export function holdsInTask(runner: HoldRunner, plan: HoldPlan): boolean {
   const key = plan.key;
   for (let frame = frames.getStore(); frame !== undefined; frame = frame.outer) {
-    if (frame.keeper !== keeper) continue;
-    if (frame.records.some((record) => record.plan.key === key && keeper.check(record))) return true;
+    if (frame.runner !== runner) continue;
+    if (frame.holds.some((hold) => hold.plan.key === key && runner.isHeld(hold))) return true;
   }
   return false;
 }

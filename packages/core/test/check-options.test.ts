@@ -1,4 +1,4 @@
-import { checkOptions, checkValue, isLockError, MAX_DURATION_MS, type OptionRule, rule } from '@holdfast/core';
+import { checkValue, isLockError, MAX_DURATION_MS, type OptionRule, pickOptions, readOptions, rule } from '@holdfast/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -11,7 +11,7 @@ const rules = {
 
 function refusal(options: unknown): { readonly option: string; readonly message: string } | null {
   try {
-    checkOptions('acquire', options, rules);
+    readOptions('acquire', options as object | undefined, rules);
     return null;
   } catch (error) {
     if (isLockError(error, 'LOCK_INVALID_ARGUMENT')) return error;
@@ -19,7 +19,49 @@ function refusal(options: unknown): { readonly option: string; readonly message:
   }
 }
 
-describe('checkOptions', () => {
+describe('readOptions', () => {
+  it('answers a plain copy of what was given, and nothing else', () => {
+    const given = Object.create({ ttlMs: 5 }, { label: { value: 'a' }, waitMs: { value: undefined } }) as object;
+    const read = readOptions('acquire', given, rules);
+    expect(read).toEqual({ ttlMs: 5, label: 'a' });
+    expect(Object.keys(read).sort()).toEqual(['label', 'ttlMs']);
+    expect(readOptions('acquire', undefined, rules)).toEqual({});
+  });
+
+  it('reads each known option once, and no other', () => {
+    const reads: (string | symbol)[] = [];
+    const given = new Proxy({ ttlMs: 5 }, { get: (target, key) => (reads.push(key), Reflect.get(target, key)) as unknown });
+    readOptions('acquire', given, rules);
+    expect(reads).toEqual(Object.keys(rules));
+  });
+
+  it('refuses an unknown option that is inherited openly, and lets be what a class has, or every object', () => {
+    class Options {
+      readonly ttlMs = 5;
+      describe(): string {
+        return `${this.ttlMs} ms`;
+      }
+    }
+    expect(refusal(new Options())).toBeNull();
+    expect(refusal(Object.create({ ttl: 5 }))).toMatchObject({ option: 'ttl' });
+    Object.defineProperty(Object.prototype, 'polluted', { value: 5, enumerable: true, configurable: true, writable: true });
+    try {
+      expect(refusal({ ttlMs: 5 })).toBeNull();
+      expect(refusal({ polluted: 5 })).toMatchObject({ option: 'polluted' });
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'polluted');
+    }
+  });
+
+  it('misses what is required', () => {
+    expect(() => readOptions('acquire', undefined, rules, ['ttlMs' as never])).toThrow('ttlMs is undefined');
+    expect(() => readOptions('acquire', { ttlMs: undefined }, rules, ['ttlMs'])).toThrow('ttlMs is undefined');
+  });
+
+  it('is parted by pickOptions', () => {
+    expect(pickOptions({ ttlMs: 5, label: 'a' }, { ttlMs: rules.ttlMs })).toEqual({ ttlMs: 5 });
+  });
+
   it.each([
     undefined,
     {},
@@ -108,6 +150,7 @@ describe('the rules', () => {
     ['integer', rule.integer(2, 4), [2, 3, 4], [1, 5, 2.5, '3', null]],
     ['boolean', rule.boolean, [true, false], [0, 'true', null]],
     ['string', rule.string, ['', 'x'], [1, null, ['x']]],
+    ['text', rule.text(6), ['', 'abcdef', '€€'], ['abcdefg', '€€x', 5, null]],
     ['function', rule.function, [() => 1], [{}, 'f']],
     ['object', rule.object, [{}, [], () => 1], [null, 1, 'x']],
     ['array', rule.array, [[], [1]], [{ length: 0 }, 'x']],

@@ -1,8 +1,7 @@
-import { requireFencing } from '@holdfast/core';
+import { createLockManager, requireFencing } from '@holdfast/core';
 import { createMemoryLockManager } from '@holdfast/core/memory';
-import { adaptLegacyLock } from '@holdfast/core/migration';
 import { describe, expect, it } from 'vitest';
-import { ClientLocks } from './legacy/legacy-locks.js';
+import { createMapBackend, createMapStore } from './third-party/map-backend.js';
 
 describe('requireFencing', () => {
   it('gives the manager itself, whose tokens are never null', async () => {
@@ -14,9 +13,10 @@ describe('requireFencing', () => {
   });
 
   it('refuses one whose backend has no tokens', async () => {
-    await using manager = adaptLegacyLock(new ClientLocks());
+    const backend = createMapBackend(createMapStore());
+    await using manager = createLockManager({ ...backend, capabilities: { ...backend.capabilities, fencing: false } });
     expect(() => requireFencing(manager)).toThrow(
-      expect.objectContaining({ code: 'LOCK_UNSUPPORTED', capability: 'fencing', backend: 'clients' }),
+      expect.objectContaining({ code: 'LOCK_UNSUPPORTED', capability: 'fencing', backend: 'map' }),
     );
   });
 });

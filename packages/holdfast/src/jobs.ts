@@ -1,1 +1,1 @@
-export * from '@holdfast/core/jobs';
+export * from '@holdfast/jobs';

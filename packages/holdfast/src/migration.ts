@@ -1,1 +1,1 @@
-export * from '@holdfast/core/migration';
+export * from '@holdfast/migration';

@@ -1,19 +1,21 @@
 import {
   type AnyLockError,
-  checkOptions,
   isLockError,
   LockArgumentError,
   type LockBackend,
   LockUnavailableError,
   type ManagerOptions,
   managerOptionRules,
+  pickOptions,
+  readOptions,
   rule,
 } from '@holdfast/core';
 import { backendFault } from './backend-module.js';
 import { loadBackendModule } from './load-backend-module.js';
+import { combine, openOrKnown } from './option-snapshot.js';
 import { redactUrl, scrubUrl } from './redact-url.js';
 import { findScheme } from './schemes.js';
-import { combine, type Settings } from './settings.js';
+import type { Settings } from './settings.js';
 import { takeUrlOptions } from './url-options.js';
 
 /** A backend that nobody has made contact with yet, and what the settings say to its manager. */
@@ -26,20 +28,19 @@ export interface OpenedBackend {
 export async function openBackend(where: string, settings: Settings): Promise<OpenedBackend> {
   const { scheme, source } = findScheme(where, settings.url, settings.schemes);
   const module = await loadBackendModule(where, scheme, source);
-  let { url, options } = settings;
+  const rules = { ...module.optionRules, ...managerOptionRules };
+  let { url } = settings;
+  let options = openOrKnown(settings.options, (key) => Object.hasOwn(rules, key));
   if (module.optionRules !== undefined) {
-    const rules = { ...module.optionRules, ...managerOptionRules };
     refuseClients(where, options, rules);
     // connect's own two are not among the options any more; here they are what others may be meant to be.
-    checkOptions(where, options, { ...rules, require: rule.array, schemes: rule.object });
+    options = readOptions(where, options, { ...rules, require: rule.array, schemes: rule.object });
     const taken = takeUrlOptions(where, url, rules);
     url = taken.url;
     options = combine(where, [options, taken.options], 'the URL and in the options');
   }
-  const isManagers = (key: string): boolean => Object.hasOwn(managerOptionRules, key);
-  const own = Object.fromEntries(Object.entries(options).filter(([key]) => !isManagers(key)));
-  const managerOptions = Object.fromEntries(Object.entries(options).filter(([key]) => isManagers(key))) as ManagerOptions;
-  checkOptions(where, managerOptions, managerOptionRules);
+  const managerOptions = readOptions<ManagerOptions>(where, pickOptions(options, managerOptionRules), managerOptionRules);
+  const own = Object.fromEntries(Object.entries(options).filter(([key]) => !Object.hasOwn(managerOptionRules, key)));
 
   let backend: unknown;
   try {

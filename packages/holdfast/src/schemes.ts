@@ -35,14 +35,15 @@ export const builtInSchemes: SchemeTable = Object.freeze({
 
 const SCHEME = /^[a-z][a-z\d+.-]*$/;
 
-/** Checks the user's own table. @throws LockArgumentError */
-export function checkSchemes(where: string, value: unknown): asserts value is SchemeTable | undefined {
-  if (value === undefined) return;
+/** Reads the user's own table. @throws LockArgumentError */
+export function readSchemes(where: string, value: unknown): SchemeTable | undefined {
+  if (value === undefined) return undefined;
   const fail = (message: string): never => {
     throw new LockArgumentError(`${where}: ${message}`, { option: 'schemes' });
   };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('schemes must be an object of scheme to module');
-  for (const [scheme, source] of Object.entries(value as object)) {
+  const table = Object.entries(value as SchemeTable);
+  for (const [scheme, source] of table) {
     if (!SCHEME.test(scheme)) {
       fail(
         `the scheme ${JSON.stringify(scheme.slice(0, 40))} must be lower-case letters, digits, +, - and . and no colon, like "acme" or "acme+tls"`,
@@ -56,6 +57,7 @@ export function checkSchemes(where: string, value: unknown): asserts value is Sc
       fail(`the scheme ${scheme} must name a package, a path or a file: URL`);
     }
   }
+  return Object.fromEntries(table);
 }
 
 /** The scheme of `url` and where its module comes from; the user's table goes before our own. @throws LockArgumentError */

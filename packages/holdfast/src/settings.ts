@@ -1,7 +1,8 @@
 import { env } from 'node:process';
 import { checkValue, LockArgumentError, rule } from '@holdfast/core';
 import type { Requirement } from './connect-options.js';
-import { checkSchemes, type SchemeTable } from './schemes.js';
+import { combine, type OptionSnapshot, snapshotOf, without } from './option-snapshot.js';
+import { readSchemes, type SchemeTable } from './schemes.js';
 
 /** The environment variable that `connect` reads when no URL is given. */
 const URL_VARIABLE = 'HOLDFAST_URL';
@@ -22,7 +23,7 @@ export interface Settings {
   readonly require: readonly Requirement[];
   readonly schemes: SchemeTable | undefined;
   /** The manager's options and the backend's, still together. */
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: OptionSnapshot;
 }
 
 /** Brings the three ways of calling together. */
@@ -36,28 +37,13 @@ export function settingsOf(where: string, urlOrConfig: unknown, second: unknown)
   if (second !== undefined && (typeof second !== 'object' || second === null || Array.isArray(second))) {
     throw new LockArgumentError(`${where}: options must be an object`, { option: 'options' });
   }
-  const { url, require, schemes, ...options } = combine(where, [
-    first as Readonly<Record<string, unknown>>,
-    (second ?? {}) as Readonly<Record<string, unknown>>,
-  ]);
-  checkSchemes(where, schemes);
-  return { url: urlFrom(where, url, Object.keys(first)), require: checkRequire(where, require), schemes, options };
-}
-
-/** All options together; one that is there twice is refused, because whichever won would surprise somebody. */
-export function combine(
-  where: string,
-  sources: readonly Readonly<Record<string, unknown>>[],
-  places = 'the configuration and in the options',
-): Record<string, unknown> {
-  const all: Record<string, unknown> = {};
-  for (const [key, value] of sources.flatMap((source) => Object.entries(source))) {
-    if (value === undefined) continue;
-    if (Object.hasOwn(all, key))
-      throw new LockArgumentError(`${where}: ${key} is given twice, in ${places}; give it once`, { option: key });
-    Object.defineProperty(all, key, { value, enumerable: true });
-  }
-  return all;
+  const all = combine(where, [snapshotOf(first), snapshotOf(second ?? {})]);
+  return {
+    url: urlFrom(where, all['url'], Object.keys(first)),
+    require: readRequire(where, all['require']),
+    schemes: readSchemes(where, all['schemes']),
+    options: without(all, ['url', 'require', 'schemes']),
+  };
 }
 
 function urlFrom(where: string, url: unknown, given: readonly string[]): string {
@@ -79,12 +65,13 @@ function urlFrom(where: string, url: unknown, given: readonly string[]): string 
   return set;
 }
 
-function checkRequire(where: string, value: unknown): readonly Requirement[] {
+function readRequire(where: string, value: unknown): readonly Requirement[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value) || !value.every((item) => requirements.includes(item as string))) {
+  const names: readonly unknown[] = Array.isArray(value) ? [...(value as readonly unknown[])] : [null];
+  if (!names.every((item) => requirements.includes(item as string))) {
     throw new LockArgumentError(`${where}: require must be an array of ${requirements.join(', ')}, such as ['fencing']`, {
       option: 'require',
     });
   }
-  return value as readonly Requirement[];
+  return names as readonly Requirement[];
 }

@@ -1,4 +1,4 @@
-import { checkOptions, LockArgumentError, type OptionRule } from '@holdfast/core';
+import { LockArgumentError, type OptionRule, readOptions } from '@holdfast/core';
 
 /** A URL and the options that its query carried. */
 export interface UrlWithOptions {
@@ -30,7 +30,7 @@ export function takeUrlOptions(where: string, url: string, rules: Readonly<Recor
   for (const [name, text] of new URLSearchParams(query)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (rule === undefined) {
-      checkOptions(`${where}: the URL`, { [name]: text }, carried(rules));
+      readOptions(`${where}: the URL`, { [name]: text }, carried(rules));
     } else {
       if (Object.hasOwn(options, name)) fail(`the option ${name} is twice in the URL`, name);
       const value = read(text, rule);

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { type RedisServer, reservePort, startRedis } from '@holdfast/test/servers';
 import { connect } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isStrangers } from '../src/cli/find-config.js';
 import { type CliOptions, patient, runCli, temporaryFolder } from './cli-process.js';
 
 let server: RedisServer;
@@ -86,18 +85,6 @@ describe('the store of the command line', () => {
 
   it('is not taken from a file that is not there', async () => {
     expect(await storeOf({}, '--config', '/nowhere/holdfast.config.json')).toBe('/nowhere/holdfast.config.json: there is no such file');
-  });
-
-  it('is not taken from a file that a stranger may have put there', () => {
-    const [me, other, root] = [1000, 1001, 0];
-    const inTmp = { folderMode: 0o41777, mode: 0o100644 };
-    const atHome = { folderMode: 0o40755, mode: 0o100644 };
-    expect(isStrangers({ ...inTmp, owner: other }, me)).toBe(true);
-    expect(isStrangers({ ...inTmp, owner: other }, root)).toBe(true);
-    expect(isStrangers({ ...atHome, mode: 0o100666, owner: other }, me)).toBe(true);
-    expect(isStrangers({ ...inTmp, owner: me }, me)).toBe(false);
-    expect(isStrangers({ ...inTmp, owner: root }, me)).toBe(false);
-    expect(isStrangers({ ...atHome, owner: other }, me)).toBe(false);
   });
 
   it.each(['localhost:6379', 'http://:SECRET@h', 'redis://h?colour=red', 'postgre://:SECRET@h/db'])(

@@ -1,8 +1,8 @@
 import * as core from '@holdfast/core';
 import * as coreConformance from '@holdfast/core/conformance';
-import * as coreJobs from '@holdfast/core/jobs';
+import * as coreJobs from '@holdfast/jobs';
 import * as coreMemory from '@holdfast/core/memory';
-import * as coreMigration from '@holdfast/core/migration';
+import * as coreMigration from '@holdfast/migration';
 import * as coreTesting from '@holdfast/core/testing';
 import * as postgresBackend from '@holdfast/postgres';
 import * as redisBackend from '@holdfast/redis';

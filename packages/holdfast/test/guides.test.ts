@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { LockManager } from '@holdfast/core';
-import { createMigratingLockManager } from '@holdfast/core/migration';
+import { createMigratingLockManager } from '@holdfast/migration';
 import { createMemoryLockManager } from '@holdfast/core/memory';
 import {
   type PostgresServer,
@@ -41,7 +41,7 @@ async function pagesIn(...folders: readonly string[]): Promise<readonly string[]
   );
   return pages.flat();
 }
-const PACKAGES = ['core', 'holdfast', 'postgres', 'redis', 'redlock', 'zookeeper'].map((name) => `packages/${name}`);
+const PACKAGES = ['core', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map((name) => `packages/${name}`);
 const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];
 /** The samples of one page that go on where the one before ended. */
 const IN_SEQUENCE = ['docs/testing.md'];

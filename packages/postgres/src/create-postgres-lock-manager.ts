@@ -1,4 +1,4 @@
-import { checkOptions, createLockManager, type LockManager, type ManagerOptions, managerOptionRules } from '@holdfast/core';
+import { createLockManager, type LockManager, type ManagerOptions, managerOptionRules, pickOptions, readOptions } from '@holdfast/core';
 import { createPostgresBackend } from './create-postgres-backend.js';
 import { type PostgresBackendOptions, postgresBackendRules } from './postgres-options.js';
 
@@ -17,9 +17,6 @@ export function createPostgresLockManager(
 ): LockManager<bigint>;
 export function createPostgresLockManager(options: PostgresLockManagerOptions): LockManager;
 export function createPostgresLockManager(options: PostgresLockManagerOptions): LockManager {
-  checkOptions('createPostgresLockManager', options, rules);
-  const given = Object.entries(options ?? {});
-  const backendOptions = given.filter(([name]) => Object.hasOwn(postgresBackendRules, name));
-  const managerOptions = given.filter(([name]) => !Object.hasOwn(postgresBackendRules, name));
-  return createLockManager(createPostgresBackend(Object.fromEntries(backendOptions)), Object.fromEntries(managerOptions));
+  const given = readOptions('createPostgresLockManager', options, rules);
+  return createLockManager(createPostgresBackend(pickOptions(given, postgresBackendRules)), pickOptions(given, managerOptionRules));
 }

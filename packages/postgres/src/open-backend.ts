@@ -1,4 +1,4 @@
-import { checkOptions, type LockBackend, rule } from '@holdfast/core';
+import { type LockBackend, pickOptions, readOptions, rule } from '@holdfast/core';
 import { createPostgresBackend } from './create-postgres-backend.js';
 import { type PostgresBackendOptions, postgresBackendRules } from './postgres-options.js';
 
@@ -30,14 +30,13 @@ export const openBackendRules = {
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function openBackend(url: string, options: OpenBackendOptions = {}): LockBackend {
-  checkOptions('openBackend', options, openBackendRules);
+  const given = readOptions('openBackend', options, openBackendRules);
   const query = new URLSearchParams();
   for (const name of urlParameters) {
-    const value = options[name];
+    const value = given[name];
     if (value !== undefined) query.set(name, value);
   }
-  const given = Object.entries(options).filter(([name]) => Object.hasOwn(backendRules, name));
   const separator = url.includes('?') ? '&' : '?';
   const connectionString = query.size === 0 ? url : `${url}${separator}${query.toString()}`;
-  return createPostgresBackend({ ...Object.fromEntries(given), connectionString });
+  return createPostgresBackend({ ...pickOptions(given, backendRules), connectionString });
 }

@@ -1,4 +1,4 @@
-import { checkOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
+import { LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { isPostgresPool, type PostgresPool } from './postgres-client.js';
 import { checkConnectionString } from './postgres-url.js';
 
@@ -103,12 +103,12 @@ const defaults = Object.freeze({
 const ADVISORY_ONLY = ['pooler', 'sessionMs', 'keyOf'] as const;
 
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function resolvePostgresOptions(where: string, options: PostgresBackendOptions): ResolvedPostgresOptions {
+export function resolvePostgresOptions(where: string, given: PostgresBackendOptions): ResolvedPostgresOptions {
   const fail = (message: string, option: keyof PostgresBackendOptions | 'options'): never => {
     throw new LockArgumentError(`${where}: ${message}`, { option });
   };
-  if (options === undefined) return fail('options are missing; pass pool or connectionString', 'options');
-  checkOptions(where, options, postgresBackendRules);
+  if (given === undefined) return fail('options are missing; pass pool or connectionString', 'options');
+  const options = readOptions(where, given, postgresBackendRules);
   const { pool, connectionString } = options;
   if ((pool === undefined) === (connectionString === undefined)) {
     fail('pass exactly one of pool and connectionString', pool === undefined ? 'connectionString' : 'pool');
@@ -134,6 +134,6 @@ export function resolvePostgresOptions(where: string, options: PostgresBackendOp
     sessionMs: options.sessionMs ?? defaults.sessionMs,
     keyOf: options.keyOf ?? defaults.keyOf,
     shedLockTable: options.shedLockTable?.split('.') ?? null,
-    driverOptions: options.driverOptions ?? defaults.driverOptions,
+    driverOptions: { ...(options.driverOptions ?? defaults.driverOptions) },
   };
 }

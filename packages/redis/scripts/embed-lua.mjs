@@ -12,9 +12,6 @@ const to = new URL('src/scripts.generated.ts', root);
 
 const read = (path) => readFileSync(new URL(path, from), 'utf8');
 
-/** Puts the parts in place of their `-- include` lines. */
-const assemble = (text) => text.replace(/^-- include (\S+)$/gm, (_, part) => read(`include/${part}`));
-
 /** Comments are for readers of the repository; the server gets the code. */
 const strip = (text) =>
   text
@@ -23,20 +20,32 @@ const strip = (text) =>
     .filter((line) => line !== '' && !line.startsWith('--'))
     .join('\n');
 
+const INCLUDE = /^-- include (\S+)\.lua$/m;
 const camelCase = (name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+const namesIn = (folder) =>
+  readdirSync(new URL(folder, from)).flatMap((file) => (file.endsWith('.lua') ? [file.slice(0, -'.lua'.length)] : []));
 
-const entries = readdirSync(from)
-  .filter((file) => file.endsWith('.lua'))
+/** Code as a template literal, indented as the file wants it. */
+const literal = (code, indent) => {
+  const lines = code.split('\n').map((line) => `${indent}  ${JSON.stringify(line).slice(1, -1).replaceAll('\\"', '"')}`);
+  if (lines.some((line) => line.includes('`') || line.includes('${'))) throw new Error('a backtick or ${ would need escaping');
+  return `lua(\`\n${lines.join('\n')}\n${indent}\`)`;
+};
+
+// What several scripts share stands here once, and is put together at load.
+const shared = new Map(namesIn('include/').map((name) => [name, strip(read(`include/${name}.lua`))]));
+
+const entries = namesIn('.')
   .sort()
   .map((file) => {
-    const source = strip(assemble(read(file)));
-    const name = camelCase(file.slice(0, -'.lua'.length));
+    // Pieces of its own and names of shared ones take turns.
+    const pieces = read(`${file}.lua`).split(INCLUDE);
+    const parts = pieces.map((piece, i) => (i % 2 === 0 ? { own: strip(piece) } : { include: piece })).filter(({ own }) => own !== '');
+    const source = parts.map(({ own, include }) => own ?? shared.get(include)).join('\n');
     const sha = createHash('sha1').update(source).digest('hex');
-    const lines = source
-      .split('\n')
-      .map((line) => `      ${JSON.stringify(line).slice(1, -1).replaceAll('\\"', '"').replaceAll('`', '\\`')}`);
-    if (lines.some((line) => line.includes('`') || line.includes('${'))) throw new Error(`${file}: a backtick or \${ would need escaping`);
-    return `  ${name}: {\n    name: '${name}',\n    sha: '${sha}',\n    source: lua(\`\n${lines.join('\n')}\n    \`),\n  },`;
+    const name = camelCase(file);
+    const listed = parts.map(({ own, include }) => (include === undefined ? literal(own, '      ') : `shared.${camelCase(include)}`));
+    return `  ${name}: {\n    name: '${name}',\n    sha: '${sha}',\n    source: [\n${listed.map((part) => `      ${part},\n`).join('')}    ].join('\\n'),\n  },`;
   });
 
 const text = `// Written by scripts/embed-lua.mjs from src/scripts/*.lua; do not edit.
@@ -50,6 +59,10 @@ export interface Script {
 
 /** The text as it was hashed: without the indentation that it has here. */
 const lua = (text: string): string => text.trim().replace(/\\n +/g, '\\n');
+
+const shared = {
+${[...shared].map(([name, code]) => `  ${camelCase(name)}: ${literal(code, '  ')},`).join('\n')}
+};
 
 export const scripts = {
 ${entries.join('\n')}

@@ -1,8 +1,12 @@
 import { type Answer, LockUnavailableError } from '@holdfast/core';
+import type { Piece } from '@holdfast/core/backend';
 import { unavailable } from './redis-error.js';
+import type { RedisStep } from './redis-step.js';
+
+type Named = Pick<Piece<RedisStep>, 'lockName'>;
 
 /** Reads one reply of acquire.lua. @throws LockUnavailableError when it is none */
-export function readAnswer(reply: unknown, lockName: string | null): Answer<bigint> {
+export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> {
   if (reply === 'WRONGTYPE') throw wrongType(lockName);
   // Lists from RESP2 and RESP3 alike hold a text for a grant; where the user's client turns numbers into texts
   // (stringNumbers), the sign tells the rest.
@@ -13,7 +17,7 @@ export function readAnswer(reply: unknown, lockName: string | null): Answer<bigi
 }
 
 /** Reads the reply of a script that says 1 for yes and 0 for no. */
-export function readBoolean(reply: unknown, lockName: string | null): boolean {
+export function readBoolean(reply: unknown, { lockName }: Named): boolean {
   if (reply === 'WRONGTYPE') throw wrongType(lockName);
   const value = Number(reply);
   if (value !== 0 && value !== 1) throw unavailable(new Error('no reply'), lockName);

@@ -1,7 +1,8 @@
-import { LockUnavailableError } from '@holdfast/core';
+import { type Clock, LockUnavailableError } from '@holdfast/core';
+import { within } from '@holdfast/core/backend';
 import type { ClientSource } from './client-source.js';
 import type { KeySpace } from './key-space.js';
-import { OwnedLink, within } from './link.js';
+import { OwnedLink } from './link.js';
 import { unavailable } from './redis-error.js';
 
 /** How much longer than WAIT itself its answer may take. */
@@ -22,13 +23,15 @@ interface Round {
 export class Confirmer {
   readonly #source: ClientSource;
   readonly #keySpace: KeySpace;
+  readonly #clock: Clock;
   readonly #min: number;
   readonly #timeoutMs: number;
   readonly #masters = new Map<string, { readonly link: OwnedLink; round: Round | null; last: Promise<void> }>();
 
-  constructor(source: ClientSource, keySpace: KeySpace, min: number, timeoutMs: number) {
+  constructor(source: ClientSource, keySpace: KeySpace, clock: Clock, min: number, timeoutMs: number) {
     this.#source = source;
     this.#keySpace = keySpace;
+    this.#clock = clock;
     this.#min = min;
     this.#timeoutMs = timeoutMs;
   }
@@ -46,14 +49,14 @@ export class Confirmer {
   }
 
   #masterOf(slot: number): string {
-    return this.#source.isCluster ? (this.#source.link.current?.slots?.[slot]?.[0] ?? '') : '';
+    return this.#source.isCluster ? (this.#source.link.current?.connection.client.slots?.[slot]?.[0] ?? '') : '';
   }
 
   /** Grants of one time share a round; one that comes while a round is on its way takes the next. */
   #join(master: string, slot: number, timeoutMs: number): Promise<void> {
     let state = this.#masters.get(master);
     if (state === undefined) {
-      const link = new OwnedLink({ make: () => this.#source.another(slot), prepare: () => Promise.resolve() });
+      const link = new OwnedLink({ clock: this.#clock, make: () => this.#source.another(slot), prepare: null });
       state = { link, round: null, last: Promise.resolve() };
       this.#masters.set(master, state);
     }
@@ -74,16 +77,17 @@ export class Confirmer {
   async #ask(link: OwnedLink, slot: number, timeoutMs: number): Promise<void> {
     let count: number;
     try {
-      const client = await link.open(timeoutMs + SLACK_MS);
+      const { connection } = await link.open(timeoutMs + SLACK_MS);
+      const { client } = connection;
       const written = client.call('SET', this.#keySpace.onServer(this.#keySpace.confirmKey(slot)), '1', 'PX', KEY_MS);
       const waited = client.call('WAIT', String(this.#min), String(timeoutMs));
       written.catch(() => {});
       waited.catch(() => {});
       try {
-        await within(timeoutMs + SLACK_MS, written);
-        count = Number(await within(timeoutMs + SLACK_MS, waited));
+        await within(this.#clock, timeoutMs + SLACK_MS, written);
+        count = Number(await within(this.#clock, timeoutMs + SLACK_MS, waited));
       } catch (error) {
-        link.giveUp(client, null);
+        connection.giveUp(null);
         throw error;
       }
     } catch (error) {

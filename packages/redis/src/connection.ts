@@ -4,8 +4,9 @@
  * covered by semantic versioning beyond the packages of this repository.
  */
 export { type ClientSource, clientSource } from './client-source.js';
-export { within } from './link.js';
+export type { RedisContact, RedisLink } from './link.js';
 export type { DriverClient, RedisClient } from './redis-client.js';
-export { isNoScript, unavailable } from './redis-error.js';
+export { unavailable, verdictOf } from './redis-error.js';
 export { redisBackendRules, resolveRedisOptions } from './redis-options.js';
+export type { RedisStep } from './redis-step.js';
 export { WakeChannel, type WakeListener } from './wake-channel.js';

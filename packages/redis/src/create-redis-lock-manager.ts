@@ -1,4 +1,4 @@
-import { checkOptions, createLockManager, type LockManager, type ManagerOptions, managerOptionRules } from '@holdfast/core';
+import { createLockManager, type LockManager, type ManagerOptions, managerOptionRules, pickOptions, readOptions } from '@holdfast/core';
 import { createRedisBackend } from './redis-backend.js';
 import { type RedisBackendOptions, redisBackendRules } from './redis-options.js';
 
@@ -14,9 +14,6 @@ const rules = { ...managerOptionRules, ...redisBackendRules };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
  */
 export function createRedisLockManager(options: RedisLockManagerOptions): LockManager<bigint> {
-  checkOptions('createRedisLockManager', options, rules);
-  const given = Object.entries(options ?? {});
-  const backendOptions = given.filter(([name]) => Object.hasOwn(redisBackendRules, name));
-  const managerOptions = given.filter(([name]) => !Object.hasOwn(redisBackendRules, name));
-  return createLockManager(createRedisBackend(Object.fromEntries(backendOptions)), Object.fromEntries(managerOptions));
+  const given = readOptions('createRedisLockManager', options, rules);
+  return createLockManager(createRedisBackend(pickOptions(given, redisBackendRules)), pickOptions(given, managerOptionRules));
 }

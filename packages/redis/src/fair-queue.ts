@@ -1,12 +1,5 @@
-import {
-  type Answer,
-  type CallContext,
-  type HoldRequest,
-  isLockError,
-  LockUnavailableError,
-  type Stamp,
-  systemClock,
-} from '@holdfast/core';
+import { type Answer, type CallContext, type Clock, type HoldRequest, isLockError, LockUnavailableError, type Stamp } from '@holdfast/core';
+import { stampOf } from '@holdfast/core/backend';
 import { readAnswer } from './answers.js';
 import type { HoldCommands } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
@@ -26,6 +19,7 @@ const COMMAND_MS = 2000;
 /** What the queue needs of its backend. */
 export interface FairQueueParts {
   readonly id: string;
+  readonly clock: Clock;
   readonly keySpace: KeySpace;
   readonly commands: HoldCommands;
   readonly channel: WakeChannel;
@@ -115,26 +109,32 @@ export class FairQueue {
     } finally {
       call.signal.removeEventListener('abort', onAbort);
       this.#leave(place);
-      if (granted === null) await this.#undo(place, RETRY_MS, systemClock.now() + request.ttlMs);
+      if (granted === null) await this.#undo(place, RETRY_MS, this.#parts.clock.now() + request.ttlMs);
     }
   }
 
-  /** Leaves nothing behind, not even a grant whose answer was lost: goes on in the background until the server has heard of it. */
+  /**
+   * Leaves nothing behind, not even a grant whose answer was lost: goes on in the background until nothing of this owner's can take
+   * effect any more.
+   */
   async #undo(place: QueuePlace, retryMs: number, until: number): Promise<void> {
     const { request, call, member } = place;
+    const { clock, commands } = this.#parts;
     const isLast = this.#placesBeside(place) === undefined;
+    let isFinal = false;
     try {
-      await this.#parts.commands.leaveQueue(request, Math.min(call.timeoutMs, COMMAND_MS), member, isLast);
+      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), member, isLast));
     } catch {
       // After its ttl the server has forgotten it by itself.
-      if (this.#isClosed || systemClock.now() > until) return;
-      systemClock.setTimer(retryMs, () => void this.#undo(place, Math.min(retryMs * 2, COMMAND_MS), until));
+      isFinal = clock.now() > until;
     }
+    if (isFinal || this.#isClosed) return;
+    clock.setTimer(retryMs, () => void this.#undo(place, Math.min(retryMs * 2, COMMAND_MS), until));
   }
 
   async #askOnce(place: QueuePlace): Promise<Granted | null> {
     const { request, call } = place;
-    const stamp = stampOf(call);
+    const stamp = stampOf(call.clock);
     const answer = await this.#parts.commands.acquire(request, call, readAnswer);
     return answer.granted ? this.#confirmed(place, answer.fencingToken, stamp) : null;
   }
@@ -146,13 +146,13 @@ export class FairQueue {
   }
 
   async #untilGranted(place: QueuePlace): Promise<Granted> {
-    const { request, call, keys, member } = place;
+    const { request, call, member } = place;
     for (;;) {
       await place.turn();
-      const stamp = stampOf(call);
+      const stamp = stampOf(call.clock);
       const isOnly = this.#placesBeside(place)?.size === 1;
       const timeoutMs = Math.min(call.timeoutMs, COMMAND_MS);
-      const { answer, score, wasKnown } = await this.#parts.commands.enqueue(request, keys, member, place.score, isOnly, timeoutMs, call);
+      const { answer, score, wasKnown } = await this.#parts.commands.enqueue(request, member, place.score, isOnly, timeoutMs, call);
       if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
       if (!wasKnown) askAgain(this.#placesBeside(place) ?? []);
       place.score = score;
@@ -185,7 +185,7 @@ export class FairQueue {
 
   #arm(delayMs: number): void {
     if (this.#timer !== null || this.#isClosed) return;
-    this.#timer = systemClock.setTimer(delayMs, () => {
+    this.#timer = this.#parts.clock.setTimer(delayMs, () => {
       this.#timer = null;
       void this.#refresh();
     });
@@ -208,17 +208,12 @@ export class FairQueue {
       else for (const owner of reserved) this.wake(owner);
     } catch (error) {
       const reason = unavailable(error);
-      this.#failingSince ??= systemClock.now();
+      this.#failingSince ??= this.#parts.clock.now();
       const isFinal = isLockError(reason, 'LOCK_BACKEND_UNAVAILABLE') && !reason.retryable;
-      if (isFinal || systemClock.now() - this.#failingSince > PATIENCE_MS) for (const place of places) place.end(reason);
+      if (isFinal || this.#parts.clock.now() - this.#failingSince > PATIENCE_MS) for (const place of places) place.end(reason);
       throw error;
     }
   }
-}
-
-/** Taken before each request that may grant: the wait may be old by then. */
-function stampOf({ clock }: CallContext): Stamp {
-  return { now: clock.now(), wall: clock.wall() };
 }
 
 /** Our places were dropped, because we were thought dead. Those that have just come are on their way. */

@@ -1,14 +1,16 @@
-import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState } from '@holdfast/core';
+import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
+import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
 import { readAnswer, readBoolean, wrongType } from './answers.js';
 import { readState } from './hold-state.js';
+import { unavailable } from './redis-error.js';
+import type { WaitPlace } from './wait-place.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
-import type { Piece, ScriptSender } from './script-sender.js';
-import { scripts } from './scripts.generated.js';
+import { type RedisStep, steps } from './redis-step.js';
 
 /** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 256;
+const MAX_LABEL_LENGTH = 1024;
 
-type Read<T> = (reply: unknown, lockName: string | null) => T;
+type RedisPiece = Piece<RedisStep>;
 
 /** A place taken in a queue, or the grant that made it needless. */
 export interface EnqueueReply {
@@ -21,14 +23,12 @@ export interface EnqueueReply {
 
 /** What each script is asked, and how its answer reads. The scripts say what their keys and arguments mean. */
 export class HoldCommands {
-  readonly #sender: ScriptSender;
+  readonly #sender: BatchSender<RedisStep>;
   readonly #keySpace: KeySpace;
-  readonly #asker: string;
 
-  constructor(sender: ScriptSender, keySpace: KeySpace, asker: string) {
+  constructor(sender: BatchSender<RedisStep>, keySpace: KeySpace) {
     this.#sender = sender;
     this.#keySpace = keySpace;
-    this.#asker = asker;
   }
 
   keysOf({ name, mode }: Pick<HoldRef, 'name' | 'mode'>): NameKeys {
@@ -36,7 +36,7 @@ export class HoldCommands {
   }
 
   /** Asks without a place among the waiters. */
-  acquire<T>(request: HoldRequest, call: CallContext, read: Read<T>): Promise<T> {
+  acquire<T>(request: HoldRequest, call: CallContext, read: Read<RedisStep, T>): Promise<T> {
     return this.#sender.send(this.#acquirePiece(request, '', call), read);
   }
 
@@ -47,49 +47,49 @@ export class HoldCommands {
   }
 
   renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
-    const pieces = holds.map((hold): Piece => {
+    const pieces = holds.map((hold): RedisPiece => {
       const mode = letterOf[hold.mode];
       const { slot, keys: all } = this.keysOf(hold);
       const [first, second = '', third = ''] = all;
       const keys = mode === 'p' ? [first, second] : mode === 'r' ? [second, third] : [first];
-      const args = [`${mode} ${hold.owner} ${hold.ttlMs}`];
-      return { script: scripts.renew, slot, keys, args, lockName: hold.name, timeoutMs: call.timeoutMs, call };
+      return piece(steps.renew, slot, keys, [`${mode} ${hold.owner} ${hold.ttlMs}`], hold, call.timeoutMs, call);
     });
     return this.#sender.sendAll(pieces, readBoolean);
   }
 
-  /** @param place the owner's place in the queue; '' if it has none */
-  release<T>(hold: HoldRef, timeoutMs: number, read: Read<T>, place = ''): Promise<T> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, false), read);
-  }
-
-  /** @param isLast whether that is the manager's last place for this name */
-  leaveQueue(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Promise<boolean> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readBoolean);
+  /**
+   * Frees a hold, and whatever else its owner left.
+   *
+   * @param place the owner's place in the queue; '' if it has none
+   * @param isLast whether that is the manager's last place for this name
+   */
+  release(hold: HoldRef, timeoutMs: number, place = '', isLast = false): Promise<ReleaseAnswer> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
   }
 
   /** @param placeOf the place of each owner in the queue; '' if it has none */
-  releaseAll(holds: readonly HoldRef[], timeoutMs: number, placeOf: (hold: HoldRef) => string): Promise<readonly boolean[]> {
+  releaseAll(holds: readonly HoldRef[], timeoutMs: number, placeOf: (hold: HoldRef) => string): Promise<readonly ReleaseAnswer[]> {
     const pieces = holds.map((hold) => this.#releasePiece(hold, timeoutMs, placeOf(hold), false));
-    return this.#sender.sendAll(pieces, readBoolean);
+    return this.#sender.sendAll(pieces, readRelease);
   }
 
   /** Gives up a manager's place among the waiters, and passes the turn on. */
-  withdraw(lockName: string, mode: ModeLetter, { slot, keys }: NameKeys, place: string, timeoutMs: number): Promise<boolean> {
-    const args = [this.#asker, mode, place];
-    return this.#sender.send({ script: scripts.withdraw, slot, keys, args, lockName, timeoutMs, call: null }, readBoolean);
+  withdraw({ name, mode, keys: { slot, keys }, member }: WaitPlace, timeoutMs: number): Promise<boolean> {
+    return this.#sender.send(piece(steps.withdraw, slot, keys, [mode, member], { name }, timeoutMs), readBoolean);
   }
 
   /** Gives back what was reserved for an owner that does not wait any more; never what it holds. */
-  decline({ name: lockName, owner, mode }: HoldRef, timeoutMs: number): Promise<boolean> {
-    const { slot, keys } = this.keysOf({ name: lockName, mode });
-    const args = [this.#asker, letterOf[mode], owner];
-    return this.#sender.send({ script: scripts.decline, slot, keys, args, lockName, timeoutMs, call: null }, readBoolean);
+  decline(hold: HoldRef, timeoutMs: number): Promise<boolean> {
+    const { slot, keys } = this.keysOf(hold);
+    return this.#sender.send(piece(steps.decline, slot, keys, [letterOf[hold.mode], hold.owner], hold, timeoutMs), readBoolean);
   }
 
+  /**
+   * @param score the former position, '' for a first time
+   * @param isOnly whether it is the manager's only place for this name
+   */
   enqueue(
     request: HoldRequest,
-    name: NameKeys,
     place: string,
     score: string,
     isOnly: boolean,
@@ -97,14 +97,14 @@ export class HoldCommands {
     call: CallContext,
   ): Promise<EnqueueReply> {
     const mode = letterOf[request.mode];
+    const name = this.keysOf(request);
     const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
-    const { owner, ttlMs, label, name: lockName } = request;
+    const { owner, ttlMs, label } = request;
     const counts = [String(permits), String(limit)];
-    const args = [this.#asker, mode, owner, String(ttlMs), shorten(label), ...counts, place, score, isOnly ? '1' : '0'];
-    const piece = { script: scripts.enqueue, slot: name.slot, keys: withFence(name, mode), args, lockName, timeoutMs, call };
-    return this.#sender.send(piece, (reply) => {
+    const args = [mode, owner, String(ttlMs), shorten(label), ...counts, place, score, isOnly ? '1' : '0'];
+    return this.#sender.send(piece(steps.enqueue, name.slot, withFence(name, mode), args, request, timeoutMs, call), (reply, asked) => {
       const [answer, taken, known] = Array.isArray(reply) ? (reply as unknown[]) : [];
-      return { answer: readAnswer(answer, lockName), score: String(taken), wasKnown: Number(known) !== 0 };
+      return { answer: readAnswer(answer, asked), score: String(taken), wasKnown: Number(known) !== 0 };
     });
   }
 
@@ -113,10 +113,11 @@ export class HoldCommands {
    *
    * @returns the owners for whom a place is reserved; null when the places were dropped and have to be taken again
    */
-  refresh(lockName: string, mode: ModeLetter, { slot, keys }: NameKeys, timeoutMs: number): Promise<readonly string[] | null> {
-    return this.#sender.send({ script: scripts.refresh, slot, keys, args: [mode], lockName, timeoutMs, call: null }, (reply) => {
+  refresh(name: string, mode: ModeLetter, { slot, keys }: NameKeys, timeoutMs: number): Promise<readonly string[] | null> {
+    return this.#sender.send(piece(steps.refresh, slot, keys, [mode], { name }, timeoutMs), (reply) => {
+      if (typeof reply !== 'string' && typeof reply !== 'number') throw unavailable(new Error('no reply'), name);
       const owners = String(reply);
-      if (owners === 'WRONGTYPE') throw wrongType(lockName);
+      if (owners === 'WRONGTYPE') throw wrongType(name);
       return owners === '0' ? null : owners.split(',').filter((owner) => owner !== '');
     });
   }
@@ -124,52 +125,54 @@ export class HoldCommands {
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    const piece = { script: scripts.inspect, slot, keys, args: [this.#asker, mode], lockName: name, timeoutMs: call.timeoutMs, call };
-    return this.#sender.send(piece, (reply) => readState(reply, name, kind));
+    const asked = piece(steps.inspect, slot, keys, [mode], { name }, call.timeoutMs, call);
+    return this.#sender.send(asked, (reply) => readState(reply, name, kind));
   }
 
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    const args = [this.#asker, mode];
-    return this.#sender.send(
-      { script: scripts.forceRelease, slot, keys, args, lockName: name, timeoutMs: call.timeoutMs, call },
-      readBoolean,
-    );
+    return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readBoolean);
   }
 
   setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
     const { slot, key } = this.#keySpace.markKey(name);
-    const args = [String(retentionMs)];
-    return this.#sender.send(
-      { script: scripts.setMark, slot, keys: [key], args, lockName: name, timeoutMs: call.timeoutMs, call },
-      readBoolean,
-    );
+    return this.#sender.send(piece(steps.setMark, slot, [key], [String(retentionMs)], { name }, call.timeoutMs, call), readBoolean);
   }
 
   hasMark(name: string, call: CallContext): Promise<boolean> {
     const { slot, key } = this.#keySpace.markKey(name);
-    return this.#sender.send(
-      { script: scripts.hasMark, slot, keys: [key], args: [], lockName: name, timeoutMs: call.timeoutMs, call },
-      readBoolean,
-    );
+    return this.#sender.send(piece(steps.hasMark, slot, [key], [], { name }, call.timeoutMs, call), readBoolean);
   }
 
-  #acquirePiece(request: HoldRequest, place: string, call: CallContext): Piece {
+  #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {
     const mode = letterOf[request.mode];
     const name = this.keysOf(request);
     const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
     const text = `${mode} ${request.owner} ${request.ttlMs} ${place === '' ? '-' : place}${count} ${shorten(request.label)}`;
-    const { timeoutMs } = call;
-    return { script: scripts.acquire, slot: name.slot, keys: withFence(name, mode), args: [text], lockName: request.name, timeoutMs, call };
+    return piece(steps.acquire, name.slot, withFence(name, mode), [text], request, call.timeoutMs, call);
   }
 
-  #releasePiece(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Piece {
+  /** It is sent also when its caller is gone: what is to be freed is to be freed. */
+  #releasePiece(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): RedisPiece {
     const { slot, keys } = this.keysOf(hold);
-    const args = [`${letterOf[hold.mode]} ${hold.owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`];
-    // Also when its caller is gone: what is to be freed is to be freed.
-    return { script: scripts.release, slot, keys, args, lockName: hold.name, timeoutMs, call: null };
+    const text = `${letterOf[hold.mode]} ${hold.owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`;
+    return piece(steps.release, slot, keys, [text], hold, timeoutMs);
   }
+}
+
+const readRelease: Read<RedisStep, ReleaseAnswer> = (reply, asked, isFinal) => ({ wasOurs: readBoolean(reply, asked), isFinal });
+
+function piece(
+  step: RedisStep,
+  route: number,
+  keys: readonly string[],
+  args: readonly string[],
+  { name, owner = '' }: { readonly name: string; readonly owner?: string },
+  timeoutMs: number,
+  call: CallContext | null = null,
+): RedisPiece {
+  return { step, route, keys, args, lockName: name, owner, timeoutMs, call };
 }
 
 function shorten(label: string): string {

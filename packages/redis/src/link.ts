@@ -1,107 +1,92 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
+import { ConnectionFault, Contact, type Link, within } from '@holdfast/core/backend';
+import { watchClient } from './client-watch.js';
 import { refuseEviction } from './eviction-policy.js';
 import type { DriverClient } from './redis-client.js';
+import { RedisConnection } from './redis-connection.js';
 import { saysWhy, unavailable } from './redis-error.js';
+import type { RedisStep } from './redis-step.js';
 
-/** The way to the server that commands take. */
-export interface Link {
-  /** The client to send on now; null when `open` has to be awaited first. */
-  readonly current: DriverClient | null;
-  /** Makes first contact, or renews it. @throws LockUnavailableError within `timeoutMs` */
-  open(timeoutMs: number): Promise<DriverClient>;
-  /** A command to this slot was not answered in time: gives the connection up, if it is ours. */
-  giveUp(client: DriverClient, slot: number | null): void;
-  close(): void;
-}
-
-/**
- * What every connection of our own has in common.
- *
- * A command must not be sent again by the driver, or it may come after the release that was meant to undo it. Nor must
- * it wait in the driver for a connection: it is stamped. The driver never reconnects by itself, because its timers
- * would keep the process alive; the next command makes a new connection instead.
- */
-export const OWN_CONNECTION = {
-  autoResendUnfulfilledCommands: false,
-  autoResubscribe: false,
-  enableOfflineQueue: false,
-  enableReadyCheck: false,
-  enableAutoPipelining: false,
-  disableClientInfo: true,
-  lazyConnect: false,
-  maxRetriesPerRequest: 1,
-  keyPrefix: '',
-  monitor: false,
-  readOnly: false,
-  commandTimeout: undefined,
-  socketTimeout: undefined,
-  scripts: undefined,
-  stringNumbers: false,
-  retryStrategy: () => null,
-  sentinelRetryStrategy: () => null,
-  reconnectOnError: null,
-};
+export type RedisContact = Contact<RedisStep, RedisConnection>;
+export type RedisLink = Link<RedisStep, RedisConnection>;
 
 /** The client of the user: used as it is, never closed. */
-export class BorrowedLink implements Link {
+export class BorrowedLink implements RedisLink {
   readonly #client: DriverClient;
+  readonly #clock: Clock;
   readonly #allowEviction: boolean;
+  #watch: { readonly losses: number; close(): void } | null = null;
+  #contact: RedisContact | null = null;
+  #losses = 0;
   #isChecked = false;
   #checking: Promise<void> | null = null;
 
-  constructor(client: DriverClient, allowEviction: boolean) {
+  constructor(client: DriverClient, clock: Clock, allowEviction: boolean) {
     this.#client = client;
+    this.#clock = clock;
     this.#allowEviction = allowEviction;
   }
 
-  get current(): DriverClient | null {
-    return this.#isChecked ? this.#client : null;
+  get current(): RedisContact | null {
+    return this.#isChecked ? this.#latest : null;
   }
 
-  async open(timeoutMs: number): Promise<DriverClient> {
+  async open(timeoutMs: number): Promise<RedisContact> {
     if (!this.#isChecked && !this.#allowEviction) {
       // One question at a time: an offline queue would collect them.
-      this.#checking ??= refuseEviction(this.#client).finally(() => {
+      this.#checking ??= firstContact(this.#latest, this.#clock, timeoutMs, refuseEviction(this.#client)).finally(() => {
         this.#checking = null;
       });
-      await within(timeoutMs, this.#checking);
+      await within(this.#clock, timeoutMs, this.#checking);
     }
     this.#isChecked = true;
-    return this.#client;
+    return this.#latest;
   }
 
-  giveUp(): void {}
+  close(): void {
+    this.#watch?.close();
+  }
 
-  close(): void {}
+  /** What was learnt over a connection that the client has lost since is forgotten. */
+  get #latest(): RedisContact {
+    const watch = (this.#watch ??= watchClient(this.#client));
+    const { losses } = watch;
+    if (this.#contact === null || this.#losses !== losses) {
+      this.#losses = losses;
+      this.#contact = contactWith(new RedisConnection(this.#client, { isOurs: false, isOpen: () => watch.losses === losses }));
+    }
+    return this.#contact;
+  }
 }
 
 /** Steps of an owned link that differ by what it is for. */
 export interface OwnedLinkSteps {
+  readonly clock: Clock;
   /** Makes a client that begins to connect by itself. */
   readonly make: () => Promise<DriverClient> | DriverClient;
-  /** What has to be done before it is of use. */
-  readonly prepare: (client: DriverClient) => Promise<unknown>;
+  /** What has to be done before it is of use; null: nothing. */
+  readonly prepare: ((connection: RedisConnection) => Promise<unknown>) | null;
   /** It had been open, and ended without our doing. */
   readonly onLost?: () => void;
 }
 
 /** A connection of our own: made when it is needed, a new one for each time that it breaks. */
-export class OwnedLink implements Link {
+export class OwnedLink implements RedisLink {
   readonly #steps: OwnedLinkSteps;
-  #client: DriverClient | null = null;
-  #opening: Promise<DriverClient> | null = null;
-  #unready: DriverClient | null = null;
+  #contact: RedisContact | null = null;
+  #opening: Promise<RedisContact> | null = null;
+  #unready: RedisConnection | null = null;
   #isClosed = false;
 
   constructor(steps: OwnedLinkSteps) {
     this.#steps = steps;
   }
 
-  get current(): DriverClient | null {
-    return this.#client !== null && this.#client.status === 'ready' ? this.#client : null;
+  get current(): RedisContact | null {
+    return this.#contact !== null && this.#contact.connection.isOpen ? this.#contact : null;
   }
 
-  open(timeoutMs: number): Promise<DriverClient> {
+  open(timeoutMs: number): Promise<RedisContact> {
     const { current } = this;
     if (current !== null) return Promise.resolve(current);
     this.#opening ??= this.#open(timeoutMs).finally(() => {
@@ -110,27 +95,18 @@ export class OwnedLink implements Link {
     return this.#opening;
   }
 
-  giveUp(client: DriverClient, slot: number | null): void {
-    if (client.isCluster && slot !== null) {
-      const key = client.slots?.[slot]?.[0];
-      const node = client.nodes?.('all').find(({ options }) => `${options?.host}:${options?.port}` === key);
-      // The others of the cluster may be well.
-      if (node !== undefined) return destroy(node);
-    }
-    if (client === this.#client) this.#lose(client);
-    destroy(client);
-  }
-
   close(): void {
     this.#isClosed = true;
-    for (const client of [this.#client, this.#unready]) if (client !== null) destroy(client);
-    this.#client = null;
+    for (const connection of [this.#contact?.connection, this.#unready]) connection?.close();
+    this.#contact = null;
   }
 
-  async #open(timeoutMs: number): Promise<DriverClient> {
-    if (this.#isClosed) throw new Error('Connection is closed.');
-    const client = await this.#steps.make();
-    this.#unready = client;
+  async #open(timeoutMs: number): Promise<RedisContact> {
+    const { clock, make, prepare } = this.#steps;
+    if (this.#isClosed) throw unavailable(new ConnectionFault('closed'));
+    const client = await make();
+    const connection = new RedisConnection(client, { isOurs: true, isOpen: () => client.status === 'ready' });
+    this.#unready = connection;
     let failure: unknown;
     const note = (error: unknown): void => {
       // A cluster client goes on to say that the connection is closed, after it said why.
@@ -141,38 +117,60 @@ export class OwnedLink implements Link {
     client.on('node error', note);
     client.on('+node', unrefWhenConnected);
     for (const node of [client, ...(client.isCluster ? (client.nodes?.('all') ?? []) : [])]) unrefWhenConnected(node);
-    client.on('end', () => this.#lose(client));
+    client.on('end', () => this.#lose(connection));
+    const contact = contactWith(connection);
     try {
-      await within(timeoutMs, ready(client));
+      await within(clock, timeoutMs, ready(client));
       // A cluster client holds a subscriber of its own ready, which nobody uses here.
       client.subscriber?.stop?.();
       failure = undefined;
-      await within(timeoutMs, this.#steps.prepare(client));
+      if (prepare !== null) await within(clock, timeoutMs, firstContact(contact, clock, timeoutMs, prepare(connection)));
       // A refused password or database is told by an event, and the connection goes on with another.
       if (failure !== undefined && !client.isCluster) throw unavailable(failure);
-      if (this.#isClosed) throw new Error('Connection is closed.');
+      if (this.#isClosed) throw new ConnectionFault('closed');
     } catch (error) {
-      destroy(client);
+      connection.giveUp(null);
       throw unavailable(failure ?? error);
     } finally {
       this.#unready = null;
     }
-    this.#client = client;
-    return client;
+    this.#contact = contact;
+    return contact;
   }
 
-  #lose(client: DriverClient): void {
-    if (client !== this.#client) return;
-    this.#client = null;
+  #lose(connection: RedisConnection): void {
+    if (connection !== this.#contact?.connection) return;
+    this.#contact = null;
     if (!this.#isClosed) this.#steps.onLost?.();
   }
+}
+
+function contactWith(connection: RedisConnection): RedisContact {
+  const { client } = connection;
+  return new Contact(connection, client.isCluster ? (slot) => client.slots?.[slot]?.[0] ?? '' : undefined);
+}
+
+/** Asks the server's time beside what is asked anyway, so that it costs no round trip. Of a cluster's nodes the first request asks. */
+async function firstContact(contact: RedisContact, clock: Clock, timeoutMs: number, asked: Promise<unknown>): Promise<void> {
+  const { client } = contact.connection;
+  if (!client.isCluster) {
+    const at = clock.now();
+    client.call('TIME').then(
+      (time) => {
+        const [seconds, micros] = Array.isArray(time) ? (time as readonly string[]) : [];
+        contact.clockOf(0).note(at, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000), clock.now() - at, timeoutMs);
+      },
+      () => {},
+    );
+  }
+  await asked;
 }
 
 function ready(client: DriverClient): Promise<void> {
   if (client.status === 'ready') return Promise.resolve();
   return new Promise((resolve, reject) => {
     client.once('ready', () => resolve());
-    client.once('end', () => reject(new Error('Connection is closed.')));
+    client.once('end', () => reject(new ConnectionFault('closed')));
   });
 }
 
@@ -180,31 +178,4 @@ function ready(client: DriverClient): Promise<void> {
 function unrefWhenConnected(client: DriverClient): void {
   client.on('connect', () => client.stream?.unref?.());
   if (client.status === 'connect' || client.status === 'ready') client.stream?.unref?.();
-}
-
-/** Ends a connection now. The driver alone would wait for a silent server to answer the end with its own. */
-function destroy(client: DriverClient): void {
-  const nodes = client.isCluster ? (client.nodes?.('all') ?? []) : [client];
-  client.disconnect();
-  for (const node of nodes) {
-    if (node !== client) node.disconnect();
-    node.stream?.destroy?.();
-  }
-}
-
-/** The promise's outcome, or a rejection when it takes too long: some promises of drivers never settle. */
-export function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = systemClock.setTimer(timeoutMs, () => reject(new Error(`timed out after ${timeoutMs} ms`)));
-    promise.then(
-      (value) => {
-        timer.cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        timer.cancel();
-        reject(error);
-      },
-    );
-  });
 }

@@ -1,4 +1,4 @@
-import { checkOptions, type LockBackend } from '@holdfast/core';
+import { type LockBackend, readOptions } from '@holdfast/core';
 import { createRedisBackend } from './redis-backend.js';
 import { type RedisBackendOptions, redisBackendRules } from './redis-options.js';
 
@@ -11,6 +11,5 @@ import { type RedisBackendOptions, redisBackendRules } from './redis-options.js'
  */
 export function openBackend(url: string, options: Omit<RedisBackendOptions, 'client' | 'url'> = {}): LockBackend<bigint> {
   const { client: _client, url: _url, ...rules } = redisBackendRules;
-  checkOptions('openBackend', options, rules);
-  return createRedisBackend({ ...options, url });
+  return createRedisBackend({ ...readOptions('openBackend', options, rules), url });
 }

@@ -1,5 +1,6 @@
+import { connect } from 'node:net';
 import { LockUnavailableError } from '@holdfast/core';
-import { OWN_CONNECTION } from './link.js';
+import { noteRawSocket, OWN_CONNECTION } from './own-connection.js';
 import type { DriverClient } from './redis-client.js';
 import type { RedisTarget } from './redis-url.js';
 
@@ -21,7 +22,15 @@ export async function connectTo(target: RedisTarget, driverOptions: Readonly<Rec
     ...driverOptions,
     ...OWN_CONNECTION,
   };
-  if (kind === 'standalone') return new Redis({ ...server, host: hosts[0].host, port: hosts[0].port, db });
+  if (kind === 'standalone') {
+    const [{ host, port }] = hosts;
+    const secure = (server as { readonly tls?: object }).tls;
+    if (secure === undefined) return new Redis({ ...server, host, port, db });
+    const socket = connect({ host, port, ...present({ family: driverOptions['family'] }) });
+    const client = new Redis({ ...server, host, port, db, tls: { ...secure, socket } });
+    noteRawSocket(client, socket);
+    return client;
+  }
   if (kind === 'sentinel') {
     return new Redis({ enableTLSForSentinelMode: tls, ...server, sentinels: hosts, name: masterName, db, role: 'master' });
   }

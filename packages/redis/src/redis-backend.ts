@@ -1,22 +1,35 @@
 import { randomBytes } from 'node:crypto';
-import type { Answer, CallContext, Capabilities, HoldRef, HoldRequest, LockBackend, LockKind, LockState } from '@holdfast/core';
-import { readAnswer, readBoolean } from './answers.js';
+import {
+  type Answer,
+  type CallContext,
+  type Capabilities,
+  type Clock,
+  type HoldRef,
+  type HoldRequest,
+  type LockBackend,
+  type LockKind,
+  type LockState,
+  type ReleaseAnswer,
+  systemClock,
+} from '@holdfast/core';
+import { BatchSender, type Read, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
+import { readAnswer } from './answers.js';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
 import { closedError, FairQueue } from './fair-queue.js';
 import { HoldCommands } from './hold-commands.js';
-import { KeySpace, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
-import { within } from './link.js';
-import { worstOf } from './reply-list.js';
+import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
-import { unavailable } from './redis-error.js';
+import { failureRules, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
-import { ScriptSender } from './script-sender.js';
+import type { RedisStep } from './redis-step.js';
+import { idOf, type WaitPlace, waitPlaceOf } from './wait-place.js';
 import { WakeChannel } from './wake-channel.js';
-import { WakeList } from './wake-list.js';
 
 const NAME = 'redis';
+/** A lease of some milliseconds asks for answers in fewer: that is no reason to end the connection of all the others. */
+const LEAST_SILENCE_MS = 250;
 const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
 
@@ -26,50 +39,63 @@ const DRAIN_MS = 1000;
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createRedisBackend(options: RedisBackendOptions): LockBackend<bigint> {
-  return new RedisBackend(resolveRedisOptions('createRedisBackend', options));
+  const resolved = resolveRedisOptions('createRedisBackend', options);
+  return new RedisBackend(resolved, clientSource(resolved, systemClock), systemClock);
 }
 
 class RedisBackend implements LockBackend<bigint> {
   readonly contract = 1;
   readonly name = NAME;
   readonly capabilities: Capabilities;
+  readonly requestsExpire = true;
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   /** Names this backend among the waiters on the server, and its channel. */
   readonly #id = randomBytes(8).toString('hex');
+  readonly #clock: Clock;
   readonly #source: ClientSource;
   readonly #keySpace: KeySpace;
-  readonly #sender: ScriptSender;
+  readonly #sender: BatchSender<RedisStep>;
   readonly #commands: HoldCommands;
   readonly #channel: WakeChannel;
-  readonly #wakeList: WakeList;
+  readonly #wakeList: WakeList<WaitPlace>;
   readonly #fairQueue: FairQueue;
   readonly #confirmer: Confirmer | null;
   readonly #allowEviction: boolean;
   #isClosed = false;
 
-  constructor(options: ResolvedRedisOptions) {
+  /** @param source with connections as the options say */
+  constructor(options: ResolvedRedisOptions, source: ClientSource, clock: Clock) {
     const { fair, replicas } = options;
-    this.#source = clientSource(options);
+    this.#clock = clock;
+    this.#source = source;
     this.#allowEviction = options.allowEviction;
-    this.#keySpace = new KeySpace(options.prefix, this.#source.keyPrefix);
-    // Who asks, and whether PUBLISH tells how many listen: in a cluster it counts those on the same node only.
-    const asker = (this.#source.isCluster ? '0' : '1') + this.#id;
-    this.#sender = new ScriptSender(this.#source.link, this.#source.isCluster, asker);
-    this.#commands = new HoldCommands(this.#sender, this.#keySpace, asker);
-    this.#channel = new WakeChannel(this.#source, this.#id, {
+    this.#keySpace = new KeySpace(options.prefix, source.keyPrefix);
+    this.#sender = new BatchSender<RedisStep>({
+      clock,
+      link: source.link,
+      failures: failureRules,
+      // Who asks, and whether PUBLISH tells how many listen: in a cluster it counts those on the same node only.
+      head: { keys: [], argument: (source.isCluster ? '0' : '1') + this.#id },
+      byRoute: source.isCluster,
+      leastSilenceMs: LEAST_SILENCE_MS,
+      verdictOf,
+    });
+    this.#commands = new HoldCommands(this.#sender, this.#keySpace);
+    this.#channel = new WakeChannel(source, this.#id, clock, {
       onWake: (holdKey, owner) => this.#onWake(holdKey, owner),
       onOpen: () => {
         this.#wakeList.wakeAll();
         this.#fairQueue.refreshNow();
       },
     });
-    this.#wakeList = new WakeList(this.#keySpace, this.#id, (name, mode, keys, place) => this.#withdraw(name, mode, keys, place));
-    this.#confirmer = replicas === null ? null : new Confirmer(this.#source, this.#keySpace, replicas.min, replicas.timeoutMs);
+    this.#wakeList = new WakeList((place) => this.#withdraw(place));
+    this.#confirmer = replicas === null ? null : new Confirmer(source, this.#keySpace, clock, replicas.min, replicas.timeoutMs);
     this.#fairQueue = new FairQueue({
       id: this.#id,
+      clock,
       keySpace: this.#keySpace,
       commands: this.#commands,
       channel: this.#channel,
@@ -78,6 +104,7 @@ class RedisBackend implements LockBackend<bigint> {
     this.capabilities = Object.freeze({
       fencing: true,
       semaphores: true,
+      maxPermits: 1_000,
       readWriteLocks: true,
       fair,
       push: true,
@@ -87,7 +114,7 @@ class RedisBackend implements LockBackend<bigint> {
     });
     if (fair) this.wait = (request, call) => this.#wait(request, call);
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
-    if (this.#source.isCluster) this.partition = (name) => this.#source.link.current?.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
+    if (source.isCluster) this.partition = (name) => source.link.current?.connection.client.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
     this.marks = {
       set: (name, retentionMs, call) => this.#setMark(name, retentionMs, call),
       has: (name, call) => this.#hasMark(name, call),
@@ -112,12 +139,8 @@ class RedisBackend implements LockBackend<bigint> {
     return renewed;
   }
 
-  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = holds;
-    if (holds.length === 1 && first !== undefined) {
-      return this.#commands.release(first, call.timeoutMs, readBooleans, this.#fairQueue.dismiss(first.owner));
-    }
     return this.#commands.releaseAll(holds, call.timeoutMs, ({ owner }) => this.#fairQueue.dismiss(owner));
   }
 
@@ -132,7 +155,7 @@ class RedisBackend implements LockBackend<bigint> {
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
-    for await (const batch of scanNames(this.#source, this.#keySpace, prefix, call.timeoutMs)) {
+    for await (const batch of scanNames(this.#source, this.#keySpace, prefix, call.clock, call.timeoutMs)) {
       const states = await allOrWorst(
         batch.map(async ({ name, kind }) => {
           const state = await this.inspect(name, kind, call);
@@ -146,8 +169,8 @@ class RedisBackend implements LockBackend<bigint> {
 
   async checkHealth(call: CallContext): Promise<void> {
     try {
-      const client = await this.#source.link.open(call.timeoutMs);
-      if (!this.#allowEviction) await within(call.timeoutMs, refuseEviction(client));
+      const { connection } = await this.#source.link.open(call.timeoutMs);
+      if (!this.#allowEviction) await within(call.clock, call.timeoutMs, refuseEviction(connection.client));
     } catch (error) {
       throw unavailable(error);
     }
@@ -157,7 +180,7 @@ class RedisBackend implements LockBackend<bigint> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     // Waiters that are told to go leave their places, and pass on the turns that they had.
-    await within(DRAIN_MS, this.#fairQueue.close(closedError())).catch(() => {});
+    await within(this.#clock, DRAIN_MS, this.#fairQueue.close(closedError())).catch(() => {});
     await this.#sender.drain(DRAIN_MS);
     this.#channel.close();
     this.#confirmer?.close();
@@ -170,13 +193,18 @@ class RedisBackend implements LockBackend<bigint> {
   }
 
   async #attemptMany(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const entries = this.#wakeList.isEmpty ? [] : requests.map((request) => this.#wakeList.find(request, this.#commands.keysOf(request)));
+    const entries: (WakeEntry<WaitPlace> | undefined)[] = this.#wakeList.isEmpty
+      ? []
+      : requests.map((request) => this.#wakeList.find(idOf(waitPlaceOf(request, this.#keySpace, this.#id))));
     for (const entry of entries) if (entry !== undefined) entry.isWoken = false;
     let answers: readonly Answer<bigint>[] = [];
     try {
-      answers = await this.#commands.acquireAll(requests, (index) => entries[index]?.member ?? '', call);
+      answers = await this.#commands.acquireAll(requests, (index) => entries[index]?.key.member ?? '', call);
     } finally {
-      for (const [i, entry] of entries.entries()) if (entry !== undefined) this.#wakeList.answered(entry, answers[i]?.granted === true);
+      for (const [i, entry] of entries.entries()) {
+        const isGranted = answers[i]?.granted === true;
+        if (entry !== undefined) this.#wakeList.answered(entry, isGranted, !isGranted);
+      }
     }
     await this.#confirmGrants(
       requests.filter((_, i) => answers[i]?.granted === true),
@@ -206,7 +234,8 @@ class RedisBackend implements LockBackend<bigint> {
   }
 
   #subscribe(request: HoldRequest, wake: () => void): { close(): void } {
-    const subscription = this.#wakeList.add(request, wake);
+    const place = waitPlaceOf(request, this.#keySpace, this.#id);
+    const subscription = this.#wakeList.add(idOf(place), place, [this.#keySpace.onServer(place.keys.keys[0])], wake);
     this.#channel.use();
     let isOpen = true;
     return {
@@ -224,17 +253,22 @@ class RedisBackend implements LockBackend<bigint> {
       if (!this.#fairQueue.wake(owner)) this.#fairQueue.decline(holdKey, owner);
       return;
     }
-    if (this.#wakeList.wake(holdKey)) return;
+    let isWaitedFor = false;
+    for (const entry of this.#wakeList.about(holdKey)) {
+      isWaitedFor = true;
+      this.#wakeList.wake(entry);
+    }
+    if (isWaitedFor) return;
     // Woken for a waiter that has left: the next one's turn.
     const known = this.#keySpace.parse(holdKey);
     if (known === null) return;
     const mode = letterOfKind[known.kind];
-    this.#withdraw(known.name, mode, this.#keySpace.keysOf(known.name, mode), '');
+    this.#withdraw({ name: known.name, mode, keys: this.#keySpace.keysOf(known.name, mode), member: '' });
   }
 
   /** In the background: what is lost of it costs the others one poll. */
-  #withdraw(name: string, mode: ModeLetter, keys: NameKeys, place: string): void {
-    this.#commands.withdraw(name, mode, keys, place, BACKGROUND_MS).catch(() => {});
+  #withdraw(place: WaitPlace): void {
+    this.#commands.withdraw(place, BACKGROUND_MS).catch(() => {});
   }
 
   async #setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
@@ -250,13 +284,13 @@ class RedisBackend implements LockBackend<bigint> {
   }
 }
 
-const readAnswers = (reply: unknown, lockName: string | null): readonly Answer<bigint>[] => [readAnswer(reply, lockName)];
-const readBooleans = (reply: unknown, lockName: string | null): readonly boolean[] => [readBoolean(reply, lockName)];
+const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece) => [readAnswer(reply, piece)];
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(promises);
-  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
-  if (failures.length > 0) throw worstOf(failures);
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [unavailable(outcome.reason)] : []));
+  const worst = worstOf(failures, failureRules);
+  if (worst !== null) throw worst;
   return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

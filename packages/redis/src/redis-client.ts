@@ -13,16 +13,27 @@ export interface RedisClient {
 
 /** A socket, as far as it is looked at. */
 export interface ClientStream {
+  readonly connecting?: boolean;
+  readonly destroyed?: boolean;
+  /** Of TLS. */
+  readonly encrypted?: boolean;
   cork?(): void;
   uncork?(): void;
   destroy?(): void;
+  resetAndDestroy?(): void;
   unref?(): void;
 }
 
 /** The rest of what is used, of clients that were checked by `isRedisClient`. */
 export interface DriverClient extends RedisClient {
   readonly stream?: ClientStream | null;
-  readonly options?: { readonly keyPrefix?: string | undefined; readonly host?: string; readonly port?: number };
+  readonly options?: {
+    readonly keyPrefix?: string | undefined;
+    readonly host?: string;
+    readonly port?: number;
+    /** Of a socket of this machine. */
+    readonly path?: string | null;
+  };
   duplicate(options: object): DriverClient;
   subscribe(channel: string): Promise<unknown>;
   on(event: string, listener: (...values: never[]) => void): unknown;

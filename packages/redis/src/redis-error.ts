@@ -1,4 +1,5 @@
 import { type AnyLockError, isLockError, LockUnavailableError } from '@holdfast/core';
+import { ConnectionFault, type FailureRules, type Verdict } from '@holdfast/core/backend';
 
 const BACKEND = 'redis';
 
@@ -40,20 +41,28 @@ export function unavailable(error: unknown, lockName?: string | null): AnyLockEr
   return new LockUnavailableError(`redis: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
 }
 
-/** As `unavailable`, of a request that never left this process. */
-export function neverSent(error: unknown, lockName: string | null): AnyLockError {
-  return told(unavailable(error), lockName, false);
-}
-
-/** As it is, of several requests together: what is known of one is not known of all. */
-export function asSent(error: AnyLockError): AnyLockError {
-  return told(error, error.lockName, true);
-}
+/** How the failures of this backend compare. */
+export const failureRules: FailureRules = {
+  failureOf: (error, lockName, wasSent) => (wasSent ? unavailable(error, lockName) : told(unavailable(error), lockName, false)),
+  wasSent: (failure) => !isLockError(failure, 'LOCK_BACKEND_UNAVAILABLE') || failure.wasSent,
+  isPermanent: (failure) => isLockError(failure, 'LOCK_BACKEND_UNAVAILABLE') && !failure.retryable,
+  asSent: (failure) => (isLockError(failure) ? told(failure, failure.lockName, true) : failure),
+};
 
 function told(error: AnyLockError, lockName: string | null, isSent: boolean): AnyLockError {
   if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return error;
   const { message, retryable, cause } = error;
   return new LockUnavailableError(message, { backend: BACKEND, lockName, retryable, cause, wasSent: isSent });
+}
+
+/** What a failed command calls for. */
+export function verdictOf(error: unknown): Verdict {
+  const code = replyCode(error);
+  const isAnswer = code !== null || (error instanceof Error && error.name === 'ReplyError');
+  // A node of a cluster behind a plain client works as long as every command keeps to one slot.
+  if (code === 'CROSSSLOT') return { isAnswer, next: 'by-route' };
+  // A demoted master: the next connection may lead to the new one.
+  return { isAnswer, next: code === 'READONLY' ? 'elsewhere' : 'fail' };
 }
 
 /** Whether the server did not know the script: it has not run. */
@@ -73,6 +82,7 @@ export function saysWhy(error: unknown): boolean {
 
 function explain(error: unknown): { readonly reason: string; readonly retryable: boolean } {
   if (!(error instanceof Error)) return { reason: 'the client failed', retryable: true };
+  if (error instanceof ConnectionFault) return { reason: error.message, retryable: true };
   // A cluster that could not be reached says so in general, and why in this.
   const inner = (error as { lastNodeError?: unknown }).lastNodeError;
   if (inner instanceof Error) {

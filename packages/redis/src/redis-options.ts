@@ -1,4 +1,4 @@
-import { checkOptions, checkValue, LockArgumentError, MAX_DURATION_MS, type OptionRule, rule } from '@holdfast/core';
+import { LockArgumentError, MAX_DURATION_MS, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { type DriverClient, isRedisClient, type RedisClient } from './redis-client.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
@@ -76,30 +76,28 @@ export const redisBackendRules = {
 const defaults = Object.freeze({ prefix: 'holdfast:', fair: false, allowEviction: false, driverOptions: Object.freeze({}) });
 const REPLICA_TIMEOUT_MS = 500;
 
+const replicaRules = { min: rule.integer(1, 1000), timeoutMs: rule.duration({ min: 1 }) };
+
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function resolveRedisOptions(where: string, options: RedisBackendOptions): ResolvedRedisOptions {
-  if (options === undefined) throw new LockArgumentError(`${where}: options are missing; pass client or url`, { option: 'options' });
-  checkOptions(where, options, redisBackendRules);
-  const { client, url, replicas } = options;
+export function resolveRedisOptions(where: string, given: RedisBackendOptions): ResolvedRedisOptions {
+  if (given === undefined) throw new LockArgumentError(`${where}: options are missing; pass client or url`, { option: 'options' });
+  const options = readOptions(where, given, redisBackendRules);
+  const { client, url } = options;
   if ((client === undefined) === (url === undefined)) {
     throw new LockArgumentError(`${where}: pass exactly one of client and url`, { option: client === undefined ? 'url' : 'client' });
   }
   if (client !== undefined && options.driverOptions !== undefined) {
     throw new LockArgumentError(`${where}: driverOptions go with url; a client has its own`, { option: 'driverOptions' });
   }
-  if (replicas !== undefined) {
-    checkOptions(`${where}: replicas`, replicas, { min: rule.integer(1, 1000), timeoutMs: rule.duration({ min: 1 }) });
-    // Needed, so undefined is not fine.
-    checkValue(`${where}: replicas`, 'min', replicas.min, rule.integer(1, 1000));
-  }
+  const replicas = options.replicas === undefined ? null : readOptions(`${where}: replicas`, options.replicas, replicaRules, ['min']);
   return {
     client: (client as DriverClient | undefined) ?? null,
     target: url === undefined ? null : parseRedisUrl(url),
     prefix: options.prefix ?? defaults.prefix,
     fair: options.fair ?? defaults.fair,
     replicas:
-      replicas === undefined ? null : { min: replicas.min, timeoutMs: Math.min(replicas.timeoutMs ?? REPLICA_TIMEOUT_MS, MAX_DURATION_MS) },
+      replicas === null ? null : { min: replicas.min, timeoutMs: Math.min(replicas.timeoutMs ?? REPLICA_TIMEOUT_MS, MAX_DURATION_MS) },
     allowEviction: options.allowEviction ?? defaults.allowEviction,
-    driverOptions: options.driverOptions ?? defaults.driverOptions,
+    driverOptions: { ...(options.driverOptions ?? defaults.driverOptions) },
   };
 }

@@ -1,7 +1,7 @@
-import type { LockKind } from '@holdfast/core';
+import type { Clock, LockKind } from '@holdfast/core';
+import { within } from '@holdfast/core/backend';
 import type { ClientSource } from './client-source.js';
 import { type KeySpace, RESERVED_PREFIX } from './key-space.js';
-import { within } from './link.js';
 import { unavailable } from './redis-error.js';
 
 /** How many keys the server looks at in one step. */
@@ -17,6 +17,7 @@ export async function* scanNames(
   source: ClientSource,
   keySpace: KeySpace,
   prefix: string,
+  clock: Clock,
   timeoutMs: number,
 ): AsyncIterable<readonly FoundName[]> {
   const seen = new Set<string>();
@@ -24,12 +25,15 @@ export async function* scanNames(
   const client = escapeGlob(keySpace.clientPrefix);
   const patterns = [`${client}${lock}*`, `${client}${RESERVED_PREFIX}*}:[pwr]*:${lock}*`];
   try {
-    const opened = await source.link.open(timeoutMs);
+    const { client: opened } = (await source.link.open(timeoutMs)).connection;
     for (const node of opened.isCluster ? (opened.nodes?.('master') ?? []) : [opened]) {
       for (const pattern of patterns) {
         let cursor = '0';
         do {
-          const [next, keys] = (await within(timeoutMs, node.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', COUNT))) as [string, string[]];
+          const [next, keys] = (await within(clock, timeoutMs, node.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', COUNT))) as [
+            string,
+            string[],
+          ];
           cursor = String(next);
           const found = keys.flatMap((key) => keySpace.parse(key) ?? []);
           const fresh = found.filter(({ name, kind }) => name.startsWith(prefix) && !seen.has(`${kind} ${name}`));

@@ -10,2938 +10,718 @@ export interface Script {
 /** The text as it was hashed: without the indentation that it has here. */
 const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 
+const shared = {
+  clock: lua(`
+    local call = redis.call
+    local time = call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  `),
+  deadline: lua(`
+    local timeLeft = ARGV[2] - now
+    if timeLeft < 0 or ARGV[3] - timeLeft < 0 then
+    return { 'late', now }
+    end
+  `),
+  fence: lua(`
+    local function nextFence(key)
+    local fence = time[1] .. string.sub('00000' .. time[2], -6)
+    local last = call('SET', key, fence, 'GET')
+    if last and (#last > #fence or #last == #fence and last >= fence) then
+    fence = string.format('%.0f', tonumber(last) + 1)
+    call('SET', key, fence)
+    end
+    return fence
+    end
+  `),
+  grant: lua(`
+    local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
+    sweep(k)
+    local fence = found(k, mode, owner)
+    if fence and fence ~= '0' then
+    prolong(k, mode, owner, ttl)
+    return mode == 'p' and '0' or fence
+    end
+    if not fence then
+    if call('EXISTS', k.waiters) == 1 then
+    dropExpired(k)
+    if liveHead(k) then
+    handOn(k)
+    return busy(k, mode, permits, limit)
+    end
+    if mode == 'r' and writerWaits(k) then
+    handOn(k)
+    return busy(k, mode, permits, limit)
+    end
+    end
+    if not fits(k, mode, permits, limit) then
+    if mode == 'x' and call('TYPE', k.hold).ok ~= 'string' then
+    return 'WRONGTYPE'
+    end
+    return busy(k, mode, permits, limit)
+    end
+    end
+    local new = '1'
+    if mode ~= 'p' then
+    new = nextFence(fenceKey)
+    end
+    place(k, mode, owner, permits, ttl, new, label)
+    leave(k, owner, '', false)
+    return mode == 'p' and '0' or new
+    end
+  `),
+  hold: lua(`
+    local sub, match = string.sub, string.match
+    local CHUNK = 500
+    local function alone(step, ...)
+    local ok, reply = pcall(step, ...)
+    if ok then
+    return reply
+    end
+    if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+    return 'WRONGTYPE'
+    end
+    error(reply, 0)
+    end
+    local function keysOf(mode, at)
+    if mode == 'x' then
+    return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+    end
+    if mode == 'p' then
+    return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
+    end
+    return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+    end
+    local function sweep(k)
+    if not k.set then
+    return
+    end
+    while true do
+    local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
+    if #gone == 0 then
+    return
+    end
+    call('ZREM', k.set, unpack(gone))
+    for _, member in ipairs(gone) do
+    call('HDEL', k.info, match(member, '^[^:]*'))
+    end
+    end
+    end
+    local function keep(key, ttl)
+    call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+    end
+    local function mark(k, mode, owner, permits, ttl)
+    local expiry = string.format('%.0f', now + ttl)
+    if mode == 'r' then
+    call('ZADD', k.set, expiry, owner)
+    else
+    for first = 1, permits, CHUNK do
+    local members = {}
+    for i = first, math.min(first + CHUNK - 1, permits) do
+    members[#members + 1] = expiry
+    members[#members + 1] = owner .. ':' .. i
+    end
+    call('ZADD', k.set, unpack(members))
+    end
+    end
+    keep(k.set, ttl + 1000)
+    keep(k.info, ttl + 1000)
+    end
+    local function place(k, mode, owner, permits, ttl, fence, label)
+    if mode == 'x' or mode == 'w' then
+    call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
+    else
+    call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+    mark(k, mode, owner, permits, ttl)
+    end
+    end
+    local function found(k, mode, owner)
+    if mode == 'x' or mode == 'w' then
+    local held = redis.pcall('GET', k.hold)
+    if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
+    return match(held, '^(%d+):', #owner + 2)
+    end
+    return nil
+    end
+    local entry = call('HGET', k.info, owner)
+    if not entry then
+    return nil
+    end
+    local fence, permits = match(entry, '^(%d+):(%d+):')
+    return fence, tonumber(permits)
+    end
+    local function prolong(k, mode, owner, ttl)
+    sweep(k)
+    local fence, permits = found(k, mode, owner)
+    if not fence or fence == '0' then
+    return 0
+    end
+    if mode == 'x' or mode == 'w' then
+    local left = call('PTTL', k.hold)
+    if left >= 0 and left < ttl then
+    call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+    end
+    return 1
+    end
+    local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
+    if not score then
+    return 0
+    end
+    if tonumber(score) < now + ttl then
+    keep(k.info, ttl + 1000)
+    mark(k, mode, owner, permits, ttl)
+    end
+    return 1
+    end
+    local function drop(k, mode, owner)
+    sweep(k)
+    local fence, permits = found(k, mode, owner)
+    if not fence then
+    return 0
+    end
+    if mode == 'x' or mode == 'w' then
+    call('DEL', k.hold)
+    else
+    call('HDEL', k.info, owner)
+    if mode == 'r' then
+    call('ZREM', k.set, owner)
+    else
+    for first = 1, permits, CHUNK do
+    local members = {}
+    for i = first, math.min(first + CHUNK - 1, permits) do
+    members[#members + 1] = owner .. ':' .. i
+    end
+    call('ZREM', k.set, unpack(members))
+    end
+    end
+    end
+    return fence == '0' and 0 or 1
+    end
+    local function fits(k, mode, permits, limit)
+    if mode == 'p' then
+    return call('ZCARD', k.set) + permits <= limit
+    end
+    if call('EXISTS', k.hold) == 1 then
+    return false
+    end
+    return mode ~= 'w' or call('ZCARD', k.set) == 0
+    end
+    local function busy(k, mode, permits, limit)
+    local left = -1
+    if mode == 'p' then
+    local over = call('ZCARD', k.set) + permits - limit
+    local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
+    left = last and math.max(0, last - now) or -1
+    else
+    left = call('PTTL', k.hold)
+    if mode == 'w' and left < 0 then
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    left = last and math.max(0, last - now) or -1
+    end
+    end
+    return left < 0 and -1 or -2 - left
+    end
+  `),
+  waiters: lua(`
+    local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
+    local QUEUE = '100000000000000'
+    local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
+    local PLAIN_MS, INTENT_MS = 2500, 2000
+    local ALIVE_MS = 1600
+    local function enter(k, member, ms)
+    call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
+    call('PEXPIRE', k.waiters, WAITERS_MS)
+    end
+    local function tell(k, id, owner)
+    return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+    end
+    local function dropExpired(k)
+    for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+    call('ZREM', k.waiters, member)
+    if sub(member, 1, 1) == 'r' then
+    call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+    end
+    end
+    end
+    local function liveHead(k)
+    while true do
+    local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+    if not head then
+    return nil
+    end
+    local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
+    if call('ZSCORE', k.waiters, 'f' .. id) then
+    return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+    end
+    call('ZREM', k.waiters, head)
+    end
+    end
+    local function plainWaiters(k)
+    local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+    local readers, others, turn = {}, {}, false
+    for i = 1, #entries, 2 do
+    local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
+    if id then
+    local list = mode == 'r' and readers or others
+    list[#list + 1] =
+    { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
+    elseif entries[i] == 't' then
+    turn = true
+    end
+    end
+    return readers, others, turn
+    end
+    local function writerWaits(k)
+    local _, writers, turn = plainWaiters(k)
+    if turn then
+    return false
+    end
+    for _, writer in ipairs(writers) do
+    if writer.expiry > now + PLAIN_MS - INTENT_MS then
+    return true
+    end
+    end
+    return false
+    end
+    local function wake(k, list, most)
+    local woken = 0
+    for _, waiter in ipairs(list) do
+    if woken == most then
+    break
+    end
+    local listens = tell(k, waiter.id, '')
+    if waiter.mode ~= 'w' or not listens then
+    call('ZREM', k.waiters, waiter.member)
+    end
+    if listens then
+    woken = woken + 1
+    end
+    end
+    return woken
+    end
+    local function wakePlain(k, freed)
+    local readers, others, turn = plainWaiters(k)
+    if #readers + #others == 0 then
+    return
+    end
+    local first = others[1] or readers[1]
+    if first.mode == 'p' then
+    local used = call('ZCARD', k.set)
+    for _, waiter in ipairs(others) do
+    if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
+    used = used + waiter.permits
+    end
+    end
+    elseif call('EXISTS', k.hold) == 1 then
+    return
+    elseif first.mode == 'x' then
+    wake(k, others, 1)
+    elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+    if #others > 0 and not turn then
+    enter(k, 't', TURN_MS)
+    end
+    wake(k, readers, -1)
+    elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
+    wake(k, readers, -1)
+    end
+    end
+    local function handOn(k, freed)
+    if call('EXISTS', k.waiters) == 0 then
+    return
+    end
+    sweep(k)
+    dropExpired(k)
+    while true do
+    local head = liveHead(k)
+    if not head then
+    return wakePlain(k, freed)
+    end
+    if not fits(k, head.mode, head.permits, head.limit) then
+    return
+    end
+    if tell(k, head.id, head.owner) then
+    place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+    call('ZREM', k.waiters, head.member)
+    enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+    else
+    call('ZREM', k.waiters, head.member, 'f' .. head.id)
+    end
+    end
+    end
+    local function leave(k, owner, member, last)
+    if call('EXISTS', k.waiters) == 1 then
+    call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
+    end
+    end
+  `),
+};
+
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '79b9ef544ebf8364156196636f15ea83ff70670c',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local function nextFence(key)
-      local fence = time[1] .. string.sub('00000' .. time[2], -6)
-      local last = call('SET', key, fence, 'GET')
-      if last and (#last > #fence or #last == #fence and last >= fence) then
-      fence = string.format('%.0f', tonumber(last) + 1)
-      call('SET', key, fence)
-      end
-      return fence
-      end
-      local replies = {}
-      local at, arg = 1, 2
-      while ARGV[arg] do
-      local owner, ttl, label = string.match(ARGV[arg], '^x (%S+) (%d+) %S+ (.*)$')
-      if not owner or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
-      break
-      end
-      local fence = nextFence(KEYS[at + 2])
-      call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-      replies[arg - 1] = fence
-      at, arg = at + 3, arg + 1
-      end
-      if not ARGV[arg] then
-      return #replies == 1 and replies[1] or replies
-      end
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
-      sweep(k)
-      local fence = found(k, mode, owner)
-      if fence and fence ~= '0' then
-      prolong(k, mode, owner, ttl)
-      return mode == 'p' and '0' or fence
-      end
-      if not fence then
-      if call('EXISTS', k.waiters) == 1 then
-      dropExpired(k)
-      if liveHead(k) then
-      handOn(k)
-      return busy(k, mode, permits, limit)
-      end
-      if mode == 'r' and writerWaits(k) then
-      handOn(k)
-      return busy(k, mode, permits, limit)
-      end
-      end
-      if not fits(k, mode, permits, limit) then
-      if mode == 'x' and call('TYPE', k.hold).ok ~= 'string' then
-      return 'WRONGTYPE'
-      end
-      return busy(k, mode, permits, limit)
-      end
-      end
-      local new = '1'
-      if mode ~= 'p' then
-      new = nextFence(fenceKey)
-      end
-      place(k, mode, owner, permits, ttl, new, label)
-      leave(k, owner, '', false)
-      return mode == 'p' and '0' or new
-      end
-      local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit)
-      local reply = try(k, fenceKey, mode, owner, ttl, label, permits, limit)
-      if type(reply) == 'number' then
-      if member ~= '-' then
-      enter(k, member, PLAIN_MS)
-      end
-      elseif reply ~= 'WRONGTYPE' then
-      if member ~= '-' then
-      call('ZREM', k.waiters, member)
-      end
-      if mode ~= 'x' and mode ~= 'w' then
-      handOn(k)
-      end
-      end
-      return reply
-      end
-      for i = arg, #ARGV do
-      local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
-      local permits, limit, fenceKey, k = 1, 1, nil, nil
-      k, at = keysOf(mode, at)
-      if mode == 'p' then
-      permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
-      permits, limit = tonumber(permits), tonumber(limit)
-      else
-      fenceKey = KEYS[at]
-      at = at + 1
-      end
-      replies[i - 1] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
-      end
-      return #replies == 1 and replies[1] or replies
-    `),
+    sha: '9e097e4d8637ce32a57619b03a4f5b5e79ab3905',
+    source: [
+      shared.clock,
+      shared.deadline,
+      shared.fence,
+      lua(`
+        local replies = {}
+        local at, arg = 1, 4
+        while ARGV[arg] do
+        local owner, ttl, label = string.match(ARGV[arg], '^x (%S+) (%d+) %S+ (.*)$')
+        if not owner or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
+        break
+        end
+        local fence = nextFence(KEYS[at + 2])
+        call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
+        replies[arg - 3] = fence
+        at, arg = at + 3, arg + 1
+        end
+        if not ARGV[arg] then
+        replies[arg - 3] = now
+        return replies
+        end
+      `),
+      shared.hold,
+      shared.waiters,
+      shared.grant,
+      lua(`
+        local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit)
+        local reply = try(k, fenceKey, mode, owner, ttl, label, permits, limit)
+        if type(reply) == 'number' then
+        if member ~= '-' then
+        enter(k, member, PLAIN_MS)
+        end
+        elseif reply ~= 'WRONGTYPE' then
+        if member ~= '-' then
+        call('ZREM', k.waiters, member)
+        end
+        if mode ~= 'x' and mode ~= 'w' then
+        handOn(k)
+        end
+        end
+        return reply
+        end
+        for i = arg, #ARGV do
+        local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
+        local permits, limit, fenceKey, k = 1, 1, nil, nil
+        k, at = keysOf(mode, at)
+        if mode == 'p' then
+        permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
+        permits, limit = tonumber(permits), tonumber(limit)
+        else
+        fenceKey = KEYS[at]
+        at = at + 1
+        end
+        replies[i - 3] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
+        end
+        replies[#ARGV - 2] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   decline: {
     name: 'decline',
-    sha: '6e10356eb629b004abb6b4b5e6fe3652422b194e',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local mode, owner = ARGV[2], ARGV[3]
-      local k = keysOf(mode, 1)
-      sweep(k)
-      if found(k, mode, owner) ~= '0' then
-      return 0
-      end
-      drop(k, mode, owner)
-      leave(k, owner, '', false)
-      handOn(k, mode)
-      return 1
-    `),
+    sha: 'd57ed492053090a509ab4c7cbc9b38e500db8465',
+    source: [
+      shared.clock,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local mode, owner = ARGV[2], ARGV[3]
+        local k = keysOf(mode, 1)
+        sweep(k)
+        if found(k, mode, owner) ~= '0' then
+        return { 0, now }
+        end
+        drop(k, mode, owner)
+        leave(k, owner, '', false)
+        handOn(k, mode)
+        return { 1, now }
+      `),
+    ].join('\n'),
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'd9793176a4e3881c1fc0c9cd68f3a6e0f0cf1362',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local function nextFence(key)
-      local fence = time[1] .. string.sub('00000' .. time[2], -6)
-      local last = call('SET', key, fence, 'GET')
-      if last and (#last > #fence or #last == #fence and last >= fence) then
-      fence = string.format('%.0f', tonumber(last) + 1)
-      call('SET', key, fence)
-      end
-      return fence
-      end
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
-      sweep(k)
-      local fence = found(k, mode, owner)
-      if fence and fence ~= '0' then
-      prolong(k, mode, owner, ttl)
-      return mode == 'p' and '0' or fence
-      end
-      if not fence then
-      if call('EXISTS', k.waiters) == 1 then
-      dropExpired(k)
-      if liveHead(k) then
-      handOn(k)
-      return busy(k, mode, permits, limit)
-      end
-      if mode == 'r' and writerWaits(k) then
-      handOn(k)
-      return busy(k, mode, permits, limit)
-      end
-      end
-      if not fits(k, mode, permits, limit) then
-      if mode == 'x' and call('TYPE', k.hold).ok ~= 'string' then
-      return 'WRONGTYPE'
-      end
-      return busy(k, mode, permits, limit)
-      end
-      end
-      local new = '1'
-      if mode ~= 'p' then
-      new = nextFence(fenceKey)
-      end
-      place(k, mode, owner, permits, ttl, new, label)
-      leave(k, owner, '', false)
-      return mode == 'p' and '0' or new
-      end
-      local mode, owner, member = ARGV[2], ARGV[3], ARGV[8]
-      local permits, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
-      local k, at = keysOf(mode, 1)
-      local score = ARGV[9]
-      local reply
-      sweep(k)
-      if score == '' or found(k, mode, owner) then
-      reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[4]), ARGV[5], permits, limit)
-      else
-      dropExpired(k)
-      reply = busy(k, mode, permits, limit)
-      end
-      if type(reply) ~= 'number' then
-      leave(k, owner, member, ARGV[10] == '1')
-      if mode ~= 'x' and mode ~= 'w' then
-      handOn(k)
-      end
-      return { reply, '', 1 }
-      end
-      if score == '' then
-      local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
-      score = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
-      end
-      local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
-      call('ZADD', k.waiters, score, member)
-      enter(k, 'f' .. MANAGER, ALIVE_MS)
-      handOn(k)
-      return { reply, score, known and 1 or 0 }
-    `),
+    sha: '583642b7cc79ae03004886409d7e41e8670efc13',
+    source: [
+      shared.clock,
+      shared.deadline,
+      shared.fence,
+      shared.hold,
+      shared.waiters,
+      shared.grant,
+      lua(`
+        local mode, owner, member = ARGV[4], ARGV[5], ARGV[10]
+        local permits, limit = tonumber(ARGV[8]), tonumber(ARGV[9])
+        local k, at = keysOf(mode, 1)
+        local score = ARGV[11]
+        local reply
+        sweep(k)
+        if score == '' or found(k, mode, owner) then
+        reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[6]), ARGV[7], permits, limit)
+        else
+        dropExpired(k)
+        reply = busy(k, mode, permits, limit)
+        end
+        if type(reply) ~= 'number' then
+        leave(k, owner, member, ARGV[12] == '1')
+        if mode ~= 'x' and mode ~= 'w' then
+        handOn(k)
+        end
+        return { { reply, '', 1 }, now }
+        end
+        if score == '' then
+        local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
+        score = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+        end
+        local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
+        call('ZADD', k.waiters, score, member)
+        enter(k, 'f' .. MANAGER, ALIVE_MS)
+        handOn(k)
+        return { { reply, score, known and 1 or 0 }, now }
+      `),
+    ].join('\n'),
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '9d24debd06f39ed1ee5397a0201f1351b0d74266',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local k = keysOf(ARGV[2], 1)
-      local freed = 0
-      sweep(k)
-      if ARGV[2] ~= 'p' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'table' then
-      return 'WRONGTYPE'
-      end
-      if held and not (match(held, '^%x+:0:') and #match(held, '^[^:]*') == 32) then
-      call('DEL', k.hold)
-      freed = 1
-      end
-      end
-      if k.set then
-      local held = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local owner = match(member, '^[^:]*')
-      if held[owner] == nil then
-      local entry = call('HGET', k.info, owner)
-      held[owner] = not entry or sub(entry, 1, 2) ~= '0:'
-      end
-      if held[owner] then
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, owner)
-      freed = 1
-      end
-      end
-      end
-      handOn(k, ARGV[2])
-      return freed
-    `),
+    sha: '79ce6b4ba2313a468eb73a3081c7d8a1e743e2a3',
+    source: [
+      shared.clock,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local k = keysOf(ARGV[2], 1)
+        local freed = 0
+        sweep(k)
+        if ARGV[2] ~= 'p' then
+        local held = redis.pcall('GET', k.hold)
+        if type(held) == 'table' then
+        return { 'WRONGTYPE', now }
+        end
+        if held and not (match(held, '^%x+:0:') and #match(held, '^[^:]*') == 32) then
+        call('DEL', k.hold)
+        freed = 1
+        end
+        end
+        if k.set then
+        local held = {}
+        for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
+        local owner = match(member, '^[^:]*')
+        if held[owner] == nil then
+        local entry = call('HGET', k.info, owner)
+        held[owner] = not entry or sub(entry, 1, 2) ~= '0:'
+        end
+        if held[owner] then
+        call('ZREM', k.set, member)
+        call('HDEL', k.info, owner)
+        freed = 1
+        end
+        end
+        end
+        handOn(k, ARGV[2])
+        return { freed, now }
+      `),
+    ].join('\n'),
   },
   hasMark: {
     name: 'hasMark',
-    sha: '36470718001cbf79c047c6e440069970b40bb3b4',
-    source: lua(`
-      return redis.call('EXISTS', KEYS[1])
-    `),
+    sha: '634c4484ed29c0a375a0ec29e4b4ca4f296af10f',
+    source: [
+      shared.clock,
+      lua(`
+        return { call('EXISTS', KEYS[1]), now }
+      `),
+    ].join('\n'),
   },
   inspect: {
     name: 'inspect',
-    sha: 'cd18acae84e5ccf302e400b8af7c111b82f16d00',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local mode = ARGV[2]
-      local k = keysOf(mode, 1)
-      local waiters = 0
-      for _, list in ipairs({ { '(' .. now, '(' .. QUEUE, '^p%x+:' }, { QUEUE, '+inf', ':' } }) do
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, list[1], list[2])) do
-      if match(member, list[3]) then
-      waiters = waiters + 1
-      end
-      end
-      end
-      local reply = { waiters }
-      local function add(...)
-      for _, value in ipairs({ ... }) do
-      reply[#reply + 1] = value
-      end
-      end
-      if mode ~= 'p' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'table' then
-      return { -1 }
-      end
-      if held then
-      local rest = match(held, '^%x+:(%d+:.*)$')
-      if not rest or #match(held, '^[^:]*') ~= 32 then
-      add('x', '', call('PTTL', k.hold))
-      elseif sub(rest, 1, 2) ~= '0:' then
-      add(mode == 'x' and 'x' or 'w', rest, call('PTTL', k.hold))
-      end
-      end
-      end
-      if k.set then
-      local entries = call('ZRANGEBYSCORE', k.set, '(' .. now, '+inf', 'WITHSCORES')
-      local seen = {}
-      for i = 1, #entries, 2 do
-      local owner = match(entries[i], '^[^:]*')
-      local entry = not seen[owner] and call('HGET', k.info, owner)
-      seen[owner] = true
-      if entry and sub(entry, 1, 2) ~= '0:' then
-      add(mode == 'p' and 'p' or 'r', entry, math.max(0, entries[i + 1] - now))
-      end
-      end
-      end
-      return reply
-    `),
+    sha: '47c1d8b688054485471b7b77a42e63d0399d25c1',
+    source: [
+      shared.clock,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local mode = ARGV[2]
+        local k = keysOf(mode, 1)
+        local waiters = 0
+        for _, list in ipairs({ { '(' .. now, '(' .. QUEUE, '^p%x+:' }, { QUEUE, '+inf', ':' } }) do
+        for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, list[1], list[2])) do
+        if match(member, list[3]) then
+        waiters = waiters + 1
+        end
+        end
+        end
+        local reply = { waiters }
+        local function add(...)
+        for _, value in ipairs({ ... }) do
+        reply[#reply + 1] = value
+        end
+        end
+        if mode ~= 'p' then
+        local held = redis.pcall('GET', k.hold)
+        if type(held) == 'table' then
+        return { { -1 }, now }
+        end
+        if held then
+        local rest = match(held, '^%x+:(%d+:.*)$')
+        if not rest or #match(held, '^[^:]*') ~= 32 then
+        add('x', '', call('PTTL', k.hold))
+        elseif sub(rest, 1, 2) ~= '0:' then
+        add(mode == 'x' and 'x' or 'w', rest, call('PTTL', k.hold))
+        end
+        end
+        end
+        if k.set then
+        local entries = call('ZRANGEBYSCORE', k.set, '(' .. now, '+inf', 'WITHSCORES')
+        local seen = {}
+        for i = 1, #entries, 2 do
+        local owner = match(entries[i], '^[^:]*')
+        local entry = not seen[owner] and call('HGET', k.info, owner)
+        seen[owner] = true
+        if entry and sub(entry, 1, 2) ~= '0:' then
+        add(mode == 'p' and 'p' or 'r', entry, math.max(0, entries[i + 1] - now))
+        end
+        end
+        end
+        return { reply, now }
+      `),
+    ].join('\n'),
   },
   refresh: {
     name: 'refresh',
-    sha: 'c6ff3824a100892e1e6d8c1fd0b283184b9fd3c3',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local function step(k)
-      if not call('ZSCORE', k.waiters, 'f' .. MANAGER) then
-      return 0
-      end
-      enter(k, 'f' .. MANAGER, ALIVE_MS)
-      handOn(k)
-      local reserved = {}
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
-      local owner, manager = match(member, '^r(.*):(%x+)$')
-      if manager == MANAGER then
-      reserved[#reserved + 1] = owner
-      end
-      end
-      return table.concat(reserved, ',')
-      end
-      local replies = {}
-      local at = 1
-      for arg = 2, #ARGV do
-      local k
-      k, at = keysOf(ARGV[arg], at)
-      replies[#replies + 1] = alone(step, k)
-      end
-      return #replies == 1 and replies[1] or replies
-    `),
+    sha: '5dcea24a342774e990aff8eab6ec0b2675acfc77',
+    source: [
+      shared.clock,
+      shared.deadline,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local function step(k)
+        if not call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+        return 0
+        end
+        enter(k, 'f' .. MANAGER, ALIVE_MS)
+        handOn(k)
+        local reserved = {}
+        for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
+        local owner, manager = match(member, '^r(.*):(%x+)$')
+        if manager == MANAGER then
+        reserved[#reserved + 1] = owner
+        end
+        end
+        return table.concat(reserved, ',')
+        end
+        local replies = {}
+        local at = 1
+        for arg = 4, #ARGV do
+        local k
+        k, at = keysOf(ARGV[arg], at)
+        replies[#replies + 1] = alone(step, k)
+        end
+        replies[#replies + 1] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   release: {
     name: 'release',
-    sha: 'e340d1a9a8bfef5ee98c03093b6df499e7e8f7db',
-    source: lua(`
-      local replies = {}
-      local at, arg = 1, 2
-      while ARGV[arg] do
-      local token = string.match(ARGV[arg], '^x (%S+) ')
-      if not token or redis.call('EXISTS', KEYS[at + 1]) == 1 then
-      break
-      end
-      token = token .. ':'
-      local held = redis.pcall('GET', KEYS[at])
-      if type(held) == 'string' and string.sub(held, 1, #token) == token then
-      redis.call('DEL', KEYS[at])
-      replies[arg - 1] = 1
-      else
-      replies[arg - 1] = 0
-      end
-      at, arg = at + 2, arg + 1
-      end
-      if not ARGV[arg] then
-      return #replies == 1 and replies[1] or replies
-      end
-      local call = redis.call
-      local time = call('TIME')
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local function handOnAfter(k, mode, owner, member, last)
-      leave(k, owner, member, last)
-      handOn(k, mode)
-      end
-      for i = arg, #ARGV do
-      local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
-      local k
-      k, at = keysOf(mode, at)
-      local reply = alone(drop, k, mode, owner)
-      replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
-      alone(handOnAfter, k, mode, owner, member, last == '1')
-      end
-      return #replies == 1 and replies[1] or replies
-    `),
+    sha: '2f46081641ef3d674003f88146d7c4e0d396a0b7',
+    source: [
+      shared.clock,
+      lua(`
+        local replies = {}
+        local at, arg = 1, 2
+        while ARGV[arg] do
+        local token = string.match(ARGV[arg], '^x (%S+) ')
+        if not token or call('EXISTS', KEYS[at + 1]) == 1 then
+        break
+        end
+        token = token .. ':'
+        local held = redis.pcall('GET', KEYS[at])
+        if type(held) == 'string' and string.sub(held, 1, #token) == token then
+        call('DEL', KEYS[at])
+        replies[arg - 1] = 1
+        else
+        replies[arg - 1] = 0
+        end
+        at, arg = at + 2, arg + 1
+        end
+        if not ARGV[arg] then
+        replies[arg - 1] = now
+        return replies
+        end
+      `),
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local function handOnAfter(k, mode, owner, member, last)
+        leave(k, owner, member, last)
+        handOn(k, mode)
+        end
+        for i = arg, #ARGV do
+        local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
+        local k
+        k, at = keysOf(mode, at)
+        local reply = alone(drop, k, mode, owner)
+        replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
+        alone(handOnAfter, k, mode, owner, member, last == '1')
+        end
+        replies[#ARGV] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   renew: {
     name: 'renew',
-    sha: 'ddaf78e746250518c2e0ac775b13e7f0ceeaac5f',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local replies = {}
-      local at = 1
-      for i = 1, #ARGV do
-      local mode, owner, ttl = match(ARGV[i], '^(%a) (%S+) (%d+)$')
-      local k
-      if mode == 'x' or mode == 'w' then
-      k = { hold = KEYS[at] }
-      at = at + 1
-      else
-      k = { set = KEYS[at], info = KEYS[at + 1] }
-      at = at + 2
-      end
-      local reply = alone(prolong, k, mode, owner, tonumber(ttl))
-      replies[i] = reply == 'WRONGTYPE' and 0 or reply
-      end
-      return #replies == 1 and replies[1] or replies
-    `),
+    sha: '9b75ebd93eaba30f1490e7d9916531c0032a42e7',
+    source: [
+      shared.clock,
+      shared.deadline,
+      shared.hold,
+      lua(`
+        local replies = {}
+        local at = 1
+        for i = 4, #ARGV do
+        local mode, owner, ttl = match(ARGV[i], '^(%a) (%S+) (%d+)$')
+        local k
+        if mode == 'x' or mode == 'w' then
+        k = { hold = KEYS[at] }
+        at = at + 1
+        else
+        k = { set = KEYS[at], info = KEYS[at + 1] }
+        at = at + 2
+        end
+        local reply = alone(prolong, k, mode, owner, tonumber(ttl))
+        replies[i - 3] = reply == 'WRONGTYPE' and 0 or reply
+        end
+        replies[#ARGV - 2] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   setMark: {
     name: 'setMark',
-    sha: '1bf6adb8012ca465e3fa4a2cb521b5112d28903f',
-    source: lua(`
-      return redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0
-    `),
+    sha: 'da9c986b1d59a9321a719535b1bb681f958dfa74',
+    source: [
+      shared.clock,
+      lua(`
+        return { call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[2]) and 1 or 0, now }
+      `),
+    ].join('\n'),
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'eebbf76968994c2406052abea45c764e65006500',
-    source: lua(`
-      local call = redis.call
-      local time = call('TIME')
-      local sub, match = string.sub, string.match
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local CHUNK = 500
-      local function alone(step, ...)
-      local ok, reply = pcall(step, ...)
-      if ok then
-      return reply
-      end
-      if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-      return 'WRONGTYPE'
-      end
-      error(reply, 0)
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      while true do
-      local gone = call('ZRANGEBYSCORE', k.set, '-inf', now, 'LIMIT', 0, CHUNK)
-      if #gone == 0 then
-      return
-      end
-      call('ZREM', k.set, unpack(gone))
-      for _, member in ipairs(gone) do
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, permits, ttl)
-      local expiry = string.format('%.0f', now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = expiry
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZADD', k.set, unpack(members))
-      end
-      end
-      keep(k.set, ttl + 1000)
-      keep(k.info, ttl + 1000)
-      end
-      local function place(k, mode, owner, permits, ttl, fence, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
-      else
-      call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
-      mark(k, mode, owner, permits, ttl)
-      end
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = redis.pcall('GET', k.hold)
-      if type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      local entry = call('HGET', k.info, owner)
-      if not entry then
-      return nil
-      end
-      local fence, permits = match(entry, '^(%d+):(%d+):')
-      return fence, tonumber(permits)
-      end
-      local function prolong(k, mode, owner, ttl)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence or fence == '0' then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, string.format('%.0f', ttl))
-      end
-      return 1
-      end
-      local score = call('ZSCORE', k.set, mode == 'r' and owner or owner .. ':1')
-      if not score then
-      return 0
-      end
-      if tonumber(score) < now + ttl then
-      keep(k.info, ttl + 1000)
-      mark(k, mode, owner, permits, ttl)
-      end
-      return 1
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local fence, permits = found(k, mode, owner)
-      if not fence then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      else
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for first = 1, permits, CHUNK do
-      local members = {}
-      for i = first, math.min(first + CHUNK - 1, permits) do
-      members[#members + 1] = owner .. ':' .. i
-      end
-      call('ZREM', k.set, unpack(members))
-      end
-      end
-      end
-      return fence == '0' and 0 or 1
-      end
-      local function fits(k, mode, permits, limit)
-      if mode == 'p' then
-      return call('ZCARD', k.set) + permits <= limit
-      end
-      if call('EXISTS', k.hold) == 1 then
-      return false
-      end
-      return mode ~= 'w' or call('ZCARD', k.set) == 0
-      end
-      local function busy(k, mode, permits, limit)
-      local left = -1
-      if mode == 'p' then
-      local over = call('ZCARD', k.set) + permits - limit
-      local last = over > 0 and call('ZRANGE', k.set, over - 1, over - 1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      else
-      left = call('PTTL', k.hold)
-      if mode == 'w' and left < 0 then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      left = last and math.max(0, last - now) or -1
-      end
-      end
-      return left < 0 and -1 or -2 - left
-      end
-      local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
-      local QUEUE = '100000000000000'
-      local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-      local PLAIN_MS, INTENT_MS = 2500, 2000
-      local ALIVE_MS = 1600
-      local function enter(k, member, ms)
-      call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
-      call('PEXPIRE', k.waiters, WAITERS_MS)
-      end
-      local function tell(k, id, owner)
-      return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
-      end
-      local function dropExpired(k)
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
-      call('ZREM', k.waiters, member)
-      if sub(member, 1, 1) == 'r' then
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
-      end
-      end
-      end
-      local function liveHead(k)
-      while true do
-      local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-      if not head then
-      return nil
-      end
-      local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-      if call('ZSCORE', k.waiters, 'f' .. id) then
-      return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
-      end
-      call('ZREM', k.waiters, head)
-      end
-      end
-      local function plainWaiters(k)
-      local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-      local readers, others, turn = {}, {}, false
-      for i = 1, #entries, 2 do
-      local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-      if id then
-      local list = mode == 'r' and readers or others
-      list[#list + 1] =
-      { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-      elseif entries[i] == 't' then
-      turn = true
-      end
-      end
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, writers, turn = plainWaiters(k)
-      if turn then
-      return false
-      end
-      for _, writer in ipairs(writers) do
-      if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-      end
-      end
-      return false
-      end
-      local function wake(k, list, most)
-      local woken = 0
-      for _, waiter in ipairs(list) do
-      if woken == most then
-      break
-      end
-      local listens = tell(k, waiter.id, '')
-      if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-      end
-      if listens then
-      woken = woken + 1
-      end
-      end
-      return woken
-      end
-      local function wakePlain(k, freed)
-      local readers, others, turn = plainWaiters(k)
-      if #readers + #others == 0 then
-      return
-      end
-      local first = others[1] or readers[1]
-      if first.mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-      used = used + waiter.permits
-      end
-      end
-      elseif call('EXISTS', k.hold) == 1 then
-      return
-      elseif first.mode == 'x' then
-      wake(k, others, 1)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      enter(k, 't', TURN_MS)
-      end
-      wake(k, readers, -1)
-      elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-      wake(k, readers, -1)
-      end
-      end
-      local function handOn(k, freed)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      sweep(k)
-      dropExpired(k)
-      while true do
-      local head = liveHead(k)
-      if not head then
-      return wakePlain(k, freed)
-      end
-      if not fits(k, head.mode, head.permits, head.limit) then
-      return
-      end
-      if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-      else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-      end
-      end
-      end
-      local function leave(k, owner, member, last)
-      if call('EXISTS', k.waiters) == 1 then
-      call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
-      end
-      end
-      local k = keysOf(ARGV[2], 1)
-      call('ZREM', k.waiters, ARGV[3])
-      handOn(k)
-      return 1
-    `),
+    sha: 'e18e652387116547e8bb9a2bbab758e7a1211e69',
+    source: [
+      shared.clock,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local k = keysOf(ARGV[2], 1)
+        call('ZREM', k.waiters, ARGV[3])
+        handOn(k)
+        return { 1, now }
+      `),
+    ].join('\n'),
   },
 } as const satisfies Record<string, Script>;

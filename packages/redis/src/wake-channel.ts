@@ -1,7 +1,9 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
+import { within } from '@holdfast/core/backend';
 import type { ClientSource } from './client-source.js';
-import { OwnedLink, within } from './link.js';
-import type { DriverClient } from './redis-client.js';
+import { OwnedLink } from './link.js';
+import type { RedisConnection } from './redis-connection.js';
+import { replyCode } from './redis-error.js';
 
 const CHANNEL_PREFIX = 'holdfast.wake:';
 const OPEN_MS = 2000;
@@ -24,6 +26,7 @@ export interface WakeListener {
  */
 export class WakeChannel {
   readonly #channel: string;
+  readonly #clock: Clock;
   readonly #link: OwnedLink;
   readonly #listener: WakeListener;
   #users = 0;
@@ -31,12 +34,14 @@ export class WakeChannel {
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
 
-  constructor(source: ClientSource, id: string, listener: WakeListener) {
+  constructor(source: ClientSource, id: string, clock: Clock, listener: WakeListener) {
     this.#channel = CHANNEL_PREFIX + id;
+    this.#clock = clock;
     this.#listener = listener;
     this.#link = new OwnedLink({
+      clock,
       make: () => source.another(null),
-      prepare: (client) => this.#subscribe(client),
+      prepare: (connection) => this.#subscribe(connection),
       onLost: () => this.#retry(),
     });
   }
@@ -69,8 +74,7 @@ export class WakeChannel {
 
   /** @throws LockUnavailableError when it could not be opened in time */
   async open(timeoutMs: number): Promise<void> {
-    if (this.isOpen) return;
-    await this.#link.open(timeoutMs);
+    if (!this.isOpen) await this.#link.open(timeoutMs);
   }
 
   close(): void {
@@ -80,33 +84,32 @@ export class WakeChannel {
     this.#link.close();
   }
 
-  async #subscribe(client: DriverClient): Promise<void> {
-    client.on('message', (_channel: string, text: string) => {
+  async #subscribe(connection: RedisConnection): Promise<void> {
+    await connection.listen(this.#channel, (text) => {
       const bar = text.indexOf('|');
       if (!this.#isClosed && bar >= 0) this.#listener.onWake(text.slice(bar + 1), text.slice(0, bar));
     });
-    await client.subscribe(this.#channel);
     this.#retryMs = RETRY_MIN_MS;
     this.#timer?.cancel();
-    this.#schedulePing(client);
+    this.#schedulePing(connection);
     this.#listener.onOpen();
   }
 
   /** A silent connection looks like one on which nothing happens. */
-  #schedulePing(client: DriverClient): void {
-    this.#timer = systemClock.setTimer(PING_EVERY_MS, () => {
+  #schedulePing(connection: RedisConnection): void {
+    this.#timer = this.#clock.setTimer(PING_EVERY_MS, () => {
       if (this.#users === 0) {
-        this.#schedulePing(client);
+        this.#schedulePing(connection);
         return;
       }
-      within(PING_MS, client.call('ping')).then(
+      within(this.#clock, PING_MS, connection.client.call('ping')).then(
         () => {
-          if (this.#link.current === client) this.#schedulePing(client);
+          if (connection.isOpen) this.#schedulePing(connection);
         },
         // A user without the right to ping is told so: somebody is there.
         (error: unknown) => {
-          if (error instanceof Error && error.message.startsWith('NOPERM')) this.#schedulePing(client);
-          else this.#link.giveUp(client, null);
+          if (replyCode(error) === 'NOPERM') this.#schedulePing(connection);
+          else connection.giveUp(null);
         },
       );
     });
@@ -116,7 +119,7 @@ export class WakeChannel {
     this.#timer?.cancel();
     this.#timer = null;
     if (this.#isClosed || this.#users === 0) return;
-    this.#timer = systemClock.setTimer(this.#retryMs, () => {
+    this.#timer = this.#clock.setTimer(this.#retryMs, () => {
       this.#timer = null;
       this.open(OPEN_MS).catch(() => this.#retry());
     });

@@ -1,6 +1,6 @@
 import { isLockError, type LockBackend, type LockUnavailableError } from '@holdfast/core';
 import { createRedisBackend, openBackend } from '@holdfast/redis';
-import { attempt, callOf, free, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
+import { attempt, callOf, free, freeAll, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisServer, reservePort, startRedis, startRedisWithReplica, startTcpProxy, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
@@ -185,7 +185,7 @@ describe('a server that refuses', () => {
         ),
       ).not.toContain(false);
     }
-    expect(await backend.release([...shared, ...others, request], callOf())).not.toContain(false);
+    expect(await freeAll(backend, [...shared, ...others, request])).not.toContain(false);
     await admin.config('SET', 'maxmemory', '0');
     await recovers(backend);
     admin.disconnect();

@@ -3,7 +3,9 @@ import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { reservePort, startRedis, startTcpProxy, until } from '@holdfast/test/servers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ReplyList } from '../src/reply-list.js';
+import { type Piece, ReplyList } from '@holdfast/core/backend';
+import { failureRules } from '../src/redis-error.js';
+import { type RedisStep, steps } from '../src/redis-step.js';
 
 const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -53,12 +55,18 @@ it('a request whose connection was cut may have been sent', async () => {
 
 describe('of many requests together', () => {
   const unsent = (): LockUnavailableError => new LockUnavailableError('no connection', { wasSent: false });
-  const outcomeOf = (settle: (list: ReplyList<unknown>) => void): Promise<unknown> => {
-    const list = new ReplyList(
-      2,
-      () => null,
-      (reply: unknown) => reply,
-    );
+  const outcomeOf = (settle: (list: ReplyList<RedisStep, unknown>) => void): Promise<unknown> => {
+    const piece: Piece<RedisStep> = {
+      step: steps.release,
+      route: 0,
+      keys: [],
+      args: [],
+      lockName: null,
+      owner: '',
+      timeoutMs: 1000,
+      call: null,
+    };
+    const list = new ReplyList([piece, piece], (reply: unknown) => reply, failureRules);
     settle(list);
     return reasonOf(list.all);
   };
@@ -66,19 +74,19 @@ describe('of many requests together', () => {
   it('none was sent when each says so', async () => {
     expect(
       await outcomeOf((list) => {
-        list.fail(unsent(), 0);
-        list.fail(unsent(), 1);
+        list.fail(unsent());
+        list.fail(unsent());
       }),
     ).toMatchObject({ wasSent: false });
   });
 
   it.each([
-    ['was answered', (list: ReplyList<unknown>) => list.take('1', 1)],
-    ['may have been sent', (list: ReplyList<unknown>) => list.fail(new LockUnavailableError('no answer'), 1)],
+    ['was answered', (list: ReplyList<RedisStep, unknown>) => list.take('1', 1, false)],
+    ['may have been sent', (list: ReplyList<RedisStep, unknown>) => list.fail(new LockUnavailableError('no answer'))],
   ])('some may have been when one %s', async (_, settleOther) => {
     expect(
       await outcomeOf((list) => {
-        list.fail(unsent(), 0);
+        list.fail(unsent());
         settleOther(list);
       }),
     ).toMatchObject({ wasSent: true });

@@ -14,7 +14,7 @@ import { type RedlockBackendOptions, resolveRedlockOptions } from './redlock-opt
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createRedlockBackend(options: RedlockBackendOptions): LockBackend<bigint> {
-  const { sources, protocol, node } = resolveRedlockOptions('createRedlockBackend', options);
+  const { sources, protocol, node } = resolveRedlockOptions('createRedlockBackend', options, systemClock);
   if (sources.length === 1) {
     emitWarning('one node is no majority of independent servers: its loss is the loss of all locks', {
       type: 'HoldfastWarning',
@@ -24,7 +24,7 @@ export function createRedlockBackend(options: RedlockBackendOptions): LockBacken
   return new RedlockBackend({
     settings: protocol,
     clock: systemClock,
-    connect: (targetOf) => sources.map(({ label, source }, index) => new RedisNode(label, source, node, targetOf(index))),
+    connect: (targetOf) => sources.map(({ label, source }, index) => new RedisNode(label, source, node, systemClock, targetOf(index))),
     newToken: () => randomBytes(16).toString('hex'),
   });
 }

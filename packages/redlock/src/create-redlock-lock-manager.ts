@@ -1,4 +1,4 @@
-import { checkOptions, createLockManager, type LockManager, type ManagerOptions, managerOptionRules } from '@holdfast/core';
+import { createLockManager, type LockManager, type ManagerOptions, managerOptionRules, pickOptions, readOptions } from '@holdfast/core';
 import { createRedlockBackend } from './create-redlock-backend.js';
 import { type RedlockBackendOptions, redlockBackendRules } from './redlock-options.js';
 
@@ -13,9 +13,6 @@ const rules = { ...managerOptionRules, ...redlockBackendRules };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
  */
 export function createRedlockLockManager(options: RedlockLockManagerOptions): LockManager<bigint> {
-  checkOptions('createRedlockLockManager', options, rules);
-  const given = Object.entries(options ?? {});
-  const backendOptions = given.filter(([name]) => Object.hasOwn(redlockBackendRules, name));
-  const managerOptions = given.filter(([name]) => !Object.hasOwn(redlockBackendRules, name));
-  return createLockManager(createRedlockBackend(Object.fromEntries(backendOptions)), Object.fromEntries(managerOptions));
+  const given = readOptions('createRedlockLockManager', options, rules);
+  return createLockManager(createRedlockBackend(pickOptions(given, redlockBackendRules)), pickOptions(given, managerOptionRules));
 }

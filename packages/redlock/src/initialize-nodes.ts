@@ -1,5 +1,5 @@
-import { clearInterval, setInterval } from 'node:timers';
 import { LockUnavailableError, systemClock } from '@holdfast/core';
+import { KeepAlive } from '@holdfast/core/backend';
 import { RedisNode } from './node/redis-node.js';
 import { askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
 import type { NodeStatus, RedlockNode } from './protocol/node.js';
@@ -18,11 +18,12 @@ type Status = NodeStatus & { readonly done: boolean };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quorum'>): Promise<void> {
-  const { sources, protocol, node } = resolveRedlockOptions('initializeNodes', options);
+  const { sources, protocol, node } = resolveRedlockOptions('initializeNodes', options, systemClock);
   const silent = { onWake: () => {} };
-  const nodes = sources.map(({ label, source }) => new RedisNode(label, source, node, silent));
+  const nodes = sources.map(({ label, source }) => new RedisNode(label, source, node, systemClock, silent));
   // Our connections let a process end; a call that is pending must not.
-  const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
+  const keepAlive = new KeepAlive();
+  keepAlive.begin();
   try {
     const looked = await askAll(nodes, 'look', protocol.nodeTimeoutMs * 4);
     refuseUsed(nodes, looked);
@@ -39,7 +40,8 @@ export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quor
       throw inUse(nodes[used]);
     }
   } finally {
-    clearInterval(keepAlive);
+    keepAlive.end();
+    keepAlive.close();
     for (const each of nodes) each.close();
   }
 }

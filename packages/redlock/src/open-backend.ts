@@ -1,4 +1,4 @@
-import { checkOptions, type LockBackend } from '@holdfast/core';
+import { type LockBackend, readOptions } from '@holdfast/core';
 import { createRedlockBackend } from './create-redlock-backend.js';
 import { type RedlockBackendOptions, redlockBackendRules } from './redlock-options.js';
 import { nodeUrls } from './redlock-url.js';
@@ -11,6 +11,5 @@ import { nodeUrls } from './redlock-url.js';
  */
 export function openBackend(url: string, options: Omit<RedlockBackendOptions, 'clients' | 'urls'> = {}): LockBackend<bigint> {
   const { clients: _clients, urls: _urls, ...rules } = redlockBackendRules;
-  checkOptions('openBackend', options, rules);
-  return createRedlockBackend({ ...options, urls: nodeUrls(url) });
+  return createRedlockBackend({ ...readOptions('openBackend', options, rules), urls: nodeUrls(url) });
 }

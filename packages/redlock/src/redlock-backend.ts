@@ -9,11 +9,14 @@ import type {
   LockKind,
   LockState,
   NodeHealth,
+  ReleaseAnswer,
 } from '@holdfast/core';
+import { type WakeEntry, WakeList } from '@holdfast/core/backend';
 import { answersOf, askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
 import { Attempt } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
+import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
 import { hasMark, setMark } from './protocol/marks.js';
 import { mergeStates } from './protocol/merge-states.js';
@@ -21,7 +24,6 @@ import type { NodeStatus, RedlockNode, WaitKey, WakeTarget } from './protocol/no
 import { releaseHolds } from './protocol/release.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
-import { WakeList } from './protocol/wake-list.js';
 import { describeNode } from './node-health.js';
 import { BACKEND, closedError, tooFewNodes, tooLongTtl } from './redlock-error.js';
 
@@ -45,6 +47,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,
+    maxPermits: 1_000,
     readWriteLocks: true,
     fair: false,
     push: true,
@@ -52,19 +55,20 @@ export class RedlockBackend implements LockBackend<bigint> {
     list: true,
     expiry: 'ttl',
   });
+  readonly requestsExpire = true;
   readonly marks: NonNullable<LockBackend['marks']>;
   readonly #context: ProtocolContext;
-  readonly #wakeList: WakeList;
+  readonly #wakeList: WakeList<WaitKey>;
+  readonly #gatherer: Gatherer;
   #highestToken = 0;
   #isClosed = false;
 
   constructor({ settings, clock, connect, newToken }: RedlockParts) {
-    let wakeList: WakeList | null = null;
-    const nodes = connect((node) => ({ onWake: (wakeKey) => wakeList?.targetOf(node).onWake(wakeKey) }));
+    this.#wakeList = new WakeList((key) => this.#withdraw(key));
+    this.#gatherer = new Gatherer(this.#wakeList, settings.quorum, clock);
+    const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
     const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs);
     this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner };
-    this.#wakeList = new WakeList(nodes, settings.quorum, clock, (key) => this.#withdraw(key));
-    wakeList = this.#wakeList;
     this.marks = {
       set: async (name, retentionMs, call) => {
         this.#refuseIfClosed();
@@ -80,20 +84,22 @@ export class RedlockBackend implements LockBackend<bigint> {
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     this.#refuseIfClosed();
     for (const { name, ttlMs } of requests) this.#refuseLongTtl(name, ttlMs);
-    const entries = requests.map((request) => this.#wakeList.find(request));
+    const find = (request: HoldRequest): WakeEntry<WaitKey> | undefined =>
+      this.#wakeList.isEmpty ? undefined : this.#wakeList.find(idOf(waitKeyOf(request)));
+    const entries = requests.map(find);
     for (const entry of entries) if (entry !== undefined) entry.isWoken = false;
-    const isWaiting = (request: HoldRequest): boolean => this.#wakeList.find(request) !== undefined;
+    const isWaiting = (request: HoldRequest): boolean => find(request) !== undefined;
     const attempt = new Attempt(this.#context, requests, isWaiting, call, this.#highestToken);
     try {
       const results = await attempt.run();
       this.#highestToken = Math.max(this.#highestToken, attempt.highestToken);
       for (const [index, { answer, everywhere }] of results.entries()) {
         const entry = entries[index];
-        if (entry !== undefined) this.#wakeList.answered(entry, answer.granted, everywhere);
+        if (entry !== undefined) this.#wakeList.answered(entry, answer.granted, !everywhere);
       }
       return results.map(({ answer }) => answer);
     } catch (error) {
-      for (const entry of entries) if (entry !== undefined) this.#wakeList.answered(entry, false, false);
+      for (const entry of entries) if (entry !== undefined) this.#wakeList.answered(entry, false, true);
       throw error;
     }
   }
@@ -104,21 +110,24 @@ export class RedlockBackend implements LockBackend<bigint> {
     return renewHolds(this.#context, holds, call);
   }
 
-  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     this.#refuseIfClosed();
     return releaseHolds(this.#context, holds, call);
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
-    const subscription = this.#wakeList.add(request, wake);
-    for (const node of this.#context.nodes) node.listen();
+    const key = waitKeyOf(request);
+    const { nodes } = this.#context;
+    const topics = nodes.map((node, index) => `${index} ${node.wakeKey(key.name, key.mode)}`);
+    const subscription = this.#wakeList.add(idOf(key), key, topics, wake);
+    for (const node of nodes) node.listen();
     let isOpen = true;
     return {
       close: () => {
         if (!isOpen) return;
         isOpen = false;
         subscription.close();
-        for (const node of this.#context.nodes) node.unlisten();
+        for (const node of nodes) node.unlisten();
       },
     };
   }
@@ -217,9 +226,15 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#isClosed = true;
     const { nodes, cleaner } = this.#context;
     await Promise.all(nodes.map((node) => node.drain(DRAIN_MS)));
-    this.#wakeList.close();
+    this.#gatherer.close();
     cleaner.close();
     for (const node of nodes) node.close();
+  }
+
+  /** @param wakeKey null: what the node published before may have been missed */
+  #onWake(node: number, wakeKey: string | null): void {
+    const entries = wakeKey === null ? this.#wakeList.entries : this.#wakeList.about(`${node} ${wakeKey}`);
+    for (const entry of entries) this.#gatherer.heard(entry, node);
   }
 
   #stepMs(call: CallContext): number {

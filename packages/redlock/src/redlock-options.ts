@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { checkOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
+import { type Clock, LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { type ClientSource, clientSource, type RedisClient, redisBackendRules, resolveRedisOptions } from '@holdfast/redis/connection';
 import { KeyLayout } from './node/key-layout.js';
 import type { NodeSettings } from './node/redis-node.js';
@@ -76,9 +76,9 @@ export const redlockBackendRules = {
 } satisfies Record<keyof RedlockBackendOptions, OptionRule>;
 
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function resolveRedlockOptions(where: string, options: RedlockBackendOptions): ResolvedRedlockOptions {
-  if (options === undefined) throw wrong(`${where}: options are missing; pass clients or urls`, 'options');
-  checkOptions(where, options, redlockBackendRules);
+export function resolveRedlockOptions(where: string, given: RedlockBackendOptions, clock: Clock): ResolvedRedlockOptions {
+  if (given === undefined) throw wrong(`${where}: options are missing; pass clients or urls`, 'options');
+  const options = readOptions(where, given, redlockBackendRules);
   const { clients, urls, quorum } = options;
   if ((clients === undefined) === (urls === undefined)) {
     throw wrong(`${where}: pass exactly one of clients and urls`, clients === undefined ? 'urls' : 'clients');
@@ -86,7 +86,7 @@ export function resolveRedlockOptions(where: string, options: RedlockBackendOpti
   if (clients !== undefined && options.driverOptions !== undefined) {
     throw wrong(`${where}: driverOptions go with urls; clients have their own`, 'driverOptions');
   }
-  const nodes: readonly unknown[] = clients ?? urls ?? [];
+  const nodes: readonly (RedisClient | string)[] = [...(clients ?? urls ?? [])];
   if (new Set(nodes).size < nodes.length)
     throw wrong(`${where}: a node is given twice; each must be a server of its own`, clients ? 'clients' : 'urls');
   const majority = majorityOf(nodes.length);
@@ -99,7 +99,7 @@ export function resolveRedlockOptions(where: string, options: RedlockBackendOpti
   const maxTtlMs = options.maxTtlMs ?? defaults.maxTtlMs;
   const nodeTimeoutMs = options.nodeTimeoutMs ?? defaults.nodeTimeoutMs;
   return {
-    sources: nodes.map((_, index) => sourceOf(where, options, index)),
+    sources: nodes.map((node, index) => sourceOf(where, node, options, index, clock)),
     protocol: {
       quorum: quorum ?? majority,
       maxTtlMs,
@@ -118,17 +118,22 @@ export function resolveRedlockOptions(where: string, options: RedlockBackendOpti
   };
 }
 
-function sourceOf(where: string, { clients, urls, allowEviction, driverOptions }: RedlockBackendOptions, index: number): NodeSource {
-  const client = clients?.[index];
+function sourceOf(
+  where: string,
+  node: RedisClient | string,
+  { allowEviction, driverOptions }: RedlockBackendOptions,
+  index: number,
+  clock: Clock,
+): NodeSource {
   const resolved = resolveRedisOptions(
     where,
-    client === undefined ? { url: urls?.[index], allowEviction, driverOptions } : { client, allowEviction },
+    typeof node === 'string' ? { url: node, allowEviction, driverOptions } : { client: node, allowEviction },
   );
-  const source = clientSource(resolved);
+  const source = clientSource(resolved, clock);
   if (source.isCluster || resolved.target?.kind === 'sentinel') {
     throw wrong(
       `${where}: each node must be one independent server, no cluster and no Sentinel`,
-      client === undefined ? 'urls' : 'clients',
+      typeof node === 'string' ? 'urls' : 'clients',
     );
   }
   const { host, port } = resolved.target?.hosts[0] ?? resolved.client?.options ?? {};

@@ -10,2065 +10,659 @@ export interface Script {
 /** The text as it was hashed: without the indentation that it has here. */
 const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 
+const shared = {
+  deadline: lua(`
+    local timeLeft = ARGV[2] - now
+    if timeLeft < 0 or ARGV[3] - timeLeft < 0 then
+    return { 'late', now }
+    end
+  `),
+  hold: lua(`
+    local function keysOf(mode, at)
+    if mode == 'x' then
+    return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
+    end
+    if mode == 'p' then
+    return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
+    end
+    return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
+    end
+    local function sweep(k)
+    if not k.set then
+    return
+    end
+    for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
+    call('ZREM', k.set, member)
+    call('HDEL', k.info, match(member, '^[^:]*'))
+    end
+    end
+    local function stringAt(key)
+    local value = redis.pcall('GET', key)
+    if type(value) == 'table' then
+    return false
+    end
+    return value or nil
+    end
+    local function found(k, mode, owner)
+    if mode == 'x' or mode == 'w' then
+    local held = stringAt(k.hold)
+    if held and sub(held, 1, #owner + 1) == owner .. ':' then
+    return match(held, '^(%d+):', #owner + 2)
+    end
+    return nil
+    end
+    return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
+    end
+    local function keep(key, ttl)
+    call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
+    end
+    local function mark(k, mode, owner, slots, ttl)
+    local expiry = text(now + ttl)
+    if mode == 'r' then
+    call('ZADD', k.set, expiry, owner)
+    else
+    for slot in string.gmatch(slots, '%d+') do
+    call('ZADD', k.set, expiry, owner .. ':' .. slot)
+    end
+    end
+    keep(k.set, ttl)
+    keep(k.info, ttl)
+    end
+    local function place(k, mode, owner, c, slots, ttl, label)
+    if mode == 'x' or mode == 'w' then
+    call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
+    elseif mode == 'r' then
+    call('HSET', k.info, owner, c .. ':' .. label)
+    mark(k, mode, owner, slots, ttl)
+    else
+    call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
+    mark(k, mode, owner, slots, ttl)
+    end
+    end
+    local function prolong(k, mode, owner, slots, ttl)
+    if mode == 'x' or mode == 'w' then
+    local left = call('PTTL', k.hold)
+    if left >= 0 and left < ttl then
+    call('PEXPIRE', k.hold, ttl)
+    end
+    return
+    end
+    local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
+    if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
+    keep(k.info, ttl)
+    mark(k, mode, owner, slots, ttl)
+    end
+    end
+    local function drop(k, mode, owner)
+    sweep(k)
+    local c, slots = found(k, mode, owner)
+    if not c then
+    return 0
+    end
+    if mode == 'x' or mode == 'w' then
+    call('DEL', k.hold)
+    return 1
+    end
+    call('HDEL', k.info, owner)
+    if mode == 'r' then
+    call('ZREM', k.set, owner)
+    else
+    for slot in string.gmatch(slots, '%d+') do
+    call('ZREM', k.set, owner .. ':' .. slot)
+    end
+    end
+    return 1
+    end
+    local function obstacle(k, mode, slots)
+    if mode == 'p' then
+    local wanted, last = {}, nil
+    for slot in string.gmatch(slots, '%d+') do
+    wanted[slot] = true
+    end
+    local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
+    for i = 1, #entries, 2 do
+    if wanted[match(entries[i], '%d+$')] then
+    last = math.max(last or 0, entries[i + 1] - now)
+    end
+    end
+    return last, '*'
+    end
+    local held = stringAt(k.hold)
+    if held ~= nil then
+    local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
+    local left = call('PTTL', k.hold)
+    return left < 0 and -1 or left, who
+    end
+    if mode == 'w' then
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    if last then
+    return last - now, '*'
+    end
+    end
+    return nil
+    end
+    local function takenSlots(k, owner)
+    local slots = {}
+    for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
+    local token, slot = match(member, '^([^:]*):(%d+)$')
+    if token ~= owner then
+    slots[#slots + 1] = slot
+    end
+    end
+    return table.concat(slots, ',')
+    end
+    local function raise(k, to)
+    if tonumber(call('GET', k.fence) or 0) < to then
+    call('SET', k.fence, text(to))
+    end
+    end
+  `),
+  node: lua(`
+    local call = redis.call
+    local sub, match = string.sub, string.match
+    local time = call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local micros = time[1] * 1000000 + time[2]
+    local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
+    local function text(number)
+    return string.format('%.0f', number)
+    end
+    local function abstains()
+    local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
+    if maxTtl and maxTtl ~= MAX_TTL then
+    return 'm' .. maxTtl
+    end
+    local info = call('INFO', 'server')
+    if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
+    over = text(now + QUARANTINE)
+    call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
+    end
+    if now < tonumber(over) then
+    return 'q' .. text(over - now)
+    end
+    return nil
+    end
+  `),
+  waiters: lua(`
+    local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
+    local function note(k, field, since, ms)
+    call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
+    call('PEXPIRE', k.waiters, 3000)
+    end
+    local function enrol(k, mode, permits, limit)
+    local field = MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit
+    local since, expiry = match(call('HGET', k.waiters, field) or '', '^(%d+) (%d+)$')
+    note(k, field, expiry and tonumber(expiry) > now and tonumber(since) or now, WAITS_MS)
+    end
+    local function leave(k, mode, permits, limit)
+    call('HDEL', k.waiters, MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit)
+    end
+    local function waiting(k)
+    local readers, others, turn = {}, {}, false
+    local entries = call('HGETALL', k.waiters)
+    for i = 1, #entries, 2 do
+    local since, expiry = match(entries[i + 1], '^(%d+) (%d+)$')
+    since, expiry = tonumber(since), tonumber(expiry)
+    if expiry <= now then
+    call('HDEL', k.waiters, entries[i])
+    elseif entries[i] == 't' then
+    turn = true
+    else
+    local id, mode, permits, limit = match(entries[i], '^(%x*):(%a):(%d+):(%d+)$')
+    local list = mode == 'r' and readers or others
+    list[#list + 1] = {
+    field = entries[i],
+    id = id,
+    mode = mode,
+    permits = tonumber(permits),
+    limit = tonumber(limit),
+    since = since,
+    expiry = expiry,
+    }
+    end
+    end
+    local function before(a, b)
+    return a.since < b.since or (a.since == b.since and a.field < b.field)
+    end
+    table.sort(readers, before)
+    table.sort(others, before)
+    return readers, others, turn
+    end
+    local function writerWaits(k)
+    local _, others, turn = waiting(k)
+    if turn then
+    return false
+    end
+    for _, waiter in ipairs(others) do
+    if waiter.mode == 'w' then
+    return true
+    end
+    end
+    return false
+    end
+    local function tell(k, waiter)
+    if call('PUBLISH', 'holdfast.wake:' .. waiter.id, '|' .. k.hold) == 0 then
+    call('HDEL', k.waiters, waiter.field)
+    return false
+    end
+    note(k, waiter.field, waiter.since, math.min(WOKEN_MS, waiter.expiry - now))
+    return true
+    end
+    local function tellFirst(k, list)
+    for _, waiter in ipairs(list) do
+    if tell(k, waiter) then
+    return true
+    end
+    end
+    return false
+    end
+    local function tellAll(k, list)
+    for _, waiter in ipairs(list) do
+    tell(k, waiter)
+    end
+    end
+    local function recent(list)
+    local kept = {}
+    for _, waiter in ipairs(list) do
+    if waiter.expiry >= now + WAITS_MS - RECENT_MS then
+    kept[#kept + 1] = waiter
+    end
+    end
+    return kept
+    end
+    local function wake(k, mode, freed, quiet)
+    if call('EXISTS', k.waiters) == 0 then
+    return
+    end
+    local readers, others, turn = waiting(k)
+    if quiet then
+    readers, others = recent(readers), recent(others)
+    end
+    if mode == 'p' then
+    local used = call('ZCARD', k.set)
+    for _, waiter in ipairs(others) do
+    if used + waiter.permits <= waiter.limit and tell(k, waiter) then
+    used = used + waiter.permits
+    end
+    end
+    elseif stringAt(k.hold) ~= nil then
+    return
+    elseif mode == 'x' then
+    tellFirst(k, others)
+    elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
+    if #others > 0 and not turn then
+    note(k, 't', 0, TURN_MS)
+    end
+    tellAll(k, readers)
+    elseif call('ZCARD', k.set) == 0 and not tellFirst(k, others) then
+    tellAll(k, readers)
+    end
+    end
+  `),
+};
+
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '2b051f8f59b5db702c44115f2695c5ee530b5bea',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local why = abstains()
-      if why then
-      return why
-      end
-      local LONGEST = MAX_TTL * 1.2 + 2000
-      local function draw(fenceKey, hint)
-      local fence = tonumber(call('GET', fenceKey) or 0)
-      local c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
-      call('SET', fenceKey, c)
-      return c
-      end
-      local replies = {}
-      local at, arg = 2, 2
-      while ARGV[arg] do
-      local owner, ttl, hint, label = match(ARGV[arg], '^x (%x+) (%d+) (%d+) [01] (.*)$')
-      if not owner or tonumber(ttl) > LONGEST or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
-      break
-      end
-      local c = draw(KEYS[at + 2], tonumber(hint))
-      call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      replies[arg - 1] = 'g' .. c
-      at, arg = at + 3, arg + 1
-      end
-      if not ARGV[arg] then
-      return replies
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      local function stringAt(key)
-      local value = redis.pcall('GET', key)
-      if type(value) == 'table' then
-      return false
-      end
-      return value or nil
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = stringAt(k.hold)
-      if held and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, slots, ttl)
-      local expiry = text(now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZADD', k.set, expiry, owner .. ':' .. slot)
-      end
-      end
-      keep(k.set, ttl)
-      keep(k.info, ttl)
-      end
-      local function place(k, mode, owner, c, slots, ttl, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      elseif mode == 'r' then
-      call('HSET', k.info, owner, c .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      else
-      call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function prolong(k, mode, owner, slots, ttl)
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, ttl)
-      end
-      return
-      end
-      local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
-      if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-      keep(k.info, ttl)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local c, slots = found(k, mode, owner)
-      if not c then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      return 1
-      end
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZREM', k.set, owner .. ':' .. slot)
-      end
-      end
-      return 1
-      end
-      local function obstacle(k, mode, slots)
-      if mode == 'p' then
-      local wanted, last = {}, nil
-      for slot in string.gmatch(slots, '%d+') do
-      wanted[slot] = true
-      end
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      for i = 1, #entries, 2 do
-      if wanted[match(entries[i], '%d+$')] then
-      last = math.max(last or 0, entries[i + 1] - now)
-      end
-      end
-      return last, '*'
-      end
-      local held = stringAt(k.hold)
-      if held ~= nil then
-      local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
-      local left = call('PTTL', k.hold)
-      return left < 0 and -1 or left, who
-      end
-      if mode == 'w' then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      if last then
-      return last - now, '*'
-      end
-      end
-      return nil
-      end
-      local function takenSlots(k, owner)
-      local slots = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local token, slot = match(member, '^([^:]*):(%d+)$')
-      if token ~= owner then
-      slots[#slots + 1] = slot
-      end
-      end
-      return table.concat(slots, ',')
-      end
-      local function raise(k, to)
-      if tonumber(call('GET', k.fence) or 0) < to then
-      call('SET', k.fence, text(to))
-      end
-      end
-      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
-      local function note(k, field, since, ms)
-      call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
-      call('PEXPIRE', k.waiters, 3000)
-      end
-      local function enrol(k, mode, permits, limit)
-      local field = MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit
-      local since, expiry = match(call('HGET', k.waiters, field) or '', '^(%d+) (%d+)$')
-      note(k, field, expiry and tonumber(expiry) > now and tonumber(since) or now, WAITS_MS)
-      end
-      local function leave(k, mode, permits, limit)
-      call('HDEL', k.waiters, MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit)
-      end
-      local function waiting(k)
-      local readers, others, turn = {}, {}, false
-      local entries = call('HGETALL', k.waiters)
-      for i = 1, #entries, 2 do
-      local since, expiry = match(entries[i + 1], '^(%d+) (%d+)$')
-      since, expiry = tonumber(since), tonumber(expiry)
-      if expiry <= now then
-      call('HDEL', k.waiters, entries[i])
-      elseif entries[i] == 't' then
-      turn = true
-      else
-      local id, mode, permits, limit = match(entries[i], '^(%x*):(%a):(%d+):(%d+)$')
-      local list = mode == 'r' and readers or others
-      list[#list + 1] = {
-      field = entries[i],
-      id = id,
-      mode = mode,
-      permits = tonumber(permits),
-      limit = tonumber(limit),
-      since = since,
-      expiry = expiry,
-      }
-      end
-      end
-      local function before(a, b)
-      return a.since < b.since or (a.since == b.since and a.field < b.field)
-      end
-      table.sort(readers, before)
-      table.sort(others, before)
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, others, turn = waiting(k)
-      if turn then
-      return false
-      end
-      for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' then
-      return true
-      end
-      end
-      return false
-      end
-      local function tell(k, waiter)
-      if call('PUBLISH', 'holdfast.wake:' .. waiter.id, '|' .. k.hold) == 0 then
-      call('HDEL', k.waiters, waiter.field)
-      return false
-      end
-      note(k, waiter.field, waiter.since, math.min(WOKEN_MS, waiter.expiry - now))
-      return true
-      end
-      local function tellFirst(k, list)
-      for _, waiter in ipairs(list) do
-      if tell(k, waiter) then
-      return true
-      end
-      end
-      return false
-      end
-      local function tellAll(k, list)
-      for _, waiter in ipairs(list) do
-      tell(k, waiter)
-      end
-      end
-      local function recent(list)
-      local kept = {}
-      for _, waiter in ipairs(list) do
-      if waiter.expiry >= now + WAITS_MS - RECENT_MS then
-      kept[#kept + 1] = waiter
-      end
-      end
-      return kept
-      end
-      local function wake(k, mode, freed, quiet)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      local readers, others, turn = waiting(k)
-      if quiet then
-      readers, others = recent(readers), recent(others)
-      end
-      if mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and tell(k, waiter) then
-      used = used + waiter.permits
-      end
-      end
-      elseif stringAt(k.hold) ~= nil then
-      return
-      elseif mode == 'x' then
-      tellFirst(k, others)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      note(k, 't', 0, TURN_MS)
-      end
-      tellAll(k, readers)
-      elseif call('ZCARD', k.set) == 0 and not tellFirst(k, others) then
-      tellAll(k, readers)
-      end
-      end
-      local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
-      if ttl > LONGEST then
-      return 't'
-      end
-      sweep(k)
-      local c, had = found(k, mode, owner)
-      if c then
-      prolong(k, mode, owner, had, ttl)
-      return 'g' .. c
-      end
-      local permits = 1
-      if mode == 'p' then
-      permits = select(2, string.gsub(slots, '%d+', ''))
-      end
-      local left, who = obstacle(k, mode, slots)
-      if not left and mode == 'r' and writerWaits(k) then
-      left, who = -1, '*'
-      end
-      if left then
-      if mode == 'x' and stringAt(k.hold) == false then
-      return 'w'
-      end
-      if waits then
-      enrol(k, mode, permits, limit)
-      end
-      return 'b' .. text(left) .. ' ' .. who
-      end
-      c = draw(k.fence, hint)
-      place(k, mode, owner, c, slots, ttl, label)
-      if waits then
-      leave(k, mode, permits, limit)
-      end
-      return 'g' .. c
-      end
-      for i = arg, #ARGV do
-      local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
-      local slots, limit = '', '1'
-      if mode == 'p' then
-      slots, limit, label = match(label, '^([%d,]+) (%d+) (.*)$')
-      end
-      local k
-      k, at = keysOf(mode, at)
-      local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
-      if mode == 'p' then
-      reply = reply .. ' ' .. takenSlots(k, owner)
-      end
-      replies[i - 1] = reply
-      end
-      return replies
-    `),
+    sha: 'a02f89f21beff1baef2d65ad57e43a93ce681058',
+    source: [
+      shared.node,
+      shared.deadline,
+      lua(`
+        local replies = {}
+        local why = abstains()
+        if why then
+        for i = 4, #ARGV do
+        replies[i - 3] = why
+        end
+        replies[#ARGV - 2] = now
+        return replies
+        end
+        local LONGEST = MAX_TTL * 1.2 + 2000
+        local function draw(fenceKey, hint)
+        local fence = tonumber(call('GET', fenceKey) or 0)
+        local c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
+        call('SET', fenceKey, c)
+        return c
+        end
+        local at, arg = 2, 4
+        while ARGV[arg] do
+        local owner, ttl, hint, label = match(ARGV[arg], '^x (%x+) (%d+) (%d+) [01] (.*)$')
+        if not owner or tonumber(ttl) > LONGEST or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
+        break
+        end
+        local c = draw(KEYS[at + 2], tonumber(hint))
+        call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
+        replies[arg - 3] = 'g' .. c
+        at, arg = at + 3, arg + 1
+        end
+        if not ARGV[arg] then
+        replies[arg - 3] = now
+        return replies
+        end
+      `),
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
+        if ttl > LONGEST then
+        return 't'
+        end
+        sweep(k)
+        local c, had = found(k, mode, owner)
+        if c then
+        prolong(k, mode, owner, had, ttl)
+        return 'g' .. c
+        end
+        local permits = 1
+        if mode == 'p' then
+        permits = select(2, string.gsub(slots, '%d+', ''))
+        end
+        local left, who = obstacle(k, mode, slots)
+        if not left and mode == 'r' and writerWaits(k) then
+        left, who = -1, '*'
+        end
+        if left then
+        if mode == 'x' and stringAt(k.hold) == false then
+        return 'w'
+        end
+        if waits then
+        enrol(k, mode, permits, limit)
+        end
+        return 'b' .. text(left) .. ' ' .. who
+        end
+        c = draw(k.fence, hint)
+        place(k, mode, owner, c, slots, ttl, label)
+        if waits then
+        leave(k, mode, permits, limit)
+        end
+        return 'g' .. c
+        end
+        for i = arg, #ARGV do
+        local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
+        local slots, limit = '', '1'
+        if mode == 'p' then
+        slots, limit, label = match(label, '^([%d,]+) (%d+) (.*)$')
+        end
+        local k
+        k, at = keysOf(mode, at)
+        local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
+        if mode == 'p' then
+        reply = reply .. ' ' .. takenSlots(k, owner)
+        end
+        replies[i - 3] = reply
+        end
+        replies[#ARGV - 2] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   confirm: {
     name: 'confirm',
-    sha: 'cd4fd746236f204e2fcc0982061b8aa3ce96fece',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      local function stringAt(key)
-      local value = redis.pcall('GET', key)
-      if type(value) == 'table' then
-      return false
-      end
-      return value or nil
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = stringAt(k.hold)
-      if held and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, slots, ttl)
-      local expiry = text(now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZADD', k.set, expiry, owner .. ':' .. slot)
-      end
-      end
-      keep(k.set, ttl)
-      keep(k.info, ttl)
-      end
-      local function place(k, mode, owner, c, slots, ttl, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      elseif mode == 'r' then
-      call('HSET', k.info, owner, c .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      else
-      call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function prolong(k, mode, owner, slots, ttl)
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, ttl)
-      end
-      return
-      end
-      local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
-      if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-      keep(k.info, ttl)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local c, slots = found(k, mode, owner)
-      if not c then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      return 1
-      end
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZREM', k.set, owner .. ':' .. slot)
-      end
-      end
-      return 1
-      end
-      local function obstacle(k, mode, slots)
-      if mode == 'p' then
-      local wanted, last = {}, nil
-      for slot in string.gmatch(slots, '%d+') do
-      wanted[slot] = true
-      end
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      for i = 1, #entries, 2 do
-      if wanted[match(entries[i], '%d+$')] then
-      last = math.max(last or 0, entries[i + 1] - now)
-      end
-      end
-      return last, '*'
-      end
-      local held = stringAt(k.hold)
-      if held ~= nil then
-      local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
-      local left = call('PTTL', k.hold)
-      return left < 0 and -1 or left, who
-      end
-      if mode == 'w' then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      if last then
-      return last - now, '*'
-      end
-      end
-      return nil
-      end
-      local function takenSlots(k, owner)
-      local slots = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local token, slot = match(member, '^([^:]*):(%d+)$')
-      if token ~= owner then
-      slots[#slots + 1] = slot
-      end
-      end
-      return table.concat(slots, ',')
-      end
-      local function raise(k, to)
-      if tonumber(call('GET', k.fence) or 0) < to then
-      call('SET', k.fence, text(to))
-      end
-      end
-      local replies = {}
-      local at = 2
-      for i = 2, #ARGV do
-      local mode, owner, c, token = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+)$')
-      local k
-      k, at = keysOf(mode, at)
-      sweep(k)
-      if found(k, mode, owner) == c then
-      raise(k, tonumber(token))
-      replies[i - 1] = 1
-      else
-      replies[i - 1] = 0
-      end
-      end
-      return replies
-    `),
+    sha: '726ae58580491a12ad6d01f841ea2cae51d010eb',
+    source: [
+      shared.node,
+      shared.hold,
+      lua(`
+        local replies = {}
+        local at = 2
+        for i = 2, #ARGV do
+        local mode, owner, c, token = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+)$')
+        local k
+        k, at = keysOf(mode, at)
+        sweep(k)
+        if found(k, mode, owner) == c then
+        raise(k, tonumber(token))
+        replies[i - 1] = 1
+        else
+        replies[i - 1] = 0
+        end
+        end
+        replies[#ARGV] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   extend: {
     name: 'extend',
-    sha: 'c659e6e7272e9ecaf71074272f89724039e573b0',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      local function stringAt(key)
-      local value = redis.pcall('GET', key)
-      if type(value) == 'table' then
-      return false
-      end
-      return value or nil
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = stringAt(k.hold)
-      if held and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, slots, ttl)
-      local expiry = text(now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZADD', k.set, expiry, owner .. ':' .. slot)
-      end
-      end
-      keep(k.set, ttl)
-      keep(k.info, ttl)
-      end
-      local function place(k, mode, owner, c, slots, ttl, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      elseif mode == 'r' then
-      call('HSET', k.info, owner, c .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      else
-      call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function prolong(k, mode, owner, slots, ttl)
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, ttl)
-      end
-      return
-      end
-      local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
-      if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-      keep(k.info, ttl)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local c, slots = found(k, mode, owner)
-      if not c then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      return 1
-      end
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZREM', k.set, owner .. ':' .. slot)
-      end
-      end
-      return 1
-      end
-      local function obstacle(k, mode, slots)
-      if mode == 'p' then
-      local wanted, last = {}, nil
-      for slot in string.gmatch(slots, '%d+') do
-      wanted[slot] = true
-      end
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      for i = 1, #entries, 2 do
-      if wanted[match(entries[i], '%d+$')] then
-      last = math.max(last or 0, entries[i + 1] - now)
-      end
-      end
-      return last, '*'
-      end
-      local held = stringAt(k.hold)
-      if held ~= nil then
-      local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
-      local left = call('PTTL', k.hold)
-      return left < 0 and -1 or left, who
-      end
-      if mode == 'w' then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      if last then
-      return last - now, '*'
-      end
-      end
-      return nil
-      end
-      local function takenSlots(k, owner)
-      local slots = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local token, slot = match(member, '^([^:]*):(%d+)$')
-      if token ~= owner then
-      slots[#slots + 1] = slot
-      end
-      end
-      return table.concat(slots, ',')
-      end
-      local function raise(k, to)
-      if tonumber(call('GET', k.fence) or 0) < to then
-      call('SET', k.fence, text(to))
-      end
-      end
-      local replies = {}
-      local at = 2
-      local why, asked = nil, false
-      for i = 2, #ARGV do
-      local mode, owner, c, token, ttl, repair, slots, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
-      token, ttl = tonumber(token), tonumber(ttl)
-      local k
-      k, at = keysOf(mode, at)
-      sweep(k)
-      local stands, had = found(k, mode, owner)
-      if stands then
-      prolong(k, mode, owner, had, ttl)
-      raise(k, token)
-      replies[i - 1] = stands == c and '1' or 'c' .. stands
-      else
-      replies[i - 1] = '0'
-      if repair == '1' then
-      if not asked then
-      why, asked = abstains(), true
-      end
-      if not why and not obstacle(k, mode, slots) then
-      local new = text(math.max(tonumber(call('GET', k.fence) or 0) + 1, token))
-      call('SET', k.fence, new)
-      place(k, mode, owner, new, slots, ttl, label)
-      replies[i - 1] = 'c' .. new
-      end
-      end
-      end
-      end
-      return replies
-    `),
+    sha: '111cfb87a5b367cdda9e2e280f627b5c4268ef30',
+    source: [
+      shared.node,
+      shared.deadline,
+      shared.hold,
+      lua(`
+        local replies = {}
+        local at = 2
+        local why, asked = nil, false
+        for i = 4, #ARGV do
+        local mode, owner, c, token, ttl, repair, slots, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
+        token, ttl = tonumber(token), tonumber(ttl)
+        local k
+        k, at = keysOf(mode, at)
+        sweep(k)
+        local stands, had = found(k, mode, owner)
+        if stands then
+        prolong(k, mode, owner, had, ttl)
+        raise(k, token)
+        replies[i - 3] = stands == c and '1' or 'c' .. stands
+        else
+        replies[i - 3] = '0'
+        if repair == '1' then
+        if not asked then
+        why, asked = abstains(), true
+        end
+        if not why and not obstacle(k, mode, slots) then
+        local new = text(math.max(tonumber(call('GET', k.fence) or 0) + 1, token))
+        call('SET', k.fence, new)
+        place(k, mode, owner, new, slots, ttl, label)
+        replies[i - 3] = 'c' .. new
+        end
+        end
+        end
+        end
+        replies[#ARGV - 2] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '17e574fcf5f723ab26322d8ad4fc489757c3b13b',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      local function stringAt(key)
-      local value = redis.pcall('GET', key)
-      if type(value) == 'table' then
-      return false
-      end
-      return value or nil
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = stringAt(k.hold)
-      if held and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, slots, ttl)
-      local expiry = text(now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZADD', k.set, expiry, owner .. ':' .. slot)
-      end
-      end
-      keep(k.set, ttl)
-      keep(k.info, ttl)
-      end
-      local function place(k, mode, owner, c, slots, ttl, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      elseif mode == 'r' then
-      call('HSET', k.info, owner, c .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      else
-      call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function prolong(k, mode, owner, slots, ttl)
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, ttl)
-      end
-      return
-      end
-      local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
-      if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-      keep(k.info, ttl)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local c, slots = found(k, mode, owner)
-      if not c then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      return 1
-      end
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZREM', k.set, owner .. ':' .. slot)
-      end
-      end
-      return 1
-      end
-      local function obstacle(k, mode, slots)
-      if mode == 'p' then
-      local wanted, last = {}, nil
-      for slot in string.gmatch(slots, '%d+') do
-      wanted[slot] = true
-      end
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      for i = 1, #entries, 2 do
-      if wanted[match(entries[i], '%d+$')] then
-      last = math.max(last or 0, entries[i + 1] - now)
-      end
-      end
-      return last, '*'
-      end
-      local held = stringAt(k.hold)
-      if held ~= nil then
-      local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
-      local left = call('PTTL', k.hold)
-      return left < 0 and -1 or left, who
-      end
-      if mode == 'w' then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      if last then
-      return last - now, '*'
-      end
-      end
-      return nil
-      end
-      local function takenSlots(k, owner)
-      local slots = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local token, slot = match(member, '^([^:]*):(%d+)$')
-      if token ~= owner then
-      slots[#slots + 1] = slot
-      end
-      end
-      return table.concat(slots, ',')
-      end
-      local function raise(k, to)
-      if tonumber(call('GET', k.fence) or 0) < to then
-      call('SET', k.fence, text(to))
-      end
-      end
-      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
-      local function note(k, field, since, ms)
-      call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
-      call('PEXPIRE', k.waiters, 3000)
-      end
-      local function enrol(k, mode, permits, limit)
-      local field = MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit
-      local since, expiry = match(call('HGET', k.waiters, field) or '', '^(%d+) (%d+)$')
-      note(k, field, expiry and tonumber(expiry) > now and tonumber(since) or now, WAITS_MS)
-      end
-      local function leave(k, mode, permits, limit)
-      call('HDEL', k.waiters, MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit)
-      end
-      local function waiting(k)
-      local readers, others, turn = {}, {}, false
-      local entries = call('HGETALL', k.waiters)
-      for i = 1, #entries, 2 do
-      local since, expiry = match(entries[i + 1], '^(%d+) (%d+)$')
-      since, expiry = tonumber(since), tonumber(expiry)
-      if expiry <= now then
-      call('HDEL', k.waiters, entries[i])
-      elseif entries[i] == 't' then
-      turn = true
-      else
-      local id, mode, permits, limit = match(entries[i], '^(%x*):(%a):(%d+):(%d+)$')
-      local list = mode == 'r' and readers or others
-      list[#list + 1] = {
-      field = entries[i],
-      id = id,
-      mode = mode,
-      permits = tonumber(permits),
-      limit = tonumber(limit),
-      since = since,
-      expiry = expiry,
-      }
-      end
-      end
-      local function before(a, b)
-      return a.since < b.since or (a.since == b.since and a.field < b.field)
-      end
-      table.sort(readers, before)
-      table.sort(others, before)
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, others, turn = waiting(k)
-      if turn then
-      return false
-      end
-      for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' then
-      return true
-      end
-      end
-      return false
-      end
-      local function tell(k, waiter)
-      if call('PUBLISH', 'holdfast.wake:' .. waiter.id, '|' .. k.hold) == 0 then
-      call('HDEL', k.waiters, waiter.field)
-      return false
-      end
-      note(k, waiter.field, waiter.since, math.min(WOKEN_MS, waiter.expiry - now))
-      return true
-      end
-      local function tellFirst(k, list)
-      for _, waiter in ipairs(list) do
-      if tell(k, waiter) then
-      return true
-      end
-      end
-      return false
-      end
-      local function tellAll(k, list)
-      for _, waiter in ipairs(list) do
-      tell(k, waiter)
-      end
-      end
-      local function recent(list)
-      local kept = {}
-      for _, waiter in ipairs(list) do
-      if waiter.expiry >= now + WAITS_MS - RECENT_MS then
-      kept[#kept + 1] = waiter
-      end
-      end
-      return kept
-      end
-      local function wake(k, mode, freed, quiet)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      local readers, others, turn = waiting(k)
-      if quiet then
-      readers, others = recent(readers), recent(others)
-      end
-      if mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and tell(k, waiter) then
-      used = used + waiter.permits
-      end
-      end
-      elseif stringAt(k.hold) ~= nil then
-      return
-      elseif mode == 'x' then
-      tellFirst(k, others)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      note(k, 't', 0, TURN_MS)
-      end
-      tellAll(k, readers)
-      elseif call('ZCARD', k.set) == 0 and not tellFirst(k, others) then
-      tellAll(k, readers)
-      end
-      end
-      local mode = ARGV[2]
-      local k = keysOf(mode, 2)
-      sweep(k)
-      local freed = 0
-      if mode ~= 'p' then
-      local held = stringAt(k.hold)
-      if held == false then
-      return { -1 }
-      end
-      if held then
-      call('DEL', k.hold)
-      freed = 1
-      end
-      end
-      if k.set and call('ZCARD', k.set) > 0 then
-      call('DEL', k.set, k.info)
-      freed = 1
-      end
-      wake(k, mode, mode, false)
-      return { freed }
-    `),
+    sha: '002863f3836a69fb9c8769d7807e2cfd2518e9fc',
+    source: [
+      shared.node,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local mode = ARGV[2]
+        local k = keysOf(mode, 2)
+        sweep(k)
+        local freed = 0
+        if mode ~= 'p' then
+        local held = stringAt(k.hold)
+        if held == false then
+        return { -1, now }
+        end
+        if held then
+        call('DEL', k.hold)
+        freed = 1
+        end
+        end
+        if k.set and call('ZCARD', k.set) > 0 then
+        call('DEL', k.set, k.info)
+        freed = 1
+        end
+        wake(k, mode, mode, false)
+        return { freed, now }
+      `),
+    ].join('\n'),
   },
   inspect: {
     name: 'inspect',
-    sha: 'abae80f9fce17b22b265236147483eefac016fa4',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      local function stringAt(key)
-      local value = redis.pcall('GET', key)
-      if type(value) == 'table' then
-      return false
-      end
-      return value or nil
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = stringAt(k.hold)
-      if held and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, slots, ttl)
-      local expiry = text(now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZADD', k.set, expiry, owner .. ':' .. slot)
-      end
-      end
-      keep(k.set, ttl)
-      keep(k.info, ttl)
-      end
-      local function place(k, mode, owner, c, slots, ttl, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      elseif mode == 'r' then
-      call('HSET', k.info, owner, c .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      else
-      call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function prolong(k, mode, owner, slots, ttl)
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, ttl)
-      end
-      return
-      end
-      local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
-      if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-      keep(k.info, ttl)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local c, slots = found(k, mode, owner)
-      if not c then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      return 1
-      end
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZREM', k.set, owner .. ':' .. slot)
-      end
-      end
-      return 1
-      end
-      local function obstacle(k, mode, slots)
-      if mode == 'p' then
-      local wanted, last = {}, nil
-      for slot in string.gmatch(slots, '%d+') do
-      wanted[slot] = true
-      end
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      for i = 1, #entries, 2 do
-      if wanted[match(entries[i], '%d+$')] then
-      last = math.max(last or 0, entries[i + 1] - now)
-      end
-      end
-      return last, '*'
-      end
-      local held = stringAt(k.hold)
-      if held ~= nil then
-      local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
-      local left = call('PTTL', k.hold)
-      return left < 0 and -1 or left, who
-      end
-      if mode == 'w' then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      if last then
-      return last - now, '*'
-      end
-      end
-      return nil
-      end
-      local function takenSlots(k, owner)
-      local slots = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local token, slot = match(member, '^([^:]*):(%d+)$')
-      if token ~= owner then
-      slots[#slots + 1] = slot
-      end
-      end
-      return table.concat(slots, ',')
-      end
-      local function raise(k, to)
-      if tonumber(call('GET', k.fence) or 0) < to then
-      call('SET', k.fence, text(to))
-      end
-      end
-      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
-      local function note(k, field, since, ms)
-      call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
-      call('PEXPIRE', k.waiters, 3000)
-      end
-      local function enrol(k, mode, permits, limit)
-      local field = MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit
-      local since, expiry = match(call('HGET', k.waiters, field) or '', '^(%d+) (%d+)$')
-      note(k, field, expiry and tonumber(expiry) > now and tonumber(since) or now, WAITS_MS)
-      end
-      local function leave(k, mode, permits, limit)
-      call('HDEL', k.waiters, MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit)
-      end
-      local function waiting(k)
-      local readers, others, turn = {}, {}, false
-      local entries = call('HGETALL', k.waiters)
-      for i = 1, #entries, 2 do
-      local since, expiry = match(entries[i + 1], '^(%d+) (%d+)$')
-      since, expiry = tonumber(since), tonumber(expiry)
-      if expiry <= now then
-      call('HDEL', k.waiters, entries[i])
-      elseif entries[i] == 't' then
-      turn = true
-      else
-      local id, mode, permits, limit = match(entries[i], '^(%x*):(%a):(%d+):(%d+)$')
-      local list = mode == 'r' and readers or others
-      list[#list + 1] = {
-      field = entries[i],
-      id = id,
-      mode = mode,
-      permits = tonumber(permits),
-      limit = tonumber(limit),
-      since = since,
-      expiry = expiry,
-      }
-      end
-      end
-      local function before(a, b)
-      return a.since < b.since or (a.since == b.since and a.field < b.field)
-      end
-      table.sort(readers, before)
-      table.sort(others, before)
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, others, turn = waiting(k)
-      if turn then
-      return false
-      end
-      for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' then
-      return true
-      end
-      end
-      return false
-      end
-      local function tell(k, waiter)
-      if call('PUBLISH', 'holdfast.wake:' .. waiter.id, '|' .. k.hold) == 0 then
-      call('HDEL', k.waiters, waiter.field)
-      return false
-      end
-      note(k, waiter.field, waiter.since, math.min(WOKEN_MS, waiter.expiry - now))
-      return true
-      end
-      local function tellFirst(k, list)
-      for _, waiter in ipairs(list) do
-      if tell(k, waiter) then
-      return true
-      end
-      end
-      return false
-      end
-      local function tellAll(k, list)
-      for _, waiter in ipairs(list) do
-      tell(k, waiter)
-      end
-      end
-      local function recent(list)
-      local kept = {}
-      for _, waiter in ipairs(list) do
-      if waiter.expiry >= now + WAITS_MS - RECENT_MS then
-      kept[#kept + 1] = waiter
-      end
-      end
-      return kept
-      end
-      local function wake(k, mode, freed, quiet)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      local readers, others, turn = waiting(k)
-      if quiet then
-      readers, others = recent(readers), recent(others)
-      end
-      if mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and tell(k, waiter) then
-      used = used + waiter.permits
-      end
-      end
-      elseif stringAt(k.hold) ~= nil then
-      return
-      elseif mode == 'x' then
-      tellFirst(k, others)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      note(k, 't', 0, TURN_MS)
-      end
-      tellAll(k, readers)
-      elseif call('ZCARD', k.set) == 0 and not tellFirst(k, others) then
-      tellAll(k, readers)
-      end
-      end
-      local mode = ARGV[2]
-      local k = keysOf(mode, 2)
-      sweep(k)
-      local readers, others = waiting(k)
-      local reply = { #readers + #others }
-      local function add(...)
-      for _, value in ipairs({ ... }) do
-      reply[#reply + 1] = value
-      end
-      end
-      if mode ~= 'p' then
-      local held = stringAt(k.hold)
-      if held == false then
-      return { -1 }
-      end
-      if held then
-      local owner, c, label = match(held, '^(%x+):(%d+):(.*)$')
-      if owner and #owner == 32 then
-      add(mode, sub(owner, 1, 16), c, 1, label, call('PTTL', k.hold))
-      else
-      add(mode, '', 0, 1, '', call('PTTL', k.hold))
-      end
-      end
-      end
-      if k.set then
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      local seen = {}
-      for i = 1, #entries, 2 do
-      local owner = match(entries[i], '^[^:]*')
-      local entry = not seen[owner] and call('HGET', k.info, owner)
-      seen[owner] = true
-      if entry and mode == 'p' then
-      local c, slots, label = match(entry, '^(%d+):([%d,]*):(.*)$')
-      local _, permits = string.gsub(slots, '%d+', '')
-      add('p', sub(owner, 1, 16), c, permits, label, entries[i + 1] - now)
-      elseif entry then
-      local c, label = match(entry, '^(%d+):(.*)$')
-      add('r', sub(owner, 1, 16), c, 1, label, entries[i + 1] - now)
-      end
-      end
-      end
-      return reply
-    `),
+    sha: 'df162e8a9bc408abf3d38e56a7ec27bbe5097232',
+    source: [
+      shared.node,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local mode = ARGV[2]
+        local k = keysOf(mode, 2)
+        sweep(k)
+        local readers, others = waiting(k)
+        local reply = { #readers + #others }
+        local function add(...)
+        for _, value in ipairs({ ... }) do
+        reply[#reply + 1] = value
+        end
+        end
+        if mode ~= 'p' then
+        local held = stringAt(k.hold)
+        if held == false then
+        return { { -1 }, now }
+        end
+        if held then
+        local owner, c, label = match(held, '^(%x+):(%d+):(.*)$')
+        if owner and #owner == 32 then
+        add(mode, sub(owner, 1, 16), c, 1, label, call('PTTL', k.hold))
+        else
+        add(mode, '', 0, 1, '', call('PTTL', k.hold))
+        end
+        end
+        end
+        if k.set then
+        local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
+        local seen = {}
+        for i = 1, #entries, 2 do
+        local owner = match(entries[i], '^[^:]*')
+        local entry = not seen[owner] and call('HGET', k.info, owner)
+        seen[owner] = true
+        if entry and mode == 'p' then
+        local c, slots, label = match(entry, '^(%d+):([%d,]*):(.*)$')
+        local _, permits = string.gsub(slots, '%d+', '')
+        add('p', sub(owner, 1, 16), c, permits, label, entries[i + 1] - now)
+        elseif entry then
+        local c, label = match(entry, '^(%d+):(.*)$')
+        add('r', sub(owner, 1, 16), c, 1, label, entries[i + 1] - now)
+        end
+        end
+        end
+        return { reply, now }
+      `),
+    ].join('\n'),
   },
   mark: {
     name: 'mark',
-    sha: '76b1b0571f8a891f8bddfd8f09e3c19f1af7f7f1',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local what, token, ms = match(ARGV[2], '^(%a+) ?(%x*) ?(%d*)$')
-      if what == 'set' or what == 'read' then
-      local why = abstains()
-      if why then
-      return why
-      end
-      if what == 'set' then
-      call('SET', KEYS[2], token, 'NX', 'PX', ms)
-      end
-      return { sub(call('GET', KEYS[2]) or '-', 1, 8) }
-      end
-      if call('GET', KEYS[2]) ~= token then
-      return { '0' }
-      end
-      if what == 'drop' then
-      call('DEL', KEYS[2])
-      elseif call('PTTL', KEYS[2]) < tonumber(ms) then
-      call('PEXPIRE', KEYS[2], ms)
-      end
-      return { '1' }
-    `),
+    sha: '2133af182b8132242505838dd41aec3ac3884e4d',
+    source: [
+      shared.node,
+      lua(`
+        local what, token, ms = match(ARGV[2], '^(%a+) ?(%x*) ?(%d*)$')
+        if what == 'set' or what == 'read' then
+        local why = abstains()
+        if why then
+        return { why, now }
+        end
+        if what == 'set' then
+        call('SET', KEYS[2], token, 'NX', 'PX', ms)
+        end
+        return { sub(call('GET', KEYS[2]) or '-', 1, 8), now }
+        end
+        if call('GET', KEYS[2]) ~= token then
+        return { '0', now }
+        end
+        if what == 'drop' then
+        call('DEL', KEYS[2])
+        elseif call('PTTL', KEYS[2]) < tonumber(ms) then
+        call('PEXPIRE', KEYS[2], ms)
+        end
+        return { '1', now }
+      `),
+    ].join('\n'),
   },
   node: {
     name: 'node',
-    sha: 'f6ff60f1998e13d2e7c947d075c0786e7aa53145',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local run = match(call('INFO', 'server'), 'run_id:(%x+)')
-      local marker = call('GET', KEYS[1])
-      local opened = run .. ' ' .. MAX_TTL .. ' 0'
-      local done = 0
-      if ARGV[2] == 'open' and not marker then
-      marker = opened
-      call('SET', KEYS[1], marker)
-      done = 1
-      elseif ARGV[2] == 'close' and marker == opened then
-      marker = false
-      call('DEL', KEYS[1])
-      done = 1
-      end
-      local known, maxTtl, over = match(marker or '', '^(%x+) (%d+) (%d+)$')
-      return { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done }
-    `),
+    sha: '74ad6a96cb06c4d22c85c7672d60742c9faff397',
+    source: [
+      shared.node,
+      lua(`
+        local run = match(call('INFO', 'server'), 'run_id:(%x+)')
+        local marker = call('GET', KEYS[1])
+        local opened = run .. ' ' .. MAX_TTL .. ' 0'
+        local done = 0
+        if ARGV[2] == 'open' and not marker then
+        marker = opened
+        call('SET', KEYS[1], marker)
+        done = 1
+        elseif ARGV[2] == 'close' and marker == opened then
+        marker = false
+        call('DEL', KEYS[1])
+        done = 1
+        end
+        local known, maxTtl, over = match(marker or '', '^(%x+) (%d+) (%d+)$')
+        return { { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done }, now }
+      `),
+    ].join('\n'),
   },
   release: {
     name: 'release',
-    sha: 'f349194a7aedce4d096de129ee07ebde4a4b8156',
-    source: lua(`
-      local replies = {}
-      local at, arg = 2, 2
-      while ARGV[arg] do
-      local owner = string.match(ARGV[arg], '^x (%x+) ')
-      if not owner or redis.call('EXISTS', KEYS[at + 1]) == 1 then
-      break
-      end
-      owner = owner .. ':'
-      local held = redis.pcall('GET', KEYS[at])
-      if type(held) == 'string' and string.sub(held, 1, #owner) == owner then
-      redis.call('DEL', KEYS[at])
-      replies[arg - 1] = 1
-      else
-      replies[arg - 1] = 0
-      end
-      at, arg = at + 3, arg + 1
-      end
-      if not ARGV[arg] then
-      return replies
-      end
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      local function stringAt(key)
-      local value = redis.pcall('GET', key)
-      if type(value) == 'table' then
-      return false
-      end
-      return value or nil
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = stringAt(k.hold)
-      if held and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, slots, ttl)
-      local expiry = text(now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZADD', k.set, expiry, owner .. ':' .. slot)
-      end
-      end
-      keep(k.set, ttl)
-      keep(k.info, ttl)
-      end
-      local function place(k, mode, owner, c, slots, ttl, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      elseif mode == 'r' then
-      call('HSET', k.info, owner, c .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      else
-      call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function prolong(k, mode, owner, slots, ttl)
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, ttl)
-      end
-      return
-      end
-      local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
-      if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-      keep(k.info, ttl)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local c, slots = found(k, mode, owner)
-      if not c then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      return 1
-      end
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZREM', k.set, owner .. ':' .. slot)
-      end
-      end
-      return 1
-      end
-      local function obstacle(k, mode, slots)
-      if mode == 'p' then
-      local wanted, last = {}, nil
-      for slot in string.gmatch(slots, '%d+') do
-      wanted[slot] = true
-      end
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      for i = 1, #entries, 2 do
-      if wanted[match(entries[i], '%d+$')] then
-      last = math.max(last or 0, entries[i + 1] - now)
-      end
-      end
-      return last, '*'
-      end
-      local held = stringAt(k.hold)
-      if held ~= nil then
-      local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
-      local left = call('PTTL', k.hold)
-      return left < 0 and -1 or left, who
-      end
-      if mode == 'w' then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      if last then
-      return last - now, '*'
-      end
-      end
-      return nil
-      end
-      local function takenSlots(k, owner)
-      local slots = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local token, slot = match(member, '^([^:]*):(%d+)$')
-      if token ~= owner then
-      slots[#slots + 1] = slot
-      end
-      end
-      return table.concat(slots, ',')
-      end
-      local function raise(k, to)
-      if tonumber(call('GET', k.fence) or 0) < to then
-      call('SET', k.fence, text(to))
-      end
-      end
-      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
-      local function note(k, field, since, ms)
-      call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
-      call('PEXPIRE', k.waiters, 3000)
-      end
-      local function enrol(k, mode, permits, limit)
-      local field = MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit
-      local since, expiry = match(call('HGET', k.waiters, field) or '', '^(%d+) (%d+)$')
-      note(k, field, expiry and tonumber(expiry) > now and tonumber(since) or now, WAITS_MS)
-      end
-      local function leave(k, mode, permits, limit)
-      call('HDEL', k.waiters, MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit)
-      end
-      local function waiting(k)
-      local readers, others, turn = {}, {}, false
-      local entries = call('HGETALL', k.waiters)
-      for i = 1, #entries, 2 do
-      local since, expiry = match(entries[i + 1], '^(%d+) (%d+)$')
-      since, expiry = tonumber(since), tonumber(expiry)
-      if expiry <= now then
-      call('HDEL', k.waiters, entries[i])
-      elseif entries[i] == 't' then
-      turn = true
-      else
-      local id, mode, permits, limit = match(entries[i], '^(%x*):(%a):(%d+):(%d+)$')
-      local list = mode == 'r' and readers or others
-      list[#list + 1] = {
-      field = entries[i],
-      id = id,
-      mode = mode,
-      permits = tonumber(permits),
-      limit = tonumber(limit),
-      since = since,
-      expiry = expiry,
-      }
-      end
-      end
-      local function before(a, b)
-      return a.since < b.since or (a.since == b.since and a.field < b.field)
-      end
-      table.sort(readers, before)
-      table.sort(others, before)
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, others, turn = waiting(k)
-      if turn then
-      return false
-      end
-      for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' then
-      return true
-      end
-      end
-      return false
-      end
-      local function tell(k, waiter)
-      if call('PUBLISH', 'holdfast.wake:' .. waiter.id, '|' .. k.hold) == 0 then
-      call('HDEL', k.waiters, waiter.field)
-      return false
-      end
-      note(k, waiter.field, waiter.since, math.min(WOKEN_MS, waiter.expiry - now))
-      return true
-      end
-      local function tellFirst(k, list)
-      for _, waiter in ipairs(list) do
-      if tell(k, waiter) then
-      return true
-      end
-      end
-      return false
-      end
-      local function tellAll(k, list)
-      for _, waiter in ipairs(list) do
-      tell(k, waiter)
-      end
-      end
-      local function recent(list)
-      local kept = {}
-      for _, waiter in ipairs(list) do
-      if waiter.expiry >= now + WAITS_MS - RECENT_MS then
-      kept[#kept + 1] = waiter
-      end
-      end
-      return kept
-      end
-      local function wake(k, mode, freed, quiet)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      local readers, others, turn = waiting(k)
-      if quiet then
-      readers, others = recent(readers), recent(others)
-      end
-      if mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and tell(k, waiter) then
-      used = used + waiter.permits
-      end
-      end
-      elseif stringAt(k.hold) ~= nil then
-      return
-      elseif mode == 'x' then
-      tellFirst(k, others)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      note(k, 't', 0, TURN_MS)
-      end
-      tellAll(k, readers)
-      elseif call('ZCARD', k.set) == 0 and not tellFirst(k, others) then
-      tellAll(k, readers)
-      end
-      end
-      for i = arg, #ARGV do
-      local mode, owner, quiet = match(ARGV[i], '^(%a) (%x+) ([01])$')
-      local k
-      k, at = keysOf(mode, at)
-      local freed = drop(k, mode, owner)
-      if freed == 1 then
-      wake(k, mode, mode, quiet == '1')
-      end
-      replies[i - 1] = freed
-      end
-      return replies
-    `),
+    sha: '7ac5252f0c888c2f3e5c8f4422ba6d4aa855a568',
+    source: [
+      shared.node,
+      lua(`
+        local replies = {}
+        local at, arg = 2, 2
+        while ARGV[arg] do
+        local owner = match(ARGV[arg], '^x (%x+) ')
+        if not owner or call('EXISTS', KEYS[at + 1]) == 1 then
+        break
+        end
+        owner = owner .. ':'
+        local held = redis.pcall('GET', KEYS[at])
+        if type(held) == 'string' and sub(held, 1, #owner) == owner then
+        call('DEL', KEYS[at])
+        replies[arg - 1] = 1
+        else
+        replies[arg - 1] = 0
+        end
+        at, arg = at + 3, arg + 1
+        end
+        if not ARGV[arg] then
+        replies[arg - 1] = now
+        return replies
+        end
+      `),
+      shared.hold,
+      shared.waiters,
+      lua(`
+        for i = arg, #ARGV do
+        local mode, owner, quiet = match(ARGV[i], '^(%a) (%x+) ([01])$')
+        local k
+        k, at = keysOf(mode, at)
+        local freed = drop(k, mode, owner)
+        if freed == 1 then
+        wake(k, mode, mode, quiet == '1')
+        end
+        replies[i - 1] = freed
+        end
+        replies[#ARGV] = now
+        return replies
+      `),
+    ].join('\n'),
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'b3e9ec2bfd61f683780acab607acd2a13abd91a9',
-    source: lua(`
-      local call = redis.call
-      local sub, match = string.sub, string.match
-      local time = call('TIME')
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
-      local micros = time[1] * 1000000 + time[2]
-      local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
-      local function text(number)
-      return string.format('%.0f', number)
-      end
-      local function abstains()
-      local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
-      if maxTtl and maxTtl ~= MAX_TTL then
-      return 'm' .. maxTtl
-      end
-      local info = call('INFO', 'server')
-      if not known or not string.find(info, 'run_id:' .. known .. '\\r', 1, true) then
-      over = text(now + QUARANTINE)
-      call('SET', KEYS[1], match(info, 'run_id:(%x+)') .. ' ' .. MAX_TTL .. ' ' .. over)
-      end
-      if now < tonumber(over) then
-      return 'q' .. text(over - now)
-      end
-      return nil
-      end
-      local function keysOf(mode, at)
-      if mode == 'x' then
-      return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
-      end
-      if mode == 'p' then
-      return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2], fence = KEYS[at + 3] }, at + 4
-      end
-      return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
-      end
-      local function sweep(k)
-      if not k.set then
-      return
-      end
-      for _, member in ipairs(call('ZRANGEBYSCORE', k.set, '-inf', now)) do
-      call('ZREM', k.set, member)
-      call('HDEL', k.info, match(member, '^[^:]*'))
-      end
-      end
-      local function stringAt(key)
-      local value = redis.pcall('GET', key)
-      if type(value) == 'table' then
-      return false
-      end
-      return value or nil
-      end
-      local function found(k, mode, owner)
-      if mode == 'x' or mode == 'w' then
-      local held = stringAt(k.hold)
-      if held and sub(held, 1, #owner + 1) == owner .. ':' then
-      return match(held, '^(%d+):', #owner + 2)
-      end
-      return nil
-      end
-      return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
-      end
-      local function keep(key, ttl)
-      call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
-      end
-      local function mark(k, mode, owner, slots, ttl)
-      local expiry = text(now + ttl)
-      if mode == 'r' then
-      call('ZADD', k.set, expiry, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZADD', k.set, expiry, owner .. ':' .. slot)
-      end
-      end
-      keep(k.set, ttl)
-      keep(k.info, ttl)
-      end
-      local function place(k, mode, owner, c, slots, ttl, label)
-      if mode == 'x' or mode == 'w' then
-      call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-      elseif mode == 'r' then
-      call('HSET', k.info, owner, c .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      else
-      call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function prolong(k, mode, owner, slots, ttl)
-      if mode == 'x' or mode == 'w' then
-      local left = call('PTTL', k.hold)
-      if left >= 0 and left < ttl then
-      call('PEXPIRE', k.hold, ttl)
-      end
-      return
-      end
-      local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
-      if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-      keep(k.info, ttl)
-      mark(k, mode, owner, slots, ttl)
-      end
-      end
-      local function drop(k, mode, owner)
-      sweep(k)
-      local c, slots = found(k, mode, owner)
-      if not c then
-      return 0
-      end
-      if mode == 'x' or mode == 'w' then
-      call('DEL', k.hold)
-      return 1
-      end
-      call('HDEL', k.info, owner)
-      if mode == 'r' then
-      call('ZREM', k.set, owner)
-      else
-      for slot in string.gmatch(slots, '%d+') do
-      call('ZREM', k.set, owner .. ':' .. slot)
-      end
-      end
-      return 1
-      end
-      local function obstacle(k, mode, slots)
-      if mode == 'p' then
-      local wanted, last = {}, nil
-      for slot in string.gmatch(slots, '%d+') do
-      wanted[slot] = true
-      end
-      local entries = call('ZRANGE', k.set, 0, -1, 'WITHSCORES')
-      for i = 1, #entries, 2 do
-      if wanted[match(entries[i], '%d+$')] then
-      last = math.max(last or 0, entries[i + 1] - now)
-      end
-      end
-      return last, '*'
-      end
-      local held = stringAt(k.hold)
-      if held ~= nil then
-      local who = held and match(held, '^(%x%x%x%x%x%x%x%x)%x+:%d+:') or '*'
-      local left = call('PTTL', k.hold)
-      return left < 0 and -1 or left, who
-      end
-      if mode == 'w' then
-      local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
-      if last then
-      return last - now, '*'
-      end
-      end
-      return nil
-      end
-      local function takenSlots(k, owner)
-      local slots = {}
-      for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
-      local token, slot = match(member, '^([^:]*):(%d+)$')
-      if token ~= owner then
-      slots[#slots + 1] = slot
-      end
-      end
-      return table.concat(slots, ',')
-      end
-      local function raise(k, to)
-      if tonumber(call('GET', k.fence) or 0) < to then
-      call('SET', k.fence, text(to))
-      end
-      end
-      local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
-      local function note(k, field, since, ms)
-      call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
-      call('PEXPIRE', k.waiters, 3000)
-      end
-      local function enrol(k, mode, permits, limit)
-      local field = MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit
-      local since, expiry = match(call('HGET', k.waiters, field) or '', '^(%d+) (%d+)$')
-      note(k, field, expiry and tonumber(expiry) > now and tonumber(since) or now, WAITS_MS)
-      end
-      local function leave(k, mode, permits, limit)
-      call('HDEL', k.waiters, MANAGER .. ':' .. mode .. ':' .. permits .. ':' .. limit)
-      end
-      local function waiting(k)
-      local readers, others, turn = {}, {}, false
-      local entries = call('HGETALL', k.waiters)
-      for i = 1, #entries, 2 do
-      local since, expiry = match(entries[i + 1], '^(%d+) (%d+)$')
-      since, expiry = tonumber(since), tonumber(expiry)
-      if expiry <= now then
-      call('HDEL', k.waiters, entries[i])
-      elseif entries[i] == 't' then
-      turn = true
-      else
-      local id, mode, permits, limit = match(entries[i], '^(%x*):(%a):(%d+):(%d+)$')
-      local list = mode == 'r' and readers or others
-      list[#list + 1] = {
-      field = entries[i],
-      id = id,
-      mode = mode,
-      permits = tonumber(permits),
-      limit = tonumber(limit),
-      since = since,
-      expiry = expiry,
-      }
-      end
-      end
-      local function before(a, b)
-      return a.since < b.since or (a.since == b.since and a.field < b.field)
-      end
-      table.sort(readers, before)
-      table.sort(others, before)
-      return readers, others, turn
-      end
-      local function writerWaits(k)
-      local _, others, turn = waiting(k)
-      if turn then
-      return false
-      end
-      for _, waiter in ipairs(others) do
-      if waiter.mode == 'w' then
-      return true
-      end
-      end
-      return false
-      end
-      local function tell(k, waiter)
-      if call('PUBLISH', 'holdfast.wake:' .. waiter.id, '|' .. k.hold) == 0 then
-      call('HDEL', k.waiters, waiter.field)
-      return false
-      end
-      note(k, waiter.field, waiter.since, math.min(WOKEN_MS, waiter.expiry - now))
-      return true
-      end
-      local function tellFirst(k, list)
-      for _, waiter in ipairs(list) do
-      if tell(k, waiter) then
-      return true
-      end
-      end
-      return false
-      end
-      local function tellAll(k, list)
-      for _, waiter in ipairs(list) do
-      tell(k, waiter)
-      end
-      end
-      local function recent(list)
-      local kept = {}
-      for _, waiter in ipairs(list) do
-      if waiter.expiry >= now + WAITS_MS - RECENT_MS then
-      kept[#kept + 1] = waiter
-      end
-      end
-      return kept
-      end
-      local function wake(k, mode, freed, quiet)
-      if call('EXISTS', k.waiters) == 0 then
-      return
-      end
-      local readers, others, turn = waiting(k)
-      if quiet then
-      readers, others = recent(readers), recent(others)
-      end
-      if mode == 'p' then
-      local used = call('ZCARD', k.set)
-      for _, waiter in ipairs(others) do
-      if used + waiter.permits <= waiter.limit and tell(k, waiter) then
-      used = used + waiter.permits
-      end
-      end
-      elseif stringAt(k.hold) ~= nil then
-      return
-      elseif mode == 'x' then
-      tellFirst(k, others)
-      elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-      if #others > 0 and not turn then
-      note(k, 't', 0, TURN_MS)
-      end
-      tellAll(k, readers)
-      elseif call('ZCARD', k.set) == 0 and not tellFirst(k, others) then
-      tellAll(k, readers)
-      end
-      end
-      local mode, permits, limit = match(ARGV[2], '^(%a) (%d+) (%d+)$')
-      local k = keysOf(mode, 2)
-      sweep(k)
-      leave(k, mode, permits, limit)
-      wake(k, mode, nil, false)
-      return { 1 }
-    `),
+    sha: '422a53800d5bc3bc78efcfd252767ce3a1792e4d',
+    source: [
+      shared.node,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local mode, permits, limit = match(ARGV[2], '^(%a) (%d+) (%d+)$')
+        local k = keysOf(mode, 2)
+        sweep(k)
+        leave(k, mode, permits, limit)
+        wake(k, mode, nil, false)
+        return { 1, now }
+      `),
+    ].join('\n'),
   },
 } as const satisfies Record<string, Script>;

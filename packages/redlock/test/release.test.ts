@@ -1,64 +1,72 @@
+import type { ReleaseAnswer } from '@holdfast/core';
 import { createManualClock } from '@holdfast/core/testing';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Cleaner } from '../src/protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from '../src/protocol/context.js';
 import { HoldTable } from '../src/protocol/hold-table.js';
-import { NodeFailure, type RedlockNode } from '../src/protocol/node.js';
+import { NodeFailure, type RedlockNode, type Release } from '../src/protocol/node.js';
 import { releaseHolds } from '../src/protocol/release.js';
 import { Trial } from '../src/protocol/trial.js';
 
-/** Three nodes of which the last keeps its release waiting; the hold has the votes of the others. */
-function createRelease() {
+const FINAL: Release = { wasFreed: true, isFinal: true };
+const OPEN: Release = { wasFreed: true, isFinal: false };
+const CUT = new NodeFailure('cut', { mayHappen: true, retryable: true });
+
+/** Three nodes, a hold with the votes of all, and what each node says to the releases that it gets: the last of its list from then on. */
+function createRelease(...scripts: readonly (readonly (Release | NodeFailure)[])[]) {
   const clock = createManualClock();
-  const world = { asked: 0, answer: (_freed: readonly boolean[]): void => {}, fail: (_error: NodeFailure): void => {} };
-  const prompt = { release: async () => [true] } as unknown as RedlockNode;
-  const slow = {
-    release() {
-      world.asked += 1;
-      if (world.asked > 1) return Promise.resolve([true]);
-      return new Promise((resolve, reject) => {
-        world.answer = resolve;
-        world.fail = reject;
-      });
-    },
-  } as unknown as RedlockNode;
-  const nodes = [prompt, prompt, slow];
+  const asked = scripts.map(() => 0);
+  const nodes = scripts.map(
+    (script, index) =>
+      ({
+        async release() {
+          const answer = script[Math.min(asked[index] ?? 0, script.length - 1)] ?? FINAL;
+          asked[index] = (asked[index] ?? 0) + 1;
+          if (answer instanceof NodeFailure) throw answer;
+          return [answer];
+        },
+      }) as unknown as RedlockNode,
+  );
   const settings = { quorum: 2, nodeTimeoutMs: 1_000, maxTtlMs: 60_000 } as ProtocolSettings;
   const context: ProtocolContext = { nodes, settings, clock, holds: new HoldTable(clock), cleaner: new Cleaner(nodes, clock, 1_000) };
   const request = requestOf(newName());
   const hold = new Trial(request, { ...request, slots: [] }, request.ttlMs, nodes.length);
-  for (const node of [0, 1]) hold.note(node, { kind: 'answered', value: [vote] }, vote);
   hold.until = clock.now() + request.ttlMs;
   context.holds.add(request.owner, hold);
-  return { world, clock, hold, release: () => releaseHolds(context, [request], { ...callOf(), clock }) };
+  const release = async (): Promise<ReleaseAnswer | undefined> => (await releaseHolds(context, [request], { ...callOf(), clock }))[0];
+  return { asked, clock, release };
 }
 
-const vote = { kind: 'granted', counter: 7, taken: [] } as const;
+describe('a release', () => {
+  it('asks each node once when every answer is final', async () => {
+    const { asked, clock, release } = createRelease([FINAL], [FINAL], [FINAL]);
+    expect(await release()).toEqual({ wasOurs: true, isFinal: true });
+    await clock.advance(5_000);
+    expect(asked).toEqual([1, 1, 1]);
+  });
 
-// Servers and their connections keep the order of requests; a network may not.
-it.each([
-  ['frees once more a vote that came meanwhile where the release did not find it', false, 2],
-  ['is enough for a vote that came meanwhile where the release found it', true, 1],
-])('a release %s', async (_, wasFound, times) => {
-  const { world, clock, hold, release } = createRelease();
-  expect(await release()).toEqual([true]);
-  hold.note(2, { kind: 'answered', value: [vote] }, vote);
-  world.answer([wasFound]);
-  await clock.advance(5_000);
-  expect(world.asked).toBe(times);
-});
+  it('is repeated on a node until its answer is final', async () => {
+    const { asked, clock, release } = createRelease([FINAL], [FINAL], [OPEN, OPEN, FINAL]);
+    expect(await release()).toEqual({ wasOurs: true, isFinal: true });
+    await clock.advance(5_000);
+    expect(asked).toEqual([1, 1, 3]);
+  });
 
-it.each([
-  ['twice when the vote was not answered either', true, 3],
-  ['once when the vote was answered', false, 2],
-])('a release that is not answered is followed by frees, %s', async (_, wasCut, times) => {
-  const { world, clock, hold, release } = createRelease();
-  expect(await release()).toEqual([true]);
-  const cut = new NodeFailure('cut', { mayHappen: true, retryable: true });
-  if (wasCut) hold.note(2, { kind: 'failed', failure: cut }, undefined);
-  else hold.note(2, { kind: 'answered', value: [vote] }, vote);
-  world.fail(cut);
-  await clock.advance(5_000);
-  expect(world.asked).toBe(times);
+  it('is repeated on a node that did not answer, until the hold has ended there', async () => {
+    const { asked, clock, release } = createRelease([FINAL], [FINAL], [CUT]);
+    await release();
+    await clock.advance(60_000);
+    const soFar = asked[2] ?? 0;
+    expect(soFar).toBeGreaterThan(3);
+    await clock.advance(60_000);
+    expect(asked).toEqual([1, 1, soFar]);
+  });
+
+  it('is not final while so many nodes may yet grant that it would be a quorum', async () => {
+    const { clock, release } = createRelease([OPEN, FINAL], [OPEN, FINAL], [FINAL]);
+    expect(await release()).toEqual({ wasOurs: true, isFinal: false });
+    await clock.advance(1_000);
+    expect(await release()).toMatchObject({ isFinal: true });
+  });
 });

@@ -1,4 +1,4 @@
-import { checkOptions, createLockManager, type LockManager, type ManagerOptions, managerOptionRules } from '@holdfast/core';
+import { createLockManager, type LockManager, type ManagerOptions, managerOptionRules, readOptions } from '@holdfast/core';
 import { createZooKeeperBackend } from './zookeeper-backend.js';
 import { type ZooKeeperBackendOptions, zooKeeperBackendRules } from './zookeeper-options.js';
 
@@ -13,7 +13,8 @@ const rules = { ...managerOptionRules, ...zooKeeperBackendRules };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
  */
 export function createZooKeeperLockManager(options: ZooKeeperLockManagerOptions): LockManager<bigint> {
-  checkOptions('createZooKeeperLockManager', options, rules);
-  const { connectionString, sessionTimeoutMs, root, auth, acl, ...managerOptions } = options ?? {};
-  return createLockManager(createZooKeeperBackend({ connectionString, sessionTimeoutMs, root, auth, acl }), managerOptions);
+  const given = readOptions('createZooKeeperLockManager', options, rules);
+  const { connectionString, sessionTimeoutMs, root, auth, acl, clock, ...managerOptions } = given;
+  const backend = createZooKeeperBackend({ connectionString, sessionTimeoutMs, root, auth, acl, clock });
+  return createLockManager(backend, { clock, ...managerOptions });
 }

@@ -1,4 +1,4 @@
-import { checkOptions, type LockBackend } from '@holdfast/core';
+import { type LockBackend, readOptions } from '@holdfast/core';
 import { createZooKeeperBackend } from './zookeeper-backend.js';
 import { type ZooKeeperBackendOptions, zooKeeperBackendRules } from './zookeeper-options.js';
 
@@ -10,6 +10,5 @@ import { type ZooKeeperBackendOptions, zooKeeperBackendRules } from './zookeeper
  */
 export function openBackend(url: string, options: Omit<ZooKeeperBackendOptions, 'connectionString'> = {}): LockBackend<bigint> {
   const { connectionString: _connectionString, ...rules } = zooKeeperBackendRules;
-  checkOptions('openBackend', options, rules);
-  return createZooKeeperBackend({ ...options, connectionString: url });
+  return createZooKeeperBackend({ ...readOptions('openBackend', options, rules), connectionString: url });
 }

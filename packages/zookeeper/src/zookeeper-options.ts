@@ -1,4 +1,4 @@
-import { checkOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
+import { type Clock, LockArgumentError, type OptionRule, readOptions, rule, systemClock } from '@holdfast/core';
 import type { AclEntry } from './zookeeper-connection.js';
 import type { SessionSettings } from './zookeeper-session.js';
 import { isPath, parseConnectionString } from './zookeeper-url.js';
@@ -42,6 +42,8 @@ export interface ZooKeeperBackendOptions {
    * @default 'creator' with auth, 'open' without
    */
   readonly acl?: 'open' | 'creator' | readonly ZooKeeperAclEntry[] | undefined;
+  /** The source of time, timers and randomness, for tests and simulators. @default the machine's */
+  readonly clock?: Clock | undefined;
 }
 
 export interface ResolvedZooKeeperOptions extends Omit<SessionSettings, 'openDriver' | 'directories'> {
@@ -64,14 +66,15 @@ export const zooKeeperBackendRules = {
   root: pathRule,
   auth: rule.secret(rule.object),
   acl: aclRule,
+  clock: rule.object,
 } satisfies Record<keyof ZooKeeperBackendOptions, OptionRule>;
 
 const defaults = Object.freeze({ sessionTimeoutMs: 15_000, root: '/holdfast', scheme: 'digest' });
 
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function resolveZooKeeperOptions(where: string, options: ZooKeeperBackendOptions): ResolvedZooKeeperOptions {
-  checkOptions(where, options, zooKeeperBackendRules);
-  if (options?.connectionString === undefined) {
+export function resolveZooKeeperOptions(where: string, given: ZooKeeperBackendOptions): ResolvedZooKeeperOptions {
+  const options = readOptions<Partial<ZooKeeperBackendOptions>>(where, given, zooKeeperBackendRules);
+  if (options.connectionString === undefined) {
     throw new LockArgumentError(`${where}: connectionString is missing; pass one such as "localhost:2181"`, { option: 'connectionString' });
   }
   const { servers, chroot, credentials } = parseConnectionString(options.connectionString);
@@ -82,17 +85,20 @@ export function resolveZooKeeperOptions(where: string, options: ZooKeeperBackend
     timeoutMs: options.sessionTimeoutMs ?? defaults.sessionTimeoutMs,
     auth,
     acl: resolveAcl(where, options.acl ?? (auth === null ? 'open' : 'creator'), auth !== null),
+    clock: options.clock ?? systemClock,
   };
 }
+
+const authRules = { scheme: rule.string, credentials: rule.secret(rule.string) };
 
 function resolveAuth(where: string, auth: ZooKeeperAuth | undefined, fromUrl: string | null): ResolvedZooKeeperOptions['auth'] {
   if (auth === undefined) return fromUrl === null ? null : { scheme: defaults.scheme, credentials: fromUrl };
   if (fromUrl !== null) throw new LockArgumentError(`${where}: auth is given twice, in the URL too; give it once`, { option: 'auth' });
-  checkOptions(`${where}: auth`, auth, { scheme: rule.string, credentials: rule.secret(rule.string) });
-  if (typeof auth.credentials !== 'string' || auth.credentials === '' || auth.scheme === '') {
+  const { scheme = defaults.scheme, credentials } = readOptions(`${where}: auth`, auth, authRules);
+  if (credentials === undefined || credentials === '' || scheme === '') {
     throw new LockArgumentError(`${where}: auth must have credentials, such as "user:password", and no empty scheme`, { option: 'auth' });
   }
-  return { scheme: auth.scheme ?? defaults.scheme, credentials: auth.credentials };
+  return { scheme, credentials };
 }
 
 function resolveAcl(where: string, acl: NonNullable<ZooKeeperBackendOptions['acl']>, hasAuth: boolean): readonly AclEntry[] {
@@ -107,11 +113,13 @@ function resolveAcl(where: string, acl: NonNullable<ZooKeeperBackendOptions['acl
       { option: 'acl' },
     );
   };
-  if (acl.length === 0) fail();
-  return acl.map((entry) => {
+  const entries = [...acl];
+  if (entries.length === 0) fail();
+  return entries.map((entry) => {
     if (typeof entry !== 'object' || entry === null) return fail();
     const { scheme, id, permissions } = entry;
-    if (typeof scheme !== 'string' || scheme === '' || typeof id !== 'string' || !/^[cdrwa]+$/.test(permissions)) return fail();
+    if (typeof scheme !== 'string' || scheme === '' || typeof id !== 'string') return fail();
+    if (typeof permissions !== 'string' || !/^[cdrwa]+$/.test(permissions)) return fail();
     return { scheme, id, permissions: [...new Set(permissions)].reduce((sum, letter) => sum + (PERMISSIONS[letter] ?? 0), 0) };
   });
 }

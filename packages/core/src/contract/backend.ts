@@ -1,27 +1,8 @@
-import type { LostReason } from '../errors.js';
+import type { Capabilities } from './capabilities.js';
 import type { Clock } from './clock.js';
-import type { FencingToken } from './lease.js';
-import type { LockKind, LockState, NodeHealth } from './state.js';
-
-/** What a backend can do. Users see it as `manager.capabilities`; the conformance suite runs by it. */
-export interface Capabilities {
-  /** Grants of locks and of read/write locks have a fencing token. */
-  readonly fencing: boolean;
-  /** Has `semaphore`. */
-  readonly semaphores: boolean;
-  /** Has `readWriteLock`. */
-  readonly readWriteLocks: boolean;
-  /** First come, first served over all clients of the store. Without it a newcomer may overtake who waits. */
-  readonly fair: boolean;
-  /** Wakes waiters by a message. Without it they ask again. */
-  readonly push: boolean;
-  /** Has completion marks: `manager.marks` is not null. */
-  readonly marks: boolean;
-  /** Can enumerate held names (PostgreSQL advisory keys are hashes: false there). */
-  readonly list: boolean;
-  /** What frees the hold of a dead holder: its time to live, or the end of its session. */
-  readonly expiry: 'ttl' | 'session';
-}
+import type { NodeHealth } from './health.js';
+import type { FencingToken, LostReason } from './lease.js';
+import type { LockKind, LockState } from './state.js';
 
 /**
  * One request for a hold. `owner` is 128 random bits as 32 lower-case hex digits, fresh for every attempt; requests

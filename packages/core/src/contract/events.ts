@@ -1,5 +1,5 @@
-import type { AnyLockError, LostReason } from '../errors.js';
-import type { FencingToken } from './lease.js';
+import type { AnyLockError } from '../errors.js';
+import type { FencingToken, LostReason } from './lease.js';
 import type { LockKind } from './state.js';
 
 interface EventBase {

@@ -5,6 +5,13 @@
  */
 export type FencingToken = bigint | null;
 
+/**
+ * Why a hold was lost: its deadline passed without a confirmed renewal; the store says that it is not ours any more; this manager's
+ * `forceRelease` freed it; its session ended; the manager was closed; it was held for `maxHoldMs`. `'released'`: it was used after its
+ * own release, which is no loss.
+ */
+export type LostReason = 'deadline' | 'taken' | 'forced' | 'session' | 'closed' | 'max-hold' | 'released';
+
 /** What one lease and a group of leases have in common. */
 export interface Hold extends AsyncDisposable {
   /**

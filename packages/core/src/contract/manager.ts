@@ -1,9 +1,10 @@
-import type { Capabilities } from './backend.js';
+import type { Capabilities } from './capabilities.js';
 import type { Clock } from './clock.js';
 import type { LockEvent } from './events.js';
+import type { HealthReport } from './health.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './lease.js';
 import type { AcquireOptions, CloseOptions, PermitCount, TryOptions } from './options.js';
-import type { HealthReport, LockState } from './state.js';
+import type { LockState } from './state.js';
 
 /** One name of one kind: what `ReadWriteLock.read` and `.write` are. */
 export interface Lock<F extends FencingToken = FencingToken> {
@@ -127,7 +128,7 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>>;
 
   /**
-   * The semaphore `name`, of which `permits` may be held at a time. Asks nothing of the store: keep it or make it anew, as you like.
+   * The semaphore `name`, of which `permits` may be held at a time, from 1 to 2^31-1. Asks nothing of the store: keep it or make it anew, as you like.
    *
    * @throws LockArgumentError at once for a bad name or count; LockUnsupportedError where the backend has no semaphores
    */

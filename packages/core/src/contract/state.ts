@@ -1,4 +1,3 @@
-import type { AnyLockError } from '../errors.js';
 import type { FencingToken } from './lease.js';
 
 /** Lock x, semaphore x and read/write x are separate things. */
@@ -25,28 +24,3 @@ export interface HolderState {
   readonly remainingMs: number | null;
   readonly fencingToken: FencingToken;
 }
-
-/** How one of several servers is, where a store is made of independent ones. */
-export interface NodeHealth {
-  /** Which one, without secrets. */
-  readonly node: string;
-  /** Whether it answered. */
-  readonly up: boolean;
-  /** For how long it takes no part yet, in milliseconds; 0 when it does, null when it did not answer. */
-  readonly quarantinedForMs: number | null;
-  /** How far its clock is ahead of this one's, in milliseconds, give or take half a round trip; null when it did not answer. */
-  readonly clockOffsetMs: number | null;
-  /** What is wrong with it, for people; null when nothing is. */
-  readonly problem: string | null;
-}
-
-/** The answer of `checkHealth`, which never rejects. `latencyMs`: how long it took. `nodes`: of a store that is made of several servers. */
-export type HealthReport =
-  | { readonly ok: true; readonly backend: string; readonly latencyMs: number; readonly nodes?: readonly NodeHealth[] }
-  | {
-      readonly ok: false;
-      readonly backend: string;
-      readonly latencyMs: number;
-      readonly error: AnyLockError;
-      readonly nodes?: readonly NodeHealth[];
-    };

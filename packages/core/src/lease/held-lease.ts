@@ -1,13 +1,11 @@
 import { checkValue, rule } from '../check-options.js';
 import type { FencingToken, Lease, PermitLease } from '../contract/lease.js';
-import type { HoldRecord } from './hold-record.js';
-import type { Keeper } from './keeper.js';
-import type { Releaser } from './releaser.js';
+import type { Hold } from '../hold/hold.js';
+import type { HoldRunner } from '../hold/hold-runner.js';
 
 /** What a lease needs of its manager. */
 export interface LeaseServices {
-  readonly keeper: Keeper;
-  readonly releaser: Releaser;
+  readonly holds: HoldRunner;
 }
 
 const ttlRule = rule.duration({ min: 1 });
@@ -17,61 +15,63 @@ export function checkExtend(ttlMs: number | undefined): void {
   if (ttlMs !== undefined) checkValue('extend', 'ttlMs', ttlMs, ttlRule);
 }
 
-/** The handle of one hold. All state is in the record, which the keeper owns. */
+/** The handle of one hold. All state is in the hold. */
 export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F> {
   readonly name: string;
   readonly fencingToken: F;
-  readonly #record: HoldRecord;
+  readonly #hold: Hold;
   readonly #services: LeaseServices;
   #release: Promise<boolean> | null = null;
 
-  constructor(record: HoldRecord, services: LeaseServices) {
-    this.name = record.plan.name;
-    this.fencingToken = record.fencingToken as F;
-    this.#record = record;
+  constructor(hold: Hold, services: LeaseServices) {
+    this.name = hold.plan.name;
+    this.fencingToken = hold.fencingToken as F;
+    this.#hold = hold;
     this.#services = services;
   }
 
   get signal(): AbortSignal {
     // A look at the signal is a look at the clock: it must not say "held" of a hold whose time is up.
-    this.#services.keeper.check(this.#record);
-    return this.#record.signal;
+    this.#services.holds.isHeld(this.#hold);
+    return this.#hold.signal;
   }
 
   get isHeld(): boolean {
-    return this.#services.keeper.check(this.#record);
+    return this.#services.holds.isHeld(this.#hold);
   }
 
   get remainingMs(): number {
-    return this.#services.keeper.remainingMs(this.#record);
+    return this.#services.holds.remainingMs(this.#hold);
   }
 
   assertHeld(): void {
-    this.#services.keeper.assertHeld(this.#record);
+    this.#services.holds.assertHeld(this.#hold);
   }
 
   async extend(ttlMs?: number): Promise<void> {
     checkExtend(ttlMs);
-    await this.#services.keeper.extend([this.#record], ttlMs);
+    await this.#services.holds.extend([this.#hold], ttlMs);
   }
 
   release(): Promise<boolean> {
-    this.#release ??= this.#services.releaser.release(this.#record);
+    this.#release ??= this.#services.holds.release([this.#hold])[0] ?? Promise.resolve(false);
     return this.#release;
   }
 
   /** For a release that was carried out as one of many: `release` answers the same. */
-  settleRelease(outcome: Promise<boolean>): void {
-    if (this.#release !== null) return;
-    this.#release = outcome;
-    outcome.catch(() => {});
+  settleRelease(outcome: Promise<boolean>): Promise<boolean> {
+    if (this.#release === null) {
+      this.#release = outcome;
+      outcome.catch(() => {});
+    }
+    return this.#release;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.release();
     } catch {
-      // Told by the event 'release-failed'; it goes on in the background.
+      // Reported by the event 'release-failed'; the release goes on in the background.
     }
   }
 
@@ -85,8 +85,8 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   }
 
   /** For what keeps several leases as one; not part of the public interface. */
-  static recordOf(lease: HeldLease): HoldRecord {
-    return lease.#record;
+  static holdOf(lease: HeldLease): Hold {
+    return lease.#hold;
   }
 }
 
@@ -94,9 +94,9 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
 export class HeldPermitLease extends HeldLease<null> implements PermitLease {
   readonly permits: number;
 
-  constructor(record: HoldRecord, services: LeaseServices) {
-    super(record, services);
-    this.permits = record.plan.permits;
+  constructor(hold: Hold, services: LeaseServices) {
+    super(hold, services);
+    this.permits = hold.plan.permits;
   }
 
   override toJSON(): Record<string, unknown> {

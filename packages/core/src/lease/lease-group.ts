@@ -19,7 +19,7 @@ export class HeldLeaseGroup<N extends string, F extends FencingToken> implements
     this.#services = services;
     setMaxListeners(0, this.#controller.signal);
     for (const lease of leases) {
-      HeldLease.recordOf(lease).onLost((error) => {
+      HeldLease.holdOf(lease).onLost((error) => {
         this.#lose(error);
       });
     }
@@ -49,8 +49,8 @@ export class HeldLeaseGroup<N extends string, F extends FencingToken> implements
   async extend(ttlMs?: number): Promise<void> {
     checkExtend(ttlMs);
     this.assertHeld();
-    await this.#services.keeper.extend(
-      [...this.#leases.values()].map((lease) => HeldLease.recordOf(lease)),
+    await this.#services.holds.extend(
+      [...this.#leases.values()].map((lease) => HeldLease.holdOf(lease)),
       ttlMs,
     );
   }
@@ -64,7 +64,7 @@ export class HeldLeaseGroup<N extends string, F extends FencingToken> implements
     try {
       await this.release();
     } catch {
-      // Told by the event 'release-failed'; it goes on in the background.
+      // Reported by the event 'release-failed'; the release goes on in the background.
     }
   }
 

@@ -28,7 +28,7 @@ export class HeldLeaseMap<N extends string, F extends FencingToken> extends Map<
     try {
       await this.releaseAll();
     } catch {
-      // Told by the event 'release-failed'; it goes on in the background.
+      // Reported by the event 'release-failed'; the release goes on in the background.
     }
   }
 

@@ -10,17 +10,6 @@ export function releaseLeases<F extends FencingToken>(
   leases: readonly HeldLease<F>[],
   services: LeaseServices,
 ): readonly Promise<boolean>[] {
-  const records = leases.map((lease) => HeldLease.recordOf(lease));
-  const done = services.releaser.releaseMany(records);
-  return leases.map((lease, index) => {
-    const outcome = done.then((outcomes) => {
-      const record = records[index];
-      const own = record === undefined ? undefined : outcomes.get(record);
-      if (own === undefined) return false;
-      if ('error' in own) throw own.error;
-      return own.freed;
-    });
-    lease.settleRelease(outcome);
-    return lease.release();
-  });
+  const outcomes = services.holds.release(leases.map((lease) => HeldLease.holdOf(lease)));
+  return leases.map((lease, index) => lease.settleRelease(outcomes[index] ?? Promise.resolve(false)));
 }

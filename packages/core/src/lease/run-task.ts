@@ -1,35 +1,35 @@
 import type { Hold } from '../contract/lease.js';
 import { LockLostError } from '../errors.js';
 import { runHolding } from '../reentry.js';
-import type { HoldRecord } from './hold-record.js';
-import type { Keeper } from './keeper.js';
+import type { Hold as StoreHold } from '../hold/hold.js';
+import type { HoldRunner } from '../hold/hold-runner.js';
 
 /**
  * Runs a task under a hold and frees the hold afterwards.
  *
  * The task's own error always wins, except one that is the loss, or was caused by it (`fetch` rejects with the
  * signal's reason; timers and streams wrap it). A task that finished after a loss did so without the lock, also when
- * only the release reveals that it was gone: its result is reported inside LOCK_LOST. A failed release replaces neither; the event `release-failed` tells it.
+ * only the release reveals that it was gone: its result is reported inside LOCK_LOST. A failed release replaces neither; the event `release-failed` reports it.
  */
 export async function runTask<L extends Hold, T>(
-  keeper: Keeper,
+  runner: HoldRunner,
   lease: L,
-  records: readonly HoldRecord[],
+  holds: readonly StoreHold[],
   task: (lease: L) => T | PromiseLike<T>,
 ): Promise<T> {
   let outcome: PromiseSettledResult<T>;
   try {
-    outcome = { status: 'fulfilled', value: await runHolding(keeper, records, () => task(lease)) };
+    outcome = { status: 'fulfilled', value: await runHolding(runner, holds, () => task(lease)) };
   } catch (error) {
     outcome = { status: 'rejected', reason: error };
   }
   // The clock, not the timer, says whether the task ended in time.
-  for (const record of records) keeper.check(record);
-  let lost = records.find((record) => record.lost !== null)?.lost ?? null;
+  for (const hold of holds) runner.isHeld(hold);
+  let lost = holds.find((hold) => hold.lost !== null)?.lost ?? null;
   await lease[Symbol.asyncDispose]();
   if (lost === null) {
-    const gone = records.find((record) => record.wasGone);
-    if (gone !== undefined) lost = keeper.goneError(gone);
+    const gone = holds.find((hold) => hold.wasGone);
+    if (gone !== undefined) lost = runner.errorOf(gone, 'taken');
   }
   if (lost !== null && (outcome.status === 'fulfilled' || isCausedBy(outcome.reason, lost))) throw withOutcome(lost, outcome);
   if (outcome.status === 'rejected') throw outcome.reason;

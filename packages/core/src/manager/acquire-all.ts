@@ -3,11 +3,12 @@ import type { Names } from '../contract/manager.js';
 import type { AcquireOptions, TryOptions } from '../contract/options.js';
 import { isLockError, LockArgumentError, LockTimeoutError } from '../errors.js';
 import { HeldLease } from '../lease/held-lease.js';
-import type { HoldPlan } from '../lease/hold-plan.js';
-import type { HoldRecord } from '../lease/hold-record.js';
+import type { HoldPlan } from '../hold/hold-plan.js';
+import type { Hold } from '../hold/hold.js';
 import { HeldLeaseGroup } from '../lease/lease-group.js';
 import { HeldLeaseMap } from '../lease/lease-map.js';
 import { refuseReentry } from '../reentry.js';
+import { isRetryable } from '../store/is-for-good.js';
 import { lockTarget, type ManagerCore } from './manager-core.js';
 import { sortedNames } from './resolve-options.js';
 
@@ -27,56 +28,82 @@ export async function acquireAll<N extends string, F extends FencingToken>(
   if (sorted.length === 0) {
     throw new LockArgumentError(`${where}: names is empty; it must hold at least one name`, { option: 'names' });
   }
-  const resolved = sorted.map((name) => core.plan(where, lockTarget(name), options));
-  const plans = resolved.map(({ plan }) => plan);
-  for (const plan of plans) refuseReentry(core.keeper, plan, core.backend.name);
-  const { waitMs, signal } = resolved[0]?.options ?? core.defaults;
-  const startedAt = core.calls.clock.now();
-  const held: HoldRecord[] = [];
+  const resolved = core.resolve(where, options);
+  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
+  for (const plan of plans) refuseReentry(core.holds, plan, core.backend.name);
+  const { waitMs, signal } = resolved;
+  const { clock } = core.calls;
+  const startedAt = clock.now();
+  // Where time is left for a wait, the last name still gets one request.
+  const leftMs = (): number =>
+    waitMs === 0 || waitMs === Number.POSITIVE_INFINITY ? waitMs : Math.max(1, Math.ceil(waitMs - (clock.now() - startedAt)));
+  const held: Hold[] = [];
   try {
     while (held.length < plans.length) {
-      held.push(...(await takePrefix(core, plans.slice(held.length), signal)));
+      const batch = plans.slice(held.length);
+      const taken = await takePrefix(core, batch, signal, waitMs === 0 ? null : leftMs());
+      held.push(...(taken ?? []));
       const next = plans[held.length];
       if (next === undefined) break;
-      // Closed while what lies behind a busy name was freed: nobody would end the wait that begins here.
+      // Closed while the store was asked: nobody would end the wait that begins here.
       core.assertOpen(next.name);
-      const left = waitMs === Number.POSITIVE_INFINITY ? waitMs : Math.max(0, Math.ceil(waitMs - (core.calls.clock.now() - startedAt)));
       // Of several names some were answered already, and the wait for all is one.
-      held.push(await core.acquirePlan(next, { waitMs: left, signal, wasHeard: plans.length > 1 }));
+      held.push(await core.acquirePlan(next, { waitMs: leftMs(), signal, wasHeard: plans.length > 1 && taken !== null }));
     }
     core.assertOpen();
     // The first may have been lost while the last was waited for.
-    for (const record of held) core.keeper.assertHeld(record);
+    for (const hold of held) core.holds.assertHeld(hold);
   } catch (error) {
-    await core.releaser.releaseMany([...held].reverse());
+    free(core, held);
     if (!isLockError(error, 'LOCK_TIMEOUT')) throw error;
-    // The wait that is told is that of the whole group.
+    // The wait that is reported is that of the whole group.
     const { message, lockName, backend, holders } = error;
-    const waitedMs = Math.max(error.waitedMs, Math.round(core.calls.clock.now() - startedAt));
+    const waitedMs = Math.max(error.waitedMs, Math.round(clock.now() - startedAt));
     throw new LockTimeoutError(message, { lockName, backend, holders, waitedMs });
   }
   return new HeldLeaseGroup(
     sorted,
-    held.map((record) => new HeldLease<F>(record, core)),
+    held.map((hold) => new HeldLease<F>(hold, core)),
     core,
   );
 }
 
-/** Asks for all in one call and keeps those before the first that is busy. */
+/**
+ * Asks for all in one call and keeps those before the first that is busy.
+ *
+ * @param leftMs of the wait; null where nobody waits
+ * @returns null when the store did not answer, which a wait rides out
+ */
 async function takePrefix<F extends FencingToken>(
   core: ManagerCore<F>,
   plans: readonly HoldPlan[],
   signal: AbortSignal | undefined,
-): Promise<readonly HoldRecord[]> {
+  leftMs: number | null,
+): Promise<readonly Hold[] | null> {
   // One name is better asked for by a wait: it stands in line.
   if (plans.length < 2) return [];
-  const outcomes = await core.acquirer.tryMany(plans, signal, { tellsBusy: false });
+  let outcomes: readonly (Hold | null)[];
+  try {
+    outcomes = await core.acquirer.tryMany(plans, signal, {
+      isFirstOfWait: leftMs !== null,
+      ...(leftMs === null ? {} : { atMostMs: leftMs }),
+    });
+  } catch (error) {
+    if (leftMs !== null && isRetryable(error)) return null;
+    throw error;
+  }
   const firstBusy = outcomes.indexOf(null);
   if (firstBusy < 0) return outcomes.filter((outcome) => outcome !== null);
-  const behind = outcomes.slice(firstBusy).filter((outcome) => outcome !== null);
-  const prefix = outcomes.slice(0, firstBusy).filter((outcome) => outcome !== null);
-  if (behind.length > 0) await core.releaser.releaseMany(behind.reverse());
-  return prefix;
+  free(
+    core,
+    outcomes.slice(firstBusy).filter((outcome) => outcome !== null),
+  );
+  return outcomes.slice(0, firstBusy).filter((outcome) => outcome !== null);
+}
+
+/** Frees in reverse, in the background: the caller's time is not spent on a store that does not answer. */
+function free<F extends FencingToken>(core: ManagerCore<F>, holds: readonly Hold[]): void {
+  for (const outcome of core.holds.release([...holds].reverse())) outcome.catch(() => {});
 }
 
 /** Takes those that are free, in one round trip. */
@@ -87,16 +114,14 @@ export async function tryAcquireEach<N extends string, F extends FencingToken>(
 ): Promise<HeldLeaseMap<N, F>> {
   const where = 'tryAcquireEach';
   const sorted = sortedNames(where, names);
-  const resolved = sorted.map((name) => core.plan(where, lockTarget(name), options));
+  const resolved = core.resolve(where, options);
   core.assertOpen();
+  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
   const map = new HeldLeaseMap<N, F>(core);
-  const records = await core.acquirer.tryMany(
-    resolved.map(({ plan }) => plan),
-    options?.signal,
-  );
+  const holds = await core.acquirer.tryMany(plans, resolved.signal);
   for (const [index, name] of sorted.entries()) {
-    const record = records[index];
-    if (record !== null && record !== undefined) map.set(name, new HeldLease<F>(record, core));
+    const hold = holds[index] ?? null;
+    if (hold !== null) map.set(name, new HeldLease<F>(hold, core));
   }
   return map;
 }

@@ -1,7 +1,8 @@
 import type { FencingToken } from '../contract/lease.js';
-import type { HealthReport, NodeHealth } from '../contract/state.js';
+import type { HealthReport, NodeHealth } from '../contract/health.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
-import { type HoldPlan, refOf, requestOf } from '../lease/hold-plan.js';
+import { callerContext } from '../async-context.js';
+import { type HoldPlan, refOf, requestOf } from '../hold/hold-plan.js';
 import { withToJSON } from '../json.js';
 import { wasOurs } from '../store/release-answer.js';
 import { newOwnerToken } from '../store/owner-token.js';
@@ -11,14 +12,14 @@ const HEALTH_TTL_MS = 5_000;
 
 /** Takes and frees a lock that nobody else knows, and lets the backend look at what only it knows. Never rejects. */
 export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, timeoutMs: number): Promise<HealthReport> {
-  const { backend, calls, keeper, undoer } = core;
+  const { backend, calls, holds, asker } = core;
   const startedAt = calls.clock.now();
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
   const plan: HoldPlan = { ...core.defaults, ...lockTarget(`holdfast:health:${newOwnerToken()}`), permits: 1 };
-  const owner = newOwnerToken();
+  const hold = holds.create(plan, callerContext());
   // Not longer than what this manager's own locks have: a store may bound it.
-  const request = requestOf(plan, owner, keeper.storeTtlMs(Math.min(HEALTH_TTL_MS, core.defaults.ttlMs)));
-  const ref = refOf(plan, owner);
+  const request = requestOf(plan, hold.owner, holds.storeTtlMs(Math.min(HEALTH_TTL_MS, core.defaults.ttlMs)));
+  const ref = refOf(plan, hold.owner);
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
@@ -27,14 +28,14 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     const [taken, seen] = await Promise.allSettled([attempt.result, checked]);
     if (seen.status === 'fulfilled' && seen.value !== undefined) nodes = { nodes: seen.value };
     if (taken.status === 'rejected') {
-      undoer.addAttempt([{ ref, withinMs: request.ttlMs }], attempt, taken.reason);
+      asker.doubt([hold], attempt, taken.reason);
       throw taken.reason;
     }
     const left = Math.max(1, Math.ceil(timeoutMs - latencyMs()));
     const freed = await calls
       .run(null, (call) => backend.release([ref], call), left)
       .catch((error: unknown) => {
-        undoer.add(ref, () => true, request.ttlMs);
+        holds.dispatch(hold, { type: 'unanswered', isSettled: true });
         throw error;
       });
     await checked;
@@ -43,7 +44,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     }
     return withToJSON({ ok: true, backend: backend.name, latencyMs: latencyMs(), ...nodes } as const);
   } catch (error) {
-    const told = isLockError(error) ? error : calls.wrap(error, null);
-    return withToJSON({ ok: false, backend: backend.name, latencyMs: latencyMs(), error: told, ...nodes } as const);
+    const failure = isLockError(error) ? error : calls.wrap(error, null);
+    return withToJSON({ ok: false, backend: backend.name, latencyMs: latencyMs(), error: failure, ...nodes } as const);
   }
 }

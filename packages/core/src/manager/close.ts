@@ -1,12 +1,12 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { TimerEntry } from '../store/timer-queue.js';
-import { refOf } from '../lease/hold-plan.js';
-import { byPartition } from '../store/partitions.js';
 import { StoreCall } from '../store/store-calls.js';
 import type { ManagerCore } from './manager-core.js';
 
 /** How soon a later call with a shorter drain is noticed. */
 const OPEN_CHECK_MS = 20;
+/** What a backend has to close its connections, on top of what the releases left of their time. */
+const CLOSE_MS = 500;
 
 /** Ends a manager: open -> draining -> closed. Every call answers the same; a later, shorter drain cuts an earlier one short. */
 export class Closer<F extends FencingToken> {
@@ -25,42 +25,29 @@ export class Closer<F extends FencingToken> {
   }
 
   async #close(): Promise<void> {
-    const { acquirer, undoer, timers, keepAlive, keeper, backend, calls } = this.#core;
+    const { acquirer, timers, keepAlive, holds, backend, calls } = this.#core;
     this.#core.isClosing = true;
     acquirer.close();
-    while (keeper.size > 0 && calls.clock.now() < this.#drainUntil) {
-      await this.#atMost(Math.min(OPEN_CHECK_MS, this.#drainUntil - calls.clock.now()), keeper.changed());
+    while (holds.heldCount > 0 && calls.clock.now() < this.#drainUntil) {
+      await this.#atMost(Math.min(OPEN_CHECK_MS, this.#drainUntil - calls.clock.now()), holds.changed());
     }
-    await this.#freeAll();
-    // What an aborted attempt may have left; a store that is out of reach does not keep us.
-    await this.#atMost(calls.commandTimeoutMs, undoer.drained());
+    // Every signal aborts before the first hold is freed: no holder may learn of its loss from the next one.
+    for (const hold of holds.standing()) holds.dispatch(hold, { type: 'gone', reason: 'closed' });
+    holds.hasten();
+    const freeUntil = calls.clock.now() + calls.commandTimeoutMs;
+    // Also releases of callers that are under way, and what an aborted request may have left. A store out of reach does not keep us.
+    while (holds.leavingCount > 0 && calls.clock.now() < freeUntil) {
+      await this.#atMost(freeUntil - calls.clock.now(), holds.changed());
+    }
     try {
-      await calls.run(null, () => backend.close());
+      await calls.run(null, () => backend.close(), CLOSE_MS + Math.max(0, Math.ceil(freeUntil - calls.clock.now())));
     } catch {
       // Nothing is left to be done with a backend that cannot close; its holds end by themselves.
     }
-    undoer.close();
+    holds.close();
     // A call that this backend leaves without an answer still ends at its deadline, and lets the process go then.
     timers.clear((entry) => entry instanceof StoreCall);
     keepAlive.close();
-  }
-
-  /** Every signal aborts before the first hold is freed: no holder may learn it from the next one. */
-  async #freeAll(): Promise<void> {
-    const { keeper, backend, calls } = this.#core;
-    const records = keeper.records();
-    for (const record of records) keeper.lose(record, 'closed');
-    const groups = byPartition(backend, records, (record) => record.plan.name);
-    await Promise.all(
-      groups.map(async (group) => {
-        const refs = group.map((record) => refOf(record.plan, record.owner));
-        try {
-          await calls.run(null, (call) => backend.release(refs, call));
-        } catch {
-          for (const record of group) keeper.undo(record);
-        }
-      }),
-    );
   }
 
   /** Waits for the work, but not longer; keeps the process alive meanwhile, and not a moment after. */

@@ -1,10 +1,10 @@
 import { checkName } from '../check-name.js';
-import { checkOptions, checkValue, rule } from '../check-options.js';
+import { readOptions, rule } from '../check-options.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { CompletionMarks } from '../contract/manager.js';
 import type { ManagerCore } from './manager-core.js';
 
-const retention = rule.duration({ min: 1 });
+const setRules = { retentionMs: rule.duration({ min: 1 }) };
 
 /** The backend's marks behind argument checks and deadlines; null where it has none. */
 export function completionMarks<F extends FencingToken>(core: ManagerCore<F>): CompletionMarks | null {
@@ -14,11 +14,9 @@ export function completionMarks<F extends FencingToken>(core: ManagerCore<F>): C
   return {
     async set(name, options) {
       checkName('marks.set', name);
-      checkOptions('marks.set', options, { retentionMs: retention });
-      const retentionMs = (options as { retentionMs?: number } | undefined)?.retentionMs;
-      checkValue('marks.set', 'retentionMs', retentionMs, retention);
+      const { retentionMs } = readOptions('marks.set', options, setRules, ['retentionMs']);
       core.assertOpen(name);
-      return await calls.run(name, (call) => marks.set(name, options.retentionMs, call));
+      return await calls.run(name, (call) => marks.set(name, retentionMs, call));
     },
     async has(name) {
       checkName('marks.has', name);

@@ -1,10 +1,11 @@
 import { checkName } from '../check-name.js';
-import { checkOptions, rule } from '../check-options.js';
+import { readOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, TryResult } from '../contract/lease.js';
 import type { CompletionMarks, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
 import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/options.js';
-import type { HealthReport, LockState } from '../contract/state.js';
+import type { HealthReport } from '../contract/health.js';
+import type { LockState } from '../contract/state.js';
 import { LockUnsupportedError } from '../errors.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HeldLeaseGroup } from '../lease/lease-group.js';
@@ -17,7 +18,7 @@ import { listStates } from './list-states.js';
 import { LockHandle, splitTask, type TaskArguments } from './lock-handle.js';
 import { lockTarget, ManagerCore } from './manager-core.js';
 import { ReadWriteHandle } from './read-write-handle.js';
-import { checkBackend, checkCloseOptions, checkPermitLimit } from './resolve-options.js';
+import { checkBackend, readDrainMs, readPermitLimit } from './resolve-options.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
 
 class Manager<F extends FencingToken> implements LockManager<F> {
@@ -42,8 +43,8 @@ class Manager<F extends FencingToken> implements LockManager<F> {
 
   async tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null> {
     checkName('tryAcquire', name);
-    const record = await this.#core.tryAcquire('tryAcquire', lockTarget(name), options);
-    return record === null ? null : new HeldLease<F>(record, this.#core);
+    const hold = await this.#core.tryAcquire('tryAcquire', lockTarget(name), options);
+    return hold === null ? null : new HeldLease<F>(hold, this.#core);
   }
 
   async withLock<T>(name: string, ...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
@@ -61,8 +62,8 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   async withAll<const N extends string, T>(names: Names<N>, ...args: TaskArguments<AcquireOptions, LeaseGroup<N, F>, T>): Promise<T> {
     const { options, task } = splitTask<AcquireOptions, LeaseGroup<N, F>, T>('withAll', args);
     const group: HeldLeaseGroup<N, F> = await acquireAll(this.#core, 'withAll', names, options);
-    const records = [...group].map((lease) => HeldLease.recordOf(lease as HeldLease<F>));
-    return await runTask<LeaseGroup<N, F>, T>(this.#core.keeper, group, records, task);
+    const holds = [...group].map((lease) => HeldLease.holdOf(lease as HeldLease<F>));
+    return await runTask<LeaseGroup<N, F>, T>(this.#core.holds, group, holds, task);
   }
 
   async tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>> {
@@ -71,9 +72,9 @@ class Manager<F extends FencingToken> implements LockManager<F> {
 
   semaphore(name: string, options: { readonly permits: number }): Semaphore {
     checkName('semaphore', name);
-    checkPermitLimit(options);
+    const permits = readPermitLimit(options);
     if (!this.capabilities.semaphores) throw this.#core.unsupported('semaphores', 'semaphores', name);
-    return new SemaphoreHandle(this.#core, name, options.permits);
+    return new SemaphoreHandle(this.#core, name, permits);
   }
 
   readWriteLock(name: string): ReadWriteLock<F> {
@@ -88,8 +89,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   }
 
   async *list(options?: { readonly prefix?: string | undefined }): AsyncGenerator<LockState, void, undefined> {
-    checkOptions('list', options, { prefix: rule.string });
-    const prefix = options?.prefix ?? '';
+    const { prefix = '' } = readOptions('list', options, { prefix: rule.string });
     if (prefix !== '') checkName('list', prefix, 'prefix');
     yield* listStates(this.#core, prefix);
   }
@@ -100,13 +100,14 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   }
 
   async checkHealth(options?: { readonly timeoutMs?: number | undefined }): Promise<HealthReport> {
-    checkOptions('checkHealth', options, { timeoutMs: rule.duration({ min: 1 }) });
-    return await checkHealth(this.#core, options?.timeoutMs ?? this.#core.calls.commandTimeoutMs);
+    const { timeoutMs = this.#core.calls.commandTimeoutMs } = readOptions('checkHealth', options, {
+      timeoutMs: rule.duration({ min: 1 }),
+    });
+    return await checkHealth(this.#core, timeoutMs);
   }
 
   async close(options?: CloseOptions): Promise<void> {
-    checkCloseOptions(options);
-    await this.#closer.close(options?.drainMs ?? 0);
+    await this.#closer.close(readDrainMs(options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@ import type { Lock } from '../contract/manager.js';
 import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
 import { LockArgumentError } from '../errors.js';
 import { HeldLease } from '../lease/held-lease.js';
-import type { HoldRecord } from '../lease/hold-record.js';
+import type { Hold } from '../hold/hold.js';
 import { runTask } from '../lease/run-task.js';
 import type { ManagerCore, Target } from './manager-core.js';
 import { checkTask } from './resolve-options.js';
@@ -29,9 +29,9 @@ export function splitTask<O, L, T>(
 export class HoldTaker<F extends FencingToken, L extends HeldLease<FencingToken>> {
   readonly #core: ManagerCore<F>;
   readonly #target: Target;
-  readonly #leaseOf: (record: HoldRecord) => L;
+  readonly #leaseOf: (hold: Hold) => L;
 
-  constructor(core: ManagerCore<F>, target: Target, leaseOf: (record: HoldRecord) => L) {
+  constructor(core: ManagerCore<F>, target: Target, leaseOf: (hold: Hold) => L) {
     this.#core = core;
     this.#target = target;
     this.#leaseOf = leaseOf;
@@ -42,8 +42,8 @@ export class HoldTaker<F extends FencingToken, L extends HeldLease<FencingToken>
   }
 
   async tryAcquire(where: string, options: (TryOptions & PermitCount) | undefined): Promise<L | null> {
-    const record = await this.#core.tryAcquire(where, this.#target, options);
-    return record === null ? null : this.#leaseOf(record);
+    const hold = await this.#core.tryAcquire(where, this.#target, options);
+    return hold === null ? null : this.#leaseOf(hold);
   }
 
   async with<T>(where: string, args: TaskArguments<AcquireOptions & PermitCount, L, T>): Promise<T> {
@@ -58,7 +58,7 @@ export class HoldTaker<F extends FencingToken, L extends HeldLease<FencingToken>
   }
 
   async #run<T>(lease: L, task: Task<L, T>): Promise<T> {
-    return await runTask(this.#core.keeper, lease, [HeldLease.recordOf(lease)], task);
+    return await runTask(this.#core.holds, lease, [HeldLease.holdOf(lease)], task);
   }
 }
 
@@ -69,7 +69,7 @@ export class LockHandle<F extends FencingToken> implements Lock<F> {
 
   constructor(core: ManagerCore<F>, target: Target) {
     this.name = target.name;
-    this.#taker = new HoldTaker(core, target, (record) => new HeldLease<F>(record, core));
+    this.#taker = new HoldTaker(core, target, (hold) => new HeldLease<F>(hold, core));
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<F>> {

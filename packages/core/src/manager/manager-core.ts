@@ -5,20 +5,18 @@ import type { AcquireOptions, PermitCount } from '../contract/options.js';
 import type { ManagerOptions } from '../contract/manager.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
-import { type HoldPlan, keyOf } from '../lease/hold-plan.js';
-import type { HoldRecord } from '../lease/hold-record.js';
-import { Keeper } from '../lease/keeper.js';
-import { Releaser } from '../lease/releaser.js';
-import { Undoer } from '../lease/undoer.js';
+import { type HoldPlan, keyOf } from '../hold/hold-plan.js';
+import type { Hold } from '../hold/hold.js';
+import { Asker } from '../hold/asker.js';
+import { HoldRunner } from '../hold/hold-runner.js';
 import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
 import { Acquirer } from '../waiting/acquirer.js';
-import { Attempts } from '../waiting/attempts.js';
-import type { WaitLimits } from '../waiting/waiter.js';
-import { type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
+import type { WaitLimits } from '../waiting/wait.js';
+import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
 /** What is wanted, before options are resolved. */
 export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
@@ -34,9 +32,8 @@ export class ManagerCore<F extends FencingToken> {
   readonly calls: StoreCalls;
   readonly timers: TimerQueue;
   readonly keepAlive = new KeepAlive();
-  readonly keeper: Keeper;
-  readonly releaser: Releaser;
-  readonly undoer: Undoer;
+  readonly holds: HoldRunner;
+  readonly asker: Asker;
   readonly acquirer: Acquirer;
   readonly defaults: ResolvedLeaseOptions;
   isClosing = false;
@@ -48,12 +45,10 @@ export class ManagerCore<F extends FencingToken> {
     this.timers = new TimerQueue(resolved.clock);
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs);
     const events = new EventSource(backend.name, resolved.onEvent, () => resolved.clock.wall());
-    this.undoer = new Undoer(backend, this.calls);
-    this.keeper = new Keeper(backend, this.calls, events, this.undoer);
-    this.releaser = new Releaser(backend, this.calls, events, this.keeper);
-    const attempts = new Attempts(backend, this.calls, this.keeper, this.undoer);
-    const { calls, keeper } = this;
-    this.acquirer = new Acquirer({ backend, calls, keeper, attempts, unavailableAfterMs: resolved.unavailableAfterMs }, events);
+    this.holds = new HoldRunner(backend, this.calls, events);
+    this.asker = new Asker(backend, this.calls, this.holds);
+    const { calls, holds, asker } = this;
+    this.acquirer = new Acquirer({ backend, calls, holds, asker, unavailableAfterMs: resolved.unavailableAfterMs }, events);
   }
 
   /** @throws LockClosedError LOCK_CLOSED */
@@ -61,18 +56,20 @@ export class ManagerCore<F extends FencingToken> {
     if (this.isClosing) throw new LockClosedError('the lock manager is closed', { backend: this.backend.name, lockName });
   }
 
-  /** Resolves the options of one call; checked before any I/O. */
-  plan(
+  /** Reads and checks the options of one call, once, whatever number of names it is for; before any I/O. */
+  resolve(
     where: string,
-    target: Target,
     options: (AcquireOptions & PermitCount) | undefined,
-  ): { readonly plan: HoldPlan; readonly options: ResolvedLeaseOptions } {
-    const resolved = resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? target.limit : null);
-    this.assertOpen(target.name);
-    const { ttlMs, renew, maxHoldMs, label } = resolved;
-    const { kind, name, key, mode, limit } = target;
-    const permits = mode === 'permits' ? (options?.permits ?? 1) : 1;
-    return { plan: { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs }, options: resolved };
+    target: Pick<Target, 'mode' | 'limit'> = { mode: 'exclusive', limit: 1 },
+  ): ResolvedLeaseOptions {
+    return resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? permitRule(target.limit, this.backend) : null);
+  }
+
+  /** What is wanted, and how. */
+  plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
+    this.assertOpen(name);
+    const { ttlMs, renew, maxHoldMs, label, permits } = options;
+    return { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs };
   }
 
   /**
@@ -80,30 +77,30 @@ export class ManagerCore<F extends FencingToken> {
    *
    * @throws what is known to be wrong before anything is sent
    */
-  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord> {
-    const { plan, options: resolved } = this.plan(where, target, options);
-    return this.acquirePlan(plan, resolved);
+  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
+    const resolved = this.resolve(where, options, target);
+    return this.acquirePlan(this.plan(target, resolved), resolved);
   }
 
   /** @throws as `acquire` */
-  acquirePlan(plan: HoldPlan, limits: WaitLimits): Promise<HoldRecord> {
-    refuseReentry(this.keeper, plan, this.backend.name);
+  acquirePlan(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
+    refuseReentry(this.holds, plan, this.backend.name);
     // A reader inside a reader may pass, but not wait: it would wait for a writer that waits for this very task.
-    return plan.mode === 'read' && holdsInTask(this.keeper, plan)
+    return plan.mode === 'read' && holdsInTask(this.holds, plan)
       ? this.#readAgain(plan, limits.signal)
       : this.acquirer.acquire(plan, limits);
   }
 
-  async #readAgain(plan: HoldPlan, signal: AbortSignal | undefined): Promise<HoldRecord> {
-    const record = await this.acquirer.tryOne(plan, signal);
-    if (record === null) throw reentryError(plan, this.backend.name);
-    return record;
+  async #readAgain(plan: HoldPlan, signal: AbortSignal | undefined): Promise<Hold> {
+    const hold = await this.acquirer.tryOne(plan, signal);
+    if (hold === null) throw reentryError(plan, this.backend.name);
+    return hold;
   }
 
   /** @throws as `acquire` */
-  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<HoldRecord | null> {
-    const { plan, options: resolved } = this.plan(where, target, options);
-    return this.acquirer.tryOne(plan, resolved.signal);
+  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
+    const resolved = this.resolve(where, options, target);
+    return this.acquirer.tryOne(this.plan(target, resolved), resolved.signal);
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
@@ -113,10 +110,10 @@ export class ManagerCore<F extends FencingToken> {
 
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
     this.assertOpen(name);
-    const mine = this.keeper.records().filter(({ plan }) => plan.name === name && plan.kind === kind);
+    const mine = this.holds.standing().filter(({ plan }) => plan.name === name && plan.kind === kind);
     const freed = await this.calls.run(name, (call) => this.backend.forceRelease(name, kind, call));
     // Only those that stood before: a waiter of ours may have been granted since.
-    if (freed) for (const record of mine) this.keeper.lose(record, 'forced');
+    if (freed) for (const hold of mine) this.holds.dispatch(hold, { type: 'gone', reason: 'forced' });
     return freed;
   }
 

@@ -1,7 +1,7 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { Lock, ReadWriteLock } from '../contract/manager.js';
 import type { LockState } from '../contract/state.js';
-import { keyOf } from '../lease/hold-plan.js';
+import { keyOf } from '../hold/hold-plan.js';
 import { LockHandle } from './lock-handle.js';
 import type { ManagerCore } from './manager-core.js';
 

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import { checkName } from '../check-name.js';
-import { checkOptions, checkValue, type OptionRule, rule } from '../check-options.js';
+import { checkValue, MAX_LABEL_BYTES, type OptionRule, readOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import type { LockEvent } from '../contract/events.js';
 import type { ManagerOptions, Names } from '../contract/manager.js';
-import type { AcquireOptions, PermitCount } from '../contract/options.js';
+import type { AcquireOptions, CloseOptions, PermitCount } from '../contract/options.js';
 import { LockArgumentError } from '../errors.js';
 import { systemClock } from '../system-clock.js';
 
@@ -14,7 +14,7 @@ const lease = {
   ttlMs: rule.duration({ min: 1 }),
   renew: rule.boolean,
   maxHoldMs: rule.duration({ min: 1, infinity: true }),
-  label: rule.string,
+  label: rule.text(MAX_LABEL_BYTES),
 } satisfies Record<string, OptionRule>;
 
 const wait = rule.duration({ infinity: true });
@@ -36,6 +36,7 @@ const tryRules: Readonly<Record<string, OptionRule>> = {
 };
 const acquireRules: Readonly<Record<string, OptionRule>> = { ...lease, signal: rule.signal, waitMs: wait };
 const closeRules: Readonly<Record<string, OptionRule>> = { drainMs: wait };
+const semaphoreRules: Readonly<Record<string, OptionRule>> = { permits: rule.integer(1, 2 ** 31 - 1) };
 
 /** The options of one call with all defaults filled in. */
 export interface ResolvedLeaseOptions {
@@ -45,6 +46,8 @@ export interface ResolvedLeaseOptions {
   readonly maxHoldMs: number;
   readonly label: string;
   readonly signal: AbortSignal | undefined;
+  /** How many permits, where they are permits. */
+  readonly permits: number;
 }
 
 /** The options of one manager with all defaults filled in. */
@@ -57,50 +60,67 @@ export interface ResolvedManagerOptions {
 }
 
 export function resolveManagerOptions(options: ManagerOptions | undefined): ResolvedManagerOptions {
-  checkOptions('createLockManager', options, managerOptionRules);
+  const given = readOptions('createLockManager', options, managerOptionRules);
   return {
     lease: {
-      ttlMs: options?.ttlMs ?? 30_000,
-      waitMs: options?.waitMs ?? Number.POSITIVE_INFINITY,
-      renew: options?.renew ?? true,
-      maxHoldMs: options?.maxHoldMs ?? Number.POSITIVE_INFINITY,
-      label: options?.label ?? `${hostname()}:${pid}`,
+      ttlMs: given.ttlMs ?? 30_000,
+      waitMs: given.waitMs ?? Number.POSITIVE_INFINITY,
+      renew: given.renew ?? true,
+      maxHoldMs: given.maxHoldMs ?? Number.POSITIVE_INFINITY,
+      label: given.label ?? defaultLabel(),
       signal: undefined,
+      permits: 1,
     },
-    commandTimeoutMs: options?.commandTimeoutMs ?? 2_000,
-    unavailableAfterMs: options?.unavailableAfterMs ?? 5_000,
-    onEvent: options?.onEvent,
-    clock: options?.clock ?? systemClock,
+    commandTimeoutMs: given.commandTimeoutMs ?? 2_000,
+    unavailableAfterMs: given.unavailableAfterMs ?? 5_000,
+    onEvent: given.onEvent,
+    clock: given.clock ?? systemClock,
   };
 }
 
-/** Checks and completes the options of one call. A call without any shares the manager's defaults. */
+/** A system may have a name of any length. */
+function defaultLabel(): string {
+  return `${hostname().slice(0, 255)}:${pid}`;
+}
+
+/** Reads, checks and completes the options of one call. A call without any shares the manager's defaults. */
 export function resolveLeaseOptions(
   where: string,
   options: (AcquireOptions & PermitCount) | undefined,
   defaults: ResolvedLeaseOptions,
-  permitLimit: number | null = null,
+  permits: OptionRule | null = null,
 ): ResolvedLeaseOptions {
   if (options === undefined) return defaults;
   const rules = where.startsWith('try') ? tryRules : acquireRules;
-  checkOptions(where, options, permitLimit === null ? rules : { ...rules, permits: rule.integer(1, permitLimit) });
+  const given = readOptions(where, options, permits === null ? rules : { ...rules, permits });
   return {
-    ttlMs: options.ttlMs ?? defaults.ttlMs,
-    waitMs: options.waitMs ?? defaults.waitMs,
-    renew: options.renew ?? defaults.renew,
-    maxHoldMs: options.maxHoldMs ?? defaults.maxHoldMs,
-    label: options.label ?? defaults.label,
-    signal: options.signal,
+    ttlMs: given.ttlMs ?? defaults.ttlMs,
+    waitMs: given.waitMs ?? defaults.waitMs,
+    renew: given.renew ?? defaults.renew,
+    maxHoldMs: given.maxHoldMs ?? defaults.maxHoldMs,
+    label: given.label ?? defaults.label,
+    signal: given.signal,
+    permits: given.permits ?? defaults.permits,
   };
 }
 
-export function checkCloseOptions(options: unknown): void {
-  checkOptions('close', options, closeRules);
+/** How many permits of a semaphore one call may take. */
+export function permitRule(limit: number, { name, capabilities }: LockBackend): OptionRule {
+  const { maxPermits = limit } = capabilities;
+  const isRight = rule.integer(1, limit);
+  return (value) =>
+    isRight(value) ??
+    ((value as number) <= maxPermits ? null : `must be at most ${maxPermits}, as the ${name} backend keeps each permit by itself`);
 }
 
-export function checkPermitLimit(options: unknown): asserts options is { readonly permits: number } {
-  checkOptions('semaphore', options ?? {}, { permits: rule.integer(1, 2 ** 31 - 1) });
-  checkValue('semaphore', 'permits', (options as { permits?: unknown } | undefined)?.permits, rule.integer(1, 2 ** 31 - 1));
+/** For how long holders may finish. */
+export function readDrainMs(options: CloseOptions | undefined): number {
+  return readOptions('close', options, closeRules).drainMs ?? 0;
+}
+
+/** How many permits a semaphore has. */
+export function readPermitLimit(options: { readonly permits: number }): number {
+  return readOptions('semaphore', options, semaphoreRules, ['permits']).permits;
 }
 
 /** The task of a `with` method. */

@@ -3,7 +3,7 @@ import type { Semaphore } from '../contract/manager.js';
 import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
 import type { LockState } from '../contract/state.js';
 import { HeldPermitLease } from '../lease/held-lease.js';
-import { keyOf } from '../lease/hold-plan.js';
+import { keyOf } from '../hold/hold-plan.js';
 import { HoldTaker, type TaskArguments } from './lock-handle.js';
 import type { ManagerCore } from './manager-core.js';
 
@@ -21,7 +21,7 @@ export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
     this.#taker = new HoldTaker(
       core,
       { kind: 'semaphore', name, key: keyOf('semaphore', name), mode: 'permits', limit: permits },
-      (record) => new HeldPermitLease(record, core),
+      (hold) => new HeldPermitLease(hold, core),
     );
   }
 

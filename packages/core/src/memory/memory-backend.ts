@@ -2,7 +2,6 @@ import {
   type Answer,
   type CallContext,
   type Capabilities,
-  checkOptions,
   type Clock,
   type HoldRef,
   type HoldRequest,
@@ -10,6 +9,7 @@ import {
   type LockKind,
   type LockState,
   LockUnavailableError,
+  readOptions,
   rule,
 } from '../index.js';
 import type { Waiter, Watcher } from './lock-entry.js';
@@ -48,8 +48,8 @@ export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createMemoryBackend(options: MemoryBackendOptions = {}): LockBackend<bigint> {
-  checkOptions('createMemoryBackend', options, memoryBackendRules);
-  return new MemoryBackend((options.store ?? createMemoryStore())[storeLink], options.fair ?? true);
+  const { store = createMemoryStore(), fair = true } = readOptions('createMemoryBackend', options, memoryBackendRules);
+  return new MemoryBackend(store[storeLink], fair);
 }
 
 class MemoryBackend implements LockBackend<bigint> {
@@ -57,6 +57,7 @@ class MemoryBackend implements LockBackend<bigint> {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
+  readonly tellsQueued = true;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   readonly #link: StoreLink;
@@ -143,7 +144,7 @@ class MemoryBackend implements LockBackend<bigint> {
     return this.#call('wait', [request.name], () => this.#enqueue(request, call));
   }
 
-  #enqueue(request: HoldRequest, { signal, clock }: CallContext): Promise<Granted> {
+  #enqueue(request: HoldRequest, { signal, clock, onQueued }: CallContext): Promise<Granted> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const { table } = this.#link;
@@ -172,6 +173,7 @@ class MemoryBackend implements LockBackend<bigint> {
       this.#waits.add(end);
       signal.addEventListener('abort', onAbort);
       table.enqueue(waiter);
+      if (this.#waits.has(end)) onQueued?.();
     });
   }
 

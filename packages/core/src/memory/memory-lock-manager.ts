@@ -1,4 +1,4 @@
-import { checkOptions, createLockManager, type LockManager, type ManagerOptions, managerOptionRules } from '../index.js';
+import { createLockManager, type LockManager, type ManagerOptions, managerOptionRules, readOptions } from '../index.js';
 import { createMemoryBackend, type MemoryBackendOptions, memoryBackendRules } from './memory-backend.js';
 import { createMemoryStore } from './memory-store.js';
 
@@ -14,8 +14,7 @@ const rules = { ...managerOptionRules, ...memoryBackendRules };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createMemoryLockManager(options: MemoryLockManagerOptions = {}): LockManager<bigint> {
-  checkOptions('createMemoryLockManager', options, rules);
-  const { store, fair, ...managerOptions } = options;
-  const backend = createMemoryBackend({ store: store ?? createMemoryStore({ clock: options.clock }), fair });
+  const { store, fair, ...managerOptions } = readOptions('createMemoryLockManager', options, rules);
+  const backend = createMemoryBackend({ store: store ?? createMemoryStore({ clock: managerOptions.clock }), fair });
   return createLockManager(backend, managerOptions);
 }

@@ -1,4 +1,4 @@
-import { checkOptions, type Clock, type OptionRule } from '../index.js';
+import { type Clock, type OptionRule, readOptions } from '../index.js';
 import { LockTable } from './lock-table.js';
 import { StoreClock } from './store-clock.js';
 
@@ -73,8 +73,8 @@ export const storeRule: OptionRule = (value) =>
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
-  checkOptions('createMemoryStore', options, { clock: clockRule });
-  const table = new LockTable(options.clock ?? new StoreClock());
+  const { clock = new StoreClock() } = readOptions('createMemoryStore', options, { clock: clockRule });
+  const table = new LockTable(clock);
   return { clock: table.clock, [storeLink]: directLink(table) };
 }
 

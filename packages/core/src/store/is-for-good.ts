@@ -7,3 +7,8 @@ import { isLockError } from '../errors.js';
 export function isForGood(error: unknown): boolean {
   return isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable;
 }
+
+/** Whether the store failed in a way that may pass: a wait goes on. */
+export function isRetryable(error: unknown): boolean {
+  return isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && error.retryable;
+}

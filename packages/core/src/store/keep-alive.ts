@@ -1,4 +1,5 @@
 import { clearInterval, setInterval } from 'node:timers';
+import { outsideOfContexts } from '../async-context.js';
 
 // Captured at load, as systemClock does: fake timers must not end a process that waits for a lock.
 const start = setInterval;
@@ -16,7 +17,7 @@ export class KeepAlive {
   begin(): void {
     this.#pending += 1;
     if (this.#pending > 1) return;
-    if (this.#handle === null) this.#handle = start(() => {}, 2 ** 31 - 1);
+    if (this.#handle === null) this.#handle = outsideOfContexts(() => start(() => {}, 2 ** 31 - 1));
     else this.#handle.ref();
   }
 

@@ -1,3 +1,4 @@
+import { outsideOfContexts } from '../async-context.js';
 import type { CallContext, LockBackend } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
@@ -89,13 +90,17 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   start(calls: StoreCalls, invoke: (call: CallContext) => Promise<T>, deadlineMs: number): this {
     calls.keepAlive.begin();
     calls.timers.set(this, calls.clock.now() + deadlineMs);
-    let promise: Promise<T>;
-    try {
-      promise = invoke(this);
-    } catch (error) {
-      promise = Promise.reject(error);
-    }
-    promise.then(this.#onAnswer, this.#onFailure);
+    // One call serves many callers, and what it opens outlives them.
+    outsideOfContexts(() => {
+      let promise: Promise<T>;
+      try {
+        // A backend in plain JavaScript may answer without a promise.
+        promise = Promise.resolve(invoke(this));
+      } catch (error) {
+        promise = Promise.reject(error);
+      }
+      promise.then(this.#onAnswer, this.#onFailure);
+    });
     return this;
   }
 
@@ -118,9 +123,9 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     this.#settle();
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
-    const told = calls.wrap(error, this.#lockName);
-    this.#end?.failed(told);
-    this.#reject(told);
+    const wrapped = calls.wrap(error, this.#lockName);
+    this.#end?.failed(wrapped);
+    this.#reject(wrapped);
   };
 
   #settle(): void {
@@ -139,7 +144,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   }
 }
 
-/** Makes every call to the backend: each under its own deadline, each failure told as one of our errors. */
+/** Makes every call to the backend: each under its own deadline, each failure reported as one of our errors. */
 export class StoreCalls {
   readonly clock: Clock;
   readonly timers: TimerQueue;

@@ -1,3 +1,4 @@
+import { outsideOfContexts } from '../async-context.js';
 import type { Clock } from '../contract/clock.js';
 
 /** Something that happens at a time. The queue keeps its place in `heapIndex`, so that it is removed without a search. */
@@ -79,9 +80,11 @@ export class TimerQueue {
     this.#disarm();
     this.#armedAt = this.#clock.now();
     this.#armedFor = first.dueAt;
-    this.#timer = this.#clock.setTimer(Math.max(0, Math.ceil(first.dueAt - this.#armedAt)), () => {
-      this.#run();
-    });
+    this.#timer = outsideOfContexts(() =>
+      this.#clock.setTimer(Math.max(0, Math.ceil(first.dueAt - this.#armedAt)), () => {
+        this.#run();
+      }),
+    );
   }
 
   #disarm(): void {

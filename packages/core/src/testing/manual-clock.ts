@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers';
-import { checkOptions, checkValue, type Clock, MAX_DURATION_MS, type OptionRule, rule } from '../index.js';
+import { checkValue, type Clock, MAX_DURATION_MS, type OptionRule, readOptions, rule } from '../index.js';
 import { seededRandom } from './seeded-random.js';
 
 // Captured at load: fake timers that a test installs must not stop the clock that it moves by hand.
@@ -46,6 +46,7 @@ export interface ManualClock extends Clock {
 }
 
 const wallRule = rule.integer(-8.64e15, 8.64e15);
+const clockRules = { wallMs: wallRule, seed: rule.integer(0, 2 ** 32 - 1) };
 const passedRule: OptionRule = rule.duration();
 
 /**
@@ -54,8 +55,8 @@ const passedRule: OptionRule = rule.duration();
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createManualClock(options: ManualClockOptions = {}): ManualClock {
-  checkOptions('createManualClock', options, { wallMs: wallRule, seed: rule.integer(0, 2 ** 32 - 1) });
-  return new SteppedClock(options.wallMs ?? Date.UTC(2026, 0, 1), options.seed ?? 1);
+  const { wallMs = Date.UTC(2026, 0, 1), seed = 1 } = readOptions('createManualClock', options, clockRules);
+  return new SteppedClock(wallMs, seed);
 }
 
 interface Timer {

@@ -1,4 +1,4 @@
-import { checkOptions, type Clock, type LockKind, LockUnavailableError } from '../index.js';
+import { type Clock, type LockKind, LockUnavailableError, readOptions } from '../index.js';
 import { LockTable } from '../memory/lock-table.js';
 import {
   clockRule,
@@ -81,8 +81,8 @@ export interface TestMemoryStore extends MemoryStore {
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): TestMemoryStore {
-  checkOptions('createMemoryStore', options, { clock: clockRule });
-  return new FaultyStore(new LockTable(options.clock ?? new StoreClock()));
+  const { clock = new StoreClock() } = readOptions('createMemoryStore', options, { clock: clockRule });
+  return new FaultyStore(new LockTable(clock));
 }
 
 class FaultyStore implements TestMemoryStore {

@@ -1,18 +1,20 @@
-import type { HoldRequest, LockBackend } from '../contract/backend.js';
+import { callerContext, outsideOfContexts } from '../async-context.js';
+import type { LockBackend } from '../contract/backend.js';
 import { type AnyLockError, isLockError } from '../errors.js';
-import { type HoldPlan, requestOf } from '../lease/hold-plan.js';
-import type { HoldRecord } from '../lease/hold-record.js';
-import type { Keeper } from '../lease/keeper.js';
+import type { Asker, Busy } from '../hold/asker.js';
+import type { Hold } from '../hold/hold.js';
+import { type HoldPlan, requestOf } from '../hold/hold-plan.js';
+import type { HoldRunner } from '../hold/hold-runner.js';
 import type { StoreCalls } from '../store/store-calls.js';
-import type { Attempt, Attempts, Busy } from './attempts.js';
 import { backoffMs, pollMs } from './backoff.js';
-import { StoreWatch } from './store-watch.js';
-import type { Waiter } from './waiter.js';
+import { Hearing } from './hearing.js';
+import { HolderLook } from './holder-look.js';
+import { OutageWatch } from './outage-watch.js';
+import { Wait, type WaitLimits, type WaitObserver } from './wait.js';
+import type { WaitEffect, WaitEvent } from './wait-state.js';
 
-/** After handing over within this manager for so long, other managers get their turn ... */
+/** After handing over within this manager for so long, other managers get their turn. */
 const LOCAL_TURN_MS = 100;
-/** ... which is this long. */
-const YIELD_MS = 2;
 
 /** A place in the store's own queue that is not granted within this is a wait. */
 const QUEUED_IS_WAITING_MS = 30;
@@ -21,194 +23,256 @@ const QUEUED_IS_WAITING_MS = 30;
 export interface QueueServices {
   readonly backend: LockBackend;
   readonly calls: StoreCalls;
-  readonly keeper: Keeper;
-  readonly attempts: Attempts;
+  readonly holds: HoldRunner;
+  readonly asker: Asker;
   readonly unavailableAfterMs: number;
-  /** Told when a waiter is first refused. */
-  readonly onContended: (waiter: Waiter) => void;
+  /** A wait has found that it must wait. */
+  readonly onContended: (wait: Wait) => void;
+  readonly onGranted: (wait: Wait, hold: Hold) => void;
+  readonly onRefused: (wait: Wait, error: unknown) => void;
+  readonly onEmpty: (queue: NameQueue) => void;
 }
 
 /**
- * The waiters of one manager for one name. With a plain backend they stand in line and only the first asks the
+ * The waits of one manager for one name. With a plain backend they stand in line and only the first asks the
  * store; while the manager itself holds the lock not even that one does. With a fair backend each stands in the
  * store's own queue. What the store last said is shared by all of them.
  */
-export class NameQueue {
+export class NameQueue implements WaitObserver {
+  readonly key: string;
   readonly #services: QueueServices;
-  readonly #key: string;
-  readonly #onEmpty: (key: string) => void;
-  readonly #waiters = new Set<Waiter>();
-  #head: Waiter | null = null;
-  readonly #watch: StoreWatch;
+  readonly #waits = new Set<Wait>();
+  readonly #hearing: Hearing;
+  readonly #outage: OutageWatch;
+  readonly #look: HolderLook;
+  #head: Wait | null = null;
   #localSince: number | null = null;
 
-  constructor(key: string, services: QueueServices, onEmpty: (key: string) => void) {
-    this.#key = key;
+  constructor(plan: HoldPlan, services: QueueServices) {
+    const { backend, calls, unavailableAfterMs } = services;
+    this.key = plan.key;
     this.#services = services;
-    this.#onEmpty = onEmpty;
-    this.#watch = new StoreWatch(services.backend, services.calls, services.unavailableAfterMs, {
-      waiters: this.#waiters,
-      giveUp: (waiter, error) => this.#fail(waiter, error),
+    this.#hearing = new Hearing(backend);
+    this.#look = new HolderLook(plan, backend, calls);
+    this.#outage = new OutageWatch(this.#hearing, this.#look, calls, unavailableAfterMs, {
+      waits: this.#waits,
+      giveUp: (wait, error) => this.end(wait, error),
     });
   }
 
-  get waiters(): readonly Waiter[] {
-    return [...this.#waiters];
+  get waits(): readonly Wait[] {
+    return [...this.#waits];
   }
 
-  /** @param begun the attempt that the first in line has made already */
-  join(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null = null): void {
-    this.#waiters.add(waiter);
-    this.#watch.joined(waiter);
-    if (this.#services.backend.wait !== undefined) void this.#stand(waiter);
-    else if (this.#head === null) this.#promote(waiter, begun);
-    else this.#contended(waiter);
-  }
-
-  /** The waiter has ended. Whoever ends may have been woken, so the next in line asks. */
-  leave(waiter: Waiter): void {
-    if (!this.#waiters.delete(waiter)) return;
-    if (this.#waiters.size === 0) {
-      this.#watch.stop();
-      this.#head = null;
-      this.#onEmpty(this.#key);
-      return;
-    }
-    if (this.#head !== waiter) return;
-    const [next = null] = this.#waiters;
-    this.#head = next;
-    // One deadline, signal or outage may end many in this turn: it is not worth a request for each on its way out.
-    if (next !== null) queueMicrotask(() => void this.#drive(next, null));
+  /** A wait is a pending call: it keeps the process alive. */
+  join(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
+    const { calls, backend } = this.#services;
+    const now = calls.clock.now();
+    const wait = new Wait(plan, limits, callerContext(), now, this);
+    calls.keepAlive.begin();
+    if (limits.waitMs < Number.POSITIVE_INFINITY) calls.timers.set(wait, now + HolderLook.startsAfter(limits.waitMs));
+    this.#waits.add(wait);
+    this.#outage.joined(wait, backend.wait !== undefined);
+    if (this.#head === null || backend.wait !== undefined) {
+      this.#head ??= wait;
+      this.#takeTurn(wait);
+    } else this.#dispatch(wait, { type: 'behind' });
+    return wait.result;
   }
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
   holdEnded(): void {
     this.#localSince ??= this.#services.calls.clock.now();
-    this.#head?.wake();
+    if (this.#head !== null) this.#dispatch(this.#head, { type: 'woken' });
   }
 
-  /** Whether anything of the store or of this manager's own hold was heard while the waiter waited. */
-  wasHeard(waiter: Waiter): boolean {
-    return this.#services.backend.wait === undefined || this.#hasAnswered(waiter);
+  /** Ends a wait that was not granted; a request that is under way ends with it, and whatever it left is freed. */
+  end(wait: Wait, reason: unknown): void {
+    if (wait.isEnded) return;
+    this.#dispatch(wait, { type: 'end', reason });
+    this.#settled(wait);
+    this.#services.onRefused(wait, reason);
+    wait.fail(reason);
+    this.#leave(wait);
   }
 
-  /** Whether the store was heard while the waiter waited: then a wait that ran out is a timeout, else an outage. */
-  outageFor(waiter: Waiter): AnyLockError | null {
-    return this.#hasAnswered(waiter) ? null : this.#watch.outageFor(waiter);
+  due(wait: Wait): void {
+    this.#dispatch(wait, { type: 'due' });
   }
 
-  #hasAnswered(waiter: Waiter): boolean {
-    return this.#watch.wasHeardBy(waiter) || this.#services.keeper.holdsExclusively(this.#key);
+  aborted(wait: Wait, reason: unknown): void {
+    this.end(wait, reason);
   }
 
-  #promote(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null): void {
-    this.#head = waiter;
-    void this.#drive(waiter, begun);
-  }
-
-  #contended(waiter: Waiter): void {
-    if (waiter.isContended) return;
-    waiter.isContended = true;
-    this.#services.onContended(waiter);
-  }
-
-  /** The first in line asks until the wait ends. Never rejects. */
-  async #drive(waiter: Waiter, begun: Attempt<HoldRecord | Busy> | null): Promise<void> {
-    const { keeper, calls, attempts, backend } = this.#services;
-    while (!waiter.isDone) {
-      if (begun === null && keeper.holdsExclusively(this.#key)) {
-        this.#contended(waiter);
-        await waiter.pause(Number.POSITIVE_INFINITY);
-        waiter.clearWake();
-        continue;
-      }
-      if (begun === null && this.#isOthersTurn()) await waiter.hold(YIELD_MS);
-      // Also where nothing was waited for: the look at our own hold may have told its loss, and somebody ended the wait for that.
-      if (waiter.isDone) return;
-      const askedAt = begun === null ? calls.clock.now() : waiter.joinedAt;
-      const attempt = begun ?? attempts.one(waiter.plan);
-      begun = null;
-      try {
-        const outcome = await waiter.watch(attempt);
-        this.#watch.answered();
-        if ('plan' in outcome) {
-          this.#granted(waiter, outcome);
-          return;
-        }
-        if (waiter.isDone) return;
-        await this.#afterRefusal(waiter, outcome, backend);
-      } catch (error) {
-        if (waiter.isDone) return;
-        await this.#afterFailure(waiter, error as AnyLockError, askedAt);
-      }
-    }
-  }
-
-  /** Stands in the backend's queue until the wait ends. Never rejects. */
-  async #stand(waiter: Waiter): Promise<void> {
-    const { calls, attempts, backend } = this.#services;
-    while (!waiter.isDone) {
-      const askedAt = calls.clock.now();
-      try {
-        const onQueued = (): void => {
-          if (!waiter.isDone) this.#contended(waiter);
-        };
-        const attempt = waiter.watch(attempts.queued(waiter.plan, onQueued));
-        // Where the queue tells nothing until the grant, what is not granted soon is waiting.
-        if (backend.tellsQueued !== true) void waiter.pause(QUEUED_IS_WAITING_MS).then(onQueued);
-        const record = await attempt;
-        this.#watch.answered();
-        this.#granted(waiter, record);
-        return;
-      } catch (error) {
-        if (waiter.isDone) return;
-        await this.#afterFailure(waiter, error as AnyLockError, askedAt);
-      }
-    }
-  }
-
-  #granted(waiter: Waiter, record: HoldRecord): void {
-    // The wait ended while the grant was on its way through the event loop.
-    if (waiter.isDone) this.#services.attempts.giveBack(record);
-    else waiter.grant(record);
-    this.leave(waiter);
-  }
-
-  async #afterRefusal(waiter: Waiter, busy: Busy, backend: LockBackend): Promise<void> {
-    this.#localSince = null;
-    waiter.refusals += 1;
-    this.#contended(waiter);
-    const { clock } = this.#services.calls;
-    if (backend.subscribe === undefined) {
-      const pause = backoffMs(clock, waiter.refusals, 20, 500);
-      await waiter.pause(busy.remainingMs === null ? pause : Math.min(pause, busy.remainingMs + 2));
-      return;
-    }
-    if (!waiter.isSubscribed) {
-      // From here on a release is heard; the attempt that follows at once closes the gap before it.
-      waiter.subscription = backend.subscribe(requestFor(waiter.plan), () => {
-        waiter.wake();
-      });
-      return;
-    }
-    await waiter.pause(pollMs(clock, busy.remainingMs, waiter.refusals));
-  }
-
-  async #afterFailure(waiter: Waiter, error: AnyLockError, askedAt: number): Promise<void> {
+  /** Shortly before the wait runs out it looks who holds the name; then the wait ends, as soon as that is known or taking too long. */
+  limit(wait: Wait): void {
     const { calls } = this.#services;
-    if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable) {
-      this.#fail(waiter, error);
+    const now = calls.clock.now();
+    const endAt = wait.joinedAt + wait.limits.waitMs;
+    if (wait.look === null) {
+      wait.look = this.#look.start((holders) => {
+        if (holders !== null) this.#hearing.looked(calls.clock.now(), holders);
+        // Without an answer the wait goes on to its end: requests of its own may still be answered.
+        if (calls.clock.now() >= endAt) this.#timeOut(wait);
+      });
+      calls.timers.set(wait, Math.max(now, endAt));
       return;
     }
-    const failures = this.#watch.failed(error, askedAt);
-    // A wake-up says that the store is there again, or that there is a hold to be had.
-    waiter.clearWake();
-    await waiter.pause(backoffMs(calls.clock, failures, 20, 500));
+    const patience = wait.look.isPending ? wait.look.since + HolderLook.PATIENCE_MS : now;
+    if (patience > now) calls.timers.set(wait, patience);
+    else this.#timeOut(wait);
   }
 
-  #fail(waiter: Waiter, error: AnyLockError): void {
-    waiter.fail(error);
-    this.leave(waiter);
+  #timeOut(wait: Wait): void {
+    if (wait.isEnded) return;
+    const wasHeard = this.#hearing.wasHeardBy(wait) || this.#services.holds.holdsExclusively(this.key);
+    const waitedMs = Math.max(0, Math.round(this.#services.calls.clock.now() - wait.joinedAt));
+    const error = wasHeard ? this.#look.timeoutError(wait.limits.waitMs, waitedMs, wait.look?.holders ?? []) : this.#hearing.silence(wait);
+    this.end(wait, error);
+  }
+
+  #dispatch(wait: Wait, event: WaitEvent): void {
+    for (const effect of wait.take(event)) this.#carryOut(wait, effect);
+  }
+
+  #carryOut(wait: Wait, effect: WaitEffect): void {
+    const { calls, backend } = this.#services;
+    switch (effect.do) {
+      case 'take-turn':
+        this.#takeTurn(wait);
+        return;
+      case 'ask':
+        this.#ask(wait);
+        return;
+      case 'timer':
+        calls.timers.set(wait.pauseEntry, calls.clock.now() + effect.after);
+        return;
+      case 'emit':
+        this.#services.onContended(wait);
+        return;
+      case 'subscribe':
+        // A subscription holds nothing, so it has no owner.
+        wait.subscription = outsideOfContexts(
+          () => backend.subscribe?.(requestOf(wait.plan, '', wait.plan.ttlMs), () => this.#dispatch(wait, { type: 'woken' })) ?? null,
+        );
+        return;
+      case 'end-request':
+        wait.request?.end(effect.reason);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #takeTurn(wait: Wait): void {
+    const { backend, holds } = this.#services;
+    const isPlain = backend.wait === undefined;
+    // The look at our own hold may report its loss, and somebody end the wait for that: then the turn comes too late to matter.
+    const may = isPlain && holds.holdsExclusively(this.key) ? 'stay' : isPlain && this.#isOthersTurn() ? 'yield' : 'ask';
+    this.#dispatch(wait, { type: 'turn', may });
+  }
+
+  #ask(wait: Wait): void {
+    const { backend, asker, calls } = this.#services;
+    const { plan, context } = wait;
+    const askedAt = calls.clock.now();
+    if (backend.wait === undefined) {
+      const request = asker.ask([plan], context);
+      wait.request = request;
+      request.result.then(
+        ([outcome]) => this.#answered(wait, outcome ?? { remainingMs: null }),
+        (error: unknown) => this.#failed(wait, error as AnyLockError, askedAt),
+      );
+      return;
+    }
+    const request = asker.stand(plan, context, () => {
+      if (wait.isEnded) return;
+      this.#heard();
+      this.#dispatch(wait, { type: 'behind' });
+    });
+    wait.request = request;
+    request.result.then(
+      (hold) => this.#answered(wait, hold),
+      (error: unknown) => this.#failed(wait, error as AnyLockError, askedAt),
+    );
+    // Where the queue reports nothing until the grant, what is not granted soon is waiting.
+    if (backend.tellsQueued !== true) calls.timers.set(wait.pauseEntry, askedAt + QUEUED_IS_WAITING_MS);
+  }
+
+  #answered(wait: Wait, outcome: Hold | Busy): void {
+    this.#heard();
+    if ('plan' in outcome) this.#grant(wait, outcome);
+    else if (!wait.isEnded) this.#busy(wait, outcome);
+  }
+
+  #grant(wait: Wait, hold: Hold): void {
+    // The wait ended while the grant was on its way through the event loop.
+    if (wait.isEnded) {
+      this.#services.asker.giveBack([hold]);
+      return;
+    }
+    this.#dispatch(wait, { type: 'granted' });
+    this.#settled(wait);
+    this.#services.onGranted(wait, hold);
+    wait.grant(hold);
+    this.#leave(wait);
+  }
+
+  #busy(wait: Wait, { remainingMs }: Busy): void {
+    this.#localSince = null;
+    const { calls, backend } = this.#services;
+    const refusals = wait.state.refusals + 1;
+    if (backend.subscribe !== undefined) {
+      const pauseMs = pollMs(calls.clock, remainingMs, refusals);
+      this.#dispatch(wait, { type: 'busy', isHeard: wait.subscription !== null, pauseMs });
+      return;
+    }
+    const pauseMs = backoffMs(calls.clock, refusals, 20, 500);
+    this.#dispatch(wait, { type: 'busy', isHeard: true, pauseMs: remainingMs === null ? pauseMs : Math.min(pauseMs, remainingMs + 2) });
+  }
+
+  #failed(wait: Wait, error: AnyLockError, askedAt: number): void {
+    if (wait.isEnded) return;
+    if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable) {
+      this.end(wait, error);
+      return;
+    }
+    const failures = this.#hearing.failed(error, askedAt);
+    this.#outage.failed();
+    this.#dispatch(wait, { type: 'failed', pauseMs: backoffMs(this.#services.calls.clock, failures, 20, 500) });
+  }
+
+  #heard(): void {
+    this.#hearing.answered(this.#services.calls.clock.now());
+    this.#outage.answered();
+  }
+
+  #settled(wait: Wait): void {
+    const { timers, keepAlive } = this.#services.calls;
+    timers.remove(wait);
+    wait.subscription?.close();
+    wait.subscription = null;
+    keepAlive.end();
+  }
+
+  /** Whoever ends may have been woken, so the next in line asks. */
+  #leave(wait: Wait): void {
+    this.#waits.delete(wait);
+    if (this.#waits.size === 0) {
+      this.#outage.stop();
+      this.#head = null;
+      this.#services.onEmpty(this);
+      return;
+    }
+    if (this.#head !== wait) return;
+    const [next = null] = this.#waits;
+    this.#head = next;
+    // One deadline, signal or outage may end many in this turn: it is not worth a request for each on its way out.
+    if (next !== null) outsideOfContexts(() => queueMicrotask(() => this.#promoted(next)));
+  }
+
+  #promoted(wait: Wait): void {
+    if (wait.state.at === 'queued') this.#takeTurn(wait);
   }
 
   /** Handing over within the manager is the fastest way, and would starve other managers without an end. */
@@ -217,9 +281,4 @@ export class NameQueue {
     this.#localSince = null;
     return true;
   }
-}
-
-/** What a subscription is for; it holds nothing, so it has no owner. */
-function requestFor(plan: HoldPlan): HoldRequest {
-  return requestOf(plan, '', plan.ttlMs);
 }

@@ -65,7 +65,7 @@ export const exclusionMutants: readonly Mutant[] = [
   {
     id: 'forgets-expiry',
     breaks: 'a hold ends when it is not renewed',
-    caughtBy: ['exclusive/all/expires', 'semaphores/expiry', 'read-write/expired-reader', 'crash/holder'],
+    caughtBy: ['crash/holder'],
     breakBackend: each((backend) => withTtl(backend, () => 2 ** 31 - 1)),
   },
   {

@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
-import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import type { ConnectConfig } from '../connect-options.js';
 import { usageError } from './cli-error.js';
+import { currentUser, distrustOf } from './trusted-path.js';
 
 /** In the order in which they are looked for in each folder. */
 export const CONFIG_FILES = ['holdfast.config.json', 'holdfast.config.js', 'holdfast.config.mjs'] as const;
@@ -38,23 +38,12 @@ export async function loadConfig(path: string): Promise<FoundConfig> {
   return { file, config };
 }
 
-/** Refuses a file that was found and not named, when anybody could have put it there. */
+/** Refuses a file that was found and not named, when somebody else could have put it there: it says where the locks are, and is run. */
 async function refuseStrangers(file: string): Promise<void> {
-  const uid = process.getuid?.();
-  if (uid === undefined) return;
-  const [folder, own] = await Promise.all([stat(dirname(file)), stat(file)]);
-  if (isStrangers({ folderMode: folder.mode, mode: own.mode, owner: own.uid }, uid)) {
-    throw usageError(`${file}: it belongs to another user, and anybody may write there; name it with --config if you trust it`);
-  }
-}
-
-/**
- * Whether a file may be somebody's trap: it says where the locks are, and a `.js` file is run. Think of a job whose
- * working directory is below /tmp.
- */
-export function isStrangers(file: { readonly folderMode: number; readonly mode: number; readonly owner: number }, uid: number): boolean {
-  const anybodyWrites = ((file.folderMode | file.mode) & 0o002) !== 0;
-  return anybodyWrites && file.owner !== uid && file.owner !== 0;
+  const user = currentUser();
+  if (user === null) return;
+  const fault = await distrustOf(file, user).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+  if (fault !== null) throw usageError(`${file}: it is not read, as ${fault}; name it with --config if you trust it, or use --no-config`);
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,17 +1,18 @@
 -- Takes each hold that is free, without waiting.
 -- KEYS, for each request: x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
--- ARGV[1] see waiters.lua
--- ARGV[2..], for each request: `mode token ttl place label`, and for p `p token ttl place permits limit label`: ttl in ms,
+-- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua
+-- ARGV[4..], for each request: `mode token ttl place label`, and for p `p token ttl place permits limit label`: ttl in ms,
 --   guard included; place is the manager's among the waiters, - when it does not wait. One argument each, because a
 --   driver spends more time on arguments than the server on taking this one apart.
--- Returns for each request (alone if there is one): a text when it was granted or is ours already: the fencing token, 0 for permits; a number
+-- Returns for each request: a text when it was granted or is ours already: the fencing token, 0 for permits; a number
 --   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when a key holds no lock.
 
 -- include clock.lua
+-- include deadline.lua
 -- include fence.lua
 
 local replies = {}
-local at, arg = 1, 2
+local at, arg = 1, 4
 
 -- Locks that are free and for which nobody waits, the common case: two writes, before anything else is set up.
 while ARGV[arg] do
@@ -21,11 +22,12 @@ while ARGV[arg] do
   end
   local fence = nextFence(KEYS[at + 2])
   call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-  replies[arg - 1] = fence
+  replies[arg - 3] = fence
   at, arg = at + 3, arg + 1
 end
 if not ARGV[arg] then
-  return #replies == 1 and replies[1] or replies
+  replies[arg - 3] = now
+  return replies
 end
 
 -- include hold.lua
@@ -61,6 +63,7 @@ for i = arg, #ARGV do
     fenceKey = KEYS[at]
     at = at + 1
   end
-  replies[i - 1] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
+  replies[i - 3] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
 end
-return #replies == 1 and replies[1] or replies
+replies[#ARGV - 2] = now
+return replies

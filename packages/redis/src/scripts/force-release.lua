@@ -1,7 +1,7 @@
 -- Frees one name whoever holds it, and wakes who waits for it. Leaves reservations: the next one's turn has begun.
 -- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] see waiters.lua   ARGV[2] mode
--- Returns 1 when somebody held it, else 0; WRONGTYPE when the key holds something else than a lock, which is left alone.
+-- ARGV[1] see clock.lua   ARGV[2] mode
+-- Returns {1 when somebody held it, else 0, or WRONGTYPE when the key holds something else than a lock, which is left alone; the time}.
 
 -- include clock.lua
 -- include hold.lua
@@ -13,7 +13,7 @@ sweep(k)
 if ARGV[2] ~= 'p' then
   local held = redis.pcall('GET', k.hold)
   if type(held) == 'table' then
-    return 'WRONGTYPE'
+    return { 'WRONGTYPE', now }
   end
   if held and not (match(held, '^%x+:0:') and #match(held, '^[^:]*') == 32) then
     call('DEL', k.hold)
@@ -36,4 +36,4 @@ if k.set then
   end
 end
 handOn(k, ARGV[2])
-return freed
+return { freed, now }

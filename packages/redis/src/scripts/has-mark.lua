@@ -1,4 +1,7 @@
 -- KEYS[1] mark
--- Returns 1 when the mark stands, else 0.
+-- ARGV[1] see clock.lua
+-- Returns {1 when the mark stands, else 0; the time}.
 
-return redis.call('EXISTS', KEYS[1])
+-- include clock.lua
+
+return { call('EXISTS', KEYS[1]), now }

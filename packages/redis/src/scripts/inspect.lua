@@ -1,13 +1,12 @@
 -- Who holds one name and how many wait for it. Changes nothing.
 -- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] see waiters.lua   ARGV[2] mode
--- Returns {number of waiters, then for each holder: mode, what stands after its token (fence:label, or for r and p
---   fence:permits:label) or '' for a value that is not ours, ms left or -1 for none}. {-1} when the key holds something
---   else than a lock.
+-- ARGV[1] see clock.lua   ARGV[2] mode
+-- Returns {{number of waiters, then for each holder: mode, what stands after its token (fence:label, or for r and p
+--   fence:permits:label) or '' for a value that is not ours, ms left or -1 for none}, the time}. {{-1}, the time} when the key holds
+--   something else than a lock.
 
 -- include clock.lua
 -- include hold.lua
--- include waiters.lua
 -- include waiters.lua
 
 local mode = ARGV[2]
@@ -29,7 +28,7 @@ end
 if mode ~= 'p' then
   local held = redis.pcall('GET', k.hold)
   if type(held) == 'table' then
-    return { -1 }
+    return { { -1 }, now }
   end
   if held then
     local rest = match(held, '^%x+:(%d+:.*)$')
@@ -52,4 +51,4 @@ if k.set then
     end
   end
 end
-return reply
+return { reply, now }

@@ -1,9 +1,11 @@
 -- Frees each hold, and whatever else its owner left; wakes who waits for it. Also for an owner that holds nothing: that
 -- undoes a request whose answer was lost.
 -- KEYS, for each hold: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] see waiters.lua   ARGV[2..], for each hold: `mode token place last`: the owner's place in the queue, - if it has
+-- ARGV[1] see clock.lua   ARGV[2..], for each hold: `mode token place last`: the owner's place in the queue, - if it has
 --   none; 1 if it is the manager's last one for this name, else 0
--- Returns for each hold (alone if there is one): 1 when it was the owner's, else 0.
+-- Returns for each hold: 1 when it was the owner's, else 0.
+
+-- include clock.lua
 
 local replies = {}
 local at, arg = 1, 2
@@ -11,13 +13,13 @@ local at, arg = 1, 2
 -- Locks for which nobody waits, the common case, before anything else is set up.
 while ARGV[arg] do
   local token = string.match(ARGV[arg], '^x (%S+) ')
-  if not token or redis.call('EXISTS', KEYS[at + 1]) == 1 then
+  if not token or call('EXISTS', KEYS[at + 1]) == 1 then
     break
   end
   token = token .. ':'
   local held = redis.pcall('GET', KEYS[at])
   if type(held) == 'string' and string.sub(held, 1, #token) == token then
-    redis.call('DEL', KEYS[at])
+    call('DEL', KEYS[at])
     replies[arg - 1] = 1
   else
     replies[arg - 1] = 0
@@ -25,10 +27,10 @@ while ARGV[arg] do
   at, arg = at + 2, arg + 1
 end
 if not ARGV[arg] then
-  return #replies == 1 and replies[1] or replies
+  replies[arg - 1] = now
+  return replies
 end
 
--- include clock.lua
 -- include hold.lua
 -- include waiters.lua
 
@@ -45,4 +47,5 @@ for i = arg, #ARGV do
   replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
   alone(handOnAfter, k, mode, owner, member, last == '1')
 end
-return #replies == 1 and replies[1] or replies
+replies[#ARGV] = now
+return replies

@@ -1,5 +1,8 @@
 -- Sets a completion mark unless it stands.
--- KEYS[1] mark   ARGV[1] for how long, ms
--- Returns 1 when it was set, 0 when it stood already.
+-- KEYS[1] mark
+-- ARGV[1] see clock.lua   ARGV[2] for how long, ms
+-- Returns {1 when it was set, 0 when it stood already; the time}.
 
-return redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0
+-- include clock.lua
+
+return { call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[2]) and 1 or 0, now }

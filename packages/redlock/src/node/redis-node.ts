@@ -1,30 +1,33 @@
-import type { HoldRequest, LockKind } from '@holdfast/core';
-import { type ClientSource, WakeChannel, within } from '@holdfast/redis/connection';
-import {
-  type ConfirmRequest,
-  type Extension,
-  type ExtendRequest,
-  type MarkCommand,
-  type MarkReply,
-  NodeFailure,
-  type NodeState,
-  type NodeStatus,
-  type RedlockNode,
-  type ReleaseRequest,
-  type Unit,
-  type Vote,
-  type VoteRequest,
-  type WaitKey,
-  type WakeTarget,
+import type { Clock, HoldRequest, LockKind } from '@holdfast/core';
+import { BatchSender, type Piece, type Read, within } from '@holdfast/core/backend';
+import { type ClientSource, type RedisStep, verdictOf, WakeChannel } from '@holdfast/redis/connection';
+import type {
+  ConfirmRequest,
+  Extension,
+  ExtendRequest,
+  MarkCommand,
+  MarkReply,
+  NodeState,
+  NodeStatus,
+  RedlockNode,
+  Release,
+  ReleaseRequest,
+  Unit,
+  Vote,
+  VoteRequest,
+  WaitKey,
+  WakeTarget,
 } from '../protocol/node.js';
-import { type Script, scripts } from '../scripts.generated.js';
 import { type KeyLayout, letterOf, letterOfKind } from './key-layout.js';
-import { failureOf, NodeSender } from './node-sender.js';
-import { readAbstention, readFlag, readNodeState, readVote } from './replies.js';
+import { nodeFailureRules } from './node-failure.js';
+import { steps } from './node-step.js';
+import { readAbstention, readExtension, readFlag, readNodeState, readStatus, readVote } from './replies.js';
 
 /** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 256;
+const MAX_LABEL_LENGTH = 1024;
 const SCAN_COUNT = '1000';
+/** After so long without an answer a connection of ours is given up. Longer than a node is waited for: its late votes can still be freed. */
+const GIVE_UP_MS = 2000;
 
 /** What is the same for all nodes of one deployment. */
 export interface NodeSettings {
@@ -42,101 +45,106 @@ export class RedisNode implements RedlockNode {
   readonly label: string;
   readonly #source: ClientSource;
   readonly #layout: KeyLayout;
-  readonly #sender: NodeSender;
+  readonly #sender: BatchSender<RedisStep>;
   readonly #channel: WakeChannel;
+  readonly #clock: Clock;
 
-  constructor(label: string, source: ClientSource, settings: NodeSettings, target: WakeTarget) {
+  constructor(label: string, source: ClientSource, settings: NodeSettings, clock: Clock, target: WakeTarget) {
     this.label = label;
     this.#source = source;
     this.#layout = settings.layout;
-    const header = `${settings.maxTtlMs} ${settings.quarantineMs} ${settings.hintBoundMicros} ${settings.id}`;
-    this.#sender = new NodeSender(source, settings.layout.markerKey, header, settings.silentAfterMs);
-    this.#channel = new WakeChannel(source, settings.id, {
+    this.#clock = clock;
+    const argument = `${settings.maxTtlMs} ${settings.quarantineMs} ${settings.hintBoundMicros} ${settings.id}`;
+    this.#sender = new BatchSender<RedisStep>({
+      clock,
+      link: source.link,
+      failures: nodeFailureRules,
+      head: { keys: [settings.layout.markerKey], argument },
+      byRoute: false,
+      leastSilenceMs: GIVE_UP_MS,
+      // What cannot be answered need not be waited for, and a hung server does not collect requests that it would carry out all at once.
+      refuseAfterMs: settings.silentAfterMs,
+      verdictOf,
+    });
+    this.#channel = new WakeChannel(source, settings.id, clock, {
       onWake: (holdKey) => target.onWake(holdKey),
       onOpen: () => target.onWake(null),
     });
   }
 
   acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]> {
-    return this.#all(requests, async ({ unit, ttlMs, hint, waits, limit }) => {
+    const pieces = requests.map(({ unit, ttlMs, hint, waits, limit }) => {
       const mode = letterOf[unit.mode];
       const slots = mode === 'p' ? `${unit.slots.join(',')} ${limit} ` : '';
       const text = `${mode} ${unit.owner} ${ttlMs} ${Math.max(0, Math.floor(hint))} ${waits ? 1 : 0} ${slots}${shorten(unit.label)}`;
-      return readVote(await this.#sender.send(scripts.acquire, this.#layout.keysOf(unit.name, mode), text, timeoutMs));
+      return this.#piece(steps.acquire, unit, text, timeoutMs);
     });
+    return this.#sender.sendAll(pieces, readVote);
   }
 
   confirm(requests: readonly ConfirmRequest[], timeoutMs: number): Promise<readonly boolean[]> {
-    return this.#all(requests, async ({ unit, counter, token }) => {
-      const text = `${letterOf[unit.mode]} ${unit.owner} ${counter} ${token}`;
-      return readFlag(await this.#sender.send(scripts.confirm, this.#keysOf(unit), text, timeoutMs));
-    });
+    const pieces = requests.map(({ unit, counter, token }) =>
+      this.#piece(steps.confirm, unit, `${letterOf[unit.mode]} ${unit.owner} ${counter} ${token}`, timeoutMs),
+    );
+    return this.#sender.sendAll(pieces, readFlag);
   }
 
   extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]> {
-    return this.#all(requests, async ({ unit, counter, token, ttlMs, repair }) => {
+    const pieces = requests.map(({ unit, counter, token, ttlMs, repair }) => {
       const slots = unit.slots.length === 0 ? '-' : unit.slots.join(',');
       const mode = letterOf[unit.mode];
       const text = `${mode} ${unit.owner} ${counter} ${token} ${ttlMs} ${repair ? 1 : 0} ${slots} ${shorten(unit.label)}`;
-      const reply = String(await this.#sender.send(scripts.extend, this.#keysOf(unit), text, timeoutMs));
-      if (reply === '1') return 'stands';
-      if (reply === '0') return null;
-      if (!/^c\d+$/.test(reply)) throw new NodeFailure('it gave an answer that is none', { mayHappen: true, retryable: true });
-      return { counter: Number(reply.slice(1)) };
+      return this.#piece(steps.extend, unit, text, timeoutMs);
     });
+    return this.#sender.sendAll(pieces, readExtension);
   }
 
-  release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly boolean[]> {
-    return this.#all(requests, async ({ name, mode, owner, quiet }) => {
-      const keys = this.#layout.keysOf(name, letterOf[mode]);
-      return readFlag(await this.#sender.send(scripts.release, keys, `${letterOf[mode]} ${owner} ${quiet ? 1 : 0}`, timeoutMs));
-    });
+  release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly Release[]> {
+    const pieces = requests.map((request) =>
+      this.#piece(steps.release, request, `${letterOf[request.mode]} ${request.owner} ${request.quiet ? 1 : 0}`, timeoutMs),
+    );
+    return this.#sender.sendAll(pieces, readRelease);
   }
 
-  async withdraw({ name, mode, permits, limit }: WaitKey, timeoutMs: number): Promise<void> {
-    const keys = this.#layout.keysOf(name, letterOf[mode]);
-    await this.#sender.send(scripts.withdraw, keys, `${letterOf[mode]} ${permits} ${limit}`, timeoutMs);
+  async withdraw(waiting: WaitKey, timeoutMs: number): Promise<void> {
+    const { mode, permits, limit } = waiting;
+    await this.#sender.send(this.#piece(steps.withdraw, waiting, `${letterOf[mode]} ${permits} ${limit}`, timeoutMs), readFlag);
   }
 
-  async mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply> {
+  mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply> {
     const { what } = command;
     const words = [what, ...('token' in command ? [command.token] : []), ...('ms' in command ? [String(command.ms)] : [])];
-    const reply = String(await this.#sender.send(scripts.mark, [this.#layout.markKey(name)], words.join(' '), timeoutMs));
-    const abstained = readAbstention(reply);
-    if (abstained !== null) return abstained;
-    if (what === 'set' || what === 'read') return { kind: 'mark', setter: reply === '-' ? null : reply };
-    return { kind: 'done', isOwn: readFlag(reply) };
+    const piece = { ...this.#bare(steps.mark, words.join(' '), timeoutMs), keys: [this.#layout.markKey(name)] };
+    return this.#sender.send(piece, (answer) => {
+      const reply = String(answer);
+      const abstained = readAbstention(reply);
+      if (abstained !== null) return abstained;
+      if (what === 'set' || what === 'read') return { kind: 'mark', setter: reply === '-' ? null : reply };
+      return { kind: 'done', isOwn: readFlag(reply) };
+    });
   }
 
-  async inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState> {
-    const mode = letterOfKind[kind];
-    return readNodeState(await this.#whole(scripts.inspect, this.#layout.keysOf(name, mode), mode, timeoutMs));
+  inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState> {
+    return this.#sender.send(this.#kindPiece(steps.inspect, name, kind, timeoutMs), readNodeState);
   }
 
-  async forceRelease(name: string, kind: LockKind, timeoutMs: number): Promise<boolean> {
-    const mode = letterOfKind[kind];
-    return readFlag(await this.#sender.send(scripts.forceRelease, this.#layout.keysOf(name, mode), mode, timeoutMs));
+  forceRelease(name: string, kind: LockKind, timeoutMs: number): Promise<boolean> {
+    return this.#sender.send(this.#kindPiece(steps.forceRelease, name, kind, timeoutMs), readFlag);
   }
 
-  async status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
-    const reply = await this.#whole(scripts.node, [], command, timeoutMs);
-    const [runId, known, maxTtl, quarantine, micros, done] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [];
-    if (typeof runId !== 'string' || micros === undefined) {
-      throw new NodeFailure('it gave an answer that is none', { mayHappen: false, retryable: true });
-    }
-    const marker = known === '' || known === undefined ? null : { runId: String(known), maxTtlMs: Number(maxTtl) };
-    return { runId, marker, quarantineMs: Number(quarantine), clockMicros: Number(micros), done: Number(done) === 1 };
+  status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
+    return this.#sender.send(this.#bare(steps.node, command, timeoutMs), readStatus);
   }
 
   async *scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]> {
     const own = this.#source.keyPrefix;
     try {
-      const client = await this.#source.link.open(timeoutMs);
+      const { client } = (await this.#source.link.open(timeoutMs)).connection;
       for (const pattern of this.#layout.patterns(prefix)) {
         let cursor = '0';
         do {
           const scanned = client.call('SCAN', cursor, 'MATCH', escapePrefix(own) + pattern, 'COUNT', SCAN_COUNT);
-          const [next, keys] = (await within(timeoutMs, scanned)) as [string, string[]];
+          const [next, keys] = (await within(this.#clock, timeoutMs, scanned)) as [string, string[]];
           cursor = String(next);
           const found = keys.flatMap((key) => this.#layout.parse(key.slice(own.length)) ?? []);
           const fitting = found.filter(({ name }) => name.startsWith(prefix));
@@ -144,7 +152,7 @@ export class RedisNode implements RedlockNode {
         } while (cursor !== '0');
       }
     } catch (error) {
-      throw failureOf(error, false);
+      throw nodeFailureRules.failureOf(error, null, false);
     }
   }
 
@@ -170,30 +178,27 @@ export class RedisNode implements RedlockNode {
     this.#source.link.close();
   }
 
-  #keysOf({ name, mode }: Unit): readonly string[] {
-    return this.#layout.keysOf(name, letterOf[mode]);
+  #bare(step: RedisStep, argument: string, timeoutMs: number): Piece<RedisStep> {
+    return { step, route: 0, keys: [], args: [argument], lockName: null, owner: '', timeoutMs, call: null };
   }
 
-  async #all<Q, A>(requests: readonly Q[], ask: (request: Q) => Promise<A>): Promise<readonly A[]> {
-    const [only] = requests;
-    if (requests.length === 1 && only !== undefined) {
-      try {
-        return [await ask(only)];
-      } catch (error) {
-        throw failureOf(error, true);
-      }
-    }
-    const outcomes = await Promise.allSettled(requests.map(ask));
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failureOf(failed.reason, true);
-    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  /** What is asked about one name, for an owner if there is one. */
+  #piece(
+    step: RedisStep,
+    { name, mode, owner = '' }: Pick<Unit, 'name' | 'mode'> & { readonly owner?: string },
+    argument: string,
+    timeoutMs: number,
+  ): Piece<RedisStep> {
+    return { ...this.#bare(step, argument, timeoutMs), keys: this.#layout.keysOf(name, letterOf[mode]), lockName: name, owner };
   }
 
-  /** For a script whose list is one answer. */
-  #whole(script: Script, keys: readonly string[], argument: string, timeoutMs: number): Promise<unknown> {
-    return this.#sender.send(script, keys, argument, timeoutMs, true);
+  #kindPiece(step: RedisStep, name: string, kind: LockKind, timeoutMs: number): Piece<RedisStep> {
+    const mode = letterOfKind[kind];
+    return { ...this.#bare(step, mode, timeoutMs), keys: this.#layout.keysOf(name, mode), lockName: name };
   }
 }
+
+const readRelease: Read<RedisStep, Release> = (reply, _piece, isFinal) => ({ wasFreed: readFlag(reply), isFinal });
 
 function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();

@@ -1,4 +1,4 @@
-import { NodeFailure, type NodeHolder, type NodeState, type Vote } from '../protocol/node.js';
+import { type Extension, NodeFailure, type NodeHolder, type NodeState, type NodeStatus, type Vote } from '../protocol/node.js';
 import { modeOf } from './key-layout.js';
 
 /** One text of acquire.lua. @throws NodeFailure when it is no vote */
@@ -20,7 +20,7 @@ export function readVote(reply: unknown): Vote {
   }
   if (text.startsWith('w')) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
   if (text.startsWith('t')) throw final('it was asked for a longer ttl than its maxTtlMs allows');
-  throw new NodeFailure('it gave an answer that is none', { mayHappen: true, retryable: true });
+  throw noAnswer(true);
 }
 
 /** `q<ms>` or `m<ms>`; null for anything else. @throws NodeFailure for `m` */
@@ -30,11 +30,28 @@ export function readAbstention(text: string): Extract<Vote, { kind: 'abstained' 
   return why === 'q' ? { kind: 'abstained', forMs: Number(ms) } : null;
 }
 
+/** One text of extend.lua. @throws NodeFailure when it is none */
+export function readExtension(reply: unknown): Extension {
+  const text = String(reply);
+  if (text === '1') return 'stands';
+  if (text === '0') return null;
+  if (!/^c\d+$/.test(text)) throw noAnswer(true);
+  return { counter: Number(text.slice(1)) };
+}
+
+/** The reply of node.lua. @throws NodeFailure when it is none */
+export function readStatus(reply: unknown): NodeStatus & { readonly done: boolean } {
+  const [runId, known, maxTtl, quarantine, micros, done] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [];
+  if (typeof runId !== 'string' || micros === undefined) throw noAnswer(false);
+  const marker = known === '' || known === undefined ? null : { runId: String(known), maxTtlMs: Number(maxTtl) };
+  return { runId, marker, quarantineMs: Number(quarantine), clockMicros: Number(micros), done: Number(done) === 1 };
+}
+
 /** The reply of inspect.lua. @throws NodeFailure */
 export function readNodeState(reply: unknown): NodeState {
   const [waiters, ...fields] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [-2];
   if (Number(waiters) === -1) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
-  if (Number(waiters) < 0) throw new NodeFailure('it gave an answer that is none', { mayHappen: false, retryable: true });
+  if (Number(waiters) < 0) throw noAnswer(false);
   const holders: NodeHolder[] = [];
   for (let i = 0; i + 5 < fields.length; i += 6) {
     const [mode, id, counter, permits, label, ms] = fields.slice(i, i + 6);
@@ -54,8 +71,12 @@ export function readNodeState(reply: unknown): NodeState {
 export function readFlag(reply: unknown): boolean {
   const value = Number(reply);
   if (value === -1) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
-  if (value !== 0 && value !== 1) throw new NodeFailure('it gave an answer that is none', { mayHappen: true, retryable: true });
+  if (value !== 0 && value !== 1) throw noAnswer(true);
   return value === 1;
+}
+
+function noAnswer(mayHappen: boolean): NodeFailure {
+  return new NodeFailure('it gave an answer that is none', { mayHappen, retryable: true });
 }
 
 function final(reason: string): NodeFailure {

@@ -1,7 +1,7 @@
 import type { Answer, CallContext, Clock, HoldRequest, LockUnavailableError } from '@holdfast/core';
 import { tooFewNodes, undecided } from '../redlock-error.js';
 import { askNodes, type NodeAnswer } from './ask-nodes.js';
-import type { Leftover } from './cleaner.js';
+import { ATTEMPT_DIGITS, type Leftover } from './cleaner.js';
 import type { ProtocolContext } from './context.js';
 import type { Unit, Vote, VoteRequest } from './node.js';
 import { freeSlots, guessSlots } from './slots.js';
@@ -37,6 +37,7 @@ export class Attempt {
   readonly #clock: Clock;
   readonly #stamp: { readonly now: number; readonly wall: number };
   readonly #endsAt: number;
+  readonly #callMs: number;
   readonly #hintFloor: number;
   readonly #contests: readonly Contest[];
   #round = 0;
@@ -53,6 +54,7 @@ export class Attempt {
     this.#clock = call.clock;
     this.#stamp = { now: call.clock.now(), wall: call.clock.wall() };
     this.#endsAt = this.#stamp.now + call.timeoutMs;
+    this.#callMs = call.timeoutMs;
     this.#hintFloor = hintFloor;
     this.#contests = requests.map((request) => ({
       request,
@@ -129,14 +131,14 @@ export class Attempt {
         limit: request.mode === 'permits' ? request.limit : 1,
       }),
     );
-    const timeoutMs = this.#stepMs();
+    const longestMs = this.#endsAt - this.#now;
     return askNodes<readonly Vote[]>({
       nodes,
       clock: this.#clock,
-      timeoutMs,
+      timeoutMs: this.#stepMs(),
       enough: settings.quorum,
-      longestMs: this.#endsAt - this.#now,
-      ask: (node) => node.acquire(requests, timeoutMs),
+      longestMs,
+      ask: (node) => node.acquire(requests, Math.max(1, longestMs)),
       onAnswer: (index, answer) => {
         for (const [at, { trial }] of open.entries()) this.#noteVote(trial, index, answer, at);
       },
@@ -146,9 +148,11 @@ export class Attempt {
 
   #noteVote(trial: Trial, node: number, answer: NodeAnswer<readonly Vote[]>, at: number): void {
     trial.note(node, answer, answer.kind === 'answered' ? answer.value[at] : undefined);
-    // It came when the attempt was over: freed behind it, unless a release that is under way sees to an answer.
-    const isSeenTo = answer.kind === 'answered' && trial.freeing.has(node);
-    if (trial.fate === 'over' && !isSeenTo) void this.#context.cleaner.free(this.#leftoversOf(trial, (index) => index === node));
+    if (!trial.isGivenUp) return;
+    // It came when the round was over: freed behind it.
+    const { cleaner } = this.#context;
+    if (this.#hasLeft(trial, node)) void cleaner.free([this.#leftover(trial, node)]);
+    else cleaner.drop(node, trial.unit.owner);
   }
 
   /** The second phase: nodes that gave less than the token raise their fence to it, if our vote still stands there. */
@@ -186,21 +190,32 @@ export class Attempt {
 
   /** Frees what the nodes may have of these; resolves when those that are known to have something have answered. */
   async #free(trials: readonly Trial[]): Promise<void> {
-    // What is still pending is freed when it comes: before, a free might overtake it.
-    const leftovers = trials.flatMap((trial) => this.#leftoversOf(trial, (index) => trial.votes[index] !== 'pending'));
     const { cleaner } = this.#context;
-    void cleaner.free(leftovers.filter(({ isUncertain }) => isUncertain));
-    await cleaner.free(leftovers.filter(({ isUncertain }) => !isUncertain));
+    const standing: Leftover[] = [];
+    const uncertain: Leftover[] = [];
+    const pending: Leftover[] = [];
+    for (const trial of trials) {
+      trial.isGivenUp = true;
+      for (const [node, vote] of trial.votes.entries()) {
+        // What is still pending is freed when it comes: before, a free might overtake it.
+        if (vote === 'pending') pending.push(this.#leftover(trial, node));
+        else if (this.#hasLeft(trial, node)) (vote === 'failed' ? uncertain : standing).push(this.#leftover(trial, node));
+      }
+    }
+    cleaner.holdBack(pending);
+    void cleaner.free(uncertain);
+    await cleaner.free(standing);
   }
 
-  #leftoversOf(trial: Trial, concerns: (node: number) => boolean): readonly Leftover[] {
-    return trial.votes.flatMap((vote, node) => {
-      const isUncertain = vote === 'failed';
-      const isStanding = (trial.counters[node] ?? 0) > 0;
-      if (!concerns(node) || !(isUncertain || isStanding)) return [];
-      const quiet = trial.granted < this.#context.settings.quorum;
-      return [{ node, request: trial.releaseRequest(quiet), until: this.#context.clock.now() + trial.nodeTtlMs, isUncertain }];
-    });
+  #hasLeft(trial: Trial, node: number): boolean {
+    return trial.votes[node] === 'failed' || (trial.counters[node] ?? 0) > 0;
+  }
+
+  #leftover(trial: Trial, node: number): Leftover {
+    const { clock, settings } = this.#context;
+    const request = trial.releaseRequest(trial.granted < settings.quorum);
+    // The node may yet take it up for as long as the call was given.
+    return { node, request, until: clock.now() + 2 * this.#callMs + trial.nodeTtlMs };
   }
 
   /** Whether nobody can have it, as far as the nodes say, and another round may win it. Prepares that round. */
@@ -299,6 +314,6 @@ function countFrom(counters: readonly number[], token: number): number {
 /** As many random bits as before; the leading digits stay, by which nodes and people know whose it is. */
 function ownerOfRound(owner: string, round: number): string {
   if (round === 0) return owner;
-  const last = Number.parseInt(owner.slice(-4), 16) ^ round;
-  return owner.slice(0, -4) + last.toString(16).padStart(4, '0');
+  const last = Number.parseInt(owner.slice(ATTEMPT_DIGITS), 16) ^ round;
+  return owner.slice(0, ATTEMPT_DIGITS) + last.toString(16).padStart(4, '0');
 }

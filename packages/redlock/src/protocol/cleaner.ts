@@ -1,25 +1,25 @@
 import type { Clock } from '@holdfast/core';
-import type { RedlockNode, ReleaseRequest } from './node.js';
+import type { RedlockNode, Release, ReleaseRequest } from './node.js';
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1000;
-/** After a request whose connection ended unanswered one free is not enough: the server may find the request after it, in a buffer of its own. */
-const SECOND_FREE_MS = 150;
 
 interface Doubt {
   readonly request: ReleaseRequest;
-  /** From here on the vote has ended by itself. */
+  /** Monotonic time from which on the vote has ended by itself. */
   readonly until: number;
-  answersMissing: number;
-  notBefore: number;
+  /** Nothing is asked yet: the request that it is about has not been answered. */
+  readonly isHeldBack: boolean;
 }
 
-/** What has to be freed on one node until the node says that it is. */
+/** What has to be freed on one node until the node says that nothing of it can stand any more. */
 class NodeCleaner {
   readonly #node: RedlockNode;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #doubts = new Map<string, Doubt>();
+  /** How many rounds of each attempt are in doubt. */
+  readonly #attempts = new Map<string, number>();
   #delayMs = FIRST_RETRY_MS;
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
@@ -34,54 +34,63 @@ class NodeCleaner {
     return this.#doubts.size;
   }
 
-  /** Resolves when the node has answered a first time, or did not in time; what failed is tried again in the background. */
-  free(requests: readonly ReleaseRequest[], until: number, answersNeeded: number): Promise<void> {
-    for (const request of requests) this.#doubts.set(request.owner, { request, until, answersMissing: answersNeeded, notBefore: 0 });
+  has(owner: string): boolean {
+    return this.#attempts.has(attemptOf(owner));
+  }
+
+  add(request: ReleaseRequest, until: number, isHeldBack: boolean): void {
+    const { owner } = request;
+    if (this.#isClosed) return;
+    if (!this.#doubts.has(owner)) this.#attempts.set(attemptOf(owner), (this.#attempts.get(attemptOf(owner)) ?? 0) + 1);
+    this.#doubts.set(owner, { request, until, isHeldBack });
+  }
+
+  drop(owner: string): void {
+    if (!this.#doubts.delete(owner)) return;
+    const attempt = attemptOf(owner);
+    const left = (this.#attempts.get(attempt) ?? 1) - 1;
+    if (left === 0) this.#attempts.delete(attempt);
+    else this.#attempts.set(attempt, left);
+  }
+
+  /** Resolves when the node has answered a first time, or did not in time; what is not final is repeated in the background. */
+  free(requests: readonly ReleaseRequest[]): Promise<void> {
     this.#delayMs = FIRST_RETRY_MS;
-    return this.#send([...requests]);
+    return this.#send(requests);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#doubts.clear();
+    this.#attempts.clear();
   }
 
   #send(requests: readonly ReleaseRequest[]): Promise<void> {
     return new Promise((resolve) => {
       const deadline = this.#clock.setTimer(this.#timeoutMs, resolve);
-      const settle = (wasFreed: boolean): void => {
+      const settle = (releases: readonly Release[]): void => {
         deadline.cancel();
-        const now = this.#clock.now();
-        for (const { owner } of requests) {
-          const doubt = this.#doubts.get(owner);
-          if (doubt === undefined) continue;
-          if (wasFreed) doubt.answersMissing -= 1;
-          if (doubt.answersMissing <= 0 || now >= doubt.until) this.#doubts.delete(owner);
-          else doubt.notBefore = wasFreed ? now + SECOND_FREE_MS : now;
-        }
-        this.#plan();
+        for (const [index, { owner }] of requests.entries()) if (releases[index]?.isFinal === true) this.drop(owner);
+        this.plan();
         resolve();
       };
-      this.#node.release(requests, this.#timeoutMs).then(
-        () => settle(true),
-        () => settle(false),
-      );
+      this.#node.release(requests, this.#timeoutMs).then(settle, () => settle([]));
     });
   }
 
-  #plan(): void {
+  plan(): void {
     if (this.#isClosed || this.#timer !== null || this.#doubts.size === 0) return;
     this.#timer = this.#clock.setTimer(this.#delayMs, () => {
       this.#timer = null;
       this.#delayMs = Math.min(this.#delayMs * 2, LAST_RETRY_MS);
       const now = this.#clock.now();
       const due: ReleaseRequest[] = [];
-      for (const [owner, { request, until, notBefore }] of this.#doubts) {
-        if (now >= until) this.#doubts.delete(owner);
-        else if (now >= notBefore) due.push(request);
+      for (const [owner, { request, until, isHeldBack }] of this.#doubts) {
+        if (now >= until) this.drop(owner);
+        else if (!isHeldBack) due.push(request);
       }
-      if (due.length === 0) this.#plan();
+      if (due.length === 0) this.plan();
       else void this.#send(due);
     });
   }
@@ -93,11 +102,12 @@ export interface Leftover {
   readonly request: ReleaseRequest;
   /** Monotonic time from which it has ended by itself. */
   readonly until: number;
-  /** The request that may have left it ended without an answer. */
-  readonly isUncertain: boolean;
 }
 
-/** Frees what failed attempts and unanswered releases may have left, on every node, until the node says so or the vote has ended by itself. */
+/**
+ * Frees what failed attempts and unanswered releases may have left, on every node, until the node's answer is final or the vote has
+ * ended by itself.
+ */
 export class Cleaner {
   readonly #nodes: readonly NodeCleaner[];
 
@@ -109,22 +119,48 @@ export class Cleaner {
     return this.#nodes.reduce((sum, node) => sum + node.size, 0);
   }
 
+  /** Whether anything that this owner asked for, in any round, may yet stand or come to stand on the node. */
+  has(node: number, owner: string): boolean {
+    return this.#nodes[node]?.has(owner) === true;
+  }
+
   /** Resolves when every node that is concerned was asked once. Never rejects. */
   async free(leftovers: readonly Leftover[]): Promise<void> {
     const sent: Promise<void>[] = [];
     for (const [node, cleaner] of this.#nodes.entries()) {
-      for (const isUncertain of [false, true]) {
-        const own = leftovers.filter((leftover) => leftover.node === node && leftover.isUncertain === isUncertain);
-        if (own.length === 0) continue;
-        const until = Math.max(...own.map((leftover) => leftover.until));
-        const requests = own.map((leftover) => leftover.request);
-        sent.push(cleaner.free(requests, until, isUncertain ? 2 : 1));
-      }
+      const own = leftovers.filter((leftover) => leftover.node === node);
+      if (own.length === 0) continue;
+      for (const { request, until } of own) cleaner.add(request, until, false);
+      sent.push(cleaner.free(own.map(({ request }) => request)));
     }
     await Promise.all(sent);
+  }
+
+  /** Asks again, by and by, for what a node has just given an answer that was not final, or none. */
+  freeLater(leftovers: readonly Leftover[]): void {
+    for (const { node, request, until } of leftovers) this.#nodes[node]?.add(request, until, false);
+    for (const { node } of leftovers) this.#nodes[node]?.plan();
+  }
+
+  /** Notes what is to be freed, or dropped, once the request has been answered: before, a release might overtake the request. */
+  holdBack(leftovers: readonly Leftover[]): void {
+    for (const { node, request, until } of leftovers) this.#nodes[node]?.add(request, until, true);
+    for (const { node } of leftovers) this.#nodes[node]?.plan();
+  }
+
+  /** Nothing of it is on the node after all. */
+  drop(node: number, owner: string): void {
+    this.#nodes[node]?.drop(owner);
   }
 
   close(): void {
     for (const node of this.#nodes) node.close();
   }
+}
+
+/** How many digits of an owner token are the same in all rounds of an attempt. */
+export const ATTEMPT_DIGITS = 28;
+
+function attemptOf(owner: string): string {
+  return owner.slice(0, ATTEMPT_DIGITS);
 }

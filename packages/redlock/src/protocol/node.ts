@@ -63,6 +63,13 @@ export interface ReleaseRequest {
   readonly quiet: boolean;
 }
 
+/** What became of a release on one node. */
+export interface Release {
+  readonly wasFreed: boolean;
+  /** No request of this owner can take effect on the node any more. */
+  readonly isFinal: boolean;
+}
+
 /** What names those who wait. */
 export interface WaitKey {
   readonly name: string;
@@ -122,10 +129,11 @@ export interface WakeTarget {
 export interface RedlockNode {
   /** For messages; carries no secret. */
   readonly label: string;
+  /** A vote that reaches the node after `timeoutMs`, by its own clock, is refused there; an extension likewise. */
   acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]>;
   confirm(requests: readonly ConfirmRequest[], timeoutMs: number): Promise<readonly boolean[]>;
   extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]>;
-  release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly boolean[]>;
+  release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly Release[]>;
   withdraw(waiting: WaitKey, timeoutMs: number): Promise<void>;
   mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply>;
   inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState>;

@@ -1,84 +1,79 @@
-import type { CallContext, HoldRef } from '@holdfast/core';
+import type { CallContext, HoldRef, ReleaseAnswer } from '@holdfast/core';
 import { tooFewNodes } from '../redlock-error.js';
 import { askNodes } from './ask-nodes.js';
 import type { ProtocolContext } from './context.js';
-import type { ReleaseRequest } from './node.js';
+import type { Release as NodeRelease, ReleaseRequest } from './node.js';
 import { majoritySays } from './quorum.js';
-import type { Trial } from './trial.js';
 import { quarantineMs } from './validity.js';
 
 interface Release {
-  readonly hold: Trial | undefined;
+  /** By which core knows it. */
+  readonly owner: string;
   readonly request: ReleaseRequest;
   readonly until: number;
   freed: number;
   absent: number;
-  pending: number;
+  /** Nodes that have answered. */
+  readonly heard: Set<number>;
 }
 
 /**
- * Frees holds on all nodes. Nodes that do not answer are asked again in the background until they do, or the hold has
- * ended there by itself.
+ * Frees holds on all nodes. Nodes that do not answer, or whose answer is not final, are asked again in the background until it is, or
+ * the hold has ended there by itself.
  *
- * @returns for each whether a quorum had it: fewer nodes are no hold
+ * @returns for each whether a quorum had it (fewer nodes are no hold), and whether a quorum can no longer come to have it
  * @throws LockUnavailableError when too few nodes answered to tell
  */
-export async function releaseHolds(context: ProtocolContext, holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+export async function releaseHolds(
+  context: ProtocolContext,
+  holds: readonly HoldRef[],
+  call: CallContext,
+): Promise<readonly ReleaseAnswer[]> {
   const { nodes, settings, cleaner } = context;
   const { quorum } = settings;
   const releases = holds.map(({ name, mode, owner }): Release => {
     const hold = context.holds.remove(owner);
     if (hold !== undefined) hold.fate = 'over';
-    for (const [node, vote] of hold?.votes.entries() ?? []) if (vote === 'pending') hold?.freeing.add(node);
     return {
-      hold,
+      owner,
       // One that is not in the table is the rest of an attempt whose answer was lost.
       request: hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false },
       until: hold?.until ?? context.clock.now() + quarantineMs(settings.maxTtlMs),
       freed: 0,
       absent: 0,
-      pending: nodes.length,
+      heard: new Set(),
     };
   });
   const requests = releases.map(({ request }) => request);
   const timeoutMs = Math.max(1, Math.min(settings.nodeTimeoutMs, call.timeoutMs));
-  const says = ({ freed, absent, pending }: Release): boolean | 'unknown' | null =>
+  const says = ({ freed, absent }: Release, pending: number): boolean | 'unknown' | null =>
     majoritySays(freed, absent, pending, nodes.length, quorum);
-  const answers = await askNodes<readonly boolean[]>({
+  const answers = await askNodes<readonly NodeRelease[]>({
     nodes,
     clock: call.clock,
     timeoutMs,
     enough: quorum,
     longestMs: call.timeoutMs,
     ask: (node) => node.release(requests, timeoutMs),
-    onAnswer: (index, answer, isLate) => {
-      if (answer.kind === 'failed') {
-        // The vote may have ended with the same connection: then the server may find that request after the free, too.
-        const isUncertain = (hold: Trial | undefined): boolean => hold?.votes[index] === 'failed';
-        void cleaner.free(releases.map(({ hold, request, until }) => ({ node: index, request, until, isUncertain: isUncertain(hold) })));
-      }
-      for (const [at, release] of releases.entries()) {
-        const wasLate = release.hold?.freeing.delete(index) === true;
-        if (wasLate && answer.kind === 'answered' && answer.value[at] !== true) freeLateVote(context, release, index);
-      }
+    onAnswer: (node, answer, isLate) => {
+      const told = (at: number): NodeRelease | undefined => (answer.kind === 'answered' ? answer.value[at] : undefined);
+      const open = releases.filter((_, at) => told(at)?.isFinal !== true);
+      cleaner.freeLater(open.map(({ request, until }) => ({ node, request, until })));
       if (isLate) return;
       for (const [at, release] of releases.entries()) {
-        release.pending -= 1;
-        const wasFreed = answer.kind === 'answered' ? answer.value[at] : undefined;
-        if (wasFreed === true) release.freed += 1;
-        else if (wasFreed === false) release.absent += 1;
+        const wasFreed = told(at)?.wasFreed;
+        if (wasFreed === undefined) continue;
+        release.heard.add(node);
+        if (wasFreed) release.freed += 1;
+        else release.absent += 1;
       }
     },
-    isDecided: () => releases.every((release) => says(release) !== null),
+    isDecided: (_, pending) => releases.every((release) => says(release, pending) !== null),
   });
   return releases.map((release) => {
-    const freed = says({ ...release, pending: 0 });
-    if (typeof freed !== 'boolean') throw tooFewNodes(nodes, answers, quorum, release.request.name);
-    return freed;
+    const wasOurs = says(release, 0);
+    if (typeof wasOurs !== 'boolean') throw tooFewNodes(nodes, answers, quorum, release.request.name);
+    const ended = [...release.heard].filter((node) => !cleaner.has(node, release.owner));
+    return { wasOurs, isFinal: nodes.length - ended.length < quorum };
   });
-}
-
-/** The vote came when the release was under way, which did not find it: the node was asked in another order. */
-function freeLateVote({ cleaner }: ProtocolContext, { hold, request, until }: Release, node: number): void {
-  if ((hold?.counters[node] ?? 0) > 0) void cleaner.free([{ node, request, until, isUncertain: false }]);
 }

@@ -18,8 +18,6 @@ interface Renewal {
   pending: number;
   /** Put back on some node, where it counts from the next time on. */
   repaired: boolean;
-  /** Nodes that may yet put it back: the request went out, and its answer never came. */
-  readonly uncertain: Set<number>;
 }
 
 /**
@@ -46,7 +44,6 @@ export async function renewHolds(
           gone: 0,
           pending: 0,
           repaired: false,
-          uncertain: new Set(),
         };
   });
   const endsAt = call.clock.now() + call.timeoutMs;
@@ -103,14 +100,12 @@ function ask(
           ttlMs,
           repair: ttlMs >= SHORTEST_REPAIR_MS,
         })),
-        timeoutMs,
+        Math.max(1, timeLeftMs),
       ),
     onAnswer: (index, answer, isLate) => {
       for (const [at, renewal] of renewals.entries()) {
         const extension = answer.kind === 'answered' ? answer.value[at] : undefined;
         if (typeof extension === 'object' && extension !== null) renewal.hold.counters[index] = extension.counter;
-        if (answer.kind === 'failed' && answer.failure.mayHappen) renewal.uncertain.add(index);
-        if (renewal.hold.fate === 'over') freeBehind(context, renewal.hold, index, answer);
         if (isLate) continue;
         renewal.pending -= 1;
         if (extension === 'stands') renewal.stands += 1;
@@ -123,17 +118,10 @@ function ask(
   });
 }
 
-/** Frees what is left of a lost hold on every node; a node that answers later is seen to by `freeBehind`. */
-function giveUp({ nodes, holds, cleaner }: ProtocolContext, owner: string, { hold, uncertain }: Renewal): void {
+/** Frees what is left of a lost hold on every node; where the renewal has not been answered, until it can have no effect any more. */
+function giveUp({ nodes, holds, cleaner }: ProtocolContext, owner: string, { hold }: Renewal): void {
   holds.remove(owner);
   hold.fate = 'over';
   const request = hold.releaseRequest(false);
-  void cleaner.free(nodes.map((_, node) => ({ node, request, until: hold.until, isUncertain: uncertain.has(node) })));
-}
-
-/** The hold has ended while its renewal was on its way, which may have put it back. */
-function freeBehind(context: ProtocolContext, hold: Trial, node: number, answer: NodeAnswer<unknown>): void {
-  const isUncertain = answer.kind === 'failed';
-  if (isUncertain && !answer.failure.mayHappen) return;
-  void context.cleaner.free([{ node, request: hold.releaseRequest(false), until: hold.until, isUncertain }]);
+  void cleaner.free(nodes.map((_, node) => ({ node, request, until: hold.until })));
 }

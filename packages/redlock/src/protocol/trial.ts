@@ -15,9 +15,9 @@ export class Trial {
   readonly counters: number[];
   /** For each node what it said. 'failed': it may have voted without our knowing. 'unsent': it was never asked. */
   readonly votes: (Vote | 'pending' | 'failed' | 'unsent')[];
-  /** Nodes to which a release is under way behind a request that they have not answered: it most likely frees that vote, too. */
-  readonly freeing = new Set<number>();
   fate: Fate = 'open';
+  /** Its round has ended without it, and what comes of it is freed. */
+  isGivenUp = false;
   token = 0;
   /** Monotonic time after which no node keeps it any more. */
   until = 0;

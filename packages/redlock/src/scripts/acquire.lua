@@ -1,17 +1,23 @@
 -- Votes for each request, without waiting: takes it on this node if it is free here.
 -- KEYS[1] marker; then for each request its keys, see hold.lua
--- ARGV[1] see node.lua
--- ARGV[2..], for each request: `mode token ttl hint place label`, for p `p token ttl hint place slots limit label`: ttl in ms, all margins
+-- ARGV[1] see node.lua   ARGV[2], ARGV[3] see deadline.lua
+-- ARGV[4..], for each request: `mode token ttl hint place label`, for p `p token ttl hint place slots limit label`: ttl in ms, all margins
 --   included; hint in microseconds; place 1 when the manager waits, else 0; slots joined by commas
--- Returns one text for all when the node abstains: q<ms>: in quarantine for so long; m<ms>: set up with another maxTtlMs.
+-- Returns the same text for each when the node abstains: q<ms>: in quarantine for so long; m<ms>: set up with another maxTtlMs.
 --   Else a text for each request: `g<c> <taken>` when granted, or ours already; `b<ms> <who> <taken>` when busy (see obstacle; taken: the
 --   slots that others have, for p); w when the key holds something else than a lock; t when ttl is longer than the node allows.
 
 -- include node.lua
+-- include deadline.lua
 
+local replies = {}
 local why = abstains()
 if why then
-  return why
+  for i = 4, #ARGV do
+    replies[i - 3] = why
+  end
+  replies[#ARGV - 2] = now
+  return replies
 end
 
 -- A little more than any honest client asks for: maxTtlMs, its guard and its drift.
@@ -25,8 +31,7 @@ local function draw(fenceKey, hint)
   return c
 end
 
-local replies = {}
-local at, arg = 2, 2
+local at, arg = 2, 4
 
 -- Locks that are free here and for which nobody waits, the common case, before anything else is set up.
 while ARGV[arg] do
@@ -36,10 +41,11 @@ while ARGV[arg] do
   end
   local c = draw(KEYS[at + 2], tonumber(hint))
   call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-  replies[arg - 1] = 'g' .. c
+  replies[arg - 3] = 'g' .. c
   at, arg = at + 3, arg + 1
 end
 if not ARGV[arg] then
+  replies[arg - 3] = now
   return replies
 end
 
@@ -94,6 +100,7 @@ for i = arg, #ARGV do
   if mode == 'p' then
     reply = reply .. ' ' .. takenSlots(k, owner)
   end
-  replies[i - 1] = reply
+  replies[i - 3] = reply
 end
+replies[#ARGV - 2] = now
 return replies

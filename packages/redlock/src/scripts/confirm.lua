@@ -21,4 +21,5 @@ for i = 2, #ARGV do
     replies[i - 1] = 0
   end
 end
+replies[#ARGV] = now
 return replies

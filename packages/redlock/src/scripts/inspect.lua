@@ -1,8 +1,8 @@
 -- Who has votes of one name on this node, and how many wait. Changes nothing but that it forgets what has expired.
 -- KEYS[1] marker, then the keys of the name, see hold.lua
 -- ARGV[1] see node.lua   ARGV[2] mode: x, p, or w for both of r and w
--- Returns {number of waiters, then for each holder: mode, 16 digits of its token or '' for a value that is not ours, c, permits, label, ms left
---   or -1}; {-1} when the key holds something else than a lock.
+-- Returns {{number of waiters, then for each holder: mode, 16 digits of its token or '' for a value that is not ours, c, permits, label, ms left
+--   or -1}, the time}; {{-1}, the time} when the key holds something else than a lock.
 
 -- include node.lua
 -- include hold.lua
@@ -21,7 +21,7 @@ end
 if mode ~= 'p' then
   local held = stringAt(k.hold)
   if held == false then
-    return { -1 }
+    return { { -1 }, now }
   end
   if held then
     local owner, c, label = match(held, '^(%x+):(%d+):(.*)$')
@@ -49,4 +49,4 @@ if k.set then
     end
   end
 end
-return reply
+return { reply, now }

@@ -1,8 +1,8 @@
 -- The state of the node itself.
 -- KEYS[1] marker
 -- ARGV[1] see include/node.lua   ARGV[2] what to do: `look`; `open`: let it vote at once, if it has no marker; `close`: undo that
--- Returns {run id, run id in the marker or '', maxTtlMs in the marker or 0, ms of quarantine left, microseconds of the clock,
---   1 when it was opened or closed, else 0}.
+-- Returns {{run id, run id in the marker or '', maxTtlMs in the marker or 0, ms of quarantine left, microseconds of the clock,
+--   1 when it was opened or closed, else 0}, the time}.
 
 -- include node.lua
 
@@ -20,4 +20,4 @@ elseif ARGV[2] == 'close' and marker == opened then
   done = 1
 end
 local known, maxTtl, over = match(marker or '', '^(%x+) (%d+) (%d+)$')
-return { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done }
+return { { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done }, now }

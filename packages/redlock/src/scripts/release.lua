@@ -3,19 +3,21 @@
 -- ARGV[1] see node.lua   ARGV[2..], for each hold: `mode token quiet`: quiet 1 for votes of an attempt that failed
 -- Returns for each hold: 1 when it was the owner's, else 0.
 
+-- include node.lua
+
 local replies = {}
 local at, arg = 2, 2
 
 -- Locks for which nobody waits, the common case, before anything else is set up.
 while ARGV[arg] do
-  local owner = string.match(ARGV[arg], '^x (%x+) ')
-  if not owner or redis.call('EXISTS', KEYS[at + 1]) == 1 then
+  local owner = match(ARGV[arg], '^x (%x+) ')
+  if not owner or call('EXISTS', KEYS[at + 1]) == 1 then
     break
   end
   owner = owner .. ':'
   local held = redis.pcall('GET', KEYS[at])
-  if type(held) == 'string' and string.sub(held, 1, #owner) == owner then
-    redis.call('DEL', KEYS[at])
+  if type(held) == 'string' and sub(held, 1, #owner) == owner then
+    call('DEL', KEYS[at])
     replies[arg - 1] = 1
   else
     replies[arg - 1] = 0
@@ -23,10 +25,10 @@ while ARGV[arg] do
   at, arg = at + 3, arg + 1
 end
 if not ARGV[arg] then
+  replies[arg - 1] = now
   return replies
 end
 
--- include node.lua
 -- include hold.lua
 -- include waiters.lua
 
@@ -40,4 +42,5 @@ for i = arg, #ARGV do
   end
   replies[i - 1] = freed
 end
+replies[#ARGV] = now
 return replies

@@ -84,8 +84,7 @@ class Simulation {
     for (let client = 0; client < clients; client++) this.#startClient(client);
     for (let event = this.#isForced ? 0 : world.integer(0, 3); event > 0; event--)
       world.later(world.between(0, 400), () => this.#disturb());
-    if (this.#isForced)
-      for (let event = world.integer(20, 60); event > 0; event--) world.later(world.between(0, 120), () => this.#force());
+    if (this.#isForced) for (let event = world.integer(20, 60); event > 0; event--) world.later(world.between(0, 120), () => this.#force());
     await world.run(END_MS);
     if (this.#violation !== null) throw this.#violation;
     if (this.#working > 0) throw new Violation('settles', `${this.#working} clients wait for ever`);

@@ -1,4 +1,5 @@
 import type { HoldRequest, LockKind } from '@holdfast/core';
+import { GrantLedger, notAfterFrom, type OpenGrant, ServerClock, windowMs } from '@holdfast/core/backend';
 import type { Machine, Network } from '@holdfast/test/simulation';
 import { KeyLayout, letterOf } from '../../src/node/key-layout.js';
 import {
@@ -11,6 +12,7 @@ import {
   type NodeState,
   type NodeStatus,
   type RedlockNode,
+  type Release,
   type ReleaseRequest,
   type Vote,
   type VoteRequest,
@@ -43,6 +45,8 @@ export class SimulatedLink implements RedlockNode {
   readonly #server: SimulatedServer;
   readonly #id: string;
   readonly #told = new Map<string, ToldVote>();
+  readonly #clock = new ServerClock();
+  readonly #grants = new GrantLedger();
 
   constructor(label: string, network: Network, machine: Machine, server: SimulatedServer, id: string) {
     this.label = label;
@@ -52,8 +56,10 @@ export class SimulatedLink implements RedlockNode {
     this.#id = id;
   }
 
-  acquire(requests: readonly VoteRequest[]): Promise<readonly Vote[]> {
-    return this.#send(
+  acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]> {
+    return this.#grant(
+      requests.map(({ unit }) => unit.owner),
+      timeoutMs,
       (node) => node.acquire(this.#id, requests),
       (votes) => {
         for (const [index, vote] of votes.entries()) {
@@ -83,12 +89,22 @@ export class SimulatedLink implements RedlockNode {
     return last;
   }
 
-  extend(requests: readonly ExtendRequest[]): Promise<readonly Extension[]> {
-    return this.#send((node) => node.extend(requests));
+  extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]> {
+    return this.#grant(
+      requests.map(({ unit }) => unit.owner),
+      timeoutMs,
+      (node) => node.extend(requests),
+      () => {},
+    );
   }
 
-  release(requests: readonly ReleaseRequest[]): Promise<readonly boolean[]> {
-    return this.#send((node) => node.release(requests));
+  async release(requests: readonly ReleaseRequest[]): Promise<readonly Release[]> {
+    const open: (OpenGrant | undefined)[] = requests.map(({ owner }) => this.#grants.of(owner));
+    const { freed, ms } = await this.#send((node) => ({ freed: node.release(requests), ms: node.nowMs }));
+    return requests.map(({ owner }, index) => ({
+      wasFreed: freed[index] === true,
+      isFinal: this.#grants.isFinal(owner, open[index], null, ms),
+    }));
   }
 
   withdraw(waiting: WaitKey): Promise<void> {
@@ -121,6 +137,49 @@ export class SimulatedLink implements RedlockNode {
   unlisten(): void {}
   async drain(): Promise<void> {}
   close(): void {}
+
+  /** A request that the node refuses once it comes too late: asked a second time as the sender does. */
+  async #grant<T>(
+    owners: readonly string[],
+    timeoutMs: number,
+    carryOut: (node: SimulatedNode) => T,
+    onReply: (reply: T) => void,
+  ): Promise<T> {
+    const { clock } = this.#machine;
+    // A message that comes twice is what a driver makes that sends again.
+    const isSure = this.#network.weather.duplicates === 0;
+    const startedAt = clock.now();
+    let notAfter = this.#clock.notAfter(startedAt, timeoutMs);
+    for (const isAgain of [false, true]) {
+      const sentAt = clock.now();
+      const limit = notAfter;
+      for (const owner of owners) this.#grants.sent(owner, limit, null, sentAt, Number.POSITIVE_INFINITY);
+      let answer: { readonly reply: T | null; readonly ms: number };
+      try {
+        // oxlint-disable-next-line no-await-in-loop
+        answer = await this.#send(
+          (node) => {
+            const left = limit - node.nowMs;
+            return { reply: left < 0 || left > windowMs(timeoutMs) ? null : carryOut(node), ms: node.nowMs };
+          },
+          ({ reply }) => {
+            if (reply !== null) onReply(reply);
+          },
+        );
+      } catch (error) {
+        for (const owner of owners) this.#grants.settled(owner, false);
+        throw error;
+      }
+      const { reply, ms } = answer;
+      this.#clock.note(sentAt, ms, clock.now() - sentAt, timeoutMs);
+      for (const owner of owners) this.#grants.settled(owner, isSure);
+      if (reply !== null) return reply;
+      const leftMs = timeoutMs - (clock.now() - startedAt);
+      if (isAgain || leftMs < 1) break;
+      notAfter = notAfterFrom(ms, clock.now() - sentAt, leftMs);
+    }
+    throw new NodeFailure('it came too late', { mayHappen: true, retryable: true });
+  }
 
   async #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
     const reply = await this.#network.ask({

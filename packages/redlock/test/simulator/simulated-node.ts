@@ -118,6 +118,11 @@ export class SimulatedNode {
     this.#marker = null;
   }
 
+  /** Its clock, ms. */
+  get nowMs(): number {
+    return this.#now;
+  }
+
   acquire(id: string, requests: readonly VoteRequest[]): readonly Vote[] {
     const why = this.#abstains();
     return requests.map((request) => why ?? this.#vote(id, request));

@@ -29,7 +29,7 @@ const BAD_LEASE_OPTIONS: readonly (readonly [option: string, values: readonly un
   ['ttlMs', BAD_TTLS],
   ['renew', [0, 1, 'yes', null]],
   ['maxHoldMs', [0, -1, 1.5, Number.NaN, 2 ** 31, '1', null]],
-  ['label', [1, null, {}]],
+  ['label', [1, null, {}, 'x'.repeat(1025), '€'.repeat(342)]],
   ['signal', [1, null, {}, 'abort']],
   ['ttl', [1_000]],
   ['waitMS', [1_000]],
@@ -121,6 +121,78 @@ export const argumentCases: readonly ConformanceCase[] = [
         await manager.acquire(name(), { maxHoldMs: Number.POSITIVE_INFINITY, waitMs: Number.POSITIVE_INFINITY, ttlMs: 2 ** 31 - 1 }),
       ];
       for (const lease of leases) assert.equal(await lease.release(), true);
+    },
+  }),
+
+  conformanceCase('arguments/label', {
+    title: 'a label of 1,024 bytes is told as it is',
+    async run({ manager, name }) {
+      for (const label of ['x'.repeat(1024), `${'€'.repeat(341)}x`, '']) {
+        const lease = await manager.acquire(name(), { label });
+        const { holders } = await manager.inspect(lease.name);
+        assert.equal(await lease.release(), true);
+        assert.deepEqual(
+          holders.map((holder) => holder.label),
+          [label],
+        );
+      }
+    },
+  }),
+
+  conformanceCase('arguments/read-once', {
+    title: 'an option is read once, checked, and used as it was read: own or inherited, a value or a getter, enumerable or not',
+    async run({ manager, name }) {
+      const lock = name();
+      const calls: readonly (readonly [method: string, call: (options: object) => unknown])[] = [
+        ['acquire', (options) => untyped(manager, 'acquire')(lock, options)],
+        ['tryAcquire', (options) => untyped(manager, 'tryAcquire')(lock, options)],
+        ['withLock', (options) => untyped(manager, 'withLock')(lock, options, () => null)],
+        ['tryWithLock', (options) => untyped(manager, 'tryWithLock')(lock, options, () => null)],
+        ['acquireAll', (options) => untyped(manager, 'acquireAll')([lock, name()], options)],
+        ['withAll', (options) => untyped(manager, 'withAll')([lock, name()], options, () => null)],
+        ['tryAcquireEach', (options) => untyped(manager, 'tryAcquireEach')([lock, name()], options)],
+      ];
+      for (const [method, call] of calls) {
+        for (const bad of [Number.NaN, 'abc', 1.5, -1, 2 ** 40]) {
+          for (const options of optionObjects('ttlMs', () => bad))
+            assert.equal(await refused(() => call(options), `${method} with a ttlMs of ${String(bad)}`), 'ttlMs');
+        }
+        for (const index of optionObjects('ttlMs', () => 0).keys()) {
+          let reads = 0;
+          const options = optionObjects('ttlMs', () => {
+            reads += 1;
+            return reads === 1 ? 5_000 : -1;
+          })[index];
+          await ((await call(options ?? {})) as Partial<AsyncDisposable> | null)?.[Symbol.asyncDispose]?.();
+          assert.equal(reads, 1, `${method} has read ttlMs ${reads} times`);
+        }
+      }
+      await isFree(manager, lock);
+    },
+  }),
+
+  conformanceCase('arguments/permits-read-once', {
+    title: 'a number of permits that is inherited, or changes, never lets more in than there are',
+    needs: ['semaphores'],
+    async run({ manager, name }) {
+      for (const limits of optionObjects('permits', () => -5))
+        throwsArgument(() => untyped(manager, 'semaphore')(name(), limits), 'a limit');
+      const semaphore = manager.semaphore(name(), { permits: 2 });
+      for (const bad of [-5, 0, 3, 1.5, Number.NaN]) {
+        for (const options of optionObjects('permits', () => bad))
+          assert.equal(await refused(() => untyped(semaphore, 'tryAcquire')(options), `permits ${String(bad)}`), 'permits');
+      }
+      let reads = 0;
+      const lease = granted(
+        await semaphore.tryAcquire({
+          get permits() {
+            return (reads += 1) === 1 ? 2 : -5;
+          },
+        }),
+      );
+      assert.equal(lease.permits, 2);
+      assert.equal(await semaphore.tryAcquire(), null);
+      assert.equal(await lease.release(), true);
     },
   }),
 
@@ -223,6 +295,13 @@ export const argumentCases: readonly ConformanceCase[] = [
     },
   }),
 ];
+
+/** One option in each way in which an object can have it. */
+function optionObjects(option: string, read: () => unknown): readonly object[] {
+  const open = Object.defineProperty({}, option, { get: read, enumerable: true });
+  const hidden = Object.defineProperty({}, option, { get: read });
+  return [open, hidden, Object.create(open) as object, Object.create(hidden) as object];
+}
 
 function neverRuns(): never {
   assert.fail('a task ran in spite of a bad argument');

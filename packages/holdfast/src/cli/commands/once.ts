@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { isLockError } from '@holdfast/core';
-import { createJobLockManager } from '@holdfast/core/jobs';
+import { createJobLockManager } from '@holdfast/jobs';
 import { usageError } from '../cli-error.js';
 import type { Ending } from '../guarded/command-group.js';
 import { codeOf, describeEnding } from '../guarded/run-guarded.js';

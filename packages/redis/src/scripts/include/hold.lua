@@ -9,8 +9,6 @@
 
 local sub, match = string.sub, string.match
 
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
 -- unpack() has a limit, and so has the patience of the other clients.
 local CHUNK = 500
 

@@ -7,8 +7,6 @@
 --   t                                       it is the readers' turn: waiting writers do not hold them back
 -- and with a score in microseconds, which orders the queue of a fair backend:
 --   <token>:<id>:<mode>:<permits>:<limit>   one waiter
--- ARGV[1] is 1<id> where the receivers of PUBLISH can be counted, else 0<id> (in a cluster only those on the same node are);
--- <id> is the asking manager's.
 
 local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
 local QUEUE = '100000000000000'

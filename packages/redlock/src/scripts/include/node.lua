@@ -1,4 +1,5 @@
 -- The clock and the state of one node. Part of the step scripts; never run alone.
+-- Every script answers with a list whose last element is the time, in ms.
 -- KEYS[1] marker   ARGV[1] `maxTtl quarantine bound id`: ms, ms, microseconds, the asking manager
 
 local call = redis.call

@@ -1,0 +1,32 @@
+import type { Command, Contact, Step } from './connection.js';
+import type { OpenGrant } from './grant-ledger.js';
+import type { Piece, Receiver } from './piece.js';
+import type { ServerClock } from './server-clock.js';
+
+/** A request that is to be sent, or has been. */
+export interface Queued<S extends Step> {
+  readonly piece: Piece<S>;
+  readonly receiver: Receiver;
+  readonly index: number;
+  /** When its time is over, of a request that waits for a connection. */
+  readonly dueAt: number;
+  /** Of a release: what had not been answered of its owner's when the release was sent. */
+  open?: OpenGrant | undefined;
+}
+
+/** A command and its requests, from their being put together to the answer. */
+export interface Flight<S extends Step> extends Command<S> {
+  readonly keys: string[];
+  readonly args: string[];
+  readonly requests: Queued<S>[];
+  /** The longest that any of the requests may take: until then the server may carry the command out. */
+  timeoutMs: number;
+  /** The shortest: after it the connection is given up. */
+  patienceMs: number;
+  contact: Contact<S> | null;
+  clock: ServerClock | null;
+  sentAt: number;
+  /** The same requests were refused as late before. */
+  readonly isAgain: boolean;
+  isGivenUp: boolean;
+}

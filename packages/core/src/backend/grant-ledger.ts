@@ -1,0 +1,84 @@
+import { isPast } from './server-clock.js';
+
+/** What may yet take effect of one owner's requests. */
+export interface OpenGrant {
+  /** The largest of all its requests, by the server's clock, ms. */
+  notAfter: number;
+  unanswered: number;
+  /** Of some request no answer came, or a driver may have sent a second copy. */
+  isUnsure: boolean;
+  /** What all of them were sent on, if that is one and keeps their order; else null. */
+  way: object | null;
+  /** Local monotonic time from which `notAfter` has passed. */
+  forgetAt: number;
+}
+
+const SWEEP_FROM = 1000;
+
+/**
+ * For each owner what its granting requests may still do. An owner stands here from its first request on until all of
+ * them were answered, or a release was final; most are gone after a round trip.
+ *
+ * A release is final when
+ * - every granting request of the owner had been answered before the release was sent;
+ * - or they have been since, and were sent before the release on the same connection, so the server dealt with them first;
+ * - or the server carried the release out at a time that lies beyond the last of them.
+ */
+export class GrantLedger {
+  readonly #open = new Map<string, OpenGrant>();
+  #sweepAt = SWEEP_FROM;
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** @param way the connection, if it keeps the order of what is sent @param forgetAt see `OpenGrant` */
+  sent(owner: string, notAfter: number, way: object | null, now: number, forgetAt: number): void {
+    const grant = this.#open.get(owner);
+    if (grant !== undefined) {
+      grant.notAfter = Math.max(grant.notAfter, notAfter);
+      grant.forgetAt = Math.max(grant.forgetAt, forgetAt);
+      grant.unanswered += 1;
+      if (grant.way !== way) grant.way = null;
+      return;
+    }
+    if (this.#open.size >= this.#sweepAt) this.#sweep(now);
+    this.#open.set(owner, { notAfter, unanswered: 1, isUnsure: false, way, forgetAt });
+  }
+
+  /** @param isSure whether the answer proves that the request cannot take effect (again) */
+  settled(owner: string, isSure: boolean): void {
+    const grant = this.#open.get(owner);
+    if (grant === undefined) return;
+    grant.unanswered -= 1;
+    if (!isSure) grant.isUnsure = true;
+    if (isAnswered(grant)) this.#open.delete(owner);
+  }
+
+  /** To be looked at when a release is sent. undefined: all was answered. */
+  of(owner: string): OpenGrant | undefined {
+    return this.#open.get(owner);
+  }
+
+  /**
+   * @param before what `of` said when the release was sent
+   * @param way what the release was sent on
+   * @param server the server's time in the release's own answer
+   */
+  isFinal(owner: string, before: OpenGrant | undefined, way: object | null, server: number): boolean {
+    if (before === undefined || (way !== null && before.way === way && isAnswered(before))) return true;
+    if (!isPast(server, before.notAfter)) return false;
+    if (this.#open.get(owner) === before) this.#open.delete(owner);
+    return true;
+  }
+
+  /** Nobody releases what was asked for by a manager that has given up. */
+  #sweep(now: number): void {
+    for (const [owner, { forgetAt }] of this.#open) if (forgetAt <= now) this.#open.delete(owner);
+    this.#sweepAt = Math.max(SWEEP_FROM, this.#open.size * 2);
+  }
+}
+
+function isAnswered({ unanswered, isUnsure }: OpenGrant): boolean {
+  return unanswered <= 0 && !isUnsure;
+}

@@ -1,0 +1,54 @@
+import type { CallContext } from '../contract/backend.js';
+import type { Step } from './connection.js';
+
+/** One request to one step of the store: its keys, all on one route, and its arguments. */
+export interface Piece<S extends Step> {
+  readonly step: S;
+  readonly route: number;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+  readonly lockName: string | null;
+  /** Whose hold it is about; '' where it is about none. */
+  readonly owner: string;
+  readonly timeoutMs: number;
+  /** Looked at only when the request had to wait for a connection. null: it is sent whoever has gone. */
+  readonly call: CallContext | null;
+}
+
+/**
+ * Turns a reply into a result; what it throws is the rejection.
+ *
+ * @param isFinal of a step that frees: no request of the owner's can take effect any more
+ */
+export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean) => T;
+
+/** Where the replies to requests go. Each index is told once. */
+export interface Receiver {
+  take(reply: unknown, index: number, isFinal: boolean): void;
+  fail(failure: Error, index: number): void;
+}
+
+/** What to do about a command that failed. */
+export interface Verdict {
+  /** The server answered, if only with an error: the command is not on its way any more. */
+  readonly isAnswer: boolean;
+  /**
+   * - `fail`: its requests fail;
+   * - `apart`: each is asked again alone, as the reason may lie with one of them;
+   * - `by-route`: likewise, and from now on no two routes share a command;
+   * - `elsewhere`: its requests fail, and the next connection may lead to a server that takes them.
+   */
+  readonly next: 'fail' | 'apart' | 'by-route' | 'elsewhere';
+}
+
+/** How failures of one backend compare. */
+export interface FailureRules {
+  /** Turns whatever was thrown into an error of the backend's. */
+  failureOf(error: unknown, lockName: string | null, wasSent: boolean): Error;
+  /** Whether the request that failed so may have left this process. */
+  wasSent(failure: Error): boolean;
+  /** Whether waiting cannot help. */
+  isPermanent(failure: Error): boolean;
+  /** The same failure, of several requests of which some may have been sent. */
+  asSent(failure: Error): Error;
+}

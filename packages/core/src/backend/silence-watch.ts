@@ -1,0 +1,71 @@
+import type { Clock } from '../contract/clock.js';
+import type { Step } from './connection.js';
+import type { Flight } from './flight.js';
+
+/**
+ * One timer for all commands under way: most are answered long before it fires. A command that was not answered in its time
+ * costs its own connection, and no other: half-open, or the server hangs. What travels there settles when it has ended.
+ */
+export class SilenceWatch<S extends Step> {
+  readonly #clock: Clock;
+  readonly #inFlight: ReadonlySet<Flight<S>>;
+  readonly #refuseAfterMs: number;
+  #timer: { cancel(): void } | null = null;
+  #firesAt = 0;
+  #isClosed = false;
+  /** The server has not answered for so long that there is no use in asking. */
+  isSilent = false;
+
+  constructor(clock: Clock, inFlight: ReadonlySet<Flight<S>>, refuseAfterMs: number) {
+    this.#clock = clock;
+    this.#inFlight = inFlight;
+    this.#refuseAfterMs = refuseAfterMs;
+  }
+
+  /** A command was sent that is to be answered within `patienceMs`. */
+  expect(now: number, patienceMs: number): void {
+    const dueAt = now + Math.min(patienceMs, this.#refuseAfterMs);
+    if (this.#timer === null || dueAt < this.#firesAt) this.#arm(now, dueAt);
+  }
+
+  /** The server answered, or its connection has ended: the next one may answer. */
+  heard(): void {
+    this.isSilent = false;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #arm(now: number, dueAt: number): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#isClosed) return;
+    this.#firesAt = dueAt;
+    this.#timer = this.#clock.setTimer(Math.ceil(dueAt - now), () => {
+      // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
+      this.#timer = this.#clock.setTimer(0, this.#look);
+      this.#firesAt = dueAt;
+    });
+  }
+
+  readonly #look = (): void => {
+    this.#timer = null;
+    const now = this.#clock.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const flight of this.#inFlight) {
+      const { sentAt, patienceMs, contact, route } = flight;
+      if (!this.isSilent && sentAt + this.#refuseAfterMs <= now) this.isSilent = true;
+      if (!this.isSilent) next = Math.min(next, sentAt + this.#refuseAfterMs);
+      if (flight.isGivenUp) continue;
+      if (sentAt + patienceMs > now) next = Math.min(next, sentAt + patienceMs);
+      else {
+        flight.isGivenUp = true;
+        contact?.connection.giveUp(route);
+      }
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#arm(now, next);
+  };
+}

@@ -1,0 +1,169 @@
+import type { CallerContext } from '../async-context.js';
+import type { Answer, LockBackend } from '../contract/backend.js';
+import { LockUnavailableError } from '../errors.js';
+import { elapsedSince, stampOf } from '../store/stamp.js';
+import type { StoreCall, StoreCalls } from '../store/store-calls.js';
+import { wasNeverSent } from '../store/was-never-sent.js';
+import type { Hold } from './hold.js';
+import { type HoldPlan, refOf, requestOf } from './hold-plan.js';
+import type { HoldRunner } from './hold-runner.js';
+
+type Grant = Extract<Answer, { granted: true }>;
+
+/** Somebody else has the hold. */
+export interface Busy {
+  readonly remainingMs: number | null;
+}
+
+/** One request under way. */
+export interface Asked<T> {
+  readonly result: Promise<T>;
+  /**
+   * Ends the request: `result` rejects with `reason`, and whatever the store makes of the request is freed. Also what the store has
+   * granted already, which `result` then reports all the same: for the caller that waits for `result`, before the grant is used.
+   */
+  end(reason: unknown): void;
+}
+
+/** Asks the store for holds. No outcome leaves a hold that nobody knows. */
+export class Asker {
+  readonly #backend: LockBackend;
+  readonly #calls: StoreCalls;
+  readonly #holds: HoldRunner;
+
+  constructor(backend: LockBackend, calls: StoreCalls, holds: HoldRunner) {
+    this.#backend = backend;
+    this.#calls = calls;
+    this.#holds = holds;
+  }
+
+  /** Asks for all in one call: all are answered, or nothing is held. */
+  ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs = this.#calls.commandTimeoutMs): Asked<readonly (Hold | Busy)[]> {
+    const holds = plans.map((plan) => this.#holds.create(plan, context));
+    const requests = holds.map(({ plan, owner }) => requestOf(plan, owner, this.#holds.storeTtlMs(plan.ttlMs)));
+    // A grant that comes after its own deadline is of no use.
+    let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
+    for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
+    const stamp = stampOf(this.#calls.clock);
+    const call: StoreCall<readonly Answer[], readonly (Hold | Busy)[]> = this.#calls.start(
+      plans.length === 1 ? (plans[0]?.name ?? null) : null,
+      timeoutMs,
+      (store) => this.#backend.attempt(requests, store),
+      {
+        answered: (answers) => this.#answered(holds, answers, stamp),
+        failed: (error) => this.doubt(holds, call, error),
+        unwanted: () => this.giveBack(holds),
+      },
+    );
+    return call;
+  }
+
+  /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that reports it */
+  stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
+    const hold = this.#holds.create(plan, context);
+    const request = requestOf(plan, hold.owner, this.#holds.storeTtlMs(plan.ttlMs));
+    const call: StoreCall<Grant, Hold> = this.#calls.start(
+      plan.name,
+      this.#calls.commandTimeoutMs,
+      (store) => {
+        if (this.#backend.wait === undefined) throw new LockUnavailableError('the backend has no queue', { backend: this.#backend.name });
+        return this.#backend.wait(request, {
+          timeoutMs: store.timeoutMs,
+          clock: store.clock,
+          onQueued,
+          get signal() {
+            return store.signal;
+          },
+        });
+      },
+      {
+        answered: ({ fencingToken, stamp }) =>
+          stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp),
+        // Whatever the wait failed with, a place in the queue may stand from before.
+        failed: () => this.doubt([hold], call, null),
+        unwanted: () => this.giveBack([hold]),
+      },
+      Number.POSITIVE_INFINITY,
+    );
+    return call;
+  }
+
+  /** Frees what nobody wants any more. */
+  giveBack(holds: readonly Hold[]): void {
+    for (const hold of holds) {
+      // A grant that is about to be confirmed: a renewal that comes after the release finds nothing.
+      this.#holds.dispatch(hold, hold.state.at === 'asking' ? { type: 'unanswered', isSettled: true } : { type: 'unused' });
+    }
+  }
+
+  /** Frees what a request may have left that failed with `error`, or was ended: nothing if the request was never sent, which may be known only later. */
+  doubt(holds: readonly Hold[], call: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>, error: unknown): void {
+    if (wasNeverSent(error, this.#backend.name)) {
+      for (const hold of holds) this.#holds.dispatch(hold, { type: 'refused' });
+      return;
+    }
+    for (const hold of holds) this.#holds.dispatch(hold, { type: 'unanswered', isSettled: call.isSettled });
+    if (call.isSettled) return;
+    call.onSettled((failure) => {
+      const type = wasNeverSent(failure, this.#backend.name) ? 'refused' : 'settled';
+      for (const hold of holds) this.#holds.dispatch(hold, { type });
+    });
+  }
+
+  #answered(holds: readonly Hold[], answers: readonly Answer[], stamp: ReturnType<typeof stampOf>): readonly (Hold | Busy)[] {
+    let problem: LockUnavailableError | null = null;
+    const outcomes = holds.map((hold, index): Hold | Busy => {
+      const answer = answers[index];
+      if (answer?.granted === true) {
+        const asked = answer.stamp ?? stamp;
+        if (!this.#holds.granted(hold, answer.fencingToken, asked)) problem ??= this.#tooLate(hold.plan, asked);
+        return hold;
+      }
+      if (answer === undefined) {
+        problem ??= this.#missing(hold.plan);
+        this.#holds.dispatch(hold, { type: 'unanswered', isSettled: true });
+        return { remainingMs: null };
+      }
+      this.#holds.dispatch(hold, { type: 'refused' });
+      return answer;
+    });
+    if (problem === null) return outcomes;
+    // One that is not known to be held leaves the caller with nothing.
+    for (const hold of holds) this.#holds.dispatch(hold, { type: 'unused' });
+    throw problem as LockUnavailableError;
+  }
+
+  /** A grant out of a queue whose stamp is not known is as old as the wait: a renewal, stamped now, confirms it. */
+  async #confirm(hold: Hold, fencingToken: bigint | null): Promise<Hold> {
+    const { plan, owner } = hold;
+    const stamp = stampOf(this.#calls.clock);
+    const request = { ...refOf(plan, owner), ttlMs: this.#holds.storeTtlMs(plan.ttlMs) };
+    try {
+      const [stands] = await this.#calls.run(plan.name, (call) => this.#backend.renew([request], call));
+      // Ended meanwhile by its caller, it is in doubt already.
+      if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
+    } catch (error) {
+      this.#holds.dispatch(hold, { type: 'unanswered', isSettled: true });
+      throw error;
+    }
+    return this.#adopt(hold, fencingToken, stamp);
+  }
+
+  #adopt(hold: Hold, fencingToken: bigint | null, stamp: ReturnType<typeof stampOf>): Hold {
+    if (this.#holds.granted(hold, fencingToken, stamp)) return hold;
+    throw this.#tooLate(hold.plan, stamp);
+  }
+
+  #tooLate(plan: HoldPlan, asked: ReturnType<typeof stampOf> | null): LockUnavailableError {
+    const when = asked === null ? '' : ` ${Math.round(elapsedSince(this.#calls.clock, asked))} ms after it was asked for`;
+    return this.#error(plan, `was granted${when}, too late to be held safely for a ttlMs of ${plan.ttlMs}; it was freed again`);
+  }
+
+  #missing(plan: HoldPlan): LockUnavailableError {
+    return this.#error(plan, `got no answer: the ${this.#backend.name} backend answered fewer requests than it was asked`);
+  }
+
+  #error(plan: HoldPlan, what: string): LockUnavailableError {
+    return new LockUnavailableError(`${JSON.stringify(plan.name)} ${what}`, { backend: this.#backend.name, lockName: plan.name });
+  }
+}

@@ -1,0 +1,257 @@
+import type { LockBackend, Stamp } from '../contract/backend.js';
+import type { LockLostError, LostReason } from '../errors.js';
+import type { CallerContext } from '../async-context.js';
+import type { EventSource } from '../events.js';
+import { newOwnerToken } from '../store/owner-token.js';
+import { stampOf } from '../store/stamp.js';
+import type { StoreCalls } from '../store/store-calls.js';
+import { remainingMs } from './deadline.js';
+import { Hold } from './hold.js';
+import { type HoldPlan, isExclusive } from './hold-plan.js';
+import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
+import { beliefMs, isSessionStore, storeTtlMs } from './hold-times.js';
+import { lostError } from './lost-error.js';
+import { ReleaseOutbox } from './release-outbox.js';
+import { RenewalOutbox } from './renewal-outbox.js';
+
+/**
+ * Has every hold of one manager: hands events to the machine, carries out what follows, and knows which holds stand, are being freed
+ * or are in doubt.
+ */
+export class HoldRunner {
+  readonly #backend: LockBackend;
+  readonly #calls: StoreCalls;
+  readonly #events: EventSource;
+  readonly #facts: StoreFacts;
+  readonly #held = new Map<string, Hold>();
+  readonly #exclusive = new Map<string, Hold>();
+  /** Being freed, for a caller or in the background. */
+  readonly #leaving = new Set<Hold>();
+  readonly #renewals: RenewalOutbox;
+  readonly #releases: ReleaseOutbox;
+  readonly #due = (hold: Hold): void => {
+    if (hold.state.at !== 'held' || this.isHeld(hold)) this.dispatch(hold, { type: 'due' });
+  };
+  #whenChanged: (() => void)[] = [];
+  #onEnd: (hold: Hold) => void = () => {};
+
+  constructor(backend: LockBackend, calls: StoreCalls, events: EventSource) {
+    this.#backend = backend;
+    this.#calls = calls;
+    this.#events = events;
+    this.#facts = { backend: backend.name, isSession: isSessionStore(backend), commandTimeoutMs: calls.commandTimeoutMs };
+    this.#renewals = new RenewalOutbox(backend, calls, this);
+    this.#releases = new ReleaseOutbox(backend, calls, this);
+    backend.onLost?.(({ owner }, reason) => {
+      const hold = this.#held.get(owner);
+      if (hold !== undefined) this.dispatch(hold, { type: 'gone', reason });
+    });
+  }
+
+  /** Calls `listener` when a hold ends, however it ends: the queue of this manager's own waiters moves on. */
+  onEnd(listener: (hold: Hold) => void): void {
+    this.#onEnd = listener;
+  }
+
+  /** How many stand. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  /** How many are being freed, or are in doubt. */
+  get leavingCount(): number {
+    return this.#leaving.size;
+  }
+
+  /** Resolves when a hold has ended, or has left the store. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenChanged.push(resolve);
+    });
+  }
+
+  standing(): readonly Hold[] {
+    return [...this.#held.values()];
+  }
+
+  /** Whether this manager itself holds the key against everybody else. */
+  holdsExclusively(key: string): boolean {
+    const hold = this.#exclusive.get(key);
+    return hold !== undefined && this.isHeld(hold);
+  }
+
+  /** What the store is given: the holder's belief and the guard. */
+  storeTtlMs(ttlMs: number): number {
+    return storeTtlMs(this.#backend, ttlMs);
+  }
+
+  /** A hold that is about to be asked for. */
+  create(plan: HoldPlan, context: CallerContext): Hold {
+    return new Hold(plan, newOwnerToken(), this.#facts, context, this.#due);
+  }
+
+  /** @returns whether the grant came in time to be believed; one that did not is freed */
+  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp): boolean {
+    const grant = { stamp, fencingToken: hold.plan.mode === 'permits' ? null : fencingToken };
+    this.dispatch(hold, { type: 'granted', grant, beliefMs: beliefMs(this.#backend, hold.plan.ttlMs) });
+    return hold.state.at === 'held';
+  }
+
+  /** Whether the hold may be believed in now. Latches the loss when its time is up. */
+  isHeld(hold: Hold): boolean {
+    if (hold.state.at !== 'held') return false;
+    if (this.#left(hold) > 0) return true;
+    this.dispatch(hold, { type: 'expired' });
+    return false;
+  }
+
+  /** Whole milliseconds, never more than are left: 0 in the last one, though the hold stands. */
+  remainingMs(hold: Hold): number {
+    return this.isHeld(hold) ? Math.max(0, Math.floor(this.#left(hold))) : 0;
+  }
+
+  /** @throws LockLostError when the hold has ended */
+  assertHeld(hold: Hold): void {
+    if (!this.isHeld(hold)) throw hold.lost ?? this.errorOf(hold, 'released');
+  }
+
+  /** What is reported of a hold that had ended: released, or found gone by its release. */
+  errorOf(hold: Hold, reason: LostReason): LockLostError {
+    return lostError(reason, { lockName: hold.plan.name, backend: this.#backend.name, fencingToken: hold.fencingToken });
+  }
+
+  /** Moves the deadlines by hand; see `Hold.extend` of the contract. */
+  async extend(holds: readonly Hold[], ttlMs: number | undefined): Promise<void> {
+    for (const hold of holds) this.assertHeld(hold);
+    try {
+      await Promise.all(
+        holds.map((hold) => {
+          this.dispatch(hold, { type: 'extend', ttlMs: ttlMs ?? hold.plan.ttlMs });
+          return this.#renewals.extended(hold);
+        }),
+      );
+    } finally {
+      // What ended while the store did not answer is lost, and to ask again would not help.
+      for (const hold of holds) this.assertHeld(hold);
+    }
+  }
+
+  /** Frees holds, all in one call, in the order given. Each promise is that hold's own outcome. */
+  release(holds: readonly Hold[]): readonly Promise<boolean>[] {
+    const outcomes = holds.map((hold) => {
+      if (this.isHeld(hold)) {
+        const outcome = hold.whenReleased();
+        this.#apply(hold, { type: 'release' });
+        return outcome;
+      }
+      // What the deadline ended may still stand in the store: its task is done now.
+      if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
+      return Promise.resolve(false);
+    });
+    // Sent before this manager's waiters hear of it, so that the next one's request comes right behind.
+    this.#releases.flush();
+    for (const hold of holds) if (hold.state.at === 'releasing') this.#onEnd(hold);
+    return outcomes;
+  }
+
+  /** Sends again what waits for its next release. */
+  hasten(): void {
+    for (const hold of this.#leaving) if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
+  }
+
+  /** Hands an event to the machine and carries out what follows. */
+  dispatch(hold: Hold, event: HoldEvent): void {
+    const before = hold.state.at;
+    this.#apply(hold, event);
+    if (before !== hold.state.at && (before === 'held' || before === 'releasing')) this.#onEnd(hold);
+  }
+
+  /** Gives up: the backend is closed, and what is left ends by itself or with the session. */
+  close(): void {
+    this.#leaving.clear();
+    this.#releases.close();
+  }
+
+  #apply(hold: Hold, event: HoldEvent): void {
+    const before = hold.state;
+    const effects = hold.take(event, stampOf(this.#calls.clock));
+    if (before.at !== hold.state.at) this.#moved(hold, before);
+    for (const effect of effects) this.#carryOut(hold, effect);
+    if (hold.state.at === 'ended') hold.leaveContext();
+  }
+
+  #moved(hold: Hold, before: HoldState): void {
+    const { owner, plan } = hold;
+    const { at } = hold.state;
+    if (at === 'held') {
+      this.#held.set(owner, hold);
+      if (isExclusive(plan)) this.#exclusive.set(plan.key, hold);
+    } else if (before.at === 'held') {
+      this.#held.delete(owner);
+      if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
+    }
+    if (at === 'releasing' || at === 'doubtful') this.#leaving.add(hold);
+    else this.#leaving.delete(hold);
+    if (this.#whenChanged.length > 0) for (const resolve of this.#whenChanged.splice(0)) resolve();
+  }
+
+  #carryOut(hold: Hold, effect: HoldEffect): void {
+    switch (effect.do) {
+      case 'timer':
+        this.#calls.timers.set(hold, effect.at);
+        return;
+      case 'send':
+        if (effect.what === 'release') this.#releases.add(hold, effect.soon);
+        else if (effect.what === 'renewal') this.#renewals.add(hold, effect.ttlMs);
+        else this.#renewals.extend(hold, effect.ttlMs);
+        return;
+      case 'settle':
+        hold.settleRelease(effect);
+        return;
+      case 'abort':
+        hold.inContext(() => hold.abort(effect.error));
+        return;
+      case 'emit':
+        if (this.#events.has(effect.type)) hold.inContext(() => this.#emit(hold, effect));
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #emit(hold: Hold, effect: Extract<HoldEffect, { do: 'emit' }>): void {
+    const { kind, name, label } = hold.plan;
+    const { state, fencingToken } = hold;
+    switch (effect.type) {
+      case 'renew-failed': {
+        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, stampOf(this.#calls.clock))) : 0;
+        this.#events.emit({ type: 'renew-failed', kind, name, label, remainingMs: remaining, error: effect.error });
+        return;
+      }
+      case 'release-failed':
+        this.#events.emit({ type: 'release-failed', kind, name, label, error: effect.error });
+        return;
+      case 'lost':
+        if (hold.lost === null) return;
+        this.#events.emit({ type: 'lost', kind, name, label, reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
+        return;
+      case 'released':
+        this.#events.emit({ type: 'released', kind, name, label, heldMs: this.#heldMs(state), freed: !hold.wasGone, fencingToken });
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #heldMs(state: HoldState): number {
+    const grant = 'grant' in state ? state.grant : null;
+    return grant === null ? 0 : Math.max(0, Math.round(this.#calls.clock.now() - grant.stamp.now));
+  }
+
+  /** What is left by the clock, or by what the backend can vouch for. */
+  #left(hold: Hold): number {
+    if (hold.state.at !== 'held') return 0;
+    const left = remainingMs(hold.state, stampOf(this.#calls.clock));
+    return this.#backend.remainingMs === undefined ? left : Math.min(left, this.#backend.remainingMs(hold.owner));
+  }
+}

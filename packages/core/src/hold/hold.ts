@@ -1,0 +1,108 @@
+import { setMaxListeners } from 'node:events';
+import type { CallerContext } from '../async-context.js';
+import type { Stamp } from '../contract/backend.js';
+import type { FencingToken } from '../contract/lease.js';
+import type { AnyLockError, LockLostError } from '../errors.js';
+import type { TimerEntry } from '../store/timer-queue.js';
+import type { HoldPlan } from './hold-plan.js';
+import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
+import { step } from './step.js';
+
+/** Keeps the state of one hold, and what must be reached from it: its signal, its listeners, the caller of its release. */
+export class Hold implements TimerEntry {
+  dueAt = 0;
+  heapIndex = -1;
+  readonly plan: HoldPlan;
+  readonly owner: string;
+  #state: HoldState;
+  #context: CallerContext | null;
+  #controller: AbortController | null = null;
+  #onLost: ((error: LockLostError) => void)[] | null = null;
+  #onReleased: { readonly resolve: (wasOurs: boolean) => void; readonly reject: (error: AnyLockError) => void } | null = null;
+  readonly #due: (hold: Hold) => void;
+
+  /** @param due called when the hold's timer fires */
+  constructor(plan: HoldPlan, owner: string, store: StoreFacts, context: CallerContext, due: (hold: Hold) => void) {
+    this.plan = plan;
+    this.owner = owner;
+    this.#state = { at: 'asking', hold: { plan, owner, store } };
+    this.#context = context;
+    this.#due = due;
+  }
+
+  get state(): HoldState {
+    return this.#state;
+  }
+
+  /** The only way in which the state changes. The caller carries out the effects. */
+  take(event: HoldEvent, now: Stamp): readonly HoldEffect[] {
+    const [next, effects] = step(this.#state, event, now);
+    this.#state = next;
+    return effects;
+  }
+
+  onDue(): void {
+    this.#due(this);
+  }
+
+  /** null for permits, and while nothing is granted. */
+  get fencingToken(): FencingToken {
+    return 'grant' in this.#state ? (this.#state.grant?.fencingToken ?? null) : null;
+  }
+
+  /** Why the hold was lost; null if it was not. */
+  get lost(): LockLostError | null {
+    return 'end' in this.#state && this.#state.end.how === 'lost' ? this.#state.end.error : null;
+  }
+
+  /** The release found nothing to free: the hold had been lost, and nobody had reported it. */
+  get wasGone(): boolean {
+    return 'end' in this.#state && this.#state.end.how === 'released' && this.#state.end.wasOurs === false;
+  }
+
+  /** Made on demand: most holders never look at it. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      // One listener for each thing that the task starts is normal use, not a leak.
+      setMaxListeners(0, this.#controller.signal);
+      if (this.lost !== null) this.#controller.abort(this.lost);
+    }
+    return this.#controller.signal;
+  }
+
+  onLost(listener: (error: LockLostError) => void): void {
+    if (this.lost !== null) listener(this.lost);
+    else (this.#onLost ??= []).push(listener);
+  }
+
+  abort(error: LockLostError): void {
+    for (const listener of this.#onLost ?? []) listener(error);
+    this.#onLost = null;
+    this.#controller?.abort(error);
+  }
+
+  /** Settles when the store has answered the release, or has not in time. */
+  whenReleased(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#onReleased = { resolve, reject };
+    });
+  }
+
+  settleRelease(outcome: { readonly wasOurs: boolean } | { readonly error: AnyLockError }): void {
+    if ('error' in outcome) this.#onReleased?.reject(outcome.error);
+    else this.#onReleased?.resolve(outcome.wasOurs);
+    this.#onReleased = null;
+  }
+
+  /** Runs what the caller observes in the context in which the hold was asked for. */
+  inContext(task: () => void): void {
+    if (this.#context === null) task();
+    else this.#context.run(task);
+  }
+
+  /** Lets go of the caller's context: nothing of the hold's is observed any more. */
+  leaveContext(): void {
+    this.#context = null;
+  }
+}

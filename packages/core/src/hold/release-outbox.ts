@@ -1,0 +1,112 @@
+import type { LockBackend, ReleaseAnswer } from '../contract/backend.js';
+import { type AnyLockError, LockUnavailableError } from '../errors.js';
+import { isForGood } from '../store/is-for-good.js';
+import { byPartition } from '../store/partitions.js';
+import type { StoreCalls } from '../store/store-calls.js';
+import { BATCH_GAP_MS } from './deadline.js';
+import type { Hold } from './hold.js';
+import { refOf } from './hold-plan.js';
+import type { HoldEvents } from './renewal-outbox.js';
+
+/**
+ * Sends releases, many with one request: those that a caller waits for at once, those of holds in doubt once a turn, repeated ones
+ * with whatever else is due by then. So an outage costs little however many holds are in doubt.
+ */
+export class ReleaseOutbox {
+  readonly #backend: LockBackend;
+  readonly #calls: StoreCalls;
+  readonly #holds: HoldEvents;
+  #awaited: Hold[] = [];
+  #doubtful: Hold[] = [];
+  #isFlushPlanned = false;
+  #isClosed = false;
+  #lastBatchAt = Number.NEGATIVE_INFINITY;
+  readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDoubtful() };
+
+  constructor(backend: LockBackend, calls: StoreCalls, holds: HoldEvents) {
+    this.#backend = backend;
+    this.#calls = calls;
+    this.#holds = holds;
+  }
+
+  /** @param soon what else is due within milliseconds goes with it */
+  add(hold: Hold, soon: boolean): void {
+    if (hold.state.at === 'releasing') {
+      this.#awaited.push(hold);
+      return;
+    }
+    this.#doubtful.push(hold);
+    if (soon) {
+      const { timers, clock } = this.#calls;
+      if (this.#batchEntry.heapIndex < 0) timers.set(this.#batchEntry, Math.max(clock.now(), this.#lastBatchAt + BATCH_GAP_MS));
+    } else if (!this.#isFlushPlanned) {
+      this.#isFlushPlanned = true;
+      queueMicrotask(() => this.#flushDoubtful());
+    }
+  }
+
+  /** Sends those that callers wait for. */
+  flush(): void {
+    const holds = this.#awaited;
+    if (holds.length === 0) return;
+    this.#awaited = [];
+    this.#sendAll(holds);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #flushDoubtful(): void {
+    this.#isFlushPlanned = false;
+    this.#lastBatchAt = this.#calls.clock.now();
+    const holds = this.#doubtful.filter((hold) => hold.state.at === 'doubtful');
+    this.#doubtful = [];
+    this.#sendAll(holds);
+  }
+
+  #sendAll(holds: readonly Hold[]): void {
+    if (this.#isClosed) return;
+    for (const group of byPartition(this.#backend, holds, (hold) => hold.plan.name)) this.#send(group);
+  }
+
+  #send(holds: readonly Hold[]): void {
+    // A plain answer is final when the release was sent after the granting request had settled.
+    const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
+    const refs = holds.map((hold) => refOf(hold.plan, hold.owner));
+    const name = holds.length === 1 ? (holds[0]?.plan.name ?? null) : null;
+    const call = this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
+      name,
+      this.#calls.commandTimeoutMs,
+      (context) => this.#backend.release(refs, context),
+      {
+        answered: (answers) => {
+          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true);
+        },
+        failed: (error) => this.#failed(holds, error as AnyLockError),
+      },
+    );
+    call.result.catch(() => {});
+  }
+
+  #answered(hold: Hold, answer: boolean | ReleaseAnswer | undefined, wasSettled: boolean): void {
+    if (answer === undefined) {
+      const { name } = this.#backend;
+      const error = new LockUnavailableError(`the ${name} backend answered fewer releases than it was asked for`, {
+        backend: name,
+        lockName: hold.plan.name,
+      });
+      this.#holds.dispatch(hold, { type: 'not-freed', error });
+    } else if (typeof answer === 'boolean') {
+      this.#holds.dispatch(hold, { type: 'freed', wasOurs: answer, isFinal: wasSettled });
+    } else {
+      this.#holds.dispatch(hold, { type: 'freed', wasOurs: answer.wasOurs, isFinal: answer.isFinal });
+    }
+  }
+
+  #failed(holds: readonly Hold[], error: AnyLockError): void {
+    // A batch is refused as a whole, and the reason may lie with one name of it.
+    if (holds.length > 1 && isForGood(error)) for (const hold of holds) this.#send([hold]);
+    else for (const hold of holds) this.#holds.dispatch(hold, { type: 'not-freed', error });
+  }
+}

@@ -1,0 +1,167 @@
+import type { HoldRef, LockBackend, Stamp } from '../contract/backend.js';
+import { type AnyLockError, LockUnavailableError } from '../errors.js';
+import { isForGood } from '../store/is-for-good.js';
+import { byPartition } from '../store/partitions.js';
+import { stampOf } from '../store/stamp.js';
+import type { StoreCalls } from '../store/store-calls.js';
+import { BATCH_GAP_MS } from './deadline.js';
+import type { Hold } from './hold.js';
+import { refOf } from './hold-plan.js';
+import type { HoldEvent } from './hold-state.js';
+import { beliefMs, storeTtlMs } from './hold-times.js';
+
+/** A verification must not lengthen the hold; the store never shortens one. */
+const VERIFY_TTL_MS = 1;
+
+/** Where answers go. */
+export interface HoldEvents {
+  dispatch(hold: Hold, event: HoldEvent): void;
+}
+
+/** What callers of `extend` wait for. Those of one turn share it. */
+interface Extension {
+  /** The longest that anybody asked for. */
+  ttlMs: number;
+  readonly done: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: AnyLockError) => void;
+}
+
+interface Renewal {
+  readonly hold: Hold;
+  /** null only asks whether the hold stands. */
+  readonly ttlMs: number | null;
+  readonly extension: Extension | null;
+}
+
+/** Sends what keeps holds alive, many with one request: renewals and verifications as they are due, extensions at once. */
+export class RenewalOutbox {
+  readonly #backend: LockBackend;
+  readonly #calls: StoreCalls;
+  readonly #holds: HoldEvents;
+  #due: Renewal[] = [];
+  #extensions = new Map<Hold, Extension>();
+  #lastBatchAt = Number.NEGATIVE_INFINITY;
+  readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDue() };
+
+  constructor(backend: LockBackend, calls: StoreCalls, holds: HoldEvents) {
+    this.#backend = backend;
+    this.#calls = calls;
+    this.#holds = holds;
+  }
+
+  add(hold: Hold, ttlMs: number | null): void {
+    this.#due.push({ hold, ttlMs, extension: null });
+    const { timers, clock } = this.#calls;
+    if (this.#batchEntry.heapIndex < 0) timers.set(this.#batchEntry, Math.max(clock.now(), this.#lastBatchAt + BATCH_GAP_MS));
+  }
+
+  extend(hold: Hold, ttlMs: number): void {
+    let extension = this.#extensions.get(hold);
+    if (extension === undefined) {
+      extension = newExtension(ttlMs);
+      this.#extensions.set(hold, extension);
+      if (this.#extensions.size === 1) queueMicrotask(() => this.#flushExtensions());
+    }
+    extension.ttlMs = Math.max(extension.ttlMs, ttlMs);
+  }
+
+  /** Settles with the extension that this turn has asked for; at once where it did not. */
+  extended(hold: Hold): Promise<void> {
+    return this.#extensions.get(hold)?.done ?? Promise.resolve();
+  }
+
+  /** All that are due share a request: it has as long as the one that can wait the least. */
+  #flushDue(): void {
+    this.#lastBatchAt = this.#calls.clock.now();
+    const due = this.#due.filter(({ hold }) => hold.state.at === 'held');
+    this.#due = [];
+    this.#sendAll(due, Math.min(...due.map(({ hold }) => this.#timeoutFor(hold))));
+  }
+
+  /** Callers wait for these: a short lease must not cut the others' time. */
+  #flushExtensions(): void {
+    const alike = new Map<number, Renewal[]>();
+    for (const [hold, extension] of this.#extensions) {
+      const timeoutMs = this.#timeoutFor(hold);
+      const renewal = { hold, ttlMs: extension.ttlMs, extension };
+      const group = alike.get(timeoutMs);
+      if (group === undefined) alike.set(timeoutMs, [renewal]);
+      else group.push(renewal);
+    }
+    this.#extensions = new Map();
+    for (const [timeoutMs, group] of alike) this.#sendAll(group, timeoutMs);
+  }
+
+  #sendAll(renewals: readonly Renewal[], timeoutMs: number): void {
+    for (const batch of byPartition(this.#backend, renewals, ({ hold }) => hold.plan.name)) this.#send(batch, timeoutMs);
+  }
+
+  #send(renewals: readonly Renewal[], timeoutMs: number): void {
+    const stamp = stampOf(this.#calls.clock);
+    const holds = renewals.map((renewal) => this.#requestOf(renewal));
+    const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
+    const call = this.#calls.start(
+      name,
+      timeoutMs,
+      // A late answer is an answer all the same: it says whether the hold stands.
+      async (context) => this.#answered(renewals, await this.#backend.renew(holds, context), stamp),
+      { answered: () => {}, failed: (error) => this.#failed(renewals, error as AnyLockError, timeoutMs) },
+    );
+    call.result.catch(() => {});
+  }
+
+  #answered(renewals: readonly Renewal[], answers: readonly (boolean | null)[], stamp: Stamp): void {
+    for (const [index, { hold, extension }] of renewals.entries()) {
+      const answer = answers[index];
+      if (typeof answer !== 'boolean') {
+        this.#failedOne(hold, extension, this.#undecided(hold));
+        continue;
+      }
+      const ttlMs = extension?.ttlMs ?? hold.plan.ttlMs;
+      this.#holds.dispatch(
+        hold,
+        answer
+          ? { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null }
+          : { type: 'gone', reason: 'taken' },
+      );
+      extension?.resolve();
+    }
+  }
+
+  #failed(renewals: readonly Renewal[], error: AnyLockError, timeoutMs: number): void {
+    if (renewals.length > 1 && isForGood(error)) for (const renewal of renewals) this.#send([renewal], timeoutMs);
+    else for (const { hold, extension } of renewals) this.#failedOne(hold, extension, error);
+  }
+
+  #failedOne(hold: Hold, extension: Extension | null, error: AnyLockError): void {
+    if (extension === null) this.#holds.dispatch(hold, { type: 'renew-failed', error });
+    else extension.reject(error);
+  }
+
+  #requestOf({ hold: { plan, owner }, ttlMs }: Renewal): HoldRef & { readonly ttlMs: number } {
+    return { ...refOf(plan, owner), ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
+  }
+
+  /** A hold depends on the answer: a third of its ttl leaves time for two more tries. */
+  #timeoutFor({ plan }: Hold): number {
+    return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(beliefMs(this.#backend, plan.ttlMs) / 3)));
+  }
+
+  #undecided({ plan }: Hold): LockUnavailableError {
+    return new LockUnavailableError('the store could not tell whether the hold stands', {
+      backend: this.#backend.name,
+      lockName: plan.name,
+    });
+  }
+}
+
+function newExtension(ttlMs: number): Extension {
+  let resolve!: () => void;
+  let reject!: (error: AnyLockError) => void;
+  const done = new Promise<void>((onDone, onFailure) => {
+    resolve = onDone;
+    reject = onFailure;
+  });
+  return { ttlMs, done, resolve, reject };
+}

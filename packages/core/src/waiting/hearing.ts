@@ -1,0 +1,82 @@
+import type { LockBackend } from '../contract/backend.js';
+import type { HolderState } from '../contract/state.js';
+import { type AnyLockError, LockUnavailableError } from '../errors.js';
+import type { Wait } from './wait.js';
+
+/**
+ * What the waits of one name know of the store together: when it was last heard, and since when it fails. It parts a long wait from an
+ * outage.
+ */
+export class Hearing {
+  readonly #backend: LockBackend;
+  /**
+   * When the store was last heard of this name: by the answer to a request of a wait, or by a look at the name, which proves that the
+   * store is there and that requests of the name were answered before, never by itself that one would be.
+   */
+  #heard: { readonly at: number; readonly by: 'answer' | 'look' } | null = null;
+  #failing: { readonly since: number; readonly by: 'answer' | 'look'; error: AnyLockError } | null = null;
+  #failures = 0;
+  #wasReached = false;
+
+  constructor(backend: LockBackend) {
+    this.#backend = backend;
+  }
+
+  /** Whether the store has ever answered, whatever it was asked. */
+  get wasReached(): boolean {
+    return this.#wasReached;
+  }
+
+  get failing(): { readonly since: number; readonly error: AnyLockError } | null {
+    return this.#failing;
+  }
+
+  answered(now: number): void {
+    this.#wasReached = true;
+    this.#heard = { at: now, by: 'answer' };
+    this.#failing = null;
+    this.#failures = 0;
+  }
+
+  /** @returns how many requests have failed since the last answer */
+  failed(error: AnyLockError, askedAt: number): number {
+    this.#fails(error, askedAt, 'answer');
+    this.#failures += 1;
+    return this.#failures;
+  }
+
+  /** An `inspect` that finds nobody is no answer to a wait. */
+  looked(now: number, holders: readonly HolderState[]): void {
+    this.#wasReached = true;
+    if (this.#failing?.by === 'answer') return;
+    this.#failing = null;
+    // A queue that reports nothing until the grant: that somebody holds the name is all there is to hear.
+    const isAnswer = this.#backend.wait !== undefined && this.#backend.tellsQueued !== true && holders.length > 0;
+    if (this.#heard !== null || isAnswer) this.#heard = { at: now, by: 'look' };
+  }
+
+  lookFailed(error: AnyLockError, since: number): void {
+    this.#fails(error, since, 'look');
+  }
+
+  /** Whether the store was heard while the wait lasted. */
+  wasHeardBy({ joinedAt, limits }: Wait): boolean {
+    return limits.wasHeard === true || (this.#heard !== null && this.#heard.at >= joinedAt);
+  }
+
+  /** What a wait that ran out without being heard is rejected with. */
+  silence({ plan, limits }: Wait): AnyLockError {
+    if (this.#failing !== null) return this.#failing.error;
+    const { name } = this.#backend;
+    return new LockUnavailableError(`the ${name} backend did not answer within the ${limits.waitMs} ms of the wait`, {
+      backend: name,
+      lockName: plan.name,
+    });
+  }
+
+  #fails(error: AnyLockError, since: number, by: 'answer' | 'look'): void {
+    if (this.#failing === null || (this.#failing.by === 'look' && by === 'answer')) {
+      this.#failing = { since: this.#failing?.since ?? since, by, error };
+    } else this.#failing.error = error;
+  }
+}

@@ -1,0 +1,180 @@
+import { checkValue, type FencingToken, type Lease, type LockManager, rule, type Task } from '@holdfast/core';
+import { type ForEachResult, forEachExclusive } from './for-each-exclusive.js';
+import { ElementLocks } from './element-locks.js';
+import { jobName } from './job-names.js';
+import {
+  checkAtLeast,
+  checkJobOptions,
+  type ForEachOptions,
+  type JobLockOptions,
+  leaseOptions,
+  type ProcessOnceOptions,
+  type RunOnceOptions,
+} from './job-options.js';
+import { requireMarks, runUnlessMarked } from './marked-task.js';
+
+const DAY_MS = 86_400_000;
+
+/** What `runOnce` answers. Not to run is a value; that the store is out of reach is a rejection. */
+export type RunOnceResult<T> =
+  | { readonly ran: true; readonly value: T }
+  /** `busy`: it runs elsewhere now. `not-due`: it has run in this window. */
+  | { readonly ran: false; readonly because: 'busy' | 'not-due' };
+
+/** What `processOnce` answers. Acknowledge a message that ran or is `done`; one that is `busy` may yet fail elsewhere. */
+export type ProcessOnceResult<T> =
+  | { readonly ran: true; readonly value: T }
+  /** `busy`: another consumer has it now. `done`: it was processed before. */
+  | { readonly ran: false; readonly because: 'busy' | 'done' };
+
+/**
+ * Locks for scheduled jobs and message consumers that run on several servers. Whatever cannot be decided because the
+ * store does not answer rejects with LOCK_BACKEND_UNAVAILABLE, and nothing runs.
+ */
+export interface JobLockManager<F extends FencingToken = FencingToken> {
+  /**
+   * Locks one element of a job for this process, without waiting. Rejects with LOCK_LOST when the store took longer than
+   * the lease to say whether it is marked.
+   *
+   * @returns false when it is locked, here or elsewhere, or marked as processed. An element whose lease was lost stays
+   *   locked in this manager until its flow called `unlock` or `successfullyProcessed`: that flow may still be running.
+   */
+  lock(job: string, element: string): Promise<boolean>;
+  /**
+   * Frees the element without a mark: it may be processed again.
+   *
+   * @returns false when there was nothing to free: never locked, or freed already (by `successfullyProcessed`)
+   * @throws LockLostError LOCK_LOST when the lease was lost meanwhile
+   */
+  unlock(job: string, element: string): Promise<boolean>;
+  /**
+   * Marks the element as processed, so that no server does it again within `retentionMs`, and frees it. Rejects with
+   * LOCK_BACKEND_UNAVAILABLE when the mark could not be written; the element is then still locked, and the call may be repeated.
+   *
+   * @throws LockLostError LOCK_LOST when the lease was lost meanwhile; no mark is written, unless the lease ended while the store
+   *   did not answer the very request for it (the error's `cause`)
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT when this manager has not locked the element
+   */
+  successfullyProcessed(job: string, element: string): Promise<void>;
+  /** The lease of an element that this manager has locked, with its signal and fencing token; else null. */
+  leaseOf(job: string, element: string): Lease<F> | null;
+
+  /**
+   * Runs `task` once a window over all instances.
+   *
+   * @throws what the task throws; LOCK_LOST when its lease was lost while it ran; no mark is left then, but that of `at-most-once`
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks
+   */
+  runOnce<T>(name: string, options: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>>;
+  /**
+   * Processes each message by one consumer, once.
+   *
+   * @throws what the task throws, and the message may then be processed again; LOCK_LOST, LOCK_UNSUPPORTED like `runOnce`
+   */
+  processOnce<T>(messageId: string, task: Task<Lease<F>, T>): Promise<ProcessOnceResult<T>>;
+  processOnce<T>(messageId: string, options: ProcessOnceOptions, task: Task<Lease<F>, T>): Promise<ProcessOnceResult<T>>;
+  /**
+   * Locks what is free of a batch, in one round trip, and processes only that.
+   *
+   * @returns what came of each item, in their order. A task's failure is a result; it does not stop the others.
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE before any task has started, when the store does not answer
+   */
+  forEachExclusive<I, T>(
+    items: Iterable<I>,
+    options: ForEachOptions<I>,
+    task: (item: I, lease: Lease<F>) => T | PromiseLike<T>,
+  ): Promise<readonly ForEachResult<I, T>[]>;
+}
+
+class Jobs<F extends FencingToken> implements JobLockManager<F> {
+  readonly #locks: LockManager<F>;
+  readonly #options: JobLockOptions;
+  readonly #retentionMs: number;
+  readonly #elements: ElementLocks<F>;
+
+  constructor(locks: LockManager<F>, options: JobLockOptions = {}) {
+    this.#locks = locks;
+    this.#options = options;
+    this.#retentionMs = options.retentionMs ?? DAY_MS;
+    this.#elements = new ElementLocks(locks, leaseOptions(undefined, options), options.lockAtLeastMs ?? 0);
+  }
+
+  async lock(job: string, element: string): Promise<boolean> {
+    return await this.#elements.lock(jobName('lock', 'job', { job, element }));
+  }
+
+  async unlock(job: string, element: string): Promise<boolean> {
+    return await this.#elements.unlock(jobName('unlock', 'job', { job, element }));
+  }
+
+  async successfullyProcessed(job: string, element: string): Promise<void> {
+    await this.#elements.complete(jobName('successfullyProcessed', 'job', { job, element }), this.#retentionMs);
+  }
+
+  leaseOf(job: string, element: string): Lease<F> | null {
+    return this.#elements.leaseOf(jobName('leaseOf', 'job', { job, element }));
+  }
+
+  async runOnce<T>(name: string, options: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>> {
+    const lockName = jobName('runOnce', 'once', { name });
+    checkJobOptions('runOnce', options, 'windowMs');
+    checkAtLeast(options);
+    checkValue('runOnce', 'task', task, rule.function);
+    const { windowMs, lockAtLeastMs = 0, guarantee = 'at-least-once' } = options;
+    const marks = requireMarks(this.#locks, 'runOnce');
+    const plan = {
+      name: lockName,
+      guarantee,
+      retentionMs: (elapsedMs: number) => windowMs - elapsedMs,
+      failedRetentionMs: (elapsedMs: number) => lockAtLeastMs - elapsedMs,
+    };
+    const result = await this.#locks.tryWithLock(lockName, leaseOptions(options, this.#options), (lease) =>
+      runUnlessMarked(marks, plan, lease, task),
+    );
+    if (!result.acquired) return { ran: false, because: 'busy' };
+    return result.value.isMarked ? { ran: false, because: 'not-due' } : { ran: true, value: result.value.value };
+  }
+
+  async processOnce<T>(
+    messageId: string,
+    ...args: [Task<Lease<F>, T>] | [ProcessOnceOptions, Task<Lease<F>, T>]
+  ): Promise<ProcessOnceResult<T>> {
+    const [options, task] = args.length === 1 ? [undefined, args[0]] : args;
+    checkJobOptions('processOnce', options);
+    const { consumer = 'default', guarantee = 'at-least-once', retentionMs = this.#retentionMs } = options ?? {};
+    const lockName = jobName('processOnce', 'message', { consumer, messageId });
+    checkValue('processOnce', 'task', task, rule.function);
+    const marks = requireMarks(this.#locks, 'processOnce');
+    const plan = { name: lockName, guarantee, retentionMs: () => retentionMs, failedRetentionMs: () => 0 };
+    const result = await this.#locks.tryWithLock(lockName, leaseOptions(options, this.#options), (lease) =>
+      runUnlessMarked(marks, plan, lease, task),
+    );
+    if (!result.acquired) return { ran: false, because: 'busy' };
+    return result.value.isMarked ? { ran: false, because: 'done' } : { ran: true, value: result.value.value };
+  }
+
+  async forEachExclusive<I, T>(
+    items: Iterable<I>,
+    options: ForEachOptions<I>,
+    task: (item: I, lease: Lease<F>) => T | PromiseLike<T>,
+  ): Promise<readonly ForEachResult<I, T>[]> {
+    checkJobOptions('forEachExclusive', options, 'key');
+    checkValue('forEachExclusive', 'task', task, rule.function);
+    return await forEachExclusive(this.#locks, leaseOptions(options, this.#options), items, options, task);
+  }
+}
+
+/**
+ * Makes job locks over any lock manager, which stays the caller's: it is not closed with them. Names in the store are
+ * `job/<job>/<element>`, `once/<name>`, `message/<consumer>/<messageId>` and `batch/<job>/<key>`.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ * @throws LockUnsupportedError LOCK_UNSUPPORTED for `lockAtLeastMs` over a backend without marks
+ */
+export function createJobLockManager<F extends FencingToken>(locks: LockManager<F>, options?: JobLockOptions): JobLockManager<F> {
+  checkValue('createJobLockManager', 'locks', locks, rule.object);
+  checkJobOptions('createJobLockManager', options);
+  if ((options?.lockAtLeastMs ?? 0) > 0) requireMarks(locks, 'lockAtLeastMs');
+  return new Jobs(locks, options);
+}

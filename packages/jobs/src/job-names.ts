@@ -1,0 +1,20 @@
+import { checkName } from '@holdfast/core';
+
+/** What a name of ours is for; its first part, so that two uses of one word never meet. */
+type Use = 'job' | 'once' | 'message' | 'batch';
+
+/**
+ * The lock name of a job's element: `job/<job>/<element>`. Slashes and percent signs in all parts but the last are
+ * escaped, so that ("a/b", "c") and ("a", "b/c") are two names.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a part that is no name, or when the whole is longer than 512 bytes
+ */
+export function jobName(where: string, use: Use, parts: Readonly<Record<string, string>>): string {
+  const named = Object.entries(parts);
+  for (const [option, part] of named) checkName(where, part, option);
+  const last = named.at(-1);
+  const front = named.slice(0, -1).map(([, part]) => part.replaceAll('%', '%25').replaceAll('/', '%2F'));
+  const name = [use, ...front, last?.[1] ?? ''].join('/');
+  checkName(where, name, last?.[0]);
+  return name;
+}

@@ -1,0 +1,130 @@
+import { checkOptions, checkValue, type LeaseOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
+import type { JobGuarantee } from './marked-task.js';
+
+const lease = {
+  ttlMs: rule.duration({ min: 1 }),
+  renew: rule.boolean,
+  maxHoldMs: rule.duration({ min: 1, infinity: true }),
+  label: rule.string,
+  signal: rule.signal,
+} satisfies Record<keyof LeaseOptions, OptionRule>;
+
+const guarantee = rule.oneOf('at-least-once', 'at-most-once');
+const retentionMs = rule.duration({ min: 1 });
+
+/** Options of a job lock manager. */
+export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
+  /**
+   * How long it is remembered that an element or a message is done. Longer than anybody may come with it again.
+   * @default 86_400_000 (a day)
+   */
+  readonly retentionMs?: number | undefined;
+  /**
+   * An element stays refused for at least so long after `lock` granted it, also when it was unlocked sooner, or marked
+   * with a shorter `retentionMs`: against schedulers whose clocks differ. Needs a backend with marks.
+   * @default 0
+   */
+  readonly lockAtLeastMs?: number | undefined;
+}
+
+/** Options of `runOnce`. */
+export interface RunOnceOptions extends LeaseOptions {
+  /**
+   * After a run has started, no other starts for so long; by the store's clock, over all instances. A little less than
+   * the time between two schedules: 55 minutes for an hourly job, so that a scheduler that is early is not refused.
+   */
+  readonly windowMs: number;
+  /**
+   * The same after a run that failed: time for schedulers with other clocks to have come and gone, before somebody
+   * tries again. At most `windowMs`.
+   * @default 0, a failed run may be tried again at once
+   */
+  readonly lockAtLeastMs?: number | undefined;
+  /**
+   * `at-least-once`: what fails or crashes is run again in the same window. `at-most-once`: the window counts as used
+   * before the task starts.
+   * @default 'at-least-once'
+   */
+  readonly guarantee?: JobGuarantee | undefined;
+}
+
+/** Options of `processOnce`. */
+export interface ProcessOnceOptions extends LeaseOptions {
+  /** Consumers of different names each process a message. @default 'default' */
+  readonly consumer?: string | undefined;
+  /** How long it is remembered that the message is done. @default the manager's `retentionMs` */
+  readonly retentionMs?: number | undefined;
+  /**
+   * `at-least-once`: what fails or crashes is processed again when it is delivered again. `at-most-once`: a message
+   * counts as done before the task starts.
+   * @default 'at-least-once'
+   */
+  readonly guarantee?: JobGuarantee | undefined;
+}
+
+/** Options of `forEachExclusive`. */
+export interface ForEachOptions<I> extends LeaseOptions {
+  /** What an item is locked by, such as its id. Items with one key are processed one after another under one lease. */
+  readonly key: (item: I) => string;
+  /** Tells the items of one batch job from those of another. @default 'default' */
+  readonly job?: string | undefined;
+  /** How many tasks run at a time. @default 1 */
+  readonly concurrency?: number | undefined;
+  /**
+   * With it, an item that was processed is remembered for so long, and not processed again by anybody. Without it, it
+   * is only locked while it is processed.
+   */
+  readonly retentionMs?: number | undefined;
+}
+
+const rules = {
+  createJobLockManager: {
+    ttlMs: lease.ttlMs,
+    renew: lease.renew,
+    maxHoldMs: lease.maxHoldMs,
+    label: lease.label,
+    retentionMs,
+    lockAtLeastMs: rule.duration(),
+  } satisfies Record<keyof JobLockOptions, OptionRule>,
+  runOnce: { ...lease, windowMs: retentionMs, lockAtLeastMs: rule.duration(), guarantee } satisfies Record<
+    keyof RunOnceOptions,
+    OptionRule
+  >,
+  processOnce: { ...lease, consumer: rule.string, retentionMs, guarantee } satisfies Record<keyof ProcessOnceOptions, OptionRule>,
+  forEachExclusive: {
+    ...lease,
+    key: rule.function,
+    job: rule.string,
+    concurrency: (value) => (value === Number.POSITIVE_INFINITY ? null : rule.integer(1)(value)),
+    retentionMs,
+  } satisfies Record<keyof ForEachOptions<unknown>, OptionRule>,
+} as const;
+
+/** Checks the options of one call; `required` are those that cannot be left out. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
+export function checkJobOptions(where: keyof typeof rules, options: unknown, ...required: readonly string[]): void {
+  const known: Readonly<Record<string, OptionRule>> = rules[where];
+  checkOptions(where, required.length === 0 ? options : (options ?? {}), known);
+  for (const key of required) {
+    const check = known[key];
+    if (check !== undefined) checkValue(where, key, (options as Record<string, unknown> | undefined)?.[key], check);
+  }
+}
+
+/** What of the options is for the lease. */
+export function leaseOptions(options: LeaseOptions | undefined, defaults: Omit<LeaseOptions, 'signal'>): LeaseOptions {
+  return {
+    ttlMs: options?.ttlMs ?? defaults.ttlMs,
+    renew: options?.renew ?? defaults.renew,
+    maxHoldMs: options?.maxHoldMs ?? defaults.maxHoldMs,
+    label: options?.label ?? defaults.label,
+    signal: options?.signal,
+  };
+}
+
+/** A failed run must not close the door for longer than one that succeeded. */
+export function checkAtLeast(options: RunOnceOptions): void {
+  if ((options.lockAtLeastMs ?? 0) <= options.windowMs) return;
+  throw new LockArgumentError(`runOnce: lockAtLeastMs is ${options.lockAtLeastMs}; it must be at most windowMs (${options.windowMs})`, {
+    option: 'lockAtLeastMs',
+  });
+}

@@ -1,0 +1,93 @@
+import { checkOptions, checkValue, type LeaseOptions, type LockManager, type PermitLease, rule, type Semaphore } from '@holdfast/core';
+import { releaseHeld } from './element-locks.js';
+import { jobName } from './job-names.js';
+
+/** Options of a job semaphore. */
+export interface JobSemaphoreOptions extends Omit<LeaseOptions, 'signal'> {
+  /** How many runs of one job there may be at a time, over all instances. The same number everywhere. */
+  readonly permits: number;
+}
+
+/** Lets a job run so many times at once, over all instances. */
+export interface JobSemaphore {
+  /**
+   * Takes one permit of the job, without waiting.
+   *
+   * @returns false when all are taken
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store does not answer; the job must not run then
+   */
+  tryAcquire(job: string): Promise<boolean>;
+  /**
+   * Gives back one permit of the job that this semaphore has taken.
+   *
+   * @returns false when it has none of this job
+   * @throws LockLostError LOCK_LOST when a permit was lost meanwhile. Lost permits are told first: a permit that is
+   *   still held may belong to another run, and is freed by the next call.
+   */
+  release(job: string): Promise<boolean>;
+  /** The leases of the permits that this semaphore has of the job, the oldest first, with their signals. */
+  leasesOf(job: string): readonly PermitLease[];
+}
+
+class JobPermits implements JobSemaphore {
+  readonly #locks: LockManager;
+  readonly #options: JobSemaphoreOptions;
+  readonly #leases = new Map<string, PermitLease[]>();
+
+  constructor(locks: LockManager, options: JobSemaphoreOptions) {
+    this.#locks = locks;
+    this.#options = options;
+  }
+
+  async tryAcquire(job: string): Promise<boolean> {
+    const { name, semaphore } = this.#of('tryAcquire', job);
+    const { permits: _, ...lease } = this.#options;
+    const taken = await semaphore.tryAcquire(lease);
+    if (taken === null) return false;
+    const leases = this.#leases.get(name);
+    if (leases === undefined) this.#leases.set(name, [taken]);
+    else leases.push(taken);
+    return true;
+  }
+
+  async release(job: string): Promise<boolean> {
+    const { name } = this.#of('release', job);
+    const leases = this.#leases.get(name) ?? [];
+    const lease = leases.find(({ isHeld }) => !isHeld) ?? leases[0];
+    if (lease === undefined) return false;
+    leases.splice(leases.indexOf(lease), 1);
+    if (leases.length === 0) this.#leases.delete(name);
+    lease.assertHeld();
+    await releaseHeld(lease);
+    return true;
+  }
+
+  leasesOf(job: string): readonly PermitLease[] {
+    return [...(this.#leases.get(jobName('leasesOf', 'job', { job })) ?? [])];
+  }
+
+  #of(where: string, job: string): { readonly name: string; readonly semaphore: Semaphore } {
+    const name = jobName(where, 'job', { job });
+    return { name, semaphore: this.#locks.semaphore(name, { permits: this.#options.permits }) };
+  }
+}
+
+const rules = {
+  permits: rule.integer(1, 2 ** 31 - 1),
+  ttlMs: rule.duration({ min: 1 }),
+  renew: rule.boolean,
+  maxHoldMs: rule.duration({ min: 1, infinity: true }),
+  label: rule.string,
+};
+
+/**
+ * Makes a job semaphore over any lock manager with semaphores, which stays the caller's.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ */
+export function createJobSemaphore(locks: LockManager, options: JobSemaphoreOptions): JobSemaphore {
+  checkValue('createJobSemaphore', 'locks', locks, rule.object);
+  checkOptions('createJobSemaphore', options ?? {}, rules);
+  checkValue('createJobSemaphore', 'permits', (options as { permits?: unknown } | undefined)?.permits, rules.permits);
+  return new JobPermits(locks, options);
+}

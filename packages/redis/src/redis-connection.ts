@@ -1,0 +1,102 @@
+import { type Command, ConnectionFault, type Step, type StoreConnection } from '@holdfast/core/backend';
+import { rawSocketOf } from './own-connection.js';
+import type { ClientStream, DriverClient } from './redis-client.js';
+import { isNoScript } from './redis-error.js';
+import type { Script } from './scripts.generated.js';
+
+/** Whose the client is, and whether what it was connected to is still there. */
+export interface Ownership {
+  /** A client of the user's is never ended. */
+  readonly isOurs: boolean;
+  isOpen(): boolean;
+}
+
+/** A client of ioredis, as the sender and the wake channel know it. */
+export class RedisConnection<S extends Step & Script = Step & Script> implements StoreConnection<S> {
+  readonly client: DriverClient;
+  readonly #ownership: Ownership;
+  readonly #ended = new WeakSet<DriverClient>();
+
+  constructor(client: DriverClient, ownership: Ownership) {
+    this.client = client;
+    this.#ownership = ownership;
+  }
+
+  get isOpen(): boolean {
+    return !this.#ended.has(this.client) && this.#ownership.isOpen();
+  }
+
+  send(commands: readonly Command<S>[]): readonly Promise<unknown>[] {
+    if (this.#ended.has(this.client)) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
+    const streams = commands.length === 1 ? [] : this.#streams();
+    for (const stream of streams) stream.cork?.();
+    const replies = commands.map((command) => this.#run(command));
+    for (const stream of streams) stream.uncork?.();
+    return replies;
+  }
+
+  async #run({ step, keys, args }: Command<S>): Promise<unknown> {
+    try {
+      return await this.client.evalsha(step.sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      // It has not run, so it may be sent again; only this time does the whole text travel.
+      if (isNoScript(error)) return this.client.eval(step.source, keys.length, ...keys, ...args);
+      throw error;
+    }
+  }
+
+  async listen(channel: string, onMessage: (text: string) => void): Promise<void> {
+    this.client.on('message', (from: string, text: string) => {
+      if (from === channel) onMessage(text);
+    });
+    await this.client.subscribe(channel);
+  }
+
+  giveUp(route: number | null): void {
+    if (!this.#ownership.isOurs) return;
+    if (this.client.isCluster && route !== null) {
+      const key = this.client.slots?.[route]?.[0];
+      const node = this.client.nodes?.('all').find(({ options }) => `${options?.host}:${options?.port}` === key);
+      // The others of the cluster may be well.
+      if (node !== undefined) return this.#end([node], reset);
+    }
+    this.#endAll(reset);
+  }
+
+  close(): void {
+    if (this.#ownership.isOurs) this.#endAll((client) => client.stream?.destroy?.());
+  }
+
+  #endAll(how: (client: DriverClient) => void): void {
+    const nodes = this.client.isCluster ? (this.client.nodes?.('all') ?? []) : [];
+    this.#end([this.client, ...nodes], how);
+  }
+
+  /** The driver alone would wait for a silent server to answer the end with its own. */
+  #end(clients: readonly DriverClient[], how: (client: DriverClient) => void): void {
+    for (const client of clients) {
+      if (this.#ended.has(client)) continue;
+      this.#ended.add(client);
+      how(client);
+      client.disconnect();
+    }
+  }
+
+  #streams(): readonly ClientStream[] {
+    const nodes = this.client.isCluster ? (this.client.nodes?.('master') ?? []) : [this.client];
+    return nodes.flatMap(({ stream }) => (stream === undefined || stream === null ? [] : [stream]));
+  }
+}
+
+/**
+ * Drops what is still in our buffers and the system's, instead of delivering it behind a release. It proves nothing: what the
+ * network or a proxy has may arrive all the same. A driver's own TLS connection, and a socket of this machine, can only be ended.
+ */
+function reset(client: DriverClient): void {
+  const { stream } = client;
+  const socket = rawSocketOf(client) ?? stream;
+  const isPlain = socket !== stream || (stream?.encrypted !== true && client.options?.path === undefined);
+  if (isPlain && socket?.connecting === false && socket.destroyed === false) socket.resetAndDestroy?.();
+  else socket?.destroy?.();
+  if (stream !== socket) stream?.destroy?.();
+}
