@@ -280,8 +280,16 @@ export class Book implements BackendObserver {
         ({ label, token, mode }) => label === call.label && mode === target.mode && (mode === 'permits' || token === lease.fencingToken),
       );
     const longest = kept.reduce((most, { forMs }) => Math.max(most, forMs), 0);
-    if (longest < leftMs - ROUNDING_MS)
-      this.complain('I2', `${show(held)} is believed in for ${leftMs.toFixed(0)} ms, and the store keeps it for ${longest.toFixed(0)}`);
+    if (longest >= leftMs - ROUNDING_MS) return;
+    const { lastReleased } = this.#store();
+    if (longest === 0 && lastReleased.length > 0 && !lastReleased.includes(held.owner)) {
+      this.complain(
+        'I8',
+        `${show(held)} was freed by the release of another: ${lastReleased.map((owner) => this.#owners.get(owner)?.id ?? owner).join()}`,
+      );
+      return;
+    }
+    this.complain('I2', `${show(held)} is believed in for ${leftMs.toFixed(0)} ms, and the store keeps it for ${longest.toFixed(0)}`);
   }
 
   #isForced({ call, target }: Held): boolean {
