@@ -178,6 +178,10 @@ export class Book implements BackendObserver {
   /** Whether the store has said that others are in front, to this call or to its manager since it began. */
   wasToldBusy(client: SimulatedClient, label: string, target: Target, since: number | null): boolean {
     if (this.#busy.has(idOf(label, target.kind, target.name))) return true;
+    // A manager that holds the name itself needs no answer to know that nobody else can have it.
+    const excludes = ({ mode }: Target): boolean => mode === 'exclusive' || mode === 'write';
+    if (since !== null && [...this.#held].some((held) => held.client === client && held.key === keyOf(target) && excludes(held.target)))
+      return true;
     return since !== null && (this.#answeredAt.get(`${client.number} ${keyOf(target)}`) ?? Number.NEGATIVE_INFINITY) >= since;
   }
 
@@ -276,8 +280,16 @@ export class Book implements BackendObserver {
         ({ label, token, mode }) => label === call.label && mode === target.mode && (mode === 'permits' || token === lease.fencingToken),
       );
     const longest = kept.reduce((most, { forMs }) => Math.max(most, forMs), 0);
-    if (longest < leftMs - ROUNDING_MS)
-      this.complain('I2', `${show(held)} is believed in for ${leftMs.toFixed(0)} ms, and the store keeps it for ${longest.toFixed(0)}`);
+    if (longest >= leftMs - ROUNDING_MS) return;
+    const { lastReleased } = this.#store();
+    if (longest === 0 && lastReleased.length > 0 && !lastReleased.includes(held.owner)) {
+      this.complain(
+        'I8',
+        `${show(held)} was freed by the release of another: ${lastReleased.map((owner) => this.#owners.get(owner)?.id ?? owner).join()}`,
+      );
+      return;
+    }
+    this.complain('I2', `${show(held)} is believed in for ${leftMs.toFixed(0)} ms, and the store keeps it for ${longest.toFixed(0)}`);
   }
 
   #isForced({ call, target }: Held): boolean {

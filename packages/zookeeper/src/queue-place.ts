@@ -30,7 +30,7 @@ type Granted = Extract<Answer<bigint>, { granted: true }>;
 /** What a place asks of its session. */
 export type QueueSession = Pick<
   ZooKeeperSession,
-  'id' | 'believedMs' | 'written' | 'ready' | 'create' | 'createUnder' | 'remove' | 'setData' | 'getData' | 'getChildren' | 'beat'
+  'id' | 'state' | 'believedMs' | 'written' | 'ready' | 'create' | 'createUnder' | 'remove' | 'setData' | 'getData' | 'getChildren' | 'beat'
 >;
 
 export interface PlaceParts {
@@ -83,6 +83,16 @@ export class QueuePlace {
     this.#parent = parent;
     this.request = request;
     parts.parents.use(parent);
+  }
+
+  /** What its node belongs to. */
+  get session(): QueueSession {
+    return this.#session;
+  }
+
+  /** Whether a removal of its node would be told. */
+  get isWatched(): boolean {
+    return this.#own !== null;
   }
 
   /** Whether its hold stands, as far as the present session has been told. */

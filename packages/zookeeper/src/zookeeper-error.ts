@@ -121,6 +121,12 @@ export function closedError(): LockUnavailableError {
   return make('the backend is closed', false);
 }
 
+/** Every session has as much as its end may say. */
+export function fullError(sessions: number, requests: number, bytes: number): LockUnavailableError {
+  const each = `${requests} requests or ${bytes / 1024} KiB of paths each`;
+  return make(`this manager's ${sessions} sessions are full (${each}); free some holds, or use further managers`, true);
+}
+
 export function expiredError(lockName?: string | null): LockUnavailableError {
   return make('the session has ended', true, lockName);
 }

@@ -4,7 +4,7 @@ import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing'
 import { calm, Machine, Network } from '@holdfast/test/simulation';
 import type { SimulatedClient } from '../client.js';
 import type { History } from '../history.js';
-import type { Mutant } from '../mutant.js';
+import { altered, type Mutant } from '../mutant.js';
 import { keyOf, type Scenario, type Target } from '../scenario.js';
 import type { StoreSetup } from '../stores.js';
 import type { SimulatedStore, StoreHold, StoreObserver } from '../store.js';
@@ -33,6 +33,7 @@ export class MemoryServer implements SimulatedStore {
   readonly #views = new Map<string, View>();
   readonly #known = new Map<string, Pick<Target, 'kind' | 'name'>>();
   #version = 0;
+  #lastReleased: readonly string[] = [];
 
   constructor({ world, scenario, mutant, history, observer }: StoreSetup) {
     this.network = new Network(world, scenario.weather, scenario.seed);
@@ -62,6 +63,10 @@ export class MemoryServer implements SimulatedStore {
     return this.#version;
   }
 
+  get lastReleased(): readonly string[] {
+    return this.#lastReleased;
+  }
+
   /** Whole milliseconds of the server's clock: what its replies carry. */
   get timeMs(): number {
     return Math.floor(this.#clock.wall());
@@ -69,7 +74,7 @@ export class MemoryServer implements SimulatedStore {
 
   newBackend(): LockBackend<bigint> {
     const backend = createMemoryBackend({ store: this.#store, fair: this.scenario.isFair });
-    return this.mutant.server?.(backend) ?? backend;
+    return altered(backend, this.mutant.server);
   }
 
   newSession(listener: MemoryListener): MemorySession {
@@ -97,8 +102,9 @@ export class MemoryServer implements SimulatedStore {
   }
 
   async release(session: MemorySession, holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+    this.#lastReleased = holds.map(({ owner }) => owner);
     for (const hold of holds) session.released(hold);
-    const answers = await this.#did(holds, this.#backend.release(holds, this.#call));
+    const answers = await this.#did(holds, this.#backend.release(holds, this.#call), true);
     for (const [index, { owner }] of holds.entries()) if (answers[index] === true) this.observer.freed(owner);
     return answers.map((answer) => answer === true);
   }
@@ -141,17 +147,18 @@ export class MemoryServer implements SimulatedStore {
     return { timeoutMs: 1_000, signal: NEVER, clock: this.#clock };
   }
 
-  #did<T>(refs: readonly HoldRef[], step: Promise<T>): Promise<T> {
+  #did<T>(refs: readonly HoldRef[], step: Promise<T>, isRelease = false): Promise<T> {
     for (const { name, mode } of refs) {
       const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
       const key = keyOf({ kind, name });
       if (!this.#known.has(key)) this.#known.set(key, { kind, name });
     }
-    this.#look();
+    this.#look(isRelease);
     return step;
   }
 
-  #look(): void {
+  #look(isRelease = false): void {
+    if (!isRelease) this.#lastReleased = [];
     this.#version += 1;
     for (const [key, { kind, name }] of this.#known) {
       const at = this.#clock.now();

@@ -2,6 +2,7 @@ import {
   type Answer,
   type CallContext,
   type Capabilities,
+  type Clock,
   type HoldRef,
   type HoldRequest,
   isLockError,
@@ -9,7 +10,6 @@ import {
   type LockKind,
   type LockState,
   type LostReason,
-  systemClock,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
@@ -48,6 +48,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   readonly #options: ResolvedPostgresOptions;
   readonly #source: ConnectionSource;
+  readonly #clock: Clock;
   readonly #schema: Schema;
   readonly #keys: LockKeys;
   readonly #waitList = new WaitList((keys) => this.#tidy(keys));
@@ -67,9 +68,10 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#options = options;
     this.sessionMs = options.sessionMs;
     this.#source = source;
+    this.#clock = source.clock;
     this.#schema = new Schema(source, options.schema);
     this.#keys = new LockKeys(options.namespace, options.keyOf);
-    this.#talk = new HolderTalk(this.#keys);
+    this.#talk = new HolderTalk(this.#keys, source.clock);
     this.#holders = new Holders(this.#talk, this.#waitList, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
   }
@@ -126,7 +128,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#isClosed = true;
     const sessions = [...(this.#current === null ? [] : [this.#current]), ...this.#silent];
     // What those who waited have announced goes first, and the last releases.
-    await Promise.all(sessions.map((session) => within(DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
+    await Promise.all(sessions.map((session) => within(this.#clock, DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
     await Promise.all(sessions.map((session) => session.close(closedError())));
     await this.#opening?.then(
       (session) => session.close(closedError()),
@@ -156,7 +158,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null;
     });
-    const session = await within(timeoutMs, 'no session could be opened', this.#opening);
+    const session = await within(this.#clock, timeoutMs, 'no session could be opened', this.#opening);
     this.#refuseIfClosed();
     return session;
   }
@@ -220,7 +222,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     const look = (): void => {
       if (session.isEnded) return;
       if (session.isIdle) void session.close(replacedError());
-      else systemClock.setTimer(DRAIN_MS, look);
+      else this.#clock.setTimer(DRAIN_MS, look);
     };
     look();
   }
@@ -233,7 +235,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
     this.#predecessors.push(session.facts);
-    systemClock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
+    this.#clock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '@holdfast/core';
 import type { Statement } from '../connection.js';
 import { AttemptBatch, limitOf } from './attempt-batch.js';
 import type { HoldTable } from './hold-table.js';
@@ -14,6 +15,7 @@ export interface AttemptOptions {
   readonly sequence: string;
   readonly waitList: WaitList;
   readonly settings: SessionSettings;
+  readonly clock: Clock;
   /** The synchronous_commit that grants are committed with. */
   readonly durability: string;
 }
@@ -35,7 +37,7 @@ export class AttemptRunner {
 
   /** Takes what goes into the next statement out of the queue, and answers what needs no statement. */
   next(queue: readonly AttemptOperation[]): AttemptBatch {
-    return new AttemptBatch(queue, this.#table, this.#options.waitList, this.#listening);
+    return new AttemptBatch(queue, this.#table, this.#options.waitList, this.#listening, this.#options.clock);
   }
 
   /** @returns those that are to be asked again at once */

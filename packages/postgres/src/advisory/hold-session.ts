@@ -1,4 +1,4 @@
-import { type Answer, type HoldRef, type HoldRequest, isLockError, type LostReason, systemClock } from '@holdfast/core';
+import { type Answer, type Clock, type HoldRef, type HoldRequest, isLockError, type LostReason } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js';
 import { within } from '../within.js';
@@ -50,6 +50,7 @@ export class HoldSession {
   readonly facts: SessionFacts;
   readonly table = new HoldTable();
   readonly #connection: Connection;
+  readonly #clock: Clock;
   readonly #settings: SessionSettings;
   readonly #options: SessionOptions;
   readonly #listener: SessionListener;
@@ -66,20 +67,23 @@ export class HoldSession {
   #turn = 0;
   #sweep: { cancel(): void } | null = null;
   #pulse: { cancel(): void } | null = null;
+  /** Ends the session when the present silence lasts for too long. */
+  #silence: { cancel(): void } | null = null;
   #end: Error | null = null;
   #whenDrained: (() => void)[] = [];
 
   constructor({ connection, facts, settings }: OpenedSession, options: SessionOptions, listener: SessionListener) {
     this.#connection = connection;
+    this.#clock = connection.clock;
     this.#settings = settings;
     this.facts = facts;
     this.#options = options;
     this.#listener = listener;
     this.#line = new SessionLine(connection, facts.processId, {
       onSilence: () => this.#silent(),
-      onSpeech: () => listener.onChange(this),
+      onSpeech: () => this.#spoken(),
     });
-    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, settings, durability: facts.durability });
+    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, settings, durability: facts.durability, clock: this.#clock });
     this.#armPulse();
     connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
   }
@@ -142,7 +146,7 @@ export class HoldSession {
   prolong(owner: string, ttlMs: number): boolean {
     const hold = this.table.get(owner);
     if (hold === undefined) return false;
-    hold.until = Math.max(hold.until, systemClock.now() + ttlMs + guardMs(ttlMs));
+    hold.until = Math.max(hold.until, this.#clock.now() + ttlMs + guardMs(ttlMs));
     return true;
   }
 
@@ -185,7 +189,7 @@ export class HoldSession {
     const keys = [...this.table.ring.entries()];
     this.#die(error);
     if (isSilent) return this.#connection.destroy();
-    await within(LEAVE_MS, 'the session did not end', this.#leave(keys)).catch(() => {});
+    await within(this.#clock, LEAVE_MS, 'the session did not end', this.#leave(keys)).catch(() => {});
     this.#connection.end();
   }
 
@@ -349,19 +353,25 @@ export class HoldSession {
     this.#listener.onChange(this);
     // What holds nothing need not be waited for; else its holders believe in it until their deadlines.
     const left = this.table.size === 0 ? 0 : this.#options.sessionMs + guardMs(this.#options.sessionMs) - this.#line.silentMs;
-    systemClock.setTimer(Math.max(0, left), () => {
-      if (this.#end !== null || !this.isSilent) return;
+    this.#silence?.cancel();
+    this.#silence = this.#clock.setTimer(Math.max(0, left), () => {
       this.#die(unavailableBecause('the session was silent for too long'));
       this.#connection.destroy();
     });
   }
 
+  /** The next silence counts from its own beginning. */
+  #spoken(): void {
+    this.#silence?.cancel();
+    this.#listener.onChange(this);
+  }
+
   /** Holds whose time is over are let go even if nobody asks for it: a manager that is stuck must not keep others out. */
   #armSweep(): void {
-    this.#sweep ??= systemClock.setTimer(SWEEP_MS, () => {
+    this.#sweep ??= this.#clock.setTimer(SWEEP_MS, () => {
       this.#sweep = null;
       if (this.#end !== null || this.table.size === 0) return;
-      const now = systemClock.now();
+      const now = this.#clock.now();
       for (const hold of this.table.holds()) {
         if (hold.until < now) void this.release(hold.ref).catch(() => {});
       }
@@ -372,7 +382,7 @@ export class HoldSession {
   /** The server ends a session that asks nothing for too long: that of a process that stands still, not one that nobody needs now. */
   #armPulse(): void {
     const intervalMs = Math.max(1, Math.floor(this.#options.sessionMs / 3));
-    this.#pulse = systemClock.setTimer(intervalMs, () => {
+    this.#pulse = this.#clock.setTimer(intervalMs, () => {
       if (this.#end !== null) return;
       if (this.#line.silentMs >= intervalMs / 2) void this.confirm().catch(() => {});
       this.#armPulse();
@@ -384,6 +394,7 @@ export class HoldSession {
     this.#end = error;
     this.#sweep?.cancel();
     this.#pulse?.cancel();
+    this.#silence?.cancel();
     for (const operation of [...this.#attempts.splice(0), ...this.#underWay, ...this.#others.splice(0)]) operation.reject(error);
     for (const { resolve } of this.#releases.splice(0)) resolve(false);
     for (const beat of this.#beats.splice(0)) beat.reject(error);

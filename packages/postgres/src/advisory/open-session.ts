@@ -41,10 +41,10 @@ export async function openSession(
   const connection = await source.open(timeoutMs);
   let settings: SessionSettings | null = null;
   try {
-    const facts = await within(timeoutMs, 'the server did not answer', look(connection, options));
-    await within(timeoutMs, 'the server did not answer', schema.ensureOn(connection));
+    const facts = await within(source.clock, timeoutMs, 'the server did not answer', look(connection, options));
+    await within(source.clock, timeoutMs, 'the server did not answer', schema.ensureOn(connection));
     settings = new SessionSettings(connection, facts);
-    await within(timeoutMs, 'the server did not answer', prepare(connection, settings, options));
+    await within(source.clock, timeoutMs, 'the server did not answer', prepare(connection, settings, options));
     return { connection, facts, settings };
   } catch (error) {
     if (error instanceof ReplacedSessionError) void settings?.abandon();

@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState } from '../postgres-error.js';
 import { within } from '../within.js';
@@ -75,9 +75,14 @@ export class SessionSettings {
   async abandon(): Promise<void> {
     try {
       for (let tries = 0; tries < MAX_TRIES && this.#former.size + this.#channels.size > 0; tries++) {
-        if (tries > 0) await pause(TRY_EVERY_MS);
+        if (tries > 0) await pause(this.#connection.clock, TRY_EVERY_MS);
         const values = [String(this.#process.processId), this.#process.startedAt];
-        const [row] = await within(ANSWER_MS, 'the server did not answer', this.#connection.query(endIfIdle, values));
+        const [row] = await within(
+          this.#connection.clock,
+          ANSWER_MS,
+          'the server did not answer',
+          this.#connection.query(endIfIdle, values),
+        );
         if (row === undefined || row[0] === 't') break;
       }
     } catch {
@@ -87,8 +92,8 @@ export class SessionSettings {
   }
 }
 
-function pause(ms: number): Promise<void> {
+function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    systemClock.setTimer(ms, resolve);
+    clock.setTimer(ms, resolve);
   });
 }

@@ -100,7 +100,7 @@ export class TableBackend implements LockBackend {
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const key = keyOf(request);
     this.#waiting.set(key, (this.#waiting.get(key) ?? 0) + 1);
-    const polling = pollWakes(wake);
+    const polling = pollWakes(this.#source.clock, wake);
     let isOpen = true;
     return {
       close: () => {
