@@ -103,11 +103,6 @@ export function readOptions<O extends object>(
   return read as O;
 }
 
-/** `readOptions` for those who need the check alone. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function checkOptions(where: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
-  readOptions(where, options as object | undefined, rules);
-}
-
 /** Of options that were read: those that these rules are for. */
 export function pickOptions<O extends object>(options: O, rules: Readonly<Partial<Record<keyof O, OptionRule>>>): Partial<O> {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(rules, key))) as Partial<O>;
