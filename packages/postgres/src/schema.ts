@@ -39,7 +39,8 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
     'END $$;',
     '-- Completion marks.',
     `CREATE TABLE IF NOT EXISTS ${schema}.marks (`,
-    '  namespace pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, expires_at pg_catalog.timestamptz NOT NULL,',
+    '  namespace pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, set_at pg_catalog.timestamptz NOT NULL,',
+    '  expires_at pg_catalog.timestamptz NOT NULL, owner pg_catalog.text NOT NULL, label pg_catalog.bytea NOT NULL,',
     '  PRIMARY KEY (namespace, name));',
     '-- Leases of the strategy "table". A row stays for an hour after its last lease, and its fence with it.',
     `CREATE TABLE IF NOT EXISTS ${schema}.leases (`,
@@ -47,7 +48,7 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
     '  expires_at pg_catalog.timestamptz NOT NULL, owner pg_catalog.text, label pg_catalog.text, holders pg_catalog.jsonb NOT NULL,',
     '  writer_waits_until pg_catalog.timestamptz NOT NULL, PRIMARY KEY (namespace, kind, name));',
     `CREATE INDEX IF NOT EXISTS leases_expires_at ON ${schema}.leases (expires_at pg_catalog.timestamptz_ops);`,
-    `CREATE INDEX IF NOT EXISTS marks_expires_at ON ${schema}.marks (expires_at pg_catalog.timestamptz_ops);`,
+    `CREATE INDEX IF NOT EXISTS marks_by_end ON ${schema}.marks (namespace pg_catalog.text_ops, expires_at pg_catalog.timestamptz_ops);`,
     ...(role === undefined
       ? []
       : [
