@@ -23,6 +23,8 @@ import { Holders } from './holders.js';
 import { LockKeys, type NameKeys } from './lock-keys.js';
 import { openSession } from './open-session.js';
 import type { ServerProcess } from './session-settings.js';
+import { endPredecessor } from './statements.js';
+import { TokenCommits } from './token-commits.js';
 import { WaitList } from './wait-list.js';
 
 const OPEN_MS = 3_000;
@@ -53,6 +55,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   readonly #keys: LockKeys;
   readonly #waitList = new WaitList((keys) => this.#tidy(keys));
   readonly #talk: HolderTalk;
+  readonly #commits: TokenCommits;
   readonly #holders: Holders;
   #current: HoldSession | null = null;
   /** Silent sessions that still hold something: its holders believe in it until their deadlines. */
@@ -71,6 +74,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#clock = source.clock;
     this.#schema = new Schema(source, options.schema);
     this.#keys = new LockKeys(options.namespace, options.keyOf);
+    this.#commits = new TokenCommits(source);
     this.#talk = new HolderTalk(this.#keys, source.clock);
     this.#holders = new Holders(this.#talk, this.#waitList, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
@@ -78,7 +82,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     const session = this.#usable ?? (await this.#session(call.timeoutMs));
-    return allOrFirstError(requests.map((request) => session.attempt(request, call.signal)));
+    return allOrFirstError(requests.map((request) => session.attempt(request, call)));
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly boolean[]> {
@@ -129,12 +133,23 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     const sessions = [...(this.#current === null ? [] : [this.#current]), ...this.#silent];
     // What those who waited have announced goes first, and the last releases.
     await Promise.all(sessions.map((session) => within(this.#clock, DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
+    const { pending } = this.#commits;
+    this.#commits.close();
+    // The server would keep a commit that waits for its standby, and its process, long after us.
+    if (pending !== null) await this.#endProcess(sessions, pending);
     await Promise.all(sessions.map((session) => session.close(closedError())));
     await this.#opening?.then(
       (session) => session.close(closedError()),
       () => {},
     );
     this.#source.close();
+  }
+
+  async #endProcess(sessions: readonly HoldSession[], { processId, startedAt }: ServerProcess): Promise<void> {
+    const session = sessions.find((one) => !one.isSilent);
+    if (session === undefined) return;
+    const ended = session.run(endPredecessor, [String(processId), startedAt]);
+    await within(this.#clock, DRAIN_MS, 'the server did not answer', ended).catch(() => {});
   }
 
   get #usable(): HoldSession | null {
@@ -176,7 +191,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
     const session = new HoldSession(
       opened,
-      { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs },
+      { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs, commits: this.#commits },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
         onEnd: (ended, error) => this.#ended(ended, error),

@@ -1,11 +1,11 @@
+import { guardMs } from '@holdfast/core/backend';
 import type { Connection } from '../connection.js';
 import type { ConnectionSource } from '../connection-source.js';
 import { unavailable, unavailableBecause } from '../postgres-error.js';
 import type { Schema } from '../schema.js';
 import { within } from '../within.js';
-import type { SessionFacts } from './hold-session.js';
 import { poolerError, ReplacedSessionError } from './session-line.js';
-import { type ServerProcess, SessionSettings } from './session-settings.js';
+import { type ServerProcess, type SessionFacts, SessionSettings } from './session-settings.js';
 import { endPredecessor, lookAtSession } from './statements.js';
 
 const MIN_VERSION = 130_000;
@@ -96,7 +96,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
  * machine has vanished without a word, or the process stands still: it asks something each third of sessionMs.
  */
 function keepalive(sessionMs: number): Readonly<Record<string, string>> {
-  const totalMs = sessionMs + Math.min(Math.max(sessionMs / 10, 100), 1_000);
+  const totalMs = sessionMs + guardMs(sessionMs);
   const intervalS = Math.max(1, Math.ceil(totalMs / 5_000));
   const idleS = Math.max(1, Math.ceil(totalMs / 1_000) - 2 * intervalS);
   const silentMs = String(Math.ceil(totalMs) + 1_000 * intervalS);
