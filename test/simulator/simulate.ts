@@ -116,8 +116,8 @@ class Simulation {
   }
 
   #lookForIdleNames(): void {
-    // Where requests do not expire, one that is on its way may not be given up.
-    const slowMs = this.#scenario.expires ? 0 : this.#scenario.weather.stragglesMs;
+    // Where requests do not expire, one that is on its way may not be given up, nor a subscription that comes late be refused.
+    const slowMs = this.#scenario.expires ? 0 : this.#scenario.weather.stragglesMs + 3_000;
     for (const pending of this.#pending) {
       const { client, call, what, waitsFor } = pending;
       const isFree =
@@ -139,6 +139,7 @@ class Simulation {
       for (const call of this.#scenario.calls) {
         if (call.client !== client.number) continue;
         for (const target of call.targets) {
+          if (!this.book.wasHadAtDeath(call.label, target)) continue;
           for (const { label, forMs } of this.#store.holds(target)) {
             if (label !== call.label || this.#world.now + forMs <= client.diedAt + this.#longestAfterDeath(call)) continue;
             this.book.complain(

@@ -32,6 +32,7 @@ export class MemoryServer implements SimulatedStore {
   /** What it keeps, as of the last thing that it did. */
   readonly #views = new Map<string, View>();
   readonly #known = new Map<string, Pick<Target, 'kind' | 'name'>>();
+  readonly #clients: SimulatedClient[] = [];
   #version = 0;
   #lastReleased: readonly string[] = [];
 
@@ -55,7 +56,12 @@ export class MemoryServer implements SimulatedStore {
     this.#backend = this.newBackend();
     if (scenario.serverJump !== null) {
       const { at, ms } = scenario.serverJump;
-      world.later(at, () => this.machine.jumpWall(ms));
+      world.later(at, () => {
+        history.add('store', () => `has its wall clock moved by ${ms} ms`);
+        this.machine.jumpWall(ms);
+        // Requests that are on their way may come late by the new time.
+        for (const client of this.#clients) client.faults += 1;
+      });
     }
   }
 
@@ -82,6 +88,7 @@ export class MemoryServer implements SimulatedStore {
   }
 
   connect(client: SimulatedClient): LockBackend<bigint> {
+    this.#clients.push(client);
     return new MemoryLink(this, client);
   }
 
