@@ -1,9 +1,19 @@
 import { type Answer, LockUnavailableError } from '@holdfast/core';
-import type { Piece } from '@holdfast/core/backend';
+import { ConnectionFault, type Piece } from '@holdfast/core/backend';
 import { unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
 
 type Named = Pick<Piece<RedisStep>, 'lockName'>;
+
+/**
+ * Reads one reply of acquire.lua to a request of which no second copy may be on its way: "busy" would be the last that is heard of
+ * the owner.
+ */
+export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
+  const answer = readAnswer(reply, piece);
+  if (!answer.granted && !isFinal) throw unavailable(new ConnectionFault('closed'), piece.lockName);
+  return answer;
+}
 
 /** Reads one reply of acquire.lua. @throws LockUnavailableError when it is none */
 export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> {

@@ -1,6 +1,6 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
-import { readAnswer, readBoolean, wrongType } from './answers.js';
+import { readAcquired, readAnswer, readBoolean, wrongType } from './answers.js';
 import { readState } from './hold-state.js';
 import { unavailable } from './redis-error.js';
 import type { WaitPlace } from './wait-place.js';
@@ -43,7 +43,7 @@ export class HoldCommands {
   /** @param placeOf the manager's place among the waiters; '' where it does not wait */
   acquireAll(requests: readonly HoldRequest[], placeOf: (index: number) => string, call: CallContext): Promise<readonly Answer<bigint>[]> {
     const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf(index), call));
-    return this.#sender.sendAll(pieces, readAnswer);
+    return this.#sender.sendAll(pieces, readAcquired);
   }
 
   renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {

@@ -13,7 +13,7 @@ import {
   systemClock,
 } from '@holdfast/core';
 import { BatchSender, type Read, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
-import { readAnswer } from './answers.js';
+import { readAcquired } from './answers.js';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -283,7 +283,7 @@ class RedisBackend implements LockBackend<bigint> {
   }
 }
 
-const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece) => [readAnswer(reply, piece)];
+const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {

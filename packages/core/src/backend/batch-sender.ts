@@ -258,12 +258,14 @@ export class BatchSender<S extends Step> {
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
       this.#end(flight, true);
-      const way = wayOf(flight.contact);
-      for (const [i, { piece, receiver, index, open }] of flight.requests.entries()) {
-        receiver.take(list[i], index, open === undefined || this.#grants.isFinal(piece.owner, open, way, serverMs));
-      }
+      for (const [i, queued] of flight.requests.entries()) queued.receiver.take(list[i], queued.index, this.#isFinal(flight, queued, serverMs));
     }
     this.#settleIdle();
+  }
+
+  #isFinal({ step, contact }: Flight<S>, { piece: { owner }, open }: Queued<S>, serverMs: number): boolean {
+    if (step.grants) return this.#grants.of(owner) === undefined;
+    return open === undefined || this.#grants.isFinal(owner, open, wayOf(contact), serverMs);
   }
 
   /** Refused as one that comes too late: asked once more, by the clock that the refusal shows. */
