@@ -1,4 +1,4 @@
-import { type Answer, LockUnavailableError } from '@holdfast/core';
+import { type Answer, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
 import { ConnectionFault, type Piece } from '@holdfast/core/backend';
 import { unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
@@ -32,6 +32,11 @@ export function readBoolean(reply: unknown, { lockName }: Named): boolean {
   const value = Number(reply);
   if (value !== 0 && value !== 1) throw unavailable(new Error('no reply'), lockName);
   return value === 1;
+}
+
+/** Reads one reply of release.lua. */
+export function readRelease(reply: unknown, piece: Named, isFinal: boolean): ReleaseAnswer {
+  return { wasOurs: readBoolean(reply, piece), isFinal };
 }
 
 export function wrongType(lockName: string | null): LockUnavailableError {
