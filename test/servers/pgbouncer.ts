@@ -11,6 +11,8 @@ export interface PgBouncerOptions {
   readonly mode: 'session' | 'transaction';
   /** Server connections for one user and database. @default 4 */
   readonly poolSize?: number | undefined;
+  /** What a pooler by the session asks a server connection that a client has left. '' is nothing. @default 'DISCARD ALL' */
+  readonly resetQuery?: string | undefined;
 }
 
 /** A PgBouncer in front of a PostgreSQL of these tests. */
@@ -47,7 +49,7 @@ export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBounc
       max_client_conn: 100,
       // What drivers send at the start, and a pooler refuses unless it is told to look away.
       ignore_startup_parameters: 'extra_float_digits',
-      server_reset_query: 'DISCARD ALL',
+      server_reset_query: options.resetQuery ?? 'DISCARD ALL',
     };
     const server = `host=127.0.0.1 port=${options.serverPort} user=${POSTGRES_USER} password=${POSTGRES_PASSWORD}`;
     const lines = [

@@ -1,7 +1,14 @@
+import { Buffer } from 'node:buffer';
 import { LockArgumentError } from './errors.js';
 
 /** The longest duration: what a Node timer and every store can count. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** The longest that something is remembered: ten years. No timer counts it, only the store's clock. */
+export const MAX_RETENTION_MS = 315_576_000_000;
+
+/** The longest label, in bytes of UTF-8: what a holder says of itself is kept by the store, and comes with each answer about it. */
+export const MAX_LABEL_BYTES = 1024;
 
 /** Looks at one value: null when it is fine, else the rule that it breaks ("must be ..."). */
 export interface OptionRule {
@@ -12,11 +19,19 @@ export interface OptionRule {
 
 /** Rules for the options of a backend, so that all say the same thing in the same words. */
 export const rule = {
-  /** An integer number of milliseconds from `min` (0), to 2^31-1; Infinity where allowed. */
-  duration({ min = 0, infinity = false }: { readonly min?: number; readonly infinity?: boolean } = {}): OptionRule {
-    const text = `must be an integer number of milliseconds from ${min} to ${MAX_DURATION_MS}${infinity ? ', or Infinity' : ''}`;
+  /** An integer number of milliseconds from `min` (0), to `max` (2^31-1); Infinity where allowed. */
+  duration({
+    min = 0,
+    max = MAX_DURATION_MS,
+    infinity = false,
+  }: {
+    readonly min?: number;
+    readonly max?: number;
+    readonly infinity?: boolean;
+  } = {}): OptionRule {
+    const text = `must be an integer number of milliseconds from ${min} to ${max}${infinity ? ', or Infinity' : ''}`;
     return (value) =>
-      (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_DURATION_MS) ||
+      (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) ||
       (infinity && value === Number.POSITIVE_INFINITY)
         ? null
         : text;
@@ -30,6 +45,16 @@ export const rule = {
   },
   boolean: ((value) => (typeof value === 'boolean' ? null : 'must be true or false')) as OptionRule,
   string: ((value) => (typeof value === 'string' ? null : 'must be a string')) as OptionRule,
+  /** A string of at most so many bytes of UTF-8. */
+  text(maxBytes: number): OptionRule {
+    return (value) =>
+      typeof value !== 'string'
+        ? 'must be a string'
+        : // Each UTF-16 unit is at most 3 bytes, so a short one needs no count.
+          value.length <= maxBytes / 3 || Buffer.byteLength(value) <= maxBytes
+          ? null
+          : `must be at most ${maxBytes} bytes of UTF-8`;
+  },
   function: ((value) => (typeof value === 'function' ? null : 'must be a function')) as OptionRule,
   object: ((value) =>
     (typeof value === 'object' || typeof value === 'function') && value !== null ? null : 'must be an object') as OptionRule,

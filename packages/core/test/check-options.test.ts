@@ -150,6 +150,7 @@ describe('the rules', () => {
     ['integer', rule.integer(2, 4), [2, 3, 4], [1, 5, 2.5, '3', null]],
     ['boolean', rule.boolean, [true, false], [0, 'true', null]],
     ['string', rule.string, ['', 'x'], [1, null, ['x']]],
+    ['text', rule.text(6), ['', 'abcdef', '€€'], ['abcdefg', '€€x', 5, null]],
     ['function', rule.function, [() => 1], [{}, 'f']],
     ['object', rule.object, [{}, [], () => 1], [null, 1, 'x']],
     ['array', rule.array, [[], [1]], [{ length: 0 }, 'x']],

@@ -7,7 +7,7 @@ import type { ZooKeeperBackendOptions } from '@holdfast/zookeeper';
 import type { SchemeTable } from './schemes.js';
 
 /** What `require` may name: what a backend can or cannot do. */
-export type Requirement = Exclude<keyof Capabilities, 'expiry'>;
+export type Requirement = Exclude<keyof Capabilities, 'expiry' | 'maxPermits'>;
 
 /** Options of every scheme that `connect` knows by itself; an option that the chosen backend has not is refused. */
 export interface BuiltInOptions

@@ -1,5 +1,6 @@
-import { connect, createLockManager, isLockError, managerOptionRules } from 'holdfast';
+import { connect, createLockManager, isLockError, type LockManager, managerOptionRules } from 'holdfast';
 import { createMemoryBackend, createMemoryLockManager, createMemoryStore } from 'holdfast/memory';
+import { adaptLegacyLock, createMigratingLockManager } from 'holdfast/migration';
 import { createPostgresBackend, createPostgresLockManager, postgresSchemaSql } from 'holdfast/postgres';
 import { createRedisBackend, createRedisLockManager } from 'holdfast/redis';
 import { createRedlockBackend, createRedlockLockManager } from 'holdfast/redlock';
@@ -56,6 +57,15 @@ const advisory = {
   driverOptions: {},
 };
 const table = { connectionString: 'postgres://127.0.0.1:1/d', strategy: 'table', shedLockTable: 'locks' };
+const legacyMethods = {
+  tryLock: () => true,
+  unlock: () => {},
+  isLocked: () => false,
+  isHeld: () => true,
+  forceUnlock: () => {},
+  undo: () => {},
+  close: () => {},
+};
 const zookeeper = {
   connectionString: '127.0.0.1:1',
   sessionTimeoutMs: 5000,
@@ -87,6 +97,14 @@ const takers: Readonly<Record<string, readonly [options: Options, take: (options
   'auth of ZooKeeper': [
     { scheme: 'digest', credentials: 'u:p' },
     (auth) => createZooKeeperBackend({ connectionString: '127.0.0.1:1', auth: auth as { credentials: 'u:p' } }),
+  ],
+  createMigratingLockManager: [
+    { ...manager, from: createMemoryLockManager(), to: createMemoryLockManager(), phase: 'from', onMigrationEvent: () => {} },
+    (options) => createMigratingLockManager(options as { from: LockManager; to: LockManager; phase: 'from' }),
+  ],
+  adaptLegacyLock: [
+    { name: 'old', leaseMs: 500, expiry: 'ttl', ...legacyMethods },
+    (lock) => adaptLegacyLock(lock as typeof legacyMethods),
   ],
   connect: [
     { ...manager, clock: undefined, ...memory, url: 'memory:', require: ['fencing'], schemes: {} },

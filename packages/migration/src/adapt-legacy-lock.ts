@@ -1,4 +1,4 @@
-import { checkOptions, checkValue, createLockManager, type LockManager, type ManagerOptions, type OptionRule, rule } from '@holdfast/core';
+import { checkValue, createLockManager, type LockManager, type ManagerOptions, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { LegacyBackend } from './legacy-backend.js';
 import type { LegacyLock } from './legacy-lock.js';
 
@@ -28,12 +28,21 @@ const rules: Readonly<Record<keyof LegacyLock, OptionRule>> = {
 export function adaptLegacyLock<H>(lock: LegacyLock<H>, options?: ManagerOptions): LockManager<null> {
   const where = 'adaptLegacyLock';
   checkValue(where, 'lock', lock, rule.object);
-  // A class may carry more than the adapter needs; what it needs must be right.
-  const known = Object.fromEntries(Object.keys(rules).map((key) => [key, lock[key as keyof LegacyLock<H>]]));
-  checkOptions(where, known, rules);
-  for (const key of ['tryLock', 'unlock'] as const) checkValue(where, key, lock[key], rules[key]);
-  if (lock.extend !== undefined) {
-    checkValue(where, 'leaseMs', lock.leaseMs, (value) => (value === undefined ? null : 'must be left out where extend is given'));
+  const read = readLock(where, lock);
+  if (read.extend !== undefined) {
+    checkValue(where, 'leaseMs', read.leaseMs, (value) => (value === undefined ? null : 'must be left out where extend is given'));
   }
-  return createLockManager(new LegacyBackend(lock), options);
+  return createLockManager(new LegacyBackend(read), options);
+}
+
+/** A class may carry more than the adapter needs; what it needs must be right, and is read once. */
+function readLock<H>(where: string, lock: LegacyLock<H>): LegacyLock<H> {
+  const known: Partial<LegacyLock<H>> = Object.fromEntries(Object.keys(rules).map((key) => [key, lock[key as keyof LegacyLock<H>]]));
+  const read = readOptions(where, known as LegacyLock<H>, rules, ['tryLock', 'unlock']);
+  const own = Object.entries(read).map(([key, value]: [string, unknown]) => [key, isMethod(value) ? value.bind(lock) : value]);
+  return Object.fromEntries(own) as LegacyLock<H>;
+}
+
+function isMethod(value: unknown): value is (...args: unknown[]) => unknown {
+  return typeof value === 'function';
 }

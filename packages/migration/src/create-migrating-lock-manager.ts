@@ -1,6 +1,5 @@
 import {
   type AcquireOptions,
-  checkOptions,
   checkValue,
   createLockManager,
   LockArgumentError,
@@ -9,6 +8,7 @@ import {
   type ManagerOptions,
   managerOptionRules,
   type OptionRule,
+  readOptions,
   rule,
   systemClock,
 } from '@holdfast/core';
@@ -74,9 +74,7 @@ const rules: Readonly<Record<keyof MigratingOptions, OptionRule>> = {
  */
 export function createMigratingLockManager(options: MigratingOptions): MigratingLockManager {
   const where = 'createMigratingLockManager';
-  checkOptions(where, options ?? {}, rules);
-  for (const key of ['from', 'to', 'phase'] as const) checkValue(where, key, options?.[key], rules[key]);
-  const { from, to, phase, onMigrationEvent, ...rest } = options;
+  const { from, to, phase, onMigrationEvent, ...rest } = readOptions(where, options, rules, ['from', 'to', 'phase']);
   if (from === to) throw new LockArgumentError(`${where}: to is the manager that from is; they must be two`, { option: 'to' });
   const clock = rest.clock ?? systemClock;
   const watch = new OneSidedWatch({ from, to }, onMigrationEvent, clock);
@@ -87,9 +85,9 @@ export function createMigratingLockManager(options: MigratingOptions): Migrating
   const manager = createLockManager(backend, { ...rest, commandTimeoutMs: rest.commandTimeoutMs ?? 4_000 });
   const setPhase = async (next: MigrationPhase, given?: Pick<AcquireOptions, 'signal'>): Promise<void> => {
     checkValue('setPhase', 'phase', next, phaseRule);
-    checkOptions('setPhase', given, { signal: rule.signal });
+    const { signal } = readOptions('setPhase', given, { signal: rule.signal });
     if (watch.isClosed) throw new LockClosedError('the lock manager is closed', { backend: backend.name });
-    await gate.change(next, given?.signal);
+    await gate.change(next, signal);
   };
   return Object.defineProperties(manager, {
     phase: { get: () => gate.phase, enumerable: true },

@@ -227,12 +227,14 @@ export class MigratingBackend implements LockBackend {
 
 /** What both sides can do. Fencing tokens come from the target, so there are none before it is used. */
 function commonCapabilities({ from, to }: Sides, gate: PhaseGate): Capabilities {
-  const both = (capability: Exclude<keyof Capabilities, 'expiry'>): boolean => from.capabilities[capability] && to.capabilities[capability];
+  const both = (capability: Exclude<keyof Capabilities, 'expiry' | 'maxPermits'>): boolean =>
+    from.capabilities[capability] && to.capabilities[capability];
   return {
     get fencing() {
       return gate.phase !== 'from' && to.capabilities.fencing;
     },
     semaphores: both('semaphores'),
+    maxPermits: least(from.capabilities.maxPermits, to.capabilities.maxPermits),
     readWriteLocks: both('readWriteLocks'),
     fair: both('fair'),
     push: both('push'),
@@ -240,6 +242,11 @@ function commonCapabilities({ from, to }: Sides, gate: PhaseGate): Capabilities 
     list: both('list'),
     expiry: from.capabilities.expiry === 'ttl' && to.capabilities.expiry === 'ttl' ? 'ttl' : 'session',
   };
+}
+
+/** undefined is no bound. */
+function least(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 function lostWhileTaking({ side, lease }: SideLease, backend: string): LockUnavailableError {

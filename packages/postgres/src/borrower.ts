@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import type { Connection } from './connection.js';
 import type { BorrowTimes } from './connection-source.js';
 import { closedError, unavailableBecause } from './postgres-error.js';
@@ -12,21 +12,28 @@ export class Borrower {
   readonly #open: (timeoutMs: number) => Promise<Connection>;
   readonly #giveBack: (connection: Connection) => void;
   readonly #maxLingering: number;
+  readonly #clock: Clock;
   readonly #queue: (() => void)[] = [];
   /** Unanswered in their time, the oldest first: the server may yet carry out what was sent on them. */
-  readonly #lingering = new Set<Connection>();
+  readonly #lingering = new Map<Connection, { cancel(): void }>();
   #borrowed = 0;
   #isClosed = false;
 
-  constructor(open: (timeoutMs: number) => Promise<Connection>, giveBack: (connection: Connection) => void, maxLingering: number) {
+  constructor(
+    open: (timeoutMs: number) => Promise<Connection>,
+    giveBack: (connection: Connection) => void,
+    maxLingering: number,
+    clock: Clock,
+  ) {
     this.#open = open;
     this.#giveBack = giveBack;
     this.#maxLingering = maxLingering;
+    this.#clock = clock;
   }
 
   async borrow<T>({ timeoutMs, lingerMs = 0 }: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
-    const end = systemClock.now() + timeoutMs;
-    const left = (): number => Math.max(1, Math.ceil(end - systemClock.now()));
+    const end = this.#clock.now() + timeoutMs;
+    const left = (): number => Math.max(1, Math.ceil(end - this.#clock.now()));
     await this.#turn(timeoutMs);
     let isMyTurn = true;
     const pass = (): void => {
@@ -37,12 +44,12 @@ export class Borrower {
     };
     try {
       const connection = await this.#open(left());
-      const timer = systemClock.setTimer(left(), () => {
+      const timer = this.#clock.setTimer(left(), () => {
         pass();
         this.#linger(connection, lingerMs);
       });
       try {
-        const value = await (lingerMs === 0 ? within(left(), 'the server did not answer', use(connection)) : use(connection));
+        const value = await (lingerMs === 0 ? within(this.#clock, left(), 'the server did not answer', use(connection)) : use(connection));
         if (!connection.isEnded) this.#giveBack(connection);
         return value;
       } catch (error) {
@@ -50,6 +57,7 @@ export class Borrower {
         throw error;
       } finally {
         timer.cancel();
+        this.#lingering.get(connection)?.cancel();
         this.#lingering.delete(connection);
       }
     } finally {
@@ -59,7 +67,7 @@ export class Borrower {
 
   close(): void {
     this.#isClosed = true;
-    for (const connection of this.#lingering) connection.destroy();
+    for (const connection of this.#lingering.keys()) connection.destroy();
     for (const go of this.#queue.splice(0)) go();
   }
 
@@ -71,7 +79,7 @@ export class Borrower {
           timer.cancel();
           resolve();
         };
-        const timer = systemClock.setTimer(timeoutMs, () => {
+        const timer = this.#clock.setTimer(timeoutMs, () => {
           const place = this.#queue.indexOf(go);
           if (place >= 0) this.#queue.splice(place, 1);
           reject(unavailableBecause(`all connections were busy for ${timeoutMs} ms`));
@@ -85,11 +93,11 @@ export class Borrower {
 
   #linger(connection: Connection, lingerMs: number): void {
     if (lingerMs === 0 || connection.isEnded) return;
-    this.#lingering.add(connection);
-    const [oldest] = this.#lingering;
+    this.#lingering.set(
+      connection,
+      this.#clock.setTimer(lingerMs, () => connection.destroy()),
+    );
+    const [oldest] = this.#lingering.keys();
     if (this.#lingering.size > this.#maxLingering) oldest?.destroy();
-    systemClock.setTimer(lingerMs, () => {
-      if (this.#lingering.delete(connection)) connection.destroy();
-    });
   }
 }

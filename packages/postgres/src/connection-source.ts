@@ -1,3 +1,4 @@
+import type { Clock } from '@holdfast/core';
 import { Borrower } from './borrower.js';
 import { Connection } from './connection.js';
 import { createClient } from './open-driver.js';
@@ -14,6 +15,7 @@ export interface BorrowTimes {
 
 /** Where connections come from: the user's pool, or a connection string. */
 export interface ConnectionSource {
+  readonly clock: Clock;
   /** A connection of our own until it is given back or destroyed. @throws LockUnavailableError within `timeoutMs` */
   open(timeoutMs: number): Promise<Connection>;
   /** Runs `use` on a connection that may serve others before and after. One that fails is not used again. */
@@ -23,21 +25,27 @@ export interface ConnectionSource {
 
 /** The user's pool: its size is a limit for us too, and it is never ended. */
 export class PoolSource implements ConnectionSource {
+  readonly clock: Clock;
   readonly #pool: PostgresPool;
-  readonly #borrower = new Borrower(
-    (timeoutMs) => this.open(timeoutMs),
-    (connection) => connection.giveBack(),
-    2,
-  );
+  readonly #borrower: Borrower;
 
-  constructor(pool: PostgresPool) {
+  constructor(pool: PostgresPool, clock: Clock) {
     this.#pool = pool;
+    this.clock = clock;
+    this.#borrower = new Borrower(
+      (timeoutMs) => this.open(timeoutMs),
+      (connection) => connection.giveBack(),
+      2,
+      clock,
+    );
   }
 
   async open(timeoutMs: number): Promise<Connection> {
     try {
-      const client = await within(timeoutMs, 'the pool had no connection to give', this.#pool.connect(), (late) => late.release());
-      return new Connection(client as unknown as DriverClient);
+      const client = await within(this.clock, timeoutMs, 'the pool had no connection to give', this.#pool.connect(), (late) =>
+        late.release(),
+      );
+      return new Connection(client as unknown as DriverClient, this.clock);
     } catch (error) {
       throw unavailable(error);
     }
@@ -57,19 +65,23 @@ const MAX_KEPT = 2;
 
 /** Connections of our own: made when they are needed. */
 export class OwnSource implements ConnectionSource {
+  readonly clock: Clock;
   readonly #connectionString: string;
   readonly #driverOptions: Readonly<Record<string, unknown>>;
   readonly #kept: Connection[] = [];
-  readonly #borrower = new Borrower(
-    (timeoutMs) => this.#keptOrNew(timeoutMs),
-    (connection) => this.#keep(connection),
-    4,
-  );
+  readonly #borrower: Borrower;
   #isClosed = false;
 
-  constructor(connectionString: string, driverOptions: Readonly<Record<string, unknown>>) {
+  constructor(connectionString: string, driverOptions: Readonly<Record<string, unknown>>, clock: Clock) {
     this.#connectionString = connectionString;
     this.#driverOptions = driverOptions;
+    this.clock = clock;
+    this.#borrower = new Borrower(
+      (timeoutMs) => this.#keptOrNew(timeoutMs),
+      (connection) => this.#keep(connection),
+      4,
+      clock,
+    );
   }
 
   async open(timeoutMs: number): Promise<Connection> {
@@ -78,13 +90,13 @@ export class OwnSource implements ConnectionSource {
     // An error event without a listener ends the process, also after we have given the client up.
     client.on('error', () => {});
     try {
-      await within(timeoutMs, 'the server could not be reached', client.connect());
+      await within(this.clock, timeoutMs, 'the server could not be reached', client.connect());
     } catch (error) {
       client.end(() => {});
       client.connection?.stream?.destroy?.();
       throw unavailable(error);
     }
-    const connection = new Connection(client);
+    const connection = new Connection(client, this.clock);
     if (!this.#isClosed) return connection;
     connection.destroy();
     throw closedError();
@@ -111,7 +123,12 @@ export class OwnSource implements ConnectionSource {
   async #new(timeoutMs: number): Promise<Connection> {
     const connection = await this.open(timeoutMs);
     try {
-      const [row] = await within(timeoutMs, 'the server did not answer', connection.query({ text: 'SELECT pg_backend_pid()' }));
+      const [row] = await within(
+        this.clock,
+        timeoutMs,
+        'the server did not answer',
+        connection.query({ text: 'SELECT pg_catalog.pg_backend_pid()' }),
+      );
       // A pooler answers from another process than it has named.
       connection.prepares = Number(row?.[0]) === connection.processId;
       return connection;

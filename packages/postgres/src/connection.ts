@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import type { DriverClient, DriverNotification, DriverQuery, DriverResult } from './postgres-client.js';
 
 /** A statement that is sent often has a name, and is parsed once a connection. */
@@ -20,13 +20,15 @@ export class Connection {
   readonly processId: number | null;
   /** Whether named statements are prepared: not where a pooler may hand them to another server process. */
   prepares = false;
+  readonly clock: Clock;
   readonly #client: DriverClient;
   readonly #onEnd: ((error: unknown) => void)[] = [];
   readonly #listeners: [event: string, listener: (value: never) => void][] = [];
   #isEnded = false;
 
-  constructor(client: DriverClient) {
+  constructor(client: DriverClient, clock: Clock) {
     this.#client = client;
+    this.clock = clock;
     this.processId = typeof client.processID === 'number' ? client.processID : null;
     this.#listen('error', (error: Error) => this.#end(error));
     this.#listen('end', () => this.#end(new Error('Connection terminated')));
@@ -105,7 +107,7 @@ export class Connection {
     // The driver alone would wait for a silent server to answer the end with its own.
     const cut = (): void => client.connection?.stream?.destroy?.();
     if (patienceMs === 0) cut();
-    else systemClock.setTimer(patienceMs, cut);
+    else this.clock.setTimer(patienceMs, cut);
     for (const listener of this.#onEnd.splice(0)) listener(error);
   }
 }

@@ -1,4 +1,4 @@
-import type { LockBackend } from '@holdfast/core';
+import { type Clock, type LockBackend, systemClock } from '@holdfast/core';
 import { AdvisoryBackend } from './advisory/advisory-backend.js';
 import { OwnSource, PoolSource } from './connection-source.js';
 import { type PostgresBackendOptions, type ResolvedPostgresOptions, resolvePostgresOptions } from './postgres-options.js';
@@ -15,11 +15,15 @@ type FencedOptions = PostgresBackendOptions & { readonly shedLockTable?: undefin
 export function createPostgresBackend(options: FencedOptions): LockBackend<bigint>;
 export function createPostgresBackend(options: PostgresBackendOptions): LockBackend;
 export function createPostgresBackend(options: PostgresBackendOptions): LockBackend {
-  const resolved = resolvePostgresOptions('createPostgresBackend', options);
-  const source = sourceOf(resolved);
+  return backendOf(resolvePostgresOptions('createPostgresBackend', options), systemClock);
+}
+
+/** The same on a clock of the caller's. */
+export function backendOf(resolved: ResolvedPostgresOptions, clock: Clock): LockBackend {
+  const source = sourceOf(resolved, clock);
   return resolved.strategy === 'table' ? new TableBackend(resolved, source) : new AdvisoryBackend(resolved, source);
 }
 
-function sourceOf({ pool, connectionString, driverOptions }: ResolvedPostgresOptions): PoolSource | OwnSource {
-  return pool === null ? new OwnSource(connectionString ?? '', driverOptions) : new PoolSource(pool);
+function sourceOf({ pool, connectionString, driverOptions }: ResolvedPostgresOptions, clock: Clock): PoolSource | OwnSource {
+  return pool === null ? new OwnSource(connectionString ?? '', driverOptions, clock) : new PoolSource(pool, clock);
 }

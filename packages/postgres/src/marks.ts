@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { CallContext, LockBackend } from '@holdfast/core';
 import type { ConnectionSource } from './connection-source.js';
+import { eq, gt, le, NOW, plus, times } from './operators.js';
 import { unavailable } from './postgres-error.js';
 import type { Schema } from './schema.js';
 
@@ -33,9 +34,9 @@ export class Marks implements NonNullable<LockBackend['marks']> {
   async set(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
     const rows = await this.#query(
       `INSERT INTO ${this.#table} AS mark (namespace, name, expires_at)
-        VALUES ($1, decode($2, 'hex'), clock_timestamp() + $3::float8 * interval '1 millisecond')
-        ON CONFLICT (namespace, name) DO UPDATE SET expires_at = excluded.expires_at WHERE mark.expires_at <= clock_timestamp()
-        RETURNING set_config('synchronous_commit', 'on', true)`,
+        VALUES ($1, pg_catalog.decode($2, 'hex'), ${NOW} ${plus} ($3::pg_catalog.float8 ${times} interval '1 millisecond'))
+        ON CONFLICT (namespace, name) DO UPDATE SET expires_at = excluded.expires_at WHERE mark.expires_at ${le} ${NOW}
+        RETURNING pg_catalog.set_config('synchronous_commit', 'on', true)`,
       [this.#namespace, hexOf(name), String(retentionMs)],
       call,
     );
@@ -46,7 +47,7 @@ export class Marks implements NonNullable<LockBackend['marks']> {
 
   async has(name: string, call: CallContext): Promise<boolean> {
     const rows = await this.#query(
-      `SELECT 1 FROM ${this.#table} WHERE namespace = $1 AND name = decode($2, 'hex') AND expires_at > clock_timestamp()`,
+      `SELECT 1 FROM ${this.#table} WHERE namespace ${eq} $1 AND name ${eq} pg_catalog.decode($2, 'hex') AND expires_at ${gt} ${NOW}`,
       [this.#namespace, hexOf(name)],
       call,
     );
@@ -56,8 +57,8 @@ export class Marks implements NonNullable<LockBackend['marks']> {
   /** In the background, and never in anybody's way. */
   #tidy(call: CallContext): void {
     this.#query(
-      `DELETE FROM ${this.#table} WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM ${this.#table} WHERE namespace = $1 AND expires_at <= clock_timestamp() LIMIT 500 FOR UPDATE SKIP LOCKED))`,
+      `DELETE FROM ${this.#table} WHERE ctid ${eq} ANY(ARRAY(
+        SELECT ctid FROM ${this.#table} WHERE namespace ${eq} $1 AND expires_at ${le} ${NOW} LIMIT 500 FOR UPDATE SKIP LOCKED))`,
       [this.#namespace],
       call,
     ).catch(() => {});

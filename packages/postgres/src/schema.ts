@@ -1,6 +1,7 @@
 import { readOptions } from '@holdfast/core';
 import type { Connection } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
+import { eq, NOW, times } from './operators.js';
 import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
 import { postgresBackendRules } from './postgres-options.js';
 
@@ -27,23 +28,26 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
   const schema = `"${given.schema ?? 'holdfast'}"`;
   const lines = [
     'BEGIN;',
-    `SELECT pg_advisory_xact_lock(${MIGRATION_KEY});`,
+    '-- Nothing of another role is run, wherever else the search path of whoever runs this leads.',
+    'SET LOCAL search_path = pg_catalog, pg_temp;',
+    `SELECT pg_catalog.pg_advisory_xact_lock(${MIGRATION_KEY});`,
     `CREATE SCHEMA IF NOT EXISTS ${schema};`,
     '-- Fencing tokens. The start makes those of a new sequence higher than all of one that was dropped.',
-    'DO $$ BEGIN',
-    `  EXECUTE format('CREATE SEQUENCE IF NOT EXISTS ${schema}.fence AS bigint CACHE 1 START WITH %s',`,
-    '    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);',
+    'DO LANGUAGE plpgsql $$ BEGIN',
+    `  EXECUTE pg_catalog.format('CREATE SEQUENCE IF NOT EXISTS ${schema}.fence AS bigint CACHE 1 START WITH %s',`,
+    `    (extract(epoch FROM ${NOW}) ${times} 1000000)::pg_catalog.int8);`,
     'END $$;',
     '-- Completion marks.',
     `CREATE TABLE IF NOT EXISTS ${schema}.marks (`,
-    '  namespace text NOT NULL, name bytea NOT NULL, expires_at timestamptz NOT NULL, PRIMARY KEY (namespace, name));',
+    '  namespace pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, expires_at pg_catalog.timestamptz NOT NULL,',
+    '  PRIMARY KEY (namespace, name));',
     '-- Leases of the strategy "table". A row stays for an hour after its last lease, and its fence with it.',
     `CREATE TABLE IF NOT EXISTS ${schema}.leases (`,
-    '  namespace text NOT NULL, kind text NOT NULL, name bytea NOT NULL, fence bigint NOT NULL,',
-    '  expires_at timestamptz NOT NULL, owner text, label text, holders jsonb NOT NULL, writer_waits_until timestamptz NOT NULL,',
-    '  PRIMARY KEY (namespace, kind, name));',
-    `CREATE INDEX IF NOT EXISTS leases_expires_at ON ${schema}.leases (expires_at);`,
-    `CREATE INDEX IF NOT EXISTS marks_expires_at ON ${schema}.marks (expires_at);`,
+    '  namespace pg_catalog.text NOT NULL, kind pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, fence pg_catalog.int8 NOT NULL,',
+    '  expires_at pg_catalog.timestamptz NOT NULL, owner pg_catalog.text, label pg_catalog.text, holders pg_catalog.jsonb NOT NULL,',
+    '  writer_waits_until pg_catalog.timestamptz NOT NULL, PRIMARY KEY (namespace, kind, name));',
+    `CREATE INDEX IF NOT EXISTS leases_expires_at ON ${schema}.leases (expires_at pg_catalog.timestamptz_ops);`,
+    `CREATE INDEX IF NOT EXISTS marks_expires_at ON ${schema}.marks (expires_at pg_catalog.timestamptz_ops);`,
     ...(role === undefined
       ? []
       : [
@@ -57,8 +61,8 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
 }
 
 /** Whether all of it is there: the catalogue may be read by everybody. */
-const IS_THERE = `SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = $1 AND c.relname IN ('fence', 'marks', 'leases')`;
+const IS_THERE = `SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
+  WHERE n.nspname ${eq} $1 AND (c.relname ${eq} 'fence' OR c.relname ${eq} 'marks' OR c.relname ${eq} 'leases')`;
 
 /** Makes sure that the objects are there, once. */
 export class Schema {

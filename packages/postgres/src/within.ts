@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import { unavailableBecause } from './postgres-error.js';
 
 /**
@@ -6,10 +6,16 @@ import { unavailableBecause } from './postgres-error.js';
  *
  * @param late is handed what comes after that, to be given back
  */
-export function within<T>(timeoutMs: number, what: string, promise: Promise<T>, late: (value: T) => void = () => {}): Promise<T> {
+export function within<T>(
+  clock: Clock,
+  timeoutMs: number,
+  what: string,
+  promise: Promise<T>,
+  late: (value: T) => void = () => {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
     let isOver = false;
-    const timer = systemClock.setTimer(timeoutMs, () => {
+    const timer = clock.setTimer(timeoutMs, () => {
       isOver = true;
       reject(unavailableBecause(`${what} within ${timeoutMs} ms`));
     });

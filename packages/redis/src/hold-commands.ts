@@ -8,7 +8,7 @@ import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys }
 import { type RedisStep, steps } from './redis-step.js';
 
 /** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 256;
+const MAX_LABEL_LENGTH = 1024;
 
 type RedisPiece = Piece<RedisStep>;
 

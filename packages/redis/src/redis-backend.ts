@@ -104,6 +104,7 @@ class RedisBackend implements LockBackend<bigint> {
     this.capabilities = Object.freeze({
       fencing: true,
       semaphores: true,
+      maxPermits: 1_000,
       readWriteLocks: true,
       fair,
       push: true,

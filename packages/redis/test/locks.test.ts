@@ -166,7 +166,7 @@ describe('labels', () => {
     }
     const long = requestOf(newName(), 'exclusive', { label: 'x'.repeat(5000) });
     await take(backend, long);
-    expect((await backend.inspect(long.name, 'lock', callOf())).holders[0]?.label).toHaveLength(256);
+    expect((await backend.inspect(long.name, 'lock', callOf())).holders[0]?.label).toHaveLength(1024);
   });
 });
 

@@ -47,6 +47,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,
+    maxPermits: 1_000,
     readWriteLocks: true,
     fair: false,
     push: true,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '@holdfast/core';
 import { clientSource, resolveRedisOptions } from '@holdfast/redis/connection';
 import { type RedisServer, startRedis } from '@holdfast/test/servers';
+import { World } from '@holdfast/test/simulation';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KeyLayout } from '../src/node/key-layout.js';
@@ -9,7 +10,6 @@ import { RedisNode } from '../src/node/redis-node.js';
 import type { NodeState, Unit, Vote } from '../src/protocol/node.js';
 import { hintBoundMicros, quarantineMs } from '../src/protocol/validity.js';
 import { SimulatedNode } from './simulator/simulated-node.js';
-import { World } from './simulator/world.js';
 
 const MAX_TTL_MS = 600_000;
 const LONG_MS = 500_000;

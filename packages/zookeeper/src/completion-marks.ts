@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import { decodeName, encodeName } from './node-names.js';
 import { isCode } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
@@ -19,11 +19,13 @@ interface Mark {
 export class CompletionMarkNodes {
   readonly #session: ZooKeeperSession;
   readonly #directory: string;
-  #sweepAt = 0;
+  readonly #clock: Clock;
+  #sweepAt = Number.NEGATIVE_INFINITY;
 
-  constructor(session: ZooKeeperSession, directory: string) {
+  constructor(session: ZooKeeperSession, directory: string, clock: Clock) {
     this.#session = session;
     this.#directory = directory;
+    this.#clock = clock;
   }
 
   async has(name: string, withinMs: number): Promise<boolean> {
@@ -44,13 +46,9 @@ export class CompletionMarkNodes {
   async #set(path: string, data: Buffer): Promise<boolean> {
     for (;;) {
       try {
-        await this.#session.create(path, data, 'persistent');
+        await this.#session.createUnder(path, data, 'persistent');
         return true;
       } catch (error) {
-        if (isCode(error, 'NO_NODE')) {
-          await this.#session.makeDirectories();
-          continue;
-        }
         if (!isCode(error, 'NODE_EXISTS')) throw error;
       }
       const mark = await this.#read(path);
@@ -80,7 +78,7 @@ export class CompletionMarkNodes {
 
   /** Who sets marks also clears away old ones, so that they do not add up. In the background; never rejects. */
   #sweepNowAndThen(): void {
-    const now = systemClock.now();
+    const now = this.#clock.now();
     if (now < this.#sweepAt) return;
     this.#sweepAt = now + SWEEP_EVERY_MS;
     this.#sweep().catch(() => {});
@@ -88,7 +86,7 @@ export class CompletionMarkNodes {
 
   async #sweep(): Promise<void> {
     const marks = (await this.#session.getChildren(this.#directory)).filter((node) => decodeName(node) !== null);
-    const first = Math.floor(systemClock.random() * marks.length);
+    const first = Math.floor(this.#clock.random() * marks.length);
     const some = [...marks.slice(first), ...marks.slice(0, first)].slice(0, SWEEP_SIZE);
     await Promise.all(
       some.map(async (node) => {

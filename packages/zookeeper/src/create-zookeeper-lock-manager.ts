@@ -14,6 +14,7 @@ const rules = { ...managerOptionRules, ...zooKeeperBackendRules };
  */
 export function createZooKeeperLockManager(options: ZooKeeperLockManagerOptions): LockManager<bigint> {
   const given = readOptions('createZooKeeperLockManager', options, rules);
-  const { connectionString, sessionTimeoutMs, root, auth, acl, ...managerOptions } = given;
-  return createLockManager(createZooKeeperBackend({ connectionString, sessionTimeoutMs, root, auth, acl }), managerOptions);
+  const { connectionString, sessionTimeoutMs, root, auth, acl, clock, ...managerOptions } = given;
+  const backend = createZooKeeperBackend({ connectionString, sessionTimeoutMs, root, auth, acl, clock });
+  return createLockManager(backend, { clock, ...managerOptions });
 }

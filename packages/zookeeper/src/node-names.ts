@@ -48,6 +48,15 @@ export function nodePrefix(guid: string, request: HoldRequest): string {
   return `${guid}-${request.mode}-`;
 }
 
+const LENGTH_BYTES = 4;
+const GUID_LENGTH = 32;
+const SEQUENCE_LENGTH = 10;
+
+/** How many bytes the path of a request's node takes where servers write it down, its length included. */
+export function pathBytes(parent: string, request: HoldRequest): number {
+  return Buffer.byteLength(parent) + nodePrefix('', request).length + LENGTH_BYTES + '/'.length + GUID_LENGTH + SEQUENCE_LENGTH;
+}
+
 const NODE = /^([0-9a-f]{32})-(?:(exclusive|read|write)|permits-(\d{1,10})of(\d{1,10}))-(-?\d{9,10})$/;
 
 /** null for a node that none of us made. */

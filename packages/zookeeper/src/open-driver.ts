@@ -20,7 +20,8 @@ export async function openDriver(): Promise<Driver> {
 function isKnown(driver: Driver): boolean {
   if (typeof driver.createClient !== 'function') return false;
   const { connectionManager } = driver.createClient('localhost', { sessionTimeout: 1000, retries: 0 });
-  return typeof connectionManager?.connect === 'function' && typeof connectionManager.onSocketData === 'function';
+  if (typeof connectionManager?.connect !== 'function' || typeof connectionManager.onSocketData !== 'function') return false;
+  return Array.isArray(connectionManager.pendingQueue) && typeof connectionManager.watcherManager?.emit === 'function';
 }
 
 function refused(why: string): LockUnavailableError {

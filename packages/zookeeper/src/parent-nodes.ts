@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import { isCode, isUnknown } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
@@ -14,7 +14,8 @@ const EMPTY = Buffer.alloc(0);
  * server refuses to remove one that has children, and to make a child of one that is gone, so no creator is cut off.
  */
 export class ParentNodes {
-  readonly #session: ZooKeeperSession;
+  readonly #session: Pick<ZooKeeperSession, 'remove'>;
+  readonly #clock: Clock;
   /** How many places of this backend are under each; 0 for those that are about to be removed. */
   readonly #users = new Map<string, number>();
   readonly #existing = new Set<string>();
@@ -22,8 +23,10 @@ export class ParentNodes {
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
 
-  constructor(session: ZooKeeperSession) {
+  /** @param session where empty ones are removed */
+  constructor(session: Pick<ZooKeeperSession, 'remove'>, clock: Clock) {
     this.#session = session;
+    this.#clock = clock;
   }
 
   use(parent: string): void {
@@ -45,17 +48,22 @@ export class ParentNodes {
   tidy(parent: string): void {
     if (this.#isClosed || this.#users.has(parent)) return;
     this.#idle.add(parent);
-    this.#timer ??= systemClock.setTimer(IDLE_MS, () => {
+    this.#timer ??= this.#clock.setTimer(IDLE_MS, () => {
       this.#timer = null;
       void this.flush();
     });
   }
 
   /** Makes an ephemeral sequential node. The request for the parent goes out with it, not before it. */
-  async createChild(parent: string, prefix: string, data: Buffer): Promise<string> {
+  async createChild(
+    session: Pick<ZooKeeperSession, 'create' | 'createUnder'>,
+    parent: string,
+    prefix: string,
+    data: Buffer,
+  ): Promise<string> {
     for (let tries = 1; ; tries += 1) {
-      const parentMade = this.#existing.has(parent) ? undefined : this.#session.create(parent, EMPTY, 'persistent');
-      const childMade = this.#session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');
+      const parentMade = this.#existing.has(parent) ? undefined : session.createUnder(parent, EMPTY, 'persistent');
+      const childMade = session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');
       const [above, child] = await Promise.allSettled([parentMade, childMade]);
       if (child.status === 'fulfilled') {
         this.#existing.add(parent);
@@ -63,8 +71,7 @@ export class ParentNodes {
       }
       this.#existing.delete(parent);
       if (!isCode(child.reason, 'NO_NODE') || tries === MOST_TRIES) throw child.reason;
-      if (above.status === 'rejected' && isCode(above.reason, 'NO_NODE')) await this.#session.makeDirectories();
-      else if (above.status === 'rejected' && !isCode(above.reason, 'NODE_EXISTS')) throw above.reason;
+      if (above.status === 'rejected' && !isCode(above.reason, 'NODE_EXISTS')) throw above.reason;
     }
   }
 

@@ -1,19 +1,42 @@
 import { randomBytes } from 'node:crypto';
-import { type Answer, type CallContext, type HoldRequest, type LostReason, LockUnavailableError, type Stamp } from '@holdfast/core';
+import {
+  type Answer,
+  type CallContext,
+  type Clock,
+  type HoldRequest,
+  type LostReason,
+  LockUnavailableError,
+  type Stamp,
+} from '@holdfast/core';
 import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
 import { blockerOf, isGranted } from './queue-rules.js';
 import { nodeData } from './node-data.js';
 import { readQueue } from './read-queue.js';
-import { expiredError, isCode, isUnknown, unavailable } from './zookeeper-error.js';
-import type { NodeChange, NodeStat } from './zookeeper-connection.js';
+import { createWatcher, type NodeChange } from './watch-table.js';
+import { expiredError, isCode, isUnknown, mayBeDone, unavailable } from './zookeeper-error.js';
+import type { NodeStat } from './zookeeper-connection.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
+
+/** A write that was acknowledged is proof enough of the session for a grant while it is not older than this. */
+const FRESH_MS = 100;
+/** And not older than this part of what was asked for, which counts from that write. */
+const FRESH_PART = 20;
+/** A removal that a server refused is asked for again so much later. */
+const REMOVE_AGAIN_MS = 500;
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
 
+/** What a place asks of its session. */
+export type QueueSession = Pick<
+  ZooKeeperSession,
+  'id' | 'state' | 'believedMs' | 'written' | 'ready' | 'create' | 'createUnder' | 'remove' | 'setData' | 'getData' | 'getChildren' | 'beat'
+>;
+
 export interface PlaceParts {
-  readonly session: ZooKeeperSession;
-  readonly parents: ParentNodes;
+  readonly session: QueueSession;
+  readonly parents: Pick<ParentNodes, 'use' | 'unuse' | 'createChild'>;
+  readonly clock: Clock;
   /** It was granted, and is gone without a release. */
   readonly onLost: (request: HoldRequest, reason: LostReason) => void;
   /** Nothing is left of it, on the server or here. */
@@ -27,8 +50,11 @@ export interface PlaceParts {
 export class QueuePlace {
   readonly request: HoldRequest;
   readonly #parts: PlaceParts;
-  readonly #session: ZooKeeperSession;
+  readonly #session: QueueSession;
   readonly #parent: string;
+  readonly #ownWatcher = createWatcher((change) => this.#ownChanged(change));
+  /** Of the one in front, or of all. */
+  readonly #frontWatcher = createWatcher(() => this.#wake());
   readonly #guid = randomBytes(16).toString('hex');
   #answer: Promise<Answer<bigint>> | null = null;
   /** The session that the node was made in; 0 while none was asked for. */
@@ -46,6 +72,8 @@ export class QueuePlace {
   #isRemovalSent = false;
   #ended: Error | null = null;
   #left: Promise<boolean> | null = null;
+  /** Who is next in line for permits may have looked before this one was granted, and has to be told. */
+  #owesTurn = false;
   #isWoken = false;
   #resume: (() => void) | null = null;
 
@@ -55,6 +83,16 @@ export class QueuePlace {
     this.#parent = parent;
     this.request = request;
     parts.parents.use(parent);
+  }
+
+  /** What its node belongs to. */
+  get session(): QueueSession {
+    return this.#session;
+  }
+
+  /** Whether a removal of its node would be told. */
+  get isWatched(): boolean {
+    return this.#own !== null;
   }
 
   /** Whether its hold stands, as far as the present session has been told. */
@@ -93,8 +131,11 @@ export class QueuePlace {
       const left = this.#leave();
       this.#left = left;
       left.catch(() => {
-        // The server refused for good. Whoever asks again tries again.
+        // A server refused. Nobody else may get in while the node stands, so nobody has to ask for this.
         this.#left = null;
+        this.#parts.clock.setTimer(REMOVE_AGAIN_MS, () => {
+          this.leave().catch(() => {});
+        });
       });
     }
     return this.#left;
@@ -108,11 +149,20 @@ export class QueuePlace {
       return;
     }
     try {
-      this.#checkOwner(await this.#readOwn());
+      await this.verify();
     } catch (error) {
+      // A server that does not say so much of this node is no reason to keep all others waiting: the next renewal looks.
       if (isUnknown(error)) throw error;
-      this.#lose('forced');
     }
+    if (this.#owesTurn) this.#passTurnOn();
+  }
+
+  /** Looks whether the node of a hold stands, unless a watch would have told. @throws when the server does not say */
+  async verify(): Promise<void> {
+    if (this.#own !== null || !this.isHeld) return;
+    const own = await this.#readOwn();
+    if (own === null) this.#removed();
+    else if (!this.#isOurs(own)) this.#lose('forced');
   }
 
   /** The session is over, and the node with it, or soon. */
@@ -150,10 +200,13 @@ export class QueuePlace {
       this.#throwIfEnded();
       this.#isWoken = false;
       try {
-        const { queue, index, own } = await this.#look(watchesChildren);
+        const [proof, { queue, index, own }] = await Promise.all([stamp ?? this.#proof(call), this.#look(watchesChildren)]);
+        this.#throwIfEnded();
         if (isGranted(queue, index)) {
-          stamp ??= await this.#confirm(call);
-          return { ...this.#grant(own), stamp };
+          const grant = { ...this.#grant(own), stamp: proof };
+          // Who came later has seen this one as granted.
+          if (stamp === null && this.request.mode === 'permits' && index < queue.length - 1) this.#passTurnOn();
+          return grant;
         }
         // When its turn comes, the write that made the node is too long ago.
         stamp = null;
@@ -165,7 +218,7 @@ export class QueuePlace {
           watchesChildren = true;
           continue;
         }
-        const { stat } = await this.#session.getData(`${this.#parent}/${blocker.node}`, () => this.#wake());
+        const { stat } = await this.#session.getData(`${this.#parent}/${blocker.node}`, this.#frontWatcher);
         // One that was granted after a wait has touched its node, perhaps before our watch was set.
         const isPassedOn = this.request.mode === 'permits' && stat.version > 0 && !watchesChildren;
         if (isPassedOn) watchesChildren = true;
@@ -184,36 +237,56 @@ export class QueuePlace {
     readonly index: number;
     readonly own: NodeStat;
   }> {
-    const onChange = watchesChildren ? (): void => this.#wake() : undefined;
-    const [queue, own] = await Promise.all([readQueue(this.#session, this.#parent, onChange), this.#own ?? this.#readOwn()]);
+    const watcher = watchesChildren ? this.#frontWatcher : undefined;
+    const [queue, own] = await Promise.all([readQueue(this.#session, this.#parent, watcher), this.#own ?? this.#readOwn()]);
     this.#throwIfEnded();
     const index = queue.findIndex(({ guid }) => guid === this.#guid);
-    if (index < 0) throw this.#removedError();
+    if (index < 0 || own === null) throw this.#removedError();
     return { queue, index, own };
   }
 
   /**
-   * Its turn came by a watch, long after it came here: only a fresh write shows that the session still stands, and a
-   * removal of the node before that write would have been told before its answer.
+   * Its turn came by a watch, long after it came here: only a fresh write shows that the session still stands. The session's last one
+   * will do, while it is young; otherwise one goes out beside the look at the queue, and a removal of the node before that
+   * write is told before its answer.
+   *
+   * @returns from before the write
    */
-  async #confirm(call: CallContext): Promise<Stamp> {
-    const stamp = stampOf(call);
-    // For permits on its own node: that tells the next in line that it is the first now.
-    if (this.request.mode === 'permits') await this.#session.setData(this.#path ?? '', nodeData(this.request));
-    else await this.#session.beat();
-    this.#throwIfEnded();
-    return stamp;
+  async #proof(call: CallContext): Promise<Stamp> {
+    const { written, believedMs } = this.#session;
+    const freshMs = Math.min(FRESH_MS, Math.min(this.request.ttlMs, believedMs) / FRESH_PART);
+    const now = stampOf(call);
+    if (written !== null && Math.max(now.now - written.now, now.wall - written.wall) < freshMs) return written;
+    await this.#session.beat();
+    return now;
+  }
+
+  /** Touches the node, which the next in line watches: that one is the first now, and has to look at all who have permits. */
+  #passTurnOn(): void {
+    this.#owesTurn = true;
+    this.#session.setData(this.#path ?? '', nodeData(this.request)).then(
+      () => {
+        this.#owesTurn = false;
+      },
+      (error: unknown) => {
+        // With the next connection again. A node that is gone has told the next in line by that.
+        if (isUnknown(error) || isCode(error, 'NO_NODE') || this.#left !== null) return;
+        this.#parts.clock.setTimer(REMOVE_AGAIN_MS, () => {
+          if (this.isHeld) this.#passTurnOn();
+        });
+      },
+    );
   }
 
   #grant(own: NodeStat): Granted {
-    this.#checkOwner(own);
+    // A node of a session that has ended may stand for a while, and would go under its holder's feet.
+    if (!this.#isOurs(own)) throw expiredError(this.request.name);
     this.#isGranted = true;
     return { granted: true, fencingToken: own.czxid };
   }
 
-  /** A node of a session that has ended may stand for a while, and would go under its holder's feet. */
-  #checkOwner({ ephemeralOwner }: NodeStat): void {
-    if (ephemeralOwner !== this.#session.id || ephemeralOwner !== this.#sessionId) throw expiredError(this.request.name);
+  #isOurs({ ephemeralOwner }: NodeStat): boolean {
+    return ephemeralOwner === this.#session.id && ephemeralOwner === this.#sessionId;
   }
 
   #throwIfEnded(): void {
@@ -228,29 +301,31 @@ export class QueuePlace {
     });
   }
 
-  /** Reads the own node and from then on hears of its removal. */
-  async #readOwn(): Promise<NodeStat> {
+  /** Reads the own node and from then on hears of its removal. @returns null when it has been removed */
+  async #readOwn(): Promise<NodeStat | null> {
     try {
-      const { stat } = await this.#session.getData(this.#path ?? '', (change) => this.#ownChanged(change));
+      const { stat } = await this.#session.getData(this.#path ?? '', this.#ownWatcher);
       this.#own = stat;
       return stat;
     } catch (error) {
-      throw isCode(error, 'NO_NODE') ? this.#removedError() : error;
+      if (isCode(error, 'NO_NODE')) return null;
+      throw error;
     }
   }
 
   #ownChanged(change: NodeChange): void {
     if (this.#left !== null) return;
-    if (change === 'removed') {
-      if (this.#isGranted) this.#lose('forced');
-      else this.end(this.#removedError());
-      this.#isRemoved = true;
-    } else {
-      // Touched by ourselves at a grant, or by somebody else: the watch is used up.
-      this.#readOwn().catch((error: unknown) => {
-        if (!isUnknown(error)) this.#ownChanged('removed');
-      });
-    }
+    // The watch is used up.
+    this.#own = null;
+    if (change === 'removed') this.#removed();
+    // Touched by ourselves at a grant, or by somebody else. What is not answered now is asked again with the next renewal.
+    else this.verify().catch(() => {});
+  }
+
+  #removed(): void {
+    if (this.#isGranted) this.#lose('forced');
+    else this.end(this.#removedError());
+    this.#isRemoved = true;
   }
 
   #lose(reason: LostReason): void {
@@ -272,11 +347,16 @@ export class QueuePlace {
       this.#throwIfEnded();
       this.#sessionId = this.#session.id;
       const stamp = stampOf(call);
-      this.#path = await this.#parts.parents.createChild(this.#parent, nodePrefix(this.#guid, this.request), nodeData(this.request));
+      this.#path = await this.#parts.parents.createChild(
+        this.#session,
+        this.#parent,
+        nodePrefix(this.#guid, this.request),
+        nodeData(this.request),
+      );
       this.#throwIfEnded();
       return stamp;
     } catch (error) {
-      this.#isInDoubt = isUnknown(error);
+      this.#isInDoubt = mayBeDone(error);
       throw error;
     } finally {
       entered();
@@ -302,6 +382,8 @@ export class QueuePlace {
   }
 
   async #leave(): Promise<boolean> {
+    this.#ownWatcher.end();
+    this.#frontWatcher.end();
     await this.#entering;
     const freed = await this.#remove();
     this.#parts.parents.unuse(this.#parent);

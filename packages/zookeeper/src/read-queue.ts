@@ -1,17 +1,20 @@
 import { parseNode, type QueueEntry } from './node-names.js';
 import { byAge, LAST_SEQUENCE } from './queue-rules.js';
+import type { Watcher } from './watch-table.js';
 import { isCode } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
+
+type Reader = Pick<ZooKeeperSession, 'getChildren' | 'getData'>;
 
 /**
  * The requests for one name, the oldest first; none where the name has no node.
  *
- * @param onChange called once when one comes or goes
+ * @param watcher told once when one comes or goes
  */
-export async function readQueue(session: ZooKeeperSession, parent: string, onChange?: () => void): Promise<readonly QueueEntry[]> {
+export async function readQueue(session: Reader, parent: string, watcher?: Watcher): Promise<readonly QueueEntry[]> {
   let nodes: readonly string[];
   try {
-    nodes = await session.getChildren(parent, onChange);
+    nodes = await session.getChildren(parent, watcher);
   } catch (error) {
     if (isCode(error, 'NO_NODE')) return [];
     throw error;
@@ -29,7 +32,7 @@ export async function readQueue(session: ZooKeeperSession, parent: string, onCha
 }
 
 async function creationOf(
-  session: ZooKeeperSession,
+  session: Reader,
   parent: string,
   entry: QueueEntry,
 ): Promise<{ readonly entry: QueueEntry; readonly czxid: bigint } | null> {

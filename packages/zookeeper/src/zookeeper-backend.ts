@@ -1,21 +1,22 @@
-import {
-  type Answer,
-  type CallContext,
-  type Capabilities,
-  type HoldRef,
-  type HoldRequest,
-  type LockBackend,
-  type LockKind,
-  type LockState,
-  type LostReason,
-  systemClock,
+import type {
+  Answer,
+  CallContext,
+  Capabilities,
+  Clock,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  LockKind,
+  LockState,
+  LostReason,
 } from '@holdfast/core';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { Inspection } from './inspection.js';
-import { directoryOf, kindOf } from './node-names.js';
+import { directoryOf, kindOf, pathBytes } from './node-names.js';
 import { openDriver } from './open-driver.js';
 import { ParentNodes } from './parent-nodes.js';
-import { QueuePlace } from './queue-place.js';
+import { QueuePlace, type QueueSession } from './queue-place.js';
+import { SessionPool } from './session-pool.js';
 import { closedError, unavailable } from './zookeeper-error.js';
 import { type ResolvedZooKeeperOptions, resolveZooKeeperOptions, type ZooKeeperBackendOptions } from './zookeeper-options.js';
 import { ZooKeeperSession } from './zookeeper-session.js';
@@ -47,11 +48,12 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     expiry: 'session',
   });
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
-  readonly #session: ZooKeeperSession;
+  readonly #sessions: SessionPool;
   readonly #parents: ParentNodes;
   readonly #inspection: Inspection;
   /** By owner: every request of ours that may still have a node. */
   readonly #places = new Map<string, QueuePlace>();
+  readonly #clock: Clock;
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   #isClosed = false;
 
@@ -59,20 +61,15 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const above = root.split('/').flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index + 1).join('/')]));
     const marks = `${root}/marks`;
     const directories = [...above, ...Object.values(directoryOf).map((directory) => `${root}/${directory}`), marks, `${root}/sessions`];
-    this.#session = new ZooKeeperSession(
-      { ...settings, openDriver, directories },
-      {
-        onConnected: async () => {
-          await Promise.all([...this.#places.values()].map((place) => place.reconnected()));
-        },
-        onLost: () => {
-          for (const place of [...this.#places.values()]) place.sessionLost();
-        },
-      },
+    this.#clock = settings.clock;
+    this.#sessions = new SessionPool(
+      (listener) => new ZooKeeperSession({ ...settings, openDriver, directories }, listener),
+      settings.clock,
     );
-    this.#parents = new ParentNodes(this.#session);
-    this.#inspection = new Inspection(this.#session, this.#parents, root);
-    const markNodes = new CompletionMarkNodes(this.#session, marks);
+    const { first } = this.#sessions;
+    this.#parents = new ParentNodes(first, settings.clock);
+    this.#inspection = new Inspection(first, this.#parents, root);
+    const markNodes = new CompletionMarkNodes(first, marks, settings.clock);
     this.marks = {
       set: (name, retentionMs, call) => this.#run(() => markNodes.set(name, retentionMs, call.timeoutMs)),
       has: (name, call) => this.#run(() => markNodes.has(name, call.timeoutMs)),
@@ -80,7 +77,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   }
 
   get sessionMs(): number {
-    return this.#session.believedMs;
+    return this.#sessions.believedMs;
   }
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
@@ -88,20 +85,35 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    return this.#run(() => allOrFirstError(requests.map((request) => this.#placeOf(request).attempt(call))));
+    return this.#run(() => allOrFirstError(requests.map(async (request) => await this.#placeOf(request).attempt(call))));
   }
 
   wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
-    if (this.#isClosed) return Promise.reject(closedError());
-    return this.#placeOf(request).wait(call);
+    return this.#run(() => this.#placeOf(request).wait(call));
   }
 
-  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
+  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
     return this.#run(async () => {
-      await this.#session.ready(call.timeoutMs);
-      await this.#session.beat();
-      // Whatever removed a node before that write was told before its answer.
-      return holds.map(({ owner }) => this.#places.get(owner)?.isHeld ?? false);
+      const places = holds.map(({ owner }) => this.#places.get(owner));
+      const known = places.filter((place) => place !== undefined);
+      /** Of a session or of a single place: why there is no answer. */
+      const failures = new Map<object, unknown>();
+      const ask = async (whom: object, session: QueueSession, question: () => Promise<unknown>): Promise<void> => {
+        try {
+          await session.ready(call.timeoutMs);
+          await question();
+        } catch (error) {
+          failures.set(whom, error);
+        }
+      };
+      // Whatever removed a node before that write is told before its answer, or by the look at a node that is not watched.
+      await Promise.all([
+        ...[...new Set(known.map(({ session }) => session))].map((session) => ask(session, session, () => session.beat())),
+        ...known.filter(({ isWatched }) => !isWatched).map((place) => ask(place, place.session, () => place.verify())),
+      ]);
+      const isUnanswered = (place: QueuePlace): boolean => failures.has(place) || failures.has(place.session);
+      if (known.length > 0 && known.every(isUnanswered)) throw [...failures.values()][0];
+      return places.map((place) => (place !== undefined && isUnanswered(place) ? null : (place?.isHeld ?? false)));
     });
   }
 
@@ -111,20 +123,20 @@ class ZooKeeperBackend implements LockBackend<bigint> {
 
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     return this.#run(async () => {
-      await this.#session.ready(call.timeoutMs);
+      await this.#ready(call);
       return this.#inspection.inspect(name, kind);
     });
   }
 
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     return this.#run(async () => {
-      await this.#session.ready(call.timeoutMs);
+      await this.#ready(call);
       return this.#inspection.forceRelease(name, kind);
     });
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
-    await this.#run(() => this.#session.ready(call.timeoutMs));
+    await this.#run(() => this.#ready(call));
     try {
       yield* this.#inspection.list(prefix);
     } catch (error) {
@@ -134,8 +146,12 @@ class ZooKeeperBackend implements LockBackend<bigint> {
 
   checkHealth(call: CallContext): Promise<void> {
     return this.#run(async () => {
-      await this.#session.ready(call.timeoutMs);
-      await this.#session.beat();
+      await Promise.all(
+        this.#sessions.sessions.map(async (session) => {
+          await session.ready(call.timeoutMs);
+          await session.beat();
+        }),
+      );
     });
   }
 
@@ -144,26 +160,51 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     this.#isClosed = true;
     const places = [...this.#places.values()];
     for (const place of places) place.end(closedError());
-    if (this.#session.state === 'connected') {
-      await within(CLOSE_MS, Promise.allSettled(places.map((place) => place.leave())));
-      await within(CLOSE_MS, this.#parents.flush());
-    }
+    const reachable = places.filter(({ session }) => session.state === 'connected');
+    await this.#within(CLOSE_MS, Promise.allSettled(reachable.map((place) => place.leave())));
+    if (this.#sessions.first.state === 'connected') await this.#within(CLOSE_MS, this.#parents.flush());
     this.#parents.close();
-    await this.#session.close();
+    await this.#sessions.close();
   }
 
   #placeOf(request: HoldRequest): QueuePlace {
     const known = this.#places.get(request.owner);
     if (known !== undefined) return known;
-    const parts = {
-      session: this.#session,
-      parents: this.#parents,
-      onLost: ({ name, owner, mode }: HoldRequest, reason: LostReason) => this.#onLost({ name, owner, mode }, reason),
-      onGone: () => void this.#places.delete(request.owner),
-    };
-    const place = new QueuePlace(parts, this.#inspection.pathOf(request.name, kindOf(request.mode)), request);
+    const parent = this.#inspection.pathOf(request.name, kindOf(request.mode));
+    const place = this.#sessions.seat(pathBytes(parent, request), (session) => {
+      const parts = {
+        session,
+        parents: this.#parents,
+        clock: this.#clock,
+        onLost: ({ name, owner, mode }: HoldRequest, reason: LostReason) => this.#onLost({ name, owner, mode }, reason),
+        onGone: (gone: QueuePlace) => {
+          this.#places.delete(request.owner);
+          this.#sessions.leave(gone);
+        },
+      };
+      return new QueuePlace(parts, parent, request);
+    });
     this.#places.set(request.owner, place);
     return place;
+  }
+
+  /** The first session can be asked, and has seen what the others did. */
+  async #ready({ timeoutMs }: CallContext): Promise<void> {
+    const { first, sessions } = this.#sessions;
+    await first.ready(timeoutMs);
+    if (sessions.length > 1) await first.beat();
+  }
+
+  /** Waits for the work, but not longer. */
+  #within(ms: number, work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(ms, resolve);
+      const done = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      work.then(done, done);
+    });
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
@@ -183,16 +224,4 @@ async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]>
   const final = failures.find((error) => error.code === 'LOCK_BACKEND_UNAVAILABLE' && !error.retryable) ?? failures[0];
   if (final !== undefined) throw final;
   return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-}
-
-/** Waits for the work, but not longer. */
-function within(ms: number, work: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = systemClock.setTimer(ms, resolve);
-    const done = (): void => {
-      timer.cancel();
-      resolve();
-    };
-    work.then(done, done);
-  });
 }

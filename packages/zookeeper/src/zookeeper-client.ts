@@ -11,6 +11,23 @@ export interface DriverStat {
 /** What a watch tells. */
 export interface DriverEvent {
   readonly type: number;
+  readonly path: string;
+}
+
+type Watcher = (event: DriverEvent) => void;
+
+/** Where the client keeps who watches what. */
+export interface DriverWatcherManager {
+  registerDataWatcher(path: string, watcher: Watcher): void;
+  registerChildWatcher(path: string, watcher: Watcher): void;
+  emit(event: DriverEvent): void;
+  isEmpty(): boolean;
+}
+
+/** A request that waits for its answer: the first is answered next. */
+export interface DriverPacket {
+  readonly request: { readonly header: { readonly xid: number } | null };
+  readonly callback: (error: unknown) => void;
 }
 
 /**
@@ -22,14 +39,14 @@ export interface DriverConnectionManager {
   servers: readonly { readonly host: string; readonly port: number }[];
   readonly socket?: Socket;
   readonly connectTimeoutHandler: NodeJS.Timeout | null;
+  readonly pendingQueue: DriverPacket[];
+  watcherManager: DriverWatcherManager;
   connect(): void;
   onSocketData(chunk: Buffer): void;
   on(event: 'state', listener: (state: number) => void): unknown;
 }
 
 type Done<Values extends readonly unknown[] = []> = (error: unknown, ...values: Values) => void;
-type Watcher = (event: DriverEvent) => void;
-
 /** What is used of a client of node-zookeeper-client 1.1. */
 export interface DriverClient {
   readonly connectionManager: DriverConnectionManager;

@@ -1,6 +1,16 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
+import { FrameReader, readReplyHeader } from './frame-reader.js';
+import { type Watcher, WatchTable } from './watch-table.js';
 import type { Driver, DriverClient, DriverStat } from './zookeeper-client.js';
-import { authFailedError, ConnectionLostError, isCode, SessionExpiredError } from './zookeeper-error.js';
+import {
+  ConnectionLostError,
+  demandsAuth,
+  isCode,
+  isOfTheConnection,
+  RefusalError,
+  SessionExpiredError,
+  unavailable,
+} from './zookeeper-error.js';
 
 export interface HostAndPort {
   readonly host: string;
@@ -19,6 +29,7 @@ export interface ConnectionSettings {
   readonly timeoutMs: number;
   readonly auth: { readonly scheme: string; readonly credentials: string } | null;
   readonly acl: readonly AclEntry[];
+  readonly clock: Clock;
 }
 
 /** By which a session is known on the next connection. */
@@ -44,20 +55,27 @@ export interface NodeStat {
   readonly ephemeralOwner: bigint;
 }
 
+export interface NodeRecord {
+  readonly data: Buffer;
+  readonly stat: NodeStat;
+}
+
 export type NodeMode = 'persistent' | 'ephemeral' | 'ephemeral-sequential';
-export type NodeChange = 'removed' | 'changed';
 
 type Done<T> = (error: unknown, value?: T) => void;
 
 const MODES = { persistent: 0, ephemeral: 1, 'ephemeral-sequential': 3 } as const;
-// States of the client's connection manager, and the type of its event for a removed node.
+// States of the client's connection manager.
 const DISCONNECTED = 0;
+const CONNECTING = 1;
 const CONNECTED = 2;
 const EXPIRED = -3;
-const AUTH_FAILED = -4;
-const NODE_REMOVED = 2;
+
+// What answers to no request: the number of an answer to authentication.
+const XID_AUTH = -4;
 
 const CLOSE_MS = 1000;
+const CLOSED = 'the backend was closed';
 
 interface PendingRequest {
   readonly sentAt: number;
@@ -68,10 +86,14 @@ interface PendingRequest {
  * One TCP connection: one client object of node-zookeeper-client, thrown away with it. All that is known of that client is
  * in this file, and so are the cures. It would make the next connection by itself, and then take the rest of a cut frame
  * for the beginning of a new one, forget what is queued, and watch what nobody asks for; it throws into the event loop on
- * what it cannot read; it never gives a request up; and it keeps a process alive.
+ * what it cannot read, which every code is that it has no name for; it never forgets a watcher; it never gives a request up;
+ * and it keeps a process alive. So refusals are read here, and watchers are kept in a table of ours.
  */
 export class Connection {
   readonly #client: DriverClient;
+  readonly #clock: Clock;
+  readonly #frames = new FrameReader();
+  readonly #watches = new WatchTable();
   readonly #acl: readonly object[];
   readonly #pending = new Set<PendingRequest>();
   readonly #onEnd: (error: unknown) => void;
@@ -88,6 +110,7 @@ export class Connection {
     events: ConnectionEvents,
   ) {
     this.#onEnd = events.onEnd;
+    this.#clock = settings.clock;
     this.#acl = settings.acl.map(({ permissions, scheme, id }) => new driver.ACL(permissions, new driver.Id(scheme, id)));
     this.#client = driver.createClient(`${server.host}:${server.port}`, {
       sessionTimeout: settings.timeoutMs,
@@ -100,12 +123,12 @@ export class Connection {
     manager.servers = [server];
     // Before there is a connection, so that it goes out in front of every request.
     if (settings.auth !== null) this.#client.addAuthInfo(settings.auth.scheme, Buffer.from(settings.auth.credentials, 'utf8'));
+    manager.watcherManager = this.#watches;
     const read = manager.onSocketData.bind(manager);
     manager.onSocketData = (chunk) => {
       try {
-        if (!this.#hasEnded) read(chunk);
+        for (const frame of this.#frames.read(chunk)) if (!this.#hasEnded && !this.#isRefusal(frame)) read(frame);
       } catch {
-        // A frame or an error code that the client does not know.
         this.drop('the server sent what the client cannot read');
       }
     };
@@ -114,7 +137,6 @@ export class Connection {
         this.#isOpen = true;
         events.onOpen();
       } else if (state === EXPIRED) this.#end(new SessionExpiredError());
-      else if (state === AUTH_FAILED) this.#end(authFailedError());
       else if (state === DISCONNECTED) this.#end(new ConnectionLostError(this.#reason));
     });
     this.#client.connect();
@@ -156,16 +178,23 @@ export class Connection {
     return readStat(await this.#ask<DriverStat>((client, done) => client.setData(path, data, version, done)));
   }
 
-  getData(path: string, onChange?: (change: NodeChange) => void): Promise<{ readonly data: Buffer; readonly stat: NodeStat }> {
-    return this.#ask((client, done: Done<{ data: Buffer; stat: NodeStat }>) =>
-      client.getData(path, watcher(onChange), (error, data, stat) =>
+  /** @param watcher told once, when the data change or the node is removed; never when the connection ends before */
+  getData(path: string, watcher?: Watcher): Promise<NodeRecord> {
+    return this.#ask((client, done: Done<NodeRecord>) =>
+      client.getData(path, watcher, (error, data, stat) =>
         error ? done(error) : done(null, { data: data ?? Buffer.alloc(0), stat: readStat(stat) }),
       ),
     );
   }
 
-  getChildren(path: string, onChange?: () => void): Promise<readonly string[]> {
-    return this.#ask((client, done) => client.getChildren(path, watcher(onChange), done));
+  /** @param watcher told once, when a child comes or goes; never when the connection ends before */
+  getChildren(path: string, watcher?: Watcher): Promise<readonly string[]> {
+    return this.#ask((client, done) => client.getChildren(path, watcher, done));
+  }
+
+  /** How many watchers are kept. */
+  get watchers(): number {
+    return this.#watches.size;
   }
 
   /** Ends the connection, not the session. */
@@ -174,20 +203,27 @@ export class Connection {
     this.#end(new ConnectionLostError(reason));
   }
 
-  /** Ends the session and with it the connection; the server is given a moment to say so. */
-  close(): Promise<void> {
+  /**
+   * Ends the session and with it the connection; the server is given a moment to say so.
+   *
+   * @param error why, for `onEnd`
+   */
+  close(error: unknown = new ConnectionLostError(CLOSED)): Promise<void> {
     const { socket } = this.#client.connectionManager;
+    this.#reason = CLOSED;
     if (!this.#isOpen || this.#hasEnded || socket === undefined) {
-      this.drop('the backend was closed');
+      this.#end(error);
       return Promise.resolve();
     }
     return new Promise((resolve) => {
-      const timer = systemClock.setTimer(CLOSE_MS, () => this.drop('the backend was closed'));
-      socket.once('close', () => {
+      const end = (): void => {
         timer.cancel();
-        this.drop('the backend was closed');
+        this.#end(error);
         resolve();
-      });
+      };
+      const timer = this.#clock.setTimer(CLOSE_MS, end);
+      // The client's own listener ends the connection as one that was lost.
+      socket.prependOnceListener('close', end);
       this.#client.close();
     });
   }
@@ -196,20 +232,38 @@ export class Connection {
   #ask<T>(send: (client: DriverClient, done: Done<T>) => void): Promise<T> {
     if (this.#hasEnded) return Promise.reject(new ConnectionLostError(this.#reason, { isSent: false }));
     return new Promise<T>((resolve, reject) => {
-      const request: PendingRequest = { sentAt: systemClock.now(), reject };
+      const request: PendingRequest = { sentAt: this.#clock.now(), reject };
       this.#pending.add(request);
       this.#gather();
       send(this.#client, (error, value) => {
         if (!this.#pending.delete(request)) return;
         if (error === null || error === undefined) resolve(value as T);
-        else if (isCode(error, 'SESSION_EXPIRED')) {
-          // The leader has ended the session, and this server is about to learn it.
-          this.drop('the server does not know the session any more');
-          reject(new ConnectionLostError(this.#reason));
-        } else if (isCode(error, 'CONNECTION_LOSS')) reject(new ConnectionLostError(this.#reason));
+        else if (isCode(error, 'CONNECTION_LOSS')) reject(new ConnectionLostError(this.#reason));
         else reject(error instanceof Error ? error : new Error('the client failed'));
       });
     });
+  }
+
+  /**
+   * Whether the frame is a refusal, which is given here to who asked: the client throws on codes that are younger than itself, and would
+   * lose the connection with all other requests on it.
+   *
+   * @throws RangeError for a frame that is too short
+   */
+  #isRefusal(frame: Buffer): boolean {
+    const { state, pendingQueue } = this.#client.connectionManager;
+    if (state === CONNECTING) return false;
+    const { xid, code } = readReplyHeader(frame);
+    if (code === 0 || (xid < 0 && xid !== XID_AUTH)) return false;
+    if (demandsAuth(code) || xid === XID_AUTH) this.#end(unavailable({ code }));
+    // The leader has ended the session, and this server is about to learn it; or another connection has taken it over.
+    else if (isOfTheConnection(code)) this.drop('the server does not know the session any more');
+    else {
+      const packet = pendingQueue.shift();
+      if (packet?.request.header?.xid === xid) packet.callback(new RefusalError(code));
+      else this.drop('the server answered what was not asked');
+    }
+    return true;
   }
 
   /** The client writes each request by itself; those of one tick go out in one packet. */
@@ -228,21 +282,19 @@ export class Connection {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     const { connectionManager } = this.#client;
-    if (connectionManager.connectTimeoutHandler !== null) clearTimeout(connectionManager.connectTimeoutHandler);
-    connectionManager.socket?.destroy();
-    // In the first tick there is no socket yet, and no timer.
-    process.nextTick(() => {
+    const abandon = (): void => {
+      // The client's own timer.
+      connectionManager.connectTimeoutHandler?.close();
       connectionManager.socket?.destroy();
-      if (connectionManager.connectTimeoutHandler !== null) clearTimeout(connectionManager.connectTimeoutHandler);
-    });
+    };
+    abandon();
+    // In the first tick there is no socket yet, and no timer.
+    process.nextTick(abandon);
+    this.#watches.clear();
     for (const request of this.#pending) request.reject(new ConnectionLostError(this.#reason));
     this.#pending.clear();
     this.#onEnd(error);
   }
-}
-
-function watcher(onChange: ((change: NodeChange) => void) | undefined): ((event: { readonly type: number }) => void) | undefined {
-  return onChange && (({ type }) => onChange(type === NODE_REMOVED ? 'removed' : 'changed'));
 }
 
 function readStat(stat: DriverStat): NodeStat {

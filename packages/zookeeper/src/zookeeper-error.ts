@@ -15,16 +15,48 @@ const CODES = {
   SESSION_EXPIRED: -112,
   INVALID_ACL: -114,
   AUTH_FAILED: -115,
+  SESSION_MOVED: -118,
+  NOT_READ_ONLY: -119,
+  EPHEMERAL_ON_LOCAL_SESSION: -120,
+  SESSION_CLOSED_REQUIRE_AUTH: -124,
+  QUOTA_EXCEEDED: -125,
+  THROTTLED: -127,
 } as const;
 
-/** Where waiting cannot help: somebody has to change a password, a right or a setting. */
-const FOR_GOOD: Readonly<Record<number, string>> = {
-  [CODES.NO_AUTH]: 'this user lacks a right on the nodes of Holdfast; see auth, acl and root',
-  [CODES.INVALID_ACL]: 'the server refused the access list: "creator" needs auth',
-  [CODES.AUTH_FAILED]: 'the server refused the authentication',
-  [CODES.UNIMPLEMENTED]: 'the server does not know a request that locking needs',
-  [CODES.NO_CHILDREN_FOR_EPHEMERALS]: 'root leads to an ephemeral node, which can have no children',
+type CodeName = keyof typeof CODES;
+
+/** Where waiting cannot help: somebody has to change a password, a permission or a setting. */
+const PERMANENT: Readonly<Partial<Record<CodeName, string>>> = {
+  NO_AUTH: 'this user lacks a permission on the nodes of Holdfast; see auth, acl and root',
+  INVALID_ACL: 'the server refused the access list: "creator" needs auth',
+  AUTH_FAILED: 'the server refused the authentication',
+  UNIMPLEMENTED: 'the server does not know a request that locking needs',
+  NO_CHILDREN_FOR_EPHEMERALS: 'root leads to an ephemeral node, which can have no children',
+  EPHEMERAL_ON_LOCAL_SESSION: 'the server keeps local sessions, in which no lock can be held; set localSessionsUpgradingEnabled there',
+  SESSION_CLOSED_REQUIRE_AUTH: 'the server demands an authentication that this client did not give; see auth (the client has no SASL)',
 };
+
+/** Where waiting may help, in words. */
+const TEMPORARY: Readonly<Partial<Record<CodeName, string>>> = {
+  QUOTA_EXCEEDED: 'a quota on the nodes of Holdfast is exceeded',
+  THROTTLED: 'the server is overloaded and refused the request',
+};
+
+/** The refusals that are certainly that: nothing was done. */
+const DEFINITE: readonly number[] = Object.values(CODES).filter((code) => code !== CODES.CONNECTION_LOSS);
+
+/** What is wrong with the connection, not with the request: another one has to be made. */
+const OF_THE_CONNECTION: readonly number[] = [CODES.CONNECTION_LOSS, CODES.SESSION_EXPIRED, CODES.SESSION_MOVED, CODES.NOT_READ_ONLY];
+
+/** The server answered a request with a code, known or not, and goes on answering others. */
+export class RefusalError extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`the server answered ${nameOf(code)}`);
+    this.code = code;
+  }
+}
 
 /** The connection ended before a request was answered: whether the server carried it out is not known. */
 export class ConnectionLostError extends Error {
@@ -43,35 +75,56 @@ export class SessionExpiredError extends Error {
 }
 
 /** Whether the server answered with this code. */
-export function isCode(error: unknown, code: keyof typeof CODES): boolean {
-  return (error as { code?: unknown } | null | undefined)?.code === CODES[code];
+export function isCode(error: unknown, code: CodeName): boolean {
+  return codeOf(error) === CODES[code];
 }
 
-/** Whether it is unknown what became of a request, as against refused by the server. */
+/** Whether the code says that the connection is of no more use. */
+export function isOfTheConnection(code: number): boolean {
+  return OF_THE_CONNECTION.includes(code);
+}
+
+/** Whether the code says that no connection will be of use before somebody changes something. */
+export function demandsAuth(code: number): boolean {
+  return code === CODES.SESSION_CLOSED_REQUIRE_AUTH || code === CODES.AUTH_FAILED;
+}
+
+/** Whether the connection ended before the answer came. */
 export function isUnknown(error: unknown): error is ConnectionLostError {
   return error instanceof ConnectionLostError;
+}
+
+/** Whether the request may have been carried out all the same: no answer came, or one that does not say. */
+export function mayBeDone(error: unknown): boolean {
+  if (isUnknown(error)) return error.isSent;
+  const code = codeOf(error);
+  return code !== null && !DEFINITE.includes(code);
 }
 
 /** An error of ours. Messages are put together anew, so that no credential gets into one. */
 export function unavailable(error: unknown, lockName?: string | null): AnyLockError {
   if (isLockError(error)) return error;
   if (error instanceof ConnectionLostError) return make(error.message, true, lockName);
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  if (typeof code !== 'number') {
-    const why = typeof code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(code) ? `the connection failed (${code})` : 'the client failed';
+  const code = codeOf(error);
+  if (code === null) {
+    const text = (error as { code?: unknown } | null | undefined)?.code;
+    const why = typeof text === 'string' && /^[A-Z][A-Z0-9_]+$/.test(text) ? `the connection failed (${text})` : 'the client failed';
     return make(why, true, lockName);
   }
-  const name = Object.entries(CODES).find(([, value]) => value === code)?.[0] ?? String(code);
-  const permanent = FOR_GOOD[code];
-  return make(`${permanent ?? 'the server refused the request'} (${name})`, permanent === undefined, lockName);
-}
-
-export function authFailedError(): AnyLockError {
-  return unavailable({ code: CODES.AUTH_FAILED });
+  const name = nameOf(code);
+  const permanent = PERMANENT[name as CodeName];
+  const reason = permanent ?? TEMPORARY[name as CodeName] ?? 'the server refused the request';
+  return make(`${reason} (${name})`, permanent === undefined, lockName);
 }
 
 export function closedError(): LockUnavailableError {
   return make('the backend is closed', false);
+}
+
+/** Every session has as much as its end may say. */
+export function fullError(sessions: number, requests: number, bytes: number): LockUnavailableError {
+  const each = `${requests} requests or ${bytes / 1024} KiB of paths each`;
+  return make(`this manager's ${sessions} sessions are full (${each}); free some holds, or use further managers`, true);
 }
 
 export function expiredError(lockName?: string | null): LockUnavailableError {
@@ -80,4 +133,13 @@ export function expiredError(lockName?: string | null): LockUnavailableError {
 
 function make(reason: string, retryable: boolean, lockName?: string | null): LockUnavailableError {
   return new LockUnavailableError(`zookeeper: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
+}
+
+function codeOf(error: unknown): number | null {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'number' ? code : null;
+}
+
+function nameOf(code: number): string {
+  return Object.entries(CODES).find(([, value]) => value === code)?.[0] ?? `code ${code}`;
 }

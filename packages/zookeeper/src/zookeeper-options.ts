@@ -1,4 +1,4 @@
-import { LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
+import { type Clock, LockArgumentError, type OptionRule, readOptions, rule, systemClock } from '@holdfast/core';
 import type { AclEntry } from './zookeeper-connection.js';
 import type { SessionSettings } from './zookeeper-session.js';
 import { isPath, parseConnectionString } from './zookeeper-url.js';
@@ -42,6 +42,8 @@ export interface ZooKeeperBackendOptions {
    * @default 'creator' with auth, 'open' without
    */
   readonly acl?: 'open' | 'creator' | readonly ZooKeeperAclEntry[] | undefined;
+  /** The source of time, timers and randomness, for tests and simulators. @default the machine's */
+  readonly clock?: Clock | undefined;
 }
 
 export interface ResolvedZooKeeperOptions extends Omit<SessionSettings, 'openDriver' | 'directories'> {
@@ -64,6 +66,7 @@ export const zooKeeperBackendRules = {
   root: pathRule,
   auth: rule.secret(rule.object),
   acl: aclRule,
+  clock: rule.object,
 } satisfies Record<keyof ZooKeeperBackendOptions, OptionRule>;
 
 const defaults = Object.freeze({ sessionTimeoutMs: 15_000, root: '/holdfast', scheme: 'digest' });
@@ -82,6 +85,7 @@ export function resolveZooKeeperOptions(where: string, given: ZooKeeperBackendOp
     timeoutMs: options.sessionTimeoutMs ?? defaults.sessionTimeoutMs,
     auth,
     acl: resolveAcl(where, options.acl ?? (auth === null ? 'open' : 'creator'), auth !== null),
+    clock: options.clock ?? systemClock,
   };
 }
 

@@ -1,15 +1,17 @@
-import { type LockUnavailableError, systemClock } from '@holdfast/core';
+import type { LockUnavailableError, Stamp } from '@holdfast/core';
+import { Directories } from './directories.js';
+import type { Watcher } from './watch-table.js';
 import type { Driver } from './zookeeper-client.js';
 import {
   Connection,
   type ConnectionSettings,
   type HostAndPort,
-  type NodeChange,
   type NodeMode,
+  type NodeRecord,
   type NodeStat,
   type SessionIdentity,
 } from './zookeeper-connection.js';
-import { closedError, ConnectionLostError, isCode, SessionExpiredError, unavailable } from './zookeeper-error.js';
+import { closedError, ConnectionLostError, isCode, isUnknown, SessionExpiredError, unavailable } from './zookeeper-error.js';
 
 export interface SessionSettings extends ConnectionSettings {
   readonly openDriver: () => Promise<Driver>;
@@ -26,12 +28,24 @@ export interface SessionListener {
   onLost(): void;
 }
 
+/** Somebody who waits until requests can be made. */
+interface Waiting {
+  /** How many rounds of tries had begun when the wait began: a round that began before tells nothing of the servers of now. */
+  readonly roundsBefore: number;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 /** How often in its time a session is looked at. */
 const CHECKS = 15;
 const MOST_SILENT_MS = 5000;
 const MOST_HANDSHAKE_MS = 2000;
 const FIRST_RETRY_MS = 25;
 const LAST_RETRY_MS = 500;
+/** Whoever asks between two tries waits for the next one if it comes so soon, and else hears how the last one ended. */
+const SOON_MS = 100;
+/** For so long after the last call servers are tried in one rhythm, however many call: callers that come again do not add tries. */
+const LINGER_MS = 3000;
 /** How many sessions that were given up are remembered: they end by themselves, too. */
 const MOST_ABANDONED = 10;
 const EMPTY = Buffer.alloc(0);
@@ -49,7 +63,8 @@ export class ZooKeeperSession {
   readonly #settings: SessionSettings;
   readonly #listener: SessionListener;
   readonly #servers: readonly HostAndPort[];
-  readonly #waiting = new Set<{ resolve(): void; reject(error: unknown): void }>();
+  readonly #directories: Directories;
+  readonly #waiting = new Set<Waiting>();
   #driver: Driver | null = null;
   #nextServer = 0;
   #identity: SessionIdentity | null = null;
@@ -64,9 +79,18 @@ export class ZooKeeperSession {
   #isReady = false;
   #isRunning = false;
   #isClosed = false;
+  /** Why there is no connection, once each server has been tried. */
   #failure: LockUnavailableError | null = null;
-  /** When the last write that was acknowledged had been sent. */
-  #writtenAt = Number.NEGATIVE_INFINITY;
+  /** How often all servers, one after the other, were begun to be tried. */
+  #roundsBegun = 0;
+  /** How often in a row there was a pause. */
+  #pauses = 0;
+  /** When somebody last wanted the session. */
+  #wantedAt = Number.NEGATIVE_INFINITY;
+  /** When the next try begins, during a pause. */
+  #pausedUntil = Number.NEGATIVE_INFINITY;
+  /** When the last write that was acknowledged had been sent; null before the first of this session. */
+  #written: Stamp | null = null;
   #checkedAt = 0;
   #timer: { cancel(): void } | null = null;
   #beat: Promise<NodeStat> | null = null;
@@ -75,9 +99,10 @@ export class ZooKeeperSession {
   constructor(settings: SessionSettings, listener: SessionListener) {
     this.#settings = settings;
     this.#listener = listener;
+    this.#directories = new Directories(settings.directories, (path) => this.create(path, EMPTY, 'persistent'));
     this.#timeoutMs = settings.timeoutMs;
     // Clients of one configuration must not all lean on the server that it names first.
-    const first = Math.floor(systemClock.random() * settings.servers.length);
+    const first = Math.floor(settings.clock.random() * settings.servers.length);
     this.#servers = [...settings.servers.slice(first), ...settings.servers.slice(0, first)];
   }
 
@@ -102,17 +127,34 @@ export class ZooKeeperSession {
     return this.#identity === null ? 'none' : 'suspended';
   }
 
-  /** Resolves when requests can be made; connects if need be. @throws LockUnavailableError after `withinMs`, or when waiting cannot help */
+  /** When the last write that a majority has acknowledged had been sent: the session stood at that time. */
+  get written(): Stamp | null {
+    return this.#written;
+  }
+
+  /** How many watchers the connection keeps. */
+  get watchers(): number {
+    return this.#connection?.watchers ?? 0;
+  }
+
+  /**
+   * Resolves when requests can be made; connects if need be.
+   *
+   * @throws LockUnavailableError when each server has been tried in vain, after `withinMs`, or when waiting cannot help
+   */
   async ready(withinMs: number): Promise<void> {
     if (this.#isClosed) throw closedError();
     if (this.#isReady) return;
+    const { clock } = this.#settings;
+    this.#wantedAt = clock.now();
+    if (this.#failure !== null && this.#pausedUntil - this.#wantedAt > SOON_MS) throw this.#failure;
     let timer: { cancel(): void } | null = null;
     const ready = new Promise<void>((resolve, reject) => {
-      const entry = { resolve, reject };
+      const entry: Waiting = { roundsBefore: this.#roundsBegun, resolve, reject };
       this.#waiting.add(entry);
       if (withinMs === Number.POSITIVE_INFINITY) return;
       // A little before the caller gives up, who otherwise would hear how long it took and not why.
-      timer = systemClock.setTimer(Math.max(0, withinMs - Math.min(50, withinMs / 10)), () => {
+      timer = clock.setTimer(Math.max(0, withinMs - Math.min(50, withinMs / 10)), () => {
         this.#waiting.delete(entry);
         reject(this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)));
       });
@@ -130,6 +172,11 @@ export class ZooKeeperSession {
     return this.#write((connection) => connection.create(path, data, mode));
   }
 
+  /** As `create`, and makes the directories above the node where they are missing. */
+  createUnder(path: string, data: Buffer, mode: NodeMode): Promise<string> {
+    return this.#directories.under(() => this.create(path, data, mode));
+  }
+
   remove(path: string, version = -1): Promise<void> {
     return this.#write((connection) => connection.remove(path, version));
   }
@@ -138,14 +185,14 @@ export class ZooKeeperSession {
     return this.#write((connection) => connection.setData(path, data, version));
   }
 
-  /** @param onChange called once, when the data change or the node is removed; never when the connection ends before */
-  getData(path: string, onChange?: (change: NodeChange) => void): Promise<{ readonly data: Buffer; readonly stat: NodeStat }> {
-    return this.#read((connection) => connection.getData(path, onChange));
+  /** @param watcher told once, when the data change or the node is removed; never when the connection ends before */
+  getData(path: string, watcher?: Watcher): Promise<NodeRecord> {
+    return this.#read((connection) => connection.getData(path, watcher));
   }
 
-  /** @param onChange called once, when a child comes or goes; never when the connection ends before */
-  getChildren(path: string, onChange?: () => void): Promise<readonly string[]> {
-    return this.#read((connection) => connection.getChildren(path, onChange));
+  /** @param watcher told once, when a child comes or goes; never when the connection ends before */
+  getChildren(path: string, watcher?: Watcher): Promise<readonly string[]> {
+    return this.#read((connection) => connection.getChildren(path, watcher));
   }
 
   /** A write on the session's own node: shows that a majority still knows the session, and what time the leader has. */
@@ -187,31 +234,24 @@ export class ZooKeeperSession {
   }
 
   async #makeOwnNode(): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await this.create(this.#ownPath(), EMPTY, 'ephemeral');
-        return;
-      } catch (error) {
-        if (isCode(error, 'NODE_EXISTS')) return;
-        if (!isCode(error, 'NO_NODE') || tries > 2) throw error;
-        await this.makeDirectories();
-      }
-    }
-  }
-
-  /** Makes what is missing of the nodes under which all others stand. */
-  async makeDirectories(): Promise<void> {
-    const made = await Promise.allSettled(this.#settings.directories.map((path) => this.create(path, EMPTY, 'persistent')));
-    for (const outcome of made) {
-      if (outcome.status === 'rejected' && !isCode(outcome.reason, 'NODE_EXISTS')) throw outcome.reason;
+    try {
+      await this.createUnder(this.#ownPath(), EMPTY, 'ephemeral');
+    } catch (error) {
+      if (!isCode(error, 'NODE_EXISTS')) throw error;
     }
   }
 
   async #write<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
-    const sentAt = systemClock.now();
+    const sent = this.#stamp();
     const value = await this.#read(send);
-    this.#writtenAt = Math.max(this.#writtenAt, sentAt);
+    // Answers come in the order of their requests.
+    this.#written = sent;
     return value;
+  }
+
+  #stamp(): Stamp {
+    const { clock } = this.#settings;
+    return { now: clock.now(), wall: clock.wall() };
   }
 
   #read<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
@@ -219,31 +259,42 @@ export class ZooKeeperSession {
     return send(this.#connection);
   }
 
-  /** Connects again and again, for as long as somebody waits or there is a session to keep. Never rejects. */
+  /** Connects again and again, for as long as somebody wants the session or there is one to keep. Never rejects. */
   async #run(): Promise<void> {
     this.#isRunning = true;
-    for (let failures = 0; !this.#isClosed && (this.#waiting.size > 0 || this.#identity !== null); ) {
+    this.#pauses = 0;
+    // How many servers were tried in this round.
+    let tries = 0;
+    while (!this.#isClosed && this.#isWanted()) {
+      if (tries === 0) this.#roundsBegun += 1;
       const error = await this.#live();
+      this.#endPause?.();
       if (this.#isClosed) break;
-      const wasReady = this.#isReady;
+      // A connection that has served was not a try in vain.
+      tries = this.#isReady ? 0 : tries + 1;
       this.#isReady = false;
       this.#connection = null;
-      if (error instanceof SessionExpiredError) {
+      if (error instanceof SessionExpiredError && this.#identity !== null) {
         this.#lose();
         continue;
       }
-      failures = wasReady ? 0 : failures + 1;
       const failure = unavailable(error) as LockUnavailableError;
-      this.#failure = failure;
       if (!failure.retryable) {
-        this.#refuse(failure);
-        break;
+        this.#refuseAll(failure);
+        // What is held may yet be kept, where somebody gives back what was taken away.
+        if (this.#identity === null) break;
       }
       this.#watchOver();
-      // All servers once without a pause.
-      if (failures >= this.#servers.length) await this.#pause(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10)));
+      if (tries < this.#servers.length) continue;
+      tries = 0;
+      this.#refuseThoseBefore(failure);
+      await this.#pause();
     }
     this.#isRunning = false;
+  }
+
+  #isWanted(): boolean {
+    return this.#waiting.size > 0 || this.#identity !== null || this.#settings.clock.now() - this.#wantedAt < LINGER_MS;
   }
 
   /** One connection from its beginning to its end. @returns why it ended */
@@ -257,19 +308,19 @@ export class ZooKeeperSession {
     const server = this.#servers[this.#nextServer % this.#servers.length];
     if (server === undefined || this.#isClosed) return closedError();
     this.#nextServer += 1;
-    const startedAt = systemClock.now();
+    const started = this.#stamp();
     let handshake: { cancel(): void } | null = null;
     const error = await new Promise<unknown>((resolve) => {
       const connection = new Connection(driver, server, this.#settings, this.#identity, {
         onEnd: resolve,
         onOpen: () => {
           handshake?.cancel();
-          void this.#settle(connection, startedAt).then((isSettled) => {
+          void this.#settle(connection, started).then((isSettled) => {
             if (isSettled) this.#closeAbandoned(driver, server);
           });
         },
       });
-      handshake = systemClock.setTimer(this.#handshakeMs(), () => connection.drop('the server did not answer the handshake'));
+      handshake = this.#settings.clock.setTimer(this.#handshakeMs(), () => connection.drop('the server did not answer the handshake'));
       this.#latest = connection;
     });
     (handshake as { cancel(): void } | null)?.cancel();
@@ -277,38 +328,62 @@ export class ZooKeeperSession {
   }
 
   /** The server knows us: writes once, lets the listener look at what it has, and lets everybody in. Never rejects. */
-  async #settle(connection: Connection, startedAt: number): Promise<boolean> {
+  async #settle(connection: Connection, started: Stamp): Promise<boolean> {
     const { id } = connection.identity;
     const isNew = this.#identity === null || !this.#identity.id.equals(id);
     // A session is made by a write, too.
-    if (isNew) this.#writtenAt = startedAt;
+    if (isNew) this.#written = started;
     this.#identity = connection.identity;
     this.#id = id.readBigUInt64BE();
     this.#timeoutMs = connection.timeoutMs;
     this.#connection = connection;
-    this.#checkedAt = systemClock.now();
+    this.#checkedAt = this.#settings.clock.now();
     this.#watchOver();
-    try {
-      if (isNew) await this.#makeOwnNode();
-      else await this.#beatNow();
-      await this.#listener.onConnected(isNew);
-    } catch (error) {
-      const failure = unavailable(error) as LockUnavailableError;
-      if (!failure.retryable) this.#refuse(failure);
-      connection.drop(failure.message);
-      return false;
+    const isPresent = (): boolean => this.#connection === connection && !this.#isClosed;
+    for (;;) {
+      try {
+        if (isNew) await this.#makeOwnNode();
+        else await this.#beatNow();
+        await this.#listener.onConnected(isNew);
+        break;
+      } catch (error) {
+        if (isUnknown(error) || !isPresent()) return false;
+        const failure = unavailable(error) as LockUnavailableError;
+        if (!failure.retryable && isNew) {
+          this.#refuseAll(failure);
+          this.#lose();
+          await connection.close(failure);
+          return false;
+        }
+        // A quota, an overload, a permission that was taken away: another connection would not change that.
+        this.#failure = failure;
+        this.#refuseAll(failure);
+        await this.#pause();
+      }
+      if (!isPresent()) return false;
     }
-    if (this.#connection !== connection || this.#isClosed) return false;
+    if (!isPresent()) return false;
     this.#isReady = true;
     this.#failure = null;
+    this.#pauses = 0;
     for (const waiting of this.#waiting) waiting.resolve();
     this.#waiting.clear();
     return true;
   }
 
-  #refuse(failure: LockUnavailableError): void {
+  #refuseAll(failure: LockUnavailableError): void {
     for (const waiting of this.#waiting) waiting.reject(failure);
     this.#waiting.clear();
+  }
+
+  /** All servers were tried in vain. Who came meanwhile waits for the next round. */
+  #refuseThoseBefore(failure: LockUnavailableError): void {
+    this.#failure = failure;
+    for (const waiting of this.#waiting) {
+      if (waiting.roundsBefore >= this.#roundsBegun) continue;
+      this.#waiting.delete(waiting);
+      waiting.reject(failure);
+    }
   }
 
   #lose(): void {
@@ -316,7 +391,7 @@ export class ZooKeeperSession {
     this.#identity = null;
     this.#id = 0n;
     this.#isReady = false;
-    this.#writtenAt = Number.NEGATIVE_INFINITY;
+    this.#written = null;
     this.#timer?.cancel();
     this.#timer = null;
     this.#listener.onLost();
@@ -336,7 +411,7 @@ export class ZooKeeperSession {
         onOpen: () => void connection.close(),
         onEnd: () => timer.cancel(),
       });
-      const timer = systemClock.setTimer(MOST_HANDSHAKE_MS, () => connection.drop('the server did not answer the handshake'));
+      const timer = this.#settings.clock.setTimer(MOST_HANDSHAKE_MS, () => connection.drop('the server did not answer the handshake'));
     }
   }
 
@@ -349,18 +424,19 @@ export class ZooKeeperSession {
     this.#timer?.cancel();
     if (this.#identity === null || this.#isClosed) return;
     const everyMs = Math.max(20, this.#timeoutMs / CHECKS);
-    this.#timer = systemClock.setTimer(everyMs, () => {
+    this.#timer = this.#settings.clock.setTimer(everyMs, () => {
       this.#check(everyMs);
       this.#watchOver();
     });
   }
 
   #check(everyMs: number): void {
-    const now = systemClock.now();
+    const now = this.#settings.clock.now();
     // A process that stood still finds the answers behind its timers: they are not late.
     const stoodStill = now - this.#checkedAt > 2 * everyMs;
     this.#checkedAt = now;
-    if (now - this.#writtenAt >= this.believedMs) {
+    const unwrittenMs = now - (this.#written?.now ?? Number.NEGATIVE_INFINITY);
+    if (unwrittenMs >= this.believedMs) {
       this.#giveUp();
       return;
     }
@@ -370,17 +446,24 @@ export class ZooKeeperSession {
     // that there is time to find another server. And the leader, who may count from the contact before the last, counts from
     // late enough.
     if (connection.silentMs(now) >= Math.min(this.#timeoutMs / 5, MOST_SILENT_MS)) connection.drop('the server fell silent');
-    else if (this.#isReady && now - this.#writtenAt >= this.#timeoutMs / 5) this.beat().catch(() => {});
+    else if (this.#isReady && unwrittenMs >= this.#timeoutMs / 5) this.beat().catch(() => {});
   }
 
-  #pause(ms: number): Promise<void> {
+  /** Longer from time to time; at first random, so that not all clients come back in the same moment. */
+  #pause(): Promise<void> {
+    const { clock } = this.#settings;
+    this.#pauses += 1;
+    const grown = FIRST_RETRY_MS * 2 ** Math.min(this.#pauses, 10);
+    const ms = grown < LAST_RETRY_MS ? grown * (1 - clock.random() / 3) : LAST_RETRY_MS;
+    this.#pausedUntil = clock.now() + ms;
     return new Promise((resolve) => {
       const end = (): void => {
         timer.cancel();
         this.#endPause = null;
+        this.#pausedUntil = Number.NEGATIVE_INFINITY;
         resolve();
       };
-      const timer = systemClock.setTimer(ms * (1 - systemClock.random() / 3), end);
+      const timer = clock.setTimer(ms, end);
       this.#endPause = end;
     });
   }

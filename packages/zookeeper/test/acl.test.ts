@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isLockError } from '@holdfast/core';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { newRoot, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
@@ -84,4 +84,86 @@ it('a chroot that is missing is made', async () => {
   await take(backend, request);
   expect(await zooKeeper.admin.children(`${root}/deep/locks/locks`)).toEqual([request.name]);
   expect(await free(backend, request)).toBe(true);
+});
+
+describe('nodes that an operator has made, with rights below them only', () => {
+  const READ_AND_ADMINISTER = 17;
+
+  it('a chroot is used as it is, from the first call on', async () => {
+    const chroot = newRoot();
+    await zooKeeper.admin.create(chroot);
+    await zooKeeper.admin.create(`${chroot}/team`);
+    await zooKeeper.admin.allow(chroot, READ_AND_ADMINISTER);
+    const backend = zooKeeper.backend({ root: '/locks', connectionString: `127.0.0.1:${zooKeeper.server.port}${chroot}/team` });
+    const request = requestOf(newName());
+    await take(backend, request);
+    expect(await free(backend, request)).toBe(true);
+    expect(await backend.marks?.set('done', 1000, callOf())).toBe(true);
+    await zooKeeper.admin.allow(chroot, 31);
+    await zooKeeper.admin.removeAll(chroot);
+  });
+
+  it('a directory that is missing is made again where that is allowed', async () => {
+    const chroot = newRoot();
+    const connectionString = `127.0.0.1:${zooKeeper.server.port}${chroot}`;
+    const first = zooKeeper.backend({ root: '/locks', connectionString });
+    const request = requestOf(newName());
+    await take(first, request);
+    expect(await free(first, request)).toBe(true);
+    await zooKeeper.admin.allow(chroot, READ_AND_ADMINISTER);
+    await zooKeeper.admin.removeAll(`${chroot}/locks/sessions`);
+    await zooKeeper.admin.removeAll(`${chroot}/locks/locks`);
+    const second = zooKeeper.backend({ root: '/locks', connectionString });
+    await take(second, request);
+    expect(await free(second, request)).toBe(true);
+    await zooKeeper.admin.allow(chroot, 31);
+    await zooKeeper.admin.removeAll(chroot);
+  });
+
+  it('a node of a name is used though no other name may be made', async () => {
+    const root = newRoot();
+    const backend = zooKeeper.backend({ root });
+    const request = requestOf('given');
+    await take(backend, request);
+    expect(await free(backend, request)).toBe(true);
+    await zooKeeper.admin.create(`${root}/locks/kept`);
+    await zooKeeper.admin.allow(`${root}/locks`, READ_AND_ADMINISTER);
+    const kept = requestOf('kept');
+    await take(backend, kept);
+    expect(await free(backend, kept)).toBe(true);
+    expect((await refusalOf(backend.attempt([requestOf('other')], callOf()))).retryable).toBe(false);
+    await zooKeeper.admin.allow(`${root}/locks`, 31);
+  });
+
+  it('a root that nobody made and this user may not make is refused permanently', async () => {
+    const chroot = newRoot();
+    await zooKeeper.admin.create(chroot);
+    await zooKeeper.admin.allow(chroot, READ_AND_ADMINISTER);
+    const backend = zooKeeper.backend({ root: '/locks', connectionString: `127.0.0.1:${zooKeeper.server.port}${chroot}` });
+    const { retryable, text } = await refusalOf(backend.attempt([requestOf(newName())], callOf()));
+    expect(retryable).toBe(false);
+    expect(text).toContain('NO_AUTH');
+    await zooKeeper.admin.allow(chroot, 31);
+    await zooKeeper.admin.removeAll(chroot);
+  });
+});
+
+it('a listing goes on beside names and requests that this user may not read', async () => {
+  const root = newRoot();
+  const CREATE = 4;
+  const ADMINISTER = 16;
+  const backend = zooKeeper.backend({ root });
+  const [mine, closed] = [requestOf('mine'), requestOf('closed')];
+  await take(backend, mine);
+  await take(backend, closed);
+  const [node] = await zooKeeper.admin.children(`${root}/locks/closed`);
+  await zooKeeper.admin.allow(`${root}/locks/closed/${node}`, CREATE + ADMINISTER);
+  await zooKeeper.admin.create(`${root}/locks/hidden`);
+  await zooKeeper.admin.allow(`${root}/locks/hidden`, CREATE + ADMINISTER);
+  const states = [];
+  for await (const state of backend.list?.('', callOf()) ?? []) states.push(state);
+  expect(states.map(({ name }) => name).toSorted()).toEqual(['closed', 'mine']);
+  expect(states.find(({ name }) => name === 'closed')?.holders).toMatchObject([{ label: null, mode: 'exclusive', fencingToken: null }]);
+  expect((await refusalOf(backend.inspect('hidden', 'lock', callOf()))).retryable).toBe(false);
+  await zooKeeper.admin.allow(`${root}/locks/hidden`, 31);
 });

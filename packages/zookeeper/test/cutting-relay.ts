@@ -89,3 +89,24 @@ export async function startFakeServer(answer: Buffer | null): Promise<{ readonly
     },
   };
 }
+
+/** A server that ends every connection as soon as it is made, and counts them. */
+export async function startRefusingServer(): Promise<{ readonly port: number; readonly tries: number; close(): Promise<void> }> {
+  let tries = 0;
+  const server = createServer((socket) => {
+    tries += 1;
+    socket.resetAndDestroy();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    get tries() {
+      return tries;
+    },
+    async close() {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

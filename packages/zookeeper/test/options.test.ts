@@ -1,4 +1,4 @@
-import { isLockError } from '@holdfast/core';
+import { isLockError, systemClock } from '@holdfast/core';
 import { createZooKeeperBackend, createZooKeeperLockManager, openBackend, type ZooKeeperBackendOptions } from '@holdfast/zookeeper';
 import { describe, expect, it } from 'vitest';
 import { resolveZooKeeperOptions } from '../src/zookeeper-options.js';
@@ -103,6 +103,7 @@ describe('options', () => {
       timeoutMs: 15_000,
       auth: null,
       acl: [{ permissions: 31, scheme: 'world', id: 'anyone' }],
+      clock: systemClock,
     });
     expect(createZooKeeperBackend(HOST).sessionMs).toBe(10_000);
   });

@@ -1,10 +1,12 @@
-import { isLockError } from '@holdfast/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isLockError, systemClock } from '@holdfast/core';
 import { reservePort, startTcpProxy, until } from '@holdfast/test/servers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openDriver } from '../src/open-driver.js';
-import { ConnectionLostError, isCode } from '../src/zookeeper-error.js';
+import { createWatcher } from '../src/watch-table.js';
+import { ConnectionLostError, isCode, mayBeDone, RefusalError } from '../src/zookeeper-error.js';
 import { type SessionSettings, ZooKeeperSession } from '../src/zookeeper-session.js';
-import { CuttingRelay, startFakeServer } from './cutting-relay.js';
+import { CuttingRelay, startFakeServer, startRefusingServer } from './cutting-relay.js';
 import { driver, endSession, newRoot, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
@@ -38,6 +40,7 @@ function sessionTo(ports: readonly number[], over: Partial<SessionSettings> = {}
       auth: null,
       acl: [{ permissions: 31, scheme: 'world', id: 'anyone' }],
       directories: [root, `${root}/sessions`],
+      clock: systemClock,
       ...over,
     },
     {
@@ -46,6 +49,11 @@ function sessionTo(ports: readonly number[], over: Partial<SessionSettings> = {}
     },
   );
   return { session: keep(session), root, told };
+}
+
+/** Makes a refusal of an answer: the code stands behind the length, the number of the request and the transaction. */
+function writeCode(answer: Buffer, code: number): void {
+  answer.writeInt32BE(code, 16);
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<unknown> {
@@ -98,6 +106,40 @@ describe('connecting', () => {
       /ENOTFOUND|EAI_AGAIN/,
     );
     free.release();
+  });
+
+  it('hears that no server can be reached as soon as each was tried, at any time', async () => {
+    const free = await reservePort();
+    const { session } = sessionTo([free.port, free.port, free.port]);
+    // The first call loads the driver.
+    await failureOf(session.ready(5000));
+    for (let calls = 0; calls < 30; calls += 1) {
+      const start = performance.now();
+      expect(await failureOf(session.ready(5000))).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+      expect(performance.now() - start).toBeLessThan(200);
+      await sleep(20);
+    }
+    free.release();
+  });
+
+  it('tries the servers in one rhythm, however many call', async () => {
+    const triesOf = async (callers: number): Promise<number> => {
+      const server = keep(await startRefusingServer());
+      const { session } = sessionTo([server.port], { clock: { ...systemClock, random: () => 0 } });
+      const end = performance.now() + 2500;
+      const call = async (): Promise<void> => {
+        while (performance.now() < end) {
+          await failureOf(session.ready(500));
+          await sleep(30 + 60 * Math.random());
+        }
+      };
+      await Promise.all(Array.from({ length: callers }, call));
+      await session.close();
+      return server.tries;
+    };
+    const [few, many] = await Promise.all([triesOf(2), triesOf(200)]);
+    expect(few).toBeGreaterThan(4);
+    expect(many).toBeLessThanOrEqual(few + 1);
   });
 
   it('says at once what waiting cannot mend', async () => {
@@ -188,18 +230,41 @@ describe('a connection that ends', () => {
     await zooKeeper.admin.removeAll(root);
   });
 
-  it('with an answer that the driver does not know ends that connection only', async () => {
+  it('with an answer that the session has moved to another is followed by another', async () => {
     const relay = keep(await CuttingRelay.open(zooKeeper.server.port));
     const { session, root } = sessionTo([relay.port]);
     await session.ready(5000);
-    // The driver throws on a code that it has no name for, such as -118, "the session has moved". It stands after the
-    // length, the number of the request and the transaction.
-    relay.changeNext = (chunk) => void chunk.writeInt32BE(-118, 16);
+    relay.changeNext = (chunk) => writeCode(chunk, -118);
     expect(await failureOf(session.getChildren(root))).toBeInstanceOf(ConnectionLostError);
     await session.ready(5000);
     expect(await session.getChildren(root)).toEqual(['sessions']);
+    expect(relay.requests).toHaveLength(2);
     await session.close();
     await zooKeeper.admin.removeAll(root);
+  });
+});
+
+describe('an answer with a code', () => {
+  // Of servers younger than the driver, of the future, and of the client's own kind.
+  it.each([-125, -127, -999, -5, 7])('%i is a refusal of that request and of no other', async (code) => {
+    const relay = keep(await CuttingRelay.open(zooKeeper.server.port));
+    const { session, root } = sessionTo([relay.port]);
+    await session.ready(5000);
+    relay.changeNext = (chunk) => writeCode(chunk, code);
+    const [refused, ...answered] = await Promise.allSettled([session.getChildren(root), session.beat(), session.getChildren(root)]);
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code } });
+    expect(refused.status === 'rejected' && refused.reason).toBeInstanceOf(RefusalError);
+    expect(answered.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect(relay.requests).toHaveLength(1);
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+
+  it('leaves open whether the request was carried out, unless the code is known to say so', () => {
+    expect([-101, -102, -110, -125, -127].map((code) => mayBeDone(new RefusalError(code)))).toEqual([false, false, false, false, false]);
+    expect([-1, -5, -7, -122, -999].map((code) => mayBeDone(new RefusalError(code)))).toEqual([true, true, true, true, true]);
+    expect(mayBeDone(new ConnectionLostError('cut'))).toBe(true);
+    expect(mayBeDone(new ConnectionLostError('no connection', { isSent: false }))).toBe(false);
   });
 });
 
@@ -319,11 +384,20 @@ it('tells of a change once, and of a removal as that', async () => {
   await session.ready(5000);
   const seen: string[] = [];
   await session.create(`${root}/node`, DATA, 'persistent');
-  await session.getData(`${root}/node`, (change) => void seen.push(change));
+  await session.getData(
+    `${root}/node`,
+    createWatcher((change) => void seen.push(change)),
+  );
   await session.setData(`${root}/node`, DATA);
   await session.setData(`${root}/node`, DATA);
-  await session.getData(`${root}/node`, (change) => void seen.push(change));
-  await session.getChildren(root, () => void seen.push('children'));
+  await session.getData(
+    `${root}/node`,
+    createWatcher((change) => void seen.push(change)),
+  );
+  await session.getChildren(
+    root,
+    createWatcher(() => void seen.push('children')),
+  );
   await session.remove(`${root}/node`);
   await until('the removal is told', () => seen.length === 3);
   expect(seen).toEqual(expect.arrayContaining(['changed', 'removed', 'children']));

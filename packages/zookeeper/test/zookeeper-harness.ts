@@ -10,6 +10,11 @@ const module = (await import('node-zookeeper-client')) as unknown as { readonly 
 /** The real driver, as the backend finds it. */
 export const driver: { createClient: Driver['createClient'] } & Driver = module.default;
 
+/** What only operators ask of the driver. */
+interface OperatorClient extends DriverClient {
+  setACL(path: string, acl: readonly object[], version: number, done: (error: unknown) => void): void;
+}
+
 export function newRoot(): string {
   return `/t-${randomBytes(6).toString('hex')}`;
 }
@@ -27,8 +32,10 @@ export class Admin {
     this.#client = client;
   }
 
-  static async open(port: number): Promise<Admin> {
+  /** @param auth `user:password` of the scheme digest */
+  static async open(port: number, auth?: string): Promise<Admin> {
     const client = driver.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000, retries: 0 });
+    if (auth !== undefined) client.addAuthInfo('digest', Buffer.from(auth));
     await new Promise<void>((resolve) => {
       client.connectionManager.on('state', (state) => {
         if (state === 2) resolve();
@@ -43,6 +50,16 @@ export class Admin {
       const open = [new driver.ACL(31, new driver.Id('world', 'anyone'))];
       this.#client.create(path, Buffer.from(text), open, 0, (error, made) =>
         error ? reject(new Error(`${path} was not made`, { cause: error })) : resolve(made),
+      );
+    });
+  }
+
+  /** Says what everybody may do with a node; permissions are a sum of 1 read, 2 write, 4 create, 8 delete, 16 administer. */
+  allow(path: string, permissions: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const acl = [new driver.ACL(permissions, new driver.Id('world', 'anyone'))];
+      (this.#client as OperatorClient).setACL(path, acl, -1, (error) =>
+        error ? reject(new Error(`${path}: no rights were set`, { cause: error })) : resolve(),
       );
     });
   }
@@ -129,14 +146,14 @@ export interface ZooKeeperFixture {
   backend(options?: Partial<ZooKeeperBackendOptions>): LockBackend<bigint>;
 }
 
-export function useZooKeeper(options: ZooKeeperOptions = {}): ZooKeeperFixture {
+export function useZooKeeper({ auth, ...options }: ZooKeeperOptions & { readonly auth?: string } = {}): ZooKeeperFixture {
   let server: ZooKeeperServer | undefined;
   let admin: Admin | undefined;
   const backends: LockBackend<bigint>[] = [];
   const roots = new Set<string>();
   beforeAll(async () => {
     server = await startZooKeeper(options);
-    admin = await Admin.open(server.port);
+    admin = await Admin.open(server.port, auth);
   });
   afterEach(async () => {
     await Promise.all(backends.splice(0).map((backend) => backend.close()));

@@ -2,7 +2,7 @@ import type { Capabilities, LockManager, ManagerOptions } from '../index.js';
 import type { ConformanceFaults, FaultName } from './harness.js';
 
 /** A capability that a backend has or lacks. */
-export type CapabilityName = Exclude<keyof Capabilities, 'expiry'>;
+export type CapabilityName = Exclude<keyof Capabilities, 'expiry' | 'maxPermits'>;
 
 /** What the body of a case works with. */
 export interface World<F extends FaultName = FaultName> {

@@ -4,6 +4,12 @@ export interface Capabilities {
   readonly fencing: boolean;
   /** Has `semaphore`. */
   readonly semaphores: boolean;
+  /**
+   * How many permits one request may take; core refuses more with LOCK_INVALID_ARGUMENT, before any I/O. For a store that
+   * keeps an entry for each permit: without a bound one call could stop a server. The limit of a semaphore has no other bound than 2^31-1.
+   * @default 2_147_483_647, for a store that keeps a number
+   */
+  readonly maxPermits?: number | undefined;
   /** Has `readWriteLock`. */
   readonly readWriteLocks: boolean;
   /** First come, first served over all clients of the store. Without it a newcomer may overtake who waits. */

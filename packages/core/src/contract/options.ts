@@ -19,7 +19,8 @@ export interface LeaseOptions {
    */
   readonly maxHoldMs?: number | undefined;
   /**
-   * Who holds it, for people: shown by `inspect` and in errors of those who wait. Never used to decide ownership.
+   * Who holds it, for people: shown by `inspect` and in errors of those who wait. Never used to decide ownership. At most
+   * 1,024 bytes of UTF-8.
    * @default `${hostname}:${pid}`
    */
   readonly label?: string | undefined;
@@ -45,7 +46,7 @@ export interface TryOptions extends LeaseOptions {
 /** How many permits of a semaphore one call takes. */
 export interface PermitCount {
   /**
-   * From 1 to the semaphore's limit.
+   * From 1 to the semaphore's limit, and to `capabilities.maxPermits` where the store has an entry for each permit.
    * @default 1
    */
   readonly permits?: number | undefined;

@@ -16,7 +16,7 @@ import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
 import { Acquirer } from '../waiting/acquirer.js';
 import type { WaitLimits } from '../waiting/wait.js';
-import { type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
+import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
 /** What is wanted, before options are resolved. */
 export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
@@ -62,7 +62,7 @@ export class ManagerCore<F extends FencingToken> {
     options: (AcquireOptions & PermitCount) | undefined,
     target: Pick<Target, 'mode' | 'limit'> = { mode: 'exclusive', limit: 1 },
   ): ResolvedLeaseOptions {
-    return resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? target.limit : null);
+    return resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? permitRule(target.limit, this.backend) : null);
   }
 
   /** What is wanted, and how. */

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
 import { checkName } from '../check-name.js';
-import { checkValue, type OptionRule, readOptions, rule } from '../check-options.js';
+import { checkValue, MAX_LABEL_BYTES, type OptionRule, readOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import type { LockEvent } from '../contract/events.js';
@@ -14,7 +14,7 @@ const lease = {
   ttlMs: rule.duration({ min: 1 }),
   renew: rule.boolean,
   maxHoldMs: rule.duration({ min: 1, infinity: true }),
-  label: rule.string,
+  label: rule.text(MAX_LABEL_BYTES),
 } satisfies Record<string, OptionRule>;
 
 const wait = rule.duration({ infinity: true });
@@ -67,7 +67,7 @@ export function resolveManagerOptions(options: ManagerOptions | undefined): Reso
       waitMs: given.waitMs ?? Number.POSITIVE_INFINITY,
       renew: given.renew ?? true,
       maxHoldMs: given.maxHoldMs ?? Number.POSITIVE_INFINITY,
-      label: given.label ?? `${hostname()}:${pid}`,
+      label: given.label ?? defaultLabel(),
       signal: undefined,
       permits: 1,
     },
@@ -78,16 +78,21 @@ export function resolveManagerOptions(options: ManagerOptions | undefined): Reso
   };
 }
 
+/** A system may have a name of any length. */
+function defaultLabel(): string {
+  return `${hostname().slice(0, 255)}:${pid}`;
+}
+
 /** Reads, checks and completes the options of one call. A call without any shares the manager's defaults. */
 export function resolveLeaseOptions(
   where: string,
   options: (AcquireOptions & PermitCount) | undefined,
   defaults: ResolvedLeaseOptions,
-  permitLimit: number | null = null,
+  permits: OptionRule | null = null,
 ): ResolvedLeaseOptions {
   if (options === undefined) return defaults;
   const rules = where.startsWith('try') ? tryRules : acquireRules;
-  const given = readOptions(where, options, permitLimit === null ? rules : { ...rules, permits: rule.integer(1, permitLimit) });
+  const given = readOptions(where, options, permits === null ? rules : { ...rules, permits });
   return {
     ttlMs: given.ttlMs ?? defaults.ttlMs,
     waitMs: given.waitMs ?? defaults.waitMs,
@@ -97,6 +102,15 @@ export function resolveLeaseOptions(
     signal: given.signal,
     permits: given.permits ?? defaults.permits,
   };
+}
+
+/** How many permits of a semaphore one call may take. */
+export function permitRule(limit: number, { name, capabilities }: LockBackend): OptionRule {
+  const { maxPermits = limit } = capabilities;
+  const isRight = rule.integer(1, limit);
+  return (value) =>
+    isRight(value) ??
+    ((value as number) <= maxPermits ? null : `must be at most ${maxPermits}, as the ${name} backend keeps each permit by itself`);
 }
 
 /** For how long holders may finish. */

@@ -2,6 +2,7 @@ import {
   type Answer,
   type CallContext,
   type Capabilities,
+  type Clock,
   type HoldRef,
   type HoldRequest,
   isLockError,
@@ -9,7 +10,6 @@ import {
   type LockKind,
   type LockState,
   type LostReason,
-  systemClock,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
@@ -21,7 +21,8 @@ import { HoldSession } from './hold-session.js';
 import { HolderTalk } from './holder-talk.js';
 import { Holders } from './holders.js';
 import { LockKeys, type NameKeys } from './lock-keys.js';
-import { openSession, type Predecessor } from './open-session.js';
+import { openSession } from './open-session.js';
+import type { ServerProcess } from './session-settings.js';
 import { WaitList } from './wait-list.js';
 
 const OPEN_MS = 3_000;
@@ -36,6 +37,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,
+    maxPermits: 1_000,
     readWriteLocks: true,
     fair: false,
     push: true,
@@ -46,6 +48,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   readonly #options: ResolvedPostgresOptions;
   readonly #source: ConnectionSource;
+  readonly #clock: Clock;
   readonly #schema: Schema;
   readonly #keys: LockKeys;
   readonly #waitList = new WaitList((keys) => this.#tidy(keys));
@@ -54,7 +57,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   #current: HoldSession | null = null;
   /** Silent sessions that still hold something: its holders believe in it until their deadlines. */
   readonly #silent = new Set<HoldSession>();
-  #predecessors: Predecessor[] = [];
+  #predecessors: ServerProcess[] = [];
   #opening: Promise<HoldSession> | null = null;
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   /** Why there will not be another session. */
@@ -65,9 +68,10 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#options = options;
     this.sessionMs = options.sessionMs;
     this.#source = source;
+    this.#clock = source.clock;
     this.#schema = new Schema(source, options.schema);
     this.#keys = new LockKeys(options.namespace, options.keyOf);
-    this.#talk = new HolderTalk(this.#keys);
+    this.#talk = new HolderTalk(this.#keys, source.clock);
     this.#holders = new Holders(this.#talk, this.#waitList, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
   }
@@ -124,8 +128,8 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#isClosed = true;
     const sessions = [...(this.#current === null ? [] : [this.#current]), ...this.#silent];
     // What those who waited have announced goes first, and the last releases.
-    await Promise.all(sessions.map((session) => within(DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
-    for (const session of sessions) session.close(closedError());
+    await Promise.all(sessions.map((session) => within(this.#clock, DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
+    await Promise.all(sessions.map((session) => session.close(closedError())));
     await this.#opening?.then(
       (session) => session.close(closedError()),
       () => {},
@@ -154,7 +158,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null;
     });
-    const session = await within(timeoutMs, 'no session could be opened', this.#opening);
+    const session = await within(this.#clock, timeoutMs, 'no session could be opened', this.#opening);
     this.#refuseIfClosed();
     return session;
   }
@@ -171,8 +175,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     );
     this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
     const session = new HoldSession(
-      opened.connection,
-      opened.facts,
+      opened,
       { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
@@ -188,7 +191,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     // The one that had fallen silent speaks again, and has holds.
     const recovered = this.#usable;
     if (recovered !== null) {
-      session.close(replacedError());
+      void session.close(replacedError());
       return recovered;
     }
     this.#current = session;
@@ -218,8 +221,8 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#silent.add(session);
     const look = (): void => {
       if (session.isEnded) return;
-      if (session.isIdle) session.close(replacedError());
-      else systemClock.setTimer(DRAIN_MS, look);
+      if (session.isIdle) void session.close(replacedError());
+      else this.#clock.setTimer(DRAIN_MS, look);
     };
     look();
   }
@@ -231,8 +234,8 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     // Another session would fare no better: everybody is told why, until somebody has changed it.
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
-    this.#predecessors.push({ processId: session.facts.processId, startedAt: session.facts.startedAt });
-    systemClock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
+    this.#predecessors.push(session.facts);
+    this.#clock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
   }
 }
 

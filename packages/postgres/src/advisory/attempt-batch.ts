@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { unavailableBecause } from '../postgres-error.js';
 import { guardMs } from './guard.js';
@@ -33,10 +33,12 @@ export class AttemptBatch {
   readonly buckets = new Set<number>();
   readonly #table: HoldTable;
   readonly #waitList: WaitList;
+  readonly #clock: Clock;
 
-  constructor(queue: readonly AttemptOperation[], table: HoldTable, waitList: WaitList, listening: ReadonlySet<number>) {
+  constructor(queue: readonly AttemptOperation[], table: HoldTable, waitList: WaitList, listening: ReadonlySet<number>, clock: Clock) {
     this.#table = table;
     this.#waitList = waitList;
+    this.#clock = clock;
     const claimed = new Set<string>();
     const claimedKeys = new Set<bigint>();
     for (const operation of queue) {
@@ -153,7 +155,7 @@ export class AttemptBatch {
 
   #grant({ request, keys, resolve }: AttemptOperation, fencingToken: bigint, slots: readonly number[]): void {
     const { name, owner, mode, label, ttlMs } = request;
-    const until = systemClock.now() + ttlMs + guardMs(ttlMs);
+    const until = this.#clock.now() + ttlMs + guardMs(ttlMs);
     this.#table.add({ ref: { name, owner, mode }, keys, label, fencingToken, slots, until });
     resolve({ granted: true, fencingToken });
   }

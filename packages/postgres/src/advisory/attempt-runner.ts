@@ -1,3 +1,4 @@
+import type { Clock } from '@holdfast/core';
 import type { Statement } from '../connection.js';
 import { AttemptBatch, limitOf } from './attempt-batch.js';
 import type { HoldTable } from './hold-table.js';
@@ -5,6 +6,7 @@ import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation } from './operations.js';
 import { type UnlockRow, unlockValues } from './release-batch.js';
 import type { SessionLine } from './session-line.js';
+import type { SessionSettings } from './session-settings.js';
 import { findHolders, indexOf, takeLocks, takePermits, unlock } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
@@ -12,6 +14,8 @@ export interface AttemptOptions {
   readonly keys: LockKeys;
   readonly sequence: string;
   readonly waitList: WaitList;
+  readonly settings: SessionSettings;
+  readonly clock: Clock;
   /** The synchronous_commit that grants are committed with. */
   readonly durability: string;
 }
@@ -33,7 +37,7 @@ export class AttemptRunner {
 
   /** Takes what goes into the next statement out of the queue, and answers what needs no statement. */
   next(queue: readonly AttemptOperation[]): AttemptBatch {
-    return new AttemptBatch(queue, this.#table, this.#options.waitList, this.#listening);
+    return new AttemptBatch(queue, this.#table, this.#options.waitList, this.#listening, this.#options.clock);
   }
 
   /** @returns those that are to be asked again at once */
@@ -47,8 +51,11 @@ export class AttemptRunner {
   }
 
   async #listen(buckets: ReadonlySet<number>): Promise<void> {
-    const channels = [...buckets].map((bucket) => this.#options.keys.channel(bucket));
-    await this.#line.send({ text: channels.map((channel) => `LISTEN ${channel}`).join('; ') });
+    const { keys, settings } = this.#options;
+    await settings.listen(
+      Array.from(buckets, (bucket) => keys.channel(bucket)),
+      (statement) => this.#line.send(statement),
+    );
     for (const bucket of buckets) this.#listening.add(bucket);
   }
 

@@ -1,25 +1,28 @@
-import { type Answer, type HoldRef, type HoldRequest, isLockError, type LostReason, systemClock } from '@holdfast/core';
+import { type Answer, type Clock, type HoldRef, type HoldRequest, isLockError, type LostReason } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js';
+import { within } from '../within.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { guardMs } from './guard.js';
 import { HoldTable } from './hold-table.js';
+import type { KeyMode } from './key-ring.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation, OtherOperation, ReleaseOperation } from './operations.js';
-import { reconcile } from './reconcile.js';
+import type { OpenedSession } from './open-session.js';
+import { reconcile, unlocksOf } from './reconcile.js';
 import { compileReleases, type UnlockRow, unlockValues } from './release-batch.js';
 import { poolerError, ReplacedSessionError, SessionLine } from './session-line.js';
+import type { ServerProcess, SessionSettings } from './session-settings.js';
 import { heartbeat, indexOf, unlock } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
 /** How often holds are looked at whose time may be over. */
 const SWEEP_MS = 250;
+/** So long the server has to make the session what it was. */
+const LEAVE_MS = 1_000;
 
 /** What a session was found to be when it was opened. */
-export interface SessionFacts {
-  readonly processId: number;
-  /** Names the process for good: numbers are used again. */
-  readonly startedAt: string;
+export interface SessionFacts extends ServerProcess {
   /** The synchronous_commit that grants are committed with. */
   readonly durability: string;
 }
@@ -47,6 +50,8 @@ export class HoldSession {
   readonly facts: SessionFacts;
   readonly table = new HoldTable();
   readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #settings: SessionSettings;
   readonly #options: SessionOptions;
   readonly #listener: SessionListener;
   readonly #line: SessionLine;
@@ -62,19 +67,23 @@ export class HoldSession {
   #turn = 0;
   #sweep: { cancel(): void } | null = null;
   #pulse: { cancel(): void } | null = null;
+  /** Ends the session when the present silence lasts for too long. */
+  #silence: { cancel(): void } | null = null;
   #end: Error | null = null;
   #whenDrained: (() => void)[] = [];
 
-  constructor(connection: Connection, facts: SessionFacts, options: SessionOptions, listener: SessionListener) {
+  constructor({ connection, facts, settings }: OpenedSession, options: SessionOptions, listener: SessionListener) {
     this.#connection = connection;
+    this.#clock = connection.clock;
+    this.#settings = settings;
     this.facts = facts;
     this.#options = options;
     this.#listener = listener;
     this.#line = new SessionLine(connection, facts.processId, {
       onSilence: () => this.#silent(),
-      onSpeech: () => listener.onChange(this),
+      onSpeech: () => this.#spoken(),
     });
-    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, durability: facts.durability });
+    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, settings, durability: facts.durability, clock: this.#clock });
     this.#armPulse();
     connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
   }
@@ -137,7 +146,7 @@ export class HoldSession {
   prolong(owner: string, ttlMs: number): boolean {
     const hold = this.table.get(owner);
     if (hold === undefined) return false;
-    hold.until = Math.max(hold.until, systemClock.now() + ttlMs + guardMs(ttlMs));
+    hold.until = Math.max(hold.until, this.#clock.now() + ttlMs + guardMs(ttlMs));
     return true;
   }
 
@@ -173,10 +182,22 @@ export class HoldSession {
     if (isAnnounced || (ring.has(keys.gate, 'exclusive') && !waitList.writes(keys))) this.#tidy.set(keys.id, keys);
   }
 
-  /** Ends the session, and with it all that it holds. */
-  close(error: Error): void {
+  /** Ends the session, and with it all that it holds, as it was found. Never rejects. */
+  async close(error: Error): Promise<void> {
+    if (this.#end !== null) return;
+    const isSilent = this.isSilent;
+    const keys = [...this.table.ring.entries()];
     this.#die(error);
+    if (isSilent) return this.#connection.destroy();
+    await within(this.#clock, LEAVE_MS, 'the session did not end', this.#leave(keys)).catch(() => {});
     this.#connection.end();
+  }
+
+  /** A pooler may keep the session for its next client: not even the locks end with us. */
+  async #leave(keys: Iterable<readonly [key: bigint, mode: KeyMode]>): Promise<void> {
+    const rows = unlocksOf(keys);
+    if (rows.length > 0) await this.#connection.query(unlock, unlockValues(rows));
+    await this.#settings.putBack();
   }
 
   /** Collects what is asked for in the same turn of the event loop. */
@@ -319,7 +340,8 @@ export class HoldSession {
       await this.#reconcile();
     } catch (failure) {
       this.#die(failure instanceof Error ? unavailable(failure) : unavailableBecause('the session failed'));
-      this.#connection.destroy();
+      if (error instanceof ReplacedSessionError) void this.#settings.abandon();
+      else this.#connection.destroy();
     }
   }
 
@@ -331,19 +353,25 @@ export class HoldSession {
     this.#listener.onChange(this);
     // What holds nothing need not be waited for; else its holders believe in it until their deadlines.
     const left = this.table.size === 0 ? 0 : this.#options.sessionMs + guardMs(this.#options.sessionMs) - this.#line.silentMs;
-    systemClock.setTimer(Math.max(0, left), () => {
-      if (this.#end !== null || !this.isSilent) return;
+    this.#silence?.cancel();
+    this.#silence = this.#clock.setTimer(Math.max(0, left), () => {
       this.#die(unavailableBecause('the session was silent for too long'));
       this.#connection.destroy();
     });
   }
 
+  /** The next silence counts from its own beginning. */
+  #spoken(): void {
+    this.#silence?.cancel();
+    this.#listener.onChange(this);
+  }
+
   /** Holds whose time is over are let go even if nobody asks for it: a manager that is stuck must not keep others out. */
   #armSweep(): void {
-    this.#sweep ??= systemClock.setTimer(SWEEP_MS, () => {
+    this.#sweep ??= this.#clock.setTimer(SWEEP_MS, () => {
       this.#sweep = null;
       if (this.#end !== null || this.table.size === 0) return;
-      const now = systemClock.now();
+      const now = this.#clock.now();
       for (const hold of this.table.holds()) {
         if (hold.until < now) void this.release(hold.ref).catch(() => {});
       }
@@ -354,7 +382,7 @@ export class HoldSession {
   /** The server ends a session that asks nothing for too long: that of a process that stands still, not one that nobody needs now. */
   #armPulse(): void {
     const intervalMs = Math.max(1, Math.floor(this.#options.sessionMs / 3));
-    this.#pulse = systemClock.setTimer(intervalMs, () => {
+    this.#pulse = this.#clock.setTimer(intervalMs, () => {
       if (this.#end !== null) return;
       if (this.#line.silentMs >= intervalMs / 2) void this.confirm().catch(() => {});
       this.#armPulse();
@@ -366,6 +394,7 @@ export class HoldSession {
     this.#end = error;
     this.#sweep?.cancel();
     this.#pulse?.cancel();
+    this.#silence?.cancel();
     for (const operation of [...this.#attempts.splice(0), ...this.#underWay, ...this.#others.splice(0)]) operation.reject(error);
     for (const { resolve } of this.#releases.splice(0)) resolve(false);
     for (const beat of this.#beats.splice(0)) beat.reject(error);

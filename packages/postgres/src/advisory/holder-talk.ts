@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import type { HoldSession } from './hold-session.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
 import { notify } from './statements.js';
@@ -21,10 +21,12 @@ interface Asked {
  */
 export class HolderTalk {
   readonly #keys: LockKeys;
+  readonly #clock: Clock;
   readonly #asked = new Map<string, Asked>();
 
-  constructor(keys: LockKeys) {
+  constructor(keys: LockKeys, clock: Clock) {
     this.#keys = keys;
+    this.#clock = clock;
   }
 
   /**
@@ -44,12 +46,12 @@ export class HolderTalk {
     const asked: Asked = { waitingFor: new Set(processIds), answers: new Map(), wake: () => {} };
     this.#asked.set(id, asked);
     try {
-      const end = systemClock.now() + options.timeoutMs;
+      const end = this.#clock.now() + options.timeoutMs;
       await session.run(notify, [this.#keys.talkChannel, `ask ${id} ${question} ${keys.id} ${keys.kind}`]);
       for (;;) {
-        const leftMs = end - systemClock.now();
+        const leftMs = end - this.#clock.now();
         if (asked.waitingFor.size === 0 || leftMs <= 0) return { answers: asked.answers, silent: asked.waitingFor };
-        await pause(asked, Math.min(leftMs, options.everyMs ?? leftMs));
+        await pause(this.#clock, asked, Math.min(leftMs, options.everyMs ?? leftMs));
         if (asked.waitingFor.size > 0 && options.look !== undefined) {
           for (const processId of await options.look()) asked.waitingFor.delete(processId);
         }
@@ -84,9 +86,9 @@ export class HolderTalk {
   }
 }
 
-function pause(asked: Asked, ms: number): Promise<void> {
+function pause(clock: Clock, asked: Asked, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = systemClock.setTimer(ms, resolve);
+    const timer = clock.setTimer(ms, resolve);
     asked.wake = () => {
       timer.cancel();
       resolve();

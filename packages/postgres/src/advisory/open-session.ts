@@ -4,12 +4,11 @@ import { unavailable, unavailableBecause } from '../postgres-error.js';
 import type { Schema } from '../schema.js';
 import { within } from '../within.js';
 import type { SessionFacts } from './hold-session.js';
-import { beginSession, endPredecessor } from './statements.js';
+import { poolerError, ReplacedSessionError } from './session-line.js';
+import { type ServerProcess, SessionSettings } from './session-settings.js';
+import { endPredecessor, lookAtSession } from './statements.js';
 
 const MIN_VERSION = 130_000;
-
-/** A session that was given up and may still stand on the server. */
-export type Predecessor = Pick<SessionFacts, 'processId' | 'startedAt'>;
 
 export interface OpeningOptions {
   readonly isPooled: boolean;
@@ -17,11 +16,19 @@ export interface OpeningOptions {
   /** The channel on which every session listens. */
   readonly channel: string;
   /** Sessions of ours that were given up: whatever they still hold would be in our own way. */
-  readonly predecessors: readonly Predecessor[];
+  readonly predecessors: readonly ServerProcess[];
+}
+
+/** A session on which locks can be taken. */
+export interface OpenedSession {
+  readonly connection: Connection;
+  readonly facts: SessionFacts;
+  readonly settings: SessionSettings;
 }
 
 /**
- * Opens a connection, makes sure that locks can be taken on it, and makes it what a session of locks has to be.
+ * Opens a connection, makes sure that locks can be taken on it, and only then makes it what a session of locks has to be: one that is
+ * refused is left as it was found.
  *
  * @throws LockUnavailableError
  */
@@ -30,20 +37,24 @@ export async function openSession(
   schema: Schema,
   options: OpeningOptions,
   timeoutMs: number,
-): Promise<{ readonly connection: Connection; readonly facts: SessionFacts }> {
+): Promise<OpenedSession> {
   const connection = await source.open(timeoutMs);
+  let settings: SessionSettings | null = null;
   try {
-    const facts = await within(timeoutMs, 'the server did not answer', begin(connection, schema, options));
-    return { connection, facts };
+    const facts = await within(source.clock, timeoutMs, 'the server did not answer', look(connection, options));
+    await within(source.clock, timeoutMs, 'the server did not answer', schema.ensureOn(connection));
+    settings = new SessionSettings(connection, facts);
+    await within(source.clock, timeoutMs, 'the server did not answer', prepare(connection, settings, options));
+    return { connection, facts, settings };
   } catch (error) {
-    connection.destroy();
-    throw unavailable(error);
+    if (error instanceof ReplacedSessionError) void settings?.abandon();
+    else connection.destroy();
+    throw error instanceof ReplacedSessionError ? poolerError() : unavailable(error);
   }
 }
 
-async function begin(connection: Connection, schema: Schema, options: OpeningOptions): Promise<SessionFacts> {
-  const { isPooled, sessionMs, predecessors, channel } = options;
-  const [row] = await connection.query(beginSession, keepalive(sessionMs));
+async function look(connection: Connection, { isPooled }: OpeningOptions): Promise<SessionFacts> {
+  const [row] = await connection.query(lookAtSession);
   const processId = Number(row?.[0]);
   if (row === undefined || !Number.isSafeInteger(processId)) throw unavailableBecause('the server answered nonsense');
   if (!isPooled && connection.processId !== null && connection.processId !== processId) throw poolerRefused();
@@ -51,24 +62,51 @@ async function begin(connection: Connection, schema: Schema, options: OpeningOpt
     throw unavailableBecause('the server is older than PostgreSQL 13', { retryable: false });
   }
   if (row[1] !== 'f') throw unavailableBecause('the server is a standby');
-  await schema.ensureOn(connection);
-  for (const { processId: pid, startedAt } of predecessors) await connection.query(endPredecessor, [String(pid), startedAt]);
-  await connection.query({ text: `LISTEN ${channel}` });
-  connection.prepares = !isPooled;
   // Replicas that confirm more than a flush are asked to as before; one that asked for less is asked for a flush.
-  return { processId, startedAt: row[5] ?? '', durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };
+  return { processId, startedAt: row[4] ?? '0', durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };
 }
+
+async function prepare(connection: Connection, settings: SessionSettings, options: OpeningOptions): Promise<void> {
+  const { isPooled, sessionMs, predecessors, channel } = options;
+  try {
+    await settings.change({ ...SETTINGS, ...keepalive(sessionMs) });
+    for (const { processId, startedAt } of predecessors) await connection.query(endPredecessor, [String(processId), startedAt]);
+    await settings.listen([channel], (statement) => connection.query(statement));
+  } catch (error) {
+    if (!(error instanceof ReplacedSessionError)) await settings.putBack();
+    throw error;
+  }
+  connection.prepares = !isPooled;
+}
+
+/** How the session is to be: rule 2 of the design. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  transaction_timeout: '0',
+  synchronous_commit: 'off',
+  default_transaction_read_only: 'off',
+  client_min_messages: 'error',
+  client_connection_check_interval: '1000',
+};
 
 /**
  * The server must not end a session before its holders have stopped to believe in it, and soon afterwards, when the
  * machine has vanished without a word, or the process stands still: it asks something each third of sessionMs.
  */
-function keepalive(sessionMs: number): readonly string[] {
+function keepalive(sessionMs: number): Readonly<Record<string, string>> {
   const totalMs = sessionMs + Math.min(Math.max(sessionMs / 10, 100), 1_000);
   const intervalS = Math.max(1, Math.ceil(totalMs / 5_000));
   const idleS = Math.max(1, Math.ceil(totalMs / 1_000) - 2 * intervalS);
   const silentMs = String(Math.ceil(totalMs) + 1_000 * intervalS);
-  return [String(idleS), String(intervalS), silentMs, silentMs];
+  return {
+    idle_session_timeout: silentMs,
+    tcp_keepalives_idle: String(idleS),
+    tcp_keepalives_interval: String(intervalS),
+    tcp_keepalives_count: '3',
+    tcp_user_timeout: silentMs,
+  };
 }
 
 function poolerRefused(): Error {

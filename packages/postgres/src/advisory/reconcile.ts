@@ -1,7 +1,7 @@
 import { unavailableBecause } from '../postgres-error.js';
 import type { Hold, HoldTable } from './hold-table.js';
-import { KeyRing } from './key-ring.js';
-import { unlockValues } from './release-batch.js';
+import { type KeyMode, KeyRing } from './key-ring.js';
+import { type UnlockRow, unlockValues } from './release-batch.js';
 import type { SessionLine } from './session-line.js';
 import { keyOfHalves, listKeys, unlock } from './statements.js';
 
@@ -22,12 +22,16 @@ export async function reconcile(line: SessionLine, table: HoldTable): Promise<re
       there.add(keyOfHalves(high, low), mode === 'ExclusiveLock' ? 'exclusive' : 'shared');
     }
     lost.push(...takeOutMissing(table, there));
-    const surplus = [...there.entries()].filter(([key, mode]) => !table.ring.has(key, mode));
+    const surplus = unlocksOf([...there.entries()].filter(([key, mode]) => !table.ring.has(key, mode)));
     if (surplus.length === 0) return lost;
-    const rows = surplus.map(([key, mode]) => ({ mode: mode === 'exclusive' ? 'x' : 's', key, waiters: null, channel: '' }) as const);
-    await line.send(unlock, unlockValues(rows));
+    await line.send(unlock, unlockValues(surplus));
   }
   throw unavailableBecause('the session holds what cannot be unlocked');
+}
+
+/** Unlocks of keys in whose place nobody is to be woken. */
+export function unlocksOf(keys: Iterable<readonly [key: bigint, mode: KeyMode]>): readonly UnlockRow[] {
+  return Array.from(keys, ([key, mode]) => ({ mode: mode === 'exclusive' ? 'x' : 's', key, waiters: null, channel: '' }) as const);
 }
 
 function takeOutMissing(table: HoldTable, there: KeyRing): readonly Hold[] {

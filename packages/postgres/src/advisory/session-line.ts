@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { unavailableBecause } from '../postgres-error.js';
 
@@ -18,13 +18,16 @@ export class SessionLine {
   readonly #connection: Connection;
   readonly #processId: number;
   readonly #listener: LineListener;
-  #lastHeardAt = systemClock.now();
+  readonly #clock: Clock;
+  #lastHeardAt: number;
   #isSilent = false;
 
   constructor(connection: Connection, processId: number, listener: LineListener) {
     this.#connection = connection;
     this.#processId = processId;
     this.#listener = listener;
+    this.#clock = connection.clock;
+    this.#lastHeardAt = this.#clock.now();
   }
 
   get isSilent(): boolean {
@@ -32,11 +35,11 @@ export class SessionLine {
   }
 
   get silentMs(): number {
-    return systemClock.now() - this.#lastHeardAt;
+    return this.#clock.now() - this.#lastHeardAt;
   }
 
   async send(statement: Statement, values: readonly string[] = []): Promise<readonly Row[]> {
-    const timer = systemClock.setTimer(SUSPECT_AFTER_MS, () => {
+    const timer = this.#clock.setTimer(SUSPECT_AFTER_MS, () => {
       this.#isSilent = true;
       this.#listener.onSilence();
     });
@@ -55,7 +58,7 @@ export class SessionLine {
   }
 
   #heard(): void {
-    this.#lastHeardAt = systemClock.now();
+    this.#lastHeardAt = this.#clock.now();
     if (!this.#isSilent) return;
     this.#isSilent = false;
     this.#listener.onSpeech();

@@ -2,15 +2,30 @@ import type { Answer, HoldRef, LockState } from '@holdfast/core';
 import { Buffer } from 'node:buffer';
 import type { Row } from '../connection.js';
 import { hexOf } from '../marks.js';
-import { indexes, interval, PAGE, type Query, remaining, type Rows, type TableRenewal, type TableRequest, textArray } from './rows.js';
+import { eq, gt, le, memberText, ne, NOW, plus, rowsFrom } from '../operators.js';
+import {
+  beginsWith,
+  indexes,
+  interval,
+  msUntil,
+  PAGE,
+  type Query,
+  remaining,
+  type Rows,
+  type TableRenewal,
+  type TableRequest,
+  textArray,
+} from './rows.js';
 
 const KIND = `'lock'`;
-/** Order in which every statement locks rows, so that two of them never wait for each other. */
-const ORDER = 'l.kind, l.name';
 
 /**
  * Locks: a row each, with owner, fence and expiry. A row stays when its lease ends, and its fence with it: a token that is
  * drawn for a row that is there is drawn under its lock.
+ *
+ * Every step is an INSERT that finds its rows in the way: each by the primary key, whatever the planner knows of the table; and behind
+ * whoever is just inserting it. What a renewal or a release inserts where there is no row is one that has expired. All statements
+ * take their rows in the order of the names, so that two of them never wait for each other.
  */
 export class LockRows implements Rows<bigint> {
   readonly #table: string;
@@ -19,31 +34,31 @@ export class LockRows implements Rows<bigint> {
 
   constructor(schema: string, namespace: string) {
     this.#table = `"${schema}".leases`;
-    this.#sequence = `nextval('"${schema}".fence'::regclass)`;
+    this.#sequence = `pg_catalog.nextval('"${schema}".fence'::pg_catalog.regclass)`;
     this.#namespace = namespace;
   }
 
   async attempt(requests: readonly TableRequest[], query: Query): Promise<readonly Answer<bigint>[]> {
-    const ttl = interval('asked.ttl');
-    const isMine = `l.owner = excluded.owner AND l.expires_at > clock_timestamp()`;
+    const isMine = `(l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW})`;
     const rows = await query(
       `WITH asked AS MATERIALIZED (
-        SELECT i, decode(name, 'hex') AS name, owner, label, ttl
-        FROM unnest($2::text[], $3::text[], $4::text[], $5::float8[]) WITH ORDINALITY AS r(name, owner, label, ttl, i)
+        SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, label, ttl
+        FROM ${rowsFrom(['text', 'text', 'text', 'float8'], 2)} AS r(name, owner, label, ttl, i)
       ), granted AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
-        SELECT $1, ${KIND}, asked.name, owner, label, ${this.#sequence}, clock_timestamp() + ${ttl}, '{}', '-infinity'
+        SELECT $1, ${KIND}, asked.name, owner, label, ${this.#sequence}, ${NOW} ${plus} ${interval('asked.ttl')}, '{}', '-infinity'
         FROM asked ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET
           fence = CASE WHEN ${isMine} THEN l.fence ELSE ${this.#sequence} END,
           expires_at = CASE WHEN ${isMine} THEN greatest(l.expires_at, excluded.expires_at) ELSE excluded.expires_at END,
           owner = excluded.owner, label = excluded.label
-        WHERE l.expires_at <= clock_timestamp() OR l.owner = excluded.owner
-        RETURNING l.name, l.fence, set_config('synchronous_commit', 'on', true)
+        WHERE l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner
+        RETURNING l.name, l.fence, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.fence, extract(epoch FROM l.expires_at - clock_timestamp()) * 1000
-      FROM asked LEFT JOIN granted USING (name)
-        LEFT JOIN ${this.#table} l ON l.namespace = $1 AND l.kind = ${KIND} AND l.name = asked.name
+      SELECT asked.i, granted.fence, ${msUntil('l.expires_at')}
+      FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
+        LEFT JOIN LATERAL (SELECT expires_at FROM ${this.#table} AS l
+          WHERE l.namespace ${eq} $1 AND l.kind ${eq} ${KIND} AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
       [
         this.#namespace,
@@ -57,37 +72,24 @@ export class LockRows implements Rows<bigint> {
     return rows.map(readAnswer);
   }
 
-  async renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]> {
-    const rows = await query(
-      `WITH ${this.#mine()}
-      UPDATE ${this.#table} l SET expires_at = greatest(l.expires_at, clock_timestamp() + ${interval('mine.ttl')})
-      FROM mine WHERE l.namespace = $1 AND l.kind = ${KIND} AND l.name = mine.name AND l.owner = mine.owner RETURNING mine.i`,
-      this.#refs(holds, (index) => holds[index]?.ttlMs ?? 0),
-    );
-    const renewed = indexes(rows);
-    return holds.map((_, index) => renewed.has(index + 1));
+  renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]> {
+    const until = `${NOW} ${plus} ${interval(`(excluded.holders ${memberText} 'ttl')::pg_catalog.float8`)}`;
+    return this.#change(`expires_at = greatest(l.expires_at, ${until})`, holds, (index) => holds[index]?.ttlMs ?? 0, query);
   }
 
-  async release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
-    const rows = await query(
-      `WITH ${this.#mine()}
-      UPDATE ${this.#table} l SET owner = NULL, label = NULL, expires_at = clock_timestamp()
-      FROM mine WHERE l.namespace = $1 AND l.kind = ${KIND} AND l.name = mine.name AND l.owner = mine.owner RETURNING mine.i`,
-      this.#refs(holds, () => 0),
-    );
-    const freed = indexes(rows);
-    return holds.map((_, index) => freed.has(index + 1));
+  release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
+    return this.#change(`owner = NULL, label = NULL, expires_at = ${NOW}`, holds, () => 0, query);
   }
 
   async inspect(name: string, query: Query): Promise<LockState> {
-    const [row] = await query(`${this.#select()} AND name = decode($2, 'hex')`, [this.#namespace, hexOf(name)]);
+    const [row] = await query(`${this.#select()} AND name ${eq} pg_catalog.decode($2, 'hex')`, [this.#namespace, hexOf(name)]);
     return row === undefined ? { name, kind: 'lock', held: false, holders: [], waiters: null } : readState(row);
   }
 
   async forceRelease(name: string, query: Query): Promise<boolean> {
     const rows = await query(
-      `UPDATE ${this.#table} SET owner = NULL, label = NULL, expires_at = clock_timestamp()
-      WHERE namespace = $1 AND kind = ${KIND} AND name = decode($2, 'hex') AND expires_at > clock_timestamp() RETURNING 1`,
+      `UPDATE ${this.#table} SET owner = NULL, label = NULL, expires_at = ${NOW}
+      WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND name ${eq} pg_catalog.decode($2, 'hex') AND expires_at ${gt} ${NOW} RETURNING 1`,
       [this.#namespace, hexOf(name)],
     );
     return rows.length > 0;
@@ -95,37 +97,40 @@ export class LockRows implements Rows<bigint> {
 
   async list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]> {
     const rows = await query(
-      `${this.#select()} AND substring(name FOR length(decode($2, 'hex'))) = decode($2, 'hex') AND name > decode($3, 'hex')
-      ORDER BY name LIMIT ${PAGE}`,
+      `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`,
       [this.#namespace, hexOf(prefix), hexOf(after ?? '')],
     );
     return rows.map(readState);
   }
 
   #select(): string {
-    return `SELECT encode(name, 'hex'), label, fence, extract(epoch FROM expires_at - clock_timestamp()) * 1000
-      FROM ${this.#table} WHERE namespace = $1 AND kind = ${KIND} AND expires_at > clock_timestamp()`;
+    return `SELECT pg_catalog.encode(name, 'hex'), label, fence, ${msUntil('expires_at')}
+      FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 
-  /** The rows of these owners that have not expired, locked in the one order. */
-  #mine(): string {
-    return `asked AS MATERIALIZED (
-        SELECT i, decode(name, 'hex') AS name, owner, ttl
-        FROM unnest($2::text[], $3::text[], $4::float8[]) WITH ORDINALITY AS r(name, owner, ttl, i)
-      ), mine AS MATERIALIZED (
-        SELECT i, l.name, l.owner, ttl FROM ${this.#table} l JOIN asked USING (name)
-        WHERE l.namespace = $1 AND l.kind = ${KIND} AND l.owner = asked.owner AND l.expires_at > clock_timestamp()
-        ORDER BY ${ORDER} FOR UPDATE OF l
-      )`;
-  }
-
-  #refs(holds: readonly HoldRef[], ttlMs: (index: number) => number): readonly string[] {
-    return [
-      this.#namespace,
-      textArray(holds.map(({ name }) => hexOf(name))),
-      textArray(holds.map(({ owner }) => owner)),
-      textArray(holds.map((_, index) => String(ttlMs(index)))),
-    ];
+  /** Changes the rows that have these owners and have not expired; tells which. */
+  async #change(change: string, holds: readonly HoldRef[], ttlMs: (index: number) => number, query: Query): Promise<readonly boolean[]> {
+    const rows = await query(
+      `WITH asked AS MATERIALIZED (
+        SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, ttl
+        FROM ${rowsFrom(['text', 'text', 'float8'], 2)} AS r(name, owner, ttl, i)
+      ), changed AS (
+        INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, fence, expires_at, holders, writer_waits_until)
+        SELECT $1, ${KIND}, asked.name, owner, 0, '-infinity', pg_catalog.jsonb_build_object('ttl', ttl), '-infinity' FROM asked ORDER BY name
+        ON CONFLICT (namespace, kind, name) DO UPDATE SET ${change}
+        WHERE l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW}
+        RETURNING l.name, l.expires_at
+      )
+      SELECT asked.i FROM asked JOIN changed ON changed.name ${eq} asked.name WHERE changed.expires_at ${ne} '-infinity'`,
+      [
+        this.#namespace,
+        textArray(holds.map(({ name }) => hexOf(name))),
+        textArray(holds.map(({ owner }) => owner)),
+        textArray(holds.map((_, index) => String(ttlMs(index)))),
+      ],
+    );
+    const changed = indexes(rows);
+    return holds.map((_, index) => changed.has(index + 1));
   }
 }
 

@@ -1,4 +1,4 @@
-import { systemClock } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 
 const FIRST_MS = 30;
 /** So that an idle waiter costs less than a statement a second. */
@@ -9,11 +9,11 @@ const GROWTH = 2;
  * Wakes a waiter again and again, ever more seldom: a pooler in between passes no notifications on. The pauses vary by
  * up to a third, so that many who began together do not go on together.
  */
-export function pollWakes(wake: () => void): { close(): void } {
+export function pollWakes(clock: Clock, wake: () => void): { close(): void } {
   let pauseMs = FIRST_MS;
   let timer = { cancel(): void {} };
   const next = (): void => {
-    timer = systemClock.setTimer(pauseMs * (1 - systemClock.random() / 3), () => {
+    timer = clock.setTimer(pauseMs * (1 - clock.random() / 3), () => {
       next();
       wake();
     });

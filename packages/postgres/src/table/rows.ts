@@ -1,5 +1,6 @@
 import type { Answer, FencingToken, HoldRef, HoldRequest, LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
+import { eq, minus, NOW, times } from '../operators.js';
 
 /** Runs one statement; `lingerMs` where the server may yet carry it out after we have given up. */
 export type Query = (text: string, values: readonly string[], lingerMs?: number) => Promise<readonly Row[]>;
@@ -23,16 +24,28 @@ export interface Rows<F extends FencingToken> {
 export const PAGE = 200;
 
 /** Milliseconds since the epoch, by the server's clock. */
-export const NOW_MS = `(extract(epoch FROM clock_timestamp()) * 1000)::float8`;
+export const NOW_MS = `(extract(epoch FROM ${NOW}) ${times} 1000)::pg_catalog.float8`;
 
 /** Milliseconds as an interval. */
 export function interval(milliseconds: string): string {
-  return `(${milliseconds} * interval '1 millisecond')`;
+  return `(${milliseconds} ${times} interval '1 millisecond')`;
 }
 
-/** The rest of a time, as the server told it; null where there is none. */
+/** Milliseconds until a time, by the server's clock; of a time that never comes Infinity: it cannot be subtracted from. */
+export function msUntil(time: string, now = NOW): string {
+  return `(extract(epoch FROM ${time}) ${minus} extract(epoch FROM ${now})) ${times} 1000`;
+}
+
+/** Whether a column of bytes begins with a parameter, in hexadecimal. */
+export function beginsWith(column: string, prefix: string): string {
+  const bytes = `pg_catalog.decode(${prefix}, 'hex')`;
+  return `pg_catalog.substring(${column}, 1, pg_catalog.length(${bytes})) ${eq} ${bytes}`;
+}
+
+/** The rest of a time, as the server told it; null where there is none, or no end. */
 export function remaining(text: string | null | undefined): number | null {
-  return text === null || text === undefined ? null : Math.max(0, Math.ceil(Number(text)));
+  const milliseconds = text === null || text === undefined ? Number.NaN : Math.ceil(Number(text));
+  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : null;
 }
 
 /** An array literal of texts. */

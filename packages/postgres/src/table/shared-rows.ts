@@ -2,7 +2,19 @@ import { Buffer } from 'node:buffer';
 import type { Answer, HolderState, HoldRef, LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { hexOf } from '../marks.js';
-import { NOW_MS, PAGE, type Query, remaining, type Rows, type TableRenewal, type TableRequest, textArray } from './rows.js';
+import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom } from '../operators.js';
+import {
+  beginsWith,
+  interval,
+  NOW_MS,
+  PAGE,
+  type Query,
+  remaining,
+  type Rows,
+  type TableRenewal,
+  type TableRequest,
+  textArray,
+} from './rows.js';
 
 /** What is kept of one holder, by its owner: mode, permits, expiry in ms, token (microseconds since 1970 are exact in a double) and label. */
 interface StoredHolder {
@@ -32,48 +44,50 @@ export class SharedRows implements Rows<bigint> {
   constructor(kind: 'semaphore' | 'read-write', schema: string, namespace: string) {
     this.#kind = kind;
     this.#table = `"${schema}".leases`;
-    this.#sequence = `nextval('"${schema}".fence'::regclass)`;
+    this.#sequence = `pg_catalog.nextval('"${schema}".fence'::pg_catalog.regclass)`;
     this.#namespace = namespace;
   }
 
   async attempt(requests: readonly TableRequest[], query: Query): Promise<readonly Answer<bigint>[]> {
-    const fits = `(SELECT CASE asked_mode
-        WHEN 'p' THEN coalesce(sum((h.value->>'p')::bigint), 0) + asked_permits <= (excluded.holders->excluded.owner->>'limit')::bigint
-        WHEN 'r' THEN coalesce(bool_and(h.value->>'m' = 'r'), true) AND l.writer_waits_until <= clock_timestamp()
-        ELSE count(h.key) = 0 END
-      FROM (SELECT excluded.holders->excluded.owner->>'m' AS asked_mode, (excluded.holders->excluded.owner->>'p')::bigint AS asked_permits) AS own
-        LEFT JOIN jsonb_each(${live('l.holders', 'excluded.owner')}) AS h ON true
+    const asked = `(excluded.holders ${member} excluded.owner)`;
+    const mine = `(l.holders ${member} excluded.owner)`;
+    const fits = `(SELECT CASE
+        WHEN asked_mode ${eq} 'p' THEN (coalesce(pg_catalog.sum(${numberOf('h.value', 'p', 'int8')}), 0) ${plus} asked_permits) ${le} ${numberOf(asked, 'limit', 'int8')}
+        WHEN asked_mode ${eq} 'r' THEN coalesce(pg_catalog.bool_and((h.value ${memberText} 'm') ${eq} 'r'), true) AND l.writer_waits_until ${le} ${NOW}
+        ELSE pg_catalog.count(h.key) ${eq} 0 END
+      FROM (SELECT ${asked} ${memberText} 'm' AS asked_mode, ${numberOf(asked, 'p', 'int8')} AS asked_permits) AS own
+        LEFT JOIN pg_catalog.jsonb_each(${live('l.holders', 'excluded.owner')}) AS h ON true
       GROUP BY asked_mode, asked_permits)`;
-    const mine = `l.holders->excluded.owner`;
-    const stands = `coalesce((${mine}->>'e')::float8 > ${NOW_MS}, false)`;
+    const stands = `coalesce(${numberOf(mine, 'e')} ${gt} ${NOW_MS}, false)`;
     const rows = await query(
       `WITH asked AS MATERIALIZED (
-        SELECT i, decode(name, 'hex') AS name, owner, mode, permits, most, waits, ${this.#sequence} AS fence,
-          jsonb_build_object('m', mode, 'p', permits, 'e', ${NOW_MS} + ttl, 'l', label) AS holder, ttl
-        FROM unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::bigint[], $8::bigint[], $9::bool[])
-          WITH ORDINALITY AS r(name, owner, label, ttl, mode, permits, most, waits, i)
+        SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, mode, permits, most, waits, ${this.#sequence} AS fence,
+          pg_catalog.jsonb_build_object('m', mode, 'p', permits, 'e', ${NOW_MS} ${plus} ttl, 'l', label) AS holder, ttl
+        FROM ${rowsFrom(['text', 'text', 'text', 'float8', 'text', 'int8', 'int8', 'bool'], 2)}
+          AS r(name, owner, label, ttl, mode, permits, most, waits, i)
       ), granted AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
-        SELECT $1, '${this.#kind}', asked.name, owner, waits::text, fence, clock_timestamp() + ttl * interval '1 millisecond',
-          jsonb_build_object(owner, holder || jsonb_build_object('f', fence, 'limit', most)), '-infinity'
+        SELECT $1, '${this.#kind}', asked.name, owner, waits::pg_catalog.text, fence, ${NOW} ${plus} ${interval('ttl')},
+          pg_catalog.jsonb_build_object(owner, holder ${concat} pg_catalog.jsonb_build_object('f', fence, 'limit', most)), '-infinity'
         FROM asked ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET (owner, fence, holders, expires_at, writer_waits_until) = (
           SELECT excluded.owner, drawn.fence,
-            CASE WHEN may THEN ${live('l.holders', 'excluded.owner')} || jsonb_build_object(excluded.owner, excluded.holders->excluded.owner
-              || jsonb_build_object('f', drawn.fence) || CASE WHEN stands THEN jsonb_build_object('f', ${mine}->'f',
-                'e', greatest((${mine}->>'e')::float8, (excluded.holders->excluded.owner->>'e')::float8)) ELSE '{}' END)
+            CASE WHEN may THEN ${live('l.holders', 'excluded.owner')} ${concat} pg_catalog.jsonb_build_object(excluded.owner, ${asked}
+              ${concat} pg_catalog.jsonb_build_object('f', drawn.fence) ${concat} CASE WHEN stands THEN pg_catalog.jsonb_build_object(
+                'f', ${mine} ${member} 'f', 'e', greatest(${numberOf(mine, 'e')}, ${numberOf(asked, 'e')})) ELSE '{}' END)
             ELSE l.holders END,
             CASE WHEN may THEN greatest(l.expires_at, excluded.expires_at) ELSE l.expires_at END,
-            CASE WHEN NOT may AND excluded.label = 'true' THEN clock_timestamp() + interval '${INTENT_MS} milliseconds'
-              WHEN may AND excluded.holders->excluded.owner->>'m' = 'w' THEN '-infinity' ELSE l.writer_waits_until END
+            CASE WHEN NOT may AND excluded.label ${eq} 'true' THEN ${NOW} ${plus} interval '${INTENT_MS} milliseconds'
+              WHEN may AND (${asked} ${memberText} 'm') ${eq} 'w' THEN '-infinity' ELSE l.writer_waits_until END
           FROM (SELECT ${this.#sequence} AS fence, ${fits} OR ${stands} AS may, ${stands} AS stands OFFSET 0) AS drawn)
-        WHERE ${fits} OR ${stands} OR excluded.label = 'true'
-        RETURNING l.name, l.holders->l.owner->>'f' AS token, set_config('synchronous_commit', 'on', true)
+        WHERE ${fits} OR ${stands} OR excluded.label ${eq} 'true'
+        RETURNING l.name, (l.holders ${member} l.owner) ${memberText} 'f' AS token, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.token,
-        (SELECT min((h.value->>'e')::float8) - ${NOW_MS} FROM jsonb_each(l.holders) AS h WHERE (h.value->>'e')::float8 > ${NOW_MS})
-      FROM asked LEFT JOIN granted USING (name)
-        LEFT JOIN ${this.#table} l ON l.namespace = $1 AND l.kind = '${this.#kind}' AND l.name = asked.name
+      SELECT asked.i, granted.token, (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) ${minus} ${NOW_MS}
+        FROM pg_catalog.jsonb_each(l.holders) AS h WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS})
+      FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
+        LEFT JOIN LATERAL (SELECT holders FROM ${this.#table} AS l
+          WHERE l.namespace ${eq} $1 AND l.kind ${eq} '${this.#kind}' AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
       this.#requestValues(requests),
       Math.max(...requests.map(({ ttlMs }) => ttlMs)),
@@ -86,27 +100,24 @@ export class SharedRows implements Rows<bigint> {
   }
 
   async renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]> {
-    const changed = `CASE WHEN mine.owners ? h.key THEN h.value || jsonb_build_object('e',
-      greatest((h.value->>'e')::float8, ${NOW_MS} + (mine.owners->>h.key)::float8)) ELSE h.value END`;
-    const owners = await this.#update(holds, (index) => holds[index]?.ttlMs ?? 0, changed, 'l.holders', query);
-    return holds.map(({ name, owner }) => owners.get(name)?.has(owner) === true);
+    const until = `greatest(${numberOf('h.value', 'e')}, ${NOW_MS} ${plus} (excluded.holders ${memberText} h.key)::pg_catalog.float8)`;
+    const changed = `h.value ${concat} pg_catalog.jsonb_build_object('e', ${until})`;
+    return this.#change(changed, holds, (index) => holds[index]?.ttlMs ?? 0, query);
   }
 
-  async release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
-    const changed = `CASE WHEN mine.owners ? h.key THEN NULL ELSE h.value END`;
-    const owners = await this.#update(holds, () => 0, changed, 'mine.before', query);
-    return holds.map(({ name, owner }) => owners.get(name)?.has(owner) === true);
+  release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
+    return this.#change('NULL', holds, () => 0, query);
   }
 
   async inspect(name: string, query: Query): Promise<LockState> {
-    const [row] = await query(`${this.#select()} AND name = decode($2, 'hex')`, [this.#namespace, hexOf(name)]);
+    const [row] = await query(`${this.#select()} AND name ${eq} pg_catalog.decode($2, 'hex')`, [this.#namespace, hexOf(name)]);
     return row === undefined ? { name, kind: this.#kind, held: false, holders: [], waiters: null } : readState(row, this.#kind);
   }
 
   async forceRelease(name: string, query: Query): Promise<boolean> {
     const rows = await query(
-      `UPDATE ${this.#table} SET holders = '{}', expires_at = clock_timestamp()
-      WHERE namespace = $1 AND kind = '${this.#kind}' AND name = decode($2, 'hex') AND ${live('holders')} <> '{}' RETURNING 1`,
+      `UPDATE ${this.#table} SET holders = '{}', expires_at = ${NOW}
+      WHERE ${this.#isNamed('$2')} AND ${live('holders')} ${ne} '{}' RETURNING 1`,
       [this.#namespace, hexOf(name)],
     );
     return rows.length > 0;
@@ -114,8 +125,7 @@ export class SharedRows implements Rows<bigint> {
 
   async list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]> {
     const rows = await query(
-      `${this.#select()} AND substring(name FOR length(decode($2, 'hex'))) = decode($2, 'hex') AND name > decode($3, 'hex')
-      ORDER BY name LIMIT ${PAGE}`,
+      `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`,
       [this.#namespace, hexOf(prefix), hexOf(after ?? '')],
     );
     return rows.map((row) => readState(row, this.#kind));
@@ -124,20 +134,16 @@ export class SharedRows implements Rows<bigint> {
   /** A waiting writer that has given up lets readers in. */
   async withdraw(name: string, query: Query): Promise<void> {
     await query(
-      `UPDATE ${this.#table} SET writer_waits_until = '-infinity'
-      WHERE namespace = $1 AND kind = '${this.#kind}' AND name = decode($2, 'hex') AND writer_waits_until > clock_timestamp()`,
+      `UPDATE ${this.#table} SET writer_waits_until = '-infinity' WHERE ${this.#isNamed('$2')} AND writer_waits_until ${gt} ${NOW}`,
       [this.#namespace, hexOf(name)],
     );
   }
 
-  /** Changes the holders of each name, whoever expired being dropped; `tells` names what of before or after is answered. */
-  async #update(
-    holds: readonly HoldRef[],
-    ttlMs: (index: number) => number,
-    changed: string,
-    tells: string,
-    query: Query,
-  ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  /**
+   * Changes what is kept of these holders, whoever expired being dropped, and tells which of them were there. As in rows of locks
+   * each step is an INSERT that finds its row in the way; what it inserts where there is none holds nothing.
+   */
+  async #change(changed: string, holds: readonly HoldRef[], ttlMs: (index: number) => number, query: Query): Promise<readonly boolean[]> {
     const byName = new Map<string, Record<string, number>>();
     for (const [index, { name, owner }] of holds.entries()) {
       const owners = byName.get(name) ?? {};
@@ -145,29 +151,36 @@ export class SharedRows implements Rows<bigint> {
       byName.set(name, owners);
     }
     const names = [...byName.keys()];
+    const isAsked = `excluded.holders ${hasMember} h.key`;
     const rows = await query(
       `WITH asked AS MATERIALIZED (
-        SELECT decode(name, 'hex') AS name, owners::jsonb FROM unnest($2::text[], $3::text[]) AS r(name, owners)
-      ), mine AS MATERIALIZED (
-        SELECT l.name, owners, ${live('l.holders')} AS before FROM ${this.#table} l JOIN asked USING (name)
-        WHERE l.namespace = $1 AND l.kind = '${this.#kind}' ORDER BY l.kind, l.name FOR UPDATE OF l
+        SELECT pg_catalog.decode(name, 'hex') AS name, owners::pg_catalog.jsonb FROM ${rowsFrom(['text', 'text'], 2)} AS r(name, owners, i)
+      ), changed AS (
+        INSERT INTO ${this.#table} AS l (namespace, kind, name, fence, expires_at, holders, writer_waits_until)
+        SELECT $1, '${this.#kind}', name, 0, '-infinity', owners, '-infinity' FROM asked ORDER BY name
+        ON CONFLICT (namespace, kind, name) DO UPDATE SET (holders, expires_at, label) = (
+          SELECT coalesce(pg_catalog.jsonb_object_agg(kept.key, kept.value) FILTER (WHERE kept.value IS NOT NULL), '{}'),
+            greatest(${NOW}, pg_catalog.to_timestamp(pg_catalog.max(${numberOf('kept.value', 'e')}) ${dividedBy} 1000)),
+            pg_catalog.string_agg(kept.key, ',') FILTER (WHERE kept.is_asked)
+          FROM (SELECT h.key, ${isAsked} AS is_asked, CASE WHEN ${isAsked} THEN ${changed} ELSE h.value END AS value
+            FROM pg_catalog.jsonb_each(${live('l.holders')}) AS h) AS kept)
+        RETURNING l.name, l.label
       )
-      UPDATE ${this.#table} l SET (holders, expires_at) = (
-        SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}'),
-          greatest(clock_timestamp(), to_timestamp(max((value->>'e')::float8) / 1000))
-        FROM (SELECT h.key, ${changed} AS value FROM jsonb_each(mine.before) AS h) AS kept)
-      FROM mine WHERE l.namespace = $1 AND l.kind = '${this.#kind}' AND l.name = mine.name
-      RETURNING encode(l.name, 'hex'), (SELECT string_agg(key, ',') FROM jsonb_object_keys(${tells}) AS key)`,
+      SELECT pg_catalog.encode(name, 'hex'), label FROM changed`,
       [this.#namespace, textArray(names.map(hexOf)), textArray(names.map((name) => JSON.stringify(byName.get(name))))],
     );
-    const told = new Map<string, ReadonlySet<string>>();
-    for (const [name, owners] of rows) told.set(Buffer.from(name ?? '', 'hex').toString('utf8'), new Set(owners?.split(',')));
-    return told;
+    const done = new Map<string, ReadonlySet<string>>();
+    for (const [name, owners] of rows) done.set(Buffer.from(name ?? '', 'hex').toString('utf8'), new Set(owners?.split(',')));
+    return holds.map(({ name, owner }) => done.get(name)?.has(owner) === true);
+  }
+
+  #isNamed(parameter: string): string {
+    return `namespace ${eq} $1 AND kind ${eq} '${this.#kind}' AND name ${eq} pg_catalog.decode(${parameter}, 'hex')`;
   }
 
   #select(): string {
-    return `SELECT encode(name, 'hex'), ${live('holders')}, ${NOW_MS} FROM ${this.#table}
-      WHERE namespace = $1 AND kind = '${this.#kind}' AND ${live('holders')} <> '{}'`;
+    return `SELECT pg_catalog.encode(name, 'hex'), ${live('holders')}, ${NOW_MS} FROM ${this.#table}
+      WHERE namespace ${eq} $1 AND kind ${eq} '${this.#kind}' AND ${live('holders')} ${ne} '{}'`;
   }
 
   #requestValues(requests: readonly TableRequest[]): readonly string[] {
@@ -186,11 +199,16 @@ export class SharedRows implements Rows<bigint> {
   }
 }
 
+/** A number out of a JSON object. */
+function numberOf(object: string, name: string, type: 'float8' | 'int8' = 'float8'): string {
+  return `(${object} ${memberText} '${name}')::pg_catalog.${type}`;
+}
+
 /** Those of the holders whose time is not over, without one of them. */
 function live(holders: string, without?: string): string {
-  const others = without === undefined ? '' : ` AND h.key <> ${without}`;
-  return `(SELECT coalesce(jsonb_object_agg(h.key, h.value), '{}') FROM jsonb_each(${holders}) AS h
-    WHERE (h.value->>'e')::float8 > ${NOW_MS}${others})`;
+  const others = without === undefined ? '' : ` AND h.key ${ne} ${without}`;
+  return `(SELECT coalesce(pg_catalog.jsonb_object_agg(h.key, h.value), '{}') FROM pg_catalog.jsonb_each(${holders}) AS h
+    WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}${others})`;
 }
 
 function readState([name, holders, now]: Row, kind: LockState['kind']): LockState {

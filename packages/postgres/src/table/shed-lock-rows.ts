@@ -1,48 +1,70 @@
-import { type Answer, type HolderState, type HoldRef, type LockState, LockUnavailableError } from '@holdfast/core';
+import { type Answer, type HolderState, type HoldRef, LockArgumentError, type LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
-import { BACKEND, unavailableBecause } from '../postgres-error.js';
-import { indexes, interval, PAGE, type Query, remaining, type Rows, type TableRenewal, type TableRequest, textArray } from './rows.js';
+import { eq, gt, le, plus, rowsFrom } from '../operators.js';
+import { BACKEND, sqlState, unavailableBecause } from '../postgres-error.js';
+import {
+  indexes,
+  interval,
+  msUntil,
+  PAGE,
+  type Query,
+  remaining,
+  type Rows,
+  type TableRenewal,
+  type TableRequest,
+  textArray,
+} from './rows.js';
+import { lookAtShedLockTable, type ShedLockTable } from './shed-lock-table.js';
 
 /** Stands before our owner in `locked_by`, behind the label, which is for people. */
 const MARK = 'holdfast:';
+/** A space, the mark and the owner. */
+const SIGNATURE_LENGTH = 1 + MARK.length + 32;
 const MAX_LABEL = 100;
 
 /**
  * Locks in a table of ShedLock (JVM): `name, lock_until, locked_at, locked_by`. Its users and we exclude each other, because
  * both take a row only when its time is over. Rows of others are looked at, and taken when their time is over; nothing else.
+ *
+ * As in rows of our own each step is an INSERT that finds its rows in the way. What a renewal or a release inserts where there is none
+ * is a row whose time is over, as ShedLock leaves them.
  */
 export class ShedLockRows implements Rows<null> {
-  readonly #table: string;
-  readonly #regclass: string;
-  #clock: string | null = null;
+  readonly #path: readonly string[];
+  #table: ShedLockTable | null = null;
 
-  /** @param table its name, or its schema and its name */
-  constructor(table: readonly string[]) {
-    this.#table = table.map((part) => `"${part}"`).join('.');
-    this.#regclass = this.#table;
+  /** @param path the table's name, or its schema and its name */
+  constructor(path: readonly string[]) {
+    this.#path = path;
   }
 
   async attempt(requests: readonly TableRequest[], query: Query): Promise<readonly Answer<null>[]> {
-    const now = await this.#now(query);
-    const rows = await query(
+    const table = await this.#look(query);
+    for (const { name } of requests) refuseTooLong(name, table);
+    const { name, now, ceil, floor } = table;
+    const rows = await this.#send(
       `WITH asked AS MATERIALIZED (
-        SELECT i, name, locked_by, ttl FROM unnest($1::text[], $2::text[], $3::float8[]) WITH ORDINALITY AS r(name, locked_by, ttl, i)
+        SELECT i, name, locked_by, ttl FROM ${rowsFrom(['text', 'text', 'float8'])} AS r(name, locked_by, ttl, i)
       ), granted AS (
-        INSERT INTO ${this.#table} AS l (name, lock_until, locked_at, locked_by)
-        SELECT asked.name, ${now} + ${interval('ttl')}, ${now}, asked.locked_by FROM asked ORDER BY asked.name
+        INSERT INTO ${name} AS l (name, lock_until, locked_at, locked_by)
+        SELECT asked.name, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, ${floor(now)}, asked.locked_by FROM asked ORDER BY asked.name
         ON CONFLICT (name) DO UPDATE SET
-          lock_until = CASE WHEN l.locked_by = excluded.locked_by THEN greatest(l.lock_until, excluded.lock_until) ELSE excluded.lock_until END,
+          lock_until = CASE WHEN l.locked_by ${eq} excluded.locked_by THEN greatest(l.lock_until, excluded.lock_until)
+            ELSE excluded.lock_until END,
           locked_at = excluded.locked_at, locked_by = excluded.locked_by
-        WHERE l.lock_until <= ${now} OR l.locked_by = excluded.locked_by
-        RETURNING l.name, set_config('synchronous_commit', 'on', true)
+        WHERE l.lock_until ${le} ${now} OR l.locked_by ${eq} excluded.locked_by
+        RETURNING l.name, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.name IS NOT NULL, extract(epoch FROM l.lock_until - ${now}) * 1000
-      FROM asked LEFT JOIN granted USING (name) LEFT JOIN ${this.#table} l ON l.name = asked.name ORDER BY asked.i`,
+      SELECT asked.i, granted.name IS NOT NULL, ${msUntil('l.lock_until', now)}
+      FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
+        LEFT JOIN LATERAL (SELECT lock_until FROM ${name} AS l WHERE l.name ${eq} asked.name OFFSET 0) AS l ON true
+      ORDER BY asked.i`,
       [
-        textArray(requests.map(({ name }) => plain(name))),
-        textArray(requests.map(({ owner, label }) => `${plain(label).slice(0, MAX_LABEL)} ${MARK}${owner}`)),
+        textArray(requests.map((request) => request.name)),
+        textArray(requests.map((request) => lockedBy(request, table))),
         textArray(requests.map(({ ttlMs }) => String(ttlMs))),
       ],
+      query,
       Math.max(...requests.map(({ ttlMs }) => ttlMs)),
     );
     return rows.map(([, isGranted, left]) =>
@@ -51,27 +73,32 @@ export class ShedLockRows implements Rows<null> {
   }
 
   async renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]> {
-    const now = await this.#now(query);
-    return this.#update(holds, `greatest(l.lock_until, ${now} + ${interval('mine.ttl')})`, (index) => holds[index]?.ttlMs ?? 0, now, query);
+    return this.#change('greatest(l.lock_until, excluded.locked_at)', holds, (index) => holds[index]?.ttlMs ?? 0, query);
   }
 
   async release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
-    const now = await this.#now(query);
-    return this.#update(holds, now, () => 0, now, query);
+    return this.#change('excluded.lock_until', holds, () => 0, query);
   }
 
   async inspect(name: string, query: Query): Promise<LockState> {
-    const [row] = await query(`${this.#select(await this.#now(query))} AND name = $1`, [plain(name)]);
-    return row === undefined ? { name, kind: 'lock', held: false, holders: [], waiters: null } : readState(row);
+    const table = await this.#look(query);
+    const free: LockState = { name, kind: 'lock', held: false, holders: [], waiters: null };
+    if (!fits(name, table)) return free;
+    const [row] = await this.#send(`${select(table)} AND name ${eq} $1`, [name], query);
+    return row === undefined ? free : readState(row);
   }
 
   async forceRelease(name: string, query: Query): Promise<boolean> {
-    const now = await this.#now(query);
-    const rows = await query(
-      `WITH held AS MATERIALIZED (SELECT locked_by FROM ${this.#table} WHERE name = $1 AND lock_until > ${now}),
-        freed AS (UPDATE ${this.#table} SET lock_until = ${now} WHERE name = $1 AND lock_until > ${now} AND position($2 IN locked_by) > 0 RETURNING 1)
-      SELECT count(*), (SELECT count(*) FROM freed) FROM held`,
-      [plain(name), MARK],
+    const table = await this.#look(query);
+    if (!fits(name, table)) return false;
+    const isHeld = `name ${eq} $1 AND lock_until ${gt} ${table.now}`;
+    const rows = await this.#send(
+      `WITH held AS MATERIALIZED (SELECT locked_by FROM ${table.name} WHERE ${isHeld}),
+        freed AS (UPDATE ${table.name} SET lock_until = ${table.floor(table.now)}
+          WHERE ${isHeld} AND pg_catalog.strpos(locked_by, $2) ${gt} 0 RETURNING 1)
+      SELECT pg_catalog.count(*), (SELECT pg_catalog.count(*) FROM freed) FROM held`,
+      [name, MARK],
+      query,
     );
     const [held, freed] = rows[0] ?? [];
     if (freed === '1') return true;
@@ -80,72 +107,83 @@ export class ShedLockRows implements Rows<null> {
   }
 
   async list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]> {
-    const rows = await query(
-      `${this.#select(await this.#now(query))} AND left(name, length($1)) = $1 AND name COLLATE "C" > $2 ORDER BY name COLLATE "C" LIMIT ${PAGE}`,
-      [plain(prefix), plain(after ?? '')],
+    const table = await this.#look(query);
+    if (prefix.includes('\0')) return [];
+    const rows = await this.#send(
+      `${select(table)} AND pg_catalog.starts_with(name, $1) AND name COLLATE pg_catalog."C" ${gt} $2
+      ORDER BY name COLLATE pg_catalog."C" LIMIT ${PAGE}`,
+      [prefix, after ?? ''],
+      query,
     );
     return rows.map(readState);
   }
 
-  async #update(
-    holds: readonly HoldRef[],
-    until: string,
-    ttlMs: (index: number) => number,
-    now: string,
-    query: Query,
-  ): Promise<readonly boolean[]> {
-    const rows = await query(
+  /** Changes `lock_until` of the rows that have these owners and whose time is not over; tells which. */
+  async #change(until: string, holds: readonly HoldRef[], ttlMs: (index: number) => number, query: Query): Promise<readonly boolean[]> {
+    const table = await this.#look(query);
+    const { name, now, ceil, floor } = table;
+    // What does not fit was never granted.
+    const asked = holds.flatMap((hold, index) => (fits(hold.name, table) ? [{ ...hold, ttlMs: ttlMs(index), index }] : []));
+    if (asked.length === 0) return holds.map(() => false);
+    // The row that is inserted says by `locked_at` until when the one in its way is to be held.
+    const rows = await this.#send(
       `WITH asked AS MATERIALIZED (
-        SELECT i, name, owner, ttl FROM unnest($1::text[], $2::text[], $3::float8[]) WITH ORDINALITY AS r(name, owner, ttl, i)
-      ), mine AS MATERIALIZED (
-        SELECT i, l.name, l.locked_by, ttl FROM ${this.#table} l JOIN asked USING (name)
-        WHERE right(l.locked_by, length(asked.owner)) = asked.owner AND l.lock_until > ${now} ORDER BY l.name FOR UPDATE OF l
+        SELECT i, name, owner, ttl FROM ${rowsFrom(['text', 'text', 'float8'])} AS r(name, owner, ttl, i)
+      ), changed AS (
+        INSERT INTO ${name} AS l (name, lock_until, locked_at, locked_by)
+        SELECT asked.name, ${floor(now)}, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, owner FROM asked ORDER BY asked.name
+        ON CONFLICT (name) DO UPDATE SET lock_until = ${until}
+        WHERE l.lock_until ${gt} ${now} AND pg_catalog.right(l.locked_by, pg_catalog.length(excluded.locked_by)) ${eq} excluded.locked_by
+        RETURNING l.name, l.locked_by
       )
-      UPDATE ${this.#table} l SET lock_until = ${until} FROM mine WHERE l.name = mine.name AND l.locked_by = mine.locked_by RETURNING mine.i`,
+      SELECT asked.i FROM asked JOIN changed ON changed.name ${eq} asked.name
+      WHERE pg_catalog.length(changed.locked_by) ${gt} pg_catalog.length(asked.owner)`,
       [
-        textArray(holds.map(({ name }) => plain(name))),
-        textArray(holds.map(({ owner }) => MARK + owner)),
-        textArray(holds.map((_, index) => String(ttlMs(index)))),
+        textArray(asked.map((hold) => hold.name)),
+        textArray(asked.map(({ owner }) => MARK + owner)),
+        textArray(asked.map((hold) => String(hold.ttlMs))),
       ],
+      query,
     );
-    const done = indexes(rows);
-    return holds.map((_, index) => done.has(index + 1));
+    const changed = indexes(rows);
+    const done = new Set(asked.flatMap(({ index }, place) => (changed.has(place + 1) ? [index] : [])));
+    return holds.map((_, index) => done.has(index));
   }
 
-  #select(now: string): string {
-    return `SELECT name, locked_by, extract(epoch FROM lock_until - ${now}) * 1000 FROM ${this.#table} WHERE lock_until > ${now}`;
+  async #look(query: Query): Promise<ShedLockTable> {
+    this.#table ??= await lookAtShedLockTable(this.#path, SIGNATURE_LENGTH, query);
+    return this.#table;
   }
 
-  /** The present time as ShedLock writes it: in UTC where the column has no time zone. */
-  async #now(query: Query): Promise<string> {
-    if (this.#clock !== null) return this.#clock;
-    const [row] = await query(
-      `SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'lock_until' AND NOT attisdropped`,
-      [this.#regclass],
-    );
-    const type = row?.[0];
-    if (type === 'timestamp with time zone') this.#clock = 'clock_timestamp()';
-    else if (type === 'timestamp without time zone') this.#clock = `timezone('utc', clock_timestamp())`;
-    else throw wrongTable(this.#table);
-    return this.#clock;
+  async #send(text: string, values: readonly string[], query: Query, lingerMs?: number): Promise<readonly Row[]> {
+    try {
+      return await query(text, values, lingerMs);
+    } catch (error) {
+      // Somebody may have changed the table: the next call looks again.
+      if (sqlState(error) !== null) this.#table = null;
+      throw error;
+    }
   }
 }
 
-function wrongTable(table: string): LockUnavailableError {
-  return unavailableBecause(
-    `${table} is not a table of ShedLock that this role may see. It is made by: CREATE TABLE ${table} (name varchar(64) PRIMARY KEY, ` +
-      'lock_until timestamp NOT NULL, locked_at timestamp NOT NULL, locked_by varchar(255) NOT NULL)',
-    { retryable: false },
-  );
+function select({ name, now }: ShedLockTable): string {
+  return `SELECT name, locked_by, ${msUntil('lock_until', now)} FROM ${name} WHERE lock_until ${gt} ${now}`;
 }
 
-/** A text of PostgreSQL holds every character but one. */
-function plain(text: string): string {
-  if (!text.includes('\0')) return text;
-  throw new LockUnavailableError('postgres: a table of ShedLock cannot hold a name or label with the character U+0000', {
-    backend: BACKEND,
-    retryable: false,
-  });
+/** PostgreSQL counts characters, and cuts spaces off an end that does not fit: another name would be locked. */
+function fits(name: string, { maxName }: ShedLockTable): boolean {
+  return !name.includes('\0') && (name.length <= maxName || Array.from(name).length <= maxName);
+}
+
+function refuseTooLong(name: string, table: ShedLockTable): void {
+  if (fits(name, table)) return;
+  const rule = name.includes('\0') ? 'without the character U+0000' : `of ${table.maxName} characters at most`;
+  throw new LockArgumentError(`postgres: the table of ShedLock holds names ${rule}`, { option: 'name', backend: BACKEND, lockName: name });
+}
+
+function lockedBy({ owner, label }: TableRequest, { maxLockedBy }: ShedLockTable): string {
+  const characters = Array.from(label.replaceAll('\0', ''));
+  return `${characters.slice(0, Math.min(MAX_LABEL, maxLockedBy - SIGNATURE_LENGTH)).join('')} ${MARK}${owner}`;
 }
 
 function readState([name, lockedBy, left]: Row): LockState {

@@ -12,6 +12,7 @@ import {
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
+import { eq, lt, minus, NOW } from '../operators.js';
 import { BACKEND, closedError, unavailable } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { Schema } from '../schema.js';
@@ -99,7 +100,7 @@ export class TableBackend implements LockBackend {
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const key = keyOf(request);
     this.#waiting.set(key, (this.#waiting.get(key) ?? 0) + 1);
-    const polling = pollWakes(wake);
+    const polling = pollWakes(this.#source.clock, wake);
     let isOpen = true;
     return {
       close: () => {
@@ -212,8 +213,8 @@ export class TableBackend implements LockBackend {
     this.#query(call)
       .then((query) =>
         query(
-          `DELETE FROM ${this.#leases} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${this.#leases}
-            WHERE expires_at < clock_timestamp() - interval '1 hour' LIMIT 500 FOR UPDATE SKIP LOCKED))`,
+          `DELETE FROM ${this.#leases} WHERE ctid ${eq} ANY(ARRAY(SELECT ctid FROM ${this.#leases}
+            WHERE expires_at ${lt} (${NOW} ${minus} interval '1 hour') LIMIT 500 FOR UPDATE SKIP LOCKED))`,
           [],
         ),
       )

@@ -111,5 +111,5 @@ function groupBy<T, K>(items: readonly T[], groupOf: (item: T) => K): ReadonlyMa
 
 /** Whether it was answered, so that nothing of the statement was carried out, or was never sent because of what it says. */
 function isRefusal(error: unknown): boolean {
-  return sqlState(error) !== null || (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable);
+  return sqlState(error) !== null || (isLockError(error) && !(error.code === 'LOCK_BACKEND_UNAVAILABLE' && error.retryable));
 }

@@ -24,7 +24,7 @@ import { steps } from './node-step.js';
 import { readAbstention, readExtension, readFlag, readNodeState, readStatus, readVote } from './replies.js';
 
 /** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 256;
+const MAX_LABEL_LENGTH = 1024;
 const SCAN_COUNT = '1000';
 /** After so long without an answer a connection of ours is given up. Longer than a node is waited for: its late votes can still be freed. */
 const GIVE_UP_MS = 2000;

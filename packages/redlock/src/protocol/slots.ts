@@ -7,6 +7,8 @@ export interface SlotChoice {
   readonly random: () => number;
 }
 
+const ENOUGH_TO_CHOOSE_FROM = 1024;
+
 /** The first guess: a run of slots from a random one on, past those that this client has itself. */
 export function guessSlots({ limit, permits, random }: SlotChoice, own: ReadonlySet<number>): readonly number[] {
   const slots: number[] = [];
@@ -40,8 +42,15 @@ export function freeSlots(
     answered += 1;
     for (const slot of vote.taken) takenBy.set(slot, (takenBy.get(slot) ?? 0) + 1);
   }
+  if (answered < quorum) return null;
+  // Of so many as there may be, a run from anywhere will do: enough that two who choose at the same time seldom meet.
+  const enough = Math.max(ENOUGH_TO_CHOOSE_FROM, 2 * permits);
+  const start = limit > enough + takenBy.size ? Math.floor(random() * limit) : 0;
   const free: number[] = [];
-  for (let slot = 0; slot < limit; slot++) if (answered - (takenBy.get(slot) ?? 0) >= quorum) free.push(slot);
+  for (let i = 0; i < limit && free.length < enough; i++) {
+    const slot = (start + i) % limit;
+    if (answered - (takenBy.get(slot) ?? 0) >= quorum) free.push(slot);
+  }
   if (free.length < permits) return null;
   // Any of them, and not the first: others choose at the same time.
   for (let i = 0; i < permits; i++) {

@@ -1,15 +1,5 @@
 import type { HoldRequest } from '@holdfast/core';
-
-/** What a simulation found that must never be. */
-export class Violation extends Error {
-  readonly rule: string;
-
-  constructor(rule: string, message: string) {
-    super(`${rule}: ${message}`);
-    this.name = 'Violation';
-    this.rule = rule;
-  }
-}
+import { Violation } from '@holdfast/test/simulation';
 
 /** A grant as its client has it. Times are those of the world. */
 export interface Grant {

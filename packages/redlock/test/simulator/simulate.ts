@@ -1,12 +1,12 @@
+import { EPOCH_MS, Machine, Network, Violation, type Weather, World } from '@holdfast/test/simulation';
 import { majorityOf } from '../../src/protocol/quorum.js';
 import { hintBoundMicros, quarantineMs } from '../../src/protocol/validity.js';
 import { RedlockBackend } from '../../src/redlock-backend.js';
-import { Ledger, Violation } from './ledger.js';
+import { Ledger } from './ledger.js';
 import { type Mutant, unbroken } from './mutants.js';
 import { DRIFT_FACTOR, NAME, NODE_TIMEOUT_MS, SimulatedClient } from './simulated-client.js';
-import { modeOfKind, SimulatedLink, type SimulatedServer, type Weather } from './simulated-link.js';
+import { modeOfKind, SimulatedLink, type SimulatedServer } from './simulated-link.js';
 import { SimulatedNode } from './simulated-node.js';
-import { EPOCH_MS, Machine, World } from './world.js';
 
 const MAX_TTL_MS = 200;
 /** A client that is still at work then never ends. */
@@ -37,6 +37,7 @@ class Simulation {
   readonly #servers: readonly SimulatedServer[];
   readonly #clocks: { offsetMs: number; readonly rate: number }[] = [];
   readonly #weather: Weather;
+  readonly #network: Network;
   readonly #kind: 'lock' | 'read-write' | 'semaphore';
   readonly #limit: number;
   /** Clocks of nodes that jump further than the protocol can bear: then only the tokens are promised. */
@@ -66,7 +67,10 @@ class Simulation {
       stragglesMs: this.#isForced ? 50 : 200,
       loses: isLossy ? 0.25 : world.chance(0.5) ? world.between(0, 0.1) : 0,
       duplicates: this.#isForced ? 0.9 : world.chance(0.5) ? world.between(0, 0.15) : 0,
+      noticesMs: Number.POSITIVE_INFINITY,
+      abandons: 0,
     };
+    this.#network = new Network(world, this.#weather);
     this.#servers = Array.from({ length: this.#isForced ? 3 : world.pick([3, 3, 3, 3, 4, 5, 1]) }, (_, index) => this.#newServer(index));
   }
 
@@ -80,8 +84,7 @@ class Simulation {
     for (let client = 0; client < clients; client++) this.#startClient(client);
     for (let event = this.#isForced ? 0 : world.integer(0, 3); event > 0; event--)
       world.later(world.between(0, 400), () => this.#disturb());
-    if (this.#isForced)
-      for (let event = world.integer(20, 60); event > 0; event--) world.later(world.between(0, 120), () => this.#force(), false);
+    if (this.#isForced) for (let event = world.integer(20, 60); event > 0; event--) world.later(world.between(0, 120), () => this.#force());
     await world.run(END_MS);
     if (this.#violation !== null) throw this.#violation;
     if (this.#working > 0) throw new Violation('settles', `${this.#working} clients wait for ever`);
@@ -171,7 +174,7 @@ class Simulation {
         const targets = this.#servers.map((_, index) => targetOf(index));
         this.#wakes.set(id, (node, wakeKey) => machine.reach(() => targets[node]?.onWake(wakeKey)));
         return this.#servers.map((server, index) => {
-          const link = new SimulatedLink(`node ${index + 1}`, world, this.#weather, machine, server, id);
+          const link = new SimulatedLink(`node ${index + 1}`, this.#network, machine, server, id);
           if (this.#mutant.skipsConfirm) link.confirm = async (requests) => requests.map(() => true);
           links.push(link);
           return link;

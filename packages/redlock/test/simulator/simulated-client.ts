@@ -1,9 +1,9 @@
 import { type Answer, type CallContext, type HoldRequest, isLockError } from '@holdfast/core';
+import { type Machine, Violation, type World } from '@holdfast/test/simulation';
 import { driftMs } from '../../src/protocol/validity.js';
 import type { RedlockBackend } from '../../src/redlock-backend.js';
-import { type Grant, type Ledger, Violation } from './ledger.js';
+import type { Grant, Ledger } from './ledger.js';
 import type { SimulatedLink } from './simulated-link.js';
-import type { Machine, World } from './world.js';
 
 export const DRIFT_FACTOR = 0.01;
 export const NODE_TIMEOUT_MS = 60;

@@ -1,5 +1,6 @@
 import type { HoldRequest, LockKind } from '@holdfast/core';
 import { GrantLedger, notAfterFrom, type OpenGrant, ServerClock, windowMs } from '@holdfast/core/backend';
+import type { Machine, Network } from '@holdfast/test/simulation';
 import { KeyLayout, letterOf } from '../../src/node/key-layout.js';
 import {
   type ConfirmRequest,
@@ -18,18 +19,6 @@ import {
   type WaitKey,
 } from '../../src/protocol/node.js';
 import type { SimulatedNode } from './simulated-node.js';
-import type { Machine, World } from './world.js';
-
-/** How a network misbehaves. */
-export interface Weather {
-  readonly fastestMs: number;
-  readonly slowestMs: number;
-  /** How often a message takes much longer. */
-  readonly straggles: number;
-  readonly stragglesMs: number;
-  readonly loses: number;
-  readonly duplicates: number;
-}
 
 /** A server of the simulation. */
 export interface SimulatedServer {
@@ -51,8 +40,7 @@ const layout = new KeyLayout('holdfast:');
 /** The way from one client to one node, over a network on which messages are late, lost, doubled and out of order. */
 export class SimulatedLink implements RedlockNode {
   readonly label: string;
-  readonly #world: World;
-  readonly #weather: Weather;
+  readonly #network: Network;
   readonly #machine: Machine;
   readonly #server: SimulatedServer;
   readonly #id: string;
@@ -60,10 +48,9 @@ export class SimulatedLink implements RedlockNode {
   readonly #clock = new ServerClock();
   readonly #grants = new GrantLedger();
 
-  constructor(label: string, world: World, weather: Weather, machine: Machine, server: SimulatedServer, id: string) {
+  constructor(label: string, network: Network, machine: Machine, server: SimulatedServer, id: string) {
     this.label = label;
-    this.#world = world;
-    this.#weather = weather;
+    this.#network = network;
     this.#machine = machine;
     this.#server = server;
     this.#id = id;
@@ -160,7 +147,7 @@ export class SimulatedLink implements RedlockNode {
   ): Promise<T> {
     const { clock } = this.#machine;
     // A message that comes twice is what a driver makes that sends again.
-    const isSure = this.#weather.duplicates === 0;
+    const isSure = this.#network.weather.duplicates === 0;
     const startedAt = clock.now();
     let notAfter = this.#clock.notAfter(startedAt, timeoutMs);
     for (const isAgain of [false, true]) {
@@ -194,41 +181,14 @@ export class SimulatedLink implements RedlockNode {
     throw new NodeFailure('it came too late', { mayHappen: true, retryable: true });
   }
 
-  #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const fail = (): void =>
-        this.#machine.reach(() => reject(new NodeFailure('the connection ended', { mayHappen: true, retryable: true })));
-      const arrive = (isFirst: boolean): void => {
-        if (!this.#server.isUp) {
-          if (isFirst) this.#world.later(this.#delay(), fail);
-          return;
-        }
-        const reply = carryOut(this.#server.node);
-        if (!isFirst) return;
-        if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
-        else
-          this.#world.later(this.#delay(), () =>
-            this.#machine.reach(() => {
-              onReply(reply);
-              resolve(reply);
-            }),
-          );
-      };
-      if (this.#world.chance(this.#weather.loses)) this.#lose(fail);
-      else this.#world.later(this.#delay(), () => arrive(true), false);
-      if (this.#world.chance(this.#weather.duplicates)) this.#world.later(this.#delay() + this.#delay(), () => arrive(false), false);
+  async #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
+    const reply = await this.#network.ask({
+      machine: this.#machine,
+      carryOut: () => (this.#server.isUp ? { reply: carryOut(this.#server.node) } : null),
+      ended: () => new NodeFailure('the connection ended', { mayHappen: true, retryable: true }),
     });
-  }
-
-  /** A lost message is noticed late, when the connection ends, or never. */
-  #lose(fail: () => void): void {
-    if (this.#world.chance(0.7)) this.#world.later(this.#world.between(20, 200), fail);
-  }
-
-  #delay(): number {
-    const { fastestMs, slowestMs, straggles, stragglesMs } = this.#weather;
-    const usual = this.#world.between(fastestMs, slowestMs);
-    return this.#world.chance(straggles) ? usual + this.#world.between(0, stragglesMs) : usual;
+    onReply(reply);
+    return reply;
   }
 }
 

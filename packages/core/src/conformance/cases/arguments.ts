@@ -29,7 +29,7 @@ const BAD_LEASE_OPTIONS: readonly (readonly [option: string, values: readonly un
   ['ttlMs', BAD_TTLS],
   ['renew', [0, 1, 'yes', null]],
   ['maxHoldMs', [0, -1, 1.5, Number.NaN, 2 ** 31, '1', null]],
-  ['label', [1, null, {}]],
+  ['label', [1, null, {}, 'x'.repeat(1025), '€'.repeat(342)]],
   ['signal', [1, null, {}, 'abort']],
   ['ttl', [1_000]],
   ['waitMS', [1_000]],
@@ -121,6 +121,21 @@ export const argumentCases: readonly ConformanceCase[] = [
         await manager.acquire(name(), { maxHoldMs: Number.POSITIVE_INFINITY, waitMs: Number.POSITIVE_INFINITY, ttlMs: 2 ** 31 - 1 }),
       ];
       for (const lease of leases) assert.equal(await lease.release(), true);
+    },
+  }),
+
+  conformanceCase('arguments/label', {
+    title: 'a label of 1,024 bytes is told as it is',
+    async run({ manager, name }) {
+      for (const label of ['x'.repeat(1024), `${'€'.repeat(341)}x`, '']) {
+        const lease = await manager.acquire(name(), { label });
+        const { holders } = await manager.inspect(lease.name);
+        assert.equal(await lease.release(), true);
+        assert.deepEqual(
+          holders.map((holder) => holder.label),
+          [label],
+        );
+      }
     },
   }),
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import type { LockManager, PermitLease } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isLost, LONG_TTL_MS, Occupancy, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, eventually, granted, isLost, LONG_TTL_MS, Occupancy, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 const HELD = { ttlMs: LONG_TTL_MS };
+const LARGEST = 2 ** 31 - 1;
 
 /** A semaphore's limit is reached, and never exceeded. */
 export const semaphoreCases: readonly ConformanceCase[] = [
@@ -60,6 +61,26 @@ export const semaphoreCases: readonly ConformanceCase[] = [
     assert.ok(inside.most <= 3, `${inside.most} permits of 3 were out at once`);
     assert.equal(inside.most, 3, 'the limit was never reached');
   }),
+
+  semaphoreCase(
+    'largest',
+    'the most permits that one request may take are taken and freed in time, and others are not disturbed',
+    async (world) => {
+      const { manager, peer, name } = world;
+      const most = manager.capabilities.maxPermits ?? LARGEST;
+      const other = granted(await peer.semaphore(`${name}-other`, { permits: LARGEST }).tryAcquire(HELD));
+      const [mine, theirs] = [manager.semaphore(name, { permits: LARGEST }), peer.semaphore(name, { permits: LARGEST })];
+      const all = granted(await mine.tryAcquire({ ...HELD, permits: most }));
+      if (most === LARGEST) assert.equal(await theirs.tryAcquire(), null, 'the limit was exceeded');
+      else {
+        await rejectsWith('LOCK_INVALID_ARGUMENT', mine.tryAcquire({ permits: most + 1 }));
+        await rejectsWith('LOCK_INVALID_ARGUMENT', mine.tryAcquire({ permits: LARGEST }));
+        await granted(await theirs.tryAcquire({ permits: most })).release();
+      }
+      assert.deepEqual(await Promise.all([all.release(), other.release()]), [true, true]);
+      await granted(await theirs.tryAcquire()).release();
+    },
+  ),
 
   semaphoreCase('double-release', 'a second release frees no permit of anybody else', async ({ manager, peer, name }) => {
     const semaphore = manager.semaphore(name, { permits: 2 });
