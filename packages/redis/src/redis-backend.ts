@@ -13,7 +13,7 @@ import {
   systemClock,
 } from '@holdfast/core';
 import { BatchSender, type Read, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
-import { readAnswer } from './answers.js';
+import { readAcquired, readRelease } from './answers.js';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -144,7 +144,10 @@ class RedisBackend implements LockBackend<bigint> {
 
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    return this.#commands.releaseAll(holds, call.timeoutMs, ({ owner }) => this.#fairQueue.dismiss(owner));
+    const placeOf = ({ owner }: HoldRef): string => this.#fairQueue.dismiss(owner);
+    const [first] = holds;
+    if (holds.length === 1 && first !== undefined) return this.#commands.release(first, call.timeoutMs, readReleases, placeOf(first));
+    return this.#commands.releaseAll(holds, call.timeoutMs, placeOf);
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -275,7 +278,8 @@ class RedisBackend implements LockBackend<bigint> {
   }
 }
 
-const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece) => [readAnswer(reply, piece)];
+const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
+const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
