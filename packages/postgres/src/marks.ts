@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { CallContext, LockBackend } from '@holdfast/core';
 import type { ConnectionSource } from './connection-source.js';
 import { eq, gt, le, NOW, plus, times } from './operators.js';
-import { unavailable } from './postgres-error.js';
+import { refusalOf } from './read-only.js';
 import type { Schema } from './schema.js';
 
 /** One in so many marks takes some of the expired ones along. */
@@ -70,7 +70,8 @@ export class Marks implements NonNullable<LockBackend['marks']> {
       await this.#schema.ensure(call.timeoutMs);
       return await this.#source.borrow({ timeoutMs: call.timeoutMs }, (connection) => connection.query({ text }, values));
     } catch (error) {
-      throw unavailable(error);
+      this.#schema.notice(error);
+      throw await refusalOf(error, this.#source, call.timeoutMs);
     }
   }
 }
