@@ -1,11 +1,24 @@
 import { LockArgumentError } from '@holdfast/core';
 import type { BackendModule } from './backend-module.js';
+import { importModule } from './import-module.js';
 
 /**
  * Where the module of a scheme comes from: a function that imports it, `() => import('acme-locks')`, or, for
- * configuration that is JSON, the name to import: a package of the application, or a path from its working directory.
+ * configuration that is JSON, the name to import: a package of the application, or a path, from its working directory, or from the file that `loadConfig` has read.
  */
 export type SchemeSource = string | (() => BackendModule | PromiseLike<BackendModule>);
+
+/** The module of a name that stands in a file, to be looked for from the file's folder. */
+export function moduleFrom(name: string, folder: string): SchemeSource {
+  return Object.assign(async () => (await importModule(name, folder)) as BackendModule, { moduleName: name });
+}
+
+/** What a source names, for messages; null where it is a function that imports whatever it likes. */
+export function nameOf(source: SchemeSource): string | null {
+  if (typeof source === 'string') return source;
+  const { moduleName } = source as { readonly moduleName?: unknown };
+  return typeof moduleName === 'string' ? moduleName : null;
+}
 
 /** Schemes to modules, without the colon: `{ acme: () => import('acme-locks') }`. */
 export type SchemeTable = Readonly<Record<string, SchemeSource>>;

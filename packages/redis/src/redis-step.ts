@@ -19,6 +19,10 @@ export const steps = {
   decline: step(scripts.decline),
   inspect: step(scripts.inspect),
   forceRelease: step(scripts.forceRelease),
+  takeMoving: step(scripts.takeMoving, { expires: true, grants: true }),
+  drawFence: step(scripts.drawFence),
+  dropMoving: step(scripts.dropMoving, { frees: true }),
+  callNext: step(scripts.callNext),
   setMark: step(scripts.setMark),
   hasMark: step(scripts.hasMark),
 };

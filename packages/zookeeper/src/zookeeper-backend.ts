@@ -1,14 +1,14 @@
-import {
-  type Answer,
-  type CallContext,
-  type Capabilities,
-  type Clock,
-  type HoldRef,
-  type HoldRequest,
-  type LockBackend,
-  type LockKind,
-  type LockState,
-  type LostReason,
+import type {
+  Answer,
+  CallContext,
+  Capabilities,
+  Clock,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  LockKind,
+  LockState,
+  LostReason,
 } from '@holdfast/core';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { Inspection } from './inspection.js';

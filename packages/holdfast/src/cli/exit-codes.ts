@@ -15,6 +15,8 @@ export const exitCodes = Object.freeze({
   busy: 75,
   /** The lock was lost before the command had ended. The first number that sysexits.h leaves free. */
   lost: 79,
+  /** The command succeeded, and that it has run could not be noted: it may run again. */
+  unnoted: 80,
   /** The command is there and cannot be run. */
   notExecutable: 126,
   /** There is no such command. */
