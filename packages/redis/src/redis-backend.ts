@@ -45,7 +45,7 @@ export function createRedisBackend(options: RedisBackendOptions): LockBackend<bi
   return new RedisBackend(resolved, clientSource(resolved, systemClock), systemClock);
 }
 
-class RedisBackend implements LockBackend<bigint> {
+export class RedisBackend implements LockBackend<bigint> {
   readonly contract = 1;
   readonly name = NAME;
   readonly capabilities: Capabilities;
