@@ -71,6 +71,11 @@ export class KeyLayout {
     return [key('writer'), key('readers'), key('readers-info'), key('rw-waiters'), fence];
   }
 
+  /** All keys of last counters. */
+  get fenceKeys(): readonly string[] {
+    return Array.from({ length: FENCES }, (_, index) => `${RESERVED_PREFIX}fence:${index}`);
+  }
+
   markKey(name: string): string {
     return `${RESERVED_PREFIX}mark:${this.lockKey(name)}`;
   }

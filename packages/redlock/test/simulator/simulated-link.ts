@@ -30,6 +30,8 @@ export interface SimulatedServer {
 
 /** A vote that a client was told of, and whether the node has confirmed it since. */
 export interface ToldVote {
+  /** Of the round: later rounds of an attempt sort behind earlier ones. */
+  readonly owner: string;
   readonly counter: number;
   readonly losses: number;
   isConfirmed: boolean;
@@ -64,7 +66,8 @@ export class SimulatedLink implements RedlockNode {
       (votes) => {
         for (const [index, vote] of votes.entries()) {
           const owner = requests[index]?.unit.owner ?? '';
-          if (vote.kind === 'granted') this.#told.set(owner, { counter: vote.counter, losses: this.#server.losses, isConfirmed: false });
+          if (vote.kind === 'granted')
+            this.#told.set(owner, { owner, counter: vote.counter, losses: this.#server.losses, isConfirmed: false });
         }
       },
     );
@@ -123,7 +126,7 @@ export class SimulatedLink implements RedlockNode {
     return this.#send((node) => node.forceRelease(name, modeOfKind(kind)));
   }
 
-  status(command: 'look' | 'open' | 'close'): Promise<NodeStatus & { readonly done: boolean }> {
+  status(command: 'look' | 'greet' | 'open' | 'close'): Promise<NodeStatus & { readonly done: boolean }> {
     return this.#send((node) => node.status(command));
   }
 
