@@ -135,16 +135,6 @@ export class HoldCommands {
     return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readBoolean);
   }
 
-  setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    return this.#sender.send(piece(steps.setMark, slot, [key], [String(retentionMs)], { name }, call.timeoutMs, call), readBoolean);
-  }
-
-  hasMark(name: string, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    return this.#sender.send(piece(steps.hasMark, slot, [key], [], { name }, call.timeoutMs, call), readBoolean);
-  }
-
   #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {
     const mode = letterOf[request.mode];
     const name = this.keysOf(request);

@@ -22,6 +22,7 @@ import { closedError, FairQueue } from './fair-queue.js';
 import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
+import { RedisMarks } from './marks.js';
 import { MovingSlots } from './moving-slots.js';
 import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
@@ -45,7 +46,7 @@ export function createRedisBackend(options: RedisBackendOptions): LockBackend<bi
   return new RedisBackend(resolved, clientSource(resolved, systemClock), systemClock);
 }
 
-class RedisBackend implements LockBackend<bigint> {
+export class RedisBackend implements LockBackend<bigint> {
   readonly contract = 1;
   readonly name = NAME;
   readonly capabilities: Capabilities;
@@ -53,7 +54,7 @@ class RedisBackend implements LockBackend<bigint> {
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
-  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly marks: RedisMarks;
   /** Names this backend among the waiters on the server, and its channel. */
   readonly #id = randomBytes(8).toString('hex');
   readonly #clock: Clock;
@@ -124,10 +125,12 @@ class RedisBackend implements LockBackend<bigint> {
     if (fair) this.wait = (request, call) => this.#wait(request, call);
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
     if (source.isCluster) this.partition = (name) => source.link.current?.connection.client.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
-    this.marks = {
-      set: (name, retentionMs, call) => this.#setMark(name, retentionMs, call),
-      has: (name, call) => this.#hasMark(name, call),
-    };
+    this.marks = new RedisMarks({
+      sender: this.#sender,
+      keySpace: this.#keySpace,
+      confirm: async (slots, timeoutMs) => await this.#confirmer?.confirm(slots, timeoutMs),
+      refuseIfClosed: () => this.#refuseIfClosed(),
+    });
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -327,18 +330,6 @@ class RedisBackend implements LockBackend<bigint> {
   /** In the background: what is lost of it costs the others one poll. */
   #withdraw(place: WaitPlace): void {
     this.#commands.withdraw(place, BACKGROUND_MS).catch(() => {});
-  }
-
-  async #setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
-    this.#refuseIfClosed();
-    const isSet = await this.#commands.setMark(name, retentionMs, call);
-    await this.#confirmer?.confirm([this.#keySpace.markKey(name).slot], call.timeoutMs);
-    return isSet;
-  }
-
-  async #hasMark(name: string, call: CallContext): Promise<boolean> {
-    this.#refuseIfClosed();
-    return this.#commands.hasMark(name, call);
   }
 }
 

@@ -47,7 +47,9 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
 
   #ask(command: 'eval' | 'evalsha', script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const { client } = this;
-    if (!client.isCluster || client.options?.enableAutoPipelining !== true) return client[command](script, keys.length, ...keys, ...args);
+    if (!client.isCluster || client.options?.enableAutoPipelining !== true || client.pipeline === undefined) {
+      return client[command](script, keys.length, ...keys, ...args);
+    }
     // Up to its version 5.10 ioredis takes the script for the key when it puts a Cluster's commands into one pipeline by itself, and sends those
     // of several slots to one node. A pipeline for each command it sends where the keys lie.
     return alone(client.pipeline([[command, script, keys.length, ...keys, ...args]]).exec());

@@ -1,7 +1,7 @@
 import type { Answer, HoldRef, LockState } from '@holdfast/core';
 import { Buffer } from 'node:buffer';
 import type { Row } from '../connection.js';
-import { hexOf } from '../marks.js';
+import { hexOf } from '../hex.js';
 import { eq, gt, le, memberText, ne, NOW, plus, rowsFrom } from '../operators.js';
 import {
   beginsWith,

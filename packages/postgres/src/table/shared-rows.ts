@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Answer, HolderState, HoldRef, LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
-import { hexOf } from '../marks.js';
+import { hexOf } from '../hex.js';
 import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom } from '../operators.js';
 import {
   beginsWith,
