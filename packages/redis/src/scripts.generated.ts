@@ -23,7 +23,6 @@ const shared = {
     end
   `),
   fence: lua(`
-    local LAST_FENCE = '9000000000000000'
     local function nextFence(key)
     local fence = time[1] .. string.sub('00000' .. time[2], -6)
     local last = redis.pcall('SET', key, fence, 'GET')
@@ -33,7 +32,7 @@ const shared = {
     end
     error(last, 0)
     end
-    if last and (not string.find(last, '^%d+$') or #last > #fence or last > LAST_FENCE) then
+    if last and (not string.find(last, '^%d+$') or #last > #fence or #last == #fence and last >= '9') then
     call('SET', key, last)
     return nil
     end
@@ -391,7 +390,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'f3cf47047742200688869519e28877ced978a3d5',
+    sha: '4332e970311b211002c74914620159e1df9af5bc',
     source: [
       shared.clock,
       shared.deadline,
@@ -508,7 +507,7 @@ export const scripts = {
   },
   drawFence: {
     name: 'drawFence',
-    sha: '1c133fea66b8b4c43852adcf1e2779755f9baaca',
+    sha: 'ad9aa34b840f32b414a1f898c5fcaaeec9115c78',
     source: [
       shared.clock,
       shared.fence,
@@ -535,7 +534,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'c602f0ae4d462fff270452d402cfda83eae16d7d',
+    sha: '122ec58044219af7aa65a367d90a098c0fe8ebac',
     source: [
       shared.clock,
       shared.deadline,

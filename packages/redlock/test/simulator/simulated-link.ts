@@ -102,7 +102,7 @@ export class SimulatedLink implements RedlockNode {
   }
 
   async release(requests: readonly ReleaseRequest[]): Promise<readonly Release[]> {
-    const open: (OpenGrant | undefined)[] = requests.map(({ owner }) => this.#grants.of(owner));
+    const open: (OpenGrant | undefined)[] = requests.map(({ owner }) => this.#grants.releasing(owner));
     const { freed, ms } = await this.#send((node) => ({ freed: node.release(requests), ms: node.nowMs }));
     return requests.map(({ owner }, index) => ({
       wasFreed: freed[index] === true,
@@ -179,10 +179,11 @@ export class SimulatedLink implements RedlockNode {
       }
       const { reply, ms } = answer;
       this.#clock.note(sentAt, ms, clock.now() - sentAt, timeoutMs);
+      const isReleased = !owners.every((owner) => this.#grants.mayAskAgain(owner));
       for (const owner of owners) this.#grants.settled(owner, isSure);
       if (reply !== null) return reply;
       const leftMs = timeoutMs - (clock.now() - startedAt);
-      if (isAgain || leftMs < 1) break;
+      if (isAgain || leftMs < 1 || isReleased) break;
       notAfter = notAfterFrom(ms, clock.now() - sentAt, leftMs);
     }
     throw new NodeFailure('it came too late', { mayHappen: true, retryable: true });

@@ -5,7 +5,6 @@
 -- write, and Lua would print it as 1.7e+15. Texts of the same length compare like the numbers.
 -- nil when the key holds no fence (another type, another program's text, a number that no clock comes to and that cannot be counted on):
 -- it is left as it was.
-local LAST_FENCE = '9000000000000000'
 local function nextFence(key)
   local fence = time[1] .. string.sub('00000' .. time[2], -6)
   local last = redis.pcall('SET', key, fence, 'GET')
@@ -15,7 +14,7 @@ local function nextFence(key)
     end
     error(last, 0)
   end
-  if last and (not string.find(last, '^%d+$') or #last > #fence or last > LAST_FENCE) then
+  if last and (not string.find(last, '^%d+$') or #last > #fence or #last == #fence and last >= '9') then
     call('SET', key, last)
     return nil
   end
