@@ -15,6 +15,7 @@ export type { ServerHandle } from './server-handle.js';
 export type { ServerSource } from './server-spec.js';
 export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-script.js';
 export type { ProxyDirection } from './proxy-link.js';
+export { LateProxy } from './late-proxy.js';
 export { startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.js';
 export { type ZooKeeperConfig, type ZooKeeperOptions, type ZooKeeperServer, zooKeeperSpec, startZooKeeper } from './zookeeper.js';
 export { type ZooKeeperEnsemble, type ZooKeeperMember, startZooKeeperEnsemble } from './zookeeper-ensemble.js';

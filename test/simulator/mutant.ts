@@ -1,6 +1,6 @@
 import type { Clock, LockBackend, LockManager } from '@holdfast/core';
+import type { Machine } from '@holdfast/test/simulation';
 import type { ExpiryRules } from './memory/request-expiry.js';
-import type { SimulatedClient } from './client.js';
 
 /** The stores that are simulated. */
 export type StoreName = 'memory';
@@ -14,18 +14,33 @@ export interface Mutant {
   /** The rule that it breaks, as a sentence that is true of the product. */
   readonly breaks: string;
   readonly store: StoreName;
+  /** Under which of the invariants it is found. */
+  readonly rule: Rule;
   /** The store itself. */
-  readonly server?: (backend: LockBackend<bigint>) => LockBackend<bigint>;
+  readonly server?: (backend: LockBackend<bigint>) => Partial<LockBackend<bigint>>;
   /** What stands between a manager and its backend. */
-  readonly backend?: (backend: LockBackend<bigint>, client: SimulatedClient) => LockBackend<bigint>;
+  readonly backend?: (backend: LockBackend<bigint>) => Partial<LockBackend<bigint>>;
   /** What stands between a manager and its users. */
-  readonly manager?: (manager: LockManager<bigint>, client: SimulatedClient) => LockManager<bigint>;
+  readonly manager?: (manager: LockManager<bigint>) => Partial<LockManager<bigint>>;
   /** The clock that the manager is given. */
-  readonly clock?: (client: SimulatedClient) => Clock;
+  readonly clock?: (machine: Machine) => Clock;
   readonly expiry?: ExpiryRules;
+}
+
+/** The same but for some of its members. */
+export function altered<T extends object>(whole: T, changes: ((whole: T) => Partial<T>) | undefined): T {
+  if (changes === undefined) return whole;
+  const changed = changes(whole);
+  return new Proxy(whole, {
+    get(target, property) {
+      if (property in changed) return changed[property as keyof T];
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
 }
 
 /** The product as it is. */
 export function unbroken(store: StoreName): Mutant {
-  return { id: 'none', breaks: 'nothing', store };
+  return { id: 'none', breaks: 'nothing', store, rule: 'I1' };
 }

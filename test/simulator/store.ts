@@ -26,6 +26,8 @@ export interface StoreObserver {
 export interface SimulatedStore {
   /** Counts what it has carried out: as long as it is the same, nothing has changed but the time. */
   readonly version: number;
+  /** Whose releases it has carried out last; nobody's when it has done anything else since. */
+  readonly lastReleased: readonly string[];
   /** A new connection of a client. */
   connect(client: SimulatedClient): LockBackend<bigint>;
   holds(target: Pick<Target, 'kind' | 'name'>): readonly StoreHold[];

@@ -4,6 +4,9 @@ import { LockArgumentError } from './errors.js';
 /** The longest duration: what a Node timer and every store can count. */
 export const MAX_DURATION_MS = 2 ** 31 - 1;
 
+/** The longest that something is remembered: ten years. No timer counts it, only the store's clock. */
+export const MAX_RETENTION_MS = 315_576_000_000;
+
 /** The longest label, in bytes of UTF-8: what a holder says of itself is kept by the store, and comes with each answer about it. */
 export const MAX_LABEL_BYTES = 1024;
 
@@ -16,11 +19,19 @@ export interface OptionRule {
 
 /** Rules for the options of a backend, so that all say the same thing in the same words. */
 export const rule = {
-  /** An integer number of milliseconds from `min` (0), to 2^31-1; Infinity where allowed. */
-  duration({ min = 0, infinity = false }: { readonly min?: number; readonly infinity?: boolean } = {}): OptionRule {
-    const text = `must be an integer number of milliseconds from ${min} to ${MAX_DURATION_MS}${infinity ? ', or Infinity' : ''}`;
+  /** An integer number of milliseconds from `min` (0), to `max` (2^31-1); Infinity where allowed. */
+  duration({
+    min = 0,
+    max = MAX_DURATION_MS,
+    infinity = false,
+  }: {
+    readonly min?: number;
+    readonly max?: number;
+    readonly infinity?: boolean;
+  } = {}): OptionRule {
+    const text = `must be an integer number of milliseconds from ${min} to ${max}${infinity ? ', or Infinity' : ''}`;
     return (value) =>
-      (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_DURATION_MS) ||
+      (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) ||
       (infinity && value === Number.POSITIVE_INFINITY)
         ? null
         : text;
@@ -90,11 +101,6 @@ export function readOptions<O extends object>(
     if (value !== undefined) read[key] = value;
   }
   return read as O;
-}
-
-/** `readOptions` for those who need the check alone. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function checkOptions(where: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
-  readOptions(where, options as object | undefined, rules);
 }
 
 /** Of options that were read: those that these rules are for. */

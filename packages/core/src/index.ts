@@ -1,17 +1,28 @@
-export type { Answer, CallContext, HoldRef, HoldRequest, LockBackend, ReleaseAnswer, Stamp } from './contract/backend.js';
+export type { Answer, HoldRef, HoldRequest, LockBackend, ReleaseAnswer, Stamp } from './contract/backend.js';
+export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
 export type { LockChannel, LockEvent, LockEventType } from './contract/events.js';
 export type { HealthReport, NodeHealth } from './contract/health.js';
 export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, LostReason, PermitLease, Task, TryResult } from './contract/lease.js';
-export type { CompletionMarks, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from './contract/manager.js';
+export type {
+  BackendMarks,
+  CompletionMarks,
+  MarkOptions,
+  MarkOutcome,
+  MarkRequest,
+  MarkSetter,
+  MarkState,
+  StoredMark,
+} from './contract/marks.js';
+export type { LeaseDefaults, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from './contract/manager.js';
 export type { AcquireOptions, CloseOptions, LeaseOptions, PermitCount, TryOptions } from './contract/options.js';
 export type { HolderState, LockKind, LockState } from './contract/state.js';
 export { checkName, MAX_NAME_BYTES } from './check-name.js';
 export {
-  checkOptions,
   checkValue,
   MAX_DURATION_MS,
+  MAX_RETENTION_MS,
   MAX_LABEL_BYTES,
   type OptionRule,
   pickOptions,

@@ -116,13 +116,50 @@ describe('holdfast once', () => {
     await using own = await startRedis({ config: {} });
     using folder = temporaryFolder();
     const go = join(folder.path, 'go');
-    await using first = startCli(['once', 'a', '--window', '1h', '--ttl', '1m', '--', ...until(go)], { url: own.url });
+    await using first = startCli(['once', 'a', '--window', '1h', '--ttl', '2s', '--', ...until(go)], { url: own.url });
     await first.prints(/on/);
     await own.kill();
     writeFileSync(go, '');
     const { code, stderr } = await first.ended;
-    expect(code).toBe(0);
+    expect(code).toBe(80);
     expect(stderr).toContain('holdfast: the command ended with 0; that it has run could not be noted, so it may run again: ');
+  });
+
+  it('ends with the code of a command that failed though --retry-after could not be noted, and says so', async () => {
+    await using own = await startRedis({ config: {} });
+    using folder = temporaryFolder();
+    const go = join(folder.path, 'go');
+    const options = ['--window', '1h', '--retry-after', '1h', '--ttl', '2s'];
+    await using first = startCli(['once', 'a', ...options, '--', ...until(go, 'exit 3')], { url: own.url });
+    await first.prints(/on/);
+    await own.kill();
+    writeFileSync(go, '');
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(3);
+    expect(stderr).toContain('holdfast: --retry-after could not be noted: ');
+  });
+
+  it('notes that it has run when the store is back in a moment', async () => {
+    await using own = await startRedis({ config: {} });
+    using folder = temporaryFolder();
+    const name = randomUUID();
+    const go = join(folder.path, 'go');
+    await using first = startCli(['once', name, '--window', '1h', '--', ...until(go)], { url: own.url });
+    await first.prints(/on/);
+    await own.pause();
+    writeFileSync(go, '');
+    // Longer than one command to the store may take.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await own.continue();
+    expect(await first.ended).toMatchObject({ code: 0, stderr: '' });
+    const again = await runCli(['once', name, '--window', '1h', '--', 'echo', 'again'], { url: own.url });
+    expect(again).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it('takes no window for a command that cannot be started, with --at-most-once neither', async () => {
+    const name = randomUUID();
+    expect(await once(name, ['--at-most-once'], 'no-such-command-anywhere')).toMatchObject({ code: 127 });
+    expect(await once(name, ['--at-most-once'], 'echo', 'ran')).toMatchObject({ code: 0, stdout: 'ran\n' });
   });
 
   it.each([

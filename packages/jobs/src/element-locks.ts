@@ -1,5 +1,16 @@
-import { type FencingToken, type Lease, type LeaseOptions, LockArgumentError, LockLostError, type LockManager } from '@holdfast/core';
-import { markUnder, requireMarks, stopwatch } from './marked-task.js';
+import {
+  type FencingToken,
+  isLockError,
+  type Lease,
+  type LeaseOptions,
+  LockArgumentError,
+  LockLostError,
+  type LockManager,
+  type MarkOutcome,
+} from '@holdfast/core';
+import type { MarkWriter } from './mark-writer.js';
+import { requireMarks } from './marked-task.js';
+import { stopwatch } from './tries.js';
 
 interface Element<F extends FencingToken> {
   readonly lease: Lease<F>;
@@ -11,12 +22,15 @@ interface Element<F extends FencingToken> {
 /** The elements that this process has locked, by name: what `lock` and `unlock` without a handle need to remember. */
 export class ElementLocks<F extends FencingToken> {
   readonly #locks: LockManager<F>;
+  readonly #writer: MarkWriter<F> | null;
   readonly #options: LeaseOptions;
   readonly #lockAtLeastMs: number;
   readonly #elements = new Map<string, Element<F>>();
 
-  constructor(locks: LockManager<F>, options: LeaseOptions, lockAtLeastMs: number) {
+  /** @param writer null where there are no marks */
+  constructor(locks: LockManager<F>, writer: MarkWriter<F> | null, options: LeaseOptions, lockAtLeastMs: number) {
     this.#locks = locks;
+    this.#writer = writer;
     this.#options = options;
     this.#lockAtLeastMs = lockAtLeastMs;
   }
@@ -28,7 +42,7 @@ export class ElementLocks<F extends FencingToken> {
   async lock(name: string): Promise<boolean> {
     // One whose lease was lost is still known here until its flow has ended: it would free the next flow's lock.
     if (this.#elements.has(name)) return false;
-    const heldMs = stopwatch();
+    const heldMs = stopwatch(this.#locks.clock);
     const lease = await this.#locks.tryAcquire(name, this.#options);
     if (lease === null) return false;
     try {
@@ -54,8 +68,11 @@ export class ElementLocks<F extends FencingToken> {
     element.isEnding = true;
     try {
       element.lease.assertHeld();
-      await this.#keepAtLeast(name, element);
-      await releaseHeld(element.lease);
+      const isKept = await this.#keepAtLeast(name, element);
+      // With its mark it is refused, whoever has the lock by now.
+      if (!isKept || element.lease.isHeld) await releaseHeld(element.lease);
+    } catch (error) {
+      throw lossIn(error);
     } finally {
       this.#elements.delete(name);
       await element.lease[Symbol.asyncDispose]();
@@ -64,7 +81,7 @@ export class ElementLocks<F extends FencingToken> {
   }
 
   async complete(name: string, retentionMs: number): Promise<void> {
-    const marks = requireMarks(this.#locks, 'successfullyProcessed');
+    requireMarks(this.#locks, 'successfullyProcessed');
     const element = this.#elements.get(name);
     if (element === undefined || element.isEnding) {
       throw new LockArgumentError(`successfullyProcessed: ${JSON.stringify(name)} is not locked by this manager; lock it first`, {
@@ -76,25 +93,38 @@ export class ElementLocks<F extends FencingToken> {
     element.isEnding = true;
     try {
       // Nor is it free again before its least time, where that is the longer one.
-      await markUnder(element.lease, marks, name, Math.max(retentionMs, this.#lockAtLeastMs - element.heldMs()));
+      const sinceMs = stopwatch(this.#locks.clock);
+      await this.#write(name, element, 'succeeded', () => Math.max(retentionMs - sinceMs(), this.#lockAtLeastMs - element.heldMs()));
     } catch (error) {
       element.isEnding = false;
-      if (!element.lease.isHeld) await this.#end(name, element);
-      throw error;
+      if (element.lease.isHeld) throw error;
+      await this.#end(name, element);
+      throw lossIn(error);
     }
     await this.#end(name, element);
   }
 
   /** Unlocked too soon, the element stays refused by a mark: it survives this process, a lease that is kept would not. */
-  async #keepAtLeast(name: string, { lease, heldMs }: Element<F>): Promise<void> {
-    const leftMs = this.#lockAtLeastMs - heldMs();
-    if (leftMs > 0) await markUnder(lease, requireMarks(this.#locks, 'lockAtLeastMs'), name, leftMs);
+  async #keepAtLeast(name: string, element: Element<F>): Promise<boolean> {
+    const leftMs = (): number => this.#lockAtLeastMs - element.heldMs();
+    if (leftMs() <= 0) return false;
+    await this.#write(name, element, 'failed', leftMs);
+    return true;
+  }
+
+  async #write(name: string, { lease }: Element<F>, outcome: MarkOutcome, retentionMs: () => number): Promise<void> {
+    await this.#writer?.write({ lease, options: this.#options }, { name, outcome, retentionMs });
   }
 
   async #end(name: string, { lease }: Element<F>): Promise<void> {
     this.#elements.delete(name);
     await lease[Symbol.asyncDispose]();
   }
+}
+
+/** That the lease has ended says more than that the store is away. */
+function lossIn(error: unknown): unknown {
+  return isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && isLockError(error.cause, 'LOCK_LOST') ? error.cause : error;
 }
 
 /**

@@ -1,17 +1,28 @@
-import { checkValue, type FencingToken, type Lease, type LockManager, rule, type Task } from '@holdfast/core';
+import {
+  checkValue,
+  type FencingToken,
+  isLockError,
+  type Lease,
+  type LeaseOptions,
+  type LockManager,
+  rule,
+  type Task,
+} from '@holdfast/core';
+import { Claims } from './claims.js';
 import { type ForEachResult, forEachExclusive } from './for-each-exclusive.js';
 import { ElementLocks } from './element-locks.js';
 import { jobName } from './job-names.js';
 import {
   checkAtLeast,
-  checkJobOptions,
   type ForEachOptions,
   type JobLockOptions,
   leaseOptions,
   type ProcessOnceOptions,
+  readJobOptions,
   type RunOnceOptions,
 } from './job-options.js';
-import { requireMarks, runUnlessMarked } from './marked-task.js';
+import { MarkWriter } from './mark-writer.js';
+import { type Marked, type MarkPlan, type Marking, requireMarks, runUnlessMarked } from './marked-task.js';
 
 const DAY_MS = 86_400_000;
 
@@ -91,13 +102,18 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
   readonly #locks: LockManager<F>;
   readonly #options: JobLockOptions;
   readonly #retentionMs: number;
+  readonly #claims: Claims;
+  readonly #writer: MarkWriter<F> | null;
   readonly #elements: ElementLocks<F>;
 
-  constructor(locks: LockManager<F>, options: JobLockOptions = {}) {
+  constructor(locks: LockManager<F>, options: JobLockOptions) {
+    const { marks } = locks;
     this.#locks = locks;
     this.#options = options;
     this.#retentionMs = options.retentionMs ?? DAY_MS;
-    this.#elements = new ElementLocks(locks, leaseOptions(undefined, options), options.lockAtLeastMs ?? 0);
+    this.#claims = new Claims(locks);
+    this.#writer = marks === null ? null : new MarkWriter(locks, (name, mark) => marks.set(name, mark));
+    this.#elements = new ElementLocks(locks, this.#writer, leaseOptions(undefined, options), options.lockAtLeastMs ?? 0);
   }
 
   async lock(job: string, element: string): Promise<boolean> {
@@ -116,52 +132,85 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
     return this.#elements.leaseOf(jobName('leaseOf', 'job', { job, element }));
   }
 
-  async runOnce<T>(name: string, options: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>> {
+  async runOnce<T>(name: string, given: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>> {
     const lockName = jobName('runOnce', 'once', { name });
-    checkJobOptions('runOnce', options, 'windowMs');
+    const options = readJobOptions('runOnce', given, 'windowMs');
     checkAtLeast(options);
     checkValue('runOnce', 'task', task, rule.function);
     const { windowMs, lockAtLeastMs = 0, guarantee = 'at-least-once' } = options;
-    const marks = requireMarks(this.#locks, 'runOnce');
-    const plan = {
+    const plan: MarkPlan = {
       name: lockName,
       guarantee,
-      retentionMs: (elapsedMs: number) => windowMs - elapsedMs,
-      failedRetentionMs: (elapsedMs: number) => lockAtLeastMs - elapsedMs,
+      retentionMs: (elapsedMs) => windowMs - elapsedMs,
+      failedRetentionMs: (elapsedMs) => lockAtLeastMs - elapsedMs,
     };
-    const result = await this.#locks.tryWithLock(lockName, leaseOptions(options, this.#options), (lease) =>
-      runUnlessMarked(marks, plan, lease, task),
-    );
-    if (!result.acquired) return { ran: false, because: 'busy' };
-    return result.value.isMarked ? { ran: false, because: 'not-due' } : { ran: true, value: result.value.value };
+    const marked = await this.#runMarked(this.#marking('runOnce'), plan, leaseOptions(options, this.#options), task);
+    if (marked === null) return { ran: false, because: 'busy' };
+    return marked.isMarked ? { ran: false, because: 'not-due' } : { ran: true, value: marked.value };
   }
 
   async processOnce<T>(
     messageId: string,
     ...args: [Task<Lease<F>, T>] | [ProcessOnceOptions, Task<Lease<F>, T>]
   ): Promise<ProcessOnceResult<T>> {
-    const [options, task] = args.length === 1 ? [undefined, args[0]] : args;
-    checkJobOptions('processOnce', options);
-    const { consumer = 'default', guarantee = 'at-least-once', retentionMs = this.#retentionMs } = options ?? {};
+    const [given, task] = args.length === 1 ? [undefined, args[0]] : args;
+    const options = readJobOptions<ProcessOnceOptions>('processOnce', given);
+    const { consumer = 'default', guarantee = 'at-least-once', retentionMs = this.#retentionMs } = options;
     const lockName = jobName('processOnce', 'message', { consumer, messageId });
     checkValue('processOnce', 'task', task, rule.function);
-    const marks = requireMarks(this.#locks, 'processOnce');
-    const plan = { name: lockName, guarantee, retentionMs: () => retentionMs, failedRetentionMs: () => 0 };
-    const result = await this.#locks.tryWithLock(lockName, leaseOptions(options, this.#options), (lease) =>
-      runUnlessMarked(marks, plan, lease, task),
-    );
-    if (!result.acquired) return { ran: false, because: 'busy' };
-    return result.value.isMarked ? { ran: false, because: 'done' } : { ran: true, value: result.value.value };
+    // Remembered from when it was done: a task may take longer than that.
+    const doneMs = (elapsedMs: number): number => {
+      doneAfterMs ??= elapsedMs;
+      return retentionMs - (elapsedMs - doneAfterMs);
+    };
+    let doneAfterMs: number | undefined;
+    const plan: MarkPlan = { name: lockName, guarantee, retentionMs: doneMs, failedRetentionMs: () => 0 };
+    const marked = await this.#runMarked(this.#marking('processOnce'), plan, leaseOptions(options, this.#options), task);
+    if (marked === null) return { ran: false, because: 'busy' };
+    return marked.isMarked ? { ran: false, because: 'done' } : { ran: true, value: marked.value };
   }
 
   async forEachExclusive<I, T>(
     items: Iterable<I>,
-    options: ForEachOptions<I>,
+    given: ForEachOptions<I>,
     task: (item: I, lease: Lease<F>) => T | PromiseLike<T>,
   ): Promise<readonly ForEachResult<I, T>[]> {
-    checkJobOptions('forEachExclusive', options, 'key');
+    const options = readJobOptions('forEachExclusive', given, 'key');
     checkValue('forEachExclusive', 'task', task, rule.function);
     return await forEachExclusive(this.#locks, leaseOptions(options, this.#options), items, options, task);
+  }
+
+  #marking(what: string): Marking<F> {
+    const marks = requireMarks(this.#locks, what);
+    const writer = this.#writer ?? new MarkWriter(this.#locks, (name, mark) => marks.set(name, mark));
+    return { locks: this.#locks, marks, writer, claims: this.#claims, onMarkFailed: (error, name) => this.#onMarkFailed(error, name) };
+  }
+
+  /** null: somebody else has the lock. */
+  async #runMarked<T>(marking: Marking<F>, plan: MarkPlan, options: LeaseOptions, task: Task<Lease<F>, T>): Promise<Marked<T> | null> {
+    let noted: Marked<T> | null = null;
+    try {
+      const result = await this.#locks.tryWithLock(plan.name, options, async (lease) => {
+        const marked = await runUnlessMarked(marking, plan, { lease, options }, task);
+        if (!marked.isMarked && marked.isNoted) noted = marked;
+        return marked;
+      });
+      return result.acquired ? result.value : null;
+    } catch (error) {
+      // What is done and noted is done, though the lock went before it could be freed.
+      if (noted !== null && isLockError(error, 'LOCK_LOST')) return noted;
+      throw error;
+    }
+  }
+
+  #onMarkFailed(error: unknown, name: string): void {
+    try {
+      const told: unknown = this.#options.onMarkFailed?.(error, name);
+      // An async observer's rejection is nobody's.
+      Promise.resolve(told).catch(() => {});
+    } catch {
+      // Nor is what it throws.
+    }
   }
 }
 
@@ -174,7 +223,7 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
  */
 export function createJobLockManager<F extends FencingToken>(locks: LockManager<F>, options?: JobLockOptions): JobLockManager<F> {
   checkValue('createJobLockManager', 'locks', locks, rule.object);
-  checkJobOptions('createJobLockManager', options);
-  if ((options?.lockAtLeastMs ?? 0) > 0) requireMarks(locks, 'lockAtLeastMs');
-  return new Jobs(locks, options);
+  const read = readJobOptions<JobLockOptions>('createJobLockManager', options);
+  if ((read.lockAtLeastMs ?? 0) > 0) requireMarks(locks, 'lockAtLeastMs');
+  return new Jobs(locks, read);
 }

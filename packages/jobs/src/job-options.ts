@@ -1,16 +1,25 @@
-import { checkOptions, checkValue, type LeaseOptions, LockArgumentError, type OptionRule, rule } from '@holdfast/core';
+import {
+  type LeaseOptions,
+  LockArgumentError,
+  MAX_LABEL_BYTES,
+  MAX_RETENTION_MS,
+  type OptionRule,
+  readOptions,
+  rule,
+} from '@holdfast/core';
 import type { JobGuarantee } from './marked-task.js';
 
 const lease = {
   ttlMs: rule.duration({ min: 1 }),
   renew: rule.boolean,
   maxHoldMs: rule.duration({ min: 1, infinity: true }),
-  label: rule.string,
+  label: rule.text(MAX_LABEL_BYTES),
   signal: rule.signal,
 } satisfies Record<keyof LeaseOptions, OptionRule>;
 
 const guarantee = rule.oneOf('at-least-once', 'at-most-once');
-const retentionMs = rule.duration({ min: 1 });
+const retentionMs = rule.duration({ min: 1, max: MAX_RETENTION_MS });
+const lockAtLeastMs = rule.duration({ max: MAX_RETENTION_MS });
 
 /** Options of a job lock manager. */
 export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
@@ -25,6 +34,11 @@ export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
    * @default 0
    */
   readonly lockAtLeastMs?: number | undefined;
+  /**
+   * Called when a mark could not be written and the caller is told of something else, its task's own error: with the reason and
+   * the mark's name in the store, such as `once/statistics`. What it throws is swallowed.
+   */
+  readonly onMarkFailed?: ((error: unknown, name: string) => unknown) | undefined;
 }
 
 /** Options of `runOnce`. */
@@ -84,12 +98,10 @@ const rules = {
     maxHoldMs: lease.maxHoldMs,
     label: lease.label,
     retentionMs,
-    lockAtLeastMs: rule.duration(),
+    lockAtLeastMs,
+    onMarkFailed: rule.function,
   } satisfies Record<keyof JobLockOptions, OptionRule>,
-  runOnce: { ...lease, windowMs: retentionMs, lockAtLeastMs: rule.duration(), guarantee } satisfies Record<
-    keyof RunOnceOptions,
-    OptionRule
-  >,
+  runOnce: { ...lease, windowMs: retentionMs, lockAtLeastMs, guarantee } satisfies Record<keyof RunOnceOptions, OptionRule>,
   processOnce: { ...lease, consumer: rule.string, retentionMs, guarantee } satisfies Record<keyof ProcessOnceOptions, OptionRule>,
   forEachExclusive: {
     ...lease,
@@ -100,14 +112,17 @@ const rules = {
   } satisfies Record<keyof ForEachOptions<unknown>, OptionRule>,
 } as const;
 
-/** Checks the options of one call; `required` are those that cannot be left out. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function checkJobOptions(where: keyof typeof rules, options: unknown, ...required: readonly string[]): void {
-  const known: Readonly<Record<string, OptionRule>> = rules[where];
-  checkOptions(where, required.length === 0 ? options : (options ?? {}), known);
-  for (const key of required) {
-    const check = known[key];
-    if (check !== undefined) checkValue(where, key, (options as Record<string, unknown> | undefined)?.[key], check);
-  }
+/**
+ * Reads the options of one call, once; `required` are those that cannot be left out.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export function readJobOptions<O extends object>(
+  where: keyof typeof rules,
+  options: O | undefined,
+  ...required: readonly (keyof O & string)[]
+): Readonly<O> {
+  return readOptions(where, options, rules[where], required);
 }
 
 /** What of the options is for the lease. */

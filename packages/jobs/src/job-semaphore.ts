@@ -1,4 +1,13 @@
-import { checkOptions, checkValue, type LeaseOptions, type LockManager, type PermitLease, rule, type Semaphore } from '@holdfast/core';
+import {
+  checkValue,
+  type LeaseOptions,
+  type LockManager,
+  MAX_LABEL_BYTES,
+  type PermitLease,
+  readOptions,
+  rule,
+  type Semaphore,
+} from '@holdfast/core';
 import { releaseHeld } from './element-locks.js';
 import { jobName } from './job-names.js';
 
@@ -77,7 +86,7 @@ const rules = {
   ttlMs: rule.duration({ min: 1 }),
   renew: rule.boolean,
   maxHoldMs: rule.duration({ min: 1, infinity: true }),
-  label: rule.string,
+  label: rule.text(MAX_LABEL_BYTES),
 };
 
 /**
@@ -87,7 +96,5 @@ const rules = {
  */
 export function createJobSemaphore(locks: LockManager, options: JobSemaphoreOptions): JobSemaphore {
   checkValue('createJobSemaphore', 'locks', locks, rule.object);
-  checkOptions('createJobSemaphore', options ?? {}, rules);
-  checkValue('createJobSemaphore', 'permits', (options as { permits?: unknown } | undefined)?.permits, rules.permits);
-  return new JobPermits(locks, options);
+  return new JobPermits(locks, readOptions('createJobSemaphore', options, rules, ['permits']));
 }

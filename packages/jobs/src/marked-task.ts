@@ -2,13 +2,15 @@ import {
   type CompletionMarks,
   type FencingToken,
   isLockError,
-  type Lease,
-  LockLostError,
   type LockManager,
   LockUnsupportedError,
-  systemClock,
+  type MarkOutcome,
   type Task,
+  type Lease,
 } from '@holdfast/core';
+import type { Claims } from './claims.js';
+import type { MarkOrder, MarkWriter, Work } from './mark-writer.js';
+import { stopwatch } from './tries.js';
 
 /** The manager's marks, for what cannot be done without them. @throws LockUnsupportedError LOCK_UNSUPPORTED */
 export function requireMarks(locks: LockManager, what: string): CompletionMarks {
@@ -17,29 +19,6 @@ export function requireMarks(locks: LockManager, what: string): CompletionMarks 
     backend: locks.backend,
     capability: 'marks',
   });
-}
-
-/**
- * Writes the mark of what was done under `lease`. The store is asked first whether the lease still stands: a forced
- * release that no renewal has noticed yet must not leave a mark of work that somebody else may be doing again.
- *
- * @throws LockLostError LOCK_LOST when the lease was lost; no mark is written then, unless the error has a `cause`: the
- *   store did not answer for so long that the lease ended, and may have written it all the same
- */
-export async function markUnder(lease: Lease, marks: CompletionMarks, name: string, retentionMs: number): Promise<void> {
-  await lease.extend();
-  try {
-    await marks.set(name, { retentionMs });
-  } catch (error) {
-    if (lease.isHeld) throw error;
-    const lost: unknown = lease.signal.reason;
-    throw new LockLostError(`${JSON.stringify(name)} was lost while its mark was written, which may stand`, {
-      lockName: name,
-      reason: isLockError(lost, 'LOCK_LOST') ? lost.reason : 'released',
-      fencingToken: lease.fencingToken,
-      cause: error,
-    });
-  }
 }
 
 /** When the mark of a task is written: after a task that succeeded, or before it starts. */
@@ -55,42 +34,61 @@ export interface MarkPlan {
   failedRetentionMs(elapsedMs: number): number;
 }
 
-/** What came of it. */
-export type Marked<T> = { readonly isMarked: false; readonly value: T } | { readonly isMarked: true };
+/** What came of it. `isNoted`: the mark was written behind the task, so that a loss of the lease does no harm any more. */
+export type Marked<T> = { readonly isMarked: false; readonly value: T; readonly isNoted: boolean } | { readonly isMarked: true };
+
+/** What tasks are marked with. */
+export interface Marking<F extends FencingToken> {
+  readonly locks: LockManager<F>;
+  readonly marks: CompletionMarks;
+  readonly writer: MarkWriter<F>;
+  readonly claims: Claims;
+  /** Told of a mark that could not be written where the task's own error is what the caller sees. */
+  readonly onMarkFailed: (error: unknown, name: string) => void;
+}
 
 /** Runs a task under a lease that is held already, unless the mark stands; leaves the mark behind. */
 export async function runUnlessMarked<F extends FencingToken, T>(
-  marks: CompletionMarks,
+  marking: Marking<F>,
   plan: MarkPlan,
-  lease: Lease<F>,
+  work: Work<F>,
   task: Task<Lease<F>, T>,
 ): Promise<Marked<T>> {
-  if (await marks.has(plan.name)) return { isMarked: true };
+  const { lease } = work;
+  const { marks, claims } = marking;
+  const elapsedMs = stopwatch(marking.locks.clock);
+  // One's own claim, whose answer was lost before the task had started, is no mark of somebody else.
+  if (!claims.has(plan.name) && (await marks.has(plan.name))) return { isMarked: true };
   // Not while somebody else may run it: the lease may have been lost while the answer was on its way.
   lease.assertHeld();
-  const elapsedMs = stopwatch();
   if (plan.guarantee === 'at-most-once') {
-    // `set` decides: whoever wrote the mark runs, also if the lock was lost between.
-    if (!(await marks.set(plan.name, { retentionMs: plan.retentionMs(0) }))) return { isMarked: true };
-    lease.assertHeld();
-    return { isMarked: false, value: await task(lease) };
+    if (!(await claims.claim(plan.name, plan.retentionMs(0), work))) return { isMarked: true };
+    return { isMarked: false, isNoted: false, value: await task(lease) };
   }
+  const order = (outcome: MarkOutcome, retentionMs: (elapsedMs: number) => number): MarkOrder => ({
+    name: plan.name,
+    outcome,
+    retentionMs: () => retentionMs(elapsedMs()),
+  });
   let value: T;
   try {
     value = await task(lease);
   } catch (error) {
-    const retentionMs = plan.failedRetentionMs(elapsedMs());
-    // The task's own error is what the caller must see.
-    if (retentionMs > 0) await markUnder(lease, marks, plan.name, retentionMs).catch(() => {});
+    try {
+      await marking.writer.write(
+        work,
+        order('failed', (ms) => plan.failedRetentionMs(ms)),
+      );
+    } catch (unwritten) {
+      // The task's own error is what the caller must see; that its lease was lost, it sees as well.
+      if (!isLockError(unwritten, 'LOCK_LOST')) marking.onMarkFailed(unwritten, plan.name);
+    }
     throw error;
   }
-  const retentionMs = plan.retentionMs(elapsedMs());
-  if (retentionMs > 0) await markUnder(lease, marks, plan.name, retentionMs);
-  return { isMarked: false, value };
-}
-
-/** Milliseconds since the call, by the clock that went further: a monotonic one may stand still while the machine sleeps. */
-export function stopwatch(): () => number {
-  const [now, wall] = [systemClock.now(), systemClock.wall()];
-  return () => Math.max(0, Math.round(Math.max(systemClock.now() - now, systemClock.wall() - wall)));
+  const isNeeded = plan.retentionMs(elapsedMs()) > 0;
+  await marking.writer.write(
+    work,
+    order('succeeded', (ms) => plan.retentionMs(ms)),
+  );
+  return { isMarked: false, isNoted: isNeeded, value };
 }

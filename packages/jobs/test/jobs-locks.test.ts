@@ -1,22 +1,7 @@
-import { createJobLockManager, createJobSemaphore } from '@holdfast/jobs';
-import { createMemoryLockManager } from '@holdfast/core/memory';
-import { createMemoryStore } from '@holdfast/core/testing';
+import { createJobSemaphore } from '@holdfast/jobs';
 import { describe, expect, it } from 'vitest';
 import { until } from '@holdfast/test/servers';
-
-function twoServers(options: { readonly lockAtLeastMs?: number; readonly retentionMs?: number; readonly ttlMs?: number } = {}) {
-  const store = createMemoryStore();
-  const links = [store.peer(), store.peer()] as const;
-  const [here, there] = [createMemoryLockManager({ store: links[0] }), createMemoryLockManager({ store: links[1] })];
-  return {
-    links,
-    locks: [here, there] as const,
-    jobs: [createJobLockManager(here, options), createJobLockManager(there, options)] as const,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([here.close(), there.close()]);
-    },
-  };
-}
+import { twoServers } from './two-servers.js';
 
 describe('elements of a job', () => {
   it('are locked by one server at a time, also within it', async () => {
@@ -77,18 +62,6 @@ describe('elements of a job', () => {
     expect(await mine.lock('job', 'a')).toBe(false);
     await expect(mine.unlock('job', 'a')).rejects.toMatchObject({ code: 'LOCK_LOST' });
     expect(await mine.lock('job', 'a')).toBe(true);
-  });
-
-  it('may be marked again when the store did not answer, and stay locked until then', async () => {
-    await using servers = twoServers();
-    const [mine, theirs] = servers.jobs;
-    await mine.lock('job', 'a');
-    servers.links[0].disconnect();
-    await expect(mine.successfullyProcessed('job', 'a')).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
-    servers.links[0].reconnect();
-    expect([mine.leaseOf('job', 'a')?.isHeld, await theirs.lock('job', 'a')]).toEqual([true, false]);
-    await mine.successfullyProcessed('job', 'a');
-    expect(await theirs.lock('job', 'a')).toBe(false);
   });
 
   it('whose lease ends while the store does not answer were lost, and not only out of reach', async () => {

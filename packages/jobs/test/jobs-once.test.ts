@@ -1,26 +1,10 @@
 import { createJobLockManager } from '@holdfast/jobs';
-import { createMemoryLockManager } from '@holdfast/core/memory';
-import { createMemoryStore } from '@holdfast/core/testing';
 import { describe, expect, it } from 'vitest';
 import { adaptLegacyLock } from '@holdfast/migration';
 import { until } from '@holdfast/test/servers';
+import { twoServers } from './two-servers.js';
 
 const HOUR_MS = 3_600_000;
-
-/** Two servers on one store. */
-function twoServers() {
-  const store = createMemoryStore();
-  const links = [store.peer(), store.peer()] as const;
-  const [here, there] = [createMemoryLockManager({ store: links[0] }), createMemoryLockManager({ store: links[1] })];
-  return {
-    links,
-    locks: [here, there] as const,
-    jobs: [createJobLockManager(here), createJobLockManager(there)] as const,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([here.close(), there.close()]);
-    },
-  };
-}
 
 describe('runOnce', () => {
   it('runs a task once a window over all instances, under a lease', async () => {

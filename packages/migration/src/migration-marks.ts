@@ -1,19 +1,20 @@
-import { type CallContext, type Clock, type CompletionMarks, isLockError } from '@holdfast/core';
+import type {
+  BackendMarks,
+  CallContext,
+  Clock,
+  CompletionMarks,
+  MarkOptions,
+  MarkRequest,
+  MarkSetter,
+  MarkState,
+  StoredMark,
+} from '@holdfast/core';
+import { markOptionsOf, restOf, storedMarkOf } from './mark-copies.js';
+import { MarkCompleter } from './mark-completer.js';
 import { type MigrationSide, sidesOf } from './phase.js';
 import type { PhaseGate } from './phase-gate.js';
 
-/** How long after a failure a mark is completed, or tried to be; the pause doubles from the first to the last. */
-const FIRST_PAUSE_MS = 250;
-const LAST_PAUSE_MS = 8_000;
-
-/** A mark that may stand on the target alone. */
-interface Incomplete {
-  readonly name: string;
-  readonly retentionMs: number;
-  readonly clock: Clock;
-  /** When it will have ended there. */
-  readonly until: number;
-}
+type NamedMark = MarkOptions & { readonly name: string };
 
 /**
  * Completion marks over both sides. In `both` the target is asked first, and a mark stands when either side has it:
@@ -22,62 +23,110 @@ interface Incomplete {
  * A side that is out of reach may leave a mark on the target alone, which those who are still in `from` do not see. Whoever
  * set it is told so by a rejection, and it is completed in the background as soon as both sides answer.
  */
-export class MigrationMarks {
+export class MigrationMarks implements BackendMarks {
   readonly #marks: Readonly<Record<MigrationSide, CompletionMarks>>;
   readonly #gate: PhaseGate;
-  readonly #incomplete = new Map<string, { cancel(): void }>();
-  #isClosed = false;
+  readonly #completer: MarkCompleter;
 
   constructor(marks: Readonly<Record<MigrationSide, CompletionMarks>>, gate: PhaseGate) {
     this.#marks = marks;
     this.#gate = gate;
+    this.#completer = new MarkCompleter(marks, gate);
   }
 
-  async set(name: string, retentionMs: number, { clock }: CallContext): Promise<boolean> {
+  async set(name: string, retentionMs: number, { clock }: CallContext, setter?: MarkSetter): Promise<boolean> {
+    const one = async (marks: CompletionMarks, [first]: readonly NamedMark[]): Promise<readonly boolean[]> => {
+      if (first === undefined) return [];
+      const { name: _, ...options } = first;
+      return [await marks.set(name, options)];
+    };
+    return (await this.#set([{ name, retentionMs, owner: '', label: '', ...setter }], clock, one))[0] === true;
+  }
+
+  async setEach(requests: readonly MarkRequest[], { clock }: CallContext): Promise<readonly boolean[]> {
+    return await this.#set(requests, clock, (marks, options) => marks.setEach(options));
+  }
+
+  async has(name: string): Promise<boolean> {
+    return (await this.#hasEach(1, async (marks) => [await marks.has(name)]))[0] === true;
+  }
+
+  async hasEach(names: readonly string[]): Promise<readonly boolean[]> {
+    return await this.#hasEach(names.length, (marks) => marks.hasEach(names));
+  }
+
+  async get(name: string): Promise<StoredMark | null> {
+    const states = await Promise.all(this.#sides().map((marks) => marks.get(name)));
+    const state = states.reduce(longer, null);
+    return state === null ? null : storedMarkOf(state);
+  }
+
+  async delete(name: string): Promise<boolean> {
+    this.#completer.forget(name);
+    const answers = await Promise.allSettled(this.#sides().map((marks) => marks.delete(name)));
+    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+    return answers.some((answer) => answer.status === 'fulfilled' && answer.value);
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredMark> {
+    const known = new Map<string, MarkState>();
+    for (const marks of this.#sides()) {
+      for await (const state of marks.list({ prefix })) known.set(state.name, longer(known.get(state.name) ?? null, state) ?? state);
+    }
+    for (const state of known.values()) yield storedMarkOf(state);
+  }
+
+  close(): void {
+    this.#completer.close();
+  }
+
+  /** On the target first, then on the old side what the target took; every side counts from the same moment. */
+  async #set(
+    requests: readonly MarkRequest[],
+    clock: Clock,
+    ask: (marks: CompletionMarks, options: readonly NamedMark[]) => Promise<readonly boolean[]>,
+  ): Promise<readonly boolean[]> {
     const passage = this.#gate.enter();
+    const since = restOf(clock);
+    const answers = requests.map(() => true);
     try {
       for (const side of [...sidesOf(passage.phase)].reverse()) {
+        const places = [...answers.keys()].filter((index) => answers[index]);
+        const options = places.flatMap((index) => {
+          const request = requests[index];
+          return request === undefined ? [] : [{ ...markOptionsOf(request, since(request.retentionMs)), name: request.name }];
+        });
         // oxlint-disable-next-line no-await-in-loop
-        if (!(await this.#marks[side].set(name, { retentionMs }))) return false;
+        const told = options.length === 0 ? [] : await ask(this.#marks[side], options);
+        for (const [at, index] of places.entries()) answers[index] = told[at] === true;
       }
-      return true;
+      return answers;
     } catch (error) {
-      if (passage.phase === 'both') this.#completeLater({ name, retentionMs, clock, until: clock.now() + retentionMs }, error);
+      if (passage.phase === 'both') for (const request of requests) this.#completer.later(request, since, clock, error);
       throw error;
     } finally {
       passage.leave();
     }
   }
 
-  async has(name: string): Promise<boolean> {
-    const answers = await Promise.allSettled(sidesOf(this.#gate.phase).map((side) => this.#marks[side].has(name)));
-    // To know that it stands one side is enough; that it does not takes both.
-    if (answers.some((answer) => answer.status === 'fulfilled' && answer.value)) return true;
-    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
-    return false;
+  /** To know that it stands one side is enough; that it does not takes both. */
+  async #hasEach(count: number, ask: (marks: CompletionMarks) => Promise<readonly boolean[]>): Promise<readonly boolean[]> {
+    const sides = await Promise.allSettled(this.#sides().map(ask));
+    const answers = Array.from({ length: count }, (_, index) =>
+      sides.some((side) => side.status === 'fulfilled' && side.value[index] === true),
+    );
+    if (answers.every((stands) => stands)) return answers;
+    for (const side of sides) if (side.status === 'rejected') throw side.reason;
+    return answers;
   }
 
-  close(): void {
-    this.#isClosed = true;
-    for (const timer of this.#incomplete.values()) timer.cancel();
-    this.#incomplete.clear();
+  #sides(): readonly CompletionMarks[] {
+    return sidesOf(this.#gate.phase).map((side) => this.#marks[side]);
   }
+}
 
-  #completeLater(mark: Incomplete, error: unknown, pauseMs = FIRST_PAUSE_MS): void {
-    const { name, clock, until } = mark;
-    const isOver = this.#isClosed || this.#gate.phase !== 'both' || clock.now() >= until;
-    // What was refused for good was not written, and will not be.
-    if (isOver || !isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable) return;
-    this.#incomplete.get(name)?.cancel();
-    const timer = clock.setTimer(pauseMs, () => {
-      this.#incomplete.delete(name);
-      this.#complete(mark).catch((next: unknown) => this.#completeLater(mark, next, Math.min(pauseMs * 2, LAST_PAUSE_MS)));
-    });
-    this.#incomplete.set(name, timer);
-  }
-
-  /** The failed step may have been the target's, with its reply lost; or nobody has it, and then nobody needs it. */
-  async #complete({ name, retentionMs }: Incomplete): Promise<void> {
-    if (await this.#marks.to.has(name)) await this.#marks.from.set(name, { retentionMs });
-  }
+/** Of what two sides say of one mark. */
+function longer(a: MarkState | null, b: MarkState | null): MarkState | null {
+  if (a === null || b === null) return a ?? b;
+  return b.remainingMs > a.remainingMs ? b : a;
 }

@@ -1,6 +1,7 @@
-import { LockUnavailableError } from '@holdfast/core';
+import type { LockUnavailableError } from '@holdfast/core';
+import { driverError } from '@holdfast/core/backend';
 import type { DriverClient } from './postgres-client.js';
-import { BACKEND, unavailableBecause } from './postgres-error.js';
+import { unavailableBecause } from './postgres-error.js';
 
 /** What is used of the module `pg`. */
 interface Driver {
@@ -68,9 +69,6 @@ async function loadDriver(): Promise<Driver> {
     const driver = (await import('pg')) as unknown as Driver & { readonly default?: Driver };
     return driver.Client === undefined && driver.default !== undefined ? driver.default : driver;
   } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-    const hint = isMissing ? 'is not installed; run: npm install pg' : 'could not be loaded';
-    throw new LockUnavailableError(`postgres: the driver pg ${hint}`, { backend: BACKEND, retryable: false, cause: error });
+    throw driverError('postgres', 'pg', error);
   }
 }

@@ -1,9 +1,19 @@
-import { type Answer, LockUnavailableError } from '@holdfast/core';
-import type { Piece } from '@holdfast/core/backend';
+import { type Answer, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
+import { ConnectionFault, type Piece } from '@holdfast/core/backend';
 import { unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
 
 type Named = Pick<Piece<RedisStep>, 'lockName'>;
+
+/**
+ * Reads one reply of acquire.lua to a request of which no second copy may be on its way: "busy" would be the last that is heard of
+ * the owner.
+ */
+export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
+  const answer = readAnswer(reply, piece);
+  if (!answer.granted && !isFinal) throw unavailable(new ConnectionFault('closed'), piece.lockName);
+  return answer;
+}
 
 /** Reads one reply of acquire.lua. @throws LockUnavailableError when it is none */
 export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> {
@@ -22,6 +32,11 @@ export function readBoolean(reply: unknown, { lockName }: Named): boolean {
   const value = Number(reply);
   if (value !== 0 && value !== 1) throw unavailable(new Error('no reply'), lockName);
   return value === 1;
+}
+
+/** Reads one reply of release.lua. */
+export function readRelease(reply: unknown, piece: Named, isFinal: boolean): ReleaseAnswer {
+  return { wasOurs: readBoolean(reply, piece), isFinal };
 }
 
 export function wrongType(lockName: string | null): LockUnavailableError {

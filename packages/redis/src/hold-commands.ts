@@ -1,6 +1,6 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
-import { readAnswer, readBoolean, wrongType } from './answers.js';
+import { readAcquired, readAnswer, readBoolean, readRelease, wrongType } from './answers.js';
 import { readState } from './hold-state.js';
 import { unavailable } from './redis-error.js';
 import type { WaitPlace } from './wait-place.js';
@@ -43,7 +43,7 @@ export class HoldCommands {
   /** @param placeOf the manager's place among the waiters; '' where it does not wait */
   acquireAll(requests: readonly HoldRequest[], placeOf: (index: number) => string, call: CallContext): Promise<readonly Answer<bigint>[]> {
     const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf(index), call));
-    return this.#sender.sendAll(pieces, readAnswer);
+    return this.#sender.sendAll(pieces, readAcquired);
   }
 
   renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
@@ -63,8 +63,8 @@ export class HoldCommands {
    * @param place the owner's place in the queue; '' if it has none
    * @param isLast whether that is the manager's last place for this name
    */
-  release(hold: HoldRef, timeoutMs: number, place = '', isLast = false): Promise<ReleaseAnswer> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
+  release<T>(hold: HoldRef, timeoutMs: number, read: Read<RedisStep, T>, place = '', isLast = false): Promise<T> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), read);
   }
 
   /** @param placeOf the place of each owner in the queue; '' if it has none */
@@ -135,16 +135,6 @@ export class HoldCommands {
     return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readBoolean);
   }
 
-  setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    return this.#sender.send(piece(steps.setMark, slot, [key], [String(retentionMs)], { name }, call.timeoutMs, call), readBoolean);
-  }
-
-  hasMark(name: string, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    return this.#sender.send(piece(steps.hasMark, slot, [key], [], { name }, call.timeoutMs, call), readBoolean);
-  }
-
   #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {
     const mode = letterOf[request.mode];
     const name = this.keysOf(request);
@@ -160,8 +150,6 @@ export class HoldCommands {
     return piece(steps.release, slot, keys, [text], hold, timeoutMs);
   }
 }
-
-const readRelease: Read<RedisStep, ReleaseAnswer> = (reply, asked, isFinal) => ({ wasOurs: readBoolean(reply, asked), isFinal });
 
 function piece(
   step: RedisStep,

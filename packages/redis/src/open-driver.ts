@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { LockUnavailableError } from '@holdfast/core';
+import { driverError } from '@holdfast/core/backend';
 import { noteRawSocket, OWN_CONNECTION } from './own-connection.js';
 import type { DriverClient } from './redis-client.js';
 import type { RedisTarget } from './redis-url.js';
@@ -58,9 +58,6 @@ async function loadDriver(): Promise<Driver> {
     const driver = (await import('ioredis')) as unknown as Driver & { readonly default?: Driver };
     return driver.Redis === undefined && driver.default !== undefined ? driver.default : driver;
   } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-    const hint = isMissing ? 'is not installed; run: npm install ioredis' : 'could not be loaded';
-    throw new LockUnavailableError(`redis: the driver ioredis ${hint}`, { backend: 'redis', retryable: false });
+    throw driverError('redis', 'ioredis', error);
   }
 }

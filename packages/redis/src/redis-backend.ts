@@ -13,7 +13,7 @@ import {
   systemClock,
 } from '@holdfast/core';
 import { BatchSender, type Read, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
-import { readAnswer } from './answers.js';
+import { readAcquired, readRelease } from './answers.js';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -21,6 +21,7 @@ import { closedError, FairQueue } from './fair-queue.js';
 import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
+import { RedisMarks } from './marks.js';
 import { failureRules, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
@@ -51,7 +52,7 @@ class RedisBackend implements LockBackend<bigint> {
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
-  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly marks: RedisMarks;
   /** Names this backend among the waiters on the server, and its channel. */
   readonly #id = randomBytes(8).toString('hex');
   readonly #clock: Clock;
@@ -115,10 +116,12 @@ class RedisBackend implements LockBackend<bigint> {
     if (fair) this.wait = (request, call) => this.#wait(request, call);
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
     if (source.isCluster) this.partition = (name) => source.link.current?.connection.client.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
-    this.marks = {
-      set: (name, retentionMs, call) => this.#setMark(name, retentionMs, call),
-      has: (name, call) => this.#hasMark(name, call),
-    };
+    this.marks = new RedisMarks({
+      sender: this.#sender,
+      keySpace: this.#keySpace,
+      confirm: async (slots, timeoutMs) => await this.#confirmer?.confirm(slots, timeoutMs),
+      refuseIfClosed: () => this.#refuseIfClosed(),
+    });
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -141,7 +144,10 @@ class RedisBackend implements LockBackend<bigint> {
 
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    return this.#commands.releaseAll(holds, call.timeoutMs, ({ owner }) => this.#fairQueue.dismiss(owner));
+    const placeOf = ({ owner }: HoldRef): string => this.#fairQueue.dismiss(owner);
+    const [first] = holds;
+    if (holds.length === 1 && first !== undefined) return this.#commands.release(first, call.timeoutMs, readReleases, placeOf(first));
+    return this.#commands.releaseAll(holds, call.timeoutMs, placeOf);
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -270,21 +276,10 @@ class RedisBackend implements LockBackend<bigint> {
   #withdraw(place: WaitPlace): void {
     this.#commands.withdraw(place, BACKGROUND_MS).catch(() => {});
   }
-
-  async #setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
-    this.#refuseIfClosed();
-    const isSet = await this.#commands.setMark(name, retentionMs, call);
-    await this.#confirmer?.confirm([this.#keySpace.markKey(name).slot], call.timeoutMs);
-    return isSet;
-  }
-
-  async #hasMark(name: string, call: CallContext): Promise<boolean> {
-    this.#refuseIfClosed();
-    return this.#commands.hasMark(name, call);
-  }
 }
 
-const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece) => [readAnswer(reply, piece)];
+const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
+const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {

@@ -19,6 +19,8 @@ export const steps = {
   decline: step(scripts.decline),
   inspect: step(scripts.inspect),
   forceRelease: step(scripts.forceRelease),
-  setMark: step(scripts.setMark),
-  hasMark: step(scripts.hasMark),
+  setMark: step(scripts.setMark, { most: 128, expires: true }),
+  findMark: step(scripts.findMark, { most: 256 }),
+  deleteMark: step(scripts.deleteMark, { expires: true }),
+  listMarks: step(scripts.listMarks),
 };

@@ -221,6 +221,25 @@ const shared = {
     return left < 0 and -1 or -2 - left
     end
   `),
+  mark: lua(`
+    local SWEPT_PER_SET = 16
+    local function sweepMarks(ends, marks)
+    for _, name in ipairs(call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, SWEPT_PER_SET)) do
+    call('HDEL', marks, name)
+    call('ZREM', ends, name)
+    end
+    end
+    local function markOf(marks, name)
+    local owner, setAt, endsAt, label = string.match(call('HGET', marks, name) or '', '^(%x*):(%d+):(%d+):(.*)$')
+    if owner and tonumber(endsAt) > now then
+    return owner, tonumber(setAt), tonumber(endsAt), label
+    end
+    return nil
+    end
+    local function toldMark(setAt, endsAt, label)
+    return string.format('%.0f %.0f ', now - setAt, endsAt - now) .. label
+    end
+  `),
   waiters: lua(`
     local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
     local QUEUE = '100000000000000'
@@ -440,6 +459,21 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  deleteMark: {
+    name: 'deleteMark',
+    sha: 'aa201a0e61a52db3d224995492c6364e3ed151e2',
+    source: [
+      shared.clock,
+      shared.deadline,
+      shared.mark,
+      lua(`
+        local stood = markOf(KEYS[1], ARGV[4]) and 1 or 0
+        call('HDEL', KEYS[1], ARGV[4])
+        call('ZREM', KEYS[2], ARGV[4])
+        return { stood, now }
+      `),
+    ].join('\n'),
+  },
   enqueue: {
     name: 'enqueue',
     sha: '583642b7cc79ae03004886409d7e41e8670efc13',
@@ -482,6 +516,23 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  findMark: {
+    name: 'findMark',
+    sha: 'c6f11c9128c671cd41905796f168d37b6394dc98',
+    source: [
+      shared.clock,
+      shared.mark,
+      lua(`
+        local replies = {}
+        for i = 2, #ARGV do
+        local owner, setAt, endsAt, label = markOf(KEYS[i - 1], ARGV[i])
+        replies[i - 1] = owner and toldMark(setAt, endsAt, label) or ''
+        end
+        replies[#ARGV] = now
+        return replies
+      `),
+    ].join('\n'),
+  },
   forceRelease: {
     name: 'forceRelease',
     sha: '79ce6b4ba2313a468eb73a3081c7d8a1e743e2a3',
@@ -520,16 +571,6 @@ export const scripts = {
         end
         handOn(k, ARGV[2])
         return { freed, now }
-      `),
-    ].join('\n'),
-  },
-  hasMark: {
-    name: 'hasMark',
-    sha: '634c4484ed29c0a375a0ec29e4b4ca4f296af10f',
-    source: [
-      shared.clock,
-      lua(`
-        return { call('EXISTS', KEYS[1]), now }
       `),
     ].join('\n'),
   },
@@ -584,6 +625,26 @@ export const scripts = {
         end
         end
         return { reply, now }
+      `),
+    ].join('\n'),
+  },
+  listMarks: {
+    name: 'listMarks',
+    sha: '02f80c87a87ba09df2b08ad142a4b6a7a0ecadcf',
+    source: [
+      shared.clock,
+      shared.mark,
+      lua(`
+        local page = call('HSCAN', KEYS[1], ARGV[2], 'COUNT', 500)
+        local list = { page[1] }
+        for i = 1, #page[2], 2 do
+        local owner, setAt, endsAt, label = markOf(KEYS[1], page[2][i])
+        if owner then
+        list[#list + 1] = page[2][i]
+        list[#list + 1] = toldMark(setAt, endsAt, label)
+        end
+        end
+        return { list, now }
       `),
     ].join('\n'),
   },
@@ -701,11 +762,36 @@ export const scripts = {
   },
   setMark: {
     name: 'setMark',
-    sha: 'da9c986b1d59a9321a719535b1bb681f958dfa74',
+    sha: '49c6366643f9afd891f74d2ba278e2654f60fc75',
     source: [
       shared.clock,
+      shared.deadline,
+      shared.mark,
       lua(`
-        return { call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[2]) and 1 or 0, now }
+        local function number(value)
+        return string.format('%.0f', value)
+        end
+        local function set(marks, ends, name, text)
+        local owner, ms, label = string.match(text, '^(%S+) (%d+) (.*)$')
+        owner = owner == '-' and '' or owner
+        sweepMarks(ends, marks)
+        local setter = markOf(marks, name)
+        if setter then
+        return setter == owner and owner ~= '' and 1 or 0
+        end
+        call('HSET', marks, name, owner .. ':' .. number(now) .. ':' .. number(now + ms) .. ':' .. label)
+        call('ZADD', ends, number(now + ms), name)
+        for _, key in ipairs({ ends, marks }) do
+        call('PEXPIRE', key, number(math.max(ms + 1000, call('PTTL', key))))
+        end
+        return 1
+        end
+        local replies = {}
+        for i = 4, #ARGV, 2 do
+        replies[#replies + 1] = set(KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
+        end
+        replies[#replies + 1] = now
+        return replies
       `),
     ].join('\n'),
   },

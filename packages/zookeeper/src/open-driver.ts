@@ -1,4 +1,5 @@
 import { LockUnavailableError } from '@holdfast/core';
+import { driverError } from '@holdfast/core/backend';
 import type { Driver } from './zookeeper-client.js';
 
 /** Loads node-zookeeper-client. @throws LockUnavailableError `retryable: false` when it is not installed or another version */
@@ -8,12 +9,13 @@ export async function openDriver(): Promise<Driver> {
     const module = (await import('node-zookeeper-client')) as unknown as Driver & { readonly default?: Driver };
     driver = module.default ?? module;
   } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-    throw refused(isMissing ? 'is not installed; run: npm install node-zookeeper-client' : 'could not be loaded');
+    throw driverError('zookeeper', 'node-zookeeper-client', error);
   }
-  if (!isKnown(driver)) throw refused('is of a version that Holdfast does not know; use 1.1');
-  return driver;
+  if (isKnown(driver)) return driver;
+  throw new LockUnavailableError('zookeeper: the driver node-zookeeper-client is of a version that Holdfast does not know; use 1.1', {
+    backend: 'zookeeper',
+    retryable: false,
+  });
 }
 
 /** The cures reach into the client, so it must be the one that they were made for. */
@@ -22,8 +24,4 @@ function isKnown(driver: Driver): boolean {
   const { connectionManager } = driver.createClient('localhost', { sessionTimeout: 1000, retries: 0 });
   if (typeof connectionManager?.connect !== 'function' || typeof connectionManager.onSocketData !== 'function') return false;
   return Array.isArray(connectionManager.pendingQueue) && typeof connectionManager.watcherManager?.emit === 'function';
-}
-
-function refused(why: string): LockUnavailableError {
-  return new LockUnavailableError(`zookeeper: the driver node-zookeeper-client ${why}`, { backend: 'zookeeper', retryable: false });
 }

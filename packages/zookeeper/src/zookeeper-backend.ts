@@ -1,14 +1,14 @@
-import {
-  type Answer,
-  type CallContext,
-  type Capabilities,
-  type Clock,
-  type HoldRef,
-  type HoldRequest,
-  type LockBackend,
-  type LockKind,
-  type LockState,
-  type LostReason,
+import type {
+  Answer,
+  CallContext,
+  Capabilities,
+  Clock,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  LockKind,
+  LockState,
+  LostReason,
 } from '@holdfast/core';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { Inspection } from './inspection.js';
@@ -47,7 +47,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     list: true,
     expiry: 'session',
   });
-  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly marks: CompletionMarkNodes;
   readonly #sessions: SessionPool;
   readonly #parents: ParentNodes;
   readonly #inspection: Inspection;
@@ -59,8 +59,8 @@ class ZooKeeperBackend implements LockBackend<bigint> {
 
   constructor({ root, ...settings }: ResolvedZooKeeperOptions) {
     const above = root.split('/').flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index + 1).join('/')]));
-    const marks = `${root}/marks`;
-    const directories = [...above, ...Object.values(directoryOf).map((directory) => `${root}/${directory}`), marks, `${root}/sessions`];
+    const names = [...Object.values(directoryOf), 'marks', 'mark-ends', 'sessions'];
+    const directories = [...above, ...names.map((directory) => `${root}/${directory}`)];
     this.#clock = settings.clock;
     this.#sessions = new SessionPool(
       (listener) => new ZooKeeperSession({ ...settings, openDriver, directories }, listener),
@@ -69,11 +69,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const { first } = this.#sessions;
     this.#parents = new ParentNodes(first, settings.clock);
     this.#inspection = new Inspection(first, this.#parents, root);
-    const markNodes = new CompletionMarkNodes(first, marks, settings.clock);
-    this.marks = {
-      set: (name, retentionMs, call) => this.#run(() => markNodes.set(name, retentionMs, call.timeoutMs)),
-      has: (name, call) => this.#run(() => markNodes.has(name, call.timeoutMs)),
-    };
+    this.marks = new CompletionMarkNodes(first, root, settings.clock, (work) => this.#run(work));
   }
 
   get sessionMs(): number {
@@ -158,6 +154,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.marks.close();
     const places = [...this.#places.values()];
     for (const place of places) place.end(closedError());
     const reachable = places.filter(({ session }) => session.state === 'connected');

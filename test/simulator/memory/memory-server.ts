@@ -4,7 +4,7 @@ import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing'
 import { calm, Machine, Network } from '@holdfast/test/simulation';
 import type { SimulatedClient } from '../client.js';
 import type { History } from '../history.js';
-import type { Mutant } from '../mutant.js';
+import { altered, type Mutant } from '../mutant.js';
 import { keyOf, type Scenario, type Target } from '../scenario.js';
 import type { StoreSetup } from '../stores.js';
 import type { SimulatedStore, StoreHold, StoreObserver } from '../store.js';
@@ -32,7 +32,9 @@ export class MemoryServer implements SimulatedStore {
   /** What it keeps, as of the last thing that it did. */
   readonly #views = new Map<string, View>();
   readonly #known = new Map<string, Pick<Target, 'kind' | 'name'>>();
+  readonly #clients: SimulatedClient[] = [];
   #version = 0;
+  #lastReleased: readonly string[] = [];
 
   constructor({ world, scenario, mutant, history, observer }: StoreSetup) {
     this.network = new Network(world, scenario.weather, scenario.seed);
@@ -54,12 +56,21 @@ export class MemoryServer implements SimulatedStore {
     this.#backend = this.newBackend();
     if (scenario.serverJump !== null) {
       const { at, ms } = scenario.serverJump;
-      world.later(at, () => this.machine.jumpWall(ms));
+      world.later(at, () => {
+        history.add('store', () => `has its wall clock moved by ${ms} ms`);
+        this.machine.jumpWall(ms);
+        // Requests that are on their way may come late by the new time.
+        for (const client of this.#clients) client.faults += 1;
+      });
     }
   }
 
   get version(): number {
     return this.#version;
+  }
+
+  get lastReleased(): readonly string[] {
+    return this.#lastReleased;
   }
 
   /** Whole milliseconds of the server's clock: what its replies carry. */
@@ -69,7 +80,7 @@ export class MemoryServer implements SimulatedStore {
 
   newBackend(): LockBackend<bigint> {
     const backend = createMemoryBackend({ store: this.#store, fair: this.scenario.isFair });
-    return this.mutant.server?.(backend) ?? backend;
+    return altered(backend, this.mutant.server);
   }
 
   newSession(listener: MemoryListener): MemorySession {
@@ -77,6 +88,7 @@ export class MemoryServer implements SimulatedStore {
   }
 
   connect(client: SimulatedClient): LockBackend<bigint> {
+    this.#clients.push(client);
     return new MemoryLink(this, client);
   }
 
@@ -97,8 +109,9 @@ export class MemoryServer implements SimulatedStore {
   }
 
   async release(session: MemorySession, holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+    this.#lastReleased = holds.map(({ owner }) => owner);
     for (const hold of holds) session.released(hold);
-    const answers = await this.#did(holds, this.#backend.release(holds, this.#call));
+    const answers = await this.#did(holds, this.#backend.release(holds, this.#call), true);
     for (const [index, { owner }] of holds.entries()) if (answers[index] === true) this.observer.freed(owner);
     return answers.map((answer) => answer === true);
   }
@@ -141,17 +154,18 @@ export class MemoryServer implements SimulatedStore {
     return { timeoutMs: 1_000, signal: NEVER, clock: this.#clock };
   }
 
-  #did<T>(refs: readonly HoldRef[], step: Promise<T>): Promise<T> {
+  #did<T>(refs: readonly HoldRef[], step: Promise<T>, isRelease = false): Promise<T> {
     for (const { name, mode } of refs) {
       const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
       const key = keyOf({ kind, name });
       if (!this.#known.has(key)) this.#known.set(key, { kind, name });
     }
-    this.#look();
+    this.#look(isRelease);
     return step;
   }
 
-  #look(): void {
+  #look(isRelease = false): void {
+    if (!isRelease) this.#lastReleased = [];
     this.#version += 1;
     for (const [key, { kind, name }] of this.#known) {
       const at = this.#clock.now();

@@ -92,12 +92,15 @@ export class BatchSender<S extends Step> {
   #enter(piece: Piece<S>, receiver: Receiver, index: number, isAlone: boolean): void {
     const { link, clock } = this.#parts;
     if (this.#isClosed || this.#watch.isSilent) {
-      this.#refuseUnsent({ piece, receiver, index, dueAt: 0 }, new ConnectionFault(this.#isClosed ? 'closed' : 'silent'));
+      this.#refuseUnsent(
+        { piece, receiver, index, dueAt: 0, open: undefined, isSettled: false },
+        new ConnectionFault(this.#isClosed ? 'closed' : 'silent'),
+      );
       return;
     }
     const contact = link.current;
     const dueAt = contact === null ? clock.now() + piece.timeoutMs : Number.POSITIVE_INFINITY;
-    const queued: Queued<S> = { piece, receiver, index, dueAt };
+    const queued: Queued<S> = { piece, receiver, index, dueAt, open: undefined, isSettled: false };
     // Nothing to share a command with, so nothing to wait for.
     if (isAlone && contact !== null && this.#inFlight.size === 0 && !this.#isScheduled) {
       this.#transmit(contact, [this.#newFlight(queued)]);
@@ -258,12 +261,15 @@ export class BatchSender<S extends Step> {
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
       this.#end(flight, true);
-      const way = wayOf(flight.contact);
-      for (const [i, { piece, receiver, index, open }] of flight.requests.entries()) {
-        receiver.take(list[i], index, open === undefined || this.#grants.isFinal(piece.owner, open, way, serverMs));
-      }
+      let i = 0;
+      for (const queued of flight.requests) queued.receiver.take(list[i++], queued.index, this.#isFinal(flight, queued, serverMs));
     }
     this.#settleIdle();
+  }
+
+  #isFinal({ step, contact }: Flight<S>, { piece: { owner }, open, isSettled }: Queued<S>, serverMs: number): boolean {
+    if (step.grants) return isSettled;
+    return open === undefined || this.#grants.isFinal(owner, open, wayOf(contact), serverMs);
   }
 
   /** Refused as one that comes too late: asked once more, by the clock that the refusal shows. */
@@ -308,7 +314,7 @@ export class BatchSender<S extends Step> {
     if (!flight.step.grants) return;
     // Where the connection has changed a driver may have sent a second copy.
     const isSure = isAnswer && flight.contact?.connection.isOpen === true;
-    for (const { piece } of flight.requests) this.#grants.settled(piece.owner, isSure);
+    for (const queued of flight.requests) queued.isSettled = this.#grants.settled(queued.piece.owner, isSure);
   }
 
   #settleIdle(): void {

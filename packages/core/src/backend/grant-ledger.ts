@@ -46,13 +46,16 @@ export class GrantLedger {
     this.#open.set(owner, { notAfter, unanswered: 1, isUnsure: false, way, forgetAt });
   }
 
-  /** @param isSure whether the answer proves that the request cannot take effect (again) */
-  settled(owner: string, isSure: boolean): void {
+  /**
+   * @param isSure whether the answer proves that the request cannot take effect (again)
+   * @returns whether that is so of everything that the owner asked for
+   */
+  settled(owner: string, isSure: boolean): boolean {
     const grant = this.#open.get(owner);
-    if (grant === undefined) return;
+    if (grant === undefined) return isSure;
     grant.unanswered -= 1;
     if (!isSure) grant.isUnsure = true;
-    if (isAnswered(grant)) this.#open.delete(owner);
+    return isAnswered(grant) && this.#open.delete(owner);
   }
 
   /** To be looked at when a release is sent. undefined: all was answered. */

@@ -1,4 +1,5 @@
 import {
+  type BackendMarks,
   type CallContext,
   type FencingToken,
   type HoldRef,
@@ -53,12 +54,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
       subscribe: (request: HoldRequest, wake: () => void) =>
         gate.keep(() => subscribe.call(backend, request, () => gate.whenOpen(wake)), wake),
     }),
-    ...(marks && {
-      marks: {
-        set: (name: string, retentionMs: number, call: CallContext) => reading(call, (inner) => marks.set(name, retentionMs, inner)),
-        has: (name: string, call: CallContext) => reading(call, (inner) => marks.has(name, inner)),
-      },
-    }),
+    ...(marks && { marks: faultyMarks(marks, reading) }),
     ...(list && {
       async *list(prefix: string, call: CallContext) {
         await reading(call, async () => {});
@@ -77,6 +73,26 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
       loseNextReply: async () => gate.loseNextReply(),
       requests: async () => gate.requests,
     },
+  };
+}
+
+type Pass = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>) => Promise<T>;
+
+function faultyMarks(marks: BackendMarks, pass: Pass): BackendMarks {
+  const { get, list, setEach, hasEach } = marks;
+  return {
+    set: (name, retentionMs, call, setter) => pass(call, (inner) => marks.set(name, retentionMs, inner, setter)),
+    has: (name, call) => pass(call, (inner) => marks.has(name, inner)),
+    ...(setEach && { setEach: (requests, call) => pass(call, (inner) => setEach.call(marks, requests, inner)) }),
+    ...(hasEach && { hasEach: (names, call) => pass(call, (inner) => hasEach.call(marks, names, inner)) }),
+    ...(get && { get: (name, call) => pass(call, (inner) => get.call(marks, name, inner)) }),
+    ...(marks.delete && { delete: (name, call) => pass(call, async (inner) => (await marks.delete?.(name, inner)) === true) }),
+    ...(list && {
+      async *list(prefix: string, call: CallContext) {
+        await pass(call, async () => {});
+        yield* list.call(marks, prefix, call);
+      },
+    }),
   };
 }
 

@@ -1,8 +1,11 @@
+import type { CallContext } from './call-context.js';
 import type { Capabilities } from './capabilities.js';
-import type { Clock } from './clock.js';
 import type { NodeHealth } from './health.js';
 import type { FencingToken, LostReason } from './lease.js';
+import type { BackendMarks } from './marks.js';
 import type { LockKind, LockState } from './state.js';
+
+export type { CallContext };
 
 /**
  * One request for a hold. `owner` is 128 random bits as 32 lower-case hex digits, fresh for every attempt; requests
@@ -15,17 +18,6 @@ export type HoldRequest = { readonly name: string; readonly owner: string; reado
 
 /** What names a hold to the store. */
 export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & { readonly mode: HoldRequest['mode'] };
-
-/** What comes with every call to a backend. */
-export interface CallContext {
-  /** After this core stops waiting for the promise; a backend may use it to give up on a silent connection. */
-  readonly timeoutMs: number;
-  /** Aborts when core has stopped waiting: the caller aborted, the wait or the deadline ran out, the manager closes. */
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  /** With `wait` only: tells core that the request stands behind others. See `tellsQueued`. */
-  readonly onQueued?: (() => void) | undefined;
-}
 
 /** Both readings of the holder's clock, taken before a request was queued. */
 export interface Stamp {
@@ -46,6 +38,13 @@ export type Answer<F extends FencingToken = FencingToken> =
     }
   | {
       readonly granted: false;
+      /**
+       * false: a second copy of the request may yet be carried out (a driver has sent it again over a new connection). Core then
+       * releases the owner until a release is final.
+       *
+       * @default true
+       */
+      readonly isFinal?: boolean;
       /** When the present hold would expire by itself, if the store can tell. */
       readonly remainingMs: number | null;
     };
@@ -132,10 +131,8 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * which is held only as long as this and its own deadline last. Left out: the deadline alone decides.
    */
   remainingMs?(owner: string): number;
-  readonly marks?: {
-    set(name: string, retentionMs: number, call: CallContext): Promise<boolean>;
-    has(name: string, call: CallContext): Promise<boolean>;
-  };
+  /** Completion marks. */
+  readonly marks?: BackendMarks;
   list?(prefix: string, call: CallContext): AsyncIterable<LockState>;
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean>;

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import type { LockEvent } from './events.js';
 import type { HealthReport } from './health.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './lease.js';
+import type { CompletionMarks } from './marks.js';
 import type { AcquireOptions, CloseOptions, PermitCount, TryOptions } from './options.js';
 import type { LockState } from './state.js';
 
@@ -66,6 +67,9 @@ export interface Semaphore {
   forceRelease(): Promise<boolean>;
 }
 
+/** What a lease is taken with where a call does not say. */
+export type LeaseDefaults = Readonly<Required<{ [K in 'ttlMs' | 'renew' | 'maxHoldMs' | 'label']: Exclude<ManagerOptions[K], undefined> }>>;
+
 /** Several names for one call. Not Iterable<string>: a string is one, and would lock its letters. */
 export type Names<N extends string> = readonly N[] | ReadonlySet<N>;
 
@@ -80,6 +84,10 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   readonly backend: string;
   /** What this store can and cannot do; `require` of `connect` asks for it at the start. */
   readonly capabilities: Capabilities;
+  /** The clock that this manager counts by: its option `clock`. For what is built on a manager and waits or measures. */
+  readonly clock: Clock;
+  /** What a lease of this manager is taken with where a call does not say: the manager's own options, with the defaults filled in. */
+  readonly leaseDefaults: LeaseDefaults;
 
   /**
    * Waits for the lock and takes it.
@@ -165,14 +173,6 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   close(options?: CloseOptions): Promise<void>;
   /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** Marks that say "this was done already", kept by the store's clock. */
-export interface CompletionMarks {
-  /** Sets a mark for `retentionMs` milliseconds by the store's clock, from 1 to 2^31-1. Resolves to false when it stood already. */
-  set(name: string, options: { readonly retentionMs: number }): Promise<boolean>;
-  /** Whether the mark stands. */
-  has(name: string): Promise<boolean>;
 }
 
 /** Defaults for every call of one manager; a call's own options win. */

@@ -124,7 +124,7 @@ export class Asker {
         this.#holds.dispatch(hold, { type: 'unanswered', isSettled: true });
         return { remainingMs: null };
       }
-      this.#holds.dispatch(hold, { type: 'refused' });
+      this.#holds.dispatch(hold, answer.isFinal === false ? { type: 'unanswered', isSettled: true } : { type: 'refused' });
       return answer;
     });
     if (problem === null) return outcomes;

@@ -71,6 +71,7 @@ function hold(state: Held, event: HoldEvent, now: Stamp): Step {
     case 'expired':
       return lose(state, isAtMaxHold(state, now) ? 'max-hold' : 'deadline', now);
     case 'due': {
+      if (remainingMs(state, now) <= 0) return hold(state, { type: 'expired' }, now);
       if (state.renewAt > now.now) return [state, [timerOf(state, now)]];
       const { renew, ttlMs } = state.hold.plan;
       const next: Held = { ...state, renewAt: Number.POSITIVE_INFINITY };

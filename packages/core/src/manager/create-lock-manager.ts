@@ -2,7 +2,8 @@ import { checkName } from '../check-name.js';
 import { readOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, TryResult } from '../contract/lease.js';
-import type { CompletionMarks, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
+import type { LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
+import type { CompletionMarks } from '../contract/marks.js';
 import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/options.js';
 import type { HealthReport } from '../contract/health.js';
 import type { LockState } from '../contract/state.js';
@@ -24,6 +25,8 @@ import { SemaphoreHandle } from './semaphore-handle.js';
 class Manager<F extends FencingToken> implements LockManager<F> {
   readonly backend: string;
   readonly capabilities: LockManager['capabilities'];
+  readonly clock: LockManager['clock'];
+  readonly leaseDefaults: LockManager['leaseDefaults'];
   readonly marks: CompletionMarks | null;
   readonly #core: ManagerCore<F>;
   readonly #closer: Closer<F>;
@@ -33,6 +36,9 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     this.#closer = new Closer(this.#core);
     this.backend = backend.name;
     this.capabilities = backend.capabilities;
+    this.clock = this.#core.calls.clock;
+    const { ttlMs, renew, maxHoldMs, label } = this.#core.defaults;
+    this.leaseDefaults = Object.freeze({ ttlMs, renew, maxHoldMs, label });
     this.marks = completionMarks(this.#core);
   }
 

@@ -1,12 +1,23 @@
-import type { Clock } from '../index.js';
+import type { Clock, MarkSetter, StoredMark } from '../index.js';
+import { EndQueue } from './end-queue.js';
 
-const SWEPT_PER_REQUEST = 2;
+/** Two for each that is set: what has ended goes sooner than new ones come. */
+const SWEPT_PER_SET = 2;
+const SPARE = 64;
+const NOBODY: MarkSetter = { owner: '', label: '' };
+
+interface Mark extends MarkSetter {
+  readonly name: string;
+  readonly setAt: number;
+  readonly endsAt: number;
+}
 
 /** Completion marks, each kept for its time by the store's clock. */
 export class MarkTable {
   readonly #clock: Clock;
-  readonly #expiries = new Map<string, number>();
-  #sweep = this.#expiries.entries();
+  readonly #marks = new Map<string, Mark>();
+  /** What nobody asks for again is dropped as others are set, without a timer, and without a look at those that stand. */
+  readonly #ends = new EndQueue<Mark>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -14,47 +25,74 @@ export class MarkTable {
 
   /** How many marks stand. */
   get size(): number {
-    for (const [name, expiry] of this.#expiries) this.#expire(name, expiry);
-    return this.#expiries.size;
+    this.#sweep(Number.POSITIVE_INFINITY);
+    return this.#marks.size;
   }
 
   /** How many marks take up memory, expired ones included. */
   get retained(): number {
-    return this.#expiries.size;
+    return this.#marks.size;
   }
 
-  /** false when the mark stands already; it is then kept as long as its first setter asked, and no longer. */
-  set(name: string, retentionMs: number): boolean {
-    this.#sweepSome();
-    if (this.has(name)) return false;
-    this.#expiries.set(name, this.#clock.now() + retentionMs);
+  /** false when the mark stands already, from somebody else; it is kept as long as its first setter asked, and no longer. */
+  set(name: string, retentionMs: number, { owner, label }: MarkSetter = NOBODY): boolean {
+    const setAt = this.#clock.now();
+    this.#sweep(SWEPT_PER_SET);
+    const standing = this.#find(name);
+    if (standing !== undefined) return standing.owner === owner && owner !== NOBODY.owner;
+    const mark = { name, owner, label, setAt, endsAt: setAt + retentionMs };
+    this.#marks.set(name, mark);
+    this.#ends.add(mark);
     return true;
   }
 
   has(name: string): boolean {
-    const expiry = this.#expiries.get(name);
-    return expiry !== undefined && !this.#expire(name, expiry);
+    return this.#find(name) !== undefined;
+  }
+
+  get(name: string): StoredMark | null {
+    const mark = this.#find(name);
+    return mark === undefined ? null : this.#told(mark);
+  }
+
+  delete(name: string): boolean {
+    if (this.#find(name) === undefined) return false;
+    this.#marks.delete(name);
+    // What was taken away stands in the queue until it would have ended, which may be never.
+    if (this.#ends.size > 2 * this.#marks.size + SPARE) this.#ends.keep(this.#marks.values());
+    return true;
+  }
+
+  list(prefix: string): readonly StoredMark[] {
+    this.#sweep(Number.POSITIVE_INFINITY);
+    return [...this.#marks.values()].filter(({ name }) => name.startsWith(prefix)).map((mark) => this.#told(mark));
   }
 
   deleteAll(): number {
-    const { size } = this.#expiries;
-    this.#expiries.clear();
+    const { size } = this.#marks;
+    this.#marks.clear();
+    this.#ends.keep([]);
     return size;
   }
 
-  #expire(name: string, expiry: number): boolean {
-    return expiry <= this.#clock.now() && this.#expiries.delete(name);
+  #told({ name, label, setAt, endsAt }: Mark): StoredMark {
+    const now = this.#clock.now();
+    return { name, label, ageMs: now - setAt, remainingMs: endsAt - now };
   }
 
-  // As for holds: what nobody asks for again is dropped as others are set, without a timer.
-  #sweepSome(): void {
-    for (let i = 0; i < SWEPT_PER_REQUEST; i += 1) {
-      const next = this.#sweep.next();
-      if (next.done) {
-        this.#sweep = this.#expiries.entries();
-        return;
-      }
-      this.#expire(...next.value);
+  #find(name: string): Mark | undefined {
+    const mark = this.#marks.get(name);
+    if (mark === undefined || mark.endsAt > this.#clock.now()) return mark;
+    this.#marks.delete(name);
+    return undefined;
+  }
+
+  #sweep(most: number): void {
+    const now = this.#clock.now();
+    for (let swept = 0; swept < most; swept += 1) {
+      const ended = this.#ends.takeUntil(now);
+      if (ended === undefined) return;
+      if (this.#marks.get(ended.name) === ended) this.#marks.delete(ended.name);
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   type LockKind,
   type LockState,
   LockUnavailableError,
+  type StoredMark,
   readOptions,
   rule,
 } from '../index.js';
@@ -80,12 +81,21 @@ class MemoryBackend implements LockBackend<bigint> {
     });
     if (fair) this.wait = (request, call) => this.#wait(request, call);
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
+    const { table } = link;
     this.marks = {
-      set: (name, retentionMs, { clock }) => {
+      set: (name, retentionMs, { clock }, setter) => {
         this.#follow(clock);
-        return this.#call('setMark', [name], () => this.#link.table.marks.set(name, retentionMs));
+        return this.#call('setMark', [name], () => table.marks.set(name, retentionMs, setter));
       },
-      has: (name) => this.#call('hasMark', [name], () => this.#link.table.marks.has(name)),
+      has: (name) => this.#call('hasMark', [name], () => table.marks.has(name)),
+      setEach: (requests, { clock }) => {
+        this.#follow(clock);
+        return this.#call('setMark', namesOf(requests), () => requests.map((each) => table.marks.set(each.name, each.retentionMs, each)));
+      },
+      hasEach: (names) => this.#call('hasMark', names, () => names.map((name) => table.marks.has(name))),
+      get: (name) => this.#call('getMark', [name], () => table.marks.get(name)),
+      delete: (name) => this.#call('deleteMark', [name], () => table.marks.delete(name)),
+      list: (prefix) => this.#listMarks(prefix),
     };
     this.#stopListening = link.listen({ cut: () => this.#onCut(), restored: () => this.#onRestored() });
   }
@@ -106,6 +116,10 @@ class MemoryBackend implements LockBackend<bigint> {
 
   async *list(prefix: string): AsyncIterable<LockState> {
     yield* await this.#call('list', [prefix], () => this.#link.table.list(prefix));
+  }
+
+  async *#listMarks(prefix: string): AsyncIterable<StoredMark> {
+    yield* await this.#call('listMarks', [prefix], () => this.#link.table.marks.list(prefix));
   }
 
   inspect(name: string, kind: LockKind): Promise<LockState> {

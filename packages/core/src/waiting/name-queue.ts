@@ -110,6 +110,8 @@ export class NameQueue implements WaitObserver {
     const now = calls.clock.now();
     const endAt = wait.joinedAt + wait.limits.waitMs;
     if (wait.look === null) {
+      // Nobody asked while this wait stood in line: the first asks now, so that its end can say whether the store is there.
+      if (this.#head !== null && this.#head !== wait && !this.#hearing.wasHeardBy(wait)) this.#dispatch(this.#head, { type: 'woken' });
       wait.look = this.#look.start((holders) => {
         if (holders !== null) this.#hearing.looked(calls.clock.now(), holders);
         // Without an answer the wait goes on to its end: requests of its own may still be answered.

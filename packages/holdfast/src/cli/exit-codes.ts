@@ -11,10 +11,14 @@ export const exitCodes = Object.freeze({
   unavailable: 69,
   /** A fault of this program. */
   internal: 70,
+  /** The result could not be written, for instance to a full disk; what was asked for has been done. */
+  unwritten: 74,
   /** Somebody else has the lock. */
   busy: 75,
   /** The lock was lost before the command had ended. The first number that sysexits.h leaves free. */
   lost: 79,
+  /** The command succeeded, and that it has run could not be noted: it may run again. */
+  unnoted: 80,
   /** The command is there and cannot be run. */
   notExecutable: 126,
   /** There is no such command. */

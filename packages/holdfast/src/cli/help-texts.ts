@@ -42,6 +42,11 @@ next server may try; --at-most-once counts it all the same. Where nothing was
 run the exit code is 0, or that of --skip-code, and nothing is said. All else,
 codes, environment, signals, is as in holdfast run --help.
 
+When the store is away as the command ends, noting that it has run is tried for
+one --ttl, under the lock. If that fails too, holdfast ends with the command's
+own code, or with
+  80   the command succeeded and that could not be noted: it may run again
+
 The lock's name is once/<name>: holdfast inspect once/statistics
 `;
 
@@ -77,7 +82,8 @@ Exit codes
   0   well                                   1   the answer is no
   64  wrong usage or configuration           69  the store was not reached
   75  somebody else has the lock             79  the lock was lost
-  70  a fault of holdfast itself             run: else those of the command
+  70  a fault of holdfast itself             74  the result was not written
+  80  once: it ran, unnoted                  run, once: else the command's
 
 Examples
   holdfast run nightly-report --busy-ok -- ./report.sh

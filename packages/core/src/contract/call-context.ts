@@ -1,0 +1,12 @@
+import type { Clock } from './clock.js';
+
+/** What comes with every call to a backend. */
+export interface CallContext {
+  /** After this core stops waiting for the promise; a backend may use it to give up on a silent connection. */
+  readonly timeoutMs: number;
+  /** Aborts when core has stopped waiting: the caller aborted, the wait or the deadline ran out, the manager closes. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** With `wait` only: tells core that the request stands behind others. See `tellsQueued`. */
+  readonly onQueued?: (() => void) | undefined;
+}
