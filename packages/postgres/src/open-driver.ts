@@ -1,7 +1,7 @@
 import type { LockUnavailableError } from '@holdfast/core';
 import { driverError } from '@holdfast/core/backend';
 import type { DriverClient } from './postgres-client.js';
-import { unavailableBecause } from './postgres-error.js';
+import { BACKEND, unavailableBecause } from './postgres-error.js';
 
 /** What is used of the module `pg`. */
 interface Driver {
@@ -69,6 +69,6 @@ async function loadDriver(): Promise<Driver> {
     const driver = (await import('pg')) as unknown as Driver & { readonly default?: Driver };
     return driver.Client === undefined && driver.default !== undefined ? driver.default : driver;
   } catch (error) {
-    throw driverError('postgres', 'pg', error);
+    throw driverError(BACKEND, 'pg', error);
   }
 }
