@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer';
 import type { Answer, HolderState, HoldRef, LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
-import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom } from '../operators.js';
+import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom, times } from '../operators.js';
+import { LAST_MS } from './poll-wakes.js';
 import {
   beginsWith,
   type Freed,
@@ -35,8 +36,11 @@ interface StoredHolder {
 const LETTERS = { permits: 'p', read: 'r', write: 'w' } as const;
 const MODES: Readonly<Record<StoredHolder['m'], HolderState['mode']>> = { p: 'permits', r: 'read', w: 'write' };
 
-/** For so long after its last attempt a waiting writer keeps new readers out. */
-const INTENT_MS = 2_500;
+/**
+ * For so long after its last attempt a waiting writer keeps new readers out: longer than it waits before the next, and a dead one
+ * for no more than two seconds.
+ */
+const INTENT_MS = LAST_MS + 400;
 
 /**
  * Semaphores and read/write locks: all holders of a name in one row, because only the row that a statement has locked is
@@ -90,10 +94,13 @@ export class SharedRows implements Rows<bigint> {
         WHERE (${fits} OR ${stands} OR excluded.label ${eq} 'true') AND ${isTimely(10)}
         RETURNING l.name, (l.holders ${member} l.owner) ${memberText} 'f' AS token, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.token, (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) ${minus} ${NOW_MS}
-        FROM pg_catalog.jsonb_each(l.holders) AS h WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}), ${SERVER_MS}
+      SELECT asked.i, granted.token, least(
+          (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) FROM pg_catalog.jsonb_each(l.holders) AS h
+            WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}),
+          CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.float8 END
+        ) ${minus} ${NOW_MS}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
-        LEFT JOIN LATERAL (SELECT holders FROM ${this.#table} AS l
+        LEFT JOIN LATERAL (SELECT holders, writer_waits_until FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} '${this.#kind}' AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
       this.#requestValues(requests),

@@ -19,7 +19,7 @@ import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { refusalOf } from '../read-only.js';
 import { Schema } from '../schema.js';
 import { LockRows } from './lock-rows.js';
-import { pollWakes } from './poll-wakes.js';
+import { type Polling, pollWakes } from './poll-wakes.js';
 import { PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery, type TimedRows } from './rows.js';
 import { TimedStatements } from './timed-statements.js';
 import { SharedRows } from './shared-rows.js';
@@ -52,8 +52,8 @@ export class TableBackend implements LockBackend {
   readonly #semaphores: SharedRows;
   readonly #readWrite: SharedRows;
   readonly #timed: TimedStatements;
-  /** Names for which somebody here waits, and how many. */
-  readonly #waiting = new Map<string, number>();
+  /** Names for which somebody here waits. */
+  readonly #waiting = new Map<string, Set<Polling>>();
   readonly #names = new Map<string, string>();
   readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) => this.#attempt(kind, asked, timeoutMs));
   readonly #renewing = new TickBatches<TableRenewal, boolean | null>((kind, holds, timeoutMs) => this.#renew(kind, holds, timeoutMs));
@@ -91,8 +91,16 @@ export class TableBackend implements LockBackend {
       this.#attempts += 1;
       if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
       const asked = requests.map((request): TableRequest => ({ ...request, isWaiting: this.#waiting.has(keyOf(request)) }));
-      return this.#asked(this.#attempting.ask(asked, call.timeoutMs), call.timeoutMs);
+      const answers = await this.#asked(this.#attempting.ask(asked, call.timeoutMs), call.timeoutMs);
+      for (const [index, answer] of answers.entries()) if (!answer.granted) this.#refused(asked[index], answer.remainingMs);
+      return answers;
     });
+  }
+
+  /** A reader may come in as soon as the writer that kept it out has not been heard of for a while. */
+  #refused(request: TableRequest | undefined, remainingMs: number | null): void {
+    if (request?.mode !== 'read' || remainingMs === null) return;
+    for (const polling of this.#waiting.get(keyOf(request)) ?? []) polling.atLatestIn(remainingMs + 2);
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
@@ -107,18 +115,19 @@ export class TableBackend implements LockBackend {
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const key = keyOf(request);
-    this.#waiting.set(key, (this.#waiting.get(key) ?? 0) + 1);
     const polling = pollWakes(this.#source.clock, wake);
+    const waiting = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, waiting.add(polling));
     let isOpen = true;
     return {
       close: () => {
         if (!isOpen) return;
         isOpen = false;
         polling.close();
-        const left = (this.#waiting.get(key) ?? 1) - 1;
-        if (left > 0) this.#waiting.set(key, left);
-        else this.#waiting.delete(key);
-        if (left === 0 && request.mode === 'write') this.#withdraw(request.name);
+        waiting.delete(polling);
+        if (waiting.size > 0) return;
+        if (this.#waiting.get(key) === waiting) this.#waiting.delete(key);
+        if (request.mode === 'write') this.#withdraw(request.name);
       },
     };
   }
