@@ -79,8 +79,9 @@ export function presentable(where: string, error: unknown, { url, schemes }: Pic
   if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) {
     // The backend's own name in front of its message says nothing beside the URL.
     const reason = error.message.startsWith(`${error.backend}: `) ? error.message.slice(`${error.backend}: `.length) : error.message;
-    const message = `${where}: ${redactUrl(url)}: ${isOurs ? reason : scrubFailure(reason, url)}`;
-    const cause = isOurs || !(error.cause instanceof Error) ? error.cause : new Error(scrubUrl(error.cause.message, url));
+    const message = `${where}: ${redactUrl(url)}: ${scrubFailure(reason, url, isOurs)}`;
+    const isSafe = isOurs && message.endsWith(reason);
+    const cause = isSafe || !(error.cause instanceof Error) ? error.cause : new Error(scrubUrl(error.cause.message, url));
     return new LockUnavailableError(message, { backend: error.backend, retryable: error.retryable, cause });
   }
   if (isLockError(error, 'LOCK_INVALID_ARGUMENT') && !isOurs) {

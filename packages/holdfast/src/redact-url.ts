@@ -4,7 +4,9 @@ export const MAX_URL_LENGTH = 65_536;
 /** `h`, `h:1`, `[::1]:1`, and lists of them: what may be shown of the hosts. */
 const HOSTS = /^(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?(?:,(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?)*$/i;
 /** A database number or a name: what may be shown of the path. */
-const PATH = /^[\w./-]*$/;
+const PATH = /^[\w./-]{0,128}$/;
+/** As long as hosts may be to be shown: enough for those of a cluster, and not for whatever else somebody has put there. */
+const MAX_HOSTS_LENGTH = 1024;
 
 /**
  * A connection URL as it may be shown: without user, password and option values.
@@ -30,7 +32,7 @@ export function redactUrl(url: string): string {
     scheme.toLowerCase(),
     slashes,
     at < 0 ? '' : '***@',
-    HOSTS.test(hosts) ? hosts : '***',
+    hosts.length <= MAX_HOSTS_LENGTH && HOSTS.test(hosts) && !/[\w-]{64}/.test(hosts) ? hosts : '***',
     PATH.test(path) ? path : '/***',
     query === '' ? '' : `${query.charAt(0)}***`,
   ].join('');
@@ -45,12 +47,12 @@ export function scrubUrl(text: string, url: string): string {
 
 /**
  * The same for the message of a store's failure, but for the words that are ours whatever the store: to take a password out of
- * "the acme backend failed" would tell what it is.
+ * "the acme backend failed" would tell what it is. All of a backend of ours are, but for what it did not expect itself.
  */
-export function scrubFailure(message: string, url: string): string {
+export function scrubFailure(message: string, url: string, isOurs: boolean): string {
   if (message.startsWith(`${redactUrl(url)}: `)) return message;
   const [words = ''] = /^the \S+ backend (?:failed: |did not answer within )/.exec(message) ?? [];
-  return words + scrubUrl(message.slice(words.length), url);
+  return isOurs && !words.endsWith('failed: ') ? message : words + scrubUrl(message.slice(words.length), url);
 }
 
 /**

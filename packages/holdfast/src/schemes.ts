@@ -4,7 +4,8 @@ import { importModule } from './import-module.js';
 
 /**
  * Where the module of a scheme comes from: a function that imports it, `() => import('acme-locks')`, or, for
- * configuration that is JSON, the name to import: a package of the application, or a path, from its working directory, or from the file that `loadConfig` has read.
+ * configuration that is JSON, the name to import: a package, looked for from the application's main module, or a path from its
+ * working directory; both from the file where `loadConfig` has read them.
  */
 export type SchemeSource = string | (() => BackendModule | PromiseLike<BackendModule>);
 

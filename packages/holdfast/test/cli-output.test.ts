@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import process from 'node:process';
 import { type RedisServer, reservePort, startRedis } from '@holdfast/test/servers';
 import { connect, type LockManager } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { printableJson } from '../src/cli/printable.js';
-import { bin, patient, runCli } from './cli-process.js';
+import { bin, patient, runCli, temporaryFolder } from './cli-process.js';
 
 let server: RedisServer;
 let locks: LockManager;
@@ -113,6 +115,18 @@ describe('our own words', () => {
     const refused = await runCli(['ls', '--url', 'redis://usage:server@h?colour=red']);
     expect(refused.code).toBe(64);
     expect(refused.stderr).toContain('unknown option "colour"');
+  });
+
+  it('are all that is told of a secret, also of what nobody caught', async () => {
+    using folder = temporaryFolder();
+    await writeFile(
+      join(folder.path, 'late.mjs'),
+      `setTimeout(() => { throw new Error('no key begins with SECRET'); }, 100); export default {};`,
+    );
+    const { code, stderr } = await runCli(['run', 'a', '--config', join(folder.path, 'late.mjs'), '--', 'sleep', '20'], {
+      url: `${server.url}?prefix=SECRET`,
+    });
+    expect({ code, stderr }).toEqual({ code: 70, stderr: 'holdfast: no key begins with ***\n' });
   });
 
   it('quote no URL that was typed where none belongs', async () => {

@@ -17,6 +17,10 @@ describe('redactUrl', () => {
     // The @ is missing: what follows is no host and port, so it may be the password.
     ['redis://:hunter2:', 'redis://***'],
     ['redis://user:hunter2', 'redis://***'],
+    // No host has a part so long, and no database such a name.
+    [`redis://${'Q'.repeat(64)}`, 'redis://***'],
+    [`redis://${'h:1,'.repeat(300)}h:1`, 'redis://***'],
+    [`redis://h/${'Q'.repeat(129)}`, 'redis://h/***'],
     ['memory:', 'memory:'],
     ['memory:orders', 'memory:orders'],
     ['no scheme', '***'],
@@ -83,9 +87,13 @@ describe('redactUrl', () => {
 
   it('leaves our words alone in what a store says, and nothing of the store’s', () => {
     const url = 'acme://u:acme@h';
-    expect(scrubFailure('the acme backend failed: acme failed', url)).toBe('the acme backend failed: *** failed');
-    expect(scrubFailure('the acme backend did not answer within 2000 ms', url)).toBe('the acme backend did not answer within 2000 ms');
-    expect(scrubFailure('acme: failed', url)).toBe('***: failed');
+    expect(scrubFailure('the acme backend failed: acme failed', url, false)).toBe('the acme backend failed: *** failed');
+    expect(scrubFailure('the acme backend did not answer within 2000 ms', url, false)).toBe(
+      'the acme backend did not answer within 2000 ms',
+    );
+    expect(scrubFailure('acme: failed', url, false)).toBe('***: failed');
+    expect(scrubFailure('redis: acme is not redis', url, true)).toBe('redis: acme is not redis');
+    expect(scrubFailure('the redis backend failed: acme failed', url, true)).toBe('the redis backend failed: *** failed');
   });
 
   it('leaves a message without secrets as it was', () => {

@@ -163,7 +163,7 @@ function piece(
   return { step, route, keys, args, lockName: name, owner, timeoutMs, call };
 }
 
-function shorten(label: string): string {
+export function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
 }
 

@@ -46,6 +46,9 @@ export async function connectTo(target: RedisTarget, driverOptions: Readonly<Rec
     // A command whose connection ended may have run: it must not be sent again behind our back.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
+    // While a slot is moved a command of several keys is refused for as long as it takes: not worth the time of the call.
+    retryDelayOnTryAgain: 20,
+    maxRedirections: 6,
   });
 }
 

@@ -55,10 +55,18 @@ function told(error: AnyLockError, lockName: string | null, isSent: boolean): An
   return new LockUnavailableError(message, { backend: BACKEND, lockName, retryable, cause, wasSent: isSent });
 }
 
+/** Whether a cluster refused because it is moving the slot to another node, where some of the keys may lie already. */
+export function isMoving(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return /^(?:TRYAGAIN|ASK) |too many cluster redirections|non local key/i.test(error.message);
+}
+
 /** What a failed command calls for. */
 export function verdictOf(error: unknown): Verdict {
   const code = replyCode(error);
   const isAnswer = code !== null || (error instanceof Error && error.name === 'ReplyError');
+  // One key that has been moved, or is missing, costs the whole command.
+  if (isMoving(error)) return { isAnswer: true, next: 'apart' };
   // A node of a cluster behind a plain client works as long as every command keeps to one slot.
   if (code === 'CROSSSLOT') return { isAnswer, next: 'by-route' };
   // A demoted master: the next connection may lead to the new one.
@@ -94,6 +102,7 @@ function explain(error: unknown): { readonly reason: string; readonly retryable:
   if (typeof code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(code)) {
     return { reason: `the connection failed (${code})`, retryable: !/CERT|_TLS_|_SSL_|EPROTO|SIGNATURE|ISSUER/.test(code) };
   }
+  if (isMoving(error)) return { reason: FOR_NOW['TRYAGAIN'] ?? '', retryable: true };
   const reply = replyCode(error);
   if (reply !== null) {
     const permanent = FOR_GOOD[reply];

@@ -91,6 +91,9 @@ const shared = {
     end
     return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
     end
+    local function isTaken(key)
+    return redis.pcall('EXISTS', key) == 1
+    end
     local function sweep(k)
     if not k.set then
     return
@@ -200,7 +203,7 @@ const shared = {
     if mode == 'p' then
     return call('ZCARD', k.set) + permits <= limit
     end
-    if call('EXISTS', k.hold) == 1 then
+    if isTaken(k.hold) then
     return false
     end
     return mode ~= 'w' or call('ZCARD', k.set) == 0
@@ -330,7 +333,7 @@ const shared = {
     used = used + waiter.permits
     end
     end
-    elseif call('EXISTS', k.hold) == 1 then
+    elseif isTaken(k.hold) then
     return
     elseif first.mode == 'x' then
     wake(k, others, 1)
@@ -377,7 +380,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '9e097e4d8637ce32a57619b03a4f5b5e79ab3905',
+    sha: '4ab082d5a06c92184adcc3319b41a0e87ee2baee',
     source: [
       shared.clock,
       shared.deadline,
@@ -438,9 +441,22 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  callNext: {
+    name: 'callNext',
+    sha: '5d40b62583bad52cb207a1cd5f718d5fc61ff189',
+    source: [
+      shared.clock,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        pcall(handOn, { hold = ARGV[2], waiters = KEYS[1] }, 'x')
+        return { 1, now }
+      `),
+    ].join('\n'),
+  },
   decline: {
     name: 'decline',
-    sha: 'd57ed492053090a509ab4c7cbc9b38e500db8465',
+    sha: 'f2cc8034841d7f35151ba63c629d125d2fa709b9',
     source: [
       shared.clock,
       shared.hold,
@@ -474,9 +490,36 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  drawFence: {
+    name: 'drawFence',
+    sha: 'af75954b8cdbc6635528dbc71888f978d64c64b5',
+    source: [
+      shared.clock,
+      shared.fence,
+      lua(`
+        return { nextFence(KEYS[1]), now }
+      `),
+    ].join('\n'),
+  },
+  dropMoving: {
+    name: 'dropMoving',
+    sha: '3f1ba9333a619fc5243b6abec8a30df916d4813e',
+    source: [
+      shared.clock,
+      lua(`
+        local token = ARGV[2] .. ':'
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) ~= 'string' or string.sub(held, 1, #token) ~= token then
+        return { 0, now }
+        end
+        call('DEL', KEYS[1])
+        return { string.sub(held, #token + 1, #token + 2) == '0:' and 0 or 1, now }
+      `),
+    ].join('\n'),
+  },
   enqueue: {
     name: 'enqueue',
-    sha: '583642b7cc79ae03004886409d7e41e8670efc13',
+    sha: '93ece5dbe5b6ee3874908fa0a3711ab573ddfef6',
     source: [
       shared.clock,
       shared.deadline,
@@ -535,7 +578,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '79ce6b4ba2313a468eb73a3081c7d8a1e743e2a3',
+    sha: '65f1252ed26eaa3c37afd34960542d091bf85bab',
     source: [
       shared.clock,
       shared.hold,
@@ -576,7 +619,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '47c1d8b688054485471b7b77a42e63d0399d25c1',
+    sha: '1fc3acb7ceb8f6413fc931489de3f1be72987a4a',
     source: [
       shared.clock,
       shared.hold,
@@ -650,7 +693,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '5dcea24a342774e990aff8eab6ec0b2675acfc77',
+    sha: 'fe0d0c1e327b979fed017736ba0198399bd7a3eb',
     source: [
       shared.clock,
       shared.deadline,
@@ -686,7 +729,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '2f46081641ef3d674003f88146d7c4e0d396a0b7',
+    sha: 'c18beaa3e05354360f68cd864d0b5850c2d22a59',
     source: [
       shared.clock,
       lua(`
@@ -725,7 +768,7 @@ export const scripts = {
         k, at = keysOf(mode, at)
         local reply = alone(drop, k, mode, owner)
         replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
-        alone(handOnAfter, k, mode, owner, member, last == '1')
+        pcall(handOnAfter, k, mode, owner, member, last == '1')
         end
         replies[#ARGV] = now
         return replies
@@ -734,7 +777,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '9b75ebd93eaba30f1490e7d9916531c0032a42e7',
+    sha: '2b2988c8caaa2c1ded63dc538157cd95a26b07fc',
     source: [
       shared.clock,
       shared.deadline,
@@ -795,9 +838,38 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  takeMoving: {
+    name: 'takeMoving',
+    sha: '2b02a962b4c0dbc72b1f6769e7de9b1fc6ce0efd',
+    source: [
+      shared.clock,
+      shared.deadline,
+      lua(`
+        local token = ARGV[4] .. ':'
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) == 'table' then
+        return { 'WRONGTYPE', now }
+        end
+        if held and string.sub(held, 1, #token) ~= token then
+        local left = call('PTTL', KEYS[1])
+        return { left < 0 and -1 or -2 - left, now }
+        end
+        local fence = held and string.match(held, '^(%d+):', #token + 1)
+        if fence and fence ~= '0' then
+        return { fence, now }
+        end
+        if ARGV[6] ~= '' and not held then
+        return { -1, now }
+        end
+        fence = ARGV[6] == '' and '0' or ARGV[6]
+        call('SET', KEYS[1], token .. fence .. ':' .. ARGV[7], 'PX', ARGV[5])
+        return { fence == '0' and 'reserved' or fence, now }
+      `),
+    ].join('\n'),
+  },
   withdraw: {
     name: 'withdraw',
-    sha: 'e18e652387116547e8bb9a2bbab758e7a1211e69',
+    sha: '312af7d54204bc6f897ffc6c1f4511eff7bf1be0',
     source: [
       shared.clock,
       shared.hold,

@@ -18,7 +18,7 @@ import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
 import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
-import { hasMark, setMark } from './protocol/marks.js';
+import { RedlockMarks } from './protocol/marks.js';
 import { mergeStates } from './protocol/merge-states.js';
 import type { NodeStatus, RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
 import { releaseHolds } from './protocol/release.js';
@@ -56,7 +56,7 @@ export class RedlockBackend implements LockBackend<bigint> {
     expiry: 'ttl',
   });
   readonly requestsExpire = true;
-  readonly marks: NonNullable<LockBackend['marks']>;
+  readonly marks: RedlockMarks;
   readonly #context: ProtocolContext;
   readonly #wakeList: WakeList<WaitKey>;
   readonly #gatherer: Gatherer;
@@ -69,16 +69,7 @@ export class RedlockBackend implements LockBackend<bigint> {
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
     const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs);
     this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner };
-    this.marks = {
-      set: async (name, retentionMs, call) => {
-        this.#refuseIfClosed();
-        return setMark(this.#context, name, retentionMs, call, newToken);
-      },
-      has: async (name, call) => {
-        this.#refuseIfClosed();
-        return hasMark(this.#context, name, call);
-      },
-    };
+    this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {

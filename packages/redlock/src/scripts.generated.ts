@@ -157,6 +157,36 @@ const shared = {
     end
     end
   `),
+  mark: lua(`
+    local SWEPT_PER_SET = 16
+    local function sweepMarks(marks, ends)
+    for _, name in ipairs(call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, SWEPT_PER_SET)) do
+    call('HDEL', marks, name)
+    call('ZREM', ends, name)
+    end
+    end
+    local function markOf(marks, name)
+    local token, setAt, endsAt, kept, label = match(call('HGET', marks, name) or '', '^(%x*):(%d+):(%d+):(%d):(.*)$')
+    if token and tonumber(endsAt) > now then
+    return { token = token, setAt = tonumber(setAt), endsAt = tonumber(endsAt), kept = kept == '1', label = label }
+    end
+    return nil
+    end
+    local function writeMark(marks, ends, name, mark)
+    local head = mark.token .. ':' .. text(mark.setAt) .. ':' .. text(mark.endsAt) .. ':' .. (mark.kept and '1:' or '0:')
+    call('HSET', marks, name, head .. mark.label)
+    call('ZADD', ends, text(mark.endsAt), name)
+    for _, key in ipairs({ marks, ends }) do
+    call('PEXPIRE', key, text(math.max(mark.endsAt - now + 1000, call('PTTL', key))))
+    end
+    end
+    local function toldMark(mark)
+    if not mark then
+    return '-'
+    end
+    return sub(mark.token, 1, 8) .. sub(mark.token, 33) .. ' ' .. text(now - mark.setAt) .. ' ' .. text(mark.endsAt - now) .. ' ' .. mark.label
+    end
+  `),
   node: lua(`
     local call = redis.call
     local sub, match = string.sub, string.match
@@ -549,32 +579,59 @@ export const scripts = {
       `),
     ].join('\n'),
   },
-  mark: {
-    name: 'mark',
-    sha: '2133af182b8132242505838dd41aec3ac3884e4d',
+  listMarks: {
+    name: 'listMarks',
+    sha: 'd0df96462f81eef42b89862a3c2de2a88bb8569d',
     source: [
       shared.node,
+      shared.mark,
       lua(`
-        local what, token, ms = match(ARGV[2], '^(%a+) ?(%x*) ?(%d*)$')
-        if what == 'set' or what == 'read' then
-        local why = abstains()
-        if why then
-        return { why, now }
+        local page = call('HSCAN', KEYS[2], ARGV[2], 'COUNT', 500)
+        local list = { page[1] }
+        for i = 1, #page[2], 2 do
+        if markOf(KEYS[2], page[2][i]) then
+        list[#list + 1] = page[2][i]
         end
-        if what == 'set' then
-        call('SET', KEYS[2], token, 'NX', 'PX', ms)
         end
-        return { sub(call('GET', KEYS[2]) or '-', 1, 8), now }
+        return { list, now }
+      `),
+    ].join('\n'),
+  },
+  mark: {
+    name: 'mark',
+    sha: 'a7643f6de39f52d72657ac97d3866a03c4ae7e1e',
+    source: [
+      shared.node,
+      shared.mark,
+      lua(`
+        local function settle(marks, ends, name, what, token, ms)
+        local mark = markOf(marks, name)
+        if not mark or mark.token ~= token then
+        return '0'
         end
-        if call('GET', KEYS[2]) ~= token then
-        return { '0', now }
+        if not mark.kept and what == 'keep' then
+        mark.endsAt, mark.kept = now + ms, true
+        writeMark(marks, ends, name, mark)
+        elseif not mark.kept then
+        call('HDEL', marks, name)
+        call('ZREM', ends, name)
         end
-        if what == 'drop' then
-        call('DEL', KEYS[2])
-        elseif call('PTTL', KEYS[2]) < tonumber(ms) then
-        call('PEXPIRE', KEYS[2], ms)
+        return '1'
         end
-        return { '1', now }
+        local why
+        local replies = {}
+        for i = 2, #ARGV, 2 do
+        local marks, ends = KEYS[i], KEYS[i + 1]
+        local what, token, ms = match(ARGV[i + 1], '^(%a+) ?(%x*) ?(%d*)$')
+        if what == 'read' then
+        why = why or abstains() or ''
+        replies[#replies + 1] = why ~= '' and why or toldMark(markOf(marks, ARGV[i]))
+        else
+        replies[#replies + 1] = settle(marks, ends, ARGV[i], what, token, tonumber(ms))
+        end
+        end
+        replies[#replies + 1] = now
+        return replies
       `),
     ].join('\n'),
   },
@@ -644,6 +701,45 @@ export const scripts = {
         replies[i - 1] = freed
         end
         replies[#ARGV] = now
+        return replies
+      `),
+    ].join('\n'),
+  },
+  setMark: {
+    name: 'setMark',
+    sha: '3874dcfb993ed5814a0e2b11b68b35df2212b4a7',
+    source: [
+      shared.node,
+      shared.deadline,
+      shared.mark,
+      lua(`
+        local function set(marks, ends, name, token, ms, label)
+        sweepMarks(marks, ends)
+        local mark = markOf(marks, name)
+        if not mark then
+        mark = { token = token, setAt = now, endsAt = now + ms, kept = false, label = label }
+        writeMark(marks, ends, name, mark)
+        end
+        return toldMark(mark)
+        end
+        local function delete(marks, ends, name)
+        local stood = markOf(marks, name) and '1' or '0'
+        call('HDEL', marks, name)
+        call('ZREM', ends, name)
+        return stood
+        end
+        local why = abstains()
+        local replies = {}
+        for i = 4, #ARGV, 2 do
+        local marks, ends = KEYS[i - 2], KEYS[i - 1]
+        local token, ms, label = match(ARGV[i + 1], '^set (%x+) (%d+) (.*)$')
+        if token then
+        replies[#replies + 1] = why or set(marks, ends, ARGV[i], token, tonumber(ms), label)
+        else
+        replies[#replies + 1] = delete(marks, ends, ARGV[i])
+        end
+        end
+        replies[#replies + 1] = now
         return replies
       `),
     ].join('\n'),

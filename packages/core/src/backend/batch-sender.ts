@@ -22,7 +22,9 @@ export interface SenderParts<S extends Step> {
   readonly leastSilenceMs: number;
   /** A server that was silent for so long is asked nothing more until it answers. @default it is asked */
   readonly refuseAfterMs?: number;
-  verdictOf(error: unknown): Verdict;
+  /** Whether requests for this route had better not share a command. @default they may */
+  isApart?(route: number): boolean;
+  verdictOf(error: unknown, route: number): Verdict;
 }
 
 const FULL_QUEUE = 128;
@@ -176,7 +178,14 @@ export class BatchSender<S extends Step> {
       const last = lastOf.get(group);
       const flight = last === undefined ? undefined : flights[last];
       const touched = lastTouched.get(hold);
-      if (last !== undefined && flight !== undefined && flight.requests.length < step.most && (touched === undefined || touched <= last)) {
+      const isAlone = this.#parts.isApart?.(route) === true;
+      if (
+        !isAlone &&
+        last !== undefined &&
+        flight !== undefined &&
+        flight.requests.length < step.most &&
+        (touched === undefined || touched <= last)
+      ) {
         this.#join(flight, queued);
         lastTouched.set(hold, last);
       } else {
@@ -290,7 +299,7 @@ export class BatchSender<S extends Step> {
 
   #failed(flight: Flight<S>, error: unknown): void {
     const { link } = this.#parts;
-    const { isAnswer, next } = this.#parts.verdictOf(error);
+    const { isAnswer, next } = this.#parts.verdictOf(error, flight.route);
     if (next === 'elsewhere') flight.contact?.connection.giveUp(null);
     const mayLieWithOne = next === 'by-route' ? flight.requests.some(({ piece }) => piece.route !== flight.route) : next === 'apart';
     if (mayLieWithOne && flight.requests.length > 1 && link.current !== null) {

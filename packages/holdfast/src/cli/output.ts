@@ -47,7 +47,7 @@ export class Output {
 
   /** What a store's backend said, without what the URLs hide. Ours never tell it, and their words stay as they are. */
   scrub(text: string): string {
-    return this.#urls.reduce((scrubbed, { url, isOurs }) => (isOurs ? scrubbed : scrubFailure(scrubbed, url)), text);
+    return this.#urls.reduce((scrubbed, { url, isOurs }) => scrubFailure(scrubbed, url, isOurs), text);
   }
 
   #scrubForeign(text: string): string {

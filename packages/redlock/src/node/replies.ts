@@ -1,4 +1,12 @@
-import { type Extension, NodeFailure, type NodeHolder, type NodeState, type NodeStatus, type Vote } from '../protocol/node.js';
+import {
+  type Extension,
+  type MarkReply,
+  NodeFailure,
+  type NodeHolder,
+  type NodeState,
+  type NodeStatus,
+  type Vote,
+} from '../protocol/node.js';
 import { modeOf } from './key-layout.js';
 
 /** One text of acquire.lua. @throws NodeFailure when it is no vote */
@@ -65,6 +73,24 @@ export function readNodeState(reply: unknown): NodeState {
     });
   }
   return { waiters: Number(waiters), holders };
+}
+
+/** One text of set-mark.lua or mark.lua. @throws NodeFailure when it is none */
+export function readMark(reply: unknown): MarkReply {
+  const text = String(reply);
+  const abstained = readAbstention(text);
+  if (abstained !== null) return abstained;
+  if (text === '-') return { kind: 'mark', mark: null };
+  const [, setter, age, left, label] = /^([\da-f]{16}) (\d+) (\d+) (.*)$/s.exec(text) ?? [];
+  if (setter === undefined) throw noAnswer(true);
+  return { kind: 'mark', mark: { setter, ageMs: Number(age), remainingMs: Number(left), label: label ?? '' } };
+}
+
+/** One page of list-marks.lua. @throws NodeFailure */
+export function readNames(reply: unknown): { readonly cursor: string; readonly fields: readonly string[] } {
+  const [cursor, ...fields] = Array.isArray(reply) ? (reply as readonly (string | number)[]).map(String) : [];
+  if (cursor === undefined || !/^\d+$/.test(cursor)) throw noAnswer(false);
+  return { cursor, fields };
 }
 
 /** 1 or 0. @throws NodeFailure */

@@ -115,6 +115,10 @@ export class SimulatedLink implements RedlockNode {
     return this.#send((node) => node.mark(name, command));
   }
 
+  async markNames(): Promise<readonly string[]> {
+    return [];
+  }
+
   inspect(name: string, kind: LockKind): Promise<NodeState> {
     return this.#send((node) => node.inspect(name, modeOfKind(kind)));
   }

@@ -6,6 +6,7 @@ import type {
   ExtendRequest,
   MarkCommand,
   MarkReply,
+  NodeMark,
   NodeState,
   NodeStatus,
   ReleaseRequest,
@@ -63,7 +64,19 @@ export interface SimulatedNodeOptions {
   readonly rules?: NodeRules;
 }
 
+interface Mark {
+  readonly token: string;
+  readonly setAt: number;
+  readonly expiry: number;
+  readonly isKept: boolean;
+  readonly label: string;
+}
+
 const layout = new KeyLayout('holdfast:');
+
+function toldMark({ token, setAt, expiry, label }: Mark, now: number): NodeMark {
+  return { setter: token.slice(0, 8) + token.slice(32), ageMs: now - setAt, remainingMs: expiry - now, label };
+}
 
 /** A node in memory: what the scripts do, step for step. Kept to them by a differential test against a real server. */
 export class SimulatedNode {
@@ -71,7 +84,7 @@ export class SimulatedNode {
   readonly #rules: NodeRules;
   #places = new Map<string, Place>();
   #fences = new Map<string, number>();
-  #marks = new Map<string, { readonly token: string; expiry: number }>();
+  #marks = new Map<string, Mark>();
   #marker: { readonly runId: string; readonly maxTtlMs: number; readonly until: number } | null = null;
   #runs = 1;
 
@@ -162,19 +175,29 @@ export class SimulatedNode {
     const now = this.#now;
     const stands = this.#marks.get(name);
     const present = stands !== undefined && stands.expiry > now ? stands : undefined;
-    if (command.what === 'set' || command.what === 'read') {
-      const why = this.#abstains();
-      if (why !== null) return why;
-      if (command.what === 'set' && present === undefined) {
-        this.#marks.set(name, { token: command.token, expiry: now + command.ms });
-        return { kind: 'mark', setter: command.token.slice(0, 8) };
+    switch (command.what) {
+      case 'set':
+      case 'read': {
+        const why = this.#abstains();
+        if (why !== null) return why;
+        let mark = present;
+        if (command.what === 'set' && mark === undefined) {
+          mark = { token: command.token, setAt: now, expiry: now + command.ms, isKept: false, label: command.label };
+          this.#marks.set(name, mark);
+        }
+        return { kind: 'mark', mark: mark === undefined ? null : toldMark(mark, now) };
       }
-      return { kind: 'mark', setter: present?.token.slice(0, 8) ?? null };
+      case 'delete':
+        this.#marks.delete(name);
+        return { kind: 'done', isOwn: present !== undefined };
+      case 'keep':
+      case 'drop': {
+        if (present === undefined || present.token !== command.token) return { kind: 'done', isOwn: false };
+        if (!present.isKept && command.what === 'drop') this.#marks.delete(name);
+        else if (!present.isKept && command.what === 'keep') this.#marks.set(name, { ...present, expiry: now + command.ms, isKept: true });
+        return { kind: 'done', isOwn: true };
+      }
     }
-    if (present === undefined || present.token !== command.token) return { kind: 'done', isOwn: false };
-    if (command.what === 'drop') this.#marks.delete(name);
-    else present.expiry = Math.max(present.expiry, now + command.ms);
-    return { kind: 'done', isOwn: true };
   }
 
   inspect(name: string, mode: 'exclusive' | 'write' | 'permits'): NodeState {

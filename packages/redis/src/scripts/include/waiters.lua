@@ -113,7 +113,7 @@ local function wakePlain(k, freed)
         used = used + waiter.permits
       end
     end
-  elseif call('EXISTS', k.hold) == 1 then
+  elseif isTaken(k.hold) then
     return
   elseif first.mode == 'x' then
     wake(k, others, 1)
