@@ -1,8 +1,9 @@
 import type { Clock } from '@holdfast/core';
+import { Random } from './random.js';
 import type { World } from './world.js';
 
 /** What the wall clocks of a simulation say at its beginning, in milliseconds. */
-export const EPOCH_MS = 1_000_000_000;
+export const EPOCH_MS = 200_000_000_000;
 
 /** A process on a machine: its clocks run at their own rate, and while it stands still nothing reaches it. */
 export class Machine {
@@ -23,7 +24,8 @@ export class Machine {
       now: () => world.now * rate,
       wall: () => this.#wallAheadMs + world.now * rate,
       setTimer: (delayMs, fire) => this.#setTimer(delayMs, fire),
-      random: world.random,
+      // A sequence of its own: how often a process draws must not change what happens to others.
+      random: new Random(Math.round(rate * 1e9) ^ Math.round(skewMs)).random,
     };
   }
 

@@ -1,4 +1,4 @@
-import { type Answer, type HoldRequest, isLockError, type Lease } from '@holdfast/core';
+import { type Answer, type HoldRequest, isLockError, type Lease, type LockState } from '@holdfast/core';
 import { Violation, type World } from '@holdfast/test/simulation';
 import type { SimulatedClient } from './client.js';
 import type { History } from './history.js';
@@ -27,6 +27,18 @@ export interface Held {
   isReleased: boolean;
 }
 
+/** What one manager has heard of one name. */
+interface Said {
+  /** When it was answered last, or had it itself. */
+  answeredAt: number;
+  /** Its last request was not answered. */
+  hasFailed: boolean;
+  /** Which of all requests was the last that was answered. */
+  answered: number;
+  /** Owners that it was granted and has not released. */
+  readonly own: Set<string>;
+}
+
 /** What every caller was told and believes, and what the store has of it. */
 export class Book implements BackendObserver {
   readonly #world: World;
@@ -34,15 +46,22 @@ export class Book implements BackendObserver {
   readonly #history: History;
   readonly #held = new Set<Held>();
   /** Of every owner its call and what it asked for. */
-  readonly #owners = new Map<string, { readonly client: SimulatedClient; readonly id: string }>();
+  readonly #owners = new Map<
+    string,
+    { readonly client: SimulatedClient; readonly id: string; readonly key: string; readonly number: number }
+  >();
   readonly #busy = new Set<string>();
   readonly #granted = new Map<string, string>();
   readonly #freed = new Set<string>();
   /** Whose release arrived twice: the second is answered, and finds nothing. */
   readonly #repeated = new Set<string>();
   readonly #forced = new Set<string>();
-  /** When each client was last answered for each name. */
-  readonly #answeredAt = new Map<string, number>();
+  /** Calls whose own requests were sent. */
+  readonly #asked = new Set<string>();
+  /** What the store said last to each client of each name. */
+  readonly #said = new Map<string, Said>();
+  /** What callers had whose process was killed. */
+  readonly #orphans = new Set<string>();
   readonly #tokens = new Map<
     string,
     { readonly token: bigint; readonly mode: Target['mode']; readonly grantedAt: number; readonly isForced: () => boolean }[]
@@ -72,7 +91,10 @@ export class Book implements BackendObserver {
   // --- what a backend says to a manager
 
   asked(client: SimulatedClient, request: HoldRequest): void {
-    this.#owners.set(request.owner, { client, id: idOf(request.label, kindOfMode(request.mode), request.name) });
+    const kind = kindOfMode(request.mode);
+    const id = idOf(request.label, kind, request.name);
+    this.#owners.set(request.owner, { client, id, key: keyOf({ kind, name: request.name }), number: this.#owners.size + 1 });
+    this.#asked.add(id);
   }
 
   answered(client: SimulatedClient, request: HoldRequest, answer: Answer<bigint>): void {
@@ -83,8 +105,9 @@ export class Book implements BackendObserver {
       () =>
         `${request.label}: is answered ${answer.granted ? `granted ${answer.fencingToken}` : 'busy'} for ${kind} ${request.name} as ${this.#history.nameOf(request.owner)}`,
     );
-    this.#answeredAt.set(`${client.number} ${keyOf({ kind, name: request.name })}`, this.#world.now);
+    this.#heard(client, request);
     if (answer.granted) {
+      this.#sayOf(client, keyOf({ kind, name: request.name })).own.add(request.owner);
       this.#granted.set(id, request.owner);
       this.#granted.set(`${keyOf({ kind, name: request.name })} ${answer.fencingToken}`, request.owner);
     }
@@ -94,16 +117,31 @@ export class Book implements BackendObserver {
   queued(client: SimulatedClient, request: HoldRequest): void {
     const kind = kindOfMode(request.mode);
     this.#history.add(client.name, () => `${request.label}: stands in the queue of ${kind} ${request.name}`);
-    this.#answeredAt.set(`${client.number} ${keyOf({ kind, name: request.name })}`, this.#world.now);
+    this.#heard(client, request);
     this.#busy.add(idOf(request.label, kind, request.name));
   }
 
   failed(client: SimulatedClient, request: HoldRequest, error: unknown): void {
+    const asked = this.#owners.get(request.owner);
+    if (asked === undefined || !isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return;
+    const said = this.#sayOf(client, asked.key);
+    if (asked.number > said.answered) said.hasFailed = true;
     this.#history.add(client.name, () => `${request.label}: a request for ${request.name} fails: ${messageOf(error)}`);
+  }
+
+  inspected(client: SimulatedClient, { kind, name, held, holders }: LockState): void {
+    this.#history.add(client.name, () => `${kind} ${name}: a look finds ${holders.map(({ label }) => label).join() || 'nobody'}`);
+    // Whoever is seen to have it is in front; that nobody is seen says nothing of a request that is on its way.
+    if (held) this.#sayOf(client, keyOf({ kind, name })).answeredAt = this.#world.now;
   }
 
   renewed(client: SimulatedClient, owner: string, stands: boolean | null): void {
     this.#history.add(client.name, () => `${this.#owners.get(owner)?.id ?? owner}: a renewal is answered ${stands}`);
+  }
+
+  releasing(client: SimulatedClient, owner: string): void {
+    const key = this.#owners.get(owner)?.key;
+    if (key !== undefined) this.#sayOf(client, key).own.delete(owner);
   }
 
   released(client: SimulatedClient, owner: string, answer: boolean): void {
@@ -163,6 +201,7 @@ export class Book implements BackendObserver {
     if (!held.lease.isHeld) return;
     held.isReleased = true;
     this.#held.delete(held);
+    this.#sayOf(held.client, held.key).answeredAt = this.#world.now;
     this.#history.add(held.client.name, () => `${held.call.label}: RELEASES ${textOf(held.target)}`);
   }
 
@@ -175,10 +214,25 @@ export class Book implements BackendObserver {
       this.complain('I10', `the release of ${show(held)} was answered false, and has freed it`);
   }
 
-  /** Whether the store has said that others are in front, to this call or to its manager since it began. */
-  wasToldBusy(client: SimulatedClient, label: string, target: Target, since: number | null): boolean {
-    if (this.#busy.has(idOf(label, target.kind, target.name))) return true;
-    return since !== null && (this.#answeredAt.get(`${client.number} ${keyOf(target)}`) ?? Number.NEGATIVE_INFINITY) >= since;
+  /** Whether the store has said to this very call that others are in front. */
+  wasRefused(label: string, target: Target): boolean {
+    return this.#busy.has(idOf(label, target.kind, target.name));
+  }
+
+  /** Whether a wait may say that its time ran out while others had it. */
+  wasHeard(client: SimulatedClient, label: string, target: Target, since: number): boolean {
+    if (this.wasRefused(label, target)) return true;
+    const said = this.#said.get(`${client.number} ${keyOf(target)}`);
+    if (said === undefined) return false;
+    // What a manager holds itself it need not ask for.
+    if (said.own.size > 0 || said.answeredAt >= since) return true;
+    // Those who stand behind others of their manager share what it was told last.
+    return !this.#asked.has(idOf(label, target.kind, target.name)) && !said.hasFailed;
+  }
+
+  /** Whether the caller had it when its process was killed. */
+  wasHadAtDeath(label: string, target: Target): boolean {
+    return this.#orphans.has(idOf(label, target.kind, target.name));
   }
 
   /** To be called when everything has settled that one event has led to. */
@@ -206,6 +260,7 @@ export class Book implements BackendObserver {
   #follow(held: Held): void {
     const { client, lease } = held;
     const { machine } = client;
+    if (machine.isDead) this.#orphans.add(idOf(held.call.label, held.target.kind, held.target.name));
     if (machine.isDead || held.isLost) {
       this.#held.delete(held);
       return;
@@ -232,6 +287,7 @@ export class Book implements BackendObserver {
   #lost(held: Held): void {
     held.isLost = true;
     this.#held.delete(held);
+    this.#sayOf(held.client, held.key).answeredAt = this.#world.now;
     const { reason } = held.lease.signal as { reason: unknown };
     this.#history.add(held.client.name, () => `${held.call.label}: LOSES ${textOf(held.target)}: ${messageOf(reason)}`);
     if (held.isReleased) this.complain('I7', `the signal of ${show(held)} aborted after its release`);
@@ -240,6 +296,7 @@ export class Book implements BackendObserver {
   }
 
   #checkExclusion(held: Held): void {
+    if (this.#isForced(held)) return;
     const beside = [...this.#held].filter((other) => other.key === held.key && this.#believes(other) && !this.#isForced(other));
     if (held.target.mode === 'permits') {
       const out = beside.reduce((sum, { target }) => sum + target.permits, held.target.permits);
@@ -276,8 +333,35 @@ export class Book implements BackendObserver {
         ({ label, token, mode }) => label === call.label && mode === target.mode && (mode === 'permits' || token === lease.fencingToken),
       );
     const longest = kept.reduce((most, { forMs }) => Math.max(most, forMs), 0);
-    if (longest < leftMs - ROUNDING_MS)
-      this.complain('I2', `${show(held)} is believed in for ${leftMs.toFixed(0)} ms, and the store keeps it for ${longest.toFixed(0)}`);
+    if (longest >= leftMs - ROUNDING_MS) return;
+    const { lastReleased } = this.#store();
+    if (longest === 0 && lastReleased.length > 0 && !lastReleased.includes(held.owner)) {
+      this.complain(
+        'I8',
+        `${show(held)} was freed by the release of another: ${lastReleased.map((owner) => this.#owners.get(owner)?.id ?? owner).join()}`,
+      );
+      return;
+    }
+    this.complain('I2', `${show(held)} is believed in for ${leftMs.toFixed(0)} ms, and the store keeps it for ${longest.toFixed(0)}`);
+  }
+
+  #heard(client: SimulatedClient, { owner }: HoldRequest): void {
+    const asked = this.#owners.get(owner);
+    if (asked === undefined) return;
+    const said = this.#sayOf(client, asked.key);
+    said.answeredAt = this.#world.now;
+    said.answered = Math.max(said.answered, asked.number);
+    said.hasFailed = false;
+  }
+
+  #sayOf(client: SimulatedClient, key: string): Said {
+    const id = `${client.number} ${key}`;
+    let said = this.#said.get(id);
+    if (said === undefined) {
+      said = { answeredAt: Number.NEGATIVE_INFINITY, hasFailed: false, answered: 0, own: new Set() };
+      this.#said.set(id, said);
+    }
+    return said;
   }
 
   #isForced({ call, target }: Held): boolean {

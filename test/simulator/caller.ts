@@ -233,7 +233,7 @@ export class Caller {
 
   #mustBeBusy(target: Target): void {
     this.#history.add(this.#client.name, () => `${this.#call.label}: is told that ${textOf(target)} is busy`);
-    if (!this.#book.wasToldBusy(this.#client, this.#call.label, target, null))
+    if (!this.#book.wasRefused(this.#call.label, target))
       this.#book.complain('I6', `${this.#call.label}: was told that ${textOf(target)} is busy, and the store has not said so`);
   }
 
@@ -243,13 +243,15 @@ export class Caller {
     if (error instanceof GivenUp) {
       if (error.label !== label || this.#abort?.signal.reason !== error) lie('nobody gave it up');
     } else if (isLockError(error, 'LOCK_TIMEOUT')) {
-      const since = waitMs === 0 ? null : this.#startedAt;
+      const { book, startedAt, client } = { book: this.#book, startedAt: this.#startedAt, client: this.#client };
+      const isHonest = (target: Target): boolean =>
+        waitMs === 0 ? book.wasRefused(label, target) : book.wasHeard(client, label, target, startedAt);
       if (what === 'extend' || what.startsWith('release') || waitMs === Number.POSITIVE_INFINITY) lie('it does not wait');
-      else if (!targets.some((target) => this.#book.wasToldBusy(this.#client, label, target, since)))
-        lie('no request of that wait was answered');
+      else if (!targets.some(isHonest)) lie('no request of that wait was answered');
     } else if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) {
       // Some networks need longer than the shortest leases last, and the shortest waits.
-      const isTooSlow = 4 * this.#slowestMs >= Math.min(this.#call.ttlMs, COMMAND_MS, waitMs === 0 ? COMMAND_MS : waitMs);
+      const { ttlMs, maxHoldMs } = this.#call;
+      const isTooSlow = 8 * this.#slowestMs >= Math.min(ttlMs, maxHoldMs ?? ttlMs, COMMAND_MS, waitMs === 0 ? COMMAND_MS : waitMs);
       if (this.#client.faults === 0 && !isTooSlow) lie('nothing had happened to its messages');
     } else if (isLockError(error, 'LOCK_CLOSED')) {
       if (!this.#client.isClosing) lie('nobody closed the manager');

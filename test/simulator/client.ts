@@ -1,7 +1,7 @@
 import { createLockManager, type LockBackend, type LockManager } from '@holdfast/core';
 import { Machine, type World } from '@holdfast/test/simulation';
 import type { History } from './history.js';
-import type { Mutant } from './mutant.js';
+import { altered, type Mutant } from './mutant.js';
 import type { ClientPlan } from './scenario.js';
 
 export const COMMAND_MS = 400;
@@ -15,15 +15,19 @@ export class SimulatedClient {
   readonly machine: Machine;
   /** How many of its messages a network without faults would have treated otherwise. */
   faults = 0;
+  /** When it was killed. */
+  diedAt = Number.POSITIVE_INFINITY;
   isClosing = false;
   isClosed = false;
   #manager: LockManager<bigint> | null = null;
+  readonly #world: World;
   readonly #history: History;
 
   constructor(number: number, plan: ClientPlan, world: World, history: History) {
     this.number = number;
     this.name = `client ${number}`;
     this.plan = plan;
+    this.#world = world;
     this.#history = history;
     this.machine = new Machine(world, plan.rate, plan.skewMs);
     for (const fault of plan.faults) world.later(fault.at, () => this.#suffer(fault));
@@ -42,7 +46,7 @@ export class SimulatedClient {
 
   begin(backend: LockBackend<bigint>, mutant: Mutant): void {
     const manager = createLockManager(backend, {
-      clock: mutant.clock?.(this) ?? this.machine.clock,
+      clock: mutant.clock?.(this.machine) ?? this.machine.clock,
       commandTimeoutMs: COMMAND_MS,
       unavailableAfterMs: UNAVAILABLE_MS,
       label: this.name,
@@ -56,7 +60,7 @@ export class SimulatedClient {
         },
       }),
     });
-    this.#manager = mutant.manager?.(manager, this) ?? manager;
+    this.#manager = altered(manager, mutant.manager);
   }
 
   async close(drainMs: number): Promise<void> {
@@ -86,5 +90,6 @@ export class SimulatedClient {
     }
     this.#history.add(this.name, () => 'is killed');
     this.machine.kill();
+    this.diedAt = this.#world.now;
   }
 }

@@ -1,4 +1,4 @@
-import type { Answer, HoldRequest, LockBackend } from '@holdfast/core';
+import type { Answer, HoldRequest, LockBackend, LockState } from '@holdfast/core';
 import type { SimulatedClient } from './client.js';
 
 /** Hears what a backend answers to a manager. */
@@ -7,7 +7,9 @@ export interface BackendObserver {
   answered(client: SimulatedClient, request: HoldRequest, answer: Answer<bigint>): void;
   queued(client: SimulatedClient, request: HoldRequest): void;
   failed(client: SimulatedClient, request: HoldRequest, error: unknown): void;
+  inspected(client: SimulatedClient, state: LockState): void;
   renewed(client: SimulatedClient, owner: string, stands: boolean | null): void;
+  releasing(client: SimulatedClient, owner: string): void;
   released(client: SimulatedClient, owner: string, answer: boolean): void;
 }
 
@@ -40,6 +42,7 @@ export function observed(backend: LockBackend<bigint>, client: SimulatedClient, 
       return answers;
     },
     async release(holds, call) {
+      for (const { owner } of holds) observer.releasing(client, owner);
       const answers = await backend.release(holds, call);
       for (const [index, { owner }] of holds.entries()) {
         const answer = answers[index];
@@ -47,7 +50,11 @@ export function observed(backend: LockBackend<bigint>, client: SimulatedClient, 
       }
       return answers;
     },
-    inspect: (name, kind, call) => backend.inspect(name, kind, call),
+    async inspect(name, kind, call) {
+      const state = await backend.inspect(name, kind, call);
+      observer.inspected(client, state);
+      return state;
+    },
     forceRelease: (name, kind, call) => backend.forceRelease(name, kind, call),
     checkHealth: (call) => backend.checkHealth(call),
     close: () => backend.close(),

@@ -1,13 +1,12 @@
 import { type Violation, World } from '@holdfast/test/simulation';
 import { Book } from './book.js';
 import { Caller, type Pending } from './caller.js';
-import { SimulatedClient } from './client.js';
+import { COMMAND_MS, SimulatedClient } from './client.js';
 import { History } from './history.js';
-import type { Mutant } from './mutant.js';
+import { altered, type Mutant } from './mutant.js';
 import { observed } from './observed-backend.js';
-import type { Scenario } from './scenario.js';
-import type { SimulatedStore } from './store.js';
-import { stores } from './stores.js';
+import { type CallPlan, keyOf, type Scenario } from './scenario.js';
+import type { SimulatedStore, StoreKind } from './store.js';
 
 /** How far apart the looks are at what is free while somebody waits. */
 const LOOK_EVERY_MS = 250;
@@ -31,14 +30,14 @@ export interface Outcome {
 }
 
 /** Runs one scenario: real managers and real backends over a simulated store. The same scenario does the same on every machine. */
-export async function play(scenario: Scenario, mutant: Mutant, keepsHistory = false): Promise<Outcome> {
-  const simulation = new Simulation(scenario, mutant, keepsHistory);
+export async function play<M extends Mutant>(kind: StoreKind<M>, scenario: Scenario, mutant: M, keepsHistory = false): Promise<Outcome> {
+  const simulation = new Simulation(kind, scenario, mutant, keepsHistory);
   await simulation.run();
   const { book, history } = simulation;
   return { seed: scenario.seed, grants: book.grants, violation: book.violation, history: history.lines };
 }
 
-class Simulation {
+class Simulation<M extends Mutant> {
   readonly history: History;
   readonly book: Book;
   readonly #scenario: Scenario;
@@ -49,7 +48,7 @@ class Simulation {
   readonly #freeSince = new Map<Pending, number>();
   #unmade: number;
 
-  constructor(scenario: Scenario, mutant: Mutant, keepsHistory: boolean) {
+  constructor(kind: StoreKind<M>, scenario: Scenario, mutant: M, keepsHistory: boolean) {
     // Another sequence than the one that made the scenario.
     const world = new World(scenario.seed ^ 0x5bd1e995);
     this.#scenario = scenario;
@@ -57,11 +56,11 @@ class Simulation {
     this.history = new History(world, keepsHistory);
     const book = new Book(world, () => this.#store, this.history);
     this.book = book;
-    this.#store = stores[mutant.store].open({ world, scenario, mutant, history: this.history, observer: book });
+    this.#store = kind.open({ world, scenario, mutant, history: this.history, observer: book });
     this.#clients = scenario.clients.map((plan, number) => new SimulatedClient(number, plan, world, this.history));
     for (const client of this.#clients) {
       const backend = this.#store.connect(client);
-      client.begin(observed(mutant.backend?.(backend, client) ?? backend, client, book), mutant);
+      client.begin(altered(observed(backend, client, book), mutant.backend), mutant);
     }
     for (const { at, target } of scenario.forced) world.later(at, () => book.forced(target, this.#store.forceRelease(target)));
     this.#unmade = scenario.calls.length;
@@ -78,7 +77,10 @@ class Simulation {
 
   async run(): Promise<void> {
     const world = this.#world;
-    world.onSettled = () => this.book.look();
+    world.onSettled = () => {
+      this.book.look();
+      if (this.#scenario.expires) this.#checkTheDead();
+    };
     await this.#pass(this.#scenario.quietAt);
     this.#store.quiet();
     this.history.add('network', () => 'has no faults any more');
@@ -113,8 +115,8 @@ class Simulation {
   }
 
   #lookForIdleNames(): void {
-    // Where requests do not expire, one that is on its way may not be given up.
-    const slowMs = this.#scenario.expires ? 0 : this.#scenario.weather.stragglesMs;
+    // Where requests do not expire, one that is on its way may not be given up, nor a subscription that comes late be refused.
+    const slowMs = this.#scenario.expires ? 0 : this.#scenario.weather.stragglesMs + 3_000;
     for (const pending of this.#pending) {
       const { client, call, what, waitsFor } = pending;
       const isFree =
@@ -127,6 +129,34 @@ class Simulation {
       if (this.#world.now - since > IDLE_MS + slowMs)
         this.book.complain('I9', `${call.label}: ${what} waits for what has been free for ${(this.#world.now - since).toFixed(0)} ms`);
     }
+  }
+
+  /** What the dead held ends in time: also when a renewal of theirs comes late. */
+  #checkTheDead(): void {
+    for (const client of this.#clients) {
+      if (!client.machine.isDead) continue;
+      for (const call of this.#scenario.calls) {
+        if (call.client !== client.number) continue;
+        for (const target of call.targets) {
+          if (!this.book.wasHadAtDeath(call.label, target)) continue;
+          for (const { label, forMs } of this.#store.holds(target)) {
+            if (label !== call.label || this.#world.now + forMs <= client.diedAt + this.#longestAfterDeath(call)) continue;
+            this.book.complain(
+              'I5',
+              `${label} holds ${keyOf(target)} for ${forMs.toFixed(0)} ms more; ${client.name} is dead since ${client.diedAt.toFixed(0)}`,
+            );
+          }
+        }
+      }
+    }
+  }
+
+  /** The last request may be carried out for as long as a command may take, and keeps the hold for its ttl and the guard. */
+  #longestAfterDeath({ ttlMs, extend }: CallPlan): number {
+    const longestMs = Math.max(ttlMs, extend?.ttlMs ?? 0);
+    const guardMs = Math.min(Math.max(longestMs / 10, 100), 1_000);
+    const setBackMs = Math.max(0, -(this.#scenario.serverJump?.ms ?? 0));
+    return (COMMAND_MS + longestMs + guardMs) * 1.05 + setBackMs;
   }
 
   #checkLeft(counts: (label: string) => boolean, when: string): void {

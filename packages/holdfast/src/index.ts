@@ -11,5 +11,6 @@ export type {
   RequiredToken,
   Requirement,
 } from './connect-options.js';
+export { loadConfig } from './load-config.js';
 export { redactUrl } from './redact-url.js';
 export type { SchemeSource, SchemeTable } from './schemes.js';

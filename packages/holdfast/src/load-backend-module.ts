@@ -1,7 +1,8 @@
 import { isLockError, LockArgumentError, LockUnavailableError } from '@holdfast/core';
 import type { BackendModule } from './backend-module.js';
 import { importModule, ModuleMissingError } from './import-module.js';
-import type { SchemeSource } from './schemes.js';
+import { loadInTime } from './load-in-time.js';
+import { nameOf, type SchemeSource } from './schemes.js';
 
 /**
  * Gets the module that serves a scheme.
@@ -10,10 +11,11 @@ import type { SchemeSource } from './schemes.js';
  * @throws LockArgumentError when it is no backend's module
  */
 export async function loadBackendModule(where: string, scheme: string, source: SchemeSource): Promise<BackendModule> {
-  const name = typeof source === 'string' ? source : `the module of the scheme ${scheme}`;
+  const given = nameOf(source);
+  const name = given ?? `the module of the scheme ${scheme}`;
   let loaded: unknown;
   try {
-    loaded = typeof source === 'string' ? await importModule(source) : await source();
+    loaded = await loadInTime<unknown>(() => (typeof source === 'string' ? importModule(source) : source()));
   } catch (error) {
     if (isLockError(error)) throw error;
     const reason = error instanceof Error ? error.message : String(error);
@@ -21,9 +23,7 @@ export async function loadBackendModule(where: string, scheme: string, source: S
       throw new LockUnavailableError(`${where}: ${name} failed to load: ${reason}`, { cause: error, retryable: false });
     }
     const advice =
-      typeof source === 'string' && !/^[./]|^file:/.test(source)
-        ? `install it: npm install ${source}`
-        : 'check its path, and install what it needs';
+      given !== null && !/^[./]|^file:/.test(given) ? `install it: npm install ${given}` : 'check its path, and install what it needs';
     throw new LockUnavailableError(`${where}: ${name} was not found; ${advice} (${reason})`, { cause: error, retryable: false });
   }
   // A CommonJS module whose exports Node cannot see by name has them on `default`.

@@ -48,6 +48,11 @@ export function openOrKnown(snapshot: OptionSnapshot, isKnown: (key: string) => 
   return Object.fromEntries(keys.map((key) => [key, snapshot[key]]));
 }
 
+/** An `await` that was forgotten: it would read as a configuration without any options. */
+export function isPromise(value: object): boolean {
+  return typeof (value as { readonly then?: unknown }).then === 'function';
+}
+
 /** All but these. */
 export function without(snapshot: OptionSnapshot, keys: readonly string[]): OptionSnapshot {
   const rest = {};
@@ -61,5 +66,5 @@ function isOpen(source: object, key: string): boolean {
 
 /** Not by assignment: a key may be `__proto__`. */
 function add(snapshot: object, key: string, value: unknown, enumerable: boolean): void {
-  Object.defineProperty(snapshot, key, { value, enumerable });
+  Object.defineProperty(snapshot, key, { value, enumerable, writable: true, configurable: true });
 }

@@ -1,7 +1,8 @@
 import { env } from 'node:process';
 import { checkValue, LockArgumentError, rule } from '@holdfast/core';
 import type { Requirement } from './connect-options.js';
-import { combine, type OptionSnapshot, snapshotOf, without } from './option-snapshot.js';
+import { MAX_URL_LENGTH } from './redact-url.js';
+import { combine, isPromise, type OptionSnapshot, snapshotOf, without } from './option-snapshot.js';
 import { readSchemes, type SchemeTable } from './schemes.js';
 
 /** The environment variable that `connect` reads when no URL is given. */
@@ -34,6 +35,9 @@ export function settingsOf(where: string, urlOrConfig: unknown, second: unknown)
   if (typeof first !== 'object' || first === null || Array.isArray(first)) {
     throw new LockArgumentError(`${where}: the first argument must be a URL or a configuration object`, { option: 'url' });
   }
+  if (isPromise(first)) {
+    throw new LockArgumentError(`${where}: the configuration is a promise; await it: connect(await loadConfig(file))`, { option: 'url' });
+  }
   if (second !== undefined && (typeof second !== 'object' || second === null || Array.isArray(second))) {
     throw new LockArgumentError(`${where}: options must be an object`, { option: 'options' });
   }
@@ -47,6 +51,12 @@ export function settingsOf(where: string, urlOrConfig: unknown, second: unknown)
 }
 
 function urlFrom(where: string, url: unknown, given: readonly string[]): string {
+  const found = givenUrl(where, url, given);
+  if (found.length <= MAX_URL_LENGTH) return found;
+  throw new LockArgumentError(`${where}: the URL is ${found.length} long; it must be at most ${MAX_URL_LENGTH}`, { option: 'url' });
+}
+
+function givenUrl(where: string, url: unknown, given: readonly string[]): string {
   if (url !== undefined) {
     checkValue(where, 'url', url, rule.secret(rule.string));
     if ((url as string).trim() === '')
@@ -58,7 +68,8 @@ function urlFrom(where: string, url: unknown, given: readonly string[]): string 
     const meant = given.find((key) => /^(?:redis|connection|database)?_?(?:ur[il]|string|host|server)s?$/i.test(key) && key !== 'url');
     throw new LockArgumentError(
       `${where}: no URL is given${meant === undefined ? '' : ` (${JSON.stringify(meant)} is no option; did you mean url?)`} and the environment variable ${URL_VARIABLE} is ${set === undefined ? 'not set' : 'empty'}; set it to the store, ` +
-        `such as redis://localhost:6379 (or memory: to lock within this process only)`,
+        `such as redis://localhost:6379 (or memory: to lock within this process only). connect looks for no file: ` +
+        `connect(await loadConfig('holdfast.config.json')) reads one`,
       { option: 'url' },
     );
   }

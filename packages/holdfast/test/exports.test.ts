@@ -21,8 +21,8 @@ import * as zookeeper from 'holdfast/zookeeper';
 import { describe, expect, it } from 'vitest';
 
 describe('holdfast', () => {
-  it('is core’s root, connect and redactUrl', () => {
-    expect(Object.keys(holdfast).sort()).toEqual([...Object.keys(core), 'connect', 'redactUrl'].sort());
+  it('is core’s root, connect, loadConfig and redactUrl', () => {
+    expect(Object.keys(holdfast).sort()).toEqual([...Object.keys(core), 'connect', 'loadConfig', 'redactUrl'].sort());
     expect(holdfast.LockError).toBe(core.LockError);
   });
 

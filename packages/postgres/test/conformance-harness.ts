@@ -1,9 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
+import {
+  type ConformanceHarness,
+  type ConformanceSetup,
+  injectFaults,
+  lateDelivery,
+  startTcpProxy,
+  type TcpProxy,
+} from '@holdfast/core/conformance';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { type PostgresServer, startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
+import { type PostgresServer } from '@holdfast/test/servers';
 
 /** What the clients of a namespace have left: tells it of one application name and one namespace. */
 export type FindResidue = (applicationName: string, namespace: string) => Promise<readonly string[]>;
@@ -68,7 +75,19 @@ export function wiredHarness(
   const isTable = options.strategy === 'table';
   return {
     name,
-    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'crash', 'killSession', 'openBackend'],
+    faults: [
+      'disconnect',
+      'reconnect',
+      'freeze',
+      'thaw',
+      'loseNextReply',
+      'requests',
+      'residue',
+      'crash',
+      'killSession',
+      'deliverLate',
+      'openBackend',
+    ],
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
       const { url, port } = server();
@@ -93,9 +112,10 @@ export function wiredHarness(
           loseNextReply: () => faults.loseNextReply(),
           requests: () => faults.requests(),
           killSession: async () => proxy.cut(),
+          deliverLate: async () => lateDelivery([proxy]),
           crash: async (peer) => links.get(peer)?.refuse(),
           residue: () => residue(opened.namespace, opened.namespace),
-          openBackend: () => opened.backend({ connectionString: url, ...options }),
+          openBackend: () => opened.backend({ connectionString: proxy.urlFor(url), ...options }),
         },
         close: () => opened.close(),
       };

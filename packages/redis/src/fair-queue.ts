@@ -1,6 +1,6 @@
 import { type Answer, type CallContext, type Clock, type HoldRequest, isLockError, LockUnavailableError, type Stamp } from '@holdfast/core';
 import { stampOf } from '@holdfast/core/backend';
-import { readAnswer } from './answers.js';
+import { readAnswer, readRelease } from './answers.js';
 import type { HoldCommands } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { QueuePlace } from './queue-place.js';
@@ -123,7 +123,7 @@ export class FairQueue {
     const isLast = this.#placesBeside(place) === undefined;
     let isFinal = false;
     try {
-      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), member, isLast));
+      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), readRelease, member, isLast));
     } catch {
       // After its ttl the server has forgotten it by itself.
       isFinal = clock.now() > until;

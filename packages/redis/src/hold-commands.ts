@@ -1,8 +1,8 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
-import { readAnswer, readBoolean, wrongType } from './answers.js';
+import { readAcquired, readAnswer, readBoolean, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
-import { unavailable } from './redis-error.js';
+import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { WaitPlace } from './wait-place.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { type RedisStep, steps } from './redis-step.js';
@@ -43,7 +43,7 @@ export class HoldCommands {
   /** @param placeOf the manager's place among the waiters; '' where it does not wait */
   acquireAll(requests: readonly HoldRequest[], placeOf: (index: number) => string, call: CallContext): Promise<readonly Answer<bigint>[]> {
     const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf(index), call));
-    return this.#sender.sendAll(pieces, readAnswer);
+    return this.#sender.sendAll(pieces, readAcquired);
   }
 
   renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
@@ -63,8 +63,8 @@ export class HoldCommands {
    * @param place the owner's place in the queue; '' if it has none
    * @param isLast whether that is the manager's last place for this name
    */
-  release(hold: HoldRef, timeoutMs: number, place = '', isLast = false): Promise<ReleaseAnswer> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
+  release<T>(hold: HoldRef, timeoutMs: number, read: Read<RedisStep, T>, place = '', isLast = false): Promise<T> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), read);
   }
 
   /** @param placeOf the place of each owner in the queue; '' if it has none */
@@ -117,7 +117,7 @@ export class HoldCommands {
     return this.#sender.send(piece(steps.refresh, slot, keys, [mode], { name }, timeoutMs), (reply) => {
       if (typeof reply !== 'string' && typeof reply !== 'number') throw unavailable(new Error('no reply'), name);
       const owners = String(reply);
-      if (owners === 'WRONGTYPE') throw wrongType(name);
+      if (owners === 'WRONGTYPE') throw new ForeignKeyError(name);
       return owners === '0' ? null : owners.split(',').filter((owner) => owner !== '');
     });
   }
@@ -151,8 +151,6 @@ export class HoldCommands {
   }
 }
 
-const readRelease: Read<RedisStep, ReleaseAnswer> = (reply, asked, isFinal) => ({ wasOurs: readBoolean(reply, asked), isFinal });
-
 function piece(
   step: RedisStep,
   route: number,
@@ -165,7 +163,7 @@ function piece(
   return { step, route, keys, args, lockName: name, owner, timeoutMs, call };
 }
 
-function shorten(label: string): string {
+export function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
 }
 

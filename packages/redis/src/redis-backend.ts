@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { emitWarning } from 'node:process';
 import {
   type Answer,
   type CallContext,
@@ -14,7 +15,7 @@ import {
   systemClock,
 } from '@holdfast/core';
 import { BatchSender, type Read, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
-import { readAnswer } from './answers.js';
+import { readAcquired, readRelease } from './answers.js';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -23,8 +24,9 @@ import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
+import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
-import { failureRules, unavailable, verdictOf } from './redis-error.js';
+import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { idOf, type WaitPlace, waitPlaceOf } from './wait-place.js';
@@ -46,7 +48,7 @@ export function createRedisBackend(options: RedisBackendOptions): LockBackend<bi
   return new RedisBackend(resolved, clientSource(resolved, systemClock), systemClock);
 }
 
-class RedisBackend implements LockBackend<bigint> {
+export class RedisBackend implements LockBackend<bigint> {
   readonly contract = 1;
   readonly name = NAME;
   readonly capabilities: Capabilities;
@@ -67,6 +69,8 @@ class RedisBackend implements LockBackend<bigint> {
   readonly #fairQueue: FairQueue;
   readonly #confirmer: Confirmer | null;
   readonly #allowEviction: boolean;
+  /** Of a cluster only. */
+  readonly #moving: MovingSlots | null;
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -84,8 +88,13 @@ class RedisBackend implements LockBackend<bigint> {
       head: { keys: [], argument: (source.isCluster ? '0' : '1') + this.#id },
       byRoute: source.isCluster,
       leastSilenceMs: LEAST_SILENCE_MS,
-      verdictOf,
+      isApart: (slot) => this.#moving?.has(slot) === true,
+      verdictOf: (error, slot) => {
+        if (isMoving(error)) this.#moving?.note(slot);
+        return verdictOf(error);
+      },
     });
+    this.#moving = source.isCluster ? new MovingSlots(this.#keySpace, clock) : null;
     this.#commands = new HoldCommands(this.#sender, this.#keySpace);
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onWake: (holdKey, owner) => this.#onWake(holdKey, owner),
@@ -130,7 +139,7 @@ class RedisBackend implements LockBackend<bigint> {
     if (this.#isClosed) return Promise.reject(closedError());
     const [first] = requests;
     // The common case, without a promise more than it needs.
-    if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#wakeList.isEmpty) {
+    if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#moving === null && this.#wakeList.isEmpty) {
       return this.#commands.acquire(first, call, readAnswers);
     }
     return this.#attemptMany(requests, call);
@@ -146,7 +155,15 @@ class RedisBackend implements LockBackend<bigint> {
 
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    return this.#commands.releaseAll(holds, call.timeoutMs, ({ owner }) => this.#fairQueue.dismiss(owner));
+    const placeOf = ({ owner }: HoldRef): string => this.#fairQueue.dismiss(owner);
+    const [first] = holds;
+    if (this.#moving !== null) {
+      const inOrder = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> =>
+        this.#commands.releaseAll(those, call.timeoutMs, placeOf);
+      return this.#despiteMoves(holds, inOrder, (moving, hold) => moving.release(this.#sender, hold, call));
+    }
+    if (holds.length === 1 && first !== undefined) return this.#commands.release(first, call.timeoutMs, readReleases, placeOf(first));
+    return this.#commands.releaseAll(holds, call.timeoutMs, placeOf);
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -160,16 +177,23 @@ class RedisBackend implements LockBackend<bigint> {
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
+    const foreign: string[] = [];
     for await (const batch of scanNames(this.#source, this.#keySpace, prefix, call.clock, call.timeoutMs)) {
       const states = await allOrWorst(
         batch.map(async ({ name, kind }) => {
-          const state = await this.inspect(name, kind, call);
+          const state = await this.inspect(name, kind, call).catch((error: unknown) => {
+            if (!(error instanceof ForeignKeyError)) throw error;
+            foreign.push(name);
+            return null;
+          });
+          if (state === null) return null;
           // Another program's value under the same prefix cannot be told from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
       );
       yield* states.filter((state) => state !== null);
     }
+    if (foreign.length > 0) warnOfForeign(foreign);
   }
 
   async checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]> {
@@ -206,7 +230,12 @@ class RedisBackend implements LockBackend<bigint> {
     for (const entry of entries) if (entry !== undefined) entry.isWoken = false;
     let answers: readonly Answer<bigint>[] = [];
     try {
-      answers = await this.#commands.acquireAll(requests, (index) => entries[index]?.key.member ?? '', call);
+      const memberOf = new Map(requests.map((request, index) => [request, entries[index]?.key.member ?? '']));
+      answers = await this.#despiteMoves(
+        requests,
+        (those) => this.#commands.acquireAll(those, (index) => memberOf.get(those[index] as HoldRequest) ?? '', call),
+        (moving, request) => moving.acquire(this.#sender, request, call),
+      );
     } finally {
       for (const [i, entry] of entries.entries()) {
         const isGranted = answers[i]?.granted === true;
@@ -218,6 +247,35 @@ class RedisBackend implements LockBackend<bigint> {
       call.timeoutMs,
     );
     return answers;
+  }
+
+  /**
+   * Asks for all together, and for each lock whose slot is being moved in the way that works there; twice at most, since that a slot is being
+   * moved is told by a refusal.
+   */
+  async #despiteMoves<Q extends Pick<HoldRef, 'name' | 'mode'>, A>(
+    asked: readonly Q[],
+    together: (those: readonly Q[]) => Promise<readonly A[]>,
+    alone: (moving: MovingSlots, one: Q) => Promise<A>,
+    isAgain = false,
+  ): Promise<readonly A[]> {
+    const moving = this.#moving;
+    if (moving === null) return together(asked);
+    const apart = asked.filter((one) => moving.concerns(one));
+    const rest = apart.length === 0 ? asked : asked.filter((one) => !apart.includes(one));
+    try {
+      const [answers, ...others] = await allOrWorst<readonly A[]>([
+        rest.length === 0 ? Promise.resolve([]) : together(rest),
+        ...apart.map(async (one) => [await alone(moving, one)]),
+      ]);
+      const answerOf = new Map<Q, A>();
+      for (const [index, one] of rest.entries()) answerOf.set(one, answers?.[index] as A);
+      for (const [index, one] of apart.entries()) answerOf.set(one, others[index]?.[0] as A);
+      return asked.map((one) => answerOf.get(one) as A);
+    } catch (error) {
+      if (isAgain || !rest.some((one) => moving.concerns(one))) throw error;
+      return this.#despiteMoves(asked, together, alone, true);
+    }
   }
 
   /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
@@ -279,7 +337,17 @@ class RedisBackend implements LockBackend<bigint> {
   }
 }
 
-const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece) => [readAnswer(reply, piece)];
+const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
+const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
+
+function warnOfForeign(names: readonly string[]): void {
+  const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));
+  const rest = names.length > some.length ? ` and ${names.length - some.length} more` : '';
+  emitWarning(`redis: list() left out ${some.join(', ')}${rest}: their keys hold what no lock does`, {
+    type: 'HoldfastWarning',
+    code: 'HOLDFAST_FOREIGN_KEY',
+  });
+}
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {

@@ -23,4 +23,8 @@ export const steps = {
   findMark: step(scripts.findMark, { most: 256 }),
   deleteMark: step(scripts.deleteMark, { expires: true }),
   listMarks: step(scripts.listMarks),
+  takeMoving: step(scripts.takeMoving, { expires: true, grants: true }),
+  drawFence: step(scripts.drawFence),
+  dropMoving: step(scripts.dropMoving, { frees: true }),
+  callNext: step(scripts.callNext),
 };

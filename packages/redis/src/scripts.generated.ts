@@ -25,8 +25,18 @@ const shared = {
   fence: lua(`
     local function nextFence(key)
     local fence = time[1] .. string.sub('00000' .. time[2], -6)
-    local last = call('SET', key, fence, 'GET')
-    if last and (#last > #fence or #last == #fence and last >= fence) then
+    local last = redis.pcall('SET', key, fence, 'GET')
+    if type(last) == 'table' then
+    if string.find(last.err, 'WRONGTYPE', 1, true) then
+    return nil
+    end
+    error(last, 0)
+    end
+    if last and (not string.find(last, '^%d+$') or #last > #fence or #last == #fence and last >= '9') then
+    call('SET', key, last)
+    return nil
+    end
+    if last and #last == #fence and last >= fence then
     fence = string.format('%.0f', tonumber(last) + 1)
     call('SET', key, fence)
     end
@@ -48,9 +58,10 @@ const shared = {
     handOn(k)
     return busy(k, mode, permits, limit)
     end
-    if mode == 'r' and writerWaits(k) then
+    local intent = mode == 'r' and writersWaitFor(k) or 0
+    if intent > 0 then
     handOn(k)
-    return busy(k, mode, permits, limit)
+    return -2 - intent
     end
     end
     if not fits(k, mode, permits, limit) then
@@ -63,6 +74,9 @@ const shared = {
     local new = '1'
     if mode ~= 'p' then
     new = nextFence(fenceKey)
+    if not new then
+    return 'FENCE'
+    end
     end
     place(k, mode, owner, permits, ttl, new, label)
     leave(k, owner, '', false)
@@ -90,6 +104,9 @@ const shared = {
     return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
     end
     return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+    end
+    local function isTaken(key)
+    return redis.pcall('EXISTS', key) == 1
     end
     local function sweep(k)
     if not k.set then
@@ -157,7 +174,7 @@ const shared = {
     end
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    if left >= 0 and left < ttl then
+    if left < ttl then
     call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
     return 1
@@ -200,7 +217,7 @@ const shared = {
     if mode == 'p' then
     return call('ZCARD', k.set) + permits <= limit
     end
-    if call('EXISTS', k.hold) == 1 then
+    if isTaken(k.hold) then
     return false
     end
     return mode ~= 'w' or call('ZCARD', k.set) == 0
@@ -244,7 +261,7 @@ const shared = {
     local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
     local QUEUE = '100000000000000'
     local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-    local PLAIN_MS, INTENT_MS = 2500, 2000
+    local PLAIN_MS, INTENT_MS, WRITER_POLL_MS = 2500, 1900, 1500
     local ALIVE_MS = 1600
     local function enter(k, member, ms)
     call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
@@ -257,7 +274,7 @@ const shared = {
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
     call('ZREM', k.waiters, member)
     if sub(member, 1, 1) == 'r' then
-    call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+    call('ZREM', k.waiters, 'f' .. (match(member, ':(%x+)$') or ''))
     end
     end
     end
@@ -268,7 +285,7 @@ const shared = {
     return nil
     end
     local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-    if call('ZSCORE', k.waiters, 'f' .. id) then
+    if id and call('ZSCORE', k.waiters, 'f' .. id) then
     return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
     end
     call('ZREM', k.waiters, head)
@@ -289,17 +306,13 @@ const shared = {
     end
     return readers, others, turn
     end
-    local function writerWaits(k)
+    local function writersWaitFor(k)
     local _, writers, turn = plainWaiters(k)
-    if turn then
-    return false
-    end
+    local longest = 0
     for _, writer in ipairs(writers) do
-    if writer.expiry > now + PLAIN_MS - INTENT_MS then
-    return true
+    longest = math.max(longest, writer.expiry - now - (PLAIN_MS - INTENT_MS))
     end
-    end
-    return false
+    return turn and 0 or longest
     end
     local function wake(k, list, most)
     local woken = 0
@@ -330,7 +343,7 @@ const shared = {
     used = used + waiter.permits
     end
     end
-    elseif call('EXISTS', k.hold) == 1 then
+    elseif isTaken(k.hold) then
     return
     elseif first.mode == 'x' then
     wake(k, others, 1)
@@ -377,7 +390,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '9e097e4d8637ce32a57619b03a4f5b5e79ab3905',
+    sha: '4332e970311b211002c74914620159e1df9af5bc',
     source: [
       shared.clock,
       shared.deadline,
@@ -391,8 +404,10 @@ export const scripts = {
         break
         end
         local fence = nextFence(KEYS[at + 2])
+        if fence then
         call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-        replies[arg - 3] = fence
+        end
+        replies[arg - 3] = fence or 'FENCE'
         at, arg = at + 3, arg + 1
         end
         if not ARGV[arg] then
@@ -409,8 +424,11 @@ export const scripts = {
         if type(reply) == 'number' then
         if member ~= '-' then
         enter(k, member, PLAIN_MS)
+        if mode == 'w' and (reply == -1 or reply < -2 - WRITER_POLL_MS) then
+        reply = -2 - WRITER_POLL_MS
         end
-        elseif reply ~= 'WRONGTYPE' then
+        end
+        elseif reply ~= 'WRONGTYPE' and reply ~= 'FENCE' then
         if member ~= '-' then
         call('ZREM', k.waiters, member)
         end
@@ -438,9 +456,22 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  callNext: {
+    name: 'callNext',
+    sha: '2a0aca430c5a84ffe3a3fa5f7a31b21f829e4eb1',
+    source: [
+      shared.clock,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        pcall(handOn, { hold = ARGV[2], waiters = KEYS[1] }, 'x')
+        return { 1, now }
+      `),
+    ].join('\n'),
+  },
   decline: {
     name: 'decline',
-    sha: 'd57ed492053090a509ab4c7cbc9b38e500db8465',
+    sha: '503ed5a3616432eab45af72f565fe145c70f2a3f',
     source: [
       shared.clock,
       shared.hold,
@@ -474,9 +505,36 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  drawFence: {
+    name: 'drawFence',
+    sha: 'ad9aa34b840f32b414a1f898c5fcaaeec9115c78',
+    source: [
+      shared.clock,
+      shared.fence,
+      lua(`
+        return { nextFence(KEYS[1]) or 'FENCE', now }
+      `),
+    ].join('\n'),
+  },
+  dropMoving: {
+    name: 'dropMoving',
+    sha: '3f1ba9333a619fc5243b6abec8a30df916d4813e',
+    source: [
+      shared.clock,
+      lua(`
+        local token = ARGV[2] .. ':'
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) ~= 'string' or string.sub(held, 1, #token) ~= token then
+        return { 0, now }
+        end
+        call('DEL', KEYS[1])
+        return { string.sub(held, #token + 1, #token + 2) == '0:' and 0 or 1, now }
+      `),
+    ].join('\n'),
+  },
   enqueue: {
     name: 'enqueue',
-    sha: '583642b7cc79ae03004886409d7e41e8670efc13',
+    sha: '122ec58044219af7aa65a367d90a098c0fe8ebac',
     source: [
       shared.clock,
       shared.deadline,
@@ -535,7 +593,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '79ce6b4ba2313a468eb73a3081c7d8a1e743e2a3',
+    sha: 'b3a44b3a9fefbbf903adf583c6de8e086e3e787d',
     source: [
       shared.clock,
       shared.hold,
@@ -576,7 +634,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '47c1d8b688054485471b7b77a42e63d0399d25c1',
+    sha: 'f7ee0a6b7589c4aeabd4b71197e7239a9b2b5011',
     source: [
       shared.clock,
       shared.hold,
@@ -650,7 +708,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '5dcea24a342774e990aff8eab6ec0b2675acfc77',
+    sha: '0615dfb6913b09c21f3ca17bf8cbe80b28fb03f8',
     source: [
       shared.clock,
       shared.deadline,
@@ -686,7 +744,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '2f46081641ef3d674003f88146d7c4e0d396a0b7',
+    sha: '60bdb2b52d274c48addbe73ba251b33577100509',
     source: [
       shared.clock,
       lua(`
@@ -725,7 +783,7 @@ export const scripts = {
         k, at = keysOf(mode, at)
         local reply = alone(drop, k, mode, owner)
         replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
-        alone(handOnAfter, k, mode, owner, member, last == '1')
+        pcall(handOnAfter, k, mode, owner, member, last == '1')
         end
         replies[#ARGV] = now
         return replies
@@ -734,7 +792,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '9b75ebd93eaba30f1490e7d9916531c0032a42e7',
+    sha: 'ea3ab8a34ec4e2148bccfdebc1bd75b1cf1a2681',
     source: [
       shared.clock,
       shared.deadline,
@@ -795,9 +853,38 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  takeMoving: {
+    name: 'takeMoving',
+    sha: '2b02a962b4c0dbc72b1f6769e7de9b1fc6ce0efd',
+    source: [
+      shared.clock,
+      shared.deadline,
+      lua(`
+        local token = ARGV[4] .. ':'
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) == 'table' then
+        return { 'WRONGTYPE', now }
+        end
+        if held and string.sub(held, 1, #token) ~= token then
+        local left = call('PTTL', KEYS[1])
+        return { left < 0 and -1 or -2 - left, now }
+        end
+        local fence = held and string.match(held, '^(%d+):', #token + 1)
+        if fence and fence ~= '0' then
+        return { fence, now }
+        end
+        if ARGV[6] ~= '' and not held then
+        return { -1, now }
+        end
+        fence = ARGV[6] == '' and '0' or ARGV[6]
+        call('SET', KEYS[1], token .. fence .. ':' .. ARGV[7], 'PX', ARGV[5])
+        return { fence == '0' and 'reserved' or fence, now }
+      `),
+    ].join('\n'),
+  },
   withdraw: {
     name: 'withdraw',
-    sha: 'e18e652387116547e8bb9a2bbab758e7a1211e69',
+    sha: 'e020f7e64d41ade9d373b6044092784751d96dd7',
     source: [
       shared.clock,
       shared.hold,

@@ -1,4 +1,4 @@
-import { isCode } from './zookeeper-error.js';
+import { isCode, RefusalError } from './zookeeper-error.js';
 
 /** Somebody may remove a directory in the moment in which it was made; more often says that something is wrong. */
 const MOST_TRIES = 3;
@@ -16,7 +16,7 @@ export class Directories {
 
   /** Runs a creation. Where a node above is missing, makes the directories and runs the creation again. */
   async under<T>(creation: () => Promise<T>): Promise<T> {
-    let refusal: unknown = null;
+    let refusal: RefusalError | null = null;
     for (let tries = 0; ; tries += 1) {
       try {
         return await creation();
@@ -36,12 +36,12 @@ export class Directories {
    *   there: an operator's chroot, whose parent we may not write to, is refused and does no harm. So only a creation that fails
    *   afterwards shows that a right is missing.
    */
-  async #make(): Promise<unknown> {
+  async #make(): Promise<RefusalError | null> {
     const made = await Promise.allSettled(this.#paths.map((path) => this.#create(path)));
-    let refusal: unknown = null;
+    let refusal: RefusalError | null = null;
     for (const outcome of made) {
       if (outcome.status === 'fulfilled' || isCode(outcome.reason, 'NODE_EXISTS')) continue;
-      if (isCode(outcome.reason, 'NO_AUTH')) refusal ??= outcome.reason;
+      if (outcome.reason instanceof RefusalError && isCode(outcome.reason, 'NO_AUTH')) refusal ??= outcome.reason;
       // Else the one above has been refused, which is the reason.
       else if (!isCode(outcome.reason, 'NO_NODE')) throw outcome.reason;
     }

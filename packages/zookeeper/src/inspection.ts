@@ -47,18 +47,29 @@ export class Inspection {
     return removed.includes(true);
   }
 
+  /** All that is held. A name whose node this user may not read is left out: others are told all the same. */
   async *list(prefix: string): AsyncIterable<LockState> {
     for (const kind of KINDS) {
       const directory = `${this.#root}/${directoryOf[kind]}`;
       const names = (await this.#children(directory)).map(decodeName).filter((name) => name?.startsWith(prefix) === true);
       for (let at = 0; at < names.length; at += BATCH) {
-        const states = await Promise.all(names.slice(at, at + BATCH).map((name) => this.inspect(name ?? '', kind)));
+        const looks = await Promise.all(names.slice(at, at + BATCH).map((name) => this.#inspectIfAllowed(name ?? '', kind)));
+        const states = looks.filter((state) => state !== null);
         for (const state of states) {
           // What a dead client left: its requests are gone with its session, and nobody has come since.
           if (!state.held && state.waiters === 0) this.#parents.tidy(this.pathOf(state.name, kind));
         }
         yield* states.filter(({ held }) => held);
       }
+    }
+  }
+
+  async #inspectIfAllowed(name: string, kind: LockKind): Promise<LockState | null> {
+    try {
+      return await this.inspect(name, kind);
+    } catch (error) {
+      if (isCode(error, 'NO_AUTH')) return null;
+      throw error;
     }
   }
 
@@ -82,12 +93,14 @@ export class Inspection {
   }
 
   async #holderOf(parent: string, { node, mode, permits }: QueueEntry): Promise<HolderState | null> {
+    // What the node's name says.
+    const holder = { label: null, mode: mode satisfies HoldRequest['mode'], permits, remainingMs: null, fencingToken: null };
     try {
       const { data, stat } = await this.#session.getData(`${parent}/${node}`);
-      const fencingToken = mode === 'permits' ? null : stat.czxid;
-      return { label: labelIn(data), mode: mode satisfies HoldRequest['mode'], permits, remainingMs: null, fencingToken };
+      return { ...holder, label: labelIn(data), fencingToken: mode === 'permits' ? null : stat.czxid };
     } catch (error) {
       if (isCode(error, 'NO_NODE')) return null;
+      if (isCode(error, 'NO_AUTH')) return holder;
       throw error;
     }
   }

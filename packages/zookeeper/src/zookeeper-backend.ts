@@ -1,14 +1,14 @@
-import {
-  type Answer,
-  type CallContext,
-  type Capabilities,
-  type Clock,
-  type HoldRef,
-  type HoldRequest,
-  type LockBackend,
-  type LockKind,
-  type LockState,
-  type LostReason,
+import type {
+  Answer,
+  CallContext,
+  Capabilities,
+  Clock,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  LockKind,
+  LockState,
+  LostReason,
 } from '@holdfast/core';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { Inspection } from './inspection.js';
@@ -84,8 +84,10 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     return this.#run(() => allOrFirstError(requests.map(async (request) => await this.#placeOf(request).attempt(call))));
   }
 
-  wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
-    return this.#run(() => this.#placeOf(request).wait(call));
+  async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
+    if (this.#isClosed) throw closedError();
+    // What it rejects with is ours already, or the caller's own reason.
+    return await this.#placeOf(request).wait(call);
   }
 
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {

@@ -147,3 +147,23 @@ describe('nodes that an operator has made, with rights below them only', () => {
     await zooKeeper.admin.removeAll(chroot);
   });
 });
+
+it('a listing goes on beside names and requests that this user may not read', async () => {
+  const root = newRoot();
+  const CREATE = 4;
+  const ADMINISTER = 16;
+  const backend = zooKeeper.backend({ root });
+  const [mine, closed] = [requestOf('mine'), requestOf('closed')];
+  await take(backend, mine);
+  await take(backend, closed);
+  const [node] = await zooKeeper.admin.children(`${root}/locks/closed`);
+  await zooKeeper.admin.allow(`${root}/locks/closed/${node}`, CREATE + ADMINISTER);
+  await zooKeeper.admin.create(`${root}/locks/hidden`);
+  await zooKeeper.admin.allow(`${root}/locks/hidden`, CREATE + ADMINISTER);
+  const states = [];
+  for await (const state of backend.list?.('', callOf()) ?? []) states.push(state);
+  expect(states.map(({ name }) => name).toSorted()).toEqual(['closed', 'mine']);
+  expect(states.find(({ name }) => name === 'closed')?.holders).toMatchObject([{ label: null, mode: 'exclusive', fencingToken: null }]);
+  expect((await refusalOf(backend.inspect('hidden', 'lock', callOf()))).retryable).toBe(false);
+  await zooKeeper.admin.allow(`${root}/locks/hidden`, 31);
+});

@@ -71,7 +71,7 @@ it('refuses what no session has room for, with the reason, until some is free', 
   const { pool, opened } = poolOf();
   const guests = Array.from({ length: MOST_SESSIONS }, () => seat(pool, MOST_BYTES));
   expect(opened).toHaveLength(MOST_SESSIONS);
-  expect(() => seat(pool, 1)).toThrowError(
+  expect(() => seat(pool, 1)).toThrow(
     expect.objectContaining({
       code: 'LOCK_BACKEND_UNAVAILABLE',
       retryable: true,

@@ -17,6 +17,8 @@ import { realExpiry, RequestExpiry } from './request-expiry.js';
 
 const SIGN_EVERY_MS = 1_050;
 const SIGN_TIMEOUT_MS = 400;
+const REPEAT_MS = 500;
+const NEVER = new AbortController().signal;
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
 
@@ -48,6 +50,8 @@ export class MemoryLink implements LockBackend<bigint> {
   readonly #peer: LockBackend<bigint>;
   readonly #expiry: RequestExpiry;
   readonly #clock: Clock;
+  /** A request may arrive a second time. */
+  readonly #mayRepeat: boolean;
   readonly #waiting = new Map<string, Waiting>();
   readonly #subscriptions = new Map<number, { readonly request: HoldRequest; readonly wake: () => void }>();
   /** The label of each owner's request. */
@@ -64,7 +68,8 @@ export class MemoryLink implements LockBackend<bigint> {
     this.capabilities = this.#peer.capabilities;
     const { expires, weather } = server.scenario;
     this.requestsExpire = expires;
-    this.#expiry = new RequestExpiry(this.#clock, server.mutant.expiry ?? realExpiry, weather.duplicates > 0);
+    this.#mayRepeat = weather.duplicates > 0;
+    this.#expiry = new RequestExpiry(this.#clock, server.mutant.expiry ?? realExpiry, this.#mayRepeat);
     this.#session = server.newSession({
       granted: (owner, token) => {
         server.changed();
@@ -76,9 +81,22 @@ export class MemoryLink implements LockBackend<bigint> {
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
   }
 
-  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+  async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     for (const { owner, label } of requests) this.#labels.set(owner, label);
-    return this.#grant('attempt', requests, call, () => this.#server.attempt(this.#peer, requests));
+    const answers = await this.#grant('attempt', requests, call, () => this.#server.attempt(this.#peer, requests));
+    for (const [index, request] of requests.entries()) if (answers[index]?.granted !== true) this.#freeRepeated(request, call);
+    return answers;
+  }
+
+  /** Core is done with what was refused; where a request may arrive twice, the second may be granted. */
+  #freeRepeated(request: HoldRef, call: CallContext): void {
+    if (!this.requestsExpire || !this.#mayRepeat || this.#isClosed) return;
+    this.release([request], call).then(
+      ([answer]) => {
+        if (typeof answer === 'object' && !answer.isFinal) this.#clock.setTimer(REPEAT_MS, () => this.#freeRepeated(request, call));
+      },
+      () => this.#freeRepeated(request, call),
+    );
   }
 
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
@@ -141,7 +159,13 @@ export class MemoryLink implements LockBackend<bigint> {
   }
 
   /** A request that may give or prolong holds: it expires, where requests do, and is sent again once when it came late. */
-  async #grant<T>(what: string, refs: readonly HoldRef[], call: CallContext, carryOut: () => Promise<T>): Promise<T> {
+  async #grant<T>(
+    what: string,
+    refs: readonly HoldRef[],
+    call: CallContext,
+    carryOut: () => Promise<T>,
+    isWanted = () => true,
+  ): Promise<T> {
     if (!this.requestsExpire) return this.#ask(what, refs, call.timeoutMs, carryOut);
     const owners = refs.map(({ owner }) => owner);
     const send = async (notAfter: number): Promise<Reply<T> & { readonly at: number }> => {
@@ -159,10 +183,15 @@ export class MemoryLink implements LockBackend<bigint> {
     };
     const first = await send(this.#expiry.notAfter(call.timeoutMs));
     if (first.value !== null) return first.value;
-    if (call.signal.aborted) throw call.signal.reason;
+    // Whoever asked has gone, and a release has been sent.
+    if (call.signal.aborted || !isWanted()) throw this.#ended();
     const again = await send(this.#expiry.notAfter(call.timeoutMs, first));
     if (again.value !== null) return again.value;
     throw new LockUnavailableError('the request came late twice', { backend: this.name });
+  }
+
+  get #background(): CallContext {
+    return { timeoutMs: SIGN_TIMEOUT_MS, signal: NEVER, clock: this.#clock };
   }
 
   #ended(): LockUnavailableError {
@@ -212,7 +241,13 @@ export class MemoryLink implements LockBackend<bigint> {
       this.#waiting.set(owner, waiting);
       signal.addEventListener('abort', onAbort);
       const stamp = { now: this.#clock.now(), wall: this.#clock.wall() };
-      this.#grant('wait', [request], call, () => this.#server.enrol(this.#session, request)).then((token) => {
+      this.#grant(
+        'wait',
+        [request],
+        call,
+        () => this.#server.enrol(this.#session, request),
+        () => this.#waiting.get(owner) === waiting,
+      ).then((token) => {
         if (!this.#waiting.has(owner)) return;
         if (token !== null) {
           leave();
@@ -231,7 +266,13 @@ export class MemoryLink implements LockBackend<bigint> {
   #subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const id = ++this.#lastSubscription;
     this.#subscriptions.set(id, { request, wake });
-    this.#server.network.tell(() => this.#session.subscribe(id, request));
+    this.#grant(
+      'subscribe',
+      [],
+      this.#background,
+      async () => this.#session.subscribe(id, request),
+      () => this.#subscriptions.has(id),
+    ).catch(() => {});
     this.#sign();
     return {
       close: () => {
@@ -248,7 +289,7 @@ export class MemoryLink implements LockBackend<bigint> {
       if (this.#waiting.size === 0 && this.#subscriptions.size === 0) return;
       const owners = [...this.#waiting].flatMap(([owner, { isQueued }]) => (isQueued ? [owner] : []));
       const subscriptions = new Map([...this.#subscriptions].map(([id, { request }]) => [id, request]));
-      this.#ask('sign', [], SIGN_TIMEOUT_MS, async () => this.#session.sign({ owners, subscriptions })).then(
+      this.#grant('sign', [], this.#background, async () => this.#session.sign({ owners, subscriptions })).then(
         ({ unknown, granted }) => {
           for (const owner of unknown) this.#waiting.get(owner)?.fail(this.#ended());
           for (const { owner, token } of granted) this.#waiting.get(owner)?.granted(token);

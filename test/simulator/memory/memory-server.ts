@@ -4,11 +4,10 @@ import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing'
 import { calm, Machine, Network } from '@holdfast/test/simulation';
 import type { SimulatedClient } from '../client.js';
 import type { History } from '../history.js';
-import type { Mutant } from '../mutant.js';
+import { altered } from '../mutant.js';
 import { keyOf, type Scenario, type Target } from '../scenario.js';
-import type { StoreSetup } from '../stores.js';
-import type { SimulatedStore, StoreHold, StoreObserver } from '../store.js';
-import { MemoryLink } from './memory-link.js';
+import type { SimulatedStore, StoreHold, StoreObserver, StoreSetup } from '../store.js';
+import type { MemoryMutant } from './mutants.js';
 import { type MemoryListener, MemorySession } from './memory-session.js';
 
 const NEVER = new AbortController().signal;
@@ -19,11 +18,11 @@ interface View {
 }
 
 /** The real memory backend on a server of its own, which clients reach over a network. */
-export class MemoryServer implements SimulatedStore {
+export class MemoryServer implements Omit<SimulatedStore, 'connect'> {
   readonly network: Network;
   readonly machine: Machine;
   readonly scenario: Scenario;
-  readonly mutant: Mutant;
+  readonly mutant: MemoryMutant;
   readonly history: History;
   readonly observer: StoreObserver;
   readonly #store: TestMemoryStore;
@@ -32,9 +31,11 @@ export class MemoryServer implements SimulatedStore {
   /** What it keeps, as of the last thing that it did. */
   readonly #views = new Map<string, View>();
   readonly #known = new Map<string, Pick<Target, 'kind' | 'name'>>();
+  readonly #clients: SimulatedClient[] = [];
   #version = 0;
+  #lastReleased: readonly string[] = [];
 
-  constructor({ world, scenario, mutant, history, observer }: StoreSetup) {
+  constructor({ world, scenario, mutant, history, observer }: StoreSetup<MemoryMutant>) {
     this.network = new Network(world, scenario.weather, scenario.seed);
     this.scenario = scenario;
     this.mutant = mutant;
@@ -54,12 +55,21 @@ export class MemoryServer implements SimulatedStore {
     this.#backend = this.newBackend();
     if (scenario.serverJump !== null) {
       const { at, ms } = scenario.serverJump;
-      world.later(at, () => this.machine.jumpWall(ms));
+      world.later(at, () => {
+        history.add('store', () => `has its wall clock moved by ${ms} ms`);
+        this.machine.jumpWall(ms);
+        // Requests that are on their way may come late by the new time.
+        for (const client of this.#clients) client.faults += 1;
+      });
     }
   }
 
   get version(): number {
     return this.#version;
+  }
+
+  get lastReleased(): readonly string[] {
+    return this.#lastReleased;
   }
 
   /** Whole milliseconds of the server's clock: what its replies carry. */
@@ -69,15 +79,16 @@ export class MemoryServer implements SimulatedStore {
 
   newBackend(): LockBackend<bigint> {
     const backend = createMemoryBackend({ store: this.#store, fair: this.scenario.isFair });
-    return this.mutant.server?.(backend) ?? backend;
+    return altered(backend, this.mutant.server);
   }
 
   newSession(listener: MemoryListener): MemorySession {
     return new MemorySession(this.newBackend(), this.machine, listener);
   }
 
-  connect(client: SimulatedClient): LockBackend<bigint> {
-    return new MemoryLink(this, client);
+  /** Another client has come. */
+  joined(client: SimulatedClient): void {
+    this.#clients.push(client);
   }
 
   attempt(backend: LockBackend<bigint>, requests: readonly HoldRequest[]): Promise<readonly Answer<bigint>[]> {
@@ -97,8 +108,9 @@ export class MemoryServer implements SimulatedStore {
   }
 
   async release(session: MemorySession, holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+    this.#lastReleased = holds.map(({ owner }) => owner);
     for (const hold of holds) session.released(hold);
-    const answers = await this.#did(holds, this.#backend.release(holds, this.#call));
+    const answers = await this.#did(holds, this.#backend.release(holds, this.#call), true);
     for (const [index, { owner }] of holds.entries()) if (answers[index] === true) this.observer.freed(owner);
     return answers.map((answer) => answer === true);
   }
@@ -141,17 +153,18 @@ export class MemoryServer implements SimulatedStore {
     return { timeoutMs: 1_000, signal: NEVER, clock: this.#clock };
   }
 
-  #did<T>(refs: readonly HoldRef[], step: Promise<T>): Promise<T> {
+  #did<T>(refs: readonly HoldRef[], step: Promise<T>, isRelease = false): Promise<T> {
     for (const { name, mode } of refs) {
       const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
       const key = keyOf({ kind, name });
       if (!this.#known.has(key)) this.#known.set(key, { kind, name });
     }
-    this.#look();
+    this.#look(isRelease);
     return step;
   }
 
-  #look(): void {
+  #look(isRelease = false): void {
+    if (!isRelease) this.#lastReleased = [];
     this.#version += 1;
     for (const [key, { kind, name }] of this.#known) {
       const at = this.#clock.now();

@@ -16,6 +16,8 @@ export interface ExpiryRules {
   /** Whether a refusal as late counts as the end of its owner's doubt. */
   readonly refusalEndsDoubt: boolean;
   readonly renewalsExpire: boolean;
+  /** Whether an answer counts as the end of a request that may arrive twice. */
+  readonly trustsAnswers: boolean;
 }
 
 export const realExpiry: ExpiryRules = {
@@ -24,6 +26,7 @@ export const realExpiry: ExpiryRules = {
   isFinal: ({ serverMs, notAfter, wereAnswered }) => wereAnswered || serverMs > notAfter + MARGIN_MS,
   refusalEndsDoubt: false,
   renewalsExpire: true,
+  trustsAnswers: false,
 };
 
 interface Owner {
@@ -79,7 +82,7 @@ export class RequestExpiry {
   /** To be asked when a release is sent. @returns says with its reply whether it was final */
   releasing(name: string): (serverMs: number) => boolean {
     const owner = this.#owners.get(name);
-    const wereAnswered = owner === undefined || (owner.unanswered === 0 && !this.#mayRepeat);
+    const wereAnswered = owner === undefined || (owner.unanswered === 0 && (!this.#mayRepeat || this.#rules.trustsAnswers));
     return (serverMs) => {
       const isFinal = this.#rules.isFinal({ serverMs, notAfter: owner?.notAfter ?? 0, wereAnswered });
       if (isFinal) this.#owners.delete(name);

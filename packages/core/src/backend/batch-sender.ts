@@ -22,7 +22,9 @@ export interface SenderParts<S extends Step> {
   readonly leastSilenceMs: number;
   /** A server that was silent for so long is asked nothing more until it answers. @default it is asked */
   readonly refuseAfterMs?: number;
-  verdictOf(error: unknown): Verdict;
+  /** Whether requests for this route had better not share a command. @default they may */
+  isApart?(route: number): boolean;
+  verdictOf(error: unknown, route: number): Verdict;
 }
 
 const FULL_QUEUE = 128;
@@ -92,12 +94,15 @@ export class BatchSender<S extends Step> {
   #enter(piece: Piece<S>, receiver: Receiver, index: number, isAlone: boolean): void {
     const { link, clock } = this.#parts;
     if (this.#isClosed || this.#watch.isSilent) {
-      this.#refuseUnsent({ piece, receiver, index, dueAt: 0 }, new ConnectionFault(this.#isClosed ? 'closed' : 'silent'));
+      this.#refuseUnsent(
+        { piece, receiver, index, dueAt: 0, open: undefined, isSettled: false },
+        new ConnectionFault(this.#isClosed ? 'closed' : 'silent'),
+      );
       return;
     }
     const contact = link.current;
     const dueAt = contact === null ? clock.now() + piece.timeoutMs : Number.POSITIVE_INFINITY;
-    const queued: Queued<S> = { piece, receiver, index, dueAt };
+    const queued: Queued<S> = { piece, receiver, index, dueAt, open: undefined, isSettled: false };
     // Nothing to share a command with, so nothing to wait for.
     if (isAlone && contact !== null && this.#inFlight.size === 0 && !this.#isScheduled) {
       this.#transmit(contact, [this.#newFlight(queued)]);
@@ -173,7 +178,14 @@ export class BatchSender<S extends Step> {
       const last = lastOf.get(group);
       const flight = last === undefined ? undefined : flights[last];
       const touched = lastTouched.get(hold);
-      if (last !== undefined && flight !== undefined && flight.requests.length < step.most && (touched === undefined || touched <= last)) {
+      const isAlone = this.#parts.isApart?.(route) === true;
+      if (
+        !isAlone &&
+        last !== undefined &&
+        flight !== undefined &&
+        flight.requests.length < step.most &&
+        (touched === undefined || touched <= last)
+      ) {
         this.#join(flight, queued);
         lastTouched.set(hold, last);
       } else {
@@ -185,7 +197,7 @@ export class BatchSender<S extends Step> {
     return flights;
   }
 
-  #newFlight(queued: Queued<S>): Flight<S> {
+  #newFlight(queued: Queued<S>, isAgain = false): Flight<S> {
     const { keys, argument } = this.#parts.head;
     const { step, route, timeoutMs } = queued.piece;
     const flight: Flight<S> = {
@@ -199,7 +211,7 @@ export class BatchSender<S extends Step> {
       contact: null,
       clock: null,
       sentAt: 0,
-      isAgain: false,
+      isAgain,
       isGivenUp: false,
     };
     this.#join(flight, queued);
@@ -234,7 +246,7 @@ export class BatchSender<S extends Step> {
       const forgetAt = now + surelyPastMs(timeoutMs);
       for (const { piece } of flight.requests) this.#grants.sent(piece.owner, notAfter, wayOf(contact), now, forgetAt);
     } else if (step.frees && this.#grants.size > 0) {
-      for (const queued of flight.requests) queued.open = this.#grants.of(queued.piece.owner);
+      for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
     }
     this.#inFlight.add(flight);
     this.#watch.expect(now, flight.patienceMs);
@@ -258,33 +270,45 @@ export class BatchSender<S extends Step> {
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
       this.#end(flight, true);
-      const way = wayOf(flight.contact);
-      for (const [i, { piece, receiver, index, open }] of flight.requests.entries()) {
-        receiver.take(list[i], index, open === undefined || this.#grants.isFinal(piece.owner, open, way, serverMs));
-      }
+      let i = 0;
+      for (const queued of flight.requests) queued.receiver.take(list[i++], queued.index, this.#isFinal(flight, queued, serverMs));
     }
     this.#settleIdle();
+  }
+
+  #isFinal({ step, contact }: Flight<S>, { piece: { owner }, open, isSettled }: Queued<S>, serverMs: number): boolean {
+    if (step.grants) return isSettled;
+    return open === undefined || this.#grants.isFinal(owner, open, wayOf(contact), serverMs);
   }
 
   /** Refused as one that comes too late: asked once more, by the clock that the refusal shows. */
   #late(flight: Flight<S>, serverMs: number, now: number): void {
     const leftMs = flight.timeoutMs - (now - flight.sentAt);
     const { current } = this.#parts.link;
-    if (flight.isAgain || leftMs < 1 || current === null || this.#isClosed) {
-      this.#end(flight, true);
-      this.#refuseAll(flight.requests, new ConnectionFault('late'));
-      return;
+    const [again, over]: [Queued<S>[], Queued<S>[]] = [[], []];
+    const isOver = flight.isAgain || leftMs < 1 || current === null || this.#isClosed;
+    for (const queued of flight.requests) (isOver || !this.#mayAskAgain(flight.step, queued.piece) ? over : again).push(queued);
+    const [first, ...others] = again;
+    let second: Flight<S> | null = null;
+    if (first !== undefined && current !== null) {
+      second = this.#newFlight(first, true);
+      for (const queued of others) this.#join(second, queued);
+      second.timeoutMs = leftMs;
+      // Before the first has ended: at no time does the owner seem to have nothing on its way.
+      this.#begin(current, second, notAfterFrom(serverMs, now - flight.sentAt, leftMs), now);
     }
-    const again: Flight<S> = { ...flight, timeoutMs: leftMs, isAgain: true };
-    // Before the first has ended: at no time does the owner seem to have nothing on its way.
-    this.#begin(current, again, notAfterFrom(serverMs, now - flight.sentAt, leftMs), now);
     this.#end(flight, true);
-    this.#write(current, [again]);
+    this.#refuseAll(over, new ConnectionFault('late'));
+    if (second !== null && current !== null) this.#write(current, [second]);
+  }
+
+  #mayAskAgain({ grants }: S, { owner, call }: Piece<S>): boolean {
+    return call?.signal.aborted !== true && (!grants || this.#grants.mayAskAgain(owner));
   }
 
   #failed(flight: Flight<S>, error: unknown): void {
     const { link } = this.#parts;
-    const { isAnswer, next } = this.#parts.verdictOf(error);
+    const { isAnswer, next } = this.#parts.verdictOf(error, flight.route);
     if (next === 'elsewhere') flight.contact?.connection.giveUp(null);
     const mayLieWithOne = next === 'by-route' ? flight.requests.some(({ piece }) => piece.route !== flight.route) : next === 'apart';
     if (mayLieWithOne && flight.requests.length > 1 && link.current !== null) {
@@ -308,7 +332,7 @@ export class BatchSender<S extends Step> {
     if (!flight.step.grants) return;
     // Where the connection has changed a driver may have sent a second copy.
     const isSure = isAnswer && flight.contact?.connection.isOpen === true;
-    for (const { piece } of flight.requests) this.#grants.settled(piece.owner, isSure);
+    for (const queued of flight.requests) queued.isSettled = this.#grants.settled(queued.piece.owner, isSure);
   }
 
   #settleIdle(): void {

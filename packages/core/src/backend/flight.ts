@@ -11,7 +11,9 @@ export interface Queued<S extends Step> {
   /** When its time is over, of a request that waits for a connection. */
   readonly dueAt: number;
   /** Of a release: what had not been answered of its owner's when the release was sent. */
-  open?: OpenGrant | undefined;
+  open: OpenGrant | undefined;
+  /** Of a request that grants: it was answered, and so was everything that its owner asked for. */
+  isSettled: boolean;
 }
 
 /** A command and its requests, from their being put together to the answer. */

@@ -11,6 +11,8 @@ export interface OpenGrant {
   way: object | null;
   /** Local monotonic time from which `notAfter` has passed. */
   forgetAt: number;
+  /** A release was sent: whatever is refused from now on is not asked again. */
+  isReleased: boolean;
 }
 
 const SWEEP_FROM = 1000;
@@ -43,25 +45,35 @@ export class GrantLedger {
       return;
     }
     if (this.#open.size >= this.#sweepAt) this.#sweep(now);
-    this.#open.set(owner, { notAfter, unanswered: 1, isUnsure: false, way, forgetAt });
-  }
-
-  /** @param isSure whether the answer proves that the request cannot take effect (again) */
-  settled(owner: string, isSure: boolean): void {
-    const grant = this.#open.get(owner);
-    if (grant === undefined) return;
-    grant.unanswered -= 1;
-    if (!isSure) grant.isUnsure = true;
-    if (isAnswered(grant)) this.#open.delete(owner);
-  }
-
-  /** To be looked at when a release is sent. undefined: all was answered. */
-  of(owner: string): OpenGrant | undefined {
-    return this.#open.get(owner);
+    this.#open.set(owner, { notAfter, unanswered: 1, isUnsure: false, way, forgetAt, isReleased: false });
   }
 
   /**
-   * @param before what `of` said when the release was sent
+   * @param isSure whether the answer proves that the request cannot take effect (again)
+   * @returns whether that is so of everything that the owner asked for
+   */
+  settled(owner: string, isSure: boolean): boolean {
+    const grant = this.#open.get(owner);
+    if (grant === undefined) return isSure;
+    grant.unanswered -= 1;
+    if (!isSure) grant.isUnsure = true;
+    return isAnswered(grant) && this.#open.delete(owner);
+  }
+
+  /** A release of the owner's is being sent. @returns what had not been answered until then; undefined: nothing */
+  releasing(owner: string): OpenGrant | undefined {
+    const grant = this.#open.get(owner);
+    if (grant !== undefined) grant.isReleased = true;
+    return grant;
+  }
+
+  /** Whether a request that was refused as late may be asked again: not behind a release, of which nobody would know. */
+  mayAskAgain(owner: string): boolean {
+    return this.#open.get(owner)?.isReleased === false;
+  }
+
+  /**
+   * @param before what `releasing` said when the release was sent
    * @param way what the release was sent on
    * @param server the server's time in the release's own answer
    */

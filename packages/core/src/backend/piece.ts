@@ -18,7 +18,7 @@ export interface Piece<S extends Step> {
 /**
  * Turns a reply into a result; what it throws is the rejection.
  *
- * @param isFinal of a step that frees: no request of the owner's can take effect any more
+ * @param isFinal of a step that grants or frees: no other request of the owner's can take effect any more
  */
 export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean) => T;
 

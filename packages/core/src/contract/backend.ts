@@ -38,6 +38,13 @@ export type Answer<F extends FencingToken = FencingToken> =
     }
   | {
       readonly granted: false;
+      /**
+       * false: a second copy of the request may yet be carried out (a driver has sent it again over a new connection). Core then
+       * releases the owner until a release is final.
+       *
+       * @default true
+       */
+      readonly isFinal?: boolean;
       /** When the present hold would expire by itself, if the store can tell. */
       readonly remainingMs: number | null;
     };

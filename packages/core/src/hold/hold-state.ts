@@ -108,7 +108,7 @@ export type HoldEvent =
   | { readonly type: 'settled' }
   /** The clock, or the backend's own word, says that the deadline has passed. */
   | { readonly type: 'expired' }
-  /** The hold's timer has fired, and the deadline has not passed. */
+  /** The hold's timer has fired. */
   | { readonly type: 'due' }
   /** Stamped before it was sent. `extensionMs`: what `extend` asked for; null for a renewal or verification. */
   | { readonly type: 'renewed'; readonly stamp: Stamp; readonly beliefMs: number; readonly extensionMs: number | null }

@@ -9,10 +9,7 @@ import type { Wait } from './wait.js';
  */
 export class Hearing {
   readonly #backend: LockBackend;
-  /**
-   * When the store was last heard of this name: by the answer to a request of a wait, or by a look at the name, which proves that the
-   * store is there and that requests of the name were answered before, never by itself that one would be.
-   */
+  /** When a request of this name was last answered, or, where the store's queue reports nothing, when a look found a holder. */
   #heard: { readonly at: number; readonly by: 'answer' | 'look' } | null = null;
   #failing: { readonly since: number; readonly by: 'answer' | 'look'; error: AnyLockError } | null = null;
   #failures = 0;
@@ -52,7 +49,7 @@ export class Hearing {
     this.#failing = null;
     // A queue that reports nothing until the grant: that somebody holds the name is all there is to hear.
     const isAnswer = this.#backend.wait !== undefined && this.#backend.tellsQueued !== true && holders.length > 0;
-    if (this.#heard !== null || isAnswer) this.#heard = { at: now, by: 'look' };
+    if (isAnswer) this.#heard = { at: now, by: 'look' };
   }
 
   lookFailed(error: AnyLockError, since: number): void {

@@ -90,8 +90,8 @@ Exit codes
   0   well                                   1   the answer is no
   64  wrong usage or configuration           69  the store was not reached
   75  somebody else has the lock             79  the lock was lost
-  70  a fault of holdfast itself             80  once: it ran, unnoted
-  run, once: else those of the command
+  70  a fault of holdfast itself             74  the result was not written
+  80  once: it ran, unnoted                  run, once: else the command's
 
 Examples
   holdfast run nightly-report --busy-ok -- ./report.sh

@@ -1,9 +1,12 @@
+import { resolve } from 'node:path';
 import process from 'node:process';
 import { isLockError, LockArgumentError, type LockManager } from '@holdfast/core';
 import { connect } from '../connect.js';
 import type { ConnectConfig } from '../connect-options.js';
+import { loadConfig } from '../load-config.js';
+import { isBuiltIn } from '../schemes.js';
 import { usageError } from './cli-error.js';
-import { CONFIG_FILES, type FoundConfig, findConfig, loadConfig } from './find-config.js';
+import { CONFIG_FILES, type FoundConfig, findConfig } from './find-config.js';
 import type { Output } from './output.js';
 
 /** The options that say where the store is; every command has them. */
@@ -23,7 +26,7 @@ export type StoreConfig = ConnectConfig & { readonly url: string };
  * @throws CliError
  */
 export async function resolveStore({ url: given, config: wanted }: StoreOptions, output: Output): Promise<StoreConfig> {
-  const found = wanted === undefined ? await findConfig(process.cwd()) : wanted === false ? null : await loadConfig(wanted);
+  const found = await configOf(wanted);
   const config = found?.config ?? {};
   const set = process.env['HOLDFAST_URL']?.trim();
   const url: unknown = given ?? (set === undefined || set === '' ? config.url : set);
@@ -34,10 +37,15 @@ export async function resolveStore({ url: given, config: wanted }: StoreOptions,
       `no store is named${without}: use --url, the environment variable HOLDFAST_URL, or ${CONFIG_FILES[0]} with a "url", such as redis://localhost:6379`,
     );
   }
-  output.hide(url);
-  const store = { ...config, url };
+  output.hide(url, isBuiltIn(url, config.schemes));
+  const store = Object.create(config, { url: { value: url, enumerable: true } }) as StoreConfig;
   if (found !== null) files.set(store, found);
   return store;
+}
+
+async function configOf(wanted: string | false | undefined): Promise<FoundConfig | null> {
+  if (wanted === undefined) return await findConfig(process.cwd());
+  return wanted === false ? null : { file: resolve(wanted), config: await loadConfig(wanted) };
 }
 
 /** Where the options of a configuration stand. */

@@ -7,6 +7,7 @@ import { type InspectOptions, inspect, kinds, list, type ListOptions, release, t
 import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
 import { parseDuration, parsePositiveDuration, parseRetention, parseWait, parseWindow } from './duration.js';
+import { redactUrl } from '../redact-url.js';
 import { exitCodes } from './exit-codes.js';
 import * as help from './help-texts.js';
 import type { StoreOptions } from './open-store.js';
@@ -129,6 +130,8 @@ export function parseFailure(error: CommanderError, program: Command, argv: read
   const dashes = error.code === 'commander.unknownOption' && command?.usage().includes('--') === true && !argv.includes('--');
   const message = error.message
     .replace(/^error: /, '')
+    // Somebody who forgot --url has typed a password where no message looks for one.
+    .replace(/[a-z][a-z\d+.-]*:\/\/[^\s']*/gi, redactUrl)
     .replace(/\s*\n\s*/g, ' ')
     .replace(/\.$/, '');
   const isMissing = error.code === 'commander.missingArgument' && command !== undefined;

@@ -45,7 +45,9 @@ for i = arg, #ARGV do
   k, at = keysOf(mode, at)
   local reply = alone(drop, k, mode, owner)
   replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
-  alone(handOnAfter, k, mode, owner, member, last == '1')
+  -- What was freed is freed, whether or not the next one can be told: the server may refuse a write for want of memory, or a key of a slot
+  -- that is being moved. Whoever waits looks by itself.
+  pcall(handOnAfter, k, mode, owner, member, last == '1')
 end
 replies[#ARGV] = now
 return replies

@@ -1,5 +1,5 @@
 import type { Clock, HoldRequest, LockKind } from '@holdfast/core';
-import { BatchSender, type Piece, type Read, within } from '@holdfast/core/backend';
+import { BatchSender, ConnectionFault, type Piece, type Read, within } from '@holdfast/core/backend';
 import { type ClientSource, type RedisStep, verdictOf, WakeChannel } from '@holdfast/redis/connection';
 import type {
   ConfirmRequest,
@@ -79,7 +79,7 @@ export class RedisNode implements RedlockNode {
       const text = `${mode} ${unit.owner} ${ttlMs} ${Math.max(0, Math.floor(hint))} ${waits ? 1 : 0} ${slots}${shorten(unit.label)}`;
       return this.#piece(steps.acquire, unit, text, timeoutMs);
     });
-    return this.#sender.sendAll(pieces, readVote);
+    return this.#sender.sendAll(pieces, readCertainVote);
   }
 
   confirm(requests: readonly ConfirmRequest[], timeoutMs: number): Promise<readonly boolean[]> {
@@ -147,8 +147,9 @@ export class RedisNode implements RedlockNode {
     return this.#sender.send(this.#kindPiece(steps.forceRelease, name, kind, timeoutMs), readFlag);
   }
 
-  status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
-    return this.#sender.send(this.#bare(steps.node, command, timeoutMs), readStatus);
+  status(command: 'look' | 'greet' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
+    const keys = command === 'look' ? this.#layout.fenceKeys : [];
+    return this.#sender.send({ ...this.#bare(steps.node, command, timeoutMs), keys }, readStatus);
   }
 
   async *scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]> {
@@ -212,6 +213,13 @@ export class RedisNode implements RedlockNode {
     return { ...this.#bare(step, mode, timeoutMs), keys: this.#layout.keysOf(name, mode), lockName: name };
   }
 }
+
+/** A refusal says nothing while a second copy of the request may be on its way. */
+const readCertainVote: Read<RedisStep, Vote> = (reply, _piece, isFinal) => {
+  const vote = readVote(reply);
+  if (vote.kind !== 'granted' && !isFinal) throw new ConnectionFault('closed');
+  return vote;
+};
 
 const readRelease: Read<RedisStep, Release> = (reply, _piece, isFinal) => ({ wasFreed: readFlag(reply), isFinal });
 

@@ -11,6 +11,7 @@ import { exclusiveInTimeCases } from './exclusive-in-time.js';
 import { fencingCases } from './fencing.js';
 import { inspectionCases } from './inspection.js';
 import { kindCases } from './kinds.js';
+import { lateCases } from './late.js';
 import { leaseCases } from './leases.js';
 import { manyCases } from './many.js';
 import { markCases } from './marks.js';
@@ -37,6 +38,7 @@ export const allCases: readonly ConformanceCase[] = [
   ...deadlineCases,
   ...abortCases,
   ...unavailableCases,
+  ...lateCases,
   ...fencingCases,
   ...semaphoreCases,
   ...readWriteCases,

@@ -37,6 +37,11 @@ local function keysOf(mode, at)
   return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
 end
 
+-- Whether somebody has the key. While a slot is moved to another node, one that is not on this node is told by an error: here it is free.
+local function isTaken(key)
+  return redis.pcall('EXISTS', key) == 1
+end
+
 -- Forgets the readers and permits that have expired.
 local function sweep(k)
   if not k.set then
@@ -114,7 +119,8 @@ local function prolong(k, mode, owner, ttl)
   end
   if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    if left >= 0 and left < ttl then
+    -- Also one that has lost its expiry, by whatever tool: it would stand for ever.
+    if left < ttl then
       call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
     return 1
@@ -163,7 +169,7 @@ local function fits(k, mode, permits, limit)
   if mode == 'p' then
     return call('ZCARD', k.set) + permits <= limit
   end
-  if call('EXISTS', k.hold) == 1 then
+  if isTaken(k.hold) then
     return false
   end
   return mode ~= 'w' or call('ZCARD', k.set) == 0

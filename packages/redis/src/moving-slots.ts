@@ -1,0 +1,84 @@
+import type { Answer, CallContext, Clock, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
+import type { BatchSender, Piece } from '@holdfast/core/backend';
+import { noFence, readAcquired, readBoolean, readRelease } from './answers.js';
+import { shorten } from './hold-commands.js';
+import type { KeySpace } from './key-space.js';
+import { unavailable } from './redis-error.js';
+import { type RedisStep, steps } from './redis-step.js';
+
+/** For so long after a refusal a slot is taken for one on the move: a resharding moves a slot in some milliseconds, or in minutes. */
+const MOVES_MS = 3000;
+
+/**
+ * Locks in slots that are being moved to another node of the cluster. A command with several keys is refused there until all of them lie
+ * on the same node, while one key always lies somewhere: so these go by their lock's key alone, in more than one step. Read/write locks
+ * and semaphores, which lie in several keys, wait until the slot has moved.
+ */
+export class MovingSlots {
+  readonly #clock: Clock;
+  readonly #keySpace: KeySpace;
+  readonly #movesUntil = new Map<number, number>();
+
+  constructor(keySpace: KeySpace, clock: Clock) {
+    this.#keySpace = keySpace;
+    this.#clock = clock;
+  }
+
+  note(slot: number): void {
+    this.#movesUntil.set(slot, this.#clock.now() + MOVES_MS);
+  }
+
+  /** Whether requests for it had better go alone. */
+  has(slot: number): boolean {
+    const until = this.#movesUntil.get(slot);
+    if (until === undefined) return false;
+    if (until > this.#clock.now()) return true;
+    this.#movesUntil.delete(slot);
+    return false;
+  }
+
+  /** Whether it is a lock in such a slot. */
+  concerns({ name, mode }: Pick<HoldRef, 'name' | 'mode'>): boolean {
+    return this.#movesUntil.size > 0 && mode === 'exclusive' && this.has(this.#keySpace.slotOf(name));
+  }
+
+  /** One attempt, without a place among the waiters. */
+  async acquire(sender: BatchSender<RedisStep>, request: HoldRequest, call: CallContext): Promise<Answer<bigint>> {
+    const take = (fence: string): Promise<Answer<bigint> | 'reserved'> =>
+      sender.send(
+        this.#piece(steps.takeMoving, request, 'lock', [request.owner, String(request.ttlMs), fence, shorten(request.label)], call),
+        (reply, piece, isFinal) => (reply === 'reserved' ? reply : readAcquired(reply, piece, isFinal)),
+      );
+    const first = await take('');
+    if (first !== 'reserved') return first;
+    const drawn = await sender.send(this.#piece(steps.drawFence, request, 'fence', [], call), (reply, { lockName }) => {
+      if (reply === 'FENCE') throw noFence(lockName);
+      if (typeof reply !== 'string') throw unavailable(new Error('no reply'), lockName);
+      return reply;
+    });
+    const second = await take(drawn);
+    if (second === 'reserved') throw unavailable(new Error('no reply'), request.name);
+    return second;
+  }
+
+  async release(sender: BatchSender<RedisStep>, hold: HoldRef, call: CallContext): Promise<ReleaseAnswer> {
+    // Also when its caller is gone: what is to be freed is to be freed.
+    const answer = await sender.send({ ...this.#piece(steps.dropMoving, hold, 'lock', [hold.owner], call), call: null }, readRelease);
+    const lockKey = this.#keySpace.onServer(this.#keySpace.lockKey(hold.name));
+    // In the background: what is lost of it costs the others one poll.
+    if (answer.wasOurs) sender.send(this.#piece(steps.callNext, hold, 'waiters', [lockKey], call), readBoolean).catch(() => {});
+    return answer;
+  }
+
+  #piece(
+    step: RedisStep,
+    { name, owner }: Pick<HoldRef, 'name' | 'owner'>,
+    which: 'lock' | 'waiters' | 'fence',
+    args: readonly string[],
+    call: CallContext,
+  ): Piece<RedisStep> {
+    const { slot, keys, fence } = this.#keySpace.keysOf(name, 'x');
+    const key = which === 'fence' ? fence : (keys[which === 'lock' ? 0 : 1] ?? '');
+    return { step, route: slot, keys: [key], args, lockName: name, owner, timeoutMs: call.timeoutMs, call };
+  }
+}
