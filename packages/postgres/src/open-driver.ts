@@ -1,7 +1,7 @@
 import type { LockUnavailableError } from '@holdfast/core';
 import { driverLoader } from '@holdfast/core/backend';
 import type { DriverClient } from './postgres-client.js';
-import { BACKEND, unavailableBecause } from './postgres-error.js';
+import { unavailableBecause } from './postgres-error.js';
 
 /** What is used of the module `pg`. */
 interface Driver {

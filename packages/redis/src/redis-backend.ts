@@ -53,6 +53,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly requestsExpire = true;
+  readonly tellsQueued = true;
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
@@ -337,7 +338,7 @@ export class RedisBackend implements LockBackend<bigint> {
   }
 }
 
-const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
+const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
 const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 function warnOfForeign(names: readonly string[]): void {
