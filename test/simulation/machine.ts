@@ -3,7 +3,7 @@ import { Random } from './random.js';
 import type { World } from './world.js';
 
 /** What the wall clocks of a simulation say at its beginning, in milliseconds. */
-export const EPOCH_MS = 1_000_000_000;
+export const EPOCH_MS = 200_000_000_000;
 
 /** A process on a machine: its clocks run at their own rate, and while it stands still nothing reaches it. */
 export class Machine {

@@ -251,7 +251,7 @@ export class Caller {
     } else if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) {
       // Some networks need longer than the shortest leases last, and the shortest waits.
       const { ttlMs, maxHoldMs } = this.#call;
-      const isTooSlow = 4 * this.#slowestMs >= Math.min(ttlMs, maxHoldMs ?? ttlMs, COMMAND_MS, waitMs === 0 ? COMMAND_MS : waitMs);
+      const isTooSlow = 8 * this.#slowestMs >= Math.min(ttlMs, maxHoldMs ?? ttlMs, COMMAND_MS, waitMs === 0 ? COMMAND_MS : waitMs);
       if (this.#client.faults === 0 && !isTooSlow) lie('nothing had happened to its messages');
     } else if (isLockError(error, 'LOCK_CLOSED')) {
       if (!this.#client.isClosing) lie('nobody closed the manager');

@@ -1,31 +1,26 @@
 import type { Clock, LockBackend, LockManager } from '@holdfast/core';
 import type { Machine } from '@holdfast/test/simulation';
-import type { ExpiryRules } from './memory/request-expiry.js';
-
-/** The stores that are simulated. */
-export type StoreName = 'memory';
 
 /** The invariants, as docs/simulator.md names them. */
 export type Rule = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10';
 
-/** What is wrong with a product that the simulator and its seeds have to catch. */
+/** What is wrong with a product that the simulator and its seeds have to catch. Stores have further ways of being wrong. */
 export interface Mutant {
   readonly id: string;
   /** The rule that it breaks, as a sentence that is true of the product. */
   readonly breaks: string;
-  readonly store: StoreName;
   /** Under which of the invariants it is found. */
   readonly rule: Rule;
-  /** The store itself. */
-  readonly server?: (backend: LockBackend<bigint>) => Partial<LockBackend<bigint>>;
   /** What stands between a manager and its backend. */
   readonly backend?: (backend: LockBackend<bigint>) => Partial<LockBackend<bigint>>;
   /** What stands between a manager and its users. */
   readonly manager?: (manager: LockManager<bigint>) => Partial<LockManager<bigint>>;
   /** The clock that the manager is given. */
   readonly clock?: (machine: Machine) => Clock;
-  readonly expiry?: ExpiryRules;
 }
+
+/** The product as it is. */
+export const unbroken: Mutant = { id: 'none', breaks: 'nothing', rule: 'I1' };
 
 /** The same but for some of its members. */
 export function altered<T extends object>(whole: T, changes: ((whole: T) => Partial<T>) | undefined): T {
@@ -38,9 +33,4 @@ export function altered<T extends object>(whole: T, changes: ((whole: T) => Part
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
   });
-}
-
-/** The product as it is. */
-export function unbroken(store: StoreName): Mutant {
-  return { id: 'none', breaks: 'nothing', store, rule: 'I1' };
 }

@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.js';
 import type { Scenario } from './scenario.js';
 import { play } from './simulate.js';
+import type { StoreKind } from './store.js';
 
 /** No longer than this is looked for something smaller. */
 const MOST_TRIES = 400;
@@ -10,7 +11,7 @@ const MOST_TRIES = 400;
  *
  * @returns the scenario itself where nothing of it can be spared
  */
-export async function shrink(scenario: Scenario, mutant: Mutant, rule: string): Promise<Scenario> {
+export async function shrink<M extends Mutant>(kind: StoreKind<M>, scenario: Scenario, mutant: M, rule: string): Promise<Scenario> {
   let small = scenario;
   let tries = 0;
   for (let isSmaller = true; isSmaller; ) {
@@ -18,7 +19,7 @@ export async function shrink(scenario: Scenario, mutant: Mutant, rule: string): 
     for (const smaller of smallerThan(small)) {
       if (++tries > MOST_TRIES) return small;
       // oxlint-disable-next-line no-await-in-loop
-      const { violation } = await play(smaller, mutant);
+      const { violation } = await play(kind, smaller, mutant);
       if (violation?.rule !== rule) continue;
       small = smaller;
       isSmaller = true;

@@ -6,8 +6,7 @@ import { History } from './history.js';
 import { altered, type Mutant } from './mutant.js';
 import { observed } from './observed-backend.js';
 import { type CallPlan, keyOf, type Scenario } from './scenario.js';
-import type { SimulatedStore } from './store.js';
-import { stores } from './stores.js';
+import type { SimulatedStore, StoreKind } from './store.js';
 
 /** How far apart the looks are at what is free while somebody waits. */
 const LOOK_EVERY_MS = 250;
@@ -31,14 +30,14 @@ export interface Outcome {
 }
 
 /** Runs one scenario: real managers and real backends over a simulated store. The same scenario does the same on every machine. */
-export async function play(scenario: Scenario, mutant: Mutant, keepsHistory = false): Promise<Outcome> {
-  const simulation = new Simulation(scenario, mutant, keepsHistory);
+export async function play<M extends Mutant>(kind: StoreKind<M>, scenario: Scenario, mutant: M, keepsHistory = false): Promise<Outcome> {
+  const simulation = new Simulation(kind, scenario, mutant, keepsHistory);
   await simulation.run();
   const { book, history } = simulation;
   return { seed: scenario.seed, grants: book.grants, violation: book.violation, history: history.lines };
 }
 
-class Simulation {
+class Simulation<M extends Mutant> {
   readonly history: History;
   readonly book: Book;
   readonly #scenario: Scenario;
@@ -49,7 +48,7 @@ class Simulation {
   readonly #freeSince = new Map<Pending, number>();
   #unmade: number;
 
-  constructor(scenario: Scenario, mutant: Mutant, keepsHistory: boolean) {
+  constructor(kind: StoreKind<M>, scenario: Scenario, mutant: M, keepsHistory: boolean) {
     // Another sequence than the one that made the scenario.
     const world = new World(scenario.seed ^ 0x5bd1e995);
     this.#scenario = scenario;
@@ -57,7 +56,7 @@ class Simulation {
     this.history = new History(world, keepsHistory);
     const book = new Book(world, () => this.#store, this.history);
     this.book = book;
-    this.#store = stores[mutant.store].open({ world, scenario, mutant, history: this.history, observer: book });
+    this.#store = kind.open({ world, scenario, mutant, history: this.history, observer: book });
     this.#clients = scenario.clients.map((plan, number) => new SimulatedClient(number, plan, world, this.history));
     for (const client of this.#clients) {
       const backend = this.#store.connect(client);

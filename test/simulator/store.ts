@@ -1,6 +1,9 @@
 import type { LockBackend } from '@holdfast/core';
+import type { World } from '@holdfast/test/simulation';
 import type { SimulatedClient } from './client.js';
-import type { Target } from './scenario.js';
+import type { History } from './history.js';
+import type { Mutant } from './mutant.js';
+import type { Scenario, StoreTraits, Target } from './scenario.js';
 
 /** One hold as the store has it. */
 export interface StoreHold {
@@ -37,4 +40,22 @@ export interface SimulatedStore {
   left(): readonly string[];
   /** Faults stop. */
   quiet(): void;
+}
+
+/** What a simulation is told to begin with a store. */
+export interface StoreSetup<M extends Mutant = Mutant> {
+  readonly world: World;
+  readonly scenario: Scenario;
+  readonly mutant: M;
+  readonly history: History;
+  readonly observer: StoreObserver;
+}
+
+/** A kind of store that is simulated. */
+export interface StoreKind<M extends Mutant = Mutant> {
+  readonly name: string;
+  readonly traits: StoreTraits;
+  /** What the seeds have to catch, each within the first 10,000. */
+  readonly mutants: readonly M[];
+  open(setup: StoreSetup<M>): SimulatedStore;
 }

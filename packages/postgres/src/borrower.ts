@@ -1,11 +1,13 @@
 import type { Clock } from '@holdfast/core';
 import type { Connection } from './connection.js';
 import type { BorrowTimes } from './connection-source.js';
-import { closedError, unavailableBecause } from './postgres-error.js';
+import { beforeSending, closedError, unavailableBecause } from './postgres-error.js';
 import { within } from './within.js';
 
 /** So many statements are under way at a time; the others stand in line. */
 const MAX_BORROWED = 4;
+/** Of the time that a call has: so that whoever asked is told what was missing. */
+const SHARE = 0.9;
 
 /** Lends connections for a statement each, few at a time. */
 export class Borrower {
@@ -32,9 +34,9 @@ export class Borrower {
   }
 
   async borrow<T>({ timeoutMs, lingerMs = 0 }: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
-    const end = this.#clock.now() + timeoutMs;
+    const end = this.#clock.now() + SHARE * timeoutMs;
     const left = (): number => Math.max(1, Math.ceil(end - this.#clock.now()));
-    await this.#turn(timeoutMs);
+    await beforeSending(this.#turn(left()));
     let isMyTurn = true;
     const pass = (): void => {
       if (!isMyTurn) return;
@@ -43,7 +45,7 @@ export class Borrower {
       this.#queue.shift()?.();
     };
     try {
-      const connection = await this.#open(left());
+      const connection = await beforeSending(this.#open(left()));
       const timer = this.#clock.setTimer(left(), () => {
         pass();
         this.#linger(connection, lingerMs);

@@ -16,6 +16,8 @@ export interface BorrowTimes {
 /** Where connections come from: the user's pool, or a connection string. */
 export interface ConnectionSource {
   readonly clock: Clock;
+  /** What it means that no connection has come in time. */
+  readonly whenNotOpen: string;
   /** A connection of our own until it is given back or destroyed. @throws LockUnavailableError within `timeoutMs` */
   open(timeoutMs: number): Promise<Connection>;
   /** Runs `use` on a connection that may serve others before and after. One that fails is not used again. */
@@ -26,6 +28,7 @@ export interface ConnectionSource {
 /** The user's pool: its size is a limit for us too, and it is never ended. */
 export class PoolSource implements ConnectionSource {
   readonly clock: Clock;
+  readonly whenNotOpen = 'the pool had no connection to give: its size must leave room for those that locking needs';
   readonly #pool: PostgresPool;
   readonly #borrower: Borrower;
 
@@ -42,9 +45,7 @@ export class PoolSource implements ConnectionSource {
 
   async open(timeoutMs: number): Promise<Connection> {
     try {
-      const client = await within(this.clock, timeoutMs, 'the pool had no connection to give', this.#pool.connect(), (late) =>
-        late.release(),
-      );
+      const client = await within(this.clock, timeoutMs, this.whenNotOpen, this.#pool.connect(), (late) => late.release());
       return new Connection(client as unknown as DriverClient, this.clock);
     } catch (error) {
       throw unavailable(error);
@@ -66,6 +67,7 @@ const MAX_KEPT = 2;
 /** Connections of our own: made when they are needed. */
 export class OwnSource implements ConnectionSource {
   readonly clock: Clock;
+  readonly whenNotOpen = 'the server could not be reached';
   readonly #connectionString: string;
   readonly #driverOptions: Readonly<Record<string, unknown>>;
   readonly #kept: Connection[] = [];
@@ -90,7 +92,7 @@ export class OwnSource implements ConnectionSource {
     // An error event without a listener ends the process, also after we have given the client up.
     client.on('error', () => {});
     try {
-      await within(this.clock, timeoutMs, 'the server could not be reached', client.connect());
+      await within(this.clock, timeoutMs, this.whenNotOpen, client.connect());
     } catch (error) {
       client.end(() => {});
       client.connection?.stream?.destroy?.();

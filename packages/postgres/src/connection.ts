@@ -24,11 +24,15 @@ export class Connection {
   readonly #client: DriverClient;
   readonly #onEnd: ((error: unknown) => void)[] = [];
   readonly #listeners: [event: string, listener: (value: never) => void][] = [];
+  readonly #wasBinary: unknown;
   #isEnded = false;
 
   constructor(client: DriverClient, clock: Clock) {
     this.#client = client;
     this.clock = clock;
+    // It would go before the `types` of a query; a pool's client gets it back.
+    this.#wasBinary = client.binary;
+    client.binary = false;
     this.processId = typeof client.processID === 'number' ? client.processID : null;
     this.#listen('error', (error: Error) => this.#end(error));
     this.#listen('end', () => this.#end(new Error('Connection terminated')));
@@ -73,6 +77,7 @@ export class Connection {
     this.#isEnded = true;
     for (const [event, listener] of this.#listeners.splice(0)) this.#client.removeListener(event, listener);
     this.#client.ref?.();
+    this.#client.binary = this.#wasBinary;
     if (this.#client.release === undefined) void this.#client.end(() => {});
     else this.#client.release();
   }

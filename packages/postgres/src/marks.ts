@@ -4,7 +4,7 @@ import type { Row } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
 import { hexOf } from './hex.js';
 import { eq, gt, le, ne, NOW, plus, rowsFrom } from './operators.js';
-import { unavailable } from './postgres-error.js';
+import { refusalOf } from './read-only.js';
 import type { Schema } from './schema.js';
 import { beginsWith, indexes, interval, msUntil, PAGE, textArray } from './table/rows.js';
 
@@ -136,7 +136,8 @@ export class Marks implements BackendMarks {
       await this.#schema.ensure(call.timeoutMs);
       return await this.#source.borrow({ timeoutMs: call.timeoutMs }, (connection) => connection.query({ text }, values));
     } catch (error) {
-      throw unavailable(error);
+      this.#schema.notice(error);
+      throw await refusalOf(error, this.#source, call.timeoutMs);
     }
   }
 }

@@ -33,6 +33,10 @@ export interface DriverNotification {
 export interface DriverClient {
   /** The process that serves this client, as it was told at the start. A pooler tells another. */
   readonly processID?: number | null;
+  /** What its options and its connection string came to. */
+  readonly connectionParameters?: Readonly<Record<string, unknown>>;
+  /** Whether values come in the binary format. */
+  binary?: unknown;
   readonly connection?: { readonly stream?: { destroy?(): void } };
   connect(): Promise<unknown>;
   query(query: DriverQuery, callback: (error: Error | null, result?: DriverResult | readonly DriverResult[]) => void): unknown;

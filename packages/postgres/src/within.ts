@@ -19,6 +19,6 @@ export async function within<T>(
   } catch (error) {
     if (!(error instanceof ConnectionFault)) throw error;
     promise.then(late, () => {});
-    throw unavailableBecause(`${what} within ${timeoutMs} ms`);
+    throw unavailableBecause(`${what} within ${Math.round(timeoutMs)} ms`);
   }
 }

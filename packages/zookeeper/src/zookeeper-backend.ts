@@ -84,8 +84,10 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     return this.#run(() => allOrFirstError(requests.map(async (request) => await this.#placeOf(request).attempt(call))));
   }
 
-  wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
-    return this.#run(() => this.#placeOf(request).wait(call));
+  async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
+    if (this.#isClosed) throw closedError();
+    // What it rejects with is ours already, or the caller's own reason.
+    return await this.#placeOf(request).wait(call);
   }
 
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {

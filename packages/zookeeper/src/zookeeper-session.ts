@@ -94,6 +94,8 @@ export class ZooKeeperSession {
   #checkedAt = 0;
   #timer: { cancel(): void } | null = null;
   #beat: Promise<NodeStat> | null = null;
+  /** By path: what is about to be asked. */
+  readonly #looks = new Map<string, { readonly watchers: Set<Watcher>; readonly names: Promise<readonly string[]> }>();
   #endPause: (() => void) | null = null;
 
   constructor(settings: SessionSettings, listener: SessionListener) {
@@ -190,9 +192,24 @@ export class ZooKeeperSession {
     return this.#read((connection) => connection.getData(path, watcher));
   }
 
-  /** @param watcher told once, when a child comes or goes; never when the connection ends before */
+  /**
+   * One look for all who want it in the same tick, as those do whom one change has woken.
+   *
+   * @param watcher told once, when a child comes or goes; never when the connection ends before
+   */
   getChildren(path: string, watcher?: Watcher): Promise<readonly string[]> {
-    return this.#read((connection) => connection.getChildren(path, watcher));
+    let look = this.#looks.get(path);
+    if (look === undefined) {
+      const watchers = new Set<Watcher>();
+      const names = Promise.resolve().then(() => {
+        this.#looks.delete(path);
+        return this.#read((connection) => connection.getChildren(path, [...watchers]));
+      });
+      look = { watchers, names };
+      this.#looks.set(path, look);
+    }
+    if (watcher !== undefined) look.watchers.add(watcher);
+    return look.names;
   }
 
   /** A write on the session's own node: shows that a majority still knows the session, and what time the leader has. */

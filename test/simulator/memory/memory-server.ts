@@ -4,11 +4,10 @@ import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing'
 import { calm, Machine, Network } from '@holdfast/test/simulation';
 import type { SimulatedClient } from '../client.js';
 import type { History } from '../history.js';
-import { altered, type Mutant } from '../mutant.js';
+import { altered } from '../mutant.js';
 import { keyOf, type Scenario, type Target } from '../scenario.js';
-import type { StoreSetup } from '../stores.js';
-import type { SimulatedStore, StoreHold, StoreObserver } from '../store.js';
-import { MemoryLink } from './memory-link.js';
+import type { SimulatedStore, StoreHold, StoreObserver, StoreSetup } from '../store.js';
+import type { MemoryMutant } from './mutants.js';
 import { type MemoryListener, MemorySession } from './memory-session.js';
 
 const NEVER = new AbortController().signal;
@@ -19,11 +18,11 @@ interface View {
 }
 
 /** The real memory backend on a server of its own, which clients reach over a network. */
-export class MemoryServer implements SimulatedStore {
+export class MemoryServer implements Omit<SimulatedStore, 'connect'> {
   readonly network: Network;
   readonly machine: Machine;
   readonly scenario: Scenario;
-  readonly mutant: Mutant;
+  readonly mutant: MemoryMutant;
   readonly history: History;
   readonly observer: StoreObserver;
   readonly #store: TestMemoryStore;
@@ -36,7 +35,7 @@ export class MemoryServer implements SimulatedStore {
   #version = 0;
   #lastReleased: readonly string[] = [];
 
-  constructor({ world, scenario, mutant, history, observer }: StoreSetup) {
+  constructor({ world, scenario, mutant, history, observer }: StoreSetup<MemoryMutant>) {
     this.network = new Network(world, scenario.weather, scenario.seed);
     this.scenario = scenario;
     this.mutant = mutant;
@@ -87,9 +86,9 @@ export class MemoryServer implements SimulatedStore {
     return new MemorySession(this.newBackend(), this.machine, listener);
   }
 
-  connect(client: SimulatedClient): LockBackend<bigint> {
+  /** Another client has come. */
+  joined(client: SimulatedClient): void {
     this.#clients.push(client);
-    return new MemoryLink(this, client);
   }
 
   attempt(backend: LockBackend<bigint>, requests: readonly HoldRequest[]): Promise<readonly Answer<bigint>[]> {

@@ -1,9 +1,15 @@
-import { type HoldRef, type HoldRequest, isLockError } from '@holdfast/core';
+import { type HoldRef, type HoldRequest, isLockError, type LockBackend } from '@holdfast/core';
 import type { Mutant } from '../mutant.js';
 import { kindOfMode } from '../scenario.js';
-import { realExpiry } from './request-expiry.js';
+import { type ExpiryRules, realExpiry } from './request-expiry.js';
 
-const store = 'memory';
+/** A mutant of the memory store, or of what is built upon it. */
+export interface MemoryMutant extends Mutant {
+  /** The store itself. */
+  readonly server?: (backend: LockBackend<bigint>) => Partial<LockBackend<bigint>>;
+  readonly expiry?: ExpiryRules;
+}
+
 /** More than any token of a simulation. */
 const HIGHEST = 10n ** 15n;
 
@@ -12,11 +18,10 @@ function shorter<T extends { readonly ttlMs: number }>(request: T, by: (ttlMs: n
 }
 
 /** What a product over the memory store must not do. */
-export const memoryMutants: readonly Mutant[] = [
+export const memoryMutants: readonly MemoryMutant[] = [
   {
     id: 'writers-beside-readers',
     breaks: 'a writer is alone',
-    store,
     rule: 'I1',
     server: (backend) => ({
       attempt: (requests, call) =>
@@ -29,7 +34,6 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'no-guard',
     breaks: 'the store keeps a hold for longer than its holder believes in it',
-    store,
     rule: 'I2',
     server: (backend) => {
       const withoutGuard = (ttlMs: number): number => ttlMs - Math.min(Math.max(ttlMs / 11, 100), 1_000);
@@ -50,14 +54,12 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'renewals-made-up',
     breaks: 'a renewal is believed when the store has carried it out',
-    store,
     rule: 'I2',
     backend: () => ({ renew: async (holds) => holds.map(() => true) }),
   },
   {
     id: 'time-stands-still',
     breaks: 'time goes on while a process stands still',
-    store,
     rule: 'I2',
     clock: (machine) => {
       const { clock } = machine;
@@ -76,7 +78,6 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'tokens-fall',
     breaks: 'fencing tokens rise',
-    store,
     rule: 'I3',
     server: (backend) => ({
       attempt: async (requests, call) =>
@@ -97,7 +98,6 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'waits-for-ever',
     breaks: 'a call settles when the store does not answer',
-    store,
     rule: 'I4',
     manager: (manager) => ({
       acquire: (name, options) =>
@@ -110,7 +110,6 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'doubts-not-released',
     breaks: 'what a failed request may have taken is freed',
-    store,
     rule: 'I5',
     backend: (backend) => {
       const failed = new Set<string>();
@@ -133,7 +132,6 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'failure-is-busy',
     breaks: 'a store that fails is not taken for busy',
-    store,
     rule: 'I6',
     backend: (backend) => ({
       attempt: (requests, call) =>
@@ -143,14 +141,12 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'timers-late',
     breaks: 'the signal aborts at the deadline',
-    store,
     rule: 'I7',
     clock: ({ clock }) => ({ ...clock, setTimer: (delayMs, fire) => clock.setTimer(delayMs * 1.5, fire) }),
   },
   {
     id: 'release-of-any-owner',
     breaks: 'a release frees the hold of its own owner',
-    store,
     rule: 'I8',
     server: (backend) => ({
       release: (holds: readonly HoldRef[], call) =>
@@ -160,7 +156,6 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'no-place-in-line',
     breaks: 'a waiter is served when the name is free',
-    store,
     rule: 'I9',
     server: (backend) => ({
       wait: async (request, call) => {
@@ -172,7 +167,6 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'release-says-true',
     breaks: 'a release says whether it has freed anything',
-    store,
     rule: 'I10',
     backend: (backend) => ({
       release: async (holds, call) =>
@@ -183,49 +177,42 @@ export const memoryMutants: readonly Mutant[] = [
   {
     id: 'requests-never-expire',
     breaks: 'the store refuses a request that comes late',
-    store,
     rule: 'I5',
     expiry: { ...realExpiry, isChecked: false },
   },
   {
     id: 'final-at-once',
     breaks: 'a release is final only when nothing of its owner can take effect any more',
-    store,
     rule: 'I5',
     expiry: { ...realExpiry, isFinal: () => true },
   },
   {
     id: 'final-without-margin',
     breaks: 'a doubt bears a clock that is set back',
-    store,
     rule: 'I5',
     expiry: { ...realExpiry, isFinal: ({ serverMs, notAfter, wereAnswered }) => wereAnswered || serverMs > notAfter },
   },
   {
     id: 'first-moment-only',
     breaks: 'a doubt lasts until the latest moment of its owner',
-    store,
     rule: 'I5',
     expiry: { ...realExpiry, keeps: 'first' },
   },
   {
     id: 'refusal-ends-doubt',
     breaks: 'a refusal as late proves nothing where a request may arrive twice',
-    store,
     rule: 'I5',
     expiry: { ...realExpiry, refusalEndsDoubt: true },
   },
   {
     id: 'answer-is-proof',
     breaks: 'an answer proves nothing where a request may arrive twice',
-    store,
     rule: 'I5',
     expiry: { ...realExpiry, trustsAnswers: true },
   },
   {
     id: 'renewals-never-expire',
     breaks: 'the hold of a dead owner is not prolonged by a renewal that comes late',
-    store,
     rule: 'I5',
     expiry: { ...realExpiry, renewalsExpire: false },
   },

@@ -13,7 +13,7 @@ import {
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
-import { BACKEND, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
+import { BACKEND, beforeSending, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { Schema } from '../schema.js';
 import { within } from '../within.js';
@@ -28,6 +28,8 @@ import { TokenCommits } from './token-commits.js';
 import { WaitList } from './wait-list.js';
 
 const OPEN_MS = 3_000;
+/** Of the time that a call has: so that whoever asked is told what was missing. */
+const OPEN_SHARE = 0.9;
 const DRAIN_MS = 1_000;
 const REOPEN_MS = 50;
 
@@ -81,7 +83,8 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const session = this.#usable ?? (await this.#session(call.timeoutMs));
+    const session = this.#usable ?? (await beforeSending(this.#session(call.timeoutMs)));
+    if (!this.#schema.isThere) await beforeSending(this.#schema.ensure(call.timeoutMs));
     return allOrFirstError(requests.map((request) => session.attempt(request, call)));
   }
 
@@ -173,7 +176,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null;
     });
-    const session = await within(this.#clock, timeoutMs, 'no session could be opened', this.#opening);
+    const session = await within(this.#clock, OPEN_SHARE * timeoutMs, this.#source.whenNotOpen, this.#opening);
     this.#refuseIfClosed();
     return session;
   }
@@ -191,7 +194,14 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
     const session = new HoldSession(
       opened,
-      { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs, commits: this.#commits },
+      {
+        keys: this.#keys,
+        sequence: `"${schema}".fence`,
+        waitList: this.#waitList,
+        sessionMs,
+        commits: this.#commits,
+        onRefusal: (error) => this.#schema.notice(error),
+      },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
         onEnd: (ended, error) => this.#ended(ended, error),

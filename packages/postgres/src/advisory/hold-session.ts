@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly waitList: WaitList;
   readonly sessionMs: number;
   readonly commits: TokenCommits;
+  /** The server refused a request. */
+  readonly onRefusal: (error: unknown) => void;
 }
 
 /** What the backend is told by a session. */
@@ -257,6 +259,7 @@ export class HoldSession {
       const again = await this.#runner.run(batch);
       this.#attempts.unshift(...again);
     } catch (error) {
+      this.#options.onRefusal(error);
       for (const operation of batch.operations) operation.reject(told(error));
       throw error;
     } finally {

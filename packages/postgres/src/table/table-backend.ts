@@ -13,8 +13,9 @@ import {
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
 import { eq, lt, minus, NOW } from '../operators.js';
-import { BACKEND, closedError, unavailable } from '../postgres-error.js';
+import { BACKEND, beforeSending, closedError, sqlState } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
+import { refusalOf } from '../read-only.js';
 import { Schema } from '../schema.js';
 import { LockRows } from './lock-rows.js';
 import { pollWakes } from './poll-wakes.js';
@@ -24,6 +25,12 @@ import { ShedLockRows } from './shed-lock-rows.js';
 import { TickBatches } from './tick-batches.js';
 
 const DAY_MS = 86_400_000;
+const NOT_SERIALIZABLE = '40001';
+/** What a statement is tried so often for. */
+const MAX_TRIES = 5;
+const NOT_IN_ENCODING = '22P05';
+/** Every character that not all encodings have. */
+const NOT_ASCII = /[^ -~]/gu;
 /** One attempt in so many takes some of the old rows along. */
 const TIDY_EVERY = 256;
 
@@ -45,9 +52,7 @@ export class TableBackend implements LockBackend {
   /** Names for which somebody here waits, and how many. */
   readonly #waiting = new Map<string, number>();
   readonly #names = new Map<string, string>();
-  readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) =>
-    this.#rowsOf(kind).attempt(asked, this.#statement(timeoutMs)),
-  );
+  readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) => this.#attempt(kind, asked, timeoutMs));
   readonly #renewing = new TickBatches<TableRenewal, boolean>((kind, holds, timeoutMs) =>
     this.#rowsOf(kind).renew(holds, this.#statement(timeoutMs)),
   );
@@ -84,17 +89,17 @@ export class TableBackend implements LockBackend {
     this.#attempts += 1;
     if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
     const asked = requests.map((request): TableRequest => ({ ...request, isWaiting: this.#waiting.has(keyOf(request)) }));
-    return this.#asked(this.#attempting.ask(asked, call.timeoutMs));
+    return this.#asked(this.#attempting.ask(asked, call.timeoutMs), call.timeoutMs);
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
     await this.#ready(call.timeoutMs);
-    return this.#asked(this.#renewing.ask(holds, call.timeoutMs));
+    return this.#asked(this.#renewing.ask(holds, call.timeoutMs), call.timeoutMs);
   }
 
   async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
     await this.#ready(call.timeoutMs);
-    return this.#asked(this.#releasing.ask(holds, call.timeoutMs));
+    return this.#asked(this.#releasing.ask(holds, call.timeoutMs), call.timeoutMs);
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
@@ -152,28 +157,49 @@ export class TableBackend implements LockBackend {
 
   async #ready(timeoutMs: number): Promise<void> {
     this.#refuseIfClosed();
-    await this.#schema?.ensure(timeoutMs);
+    if (this.#schema?.isThere === false) await beforeSending(this.#schema.ensure(timeoutMs));
   }
 
   async #query(call: CallContext): Promise<Query> {
     await this.#ready(call.timeoutMs);
     const statement = this.#statement(call.timeoutMs);
-    return (...args) => this.#asked(statement(...args));
+    return (...args) => this.#asked(statement(...args), call.timeoutMs);
   }
 
   /** Rejects with what the driver throws: whether the server answered is to be seen there. */
   #statement(timeoutMs: number): Query {
-    return (text, values, lingerMs = 0) =>
-      this.#source.borrow({ timeoutMs, lingerMs: Math.min(lingerMs, DAY_MS) }, (connection) =>
-        connection.query({ text, name: this.#nameOf(text) }, values),
-      );
+    return async (text, values, lingerMs = 0) => {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await this.#source.borrow({ timeoutMs, lingerMs: Math.min(lingerMs, DAY_MS) }, (connection) =>
+            connection.query({ text, name: this.#nameOf(text) }, values),
+          );
+        } catch (error) {
+          // A role may have a stricter isolation, by which the server refuses what ran into another's row.
+          if (tries === MAX_TRIES || sqlState(error) !== NOT_SERIALIZABLE) throw error;
+        }
+      }
+    };
   }
 
-  async #asked<T>(answer: Promise<T>): Promise<T> {
+  async #asked<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
     try {
       return await answer;
     } catch (error) {
-      throw unavailable(error);
+      this.#schema?.notice(error);
+      throw await refusalOf(error, this.#source, timeoutMs);
+    }
+  }
+
+  async #attempt(kind: LockKind, asked: readonly TableRequest[], timeoutMs: number): Promise<readonly Answer[]> {
+    const query = this.#statement(timeoutMs);
+    try {
+      return await this.#rowsOf(kind).attempt(asked, query);
+    } catch (error) {
+      if (sqlState(error) !== NOT_IN_ENCODING) throw error;
+      // A label is for people: better with question marks than no lock.
+      const plain = asked.map((request) => ({ ...request, label: request.label.replaceAll(NOT_ASCII, '?') }));
+      return this.#rowsOf(kind).attempt(plain, query);
     }
   }
 
