@@ -1,6 +1,5 @@
 import type { Clock } from '@holdfast/core';
 import type { Connection } from './connection.js';
-import type { BorrowTimes } from './connection-source.js';
 import { beforeSending, closedError, unavailableBecause } from './postgres-error.js';
 import { within } from './within.js';
 
@@ -13,63 +12,39 @@ const SHARE = 0.9;
 export class Borrower {
   readonly #open: (timeoutMs: number) => Promise<Connection>;
   readonly #giveBack: (connection: Connection) => void;
-  readonly #maxLingering: number;
   readonly #clock: Clock;
   readonly #queue: (() => void)[] = [];
-  /** Unanswered in their time, the oldest first: the server may yet carry out what was sent on them. */
-  readonly #lingering = new Map<Connection, { cancel(): void }>();
   #borrowed = 0;
   #isClosed = false;
 
-  constructor(
-    open: (timeoutMs: number) => Promise<Connection>,
-    giveBack: (connection: Connection) => void,
-    maxLingering: number,
-    clock: Clock,
-  ) {
+  constructor(open: (timeoutMs: number) => Promise<Connection>, giveBack: (connection: Connection) => void, clock: Clock) {
     this.#open = open;
     this.#giveBack = giveBack;
-    this.#maxLingering = maxLingering;
     this.#clock = clock;
   }
 
-  async borrow<T>({ timeoutMs, lingerMs = 0 }: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
+  async borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {
     const end = this.#clock.now() + SHARE * timeoutMs;
     const left = (): number => Math.max(1, Math.ceil(end - this.#clock.now()));
     await beforeSending(this.#turn(left()));
-    let isMyTurn = true;
-    const pass = (): void => {
-      if (!isMyTurn) return;
-      isMyTurn = false;
-      this.#borrowed -= 1;
-      this.#queue.shift()?.();
-    };
     try {
       const connection = await beforeSending(this.#open(left()));
-      const timer = this.#clock.setTimer(left(), () => {
-        pass();
-        this.#linger(connection, lingerMs);
-      });
       try {
-        const value = await (lingerMs === 0 ? within(this.#clock, left(), 'the server did not answer', use(connection)) : use(connection));
+        const value = await within(this.#clock, left(), 'the server did not answer', use(connection));
         if (!connection.isEnded) this.#giveBack(connection);
         return value;
       } catch (error) {
         connection.destroy();
         throw error;
-      } finally {
-        timer.cancel();
-        this.#lingering.get(connection)?.cancel();
-        this.#lingering.delete(connection);
       }
     } finally {
-      pass();
+      this.#borrowed -= 1;
+      this.#queue.shift()?.();
     }
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const connection of this.#lingering.keys()) connection.destroy();
     for (const go of this.#queue.splice(0)) go();
   }
 
@@ -91,15 +66,5 @@ export class Borrower {
       if (this.#isClosed) throw closedError();
     }
     this.#borrowed += 1;
-  }
-
-  #linger(connection: Connection, lingerMs: number): void {
-    if (lingerMs === 0 || connection.isEnded) return;
-    this.#lingering.set(
-      connection,
-      this.#clock.setTimer(lingerMs, () => connection.destroy()),
-    );
-    const [oldest] = this.#lingering.keys();
-    if (this.#lingering.size > this.#maxLingering) oldest?.destroy();
   }
 }

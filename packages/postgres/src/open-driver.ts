@@ -1,4 +1,4 @@
-import { LockUnavailableError } from '@holdfast/core';
+import type { LockUnavailableError } from '@holdfast/core';
 import { driverError } from '@holdfast/core/backend';
 import type { DriverClient } from './postgres-client.js';
 import { BACKEND, unavailableBecause } from './postgres-error.js';

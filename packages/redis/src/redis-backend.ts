@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { emitWarning } from 'node:process';
 import {
   type Answer,
   type CallContext,
@@ -23,7 +24,7 @@ import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
 import { MovingSlots } from './moving-slots.js';
-import { failureRules, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { idOf, type WaitPlace, waitPlaceOf } from './wait-place.js';
@@ -174,16 +175,23 @@ export class RedisBackend implements LockBackend<bigint> {
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
+    const foreign: string[] = [];
     for await (const batch of scanNames(this.#source, this.#keySpace, prefix, call.clock, call.timeoutMs)) {
       const states = await allOrWorst(
         batch.map(async ({ name, kind }) => {
-          const state = await this.inspect(name, kind, call);
+          const state = await this.inspect(name, kind, call).catch((error: unknown) => {
+            if (!(error instanceof ForeignKeyError)) throw error;
+            foreign.push(name);
+            return null;
+          });
+          if (state === null) return null;
           // Another program's value under the same prefix cannot be told from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
       );
       yield* states.filter((state) => state !== null);
     }
+    if (foreign.length > 0) warnOfForeign(foreign);
   }
 
   async checkHealth(call: CallContext): Promise<void> {
@@ -327,6 +335,15 @@ export class RedisBackend implements LockBackend<bigint> {
 
 const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
 const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
+
+function warnOfForeign(names: readonly string[]): void {
+  const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));
+  const rest = names.length > some.length ? ` and ${names.length - some.length} more` : '';
+  emitWarning(`redis: list() left out ${some.join(', ')}${rest}: their keys hold what no lock does`, {
+    type: 'HoldfastWarning',
+    code: 'HOLDFAST_FOREIGN_KEY',
+  });
+}
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
