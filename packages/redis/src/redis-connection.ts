@@ -14,6 +14,8 @@ export interface Ownership {
 /** A client of ioredis, as the sender and the wake channel know it. */
 export class RedisConnection<S extends Step & Script = Step & Script> implements StoreConnection<S> {
   readonly client: DriverClient;
+  /** Which process of a server it leads to, once that is known; null where the user may not ask, and of a cluster. */
+  serverId: string | null = null;
   readonly #ownership: Ownership;
   readonly #ended = new WeakSet<DriverClient>();
 

@@ -320,11 +320,10 @@ const shared = {
     if woken == most then
     break
     end
-    local listens = tell(k, waiter.id, '')
-    if waiter.mode ~= 'w' or not listens then
+    if tell(k, waiter.id, '') then
+    if waiter.mode ~= 'w' then
     call('ZREM', k.waiters, waiter.member)
     end
-    if listens then
     woken = woken + 1
     end
     end
@@ -370,13 +369,10 @@ const shared = {
     if not fits(k, head.mode, head.permits, head.limit) then
     return
     end
-    if tell(k, head.id, head.owner) then
     place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
     call('ZREM', k.waiters, head.member)
     enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    else
-    call('ZREM', k.waiters, head.member, 'f' .. head.id)
-    end
+    tell(k, head.id, head.owner)
     end
     end
     local function leave(k, owner, member, last)
@@ -390,7 +386,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '4332e970311b211002c74914620159e1df9af5bc',
+    sha: '7e077a8e0171184ad3e269ffd2c91ec8098a40b0',
     source: [
       shared.clock,
       shared.deadline,
@@ -458,7 +454,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '2a0aca430c5a84ffe3a3fa5f7a31b21f829e4eb1',
+    sha: '49405c40bffaf690880bb8fb11f3b17305284083',
     source: [
       shared.clock,
       shared.hold,
@@ -471,7 +467,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: '503ed5a3616432eab45af72f565fe145c70f2a3f',
+    sha: '65231db74be32b5c43627cc8a6eb839a93cde9f0',
     source: [
       shared.clock,
       shared.hold,
@@ -534,7 +530,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '122ec58044219af7aa65a367d90a098c0fe8ebac',
+    sha: '9040fd2578bbbb854ecfae67de2cc1d232c794b9',
     source: [
       shared.clock,
       shared.deadline,
@@ -593,7 +589,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'b3a44b3a9fefbbf903adf583c6de8e086e3e787d',
+    sha: 'b71ec33aff5ebcc9c4d6f24a7623c648c68b8a5b',
     source: [
       shared.clock,
       shared.hold,
@@ -634,7 +630,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'f7ee0a6b7589c4aeabd4b71197e7239a9b2b5011',
+    sha: '97870a92e07b728b091d8119500813dd50d1bcc5',
     source: [
       shared.clock,
       shared.hold,
@@ -708,7 +704,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '0615dfb6913b09c21f3ca17bf8cbe80b28fb03f8',
+    sha: 'd14aa7de2f0073250883d02713f03a6d12a8d9ec',
     source: [
       shared.clock,
       shared.deadline,
@@ -744,7 +740,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '60bdb2b52d274c48addbe73ba251b33577100509',
+    sha: '77c4c9e9132018aa335822f8e8b985381a1e3805',
     source: [
       shared.clock,
       lua(`
@@ -884,7 +880,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'e020f7e64d41ade9d373b6044092784751d96dd7',
+    sha: '6d32e4e7e19bb51c4d0d0bf2a74a559ad2029cc6',
     source: [
       shared.clock,
       shared.hold,

@@ -11,6 +11,8 @@ const PING_EVERY_MS = 5000;
 const PING_MS = 2000;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1000;
+/** A balancer may send each connection elsewhere: so often at most one is made anew to bring both together. */
+const REUNITE_MS = 1000;
 
 /** What comes over the channel. */
 export interface WakeListener {
@@ -27,17 +29,21 @@ export interface WakeListener {
 export class WakeChannel {
   readonly #channel: string;
   readonly #clock: Clock;
+  readonly #source: ClientSource;
   readonly #link: OwnedLink;
   readonly #listener: WakeListener;
   #users = 0;
   #retryMs = RETRY_MIN_MS;
   #timer: { cancel(): void } | null = null;
+  #reunitedAt = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   constructor(source: ClientSource, id: string, clock: Clock, listener: WakeListener) {
     this.#channel = CHANNEL_PREFIX + id;
     this.#clock = clock;
     this.#listener = listener;
+    this.#source = source;
+    source.link.onServer = (serverId) => this.#follow(serverId);
     this.#link = new OwnedLink({
       clock,
       make: () => source.another(null),
@@ -92,7 +98,24 @@ export class WakeChannel {
     this.#retryMs = RETRY_MIN_MS;
     this.#timer?.cancel();
     this.#schedulePing(connection);
+    const commands = this.#source.link.current?.connection;
+    if (commands !== undefined && this.#areApart(commands.serverId, connection.serverId)) commands.giveUp(null);
     this.#listener.onOpen();
+  }
+
+  /**
+   * The connection of the commands has come to lead to a server, which may be another one than this one leads to: after a fail-over, or behind an
+   * address that has moved on while the old server lives. What is published there is not heard here.
+   */
+  #follow(serverId: string): void {
+    const connection = this.#link.current?.connection;
+    if (connection !== undefined && this.#areApart(connection.serverId, serverId)) connection.giveUp(null);
+  }
+
+  #areApart(one: string | null, other: string | null): boolean {
+    if (one === null || other === null || one === other || this.#clock.now() - this.#reunitedAt < REUNITE_MS) return false;
+    this.#reunitedAt = this.#clock.now();
+    return true;
   }
 
   /** A silent connection looks like one on which nothing happens. */
