@@ -268,7 +268,11 @@ const shared = {
     call('PEXPIRE', k.waiters, WAITERS_MS)
     end
     local function tell(k, id, owner)
-    return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+    local channel = 'holdfast.wake:' .. id
+    if sub(id, 1, 1) == 'c' then
+    channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
+    end
+    return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
     end
     local function dropExpired(k)
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -386,7 +390,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '7e077a8e0171184ad3e269ffd2c91ec8098a40b0',
+    sha: 'f5b6bdb18a8c536fb6d19cf19df9b31244818c79',
     source: [
       shared.clock,
       shared.deadline,
@@ -454,7 +458,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '49405c40bffaf690880bb8fb11f3b17305284083',
+    sha: '8f34b58dcc997e6f9345459a2d803d74d8df4cca',
     source: [
       shared.clock,
       shared.hold,
@@ -467,7 +471,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: '65231db74be32b5c43627cc8a6eb839a93cde9f0',
+    sha: 'ef2a7e47254a3531c2042c8d380e76414b10b49c',
     source: [
       shared.clock,
       shared.hold,
@@ -530,7 +534,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '9040fd2578bbbb854ecfae67de2cc1d232c794b9',
+    sha: 'fef844eb7e0d7ce465a8bef13c407eb7e9e50bb5',
     source: [
       shared.clock,
       shared.deadline,
@@ -589,7 +593,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'b71ec33aff5ebcc9c4d6f24a7623c648c68b8a5b',
+    sha: 'b1514bfa3ca524fb3f04bfa52e0c72383043f13b',
     source: [
       shared.clock,
       shared.hold,
@@ -630,7 +634,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '97870a92e07b728b091d8119500813dd50d1bcc5',
+    sha: '8caea55d1909549e1eecc51c333f25c01050b95a',
     source: [
       shared.clock,
       shared.hold,
@@ -704,7 +708,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'd14aa7de2f0073250883d02713f03a6d12a8d9ec',
+    sha: 'cbd35b7991994e2ce2ee7d244656463cb8fe0992',
     source: [
       shared.clock,
       shared.deadline,
@@ -740,7 +744,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '77c4c9e9132018aa335822f8e8b985381a1e3805',
+    sha: '268dbab10c4bde481eb530c997721e72f946bb06',
     source: [
       shared.clock,
       lua(`
@@ -880,7 +884,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '6d32e4e7e19bb51c4d0d0bf2a74a559ad2029cc6',
+    sha: 'ff047c018895bc33effcffc4a58b65254970c66d',
     source: [
       shared.clock,
       shared.hold,

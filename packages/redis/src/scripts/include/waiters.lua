@@ -25,7 +25,12 @@ end
 -- Tells one manager that it may be its turn. false when nobody heard of it, which proves nothing: the manager may listen at another
 -- server for a while, behind an address that has moved on. Only its own silence costs a manager its places.
 local function tell(k, id, owner)
-  return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+  local channel = 'holdfast.wake:' .. id
+  if sub(id, 1, 1) == 'c' then
+    -- A manager on a cluster hears of each slot by itself, under the slot's tag: some stores take a message only where its key would lie.
+    channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
+  end
+  return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
 end
 
 local function dropExpired(k)
