@@ -74,7 +74,7 @@ describe("a pool of the user's", () => {
     const released: boolean[] = [];
     const waiting: ((client: DriverClient) => void)[] = [];
     const { client } = await wire();
-    const pool = { connect: () => new Promise((resolve) => waiting.push(resolve as never)), totalCount: 0 } as unknown as PostgresPool;
+    const pool = { connect: () => new Promise((resolve) => waiting.push(resolve)), totalCount: 0 } as unknown as PostgresPool;
     const source = new PoolSource(pool, clock);
     const lend = (): DriverClient => ({ ...client, release: (destroy) => released.push(destroy === true) });
     const uses = Array.from({ length: 5 }, () => source.borrow(1_000, () => Promise.resolve('used')).catch((error: unknown) => error));
