@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { emitWarning } from 'node:process';
 import {
   type Answer,
   type CallContext,
@@ -9,6 +10,7 @@ import {
   type LockBackend,
   type LockKind,
   type LockState,
+  type NodeHealth,
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
@@ -23,7 +25,8 @@ import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
 import { MovingSlots } from './moving-slots.js';
-import { failureRules, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { forgetfulServers } from './persistence.js';
+import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { idOf, type WaitPlace, waitPlaceOf } from './wait-place.js';
@@ -50,6 +53,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly requestsExpire = true;
+  readonly tellsQueued = true;
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
@@ -174,22 +178,31 @@ export class RedisBackend implements LockBackend<bigint> {
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
+    const foreign: string[] = [];
     for await (const batch of scanNames(this.#source, this.#keySpace, prefix, call.clock, call.timeoutMs)) {
       const states = await allOrWorst(
         batch.map(async ({ name, kind }) => {
-          const state = await this.inspect(name, kind, call);
+          const state = await this.inspect(name, kind, call).catch((error: unknown) => {
+            if (!(error instanceof ForeignKeyError)) throw error;
+            foreign.push(name);
+            return null;
+          });
+          if (state === null) return null;
           // Another program's value under the same prefix cannot be told from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
       );
       yield* states.filter((state) => state !== null);
     }
+    if (foreign.length > 0) warnOfForeign(foreign);
   }
 
-  async checkHealth(call: CallContext): Promise<void> {
+  async checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]> {
     try {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       if (!this.#allowEviction) await within(call.clock, call.timeoutMs, refuseEviction(connection.client));
+      const forgetful = await within(call.clock, call.timeoutMs, forgetfulServers(connection.client));
+      if (forgetful.length > 0) return forgetful;
     } catch (error) {
       throw unavailable(error);
     }
@@ -325,8 +338,17 @@ export class RedisBackend implements LockBackend<bigint> {
   }
 }
 
-const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
+const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
 const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
+
+function warnOfForeign(names: readonly string[]): void {
+  const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));
+  const rest = names.length > some.length ? ` and ${names.length - some.length} more` : '';
+  emitWarning(`redis: list() left out ${some.join(', ')}${rest}: their keys hold what no lock does`, {
+    type: 'HoldfastWarning',
+    code: 'HOLDFAST_FOREIGN_KEY',
+  });
+}
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {

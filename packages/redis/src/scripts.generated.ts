@@ -25,8 +25,18 @@ const shared = {
   fence: lua(`
     local function nextFence(key)
     local fence = time[1] .. string.sub('00000' .. time[2], -6)
-    local last = call('SET', key, fence, 'GET')
-    if last and (#last > #fence or #last == #fence and last >= fence) then
+    local last = redis.pcall('SET', key, fence, 'GET')
+    if type(last) == 'table' then
+    if string.find(last.err, 'WRONGTYPE', 1, true) then
+    return nil
+    end
+    error(last, 0)
+    end
+    if last and (not string.find(last, '^%d+$') or #last > #fence or #last == #fence and last >= '9') then
+    call('SET', key, last)
+    return nil
+    end
+    if last and #last == #fence and last >= fence then
     fence = string.format('%.0f', tonumber(last) + 1)
     call('SET', key, fence)
     end
@@ -48,9 +58,10 @@ const shared = {
     handOn(k)
     return busy(k, mode, permits, limit)
     end
-    if mode == 'r' and writerWaits(k) then
+    local intent = mode == 'r' and writersWaitFor(k) or 0
+    if intent > 0 then
     handOn(k)
-    return busy(k, mode, permits, limit)
+    return -2 - intent
     end
     end
     if not fits(k, mode, permits, limit) then
@@ -63,6 +74,9 @@ const shared = {
     local new = '1'
     if mode ~= 'p' then
     new = nextFence(fenceKey)
+    if not new then
+    return 'FENCE'
+    end
     end
     place(k, mode, owner, permits, ttl, new, label)
     leave(k, owner, '', false)
@@ -160,7 +174,7 @@ const shared = {
     end
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    if left >= 0 and left < ttl then
+    if left < ttl then
     call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
     return 1
@@ -247,7 +261,7 @@ const shared = {
     local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
     local QUEUE = '100000000000000'
     local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-    local PLAIN_MS, INTENT_MS = 2500, 2000
+    local PLAIN_MS, INTENT_MS, WRITER_POLL_MS = 2500, 1900, 1500
     local ALIVE_MS = 1600
     local function enter(k, member, ms)
     call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
@@ -260,7 +274,7 @@ const shared = {
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
     call('ZREM', k.waiters, member)
     if sub(member, 1, 1) == 'r' then
-    call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+    call('ZREM', k.waiters, 'f' .. (match(member, ':(%x+)$') or ''))
     end
     end
     end
@@ -271,7 +285,7 @@ const shared = {
     return nil
     end
     local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-    if call('ZSCORE', k.waiters, 'f' .. id) then
+    if id and call('ZSCORE', k.waiters, 'f' .. id) then
     return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
     end
     call('ZREM', k.waiters, head)
@@ -292,17 +306,13 @@ const shared = {
     end
     return readers, others, turn
     end
-    local function writerWaits(k)
+    local function writersWaitFor(k)
     local _, writers, turn = plainWaiters(k)
-    if turn then
-    return false
-    end
+    local longest = 0
     for _, writer in ipairs(writers) do
-    if writer.expiry > now + PLAIN_MS - INTENT_MS then
-    return true
+    longest = math.max(longest, writer.expiry - now - (PLAIN_MS - INTENT_MS))
     end
-    end
-    return false
+    return turn and 0 or longest
     end
     local function wake(k, list, most)
     local woken = 0
@@ -380,7 +390,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '4ab082d5a06c92184adcc3319b41a0e87ee2baee',
+    sha: '4332e970311b211002c74914620159e1df9af5bc',
     source: [
       shared.clock,
       shared.deadline,
@@ -394,8 +404,10 @@ export const scripts = {
         break
         end
         local fence = nextFence(KEYS[at + 2])
+        if fence then
         call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-        replies[arg - 3] = fence
+        end
+        replies[arg - 3] = fence or 'FENCE'
         at, arg = at + 3, arg + 1
         end
         if not ARGV[arg] then
@@ -412,8 +424,11 @@ export const scripts = {
         if type(reply) == 'number' then
         if member ~= '-' then
         enter(k, member, PLAIN_MS)
+        if mode == 'w' and (reply == -1 or reply < -2 - WRITER_POLL_MS) then
+        reply = -2 - WRITER_POLL_MS
         end
-        elseif reply ~= 'WRONGTYPE' then
+        end
+        elseif reply ~= 'WRONGTYPE' and reply ~= 'FENCE' then
         if member ~= '-' then
         call('ZREM', k.waiters, member)
         end
@@ -443,7 +458,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '5d40b62583bad52cb207a1cd5f718d5fc61ff189',
+    sha: '2a0aca430c5a84ffe3a3fa5f7a31b21f829e4eb1',
     source: [
       shared.clock,
       shared.hold,
@@ -456,7 +471,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: 'f2cc8034841d7f35151ba63c629d125d2fa709b9',
+    sha: '503ed5a3616432eab45af72f565fe145c70f2a3f',
     source: [
       shared.clock,
       shared.hold,
@@ -492,12 +507,12 @@ export const scripts = {
   },
   drawFence: {
     name: 'drawFence',
-    sha: 'af75954b8cdbc6635528dbc71888f978d64c64b5',
+    sha: 'ad9aa34b840f32b414a1f898c5fcaaeec9115c78',
     source: [
       shared.clock,
       shared.fence,
       lua(`
-        return { nextFence(KEYS[1]), now }
+        return { nextFence(KEYS[1]) or 'FENCE', now }
       `),
     ].join('\n'),
   },
@@ -519,7 +534,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '93ece5dbe5b6ee3874908fa0a3711ab573ddfef6',
+    sha: '122ec58044219af7aa65a367d90a098c0fe8ebac',
     source: [
       shared.clock,
       shared.deadline,
@@ -578,7 +593,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '65f1252ed26eaa3c37afd34960542d091bf85bab',
+    sha: 'b3a44b3a9fefbbf903adf583c6de8e086e3e787d',
     source: [
       shared.clock,
       shared.hold,
@@ -619,7 +634,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '1fc3acb7ceb8f6413fc931489de3f1be72987a4a',
+    sha: 'f7ee0a6b7589c4aeabd4b71197e7239a9b2b5011',
     source: [
       shared.clock,
       shared.hold,
@@ -693,7 +708,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'fe0d0c1e327b979fed017736ba0198399bd7a3eb',
+    sha: '0615dfb6913b09c21f3ca17bf8cbe80b28fb03f8',
     source: [
       shared.clock,
       shared.deadline,
@@ -729,7 +744,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'c18beaa3e05354360f68cd864d0b5850c2d22a59',
+    sha: '60bdb2b52d274c48addbe73ba251b33577100509',
     source: [
       shared.clock,
       lua(`
@@ -777,7 +792,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '2b2988c8caaa2c1ded63dc538157cd95a26b07fc',
+    sha: 'ea3ab8a34ec4e2148bccfdebc1bd75b1cf1a2681',
     source: [
       shared.clock,
       shared.deadline,
@@ -869,7 +884,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '312af7d54204bc6f897ffc6c1f4511eff7bf1be0',
+    sha: 'e020f7e64d41ade9d373b6044092784751d96dd7',
     source: [
       shared.clock,
       shared.hold,

@@ -2,7 +2,7 @@ import type { FencingToken, Task, TryResult } from '../contract/lease.js';
 import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
 import { LockArgumentError } from '../errors.js';
 import type { Hold } from '../hold/hold.js';
-import { HeldLease } from '../lease/held-lease.js';
+import type { HeldLease } from '../lease/held-lease.js';
 import { runTask } from '../lease/run-task.js';
 import type { ManagerCore, Target } from './manager-core.js';
 import { checkTask } from './resolve-options.js';

@@ -1,7 +1,7 @@
 import type { ModeLetter } from '../../src/key-space.js';
 import { RedisData } from './redis-data.js';
 
-const [WAITERS_MS, RESERVED_MS, TURN_MS, PLAIN_MS, INTENT_MS, ALIVE_MS] = [3_000, 1_000, 100, 2_500, 2_000, 1_600];
+const [WAITERS_MS, RESERVED_MS, TURN_MS, PLAIN_MS, INTENT_MS, WRITER_POLL_MS, ALIVE_MS] = [3_000, 1_000, 100, 2_500, 1_900, 1_500, 1_600];
 /** Scores below it are moments in ms, those above it places in a queue. */
 const QUEUE = 100_000_000_000_000;
 
@@ -130,9 +130,12 @@ export class RedisModel {
       at += mode === 'x' ? 2 : mode === 'p' ? 3 : 4;
       const fenceKey = mode === 'p' ? '' : (keys[at++] ?? '');
       const [, permits, limit, label] = mode === 'p' ? (/^(\d+) (\d+) ([^]*)$/.exec(rest) ?? []) : ['', '1', '1', rest];
-      const reply = this.#try(k, fenceKey, mode, owner, Number(ttl), label ?? '', Number(permits), Number(limit));
+      let reply = this.#try(k, fenceKey, mode, owner, Number(ttl), label ?? '', Number(permits), Number(limit));
       if (typeof reply === 'number') {
-        if (member !== '-') this.#enter(k, member, PLAIN_MS);
+        if (member !== '-') {
+          this.#enter(k, member, PLAIN_MS);
+          if (mode === 'w' && (reply === -1 || reply < -2 - WRITER_POLL_MS)) reply = -2 - WRITER_POLL_MS;
+        }
       } else {
         if (member !== '-') this.data.zrem(k.waiters, member);
         if (mode !== 'x' && mode !== 'w') this.#handOn(k, null);
@@ -295,9 +298,14 @@ export class RedisModel {
     if (known === null) {
       if (this.data.exists(k.waiters)) {
         this.#dropExpired(k);
-        if (this.#liveHead(k) !== null || (mode === 'r' && this.#writerWaits(k))) {
+        if (this.#liveHead(k) !== null) {
           this.#handOn(k, null);
           return this.#busy(k, mode, permits, limit);
+        }
+        const intent = mode === 'r' ? this.#writersWaitFor(k) : 0;
+        if (intent > 0) {
+          this.#handOn(k, null);
+          return -2 - intent;
         }
       }
       if (!this.#fits(k, mode, permits, limit)) return this.#busy(k, mode, permits, limit);
@@ -458,9 +466,9 @@ export class RedisModel {
     return { readers, others, isTurn };
   }
 
-  #writerWaits(k: Keys): boolean {
+  #writersWaitFor(k: Keys): number {
     const { others, isTurn } = this.#plainWaiters(k);
-    return !isTurn && others.some(({ expiry }) => expiry > this.#now + PLAIN_MS - INTENT_MS);
+    return isTurn ? 0 : Math.max(0, ...others.map(({ expiry }) => expiry - this.#now - (PLAIN_MS - INTENT_MS)));
   }
 
   #wake(k: Keys, list: readonly Waiter[], most: number): number {

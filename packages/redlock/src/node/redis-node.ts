@@ -147,8 +147,9 @@ export class RedisNode implements RedlockNode {
     return this.#sender.send(this.#kindPiece(steps.forceRelease, name, kind, timeoutMs), readFlag);
   }
 
-  status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
-    return this.#sender.send(this.#bare(steps.node, command, timeoutMs), readStatus);
+  status(command: 'look' | 'greet' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
+    const keys = command === 'look' ? this.#layout.fenceKeys : [];
+    return this.#sender.send({ ...this.#bare(steps.node, command, timeoutMs), keys }, readStatus);
   }
 
   async *scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]> {

@@ -26,6 +26,8 @@ export function readVote(reply: unknown): Vote {
       taken: readSlots(refused[3]),
     };
   }
+  // In words of its own only: what it holds of this name it cannot count on.
+  if (text.startsWith('f')) return { kind: 'abstained', forMs: null };
   if (text.startsWith('w')) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
   if (text.startsWith('t')) throw final('it was asked for a longer ttl than its maxTtlMs allows');
   throw noAnswer(true);
@@ -49,10 +51,17 @@ export function readExtension(reply: unknown): Extension {
 
 /** The reply of node.lua. @throws NodeFailure when it is none */
 export function readStatus(reply: unknown): NodeStatus & { readonly done: boolean } {
-  const [runId, known, maxTtl, quarantine, micros, done] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [];
+  const [runId, known, maxTtl, quarantine, micros, done, broken] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [];
   if (typeof runId !== 'string' || micros === undefined) throw noAnswer(false);
   const marker = known === '' || known === undefined ? null : { runId: String(known), maxTtlMs: Number(maxTtl) };
-  return { runId, marker, quarantineMs: Number(quarantine), clockMicros: Number(micros), done: Number(done) === 1 };
+  return {
+    runId,
+    marker,
+    quarantineMs: Number(quarantine),
+    clockMicros: Number(micros),
+    brokenFences: Number(broken ?? 0),
+    done: Number(done) === 1,
+  };
 }
 
 /** The reply of inspect.lua. @throws NodeFailure */

@@ -35,8 +35,8 @@ export type Vote =
       /** Slots of a semaphore that others have. */
       readonly taken: readonly number[];
     }
-  /** It was restarted or emptied, and takes no part for so long. */
-  | { readonly kind: 'abstained'; readonly forMs: number };
+  /** It was restarted or emptied, and takes no part for so long; null: its counter for this name is none, until somebody mends it. */
+  | { readonly kind: 'abstained'; readonly forMs: number | null };
 
 /** A vote to be confirmed: see confirm.lua. */
 export interface ConfirmRequest {
@@ -101,6 +101,8 @@ export interface NodeStatus {
   readonly marker: { readonly runId: string; readonly maxTtlMs: number } | null;
   readonly quarantineMs: number;
   readonly clockMicros: number;
+  /** Counters that are none: the node abstains for their names. */
+  readonly brokenFences: number;
 }
 
 export type MarkCommand =
@@ -122,7 +124,7 @@ export interface NodeMark {
 export type MarkReply =
   | { readonly kind: 'mark'; readonly mark: NodeMark | null }
   | { readonly kind: 'done'; readonly isOwn: boolean }
-  | { readonly kind: 'abstained'; readonly forMs: number };
+  | { readonly kind: 'abstained'; readonly forMs: number | null };
 
 /** What a node tells those who wait. */
 export interface WakeTarget {
@@ -151,7 +153,7 @@ export interface RedlockNode {
   markNames(prefix: string, timeoutMs: number): Promise<readonly string[]>;
   inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState>;
   forceRelease(name: string, kind: LockKind, timeoutMs: number): Promise<boolean>;
-  status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }>;
+  status(command: 'look' | 'greet' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }>;
   /** Names that have a key now, in batches; may repeat itself. */
   scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]>;
   /** What `onWake` will say for this. */

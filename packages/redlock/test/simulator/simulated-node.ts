@@ -52,6 +52,7 @@ interface Place {
 }
 
 const [WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS] = [2500, 1000, 100, 100];
+const [INTENT_MS, WRITER_POLL_MS] = [1900, 1500];
 
 export interface SimulatedNodeOptions {
   readonly maxTtlMs: number;
@@ -232,7 +233,7 @@ export class SimulatedNode {
     return freed;
   }
 
-  status(command: 'look' | 'open' | 'close'): NodeStatus & { readonly done: boolean } {
+  status(command: 'look' | 'greet' | 'open' | 'close'): NodeStatus & { readonly done: boolean } {
     const { maxTtlMs } = this.#options;
     const runId = String(this.#runs);
     let done = false;
@@ -250,6 +251,7 @@ export class SimulatedNode {
       marker: marker === null ? null : { runId: marker.runId, maxTtlMs: marker.maxTtlMs },
       quarantineMs,
       clockMicros: this.#options.clock(),
+      brokenFences: 0,
       done,
     };
   }
@@ -278,7 +280,7 @@ export class SimulatedNode {
       return { kind: 'granted', counter: found.counter, taken: taken() };
     }
     const permits = mode === 'permits' ? slots.length : 1;
-    const obstacle = this.#obstacle(place, mode, slots, limit) ?? (mode === 'read' && this.#writerWaits(place) ? NOBODY_KNOWS : null);
+    const obstacle = this.#obstacle(place, mode, slots, limit) ?? (mode === 'read' ? this.#intent(place) : null);
     const field = `${id}:${letterOf[mode]}:${permits}:${limit}`;
     if (obstacle !== null) {
       if (waits) {
@@ -286,7 +288,9 @@ export class SimulatedNode {
         const since = known !== undefined && known.expiry > now ? known.since : now;
         place.waiters.set(field, { id, mode, permits, limit, since, expiry: now + WAITS_MS });
       }
-      return { kind: 'refused', ...obstacle, taken: taken() };
+      const left = obstacle.remainingMs;
+      const isToldSooner = waits && mode === 'write' && (left === null || left > WRITER_POLL_MS);
+      return { kind: 'refused', ...obstacle, ...(isToldSooner ? { remainingMs: WRITER_POLL_MS } : {}), taken: taken() };
     }
     const micros = this.#options.clock();
     const bound = this.#options.hintBoundMicros;
@@ -382,8 +386,12 @@ export class SimulatedNode {
     return { readers: sorted.filter(({ mode }) => mode === 'read'), others: sorted.filter(({ mode }) => mode !== 'read') };
   }
 
-  #writerWaits(place: Place): boolean {
-    return place.turnUntil <= this.#now && this.#waiting(place).others.length > 0;
+  /** What keeps new readers out for the sake of writers that wait. */
+  #intent(place: Place): typeof NOBODY_KNOWS | null {
+    const now = this.#now;
+    if (place.turnUntil > now) return null;
+    const longest = Math.max(0, ...this.#waiting(place).others.map(({ expiry }) => expiry - now - (WAITS_MS - INTENT_MS)));
+    return longest > 0 ? { remainingMs: longest, holder: null } : null;
   }
 
   #wake(place: Place, name: string, mode: HoldRequest['mode'], freed: HoldRequest['mode'] | null, quiet: boolean): void {

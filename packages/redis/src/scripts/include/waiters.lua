@@ -11,8 +11,9 @@
 local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
 local QUEUE = '100000000000000'
 local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
--- A plain waiter stands for 2,500 ms, longer than the polls of its manager are apart; as a writer's intent for 2,000.
-local PLAIN_MS, INTENT_MS = 2500, 2000
+-- A plain waiter stands for 2,500 ms, longer than the polls of its manager are apart. As a writer's intent it stands for 1,900, so that a dead
+-- one keeps readers out for less than 2 s; a writer is told to ask again after 1,500, and what stands in its way may take longer.
+local PLAIN_MS, INTENT_MS, WRITER_POLL_MS = 2500, 1900, 1500
 -- A fair manager says that it is alive every 700 ms.
 local ALIVE_MS = 1600
 
@@ -32,7 +33,7 @@ local function dropExpired(k)
     if sub(member, 1, 1) == 'r' then
       -- Reserved and not claimed: the manager is gone or too slow, and must not cost another second for each of its
       -- waiters. If it is there after all, it learns of it when it next says that it is alive, and takes its places again.
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      call('ZREM', k.waiters, 'f' .. (match(member, ':(%x+)$') or ''))
     end
   end
 end
@@ -45,7 +46,7 @@ local function liveHead(k)
       return nil
     end
     local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-    if call('ZSCORE', k.waiters, 'f' .. id) then
+    if id and call('ZSCORE', k.waiters, 'f' .. id) then
       return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
     end
     call('ZREM', k.waiters, head)
@@ -68,18 +69,14 @@ local function plainWaiters(k)
   return readers, others, turn
 end
 
--- Whether a waiting writer holds back new readers.
-local function writerWaits(k)
+-- For how long waiting writers hold back new readers, in ms, unless they ask again; 0 when they do not.
+local function writersWaitFor(k)
   local _, writers, turn = plainWaiters(k)
-  if turn then
-    return false
-  end
+  local longest = 0
   for _, writer in ipairs(writers) do
-    if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-    end
+    longest = math.max(longest, writer.expiry - now - (PLAIN_MS - INTENT_MS))
   end
-  return false
+  return turn and 0 or longest
 end
 
 -- A writer stays in the set until it was granted, or else readers would slip in between its wake-up and its attempt.
