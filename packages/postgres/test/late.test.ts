@@ -127,7 +127,7 @@ describe.each([
     // The first may run into another connection that was cut.
     const first = await backend.release([request], callOf()).catch(() => backend.release([request], callOf()));
     expect(first).toEqual([{ wasOurs: false, isFinal: false }]);
-    proxy.deliver();
+    await proxy.deliver();
     await until('it stands', () => isHeld(request, options));
     const answers = await freeForGood(backend, request);
     expect(answers.at(0)?.wasOurs).toBe(true);

@@ -12,6 +12,8 @@ type Granted = Extract<Answer<bigint>, { granted: true }>;
 /** How often a manager says that it is alive, for all its waiters of a name at once. The server forgets it after 1,600 ms. */
 const REFRESH_MS = 700;
 const RETRY_MS = 100;
+/** By so much later than a hold runs out it has certainly gone. */
+const EXPIRED_MS = 2;
 /** For so long a waiter keeps its place while the server cannot be reached; then core decides. */
 const PATIENCE_MS = 1000;
 const COMMAND_MS = 2000;
@@ -35,6 +37,7 @@ export class FairQueue {
   readonly #byHold = new Map<string, Set<QueuePlace>>();
   readonly #waits = new Set<Promise<Granted>>();
   #timer: { cancel(): void } | null = null;
+  #firesAt = 0;
   #failingSince: number | null = null;
   #isClosed = false;
 
@@ -156,7 +159,9 @@ export class FairQueue {
       if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
       if (!wasKnown) askAgain(this.#placesBeside(place) ?? []);
       place.score = score;
-      this.#arm(REFRESH_MS);
+      call.onQueued?.();
+      // Nobody calls when a hold runs out: whoever looks first hands the lock on.
+      this.#arm(Math.min(REFRESH_MS, (answer.remainingMs ?? REFRESH_MS) + EXPIRED_MS));
     }
   }
 
@@ -184,7 +189,10 @@ export class FairQueue {
   }
 
   #arm(delayMs: number): void {
-    if (this.#timer !== null || this.#isClosed) return;
+    const firesAt = this.#parts.clock.now() + delayMs;
+    if (this.#isClosed || (this.#timer !== null && this.#firesAt <= firesAt)) return;
+    this.#timer?.cancel();
+    this.#firesAt = firesAt;
     this.#timer = this.#parts.clock.setTimer(delayMs, () => {
       this.#timer = null;
       void this.#refresh();

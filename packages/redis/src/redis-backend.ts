@@ -10,6 +10,7 @@ import {
   type LockBackend,
   type LockKind,
   type LockState,
+  type NodeHealth,
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
@@ -24,6 +25,7 @@ import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
 import { MovingSlots } from './moving-slots.js';
+import { forgetfulServers } from './persistence.js';
 import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
@@ -51,6 +53,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly requestsExpire = true;
+  readonly tellsQueued = true;
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
@@ -194,10 +197,12 @@ export class RedisBackend implements LockBackend<bigint> {
     if (foreign.length > 0) warnOfForeign(foreign);
   }
 
-  async checkHealth(call: CallContext): Promise<void> {
+  async checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]> {
     try {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       if (!this.#allowEviction) await within(call.clock, call.timeoutMs, refuseEviction(connection.client));
+      const forgetful = await within(call.clock, call.timeoutMs, forgetfulServers(connection.client));
+      if (forgetful.length > 0) return forgetful;
     } catch (error) {
       throw unavailable(error);
     }
@@ -333,7 +338,7 @@ export class RedisBackend implements LockBackend<bigint> {
   }
 }
 
-const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
+const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
 const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 function warnOfForeign(names: readonly string[]): void {
