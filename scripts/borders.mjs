@@ -72,8 +72,8 @@ export const borders = [
   },
   {
     files: ['test/servers/'],
-    may: [NODE, 'test/servers/', 'testcontainers'],
-    why: 'The servers serve the tests of every package, so they depend on none.',
+    may: [NODE, 'test/servers/', 'testcontainers', '@holdfast/core/conformance'],
+    why: 'The servers serve the tests of every package, so they depend on none; they hang on the wire that the suite brings.',
   },
 ];
 

@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import { ServerClock } from '@holdfast/core/backend';
 import { Borrower } from './borrower.js';
 import { Connection } from './connection.js';
 import { createClient } from './open-driver.js';
@@ -6,28 +7,24 @@ import type { DriverClient, PostgresPool } from './postgres-client.js';
 import { closedError, unavailable } from './postgres-error.js';
 import { within } from './within.js';
 
-/** How long a statement may take, and how long its answer is waited for in the background after that. */
-export interface BorrowTimes {
-  readonly timeoutMs: number;
-  /** The server may yet carry the statement out: until then its fate is watched. @default 0 */
-  readonly lingerMs?: number;
-}
-
 /** Where connections come from: the user's pool, or a connection string. */
 export interface ConnectionSource {
   readonly clock: Clock;
+  /** The server's clock as it is seen from here. */
+  readonly serverClock: ServerClock;
   /** What it means that no connection has come in time. */
   readonly whenNotOpen: string;
   /** A connection of our own until it is given back or destroyed. @throws LockUnavailableError within `timeoutMs` */
   open(timeoutMs: number): Promise<Connection>;
   /** Runs `use` on a connection that may serve others before and after. One that fails is not used again. */
-  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T>;
+  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T>;
   close(): void;
 }
 
 /** The user's pool: its size is a limit for us too, and it is never ended. */
 export class PoolSource implements ConnectionSource {
   readonly clock: Clock;
+  readonly serverClock = new ServerClock();
   readonly whenNotOpen = 'the pool had no connection to give: its size must leave room for those that locking needs';
   readonly #pool: PostgresPool;
   readonly #borrower: Borrower;
@@ -38,7 +35,6 @@ export class PoolSource implements ConnectionSource {
     this.#borrower = new Borrower(
       (timeoutMs) => this.open(timeoutMs),
       (connection) => connection.giveBack(),
-      2,
       clock,
     );
   }
@@ -52,8 +48,8 @@ export class PoolSource implements ConnectionSource {
     }
   }
 
-  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#borrower.borrow(times, use);
+  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#borrower.borrow(timeoutMs, use);
   }
 
   close(): void {
@@ -67,6 +63,7 @@ const MAX_KEPT = 2;
 /** Connections of our own: made when they are needed. */
 export class OwnSource implements ConnectionSource {
   readonly clock: Clock;
+  readonly serverClock = new ServerClock();
   readonly whenNotOpen = 'the server could not be reached';
   readonly #connectionString: string;
   readonly #driverOptions: Readonly<Record<string, unknown>>;
@@ -81,7 +78,6 @@ export class OwnSource implements ConnectionSource {
     this.#borrower = new Borrower(
       (timeoutMs) => this.#keptOrNew(timeoutMs),
       (connection) => this.#keep(connection),
-      4,
       clock,
     );
   }
@@ -104,8 +100,8 @@ export class OwnSource implements ConnectionSource {
     throw closedError();
   }
 
-  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#borrower.borrow(times, use);
+  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#borrower.borrow(timeoutMs, use);
   }
 
   close(): void {

@@ -134,7 +134,7 @@ export class Marks implements BackendMarks {
     this.#refuseIfClosed();
     try {
       await this.#schema.ensure(call.timeoutMs);
-      return await this.#source.borrow({ timeoutMs: call.timeoutMs }, (connection) => connection.query({ text }, values));
+      return await this.#source.borrow(call.timeoutMs, (connection) => connection.query({ text }, values));
     } catch (error) {
       this.#schema.notice(error);
       throw await refusalOf(error, this.#source, call.timeoutMs);

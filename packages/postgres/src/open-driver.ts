@@ -1,19 +1,12 @@
 import type { LockUnavailableError } from '@holdfast/core';
 import { driverLoader } from '@holdfast/core/backend';
 import type { DriverClient } from './postgres-client.js';
-import { BACKEND, unavailableBecause } from './postgres-error.js';
+import { unavailableBecause } from './postgres-error.js';
 
 /** What is used of the module `pg`. */
 interface Driver {
   readonly Client: new (options: object) => DriverClient;
 }
-
-const loadDriver = driverLoader<Driver>({
-  backend: BACKEND,
-  driver: 'pg',
-  load: () => import('pg'),
-  isDriver: (candidate): candidate is Driver => typeof (candidate as Partial<Driver> | null | undefined)?.Client === 'function',
-});
 
 /** What a connection string may say, by the names that the driver's options have. */
 const PARTS = [
@@ -32,6 +25,13 @@ const PARTS = [
   'idle_in_transaction_session_timeout',
   'query_timeout',
 ] as const;
+
+const loadDriver = driverLoader<Driver>({
+  backend: 'postgres',
+  driver: 'pg',
+  load: () => import('pg'),
+  isDriver: (candidate): candidate is Driver => typeof (candidate as Partial<Driver> | null | undefined)?.Client === 'function',
+});
 
 /**
  * Makes a client that has not begun to connect.

@@ -9,7 +9,7 @@ import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
 export async function refusalOf(error: unknown, source: ConnectionSource, timeoutMs: number): Promise<AnyLockError> {
   if (sqlState(error) !== '25006') return unavailable(error);
   try {
-    const [row] = await source.borrow({ timeoutMs }, (connection) => connection.query({ text: 'SELECT pg_catalog.pg_is_in_recovery()' }));
+    const [row] = await source.borrow(timeoutMs, (connection) => connection.query({ text: 'SELECT pg_catalog.pg_is_in_recovery()' }));
     if (row?.[0] !== 'f') return unavailable(error);
   } catch {
     return unavailable(error);

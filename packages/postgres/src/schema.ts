@@ -3,6 +3,7 @@ import type { Connection } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
 import { eq, NOW, times } from './operators.js';
 import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
+import { SERVER_MS } from './table/rows.js';
 import { postgresBackendRules, roleRule } from './postgres-options.js';
 
 /** What both strategies need, and what `table` needs besides. */
@@ -64,7 +65,7 @@ END`;
 }
 
 /** Whether all of it is there: the catalogue may be read by everybody. */
-const IS_THERE = `SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
+const IS_THERE = `SELECT pg_catalog.count(*), ${SERVER_MS} FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
   WHERE n.nspname ${eq} $1 AND (c.relname ${eq} 'fence' OR c.relname ${eq} 'marks' OR c.relname ${eq} 'leases')`;
 
 /** The schema, or something in it, does not exist. */
@@ -95,7 +96,7 @@ export class Schema {
   ensure(timeoutMs: number): Promise<void> {
     if (this.#isThere) return Promise.resolve();
     this.#making ??= this.#source
-      .borrow({ timeoutMs }, (connection) => this.ensureOn(connection))
+      .borrow(timeoutMs, (connection) => this.ensureOn(connection))
       .finally(() => {
         this.#making = null;
       });
@@ -115,7 +116,12 @@ export class Schema {
   }
 
   async #make(connection: Connection): Promise<void> {
+    const { clock, serverClock } = this.#source;
+    const at = clock.now();
     const [row] = await connection.query({ text: IS_THERE }, [this.#name]);
+    // First contact: what is sent next knows what time it is there.
+    const tookMs = clock.now() - at;
+    serverClock.note(at, Number(row?.[1]), tookMs, tookMs);
     if (row?.[0] === '3') return;
     try {
       await connection.query({ text: postgresSchemaSql({ schema: this.#name }) });

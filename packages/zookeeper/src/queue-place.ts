@@ -8,6 +8,7 @@ import {
   LockUnavailableError,
   type Stamp,
 } from '@holdfast/core';
+import { elapsedSince, stampOf } from '@holdfast/core/backend';
 import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
 import { blockerOf, isGranted, isWatchedFromAfar } from './queue-rules.js';
@@ -256,10 +257,10 @@ export class QueuePlace {
   async #proof(call: CallContext): Promise<Stamp> {
     const { written, believedMs } = this.#session;
     const freshMs = Math.min(FRESH_MS, Math.min(this.request.ttlMs, believedMs) / FRESH_PART);
-    const now = stampOf(call);
-    if (written !== null && Math.max(now.now - written.now, now.wall - written.wall) < freshMs) return written;
+    if (written !== null && elapsedSince(call.clock, written) < freshMs) return written;
+    const stamp = stampOf(call.clock);
     await this.#session.beat();
-    return now;
+    return stamp;
   }
 
   #grant(queue: readonly QueueEntry[], index: number, own: NodeStat): Granted {
@@ -351,7 +352,7 @@ export class QueuePlace {
       await this.#session.ready(call.timeoutMs);
       this.#throwIfEnded();
       this.#sessionId = this.#session.id;
-      const stamp = stampOf(call);
+      const stamp = stampOf(call.clock);
       this.#path = await this.#parts.parents.createChild(
         this.#session,
         this.#parent,
@@ -436,8 +437,4 @@ export class QueuePlace {
       this.#resume = resolve;
     });
   }
-}
-
-function stampOf({ clock }: CallContext): Stamp {
-  return { now: clock.now(), wall: clock.wall() };
 }

@@ -10,6 +10,7 @@ import type {
   LockState,
   LostReason,
 } from '@holdfast/core';
+import { within } from '@holdfast/core/backend';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { Inspection } from './inspection.js';
 import { directoryOf, kindOf, pathBytes } from './node-names.js';
@@ -160,8 +161,8 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const places = [...this.#places.values()];
     for (const place of places) place.end(closedError());
     const reachable = places.filter(({ session }) => session.state === 'connected');
-    await this.#within(CLOSE_MS, Promise.allSettled(reachable.map((place) => place.leave())));
-    if (this.#sessions.first.state === 'connected') await this.#within(CLOSE_MS, this.#parents.flush());
+    await this.#tryToFinish(Promise.allSettled(reachable.map((place) => place.leave())));
+    if (this.#sessions.first.state === 'connected') await this.#tryToFinish(this.#parents.flush());
     this.#parents.close();
     await this.#sessions.close();
   }
@@ -194,16 +195,9 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     if (sessions.length > 1) await first.beat();
   }
 
-  /** Waits for the work, but not longer. */
-  #within(ms: number, work: Promise<unknown>): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(ms, resolve);
-      const done = (): void => {
-        timer.cancel();
-        resolve();
-      };
-      work.then(done, done);
-    });
+  /** Waits for the work, but not for longer than closing may take. */
+  async #tryToFinish(work: Promise<unknown>): Promise<void> {
+    await within(this.#clock, CLOSE_MS, work).catch(() => {});
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {

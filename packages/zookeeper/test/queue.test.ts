@@ -335,8 +335,10 @@ describe('a node', () => {
     const lease = await manager.acquire(name, { ttlMs: 60_000 });
     const wait = watch(stand(backend, requestOf(name)));
     await queued(backend, name, 1);
+    // The one that waits first: the removal of the other would be its turn.
     const nodes = await zooKeeper.admin.children(`${root}/locks/${name}`);
-    for (const node of nodes) await zooKeeper.admin.remove(`${root}/locks/${name}/${node}`);
+    const sequence = (node: string): number => Number(node.slice(-10));
+    for (const node of nodes.toSorted((a, b) => sequence(b) - sequence(a))) await zooKeeper.admin.remove(`${root}/locks/${name}/${node}`);
     await until('both know', () => lease.signal.aborted && wait.failed !== null, { timeoutMs: 1000 });
     expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST', reason: 'forced' });
     expect(wait.failed).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });

@@ -33,8 +33,8 @@ async function loadDriver<D>({ backend, driver, load, isDriver }: DriverSource<D
     const [line = ''] = (reason instanceof Error ? reason.message : String(reason)).split('\n');
     return refuse(isMissing(driver, reason) ? `is not installed; run: npm install ${driver}` : `could not be loaded: ${line}`, reason);
   });
-  // A CommonJS module whose exports cannot be seen by name has them on `default`.
-  const found = [module, (module as { readonly default?: unknown } | null | undefined)?.default].find(isDriver);
+  // A CommonJS module is its `default`: its exports by name are copies, and some cannot be seen by name.
+  const found = [(module as { readonly default?: unknown } | null | undefined)?.default, module].find(isDriver);
   return found ?? refuse('is of a version that Holdfast does not know, or a bundler has left something out of it');
 }
 

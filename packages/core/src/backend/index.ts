@@ -14,6 +14,6 @@ export { type DriverSource, driverLoader } from './driver-loader.js';
 export { GrantLedger, type OpenGrant } from './grant-ledger.js';
 export type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
 export { ReplyList, worstOf } from './reply-list.js';
-export { isPast, notAfterFrom, ServerClock, windowMs } from './server-clock.js';
+export { isPast, notAfterFrom, ServerClock, surelyPastMs, windowMs } from './server-clock.js';
 export { type WakeEntry, WakeList } from './wake-list.js';
 export { within } from './within.js';
