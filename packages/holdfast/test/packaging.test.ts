@@ -147,6 +147,25 @@ describe('the packages as they are published', () => {
     expect(JSON.parse((await npx('inspect', 'order:1', '--json')).stdout)).toMatchObject({ held: false });
   }, 240_000);
 
+  it('work in a bundle, and say why when the bundler has left the driver in pieces', async () => {
+    const folder = await project('npm', 'bundle', { ...IOREDIS, esbuild: '0.25.12' });
+    const bundle = async (file: string, ...args: readonly string[]): Promise<string> => {
+      const options = ['--bundle', '--platform=node', '--format=esm', `--outfile=${join(folder, file)}`, ...args];
+      await mustRun(join(folder, 'node_modules/.bin/esbuild'), [join(folder, 'main.js'), '--log-level=error', ...options], { cwd: folder });
+      return await mustRun(process.execPath, [join(folder, file)], {
+        cwd: temp,
+        env: { HOLDFAST_URL: `${server.url}?prefix=packaging:`, NODE_OPTIONS: undefined },
+      });
+    };
+    const reason = 'Dynamic require of "events" is not supported';
+    expect(await bundle('pieces.mjs')).toMatch(
+      new RegExp(`^LOCK_BACKEND_UNAVAILABLE connect: .*the driver ioredis could not be loaded: ${reason}\nnull ${reason}`),
+    );
+    const banner = `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);`;
+    expect(await bundle('whole.mjs', `--banner:js=${banner}`)).toBe('value 42\n');
+    expect(await bundle('outside.mjs', '--external:ioredis')).toBe('value 42\n');
+  }, 240_000);
+
   it('say what to install when the driver is missing, and why it does not load when it is there', async () => {
     const folder = await project('npm', 'no-driver', {});
     expect(await run(folder, 'npm')).toMatch(/^LOCK_BACKEND_UNAVAILABLE connect: .*npm (?:i|install) ioredis\n.*ioredis/);

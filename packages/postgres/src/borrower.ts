@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/core';
 import type { Connection } from './connection.js';
-import { beforeSending, closedError, unavailableBecause } from './postgres-error.js';
+import { eq } from './operators.js';
+import { beforeSending, closedError, sqlState, unavailableBecause } from './postgres-error.js';
 import { within } from './within.js';
 
 /** So many statements are under way at a time; the others stand in line. */
@@ -8,12 +9,18 @@ const MAX_BORROWED = 4;
 /** Of the time that a call has: so that whoever asked is told what was missing. */
 const SHARE = 0.9;
 
+/** Ends what waits for a standby to confirm a commit: it would wait for as long as the standby is gone, for nobody. */
+const END_WAITING = `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+  WHERE pid ${eq} ANY($1::pg_catalog.int4[]) AND wait_event ${eq} 'SyncRep' AND usename ${eq} current_user`;
+
 /** Lends connections for a statement each, few at a time. */
 export class Borrower {
   readonly #open: (timeoutMs: number) => Promise<Connection>;
   readonly #giveBack: (connection: Connection) => void;
   readonly #clock: Clock;
   readonly #queue: (() => void)[] = [];
+  /** Server processes whose connections were given up: they may still be at it. */
+  readonly #abandoned = new Set<number>();
   #borrowed = 0;
   #isClosed = false;
 
@@ -30,11 +37,13 @@ export class Borrower {
     try {
       const connection = await beforeSending(this.#open(left()));
       try {
-        const value = await within(this.#clock, left(), 'the server did not answer', use(connection));
+        const used = this.#endAbandoned(connection).then(() => use(connection));
+        const value = await within(this.#clock, left(), 'the server did not answer', used);
         if (!connection.isEnded) this.#giveBack(connection);
         return value;
       } catch (error) {
         connection.destroy();
+        if (sqlState(error) === null && connection.processId !== null) this.#abandoned.add(connection.processId);
         throw error;
       }
     } finally {
@@ -46,6 +55,14 @@ export class Borrower {
   close(): void {
     this.#isClosed = true;
     for (const go of this.#queue.splice(0)) go();
+  }
+
+  /** So that however often something is asked for in vain, few processes of the server are at it. */
+  async #endAbandoned(connection: Connection): Promise<void> {
+    if (this.#abandoned.size === 0) return;
+    const processIds = [...this.#abandoned];
+    this.#abandoned.clear();
+    await connection.query({ text: END_WAITING }, [`{${processIds.join(',')}}`]);
   }
 
   async #turn(timeoutMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 import type { LockUnavailableError } from '@holdfast/core';
-import { driverError } from '@holdfast/core/backend';
+import { driverLoader } from '@holdfast/core/backend';
 import type { DriverClient } from './postgres-client.js';
-import { BACKEND, unavailableBecause } from './postgres-error.js';
+import { unavailableBecause } from './postgres-error.js';
 
 /** What is used of the module `pg`. */
 interface Driver {
@@ -25,6 +25,13 @@ const PARTS = [
   'idle_in_transaction_session_timeout',
   'query_timeout',
 ] as const;
+
+const loadDriver = driverLoader<Driver>({
+  backend: 'postgres',
+  driver: 'pg',
+  load: () => import('pg'),
+  isDriver: (candidate): candidate is Driver => typeof (candidate as Partial<Driver> | null | undefined)?.Client === 'function',
+});
 
 /**
  * Makes a client that has not begun to connect.
@@ -62,13 +69,4 @@ function unreadable(error: unknown): LockUnavailableError {
       : 'the driver cannot read the connectionString, or the driverOptions',
     { retryable: false },
   );
-}
-
-async function loadDriver(): Promise<Driver> {
-  try {
-    const driver = (await import('pg')) as unknown as Driver & { readonly default?: Driver };
-    return driver.Client === undefined && driver.default !== undefined ? driver.default : driver;
-  } catch (error) {
-    throw driverError(BACKEND, 'pg', error);
-  }
 }

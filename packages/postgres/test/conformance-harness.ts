@@ -11,9 +11,13 @@ import {
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { type PostgresServer } from '@holdfast/test/servers';
+import type { Pool } from 'pg';
 
 /** What the clients of a namespace have left: tells it of one application name and one namespace. */
 export type FindResidue = (applicationName: string, namespace: string) => Promise<readonly string[]>;
+
+/** By what a backend reaches the server: a pool is ended with its case. */
+type Reach = (connectionString: string, applicationName: string) => { readonly connectionString: string } | { readonly pool: Pool };
 
 /** What one case has opened. */
 class Opened {
@@ -21,10 +25,16 @@ class Opened {
   readonly proxies: TcpProxy[] = [];
   readonly #backends: LockBackend[] = [];
   readonly #managers: LockManager[] = [];
+  readonly #pools: Pool[] = [];
 
   /** A backend that has made contact: cases time waits, not connections. */
   async backend(options: PostgresBackendOptions): Promise<LockBackend> {
-    const backend = createPostgresBackend({ namespace: this.namespace, driverOptions: { application_name: this.namespace }, ...options });
+    const backend = createPostgresBackend({
+      namespace: this.namespace,
+      ...(options.pool === undefined ? { driverOptions: { application_name: this.namespace } } : {}),
+      ...options,
+    });
+    if (options.pool !== undefined) this.#pools.push(options.pool as Pool);
     this.#backends.push(backend);
     const first = requestOf(newName());
     await backend.attempt([first], callOf(5_000));
@@ -42,6 +52,7 @@ class Opened {
     await Promise.all(this.proxies.map((proxy) => proxy.restore()));
     await Promise.all(this.#managers.map((manager) => manager.close()));
     await Promise.all(this.#backends.map((backend) => backend.close()));
+    await Promise.all(this.#pools.map((pool) => pool.end()));
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }
 }
@@ -71,6 +82,7 @@ export function wiredHarness(
   server: () => PostgresServer,
   residue: FindResidue,
   options: PostgresBackendOptions,
+  reach: Reach = (connectionString) => ({ connectionString }),
 ): ConformanceHarness {
   const isTable = options.strategy === 'table';
   return {
@@ -95,7 +107,7 @@ export function wiredHarness(
       const connect = async (over: ManagerOptions = {}) => {
         const proxy = await startTcpProxy({ target: port });
         opened.proxies.push(proxy);
-        const { backend, faults } = injectFaults(await opened.backend({ connectionString: proxy.urlFor(url), ...options }));
+        const { backend, faults } = injectFaults(await opened.backend({ ...reach(proxy.urlFor(url), opened.namespace), ...options }));
         const manager = opened.manager(backend, over);
         links.set(manager, proxy);
         return { manager, proxy, faults };
@@ -115,7 +127,7 @@ export function wiredHarness(
           deliverLate: async () => lateDelivery([proxy]),
           crash: async (peer) => links.get(peer)?.refuse(),
           residue: () => residue(opened.namespace, opened.namespace),
-          openBackend: () => opened.backend({ connectionString: proxy.urlFor(url), ...options }),
+          openBackend: () => opened.backend({ ...reach(proxy.urlFor(url), opened.namespace), ...options }),
         },
         close: () => opened.close(),
       };

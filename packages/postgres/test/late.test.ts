@@ -2,7 +2,7 @@ import type { HoldRequest, LockBackend, LockKind, ReleaseAnswer } from '@holdfas
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
 import { createManualClock } from '@holdfast/core/testing';
 import { attempt, callOf, newName, permitsOf, requestOf } from '@holdfast/test/backend';
-import { LateProxy, type PostgresServer, startPostgres, until } from '@holdfast/test/servers';
+import { type PostgresServer, startPostgres, startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { backendOf } from '../src/create-postgres-backend.js';
@@ -44,8 +44,8 @@ function open(options: PostgresBackendOptions): LockBackend {
 }
 
 /** A backend over a proxy, on connections of ours or of the user's. */
-async function openLate(options: TableOptions, isPooled: boolean): Promise<{ readonly proxy: LateProxy; readonly backend: LockBackend }> {
-  const proxy = await LateProxy.start(server.port);
+async function openLate(options: TableOptions, isPooled: boolean): Promise<{ readonly proxy: TcpProxy; readonly backend: LockBackend }> {
+  const proxy = await startTcpProxy({ target: server.port });
   onTestFinished(() => proxy.close());
   const url = new URL(server.url);
   url.port = String(proxy.port);
@@ -84,7 +84,7 @@ async function freeForGood(backend: LockBackend, request: HoldRequest): Promise<
 }
 
 /** A request that is held up on its way while its connection ends. */
-async function heldUp(proxy: LateProxy, backend: LockBackend, request: HoldRequest, timeoutMs: number): Promise<void> {
+async function heldUp(proxy: TcpProxy, backend: LockBackend, request: HoldRequest, timeoutMs: number): Promise<void> {
   proxy.hold();
   const asked = backend.attempt([request], callOf(timeoutMs)).catch((error: unknown) => error);
   await until('the request is on its way', () => proxy.held > 0);
@@ -94,9 +94,9 @@ async function heldUp(proxy: LateProxy, backend: LockBackend, request: HoldReque
 }
 
 /** What was held up arrives, and the server has dealt with it. */
-async function deliver(proxy: LateProxy): Promise<void> {
+async function deliver(proxy: TcpProxy): Promise<void> {
   const { rows } = await admin.query<{ readonly now: string }>('SELECT clock_timestamp()::text AS now');
-  proxy.deliver();
+  await proxy.deliver();
   await until('the server has dealt with it', async () => {
     const { rowCount } = await admin.query(
       `SELECT FROM pg_stat_activity WHERE application_name = $1 AND state LIKE 'idle%' AND state_change > $2::timestamptz`,
@@ -127,7 +127,7 @@ describe.each([
     // The first may run into another connection that was cut.
     const first = await backend.release([request], callOf()).catch(() => backend.release([request], callOf()));
     expect(first).toEqual([{ wasOurs: false, isFinal: false }]);
-    proxy.deliver();
+    await proxy.deliver();
     await until('it stands', () => isHeld(request, options));
     const answers = await freeForGood(backend, request);
     expect(answers.at(0)?.wasOurs).toBe(true);

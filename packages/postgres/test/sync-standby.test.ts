@@ -37,9 +37,12 @@ afterAll(async () => {
   await servers?.close();
 });
 
-function manager(role = 'postgres'): LockManager {
+function manager(role = 'postgres', strategy: 'advisory' | 'table' = 'advisory'): LockManager {
   const connectionString = servers.primary.url.replace('//postgres:', `//${role}:`);
-  return createLockManager(createPostgresBackend({ connectionString, sessionMs: SESSION_MS }), { commandTimeoutMs: COMMAND_MS });
+  return createLockManager(
+    createPostgresBackend({ connectionString, strategy, ...(strategy === 'advisory' && { sessionMs: SESSION_MS }) }),
+    { commandTimeoutMs: COMMAND_MS },
+  );
 }
 
 /** How many server processes wait for the standby. */
@@ -115,6 +118,23 @@ describe('while the synchronous standby is gone', () => {
     await until('nothing is held', async () => (await admin.query(`SELECT FROM pg_locks WHERE locktype = 'advisory'`)).rowCount === 0, {
       timeoutMs: 3_000,
     });
+  });
+
+  it('leases in a table can be freed, and however often one is asked for in vain, few server processes wait', async () => {
+    await using locks = manager('postgres', 'table');
+    const name = newName();
+    const held = await locks.acquire(name, { ttlMs: 60_000 });
+    const permit = await locks.semaphore(name, { permits: 2 }).acquire({ ttlMs: 60_000 });
+    await servers.standby.pause();
+    for (let times = 0; times < 6; times++) {
+      await expect(locks.tryAcquire(newName())).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+      // Those of this second, and those that the next statement ends.
+      expect(await waiting()).toBeLessThanOrEqual(4);
+    }
+    expect(await held.release()).toBe(true);
+    expect(await permit.release()).toBe(true);
+    await servers.standby.continue();
+    await (await locks.acquire(name, { waitMs: 20_000 })).release();
   });
 
   it('a role that asks for less gets no token that the standby has not', async () => {

@@ -5,14 +5,10 @@ import type { RedisStep } from './redis-step.js';
 
 type Named = Pick<Piece<RedisStep>, 'lockName'>;
 
-/**
- * Reads one reply of acquire.lua to a request of which no second copy may be on its way: "busy" would be the last that is heard of
- * the owner.
- */
+/** Reads one reply of acquire.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
 export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
   const answer = readAnswer(reply, piece);
-  if (!answer.granted && !isFinal) throw unavailable(new ConnectionFault('closed'), piece.lockName);
-  return answer;
+  return answer.granted || isFinal ? answer : { ...answer, isFinal };
 }
 
 /** Reads one reply of acquire.lua. @throws LockUnavailableError when it is none */
@@ -35,9 +31,16 @@ export function readBoolean(reply: unknown, { lockName }: Named): boolean {
   return value === 1;
 }
 
+/** The same of what can be done once only: "no" says nothing when another copy of the request may have done it. */
+export function readOnce(reply: unknown, piece: Named, _isFinal: boolean, isOnly: boolean): boolean {
+  const isDone = readBoolean(reply, piece);
+  if (!isDone && !isOnly) throw unavailable(new ConnectionFault('closed'), piece.lockName);
+  return isDone;
+}
+
 /** Reads one reply of release.lua. */
-export function readRelease(reply: unknown, piece: Named, isFinal: boolean): ReleaseAnswer {
-  return { wasOurs: readBoolean(reply, piece), isFinal };
+export function readRelease(reply: unknown, piece: Named, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
+  return { wasOurs: readOnce(reply, piece, isFinal, isOnly), isFinal };
 }
 
 export function noFence(lockName: string | null): LockUnavailableError {

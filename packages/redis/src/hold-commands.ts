@@ -1,6 +1,6 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
-import { readAcquired, readAnswer, readBoolean, readRelease } from './answers.js';
+import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
 import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { WaitPlace } from './wait-place.js';
@@ -132,7 +132,7 @@ export class HoldCommands {
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readBoolean);
+    return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readOnce);
   }
 
   #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {

@@ -1,6 +1,6 @@
 import type { BackendMarks, CallContext, MarkRequest, MarkSetter, StoredMark } from '@holdfast/core';
 import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
-import { readBoolean } from './answers.js';
+import { readOnce } from './answers.js';
 import type { KeySpace, MarkKeys } from './key-space.js';
 import { unavailable } from './redis-error.js';
 import { type RedisStep, steps } from './redis-step.js';
@@ -32,7 +32,7 @@ export class RedisMarks implements BackendMarks {
       const keys = this.#keysOf(name);
       return this.#piece(steps.setMark, keys, [keys.marks, keys.ends], [keys.field, `${owner || '-'} ${retentionMs} ${label}`], name, call);
     });
-    const answers = await this.#parts.sender.sendAll(pieces, readBoolean);
+    const answers = await this.#parts.sender.sendAll(pieces, readOnce);
     await this.#parts.confirm(
       pieces.map(({ route }) => route),
       call.timeoutMs,
@@ -56,7 +56,7 @@ export class RedisMarks implements BackendMarks {
     this.#parts.refuseIfClosed();
     const keys = this.#keysOf(name);
     const piece = this.#piece(steps.deleteMark, keys, [keys.marks, keys.ends], [keys.field], name, call);
-    const stood = await this.#parts.sender.send(piece, readBoolean);
+    const stood = await this.#parts.sender.send(piece, readOnce);
     await this.#parts.confirm([keys.slot], call.timeoutMs);
     return stood;
   }

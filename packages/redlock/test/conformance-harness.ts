@@ -73,6 +73,8 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
       'crash',
       'killSession',
       'deliverLate',
+      'stopNode',
+      'startNode',
       'openBackend',
     ],
     async setup(managerOptions): Promise<ConformanceSetup> {
@@ -103,6 +105,15 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
           requests: () => faults.requests(),
           killSession: () => each((proxy) => proxy.cut()),
           deliverLate: async () => lateDelivery(proxies),
+          stopNode: async (how) => {
+            const ways = [...links.values()].flatMap((of) => of.slice(0, 1));
+            await each((proxy) => (how === 'silent' ? proxy.silence() : proxy.refuse()), ways);
+          },
+          startNode: () =>
+            each(
+              (proxy) => proxy.restore(),
+              [...links.values()].flatMap((of) => of.slice(0, 1)),
+            ),
           crash: (peer) => each((proxy) => proxy.refuse(), links.get(peer) ?? []),
           // Fences are none of a case: there is a bounded number of them, whatever happens.
           residue: async () => {

@@ -56,9 +56,9 @@ export class BatchSender<S extends Step> {
 
   send<T>(piece: Piece<S>, read: Read<S, T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const take = (reply: unknown, _index: number, isFinal: boolean): void => {
+      const take = (reply: unknown, _index: number, isFinal: boolean, isOnly: boolean): void => {
         try {
-          resolve(read(reply, piece, isFinal));
+          resolve(read(reply, piece, isFinal, isOnly));
         } catch (error) {
           reject(this.#parts.failures.failureOf(error, piece.lockName, true));
         }
@@ -270,8 +270,9 @@ export class BatchSender<S extends Step> {
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
       this.#end(flight, true);
+      const isOnly = flight.contact?.connection.isOpen === true;
       let i = 0;
-      for (const queued of flight.requests) queued.receiver.take(list[i++], queued.index, this.#isFinal(flight, queued, serverMs));
+      for (const queued of flight.requests) queued.receiver.take(list[i++], queued.index, this.#isFinal(flight, queued, serverMs), isOnly);
     }
     this.#settleIdle();
   }

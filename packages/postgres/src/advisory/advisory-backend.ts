@@ -260,7 +260,31 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
     this.#predecessors.push(session.facts);
-    this.#clock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
+    this.#clock.setTimer(REOPEN_MS, () => {
+      this.#waitList.wakeAll();
+      void this.#endPredecessors(REOPEN_MS);
+    });
+  }
+
+  /**
+   * Sessions that were given up end on the server, though nobody may ever ask for another one: what was sent to them last may arrive
+   * there late, and would stand for as long as they do.
+   */
+  async #endPredecessors(pauseMs: number): Promise<void> {
+    try {
+      // A session that has to be opened ends them first; one that stands has not heard of them.
+      while (this.#predecessors.length > 0) {
+        const session = await this.#session(OPEN_MS);
+        const [first] = this.#predecessors;
+        if (first === undefined) return;
+        const ended = session.run(endPredecessor, [String(first.processId), first.startedAt]);
+        await within(this.#clock, OPEN_MS, 'the server did not answer', ended);
+        this.#predecessors = this.#predecessors.filter((one) => one !== first);
+      }
+    } catch {
+      if (this.#isClosed || this.#refused !== null) return;
+      this.#clock.setTimer(pauseMs, () => void this.#endPredecessors(Math.min(2 * pauseMs, OPEN_MS)));
+    }
   }
 }
 

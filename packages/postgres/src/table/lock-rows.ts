@@ -5,6 +5,7 @@ import { hexOf } from '../hex.js';
 import { eq, gt, le, memberText, ne, NOW, plus, rowsFrom } from '../operators.js';
 import {
   beginsWith,
+  COMMIT_HERE,
   type Freed,
   holdValues,
   interval,
@@ -89,7 +90,7 @@ export class LockRows implements Rows<bigint> {
   }
 
   async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
-    const text = this.#change(`owner = NULL, label = NULL, expires_at = ${NOW}`);
+    const text = this.#change(`owner = NULL, label = NULL, expires_at = ${NOW}`, '', `${COMMIT_HERE}, `);
     return readFreed(
       await query(
         text,
@@ -126,7 +127,7 @@ export class LockRows implements Rows<bigint> {
   }
 
   /** Changes the rows that have these owners and have not expired; tells of each whether it did, and the time. */
-  #change(change: string, condition = ''): string {
+  #change(change: string, condition = '', commit = ''): string {
     return `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, ttl
         FROM ${rowsFrom(['text', 'text', 'float8'], 2)} AS r(name, owner, ttl, i)
@@ -137,7 +138,7 @@ export class LockRows implements Rows<bigint> {
         WHERE l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW} ${condition}
         RETURNING l.name, l.expires_at
       )
-      SELECT asked.i, coalesce(changed.expires_at ${ne} '-infinity', false), ${SERVER_MS}
+      SELECT asked.i, coalesce(changed.expires_at ${ne} '-infinity', false), ${commit}${SERVER_MS}
       FROM asked LEFT JOIN changed ON changed.name ${eq} asked.name ORDER BY asked.i`;
   }
 }

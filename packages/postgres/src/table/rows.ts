@@ -49,6 +49,13 @@ export const NOW_MS = `(extract(epoch FROM ${NOW}) ${times} 1000)::pg_catalog.fl
 export const SERVER_MS = `pg_catalog.floor(${NOW_MS})::pg_catalog.int8`;
 
 /**
+ * Commits without a standby's word: for what frees. A release that a successor has not heard of lets a lease stand there until its
+ * time is over; one that waited for a standby which is gone would never be answered.
+ */
+export const COMMIT_HERE = `pg_catalog.set_config('synchronous_commit',
+  CASE WHEN pg_catalog.current_setting('synchronous_commit') ${eq} 'off' THEN 'off' ELSE 'local' END, true)`;
+
+/**
  * Whether a statement is carried out in its time: no later than the moment that the parameter says, and no further before it than the
  * next parameter, for that moment would be another server's. To be asked once a row is locked, for which a statement may wait long.
  */

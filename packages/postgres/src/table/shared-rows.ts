@@ -6,6 +6,7 @@ import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne
 import { LAST_MS } from './poll-wakes.js';
 import {
   beginsWith,
+  COMMIT_HERE,
   type Freed,
   holdValues,
   interval,
@@ -122,7 +123,7 @@ export class SharedRows implements Rows<bigint> {
   async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
     return readFreed(
       await query(
-        this.#change('NULL'),
+        this.#change('NULL', '', `${COMMIT_HERE}, `),
         holdValues(this.#namespace, holds, () => 0),
       ),
     );
@@ -162,7 +163,7 @@ export class SharedRows implements Rows<bigint> {
    * Changes what is kept of these holders, whoever expired being dropped, and tells of each whether it was there, and the time. As in
    * rows of locks each step is an INSERT that finds its row in the way; what it inserts where there is none holds nothing.
    */
-  #change(changed: string, condition = ''): string {
+  #change(changed: string, condition = '', commit = ''): string {
     const isAsked = `(excluded.holders ${hasMember} h.key)`;
     return `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, ttl
@@ -179,7 +180,7 @@ export class SharedRows implements Rows<bigint> {
         ${condition}
         RETURNING l.name, l.label
       )
-      SELECT asked.i, coalesce(changed.label ${eq} 'true', false), ${SERVER_MS}
+      SELECT asked.i, coalesce(changed.label ${eq} 'true', false), ${commit}${SERVER_MS}
       FROM asked LEFT JOIN changed ON changed.name ${eq} asked.name ORDER BY asked.i`;
   }
 

@@ -3,6 +3,7 @@ import type { Row } from '../connection.js';
 import { eq, gt, le, ne, plus, rowsFrom } from '../operators.js';
 import { BACKEND, sqlState, unavailableBecause } from '../postgres-error.js';
 import {
+  COMMIT_HERE,
   type Freed,
   interval,
   isTimely,
@@ -95,7 +96,7 @@ export class ShedLockRows implements Rows<null> {
     return readFreed(
       await this.#send(
         query,
-        this.#change('excluded.lock_until', table),
+        this.#change('excluded.lock_until', table, '', `${COMMIT_HERE}, `),
         refs(holds, table, () => 0),
       ),
     );
@@ -140,7 +141,7 @@ export class ShedLockRows implements Rows<null> {
   }
 
   /** Changes `lock_until` of the rows that have these owners and whose time is not over; tells of each whether it did, and the time. */
-  #change(until: string, { name, now, ceil, floor }: ShedLockTable, condition = ''): string {
+  #change(until: string, { name, now, ceil, floor }: ShedLockTable, condition = '', commit = ''): string {
     // The row that is inserted says by `locked_at` until when the one in its way is to be held.
     return `WITH asked AS MATERIALIZED (
         SELECT i, name, owner, ttl FROM ${rowsFrom(['text', 'text', 'float8'])} AS r(name, owner, ttl, i)
@@ -153,7 +154,7 @@ export class ShedLockRows implements Rows<null> {
           ${condition}
         RETURNING l.name, l.locked_by
       )
-      SELECT asked.i, coalesce(pg_catalog.length(changed.locked_by) ${gt} pg_catalog.length(asked.owner), false), ${SERVER_MS}
+      SELECT asked.i, coalesce(pg_catalog.length(changed.locked_by) ${gt} pg_catalog.length(asked.owner), false), ${commit}${SERVER_MS}
       FROM asked LEFT JOIN changed ON changed.name ${eq} asked.name ORDER BY asked.i`;
   }
 

@@ -81,7 +81,7 @@ export class TimedStatements {
   /** To be asked before a release is sent; what it answers tells whether the release was final, by its own time. */
   beforeRelease(owners: readonly string[]): (owner: string, serverMs: number) => boolean {
     const open = new Set(owners.filter((owner) => this.#attempting.has(owner)));
-    const before = new Map<string, OpenGrant | undefined>(owners.map((owner) => [owner, this.#grants.of(owner)]));
+    const before = new Map<string, OpenGrant | undefined>(owners.map((owner) => [owner, this.#grants.releasing(owner)]));
     return (owner, serverMs) => !open.has(owner) && this.#grants.isFinal(owner, before.get(owner), null, serverMs);
   }
 }

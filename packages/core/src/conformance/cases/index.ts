@@ -3,7 +3,9 @@ import { abortCases } from './abort.js';
 import { crashCases, residueCases } from './aftermath.js';
 import { argumentCases } from './arguments.js';
 import { backendCases } from './backend.js';
+import { clockCases } from './clock.js';
 import { closeCases } from './close.js';
+import { contextCases } from './contexts.js';
 import { deadlineCases } from './deadline.js';
 import { eventCases } from './events.js';
 import { exclusiveCases } from './exclusive.js';
@@ -16,6 +18,7 @@ import { leaseCases } from './leases.js';
 import { manyCases } from './many.js';
 import { markCases } from './marks.js';
 import { nameCases } from './names.js';
+import { nodeCases } from './nodes.js';
 import { outcomeCases } from './outcomes.js';
 import { readWriteCases } from './read-write.js';
 import { reentryCases } from './reentry.js';
@@ -36,14 +39,17 @@ export const allCases: readonly ConformanceCase[] = [
   ...leaseCases,
   ...renewalCases,
   ...deadlineCases,
+  ...clockCases,
   ...abortCases,
   ...unavailableCases,
   ...lateCases,
+  ...nodeCases,
   ...fencingCases,
   ...semaphoreCases,
   ...readWriteCases,
   ...manyCases,
   ...waitingCases,
+  ...contextCases,
   ...reentryCases,
   ...withLockCases,
   ...closeCases,
