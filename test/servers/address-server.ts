@@ -1,6 +1,6 @@
+import { startTcpProxy, type TcpProxy } from '@holdfast/core/conformance';
 import type { ServerHandle } from './server-handle.js';
 import type { ServerSpec } from './server-spec.js';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
 /**
  * A server that somebody else runs, behind a proxy of ours: so a test can do to the way there what it may not do to the server.

@@ -1,7 +1,8 @@
+// The suite brings its own wire; the tests of ours hang on the same one.
+export { type ReservedPort, reservePort, startTcpProxy, type TcpProxy, type TcpProxyOptions } from '@holdfast/core/conformance';
 export { askRedis } from './ask-redis.js';
 export { askZooKeeper } from './ask-zookeeper.js';
 export { findProcessSource, type ProcessSource } from './find-source.js';
-export { type ReservedPort, reservePort } from './free-port.js';
 export { type PgBouncer, type PgBouncerOptions, pgBouncerSpec, startPgBouncer } from './pgbouncer.js';
 export { type PostgresConfig, type PostgresOptions, type PostgresServer, postgresSpec, startPostgres } from './postgres.js';
 export { type PostgresWithStandby, startPostgresWithStandby } from './postgres-standby.js';
@@ -14,9 +15,6 @@ export { type RedisSentinelOptions, type RedisWithSentinels, startRedisWithSenti
 export type { ServerHandle } from './server-handle.js';
 export type { ServerSource } from './server-spec.js';
 export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-script.js';
-export type { ProxyDirection } from './proxy-link.js';
-export { LateProxy } from './late-proxy.js';
-export { startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.js';
 export { type ZooKeeperConfig, type ZooKeeperOptions, type ZooKeeperServer, zooKeeperSpec, startZooKeeper } from './zookeeper.js';
 export { type ZooKeeperEnsemble, type ZooKeeperMember, startZooKeeperEnsemble } from './zookeeper-ensemble.js';
 export { until } from './until.js';

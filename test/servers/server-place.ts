@@ -1,7 +1,7 @@
+import { type ReservedPort, reservePort } from '@holdfast/core/conformance';
 import { BinaryRunner } from './binary-runner.js';
 import { ContainerNetwork, ContainerRunner } from './container-runner.js';
 import { findProcessSource } from './find-source.js';
-import { type ReservedPort, reservePort } from './free-port.js';
 import { OwnServer } from './server-handle.js';
 import type { LaunchPlan, ServerRunner, ServerSpec } from './server-spec.js';
 

@@ -95,17 +95,26 @@ export function readOptions<O extends object>(
     if (!Object.hasOwn(rules, key) && !isOfEveryObject(given, key)) throw unknownOption(where, key, Object.keys(rules));
   }
   const read: Record<string, unknown> = {};
-  for (const [key, check] of Object.entries(rules)) {
+  for (const key of keysOf(rules)) {
     const value = given[key];
-    if (value !== undefined || (required as readonly string[]).includes(key)) checkValue(where, key, value, check);
-    if (value !== undefined) read[key] = value;
+    if (value === undefined) continue;
+    checkValue(where, key, value, rules[key] as OptionRule);
+    read[key] = value;
   }
+  for (const key of required) if (read[key] === undefined) checkValue(where, key, undefined, rules[key] as OptionRule);
   return read as O;
 }
 
-/** `readOptions` for those who need the check alone. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
-export function checkOptions(where: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
-  readOptions(where, options as object | undefined, rules);
+// Each acquire reads options, by the same few sets of rules.
+const knownKeys = new WeakMap<object, readonly string[]>();
+
+function keysOf(rules: object): readonly string[] {
+  let keys = knownKeys.get(rules);
+  if (keys === undefined) {
+    keys = Object.keys(rules);
+    knownKeys.set(rules, keys);
+  }
+  return keys;
 }
 
 /** Of options that were read: those that these rules are for. */

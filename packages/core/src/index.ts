@@ -20,7 +20,6 @@ export type { AcquireOptions, CloseOptions, LeaseOptions, PermitCount, TryOption
 export type { HolderState, LockKind, LockState } from './contract/state.js';
 export { checkName, MAX_NAME_BYTES } from './check-name.js';
 export {
-  checkOptions,
   checkValue,
   MAX_DURATION_MS,
   MAX_RETENTION_MS,

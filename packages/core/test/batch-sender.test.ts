@@ -179,17 +179,31 @@ describe('a release', () => {
     expect(await freed).toMatchObject({ isFinal: true });
   });
 
-  it('is not final behind a request that is asked again after it', async () => {
-    const { ask, next } = createSender();
-    void ask(grant, 'a');
-    const asked = await next();
+  it('ends what was asked for its owner: nothing that is refused behind it is asked again', async () => {
+    const { link, ask, next } = createSender();
+    const asked = ask(grant, 'a');
+    const command = await next();
     const freed = ask(free, 'a');
     const release = await next();
-    asked.answer('late', SERVER_MS);
-    const again = await next();
+    command.answer('late', SERVER_MS);
     release.answer(0, SERVER_MS);
-    expect(await freed).toMatchObject({ isFinal: false });
-    again.answer('granted', SERVER_MS);
+    expect(await reasonOf(asked)).toMatchObject({ kind: 'late' });
+    expect(await freed).toMatchObject({ isFinal: true });
+    expect(link.connection.sent).toEqual([]);
+  });
+
+  it('costs the others that were refused with the same command nothing', async () => {
+    const { meet, sender, piece, ask, next } = createSender();
+    await meet();
+    const all = Promise.allSettled(['a', 'b'].map((owner) => sender.send(piece(grant, owner), (reply) => reply)));
+    const both = [await next(), await next()];
+    void ask(free, 'a');
+    await next();
+    for (const command of both) command.answer('late', SERVER_MS + 9000);
+    const again = await next();
+    expect(again.args.slice(3)).toEqual(['b']);
+    again.answer('granted', SERVER_MS + 9000);
+    expect((await all).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
   });
 
   it('is final, after a request without an answer, only when carried out a margin behind its last moment', async () => {

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { cwd } from 'node:process';
+import { argv, cwd } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** The module that a name stands for is not there, as opposed to being there and failing. */
@@ -11,16 +11,25 @@ export class ModuleMissingError extends Error {}
  * Imports a module by the name that stands in the application's configuration.
  *
  * A plain `import(name)` would look from this package's folder. With pnpm's or Yarn's strict layouts a package that
- * only the application depends on cannot be seen from there, so names are resolved from the working directory first.
+ * only the application depends on cannot be seen from there, so packages are resolved from the application's main module first.
+ * Not from the working directory, which may lie below a folder where anybody can put a `node_modules`, such as /tmp.
  *
  * @param name a package (`acme-locks`, `@acme/locks/redis`), a path (`./locks.js`, from the working directory), or a file: URL
+ * @param folder where the name stands: packages and paths are looked for from there
  * @throws ModuleMissingError when nothing answers to the name; whatever the module throws while it loads
  */
-export async function importModule(name: string, folder = cwd()): Promise<unknown> {
+export async function importModule(name: string, folder?: string): Promise<unknown> {
   if (name.startsWith('file:') || isBuiltin(name)) return await load(name);
-  if (name.startsWith('.') || isAbsolute(name)) return await load(pathToFileURL(resolve(folder, name)).href);
-  const url = await resolveFrom(folder, name);
+  if (name.startsWith('.') || isAbsolute(name)) return await load(pathToFileURL(resolve(folder ?? cwd(), name)).href);
+  const from = folder ?? (await mainFolder());
+  const url = from === undefined ? undefined : await resolveFrom(from, name);
   return await load(url ?? name);
+}
+
+/** Of the script that was started, where it really is; undefined where there is none. */
+async function mainFolder(): Promise<string | undefined> {
+  const [, script] = argv;
+  return script === undefined ? undefined : dirname(await realpath(script).catch(() => script));
 }
 
 async function load(specifier: string): Promise<unknown> {

@@ -3,6 +3,9 @@ import process from 'node:process';
 /** A configuration that fetches a secret may take its time; one that hangs must be told of. */
 const LONGEST_MS = 10_000;
 
+/** What is being loaded: told when Node has nothing left to do. One listener for all, as Node warns of many. */
+const pending = new Set<(why: string) => void>();
+
 /**
  * Loads a module whose top-level await may never end. Nothing else would tell of that: Node ends a process without a word when
  * there is nothing left to do, and with a timer of the module's own it would be waited for without an end.
@@ -15,13 +18,18 @@ export function loadInTime<T>(load: () => T | PromiseLike<T>, longestMs = LONGES
       settle();
       reject(new Error(`its top-level await ${why}`));
     };
-    const onIdle = (): void => giveUp('never ends: nothing is left that could end it');
     const timer = setTimeout(() => giveUp(`has not ended after ${longestMs / 1000} s`), longestMs).unref();
     const settle = (): void => {
       clearTimeout(timer);
-      process.off('beforeExit', onIdle);
+      pending.delete(giveUp);
+      if (pending.size === 0) process.off('beforeExit', giveUpAll);
     };
-    process.on('beforeExit', onIdle);
+    if (pending.size === 0) process.on('beforeExit', giveUpAll);
+    pending.add(giveUp);
     (async () => await load())().finally(settle).then(resolve, reject);
   });
+}
+
+function giveUpAll(): void {
+  for (const giveUp of [...pending]) giveUp('never ends: nothing is left that could end it');
 }

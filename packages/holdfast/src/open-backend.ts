@@ -13,8 +13,8 @@ import {
 import { backendFault } from './backend-module.js';
 import { loadBackendModule } from './load-backend-module.js';
 import { combine, openOrKnown } from './option-snapshot.js';
-import { redactUrl, scrubUrl } from './redact-url.js';
-import { findScheme } from './schemes.js';
+import { redactUrl, scrubFailure, scrubUrl } from './redact-url.js';
+import { findScheme, isBuiltIn } from './schemes.js';
 import type { Settings } from './settings.js';
 import { takeUrlOptions } from './url-options.js';
 
@@ -46,7 +46,7 @@ export async function openBackend(where: string, settings: Settings): Promise<Op
   try {
     backend = await module.openBackend(url, own);
   } catch (error) {
-    throw presentable(where, error, settings.url);
+    throw presentable(where, error, settings);
   }
   const fault = backendFault(backend);
   if (fault === null) return { backend: backend as LockBackend, managerOptions };
@@ -70,14 +70,22 @@ function refuseClients(where: string, options: Readonly<Record<string, unknown>>
   }
 }
 
-/** The first contact's failure says which store it was; what a foreign module threw is told without what the URL hides. */
-export function presentable(where: string, error: unknown, url: string): AnyLockError {
+/**
+ * The first contact's failure says which store it was. What a foreign module threw is told without what the URL hides; our own
+ * backends put their messages together anew, and those words are nobody's secret.
+ */
+export function presentable(where: string, error: unknown, { url, schemes }: Pick<Settings, 'url' | 'schemes'>): AnyLockError {
+  const isOurs = isBuiltIn(url, schemes);
   if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) {
     // The backend's own name in front of its message says nothing beside the URL.
     const reason = error.message.startsWith(`${error.backend}: `) ? error.message.slice(`${error.backend}: `.length) : error.message;
-    const message = `${where}: ${redactUrl(url)}: ${scrubUrl(reason, url)}`;
-    const cause = error.cause instanceof Error ? new Error(scrubUrl(error.cause.message, url)) : undefined;
+    const message = `${where}: ${redactUrl(url)}: ${scrubFailure(reason, url, isOurs)}`;
+    const isSafe = isOurs && message.endsWith(reason);
+    const cause = isSafe || !(error.cause instanceof Error) ? error.cause : new Error(scrubUrl(error.cause.message, url));
     return new LockUnavailableError(message, { backend: error.backend, retryable: error.retryable, cause });
+  }
+  if (isLockError(error, 'LOCK_INVALID_ARGUMENT') && !isOurs) {
+    return new LockArgumentError(scrubUrl(error.message, url), { option: error.option, backend: error.backend });
   }
   if (isLockError(error)) return error;
   const message = `${where}: ${redactUrl(url)}: ${scrubUrl(error instanceof Error ? error.message : String(error), url)}`;

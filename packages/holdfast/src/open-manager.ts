@@ -32,10 +32,10 @@ export async function openManager(where: string, settings: Settings): Promise<Op
     manager = createLockManager(backend, managerOptions);
     const timeoutMs = Math.min((managerOptions.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS) * FIRST_CONTACT_COMMANDS, MAX_DURATION_MS);
     const health = await manager.checkHealth({ timeoutMs });
-    return { manager, health: health.ok ? health : { ...health, error: presentable(where, withAdvice(health.error), settings.url) } };
+    return { manager, health: health.ok ? health : { ...health, error: presentable(where, withAdvice(health.error), settings) } };
   } catch (error) {
     await closeQuietly(manager ?? backend);
-    throw presentable(where, error, settings.url);
+    throw presentable(where, error, settings);
   }
 }
 

@@ -1,7 +1,12 @@
+/** Longer ones are refused, and nothing of them is shown: no pattern is let loose on a text of any length. In UTF-16 units; a cluster's hosts fit. */
+export const MAX_URL_LENGTH = 65_536;
+
 /** `h`, `h:1`, `[::1]:1`, and lists of them: what may be shown of the hosts. */
 const HOSTS = /^(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?(?:,(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?)*$/i;
 /** A database number or a name: what may be shown of the path. */
-const PATH = /^[\w./-]*$/;
+const PATH = /^[\w./-]{0,128}$/;
+/** As long as hosts may be to be shown: enough for those of a cluster, and not for whatever else somebody has put there. */
+const MAX_HOSTS_LENGTH = 1024;
 
 /**
  * A connection URL as it may be shown: without user, password and option values.
@@ -15,6 +20,7 @@ const PATH = /^[\w./-]*$/;
 export function redactUrl(url: string): string {
   const scheme = /^[a-z][a-z\d+.-]{0,30}:/i.exec(url)?.[0];
   if (scheme === undefined) return '***';
+  if (url.length > MAX_URL_LENGTH) return `${scheme.toLowerCase()}***`;
   const slashes = url.startsWith('//', scheme.length) ? '//' : '';
   const rest = url.slice(scheme.length + slashes.length);
   const at = rest.lastIndexOf('@');
@@ -26,7 +32,7 @@ export function redactUrl(url: string): string {
     scheme.toLowerCase(),
     slashes,
     at < 0 ? '' : '***@',
-    HOSTS.test(hosts) ? hosts : '***',
+    hosts.length <= MAX_HOSTS_LENGTH && HOSTS.test(hosts) && !/[\w-]{64}/.test(hosts) ? hosts : '***',
     PATH.test(path) ? path : '/***',
     query === '' ? '' : `${query.charAt(0)}***`,
   ].join('');
@@ -34,15 +40,29 @@ export function redactUrl(url: string): string {
 
 /** Takes out of a foreign text, such as a driver's error message, whatever of `url` must not be shown. */
 export function scrubUrl(text: string, url: string): string {
-  let scrubbed = text.replaceAll(url, redactUrl(url));
-  for (const secret of secretsOf(url)) scrubbed = scrubbed.replace(finderOf(secret), '***');
+  let scrubbed = text.replaceAll(url, () => redactUrl(url));
+  for (const secret of secretsOf(url)) scrubbed = scrubbed.replaceAll(finderOf(secret), '***');
   return scrubbed;
 }
 
-/** A short one is found as a word of its own only: each "a" that went would spoil the message, and tell what it was. */
-function finderOf(secret: string): RegExp {
+/**
+ * The same for the message of a store's failure, but for the words that are ours whatever the store: to take a password out of
+ * "the acme backend failed" would tell what it is. All of a backend of ours are, but for what it did not expect itself.
+ */
+export function scrubFailure(message: string, url: string, isOurs: boolean): string {
+  if (message.startsWith(`${redactUrl(url)}: `)) return message;
+  const [words = ''] = /^the \S+ backend (?:failed: |did not answer within )/.exec(message) ?? [];
+  return isOurs && !words.endsWith('failed: ') ? message : words + scrubUrl(message.slice(words.length), url);
+}
+
+/**
+ * A short one is found as a word of its own only: each "a" that went would spoil the message, and tell what it was. A long one
+ * is no pattern: one that is too large is quoted by the error that says so.
+ */
+function finderOf(secret: string): RegExp | string {
+  if (secret.length > 3) return secret;
   const literal = secret.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  return secret.length > 3 ? new RegExp(literal, 'g') : new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu');
+  return new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu');
 }
 
 /** User and password together and alone, and the option values, as written and decoded; the longest first. */

@@ -4,7 +4,8 @@ import { importModule } from './import-module.js';
 
 /**
  * Where the module of a scheme comes from: a function that imports it, `() => import('acme-locks')`, or, for
- * configuration that is JSON, the name to import: a package of the application, or a path, from its working directory, or from the file that `loadConfig` has read.
+ * configuration that is JSON, the name to import: a package, looked for from the application's main module, or a path from its
+ * working directory; both from the file where `loadConfig` has read them.
  */
 export type SchemeSource = string | (() => BackendModule | PromiseLike<BackendModule>);
 
@@ -46,7 +47,7 @@ export const builtInSchemes: SchemeTable = Object.freeze({
   zookeeper,
 });
 
-const SCHEME = /^[a-z][a-z\d+.-]*$/;
+const SCHEME = /^[a-z][a-z\d+.-]{0,30}$/;
 
 /** Reads the user's own table. @throws LockArgumentError */
 export function readSchemes(where: string, value: unknown): SchemeTable | undefined {
@@ -59,7 +60,7 @@ export function readSchemes(where: string, value: unknown): SchemeTable | undefi
   for (const [scheme, source] of table) {
     if (!SCHEME.test(scheme)) {
       fail(
-        `the scheme ${JSON.stringify(scheme.slice(0, 40))} must be lower-case letters, digits, +, - and . and no colon, like "acme" or "acme+tls"`,
+        `the scheme ${JSON.stringify(scheme.slice(0, 40))} must be at most 31 lower-case letters, digits, +, - and . and no colon, like "acme" or "acme+tls"`,
       );
     }
     if (typeof source !== 'function' && (typeof source !== 'string' || source === '')) {
@@ -86,19 +87,31 @@ export function findScheme(
     throw new LockArgumentError(`${where}: ${message}`, { option: 'url' });
   };
 
-  const scheme = /^([a-z][a-z\d+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === undefined) return fail(`the URL does not begin with a scheme such as redis://; ${list}`);
-  const source = Object.hasOwn(table, scheme) ? table[scheme] : undefined;
-  if (source !== undefined) return { scheme, source };
+  const scheme = schemeOf(url);
+  const source = scheme !== undefined && Object.hasOwn(table, scheme) ? table[scheme] : undefined;
+  if (scheme !== undefined && source !== undefined) return { scheme, source };
+  // What stands before the first colon is a user, or a password, when somebody has forgotten the scheme.
+  if (scheme === undefined || (url.includes('@') && !url.startsWith('//', scheme.length + 1)))
+    return fail(`the URL does not begin with a scheme such as redis://; ${list}`);
 
   // "localhost:6379" reads as a scheme too. Shown only when it is a host and a port and nothing else.
-  if (/^[\w.-]+:\d{1,5}(?:\/\d*)?$/.test(url)) return fail(`the URL has no scheme; did you mean redis://${url}? ${list}`);
+  if (/^[\w.-]{1,253}:\d{1,5}(?:\/\d*)?$/.test(url)) return fail(`the URL has no scheme; did you mean redis://${url}? ${list}`);
   const near = known.find((name) => distance(name, scheme) <= (name.length > 5 ? 2 : 1)) ?? ALIASES.get(scheme);
   const hint = near === undefined ? '' : `did you mean ${near}:? `;
   return fail(
-    `unknown scheme ${JSON.stringify(scheme.slice(0, 40))}; ${hint}${list}. Others are added with the option schemes: ` +
+    `unknown scheme ${JSON.stringify(scheme)}; ${hint}${list}. Others are added with the option schemes: ` +
       `connect(url, { schemes: { acme: () => import('acme-locks') } })`,
   );
+}
+
+/** Whether one of our own backends serves the URL. */
+export function isBuiltIn(url: string, own: SchemeTable | undefined): boolean {
+  const scheme = schemeOf(url);
+  return scheme !== undefined && Object.hasOwn(builtInSchemes, scheme) && own?.[scheme] === undefined;
+}
+
+function schemeOf(url: string): string | undefined {
+  return /^([a-z][a-z\d+.-]{0,30}):/i.exec(url)?.[1]?.toLowerCase();
 }
 
 /** What other libraries call it. */

@@ -1,6 +1,7 @@
 import { env } from 'node:process';
 import { checkValue, LockArgumentError, rule } from '@holdfast/core';
 import type { Requirement } from './connect-options.js';
+import { MAX_URL_LENGTH } from './redact-url.js';
 import { combine, isPromise, type OptionSnapshot, snapshotOf, without } from './option-snapshot.js';
 import { readSchemes, type SchemeTable } from './schemes.js';
 
@@ -50,6 +51,12 @@ export function settingsOf(where: string, urlOrConfig: unknown, second: unknown)
 }
 
 function urlFrom(where: string, url: unknown, given: readonly string[]): string {
+  const found = givenUrl(where, url, given);
+  if (found.length <= MAX_URL_LENGTH) return found;
+  throw new LockArgumentError(`${where}: the URL is ${found.length} long; it must be at most ${MAX_URL_LENGTH}`, { option: 'url' });
+}
+
+function givenUrl(where: string, url: unknown, given: readonly string[]): string {
   if (url !== undefined) {
     checkValue(where, 'url', url, rule.secret(rule.string));
     if ((url as string).trim() === '')

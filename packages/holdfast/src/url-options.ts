@@ -30,6 +30,8 @@ export function takeUrlOptions(where: string, url: string, rules: Readonly<Recor
   for (const [name, text] of new URLSearchParams(query)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (rule === undefined) {
+      // It may be the rest of a password that holds a ?, and no name.
+      if (text === '' || !/^[a-z_][\w-]{0,39}$/i.test(name)) fail('the URL has something behind its ? that is no option, name=value');
       readOptions(`${where}: the URL`, { [name]: text }, carried(rules));
     } else {
       if (Object.hasOwn(options, name)) fail(`the option ${name} is twice in the URL`, name);

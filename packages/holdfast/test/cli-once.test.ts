@@ -162,8 +162,55 @@ describe('holdfast once', () => {
     expect(await once(name, ['--at-most-once'], 'echo', 'ran')).toMatchObject({ code: 0, stdout: 'ran\n' });
   });
 
+  it('says whether it is due, and forgets that it has run', async () => {
+    using folder = temporaryFolder();
+    const name = randomUUID();
+    const ask = (flag: string): Promise<CliResult> => runCli(['once', name, flag], { url: patient(server.url) });
+    expect(await ask('--status')).toMatchObject({ code: 0, stdout: `${name} is due\n` });
+    expect(await ask('--reset')).toMatchObject({ code: 1, stdout: `${name} was due already\n` });
+    const go = join(folder.path, 'go');
+    await using first = startCli(['once', name, '--window', '1h', '--label', 'me', '--', ...until(go)], { url: patient(server.url) });
+    await first.prints(/on/);
+    expect(await ask('--status')).toMatchObject({ code: 75, stdout: `${name} runs now by me\n` });
+    writeFileSync(go, '');
+    await first.ended;
+    const { code, stdout } = await ask('--status');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/ is not due for another \S+: it has run \S+ ago by me\n$/);
+    const listed = await runCli(['ls', '--marks', `once/${name}`, '--json'], { url: patient(server.url) });
+    expect(JSON.parse(listed.stdout)).toMatchObject([{ name: `once/${name}`, outcome: 'succeeded', label: 'me' }]);
+    expect((await runCli(['ls', '--marks', `once/${name}`], { url: patient(server.url) })).stdout).toMatch(/^MARK .*\n.* succeeded .* me /);
+    expect(await ask('--reset')).toMatchObject({ code: 0, stdout: `${name} is due again\n` });
+    expect(await once(name, [], 'echo', 'ran')).toMatchObject({ stdout: 'ran\n' });
+  });
+
+  it('runs once in a day of a time zone', async () => {
+    const name = randomUUID();
+    const daily = ['--window', 'day', '--time-zone', 'Pacific/Kiritimati'];
+    const run = (...rest: readonly string[]): Promise<CliResult> => runCli(['once', name, ...daily, ...rest], { url: patient(server.url) });
+    expect(await run('--', 'echo', 'ran')).toMatchObject({ code: 0, stdout: 'ran\n' });
+    expect(await run('--', 'echo', 'ran')).toMatchObject({ code: 0, stdout: '' });
+    expect((await run('--status')).code).toBe(1);
+    expect((await run('--reset')).code).toBe(0);
+    expect(await run('--', 'echo', 'ran')).toMatchObject({ code: 0, stdout: 'ran\n' });
+  });
+
+  it('has windows of up to ten years', async () => {
+    const name = randomUUID();
+    const run = (window: string): Promise<CliResult> =>
+      runCli(['once', name, '--window', window, '--', 'echo', 'ran'], { url: patient(server.url) });
+    expect(await run('520w')).toMatchObject({ code: 0, stdout: 'ran\n' });
+    expect((await run('530w')).code).toBe(64);
+  });
+
   it.each([
     ['no window', ['once', 'a', '--', 'true'], /--window/],
+    ['no command', ['once', 'a', '--window', '1m'], /command/],
+    ['two questions', ['once', 'a', '--status', '--reset'], /one/],
+    ['a question and a command', ['once', 'a', '--status', '--', 'true'], /runs nothing/],
+    ['a period of no zone', ['once', 'a', '--window', 'day', '--', 'true'], /--time-zone/],
+    ['a zone of no period', ['once', 'a', '--window', '1m', '--time-zone', 'UTC', '--', 'true'], /--time-zone/],
+    ['a zone that does not exist', ['once', 'a', '--window', 'day', '--time-zone', 'Mars/Base', '--', 'true'], /timeZone/],
     ['a window of nothing', ['once', 'a', '--window', '0s', '--', 'true'], /above zero/],
     ['a retry after the window', ['once', 'a', '--window', '1m', '--retry-after', '2m', '--', 'true'], /--retry-after must not be longer/],
     ['a code that is none', ['once', 'a', '--window', '1m', '--skip-code', '256', '--', 'true'], /from 0 to 255/],

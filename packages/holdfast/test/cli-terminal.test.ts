@@ -72,7 +72,7 @@ describe('at a terminal, holdfast', () => {
     await using terminal = new Terminal(['conformance', '--only', 'arguments']);
     await terminal.type(answer, /Run them\? \[y\/N\] /);
     expect(await terminal.ended).toBe(code);
-    expect(terminal.shown).toContain(code === 0 ? '11 passed, 0 failed' : 'nothing was run');
+    expect(terminal.shown).toMatch(code === 0 ? /\d\d passed, 0 failed/ : /nothing was run/);
   });
 
   it.each([

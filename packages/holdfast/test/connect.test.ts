@@ -1,6 +1,15 @@
 import { createMemoryStore } from '@holdfast/core/memory';
 import { reservePort } from '@holdfast/test/servers';
-import { connect, isLockError, LockError, type LockErrorCode, type LockEvent, LockUnavailableError, type LockManager } from 'holdfast';
+import {
+  connect,
+  isLockError,
+  LockArgumentError,
+  LockError,
+  type LockErrorCode,
+  type LockEvent,
+  LockUnavailableError,
+  type LockManager,
+} from 'holdfast';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { acmeBackend, seen } from './acme-locks.js';
 import * as acme from './acme-locks.js';
@@ -140,7 +149,7 @@ describe('connect refuses', () => {
     ['an unknown scheme', 'mongodb://u:SECRET@h', undefined, /unknown scheme "mongodb"; known are .*schemes: \{ acme:/],
     ['a scheme from Object', 'constructor:', undefined, /unknown scheme "constructor"/],
     ['schemes that are no table', 'memory:', { schemes: [] }, /schemes must be an object/],
-    ['a scheme with a colon', 'memory:', { schemes: { 'acme:': () => acme } }, /the scheme "acme:" must be lower-case letters/],
+    ['a scheme with a colon', 'memory:', { schemes: { 'acme:': () => acme } }, /the scheme "acme:" must be at most 31 lower-case letters/],
     ['a scheme that is no source', 'memory:', { schemes: { acme: 5 } }, /the scheme acme must be a function that imports a module/],
     ['code in a data: URL', 'memory:', { schemes: { acme: 'data:text/javascript,1' } }, /must name a package, a path or a file: URL/],
   ])('%s', async (_, first, second, message) => {
@@ -243,6 +252,65 @@ describe('connect with schemes of one’s own', () => {
     );
     expect(error.message).toBe('connect: acme://***@h: Invalid URL acme://***@h, password ***');
     expect(error.cause).toBeUndefined();
+    const refused = (url: string): never => {
+      throw new LockArgumentError(`acme: the password SECRET in ${url} is too short`, { option: 'url' });
+    };
+    const argument = await failure('LOCK_INVALID_ARGUMENT', () =>
+      connect('acme://u:SECRET@h', { schemes: { acme: () => ({ openBackend: refused }) } }),
+    );
+    expect(argument).toMatchObject({ option: 'url', message: 'acme: the password *** in acme://***@h is too short' });
+  });
+
+  it('leaves our own words as they are, whatever the password is', async () => {
+    const checkHealth = (): never => {
+      throw new Error('acme failed: acme backend');
+    };
+    const acmes = { acme: () => ({ openBackend: () => acmeBackend({ checkHealth }) }) };
+    const error = await failure('LOCK_BACKEND_UNAVAILABLE', () => connect('acme://u:acme@h', { schemes: acmes }));
+    expect(error.message).toBe('connect: acme://***@h: the acme backend failed: *** failed: *** backend');
+    const reserved = await reservePort();
+    for (const secret of ['redis', 'connection', 'failed', 'server', 'the']) {
+      // oxlint-disable-next-line no-await-in-loop
+      const dead = await failure('LOCK_BACKEND_UNAVAILABLE', () => connect(`redis://${secret}:${secret}@127.0.0.1:${reserved.port}`));
+      expect(dead.message).toMatch(
+        /^connect: redis:\/\/\*\*\*@127\.0\.0\.1:\d+: the connection failed \(ECONNREFUSED\); see whether the server runs/,
+      );
+    }
+    reserved.release();
+  });
+});
+
+describe('a URL of any length', () => {
+  const secret = 'SECRET'.repeat(8000);
+
+  it.each([
+    ['is refused above 64 Ki', `redis://:${secret.repeat(2)}@h`, /^connect: the URL is \d+ long; it must be at most 65536$/],
+    ['is refused without a scheme', `${secret}:x`, /does not begin with a scheme/],
+    ['is refused without a scheme, with a user', `SECRET:x@h:1`, /does not begin with a scheme/],
+    ['is refused with a long host for a scheme', `${secret}:6379`, /does not begin with a scheme/],
+    ['is refused with something else behind its ?', `redis://h?${secret}`, /something behind its \? that is no option/],
+    ['is refused with the rest of a password behind its ?', `redis://:a?SECRET`, /something behind its \? that is no option/],
+    ['is refused with an @ behind its ?', `redis://:a?${secret}@h`, /has an @ after a \? or #/],
+    ['is refused as the name of a store', `memory:${secret}`, /what follows memory:/],
+  ])('%s, and never quoted', async (_, url, message) => {
+    const error = await failure('LOCK_INVALID_ARGUMENT', () => connect(url));
+    expect(error.message).toMatch(message);
+    expect(error.message).not.toMatch(/SECRET/i);
+    expect(error.message.length).toBeLessThan(500);
+  });
+
+  it('is not quoted by what goes wrong with it either', async () => {
+    const openBackend = (url: string): never => {
+      throw new Error(`no such thing: ${url}, ${secret}`);
+    };
+    const error = await failure('LOCK_BACKEND_UNAVAILABLE', () =>
+      connect(`acme://u:${secret}@h`, { schemes: { acme: () => ({ openBackend }) } }),
+    );
+    expect(error.message).toBe('connect: acme://***@h: no such thing: acme://***@h, ***');
+    const reserved = await reservePort();
+    const dead = await failure('LOCK_BACKEND_UNAVAILABLE', () => connect(`redis://u:${secret}@127.0.0.1:${reserved.port}`));
+    expect(dead.message).not.toContain('SECRET');
+    reserved.release();
   });
 });
 

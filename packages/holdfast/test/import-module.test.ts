@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importModule, ModuleMissingError } from '../src/import-module.js';
+import { mustRun } from './run-command.js';
 
 // An application with packages that nobody but itself depends on, as in pnpm's layout.
 let app: string;
@@ -38,6 +40,20 @@ describe('a module that the configuration names', () => {
   it.each(['plain', 'import-only', 'import-only/sub', '@acme/locks'])('is found in the application: %s', async (name) => {
     expect(await importModule(name, app)).toMatchObject({ from: name });
     expect(await importModule(name, join(app, 'nested/deep'))).toMatchObject({ from: name });
+  });
+
+  it('is looked for from the main module of the application, and not from where it was started', async () => {
+    const main = join(app, 'main.mjs');
+    const module = new URL('../dist/import-module.js', import.meta.url).href;
+    await writeFile(main, `import { importModule } from ${JSON.stringify(module)}; console.log((await importModule('plain')).from);`);
+    await symlink(main, join(app, 'nested/linked.mjs'));
+    const elsewhere = join(app, 'elsewhere');
+    await mkdir(join(elsewhere, 'node_modules/plain'), { recursive: true });
+    await writeFile(join(elsewhere, 'node_modules/plain/index.js'), 'exports.from = "a stranger";');
+    for (const started of [main, join(app, 'nested/linked.mjs')]) {
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await mustRun(process.execPath, [started], { cwd: elsewhere })).toBe('plain\n');
+    }
   });
 
   it('may be a path or a file: URL', async () => {

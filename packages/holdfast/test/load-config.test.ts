@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { cwd } from 'node:process';
+import process, { cwd } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { connect, isLockError, loadConfig } from 'holdfast';
 import { describe, expect, it } from 'vitest';
@@ -160,5 +160,12 @@ describe('a top-level await that never ends', () => {
     await expect(loadInTime(() => new Promise(() => {}), 20)).rejects.toThrow(/has not ended after 0.02 s/);
     expect(await loadInTime(() => Promise.resolve(1), 10_000)).toBe(1);
     await expect(loadInTime(() => Promise.reject(new Error('no luck')))).rejects.toThrow('no luck');
+  });
+
+  it('is waited for by one listener, however many are loaded at a time', async () => {
+    const before = process.listenerCount('beforeExit');
+    const loads = Array.from({ length: 20 }, () => loadInTime(() => Promise.resolve(process.listenerCount('beforeExit') - before)));
+    expect(new Set(await Promise.all(loads))).toEqual(new Set([1]));
+    expect(process.listenerCount('beforeExit')).toBe(before);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -34,6 +34,7 @@ try {
 } catch (error) {
   if (!isLockError(error)) throw error;
   console.log(error.code, error.message);
+  if (error.cause instanceof Error) console.log('code' in error.cause ? error.cause.code : null, error.cause.message);
 }
 `;
 
@@ -146,8 +147,34 @@ describe('the packages as they are published', () => {
     expect(JSON.parse((await npx('inspect', 'order:1', '--json')).stdout)).toMatchObject({ held: false });
   }, 240_000);
 
-  it('say what to install when the driver is missing', async () => {
-    const output = await run(await project('npm', 'no-driver', {}), 'npm');
-    expect(output).toMatch(/^LOCK_BACKEND_UNAVAILABLE connect: .*npm (?:i|install) ioredis/);
+  it('work in a bundle, and say why when the bundler has left the driver in pieces', async () => {
+    const folder = await project('npm', 'bundle', { ...IOREDIS, esbuild: '0.25.12' });
+    const bundle = async (file: string, ...args: readonly string[]): Promise<string> => {
+      const options = ['--bundle', '--platform=node', '--format=esm', `--outfile=${join(folder, file)}`, ...args];
+      await mustRun(join(folder, 'node_modules/.bin/esbuild'), [join(folder, 'main.js'), '--log-level=error', ...options], { cwd: folder });
+      return await mustRun(process.execPath, [join(folder, file)], {
+        cwd: temp,
+        env: { HOLDFAST_URL: `${server.url}?prefix=packaging:`, NODE_OPTIONS: undefined },
+      });
+    };
+    const reason = 'Dynamic require of "events" is not supported';
+    expect(await bundle('pieces.mjs')).toMatch(
+      new RegExp(`^LOCK_BACKEND_UNAVAILABLE connect: .*the driver ioredis could not be loaded: ${reason}\nnull ${reason}`),
+    );
+    const banner = `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);`;
+    expect(await bundle('whole.mjs', `--banner:js=${banner}`)).toBe('value 42\n');
+    expect(await bundle('outside.mjs', '--external:ioredis')).toBe('value 42\n');
+  }, 240_000);
+
+  it('say what to install when the driver is missing, and why it does not load when it is there', async () => {
+    const folder = await project('npm', 'no-driver', {});
+    expect(await run(folder, 'npm')).toMatch(/^LOCK_BACKEND_UNAVAILABLE connect: .*npm (?:i|install) ioredis\n.*ioredis/);
+    const driver = join(folder, 'node_modules/ioredis');
+    await mkdir(driver);
+    await writeFile(join(driver, 'package.json'), '{ "type": "module", "exports": "./index.js" }');
+    await writeFile(join(driver, 'index.js'), `import 'what-it-needs';`);
+    expect(await run(folder, 'npm')).toMatch(
+      /^LOCK_BACKEND_UNAVAILABLE connect: .*could not be loaded: .*what-it-needs.*\nERR_MODULE_NOT_FOUND .*what-it-needs/,
+    );
   }, 240_000);
 });

@@ -1,4 +1,5 @@
 import { connect, createLockManager, isLockError, type LockManager, managerOptionRules } from 'holdfast';
+import { createJobLockManager, createJobSemaphore } from 'holdfast/jobs';
 import { createMemoryBackend, createMemoryLockManager, createMemoryStore } from 'holdfast/memory';
 import { adaptLegacyLock, createMigratingLockManager } from 'holdfast/migration';
 import { createPostgresBackend, createPostgresLockManager, postgresSchemaSql } from 'holdfast/postgres';
@@ -74,6 +75,10 @@ const zookeeper = {
   acl: 'creator',
 };
 
+const held = { ttlMs: 5000, renew: true, maxHoldMs: 60_000, label: 'me' };
+const lease = { ...held, signal: new AbortController().signal };
+const jobs = (): ReturnType<typeof createJobLockManager> => createJobLockManager(createMemoryLockManager());
+
 /** What takes options, with all that it knows. It makes no contact, and what it opens is closed. */
 const takers: Readonly<Record<string, readonly [options: Options, take: (options: object) => unknown]>> = {
   createLockManager: [manager, (options) => createLockManager(createMemoryBackend(), options)],
@@ -98,6 +103,32 @@ const takers: Readonly<Record<string, readonly [options: Options, take: (options
     { scheme: 'digest', credentials: 'u:p' },
     (auth) => createZooKeeperBackend({ connectionString: '127.0.0.1:1', auth: auth as { credentials: 'u:p' } }),
   ],
+  createJobLockManager: [
+    { ...held, retentionMs: 5000, lockAtLeastMs: 5, onMarkFailed: () => {} },
+    (options) => createJobLockManager(createMemoryLockManager(), options),
+  ],
+  createJobSemaphore: [{ ...held, permits: 2 }, (options) => createJobSemaphore(createMemoryLockManager(), options as { permits: 2 })],
+  runOnce: [
+    { ...lease, windowMs: 5000, lockAtLeastMs: 5, guarantee: 'at-most-once' },
+    (options) => jobs().runOnce('a', options as { windowMs: 5000 }, () => {}),
+  ],
+  processOnce: [
+    { ...lease, consumer: 'c', retentionMs: 5000, guarantee: 'at-most-once' },
+    (options) => jobs().processOnce('a', options, () => {}),
+  ],
+  forEachExclusive: [
+    { ...lease, key: String, job: 'j', concurrency: 2, retentionMs: 5000 },
+    (options) => jobs().forEachExclusive(['a', 'b'], options as { key: typeof String }, () => {}),
+  ],
+  'marks.set': [{ retentionMs: 5000 }, (options) => createMemoryLockManager().marks?.set('a', options as { retentionMs: 5000 })],
+  semaphore: [{ permits: 2 }, (options) => createMemoryLockManager().semaphore('a', options as { permits: 2 })],
+  'acquire of a semaphore': [
+    { ...lease, waitMs: 5, permits: 2 },
+    (options) => createMemoryLockManager().semaphore('a', { permits: 2 }).acquire(options),
+  ],
+  list: [{ prefix: 'a' }, (options) => createMemoryLockManager().list(options)[Symbol.asyncIterator]().next()],
+  checkHealth: [{ timeoutMs: 5000 }, (options) => createMemoryLockManager().checkHealth(options)],
+  close: [{ drainMs: 5 }, (options) => createMemoryLockManager().close(options)],
   createMigratingLockManager: [
     { ...manager, from: createMemoryLockManager(), to: createMemoryLockManager(), phase: 'from', onMigrationEvent: () => {} },
     (options) => createMigratingLockManager(options as { from: LockManager; to: LockManager; phase: 'from' }),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { redactUrl, scrubUrl } from '../src/redact-url.js';
+import { redactUrl, scrubFailure, scrubUrl } from '../src/redact-url.js';
 
 describe('redactUrl', () => {
   it.each([
@@ -17,6 +17,10 @@ describe('redactUrl', () => {
     // The @ is missing: what follows is no host and port, so it may be the password.
     ['redis://:hunter2:', 'redis://***'],
     ['redis://user:hunter2', 'redis://***'],
+    // No host has a part so long, and no database such a name.
+    [`redis://${'Q'.repeat(64)}`, 'redis://***'],
+    [`redis://${'h:1,'.repeat(300)}h:1`, 'redis://***'],
+    [`redis://h/${'Q'.repeat(129)}`, 'redis://h/***'],
     ['memory:', 'memory:'],
     ['memory:orders', 'memory:orders'],
     ['no scheme', '***'],
@@ -69,6 +73,27 @@ describe('redactUrl', () => {
         expect(scrubUrl(message, url)).not.toMatch(/[QZ]/);
       }),
     );
+  });
+
+  it('takes out a secret that is too large for a pattern, and never throws', () => {
+    const secret = 'Q$&('.repeat(15_000);
+    expect(scrubUrl(`wrong password ${secret}!`, `acme://u:${secret}@h`)).toBe('wrong password ***!');
+    for (const url of [`acme://${'Q'.repeat(100_000)}`, `acme://${'Q,'.repeat(30_000)}`, `${'Q'.repeat(100_000)}://h`]) {
+      expect(redactUrl(url).length).toBeLessThan(60_100);
+      expect(redactUrl(redactUrl(url))).toBe(redactUrl(url));
+    }
+    expect(redactUrl(`acme://${'Q'.repeat(100_000)}`)).toBe('acme:***');
+  });
+
+  it('leaves our words alone in what a store says, and nothing of the store’s', () => {
+    const url = 'acme://u:acme@h';
+    expect(scrubFailure('the acme backend failed: acme failed', url, false)).toBe('the acme backend failed: *** failed');
+    expect(scrubFailure('the acme backend did not answer within 2000 ms', url, false)).toBe(
+      'the acme backend did not answer within 2000 ms',
+    );
+    expect(scrubFailure('acme: failed', url, false)).toBe('***: failed');
+    expect(scrubFailure('redis: acme is not redis', url, true)).toBe('redis: acme is not redis');
+    expect(scrubFailure('the redis backend failed: acme failed', url, true)).toBe('the redis backend failed: *** failed');
   });
 
   it('leaves a message without secrets as it was', () => {

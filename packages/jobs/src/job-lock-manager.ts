@@ -11,9 +11,11 @@ import {
 import { Claims } from './claims.js';
 import { type ForEachResult, forEachExclusive } from './for-each-exclusive.js';
 import { ElementLocks } from './element-locks.js';
+import { periodRetentionMs } from './calendar.js';
+import { forget, type JobMark, type JobTarget, markOf, runMarkName } from './job-marks.js';
 import { jobName } from './job-names.js';
 import {
-  checkAtLeast,
+  checkWindow,
   type ForEachOptions,
   type JobLockOptions,
   leaseOptions,
@@ -72,7 +74,7 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
   leaseOf(job: string, element: string): Lease<F> | null;
 
   /**
-   * Runs `task` once a window over all instances.
+   * Runs `task` once a window, or once in each period of a calendar, over all instances.
    *
    * @throws what the task throws; LOCK_LOST when its lease was lost while it ran; no mark is left then, but that of `at-most-once`
    * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks
@@ -86,7 +88,7 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
   processOnce<T>(messageId: string, task: Task<Lease<F>, T>): Promise<ProcessOnceResult<T>>;
   processOnce<T>(messageId: string, options: ProcessOnceOptions, task: Task<Lease<F>, T>): Promise<ProcessOnceResult<T>>;
   /**
-   * Locks what is free of a batch, in one round trip, and processes only that.
+   * Locks what is free of a batch and processes only that.
    *
    * @returns what came of each item, in their order. A task's failure is a result; it does not stop the others.
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE before any task has started, when the store does not answer
@@ -96,6 +98,21 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
     options: ForEachOptions<I>,
     task: (item: I, lease: Lease<F>) => T | PromiseLike<T>,
   ): Promise<readonly ForEachResult<I, T>[]>;
+
+  /**
+   * What is known of work that is not to be done at present: that it succeeded, failed a moment ago, or was begun with
+   * `at-most-once`, when, and by whom. null: nothing, it is due. By the store's clock; it is gone with its window.
+   *
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks, or cannot tell
+   */
+  markOf(target: JobTarget): Promise<JobMark | null>;
+  /**
+   * Forgets that work was done, so that it is due. A run that is under way is left alone, and its mark is written at its end.
+   *
+   * @returns whether there was something to forget
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks, or cannot take one away
+   */
+  forget(target: JobTarget): Promise<boolean>;
 }
 
 class Jobs<F extends FencingToken> implements JobLockManager<F> {
@@ -134,14 +151,15 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
 
   async runOnce<T>(name: string, given: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>> {
     const lockName = jobName('runOnce', 'once', { name });
-    const options = readJobOptions('runOnce', given, 'windowMs');
-    checkAtLeast(options);
+    const options = readJobOptions('runOnce', given);
+    checkWindow(options);
     checkValue('runOnce', 'task', task, rule.function);
-    const { windowMs, lockAtLeastMs = 0, guarantee = 'at-least-once' } = options;
+    const { windowMs = 0, window, lockAtLeastMs = 0, guarantee = 'at-least-once' } = options;
     const plan: MarkPlan = {
-      name: lockName,
+      lock: lockName,
+      name: runMarkName('runOnce', name, window, this.#locks.clock.wall()),
       guarantee,
-      retentionMs: (elapsedMs) => windowMs - elapsedMs,
+      retentionMs: (elapsedMs) => (window === undefined ? windowMs - elapsedMs : periodRetentionMs(window)),
       failedRetentionMs: (elapsedMs) => lockAtLeastMs - elapsedMs,
     };
     const marked = await this.#runMarked(this.#marking('runOnce'), plan, leaseOptions(options, this.#options), task);
@@ -164,7 +182,7 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
       return retentionMs - (elapsedMs - doneAfterMs);
     };
     let doneAfterMs: number | undefined;
-    const plan: MarkPlan = { name: lockName, guarantee, retentionMs: doneMs, failedRetentionMs: () => 0 };
+    const plan: MarkPlan = { lock: lockName, name: lockName, guarantee, retentionMs: doneMs, failedRetentionMs: () => 0 };
     const marked = await this.#runMarked(this.#marking('processOnce'), plan, leaseOptions(options, this.#options), task);
     if (marked === null) return { ran: false, because: 'busy' };
     return marked.isMarked ? { ran: false, because: 'done' } : { ran: true, value: marked.value };
@@ -180,6 +198,14 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
     return await forEachExclusive(this.#locks, leaseOptions(options, this.#options), items, options, task);
   }
 
+  async markOf(target: JobTarget): Promise<JobMark | null> {
+    return await markOf(this.#locks, target);
+  }
+
+  async forget(target: JobTarget): Promise<boolean> {
+    return await forget(this.#locks, this.#claims, target);
+  }
+
   #marking(what: string): Marking<F> {
     const marks = requireMarks(this.#locks, what);
     const writer = this.#writer ?? new MarkWriter(this.#locks, (name, mark) => marks.set(name, mark));
@@ -190,7 +216,7 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
   async #runMarked<T>(marking: Marking<F>, plan: MarkPlan, options: LeaseOptions, task: Task<Lease<F>, T>): Promise<Marked<T> | null> {
     let noted: Marked<T> | null = null;
     try {
-      const result = await this.#locks.tryWithLock(plan.name, options, async (lease) => {
+      const result = await this.#locks.tryWithLock(plan.lock, options, async (lease) => {
         const marked = await runUnlessMarked(marking, plan, { lease, options }, task);
         if (!marked.isMarked && marked.isNoted) noted = marked;
         return marked;
@@ -216,7 +242,8 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
 
 /**
  * Makes job locks over any lock manager, which stays the caller's: it is not closed with them. Names in the store are
- * `job/<job>/<element>`, `once/<name>`, `message/<consumer>/<messageId>` and `batch/<job>/<key>`.
+ * `job/<job>/<element>`, `once/<name>`, `message/<consumer>/<messageId>` and `batch/<job>/<key>`; marks of a calendar's periods are
+ * `period/<name>/<period>`.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
  * @throws LockUnsupportedError LOCK_UNSUPPORTED for `lockAtLeastMs` over a backend without marks

@@ -1,7 +1,7 @@
 import { checkName } from '@holdfast/core';
 
 /** What a name of ours is for; its first part, so that two uses of one word never meet. */
-type Use = 'job' | 'once' | 'message' | 'batch';
+type Use = 'job' | 'once' | 'period' | 'message' | 'batch';
 
 /**
  * The lock name of a job's element: `job/<job>/<element>`. Slashes and percent signs in all parts but the last are

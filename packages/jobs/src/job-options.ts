@@ -7,6 +7,7 @@ import {
   readOptions,
   rule,
 } from '@holdfast/core';
+import { type CalendarWindow, calendarRule, shortestPeriodMs } from './calendar.js';
 import type { JobGuarantee } from './marked-task.js';
 
 const lease = {
@@ -45,12 +46,18 @@ export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
 export interface RunOnceOptions extends LeaseOptions {
   /**
    * After a run has started, no other starts for so long; by the store's clock, over all instances. A little less than
-   * the time between two schedules: 55 minutes for an hourly job, so that a scheduler that is early is not refused.
+   * the time between two schedules: 55 minutes for an hourly job, so that a scheduler that is early is not refused. Either this
+   * or `window`; at most ten years.
    */
-  readonly windowMs: number;
+  readonly windowMs?: number | undefined;
+  /**
+   * Once in each period of a calendar, such as `{ period: 'day', timeZone: 'Europe/Berlin' }`, which may be an hour shorter or longer.
+   * Which period it is, the caller's clock says; that it runs once, the store. Either this or `windowMs`.
+   */
+  readonly window?: CalendarWindow | undefined;
   /**
    * The same after a run that failed: time for schedulers with other clocks to have come and gone, before somebody
-   * tries again. At most `windowMs`.
+   * tries again. At most `windowMs`, or the shortest such period.
    * @default 0, a failed run may be tried again at once
    */
   readonly lockAtLeastMs?: number | undefined;
@@ -101,7 +108,10 @@ const rules = {
     lockAtLeastMs,
     onMarkFailed: rule.function,
   } satisfies Record<keyof JobLockOptions, OptionRule>,
-  runOnce: { ...lease, windowMs: retentionMs, lockAtLeastMs, guarantee } satisfies Record<keyof RunOnceOptions, OptionRule>,
+  runOnce: { ...lease, windowMs: retentionMs, window: calendarRule, lockAtLeastMs, guarantee } satisfies Record<
+    keyof RunOnceOptions,
+    OptionRule
+  >,
   processOnce: { ...lease, consumer: rule.string, retentionMs, guarantee } satisfies Record<keyof ProcessOnceOptions, OptionRule>,
   forEachExclusive: {
     ...lease,
@@ -136,10 +146,19 @@ export function leaseOptions(options: LeaseOptions | undefined, defaults: Omit<L
   };
 }
 
-/** A failed run must not close the door for longer than one that succeeded. */
-export function checkAtLeast(options: RunOnceOptions): void {
-  if ((options.lockAtLeastMs ?? 0) <= options.windowMs) return;
-  throw new LockArgumentError(`runOnce: lockAtLeastMs is ${options.lockAtLeastMs}; it must be at most windowMs (${options.windowMs})`, {
+/** What can only be said of the options of `runOnce` together. @throws LockArgumentError LOCK_INVALID_ARGUMENT */
+export function checkWindow({ windowMs, window, lockAtLeastMs = 0 }: RunOnceOptions): void {
+  if ((windowMs === undefined) === (window === undefined)) {
+    const given = windowMs === undefined ? 'neither' : 'both';
+    throw new LockArgumentError(`runOnce: ${given} of windowMs and window given; it must be exactly one`, {
+      option: windowMs === undefined ? 'windowMs' : 'window',
+    });
+  }
+  // A failed run must not close the door for longer than one that succeeded.
+  const most = window === undefined ? (windowMs ?? 0) : shortestPeriodMs(window);
+  if (lockAtLeastMs <= most) return;
+  const what = window === undefined ? 'windowMs' : 'the shortest such period';
+  throw new LockArgumentError(`runOnce: lockAtLeastMs is ${lockAtLeastMs}; it must be at most ${what} (${most})`, {
     option: 'lockAtLeastMs',
   });
 }

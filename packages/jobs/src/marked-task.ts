@@ -26,6 +26,8 @@ export type JobGuarantee = 'at-least-once' | 'at-most-once';
 
 /** How one task is marked. */
 export interface MarkPlan {
+  /** The lock that the task runs under. */
+  readonly lock: string;
   readonly name: string;
   readonly guarantee: JobGuarantee;
   /** How long the mark of a task that succeeded stays, `elapsedMs` after its start; 0 or less: it is not needed any more. */

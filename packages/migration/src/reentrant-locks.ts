@@ -33,13 +33,17 @@ export interface ReentrantLock<F extends FencingToken = FencingToken> {
   /**
    * Waits for the lock, without an end unless the manager has a `waitMs`. Kept until `unlock`, or for `leaseMs` at most.
    *
+   * Where the context has it already, what this call is promised holds as well: with `leaseMs` the lease lasts for so long from
+   * now at least (Hazelcast and Redisson shorten a longer one; here it is left), without it until the last `unlock`.
+   *
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the lease could not be made to last so long; this call does not count then
    * @throws LockLostError LOCK_LOST when the context has the lock but has lost it meanwhile
    * @throws LockReentryError LOCK_REENTRY when a context around this one holds it: it would wait for itself
    * @throws as `LockManager.acquire`
    */
   lock(leaseMs?: number): Promise<void>;
   /**
-   * Waits for at most `waitMs`, by default not at all.
+   * Waits for at most `waitMs`, by default not at all; also when another flow of the context waits for it. With `leaseMs` as `lock`.
    *
    * @returns whether the context holds the lock now; never false because the store was out of reach
    */
@@ -131,8 +135,8 @@ class NamedLock<F extends FencingToken> implements ReentrantLock<F> {
     if (leaseMs !== undefined) checkValue(where, 'leaseMs', leaseMs, leaseDuration);
     const context = this.#context(where);
     // A lease of a fixed time is not renewed; without one it lasts until `unlock`.
-    const lease = leaseMs === undefined ? {} : { ttlMs: leaseMs, renew: false };
-    return await context.lock(this.name, async () => {
+    const lease = leaseMs === undefined ? { renew: true } : { ttlMs: leaseMs, renew: false };
+    const take = async (leftMs: number | undefined): Promise<Lease<F> | null> => {
       if (context.isHeldAround(this.name)) {
         if (waitMs !== undefined) return null;
         throw new LockReentryError(`${JSON.stringify(this.name)}: a context around this one holds it and would be waited for`, {
@@ -140,14 +144,15 @@ class NamedLock<F extends FencingToken> implements ReentrantLock<F> {
           backend: this.#locks.backend,
         });
       }
-      if (waitMs === 0) return await this.#locks.tryAcquire(this.name, lease);
+      if (leftMs === 0) return await this.#locks.tryAcquire(this.name, lease);
       try {
-        return await this.#locks.acquire(this.name, { ...lease, waitMs });
+        return await this.#locks.acquire(this.name, { ...lease, waitMs: leftMs });
       } catch (error) {
         if (waitMs !== undefined && isLockError(error, 'LOCK_TIMEOUT')) return null;
         throw error;
       }
-    });
+    };
+    return await context.lock(this.name, { waitMs, leaseMs, take });
   }
 
   #context(where: string): ContextHolds<F> {
@@ -179,7 +184,7 @@ export function createReentrantLocks<F extends FencingToken>(locks: LockManager<
     },
     async runInContext(task) {
       checkValue('runInContext', 'task', task, rule.function);
-      const context = new ContextHolds<F>(contexts.getStore() ?? null);
+      const context = new ContextHolds<F>(contexts.getStore() ?? null, locks);
       try {
         return await contexts.run(context, async () => await task());
       } finally {

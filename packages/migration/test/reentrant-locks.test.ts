@@ -1,15 +1,16 @@
 import { createMemoryLockManager } from '@holdfast/core/memory';
-import { createReentrantLocks } from '@holdfast/migration';
+import { createReentrantLocks, type ReentrantLock } from '@holdfast/migration';
 import { createMemoryStore } from '@holdfast/core/testing';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { isPending } from './migration-world.js';
 
-function world() {
+function world({ ttlMs }: { readonly ttlMs?: number } = {}) {
   const store = createMemoryStore();
-  const locks = createMemoryLockManager({ store });
+  const locks = createMemoryLockManager({ store, ttlMs });
   const other = createMemoryLockManager({ store: store.peer() });
   return {
+    link: store,
     locks,
     other,
     ...createReentrantLocks(locks),
@@ -197,5 +198,80 @@ describe('a re-entrant lock', () => {
       await expect(getLock('x').tryLock(200)).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
     });
     expect(() => getLock('')).toThrow(expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT' }));
+  });
+});
+
+describe('taken again by its owner', () => {
+  const [SHORT_MS, LONG_MS] = [300, 2_000];
+
+  it.each([
+    ['lock(leaseMs)', async (lock: ReentrantLock) => await lock.lock(LONG_MS)],
+    ['tryLock(0, leaseMs)', async (lock: ReentrantLock) => await lock.tryLock(0, LONG_MS)],
+    ['lock()', async (lock: ReentrantLock) => await lock.lock()],
+    ['tryLock()', async (lock: ReentrantLock) => await lock.tryLock()],
+  ])('%s lasts for what it was promised', async (_, take) => {
+    await using w = world({ ttlMs: 400 });
+    const lock = w.getLock('x');
+    await w.runInContext(async () => {
+      await lock.lock(SHORT_MS);
+      await take(lock);
+      const takenAt = performance.now();
+      await until('the first lease would have ended', () => performance.now() - takenAt > 3 * SHORT_MS);
+      expect([lock.isHeldByCurrentContext(), lock.getLockCount(), await w.other.tryAcquire('x')]).toEqual([true, 2, null]);
+      await lock.unlock();
+      await lock.unlock();
+    });
+    expect(await w.other.tryAcquire('x')).not.toBeNull();
+  });
+
+  it('a lease is not made shorter, and an inner lock() lasts until the last unlock, not its own', async () => {
+    await using w = world({ ttlMs: 400 });
+    const lock = w.getLock('x');
+    await w.runInContext(async () => {
+      await lock.lock(60_000);
+      await lock.lock(10);
+      expect(await lock.getRemainingLeaseMs()).toBeGreaterThan(50_000);
+      await lock.unlock();
+      await lock.unlock();
+      await lock.lock(SHORT_MS);
+      await lock.lock();
+      await lock.unlock();
+      const unlockedAt = performance.now();
+      await until('the first lease would have ended', () => performance.now() - unlockedAt > 3 * SHORT_MS);
+      expect([lock.isHeldByCurrentContext(), lock.getLockCount()]).toEqual([true, 1]);
+    });
+    await until('the end of the context has freed it', async () => (await w.other.tryAcquire('x')) !== null);
+  });
+
+  it('does not count when the store cannot promise it', async () => {
+    await using w = world();
+    const lock = w.getLock('x');
+    await w.runInContext(async () => {
+      await lock.lock(5_000);
+      w.link.disconnect();
+      await expect(lock.lock(60_000)).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+      w.link.reconnect();
+      expect(lock.getLockCount()).toBe(1);
+    });
+  });
+
+  it('tryLock does not wait behind a lock() of its context for longer than it was told', async () => {
+    await using w = world();
+    const lock = w.getLock('x');
+    const theirs = await w.other.acquire('x');
+    await w.runInContext(async () => {
+      const waiting = lock.lock();
+      const startedAt = performance.now();
+      expect(await lock.tryLock()).toBe(false);
+      expect(performance.now() - startedAt).toBeLessThan(200);
+      expect(await lock.tryLock(300)).toBe(false);
+      expect(performance.now() - startedAt).toBeGreaterThanOrEqual(295);
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      const patient = lock.tryLock(10_000);
+      await theirs.release();
+      await waiting;
+      expect(await patient).toBe(true);
+      expect(lock.getLockCount()).toBe(2);
+    });
   });
 });

@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import { ServerClock } from '@holdfast/core/backend';
 import { Borrower } from './borrower.js';
 import { Connection } from './connection.js';
 import { createClient } from './open-driver.js';
@@ -6,26 +7,25 @@ import type { DriverClient, PostgresPool } from './postgres-client.js';
 import { closedError, unavailable } from './postgres-error.js';
 import { within } from './within.js';
 
-/** How long a statement may take, and how long its answer is waited for in the background after that. */
-export interface BorrowTimes {
-  readonly timeoutMs: number;
-  /** The server may yet carry the statement out: until then its fate is watched. @default 0 */
-  readonly lingerMs?: number;
-}
-
 /** Where connections come from: the user's pool, or a connection string. */
 export interface ConnectionSource {
   readonly clock: Clock;
+  /** The server's clock as it is seen from here. */
+  readonly serverClock: ServerClock;
+  /** What it means that no connection has come in time. */
+  readonly whenNotOpen: string;
   /** A connection of our own until it is given back or destroyed. @throws LockUnavailableError within `timeoutMs` */
   open(timeoutMs: number): Promise<Connection>;
   /** Runs `use` on a connection that may serve others before and after. One that fails is not used again. */
-  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T>;
+  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T>;
   close(): void;
 }
 
 /** The user's pool: its size is a limit for us too, and it is never ended. */
 export class PoolSource implements ConnectionSource {
   readonly clock: Clock;
+  readonly serverClock = new ServerClock();
+  readonly whenNotOpen = 'the pool had no connection to give: its size must leave room for those that locking needs';
   readonly #pool: PostgresPool;
   readonly #borrower: Borrower;
 
@@ -35,24 +35,21 @@ export class PoolSource implements ConnectionSource {
     this.#borrower = new Borrower(
       (timeoutMs) => this.open(timeoutMs),
       (connection) => connection.giveBack(),
-      2,
       clock,
     );
   }
 
   async open(timeoutMs: number): Promise<Connection> {
     try {
-      const client = await within(this.clock, timeoutMs, 'the pool had no connection to give', this.#pool.connect(), (late) =>
-        late.release(),
-      );
+      const client = await within(this.clock, timeoutMs, this.whenNotOpen, this.#pool.connect(), (late) => late.release());
       return new Connection(client as unknown as DriverClient, this.clock);
     } catch (error) {
       throw unavailable(error);
     }
   }
 
-  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#borrower.borrow(times, use);
+  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#borrower.borrow(timeoutMs, use);
   }
 
   close(): void {
@@ -66,6 +63,8 @@ const MAX_KEPT = 2;
 /** Connections of our own: made when they are needed. */
 export class OwnSource implements ConnectionSource {
   readonly clock: Clock;
+  readonly serverClock = new ServerClock();
+  readonly whenNotOpen = 'the server could not be reached';
   readonly #connectionString: string;
   readonly #driverOptions: Readonly<Record<string, unknown>>;
   readonly #kept: Connection[] = [];
@@ -79,7 +78,6 @@ export class OwnSource implements ConnectionSource {
     this.#borrower = new Borrower(
       (timeoutMs) => this.#keptOrNew(timeoutMs),
       (connection) => this.#keep(connection),
-      4,
       clock,
     );
   }
@@ -90,7 +88,7 @@ export class OwnSource implements ConnectionSource {
     // An error event without a listener ends the process, also after we have given the client up.
     client.on('error', () => {});
     try {
-      await within(this.clock, timeoutMs, 'the server could not be reached', client.connect());
+      await within(this.clock, timeoutMs, this.whenNotOpen, client.connect());
     } catch (error) {
       client.end(() => {});
       client.connection?.stream?.destroy?.();
@@ -102,8 +100,8 @@ export class OwnSource implements ConnectionSource {
     throw closedError();
   }
 
-  borrow<T>(times: BorrowTimes, use: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#borrower.borrow(times, use);
+  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#borrower.borrow(timeoutMs, use);
   }
 
   close(): void {

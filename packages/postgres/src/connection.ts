@@ -24,11 +24,15 @@ export class Connection {
   readonly #client: DriverClient;
   readonly #onEnd: ((error: unknown) => void)[] = [];
   readonly #listeners: [event: string, listener: (value: never) => void][] = [];
+  readonly #wasBinary: unknown;
   #isEnded = false;
 
   constructor(client: DriverClient, clock: Clock) {
     this.#client = client;
     this.clock = clock;
+    // It would go before the `types` of a query; a pool's client gets it back.
+    this.#wasBinary = client.binary;
+    client.binary = false;
     this.processId = typeof client.processID === 'number' ? client.processID : null;
     this.#listen('error', (error: Error) => this.#end(error));
     this.#listen('end', () => this.#end(new Error('Connection terminated')));
@@ -73,6 +77,7 @@ export class Connection {
     this.#isEnded = true;
     for (const [event, listener] of this.#listeners.splice(0)) this.#client.removeListener(event, listener);
     this.#client.ref?.();
+    this.#client.binary = this.#wasBinary;
     if (this.#client.release === undefined) void this.#client.end(() => {});
     else this.#client.release();
   }
@@ -99,8 +104,12 @@ export class Connection {
     this.#isEnded = true;
     const client = this.#client;
     for (const [event, listener] of this.#listeners.splice(0)) client.removeListener(event, listener);
-    if (client.release === undefined) void client.end(() => {});
-    else client.release(true);
+    if (client.release === undefined) {
+      if (patienceMs === 0) reset(client);
+      void client.end(() => {});
+    } else {
+      client.release(true);
+    }
     // The pool has forgotten this client, and yet listens again: it would raise what may still come, where it has no listener itself.
     client.removeAllListeners('error');
     client.on('error', () => {});
@@ -109,6 +118,18 @@ export class Connection {
     if (patienceMs === 0) cut();
     else this.clock.setTimer(patienceMs, cut);
     for (const listener of this.#onEnd.splice(0)) listener(error);
+  }
+}
+
+/**
+ * What a closed socket has not sent is sent all the same, for as long as the network takes it; what a reset one has not, is not. A help
+ * only: it proves nothing of what is on its way. A socket of TLS, or of this machine alone, cannot be reset.
+ */
+function reset({ connection }: DriverClient): void {
+  try {
+    connection?.stream?.resetAndDestroy?.();
+  } catch {
+    connection?.stream?.destroy?.();
   }
 }
 

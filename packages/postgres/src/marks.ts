@@ -1,21 +1,25 @@
 import { Buffer } from 'node:buffer';
-import type { CallContext, LockBackend } from '@holdfast/core';
+import type { BackendMarks, CallContext, MarkRequest, MarkSetter, StoredMark } from '@holdfast/core';
+import type { Row } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
-import { eq, gt, le, NOW, plus, times } from './operators.js';
-import { unavailable } from './postgres-error.js';
+import { hexOf } from './hex.js';
+import { eq, gt, le, ne, NOW, plus, rowsFrom } from './operators.js';
+import { refusalOf } from './read-only.js';
 import type { Schema } from './schema.js';
+import { beginsWith, indexes, interval, msUntil, PAGE, textArray } from './table/rows.js';
 
-/** One in so many marks takes some of the expired ones along. */
+/** So many marks take some of the expired ones along: twice as many and more, so that what has ended never adds up. */
 const TIDY_EVERY = 64;
+const TIDY_AT_LEAST = 500;
 
 /** Completion marks: rows that say "this was done already", for as long as they are wanted. */
-export class Marks implements NonNullable<LockBackend['marks']> {
+export class Marks implements BackendMarks {
   readonly #source: ConnectionSource;
   readonly #schema: Schema;
   readonly #table: string;
   readonly #namespace: string;
   readonly #refuseIfClosed: () => void;
-  #count = 0;
+  #untidied = TIDY_EVERY;
 
   constructor(
     source: ConnectionSource,
@@ -30,52 +34,118 @@ export class Marks implements NonNullable<LockBackend['marks']> {
     this.#refuseIfClosed = refuseIfClosed;
   }
 
-  /** A mark that is told to stand has been flushed, whatever the role has set. */
-  async set(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
+  async set(name: string, retentionMs: number, call: CallContext, setter: MarkSetter = { owner: '', label: '' }): Promise<boolean> {
+    return (await this.setEach([{ name, retentionMs, ...setter }], call))[0] === true;
+  }
+
+  /** A mark that is told to stand has been flushed, whatever the role has set. One's own stays as it is, and is told once more. */
+  async setEach(marks: readonly MarkRequest[], call: CallContext): Promise<readonly boolean[]> {
+    const hasEnded = `mark.expires_at ${le} ${NOW}`;
+    const kept = (column: string): string => `${column} = CASE WHEN ${hasEnded} THEN excluded.${column} ELSE mark.${column} END`;
     const rows = await this.#query(
-      `INSERT INTO ${this.#table} AS mark (namespace, name, expires_at)
-        VALUES ($1, pg_catalog.decode($2, 'hex'), ${NOW} ${plus} ($3::pg_catalog.float8 ${times} interval '1 millisecond'))
-        ON CONFLICT (namespace, name) DO UPDATE SET expires_at = excluded.expires_at WHERE mark.expires_at ${le} ${NOW}
-        RETURNING pg_catalog.set_config('synchronous_commit', 'on', true)`,
-      [this.#namespace, hexOf(name), String(retentionMs)],
+      `WITH asked AS MATERIALIZED (
+        SELECT i, pg_catalog.decode(name, 'hex') AS name, ms, owner, pg_catalog.decode(label, 'hex') AS label
+        FROM ${rowsFrom(['text', 'float8', 'text', 'text'], 2)} AS r(name, ms, owner, label, i)
+      ), written AS (
+        INSERT INTO ${this.#table} AS mark (namespace, name, set_at, expires_at, owner, label)
+        SELECT $1, name, ${NOW}, ${NOW} ${plus} ${interval('ms')}, owner, label FROM asked ORDER BY name
+        ON CONFLICT (namespace, name) DO UPDATE SET ${['set_at', 'expires_at', 'owner', 'label'].map(kept).join(', ')}
+        WHERE ${hasEnded} OR mark.owner ${eq} excluded.owner AND mark.owner ${ne} ''
+        RETURNING mark.name, pg_catalog.set_config('synchronous_commit', 'on', true)
+      )
+      SELECT asked.i FROM asked JOIN written ON written.name ${eq} asked.name`,
+      [
+        this.#namespace,
+        textArray(marks.map(({ name }) => hexOf(name))),
+        textArray(marks.map(({ retentionMs }) => String(retentionMs))),
+        textArray(marks.map(({ owner }) => owner)),
+        textArray(marks.map(({ label }) => hexOf(label))),
+      ],
       call,
     );
-    this.#count += 1;
-    if (this.#count % TIDY_EVERY === 1) this.#tidy(call);
-    return rows.length > 0;
+    this.#tidyNowAndThen(marks.length, call);
+    const set = indexes(rows);
+    return marks.map((_, index) => set.has(index + 1));
   }
 
   async has(name: string, call: CallContext): Promise<boolean> {
+    return (await this.hasEach([name], call))[0] === true;
+  }
+
+  async hasEach(names: readonly string[], call: CallContext): Promise<readonly boolean[]> {
     const rows = await this.#query(
-      `SELECT 1 FROM ${this.#table} WHERE namespace ${eq} $1 AND name ${eq} pg_catalog.decode($2, 'hex') AND expires_at ${gt} ${NOW}`,
+      `SELECT asked.i FROM ${rowsFrom(['text'], 2)} AS asked(name, i)
+      JOIN LATERAL (SELECT expires_at FROM ${this.#table} AS mark
+        WHERE mark.namespace ${eq} $1 AND mark.name ${eq} pg_catalog.decode(asked.name, 'hex') OFFSET 0) AS mark ON mark.expires_at ${gt} ${NOW}`,
+      [this.#namespace, textArray(names.map(hexOf))],
+      call,
+    );
+    const stands = indexes(rows);
+    return names.map((_, index) => stands.has(index + 1));
+  }
+
+  async get(name: string, call: CallContext): Promise<StoredMark | null> {
+    const [row] = await this.#query(`${this.#select()} AND name ${eq} pg_catalog.decode($2, 'hex')`, [this.#namespace, hexOf(name)], call);
+    return row === undefined ? null : readMark(row);
+  }
+
+  async delete(name: string, call: CallContext): Promise<boolean> {
+    const [row] = await this.#query(
+      `DELETE FROM ${this.#table} WHERE namespace ${eq} $1 AND name ${eq} pg_catalog.decode($2, 'hex')
+      RETURNING expires_at ${gt} ${NOW}, pg_catalog.set_config('synchronous_commit', 'on', true)`,
       [this.#namespace, hexOf(name)],
       call,
     );
-    return rows.length > 0;
+    return row?.[0] === 't';
   }
 
-  /** In the background, and never in anybody's way. */
-  #tidy(call: CallContext): void {
+  async *list(prefix: string, call: CallContext): AsyncIterable<StoredMark> {
+    const text = `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`;
+    for (let after = ''; ; ) {
+      // oxlint-disable-next-line no-await-in-loop
+      const page = (await this.#query(text, [this.#namespace, hexOf(prefix), hexOf(after)], call)).map(readMark);
+      yield* page;
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return;
+      after = last.name;
+    }
+  }
+
+  #select(): string {
+    return `SELECT pg_catalog.encode(name, 'hex'), pg_catalog.encode(label, 'hex'), ${msUntil(NOW, 'set_at')}, ${msUntil('expires_at')}
+      FROM ${this.#table} WHERE namespace ${eq} $1 AND expires_at ${gt} ${NOW}`;
+  }
+
+  /** In the background, and never in anybody's way. By their index: those that stand are not looked at. */
+  #tidyNowAndThen(count: number, call: CallContext): void {
+    this.#untidied += count;
+    if (this.#untidied < TIDY_EVERY) return;
+    const most = TIDY_AT_LEAST + 2 * this.#untidied;
+    this.#untidied = 0;
     this.#query(
       `DELETE FROM ${this.#table} WHERE ctid ${eq} ANY(ARRAY(
-        SELECT ctid FROM ${this.#table} WHERE namespace ${eq} $1 AND expires_at ${le} ${NOW} LIMIT 500 FOR UPDATE SKIP LOCKED))`,
+        SELECT ctid FROM ${this.#table} WHERE namespace ${eq} $1 AND expires_at ${le} ${NOW} LIMIT ${most} FOR UPDATE SKIP LOCKED))`,
       [this.#namespace],
       call,
     ).catch(() => {});
   }
 
-  async #query(text: string, values: readonly string[], call: CallContext): Promise<readonly unknown[]> {
+  async #query(text: string, values: readonly string[], call: CallContext): Promise<readonly Row[]> {
     this.#refuseIfClosed();
     try {
       await this.#schema.ensure(call.timeoutMs);
-      return await this.#source.borrow({ timeoutMs: call.timeoutMs }, (connection) => connection.query({ text }, values));
+      return await this.#source.borrow(call.timeoutMs, (connection) => connection.query({ text }, values));
     } catch (error) {
-      throw unavailable(error);
+      this.#schema.notice(error);
+      throw await refusalOf(error, this.#source, call.timeoutMs);
     }
   }
 }
 
-/** Names as bytes: a text of PostgreSQL cannot hold every character that a name may. */
-export function hexOf(name: string): string {
-  return Buffer.from(name, 'utf8').toString('hex');
+function readMark([name, label, ageMs, remainingMs]: Row): StoredMark {
+  return { name: textOf(name), label: label === '' ? null : textOf(label), ageMs: Number(ageMs), remainingMs: Number(remainingMs) };
+}
+
+function textOf(hex: string | null | undefined): string {
+  return Buffer.from(hex ?? '', 'hex').toString('utf8');
 }

@@ -1,29 +1,72 @@
-import { LockUnavailableError } from '@holdfast/core';
+import type { LockUnavailableError } from '@holdfast/core';
+import { driverLoader } from '@holdfast/core/backend';
 import type { DriverClient } from './postgres-client.js';
+import { unavailableBecause } from './postgres-error.js';
 
 /** What is used of the module `pg`. */
 interface Driver {
   readonly Client: new (options: object) => DriverClient;
 }
 
+/** What a connection string may say, by the names that the driver's options have. */
+const PARTS = [
+  'host',
+  'port',
+  'user',
+  'password',
+  'database',
+  'options',
+  'application_name',
+  'fallback_application_name',
+  'client_encoding',
+  'sslnegotiation',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'query_timeout',
+] as const;
+
+const loadDriver = driverLoader<Driver>({
+  backend: 'postgres',
+  driver: 'pg',
+  load: () => import('pg'),
+  isDriver: (candidate): candidate is Driver => typeof (candidate as Partial<Driver> | null | undefined)?.Client === 'function',
+});
+
 /**
  * Makes a client that has not begun to connect.
  *
- * @throws LockUnavailableError `retryable: false` when pg is not installed
+ * @throws LockUnavailableError `retryable: false` when pg is not installed, or cannot read what it is given
  */
 export async function createClient(connectionString: string, driverOptions: Readonly<Record<string, unknown>>): Promise<DriverClient> {
   const { Client } = await loadDriver();
-  return new Client({ keepAlive: true, application_name: 'holdfast', ...driverOptions, connectionString });
+  try {
+    // The driver lets a connection string go before its options, also where the string says nothing: so the string is read first.
+    const given = Object.keys(driverOptions).length === 0 ? { connectionString } : partsOf(new Client({ connectionString }));
+    return new Client({ keepAlive: true, application_name: 'holdfast', ...given, ...driverOptions });
+  } catch (error) {
+    throw unreadable(error);
+  }
 }
 
-async function loadDriver(): Promise<Driver> {
-  try {
-    const driver = (await import('pg')) as unknown as Driver & { readonly default?: Driver };
-    return driver.Client === undefined && driver.default !== undefined ? driver.default : driver;
-  } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-    const hint = isMissing ? 'is not installed; run: npm install pg' : 'could not be loaded';
-    throw new LockUnavailableError(`postgres: the driver pg ${hint}`, { backend: 'postgres', retryable: false });
+function partsOf({ connectionParameters = {} }: DriverClient): Readonly<Record<string, unknown>> {
+  // `false` is what a string says that does without TLS.
+  const parts: Record<string, unknown> = { ssl: connectionParameters['ssl'] };
+  for (const name of PARTS) {
+    const value = connectionParameters[name];
+    if (value !== undefined && value !== null && value !== false && value !== '') parts[name] = value;
   }
+  return parts;
+}
+
+/** The driver's own error may quote the string, and the password in it. */
+function unreadable(error: unknown): LockUnavailableError {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  const isFile = typeof code === 'string' && /^E[A-Z]+$/.test(code);
+  return unavailableBecause(
+    isFile
+      ? `a file that the connectionString names (sslrootcert, sslcert or sslkey) cannot be read (${code})`
+      : 'the driver cannot read the connectionString, or the driverOptions',
+    { retryable: false },
+  );
 }

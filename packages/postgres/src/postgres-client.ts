@@ -33,7 +33,11 @@ export interface DriverNotification {
 export interface DriverClient {
   /** The process that serves this client, as it was told at the start. A pooler tells another. */
   readonly processID?: number | null;
-  readonly connection?: { readonly stream?: { destroy?(): void } };
+  /** What its options and its connection string came to. */
+  readonly connectionParameters?: Readonly<Record<string, unknown>>;
+  /** Whether values come in the binary format. */
+  binary?: unknown;
+  readonly connection?: { readonly stream?: { destroy?(): void; resetAndDestroy?(): void } };
   connect(): Promise<unknown>;
   query(query: DriverQuery, callback: (error: Error | null, result?: DriverResult | readonly DriverResult[]) => void): unknown;
   end(callback?: () => void): unknown;

@@ -7,18 +7,19 @@ const FOR_GOOD: Readonly<Record<string, string>> = {
   '28000': 'the server refused the user (pg_hba.conf, the role may not log in, or the URL names none)',
   '28P01': 'the server refused the user name or the password',
   '3D000': 'the server does not have this database',
-  '3F000': 'the schema does not exist',
   '42501': 'the role lacks a right that locking needs; the README lists them',
-  '42P01': 'a table of Holdfast is missing; see postgresSchemaSql()',
   '42703': 'a table of Holdfast has not the columns that it must have; see postgresSchemaSql()',
   '42883': 'the server does not know a function that locking needs: PostgreSQL 13 or later is needed',
   '42704': 'the server does not know a setting or type that locking needs: PostgreSQL 13 or later is needed',
+  '22P05': 'the encoding of the database lacks a character of the name or the namespace',
   '26000': 'the connection is pooled by the transaction, which locking on sessions cannot use',
 };
 
 /** What passes: the server or somebody at it is working on it. */
 const FOR_NOW: Readonly<Record<string, string>> = {
-  '25006': 'the server is a read-only standby',
+  '25006': 'the server takes no writes: it is a standby, or default_transaction_read_only is on',
+  '3F000': 'the schema of Holdfast is missing; it is made anew where the role may, else see postgresSchemaSql()',
+  '42P01': 'a table of Holdfast is missing; it is made anew where the role may, else see postgresSchemaSql()',
   '40001': 'the statement conflicted with another',
   '40P01': 'the statement was in a deadlock with another program',
   '53100': 'the server has no room on its disk',
@@ -44,17 +45,35 @@ export function unavailable(error: unknown, lockName?: string | null): AnyLockEr
   return unavailableBecause(reason, { retryable, lockName });
 }
 
+interface Details {
+  readonly retryable?: boolean;
+  /** @default true */
+  readonly wasSent?: boolean;
+  readonly lockName?: string | null | undefined;
+}
+
 /** An error of ours with this reason. */
-export function unavailableBecause(
-  reason: string,
-  details: { readonly retryable?: boolean; readonly lockName?: string | null | undefined } = {},
-): LockUnavailableError {
-  const { retryable = true, lockName } = details;
-  return new LockUnavailableError(`postgres: ${reason}`, { backend: BACKEND, retryable, lockName, cause: new Error(reason) });
+export function unavailableBecause(reason: string, { retryable = true, wasSent = true, lockName }: Details = {}): LockUnavailableError {
+  const cause = new Error(reason);
+  return new LockUnavailableError(`postgres: ${reason}`, { backend: BACKEND, retryable, wasSent, lockName, cause });
+}
+
+/** What became of what a request needs first, a connection or a session: the request itself has not left this process. */
+export async function beforeSending<T>(needed: Promise<T>): Promise<T> {
+  try {
+    return await needed;
+  } catch (error) {
+    const { message, retryable, cause } = withRetryable(unavailable(error));
+    throw new LockUnavailableError(message, { backend: BACKEND, retryable, wasSent: false, cause });
+  }
+}
+
+function withRetryable(error: AnyLockError): Pick<LockUnavailableError, 'message' | 'retryable' | 'cause'> {
+  return isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') ? error : { message: error.message, retryable: false, cause: error.cause };
 }
 
 export function closedError(): LockUnavailableError {
-  return unavailableBecause('the backend is closed', { retryable: false });
+  return unavailableBecause('the backend is closed', { retryable: false, wasSent: false });
 }
 
 /** The SQLSTATE of an error that the server sent; null for any other. */
@@ -72,7 +91,10 @@ function explain(error: unknown): { readonly reason: string; readonly retryable:
   if (state !== null) return explainState(state);
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(code)) {
-    return { reason: `the connection failed (${code})`, retryable: !/CERT|_TLS_|_SSL_|EPROTO|SIGNATURE|ISSUER/.test(code) };
+    return {
+      reason: `the connection failed (${code})`,
+      retryable: !/CERT|_TLS_|_SSL_|EPROTO|SIGNATURE|ISSUER|BAD_PORT|^ERR_INVALID_/.test(code),
+    };
   }
   const { message } = error;
   if (/does not support SSL/i.test(message)) return { reason: 'the server does not speak TLS', retryable: false };

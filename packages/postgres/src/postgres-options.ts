@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { isPostgresPool, type PostgresPool } from './postgres-client.js';
 import { checkConnectionString } from './postgres-url.js';
@@ -76,6 +77,12 @@ const namespaceRule: OptionRule = (value) =>
   typeof value === 'string' && value.length <= MAX_NAMESPACE_LENGTH && value.isWellFormed()
     ? null
     : `must be a string of well-formed Unicode, at most ${MAX_NAMESPACE_LENGTH} long`;
+
+/** A role may have any name: it is quoted. */
+export const roleRule: OptionRule = (value) =>
+  typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= 63 && value.isWellFormed() && !value.includes('\0')
+    ? null
+    : 'must be the name of a role, of 1 to 63 bytes';
 
 /** The options of a PostgreSQL backend and what each must be. */
 export const postgresBackendRules = {

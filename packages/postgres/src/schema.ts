@@ -3,7 +3,8 @@ import type { Connection } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
 import { eq, NOW, times } from './operators.js';
 import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
-import { postgresBackendRules } from './postgres-options.js';
+import { SERVER_MS } from './table/rows.js';
+import { postgresBackendRules, roleRule } from './postgres-options.js';
 
 /** What both strategies need, and what `table` needs besides. */
 export interface PostgresSchemaOptions {
@@ -23,9 +24,13 @@ const MIGRATION_KEY = '7525352680829580148';
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
-  const given = readOptions('postgresSchemaSql', options, { schema: postgresBackendRules.schema, role: postgresBackendRules.schema });
-  const { role } = given;
+  const given = readOptions('postgresSchemaSql', options, { schema: postgresBackendRules.schema, role: roleRule });
+  const role = given.role === undefined ? null : `"${given.role.replaceAll('"', '""')}"`;
   const schema = `"${given.schema ?? 'holdfast'}"`;
+  const sequence = `BEGIN
+  EXECUTE pg_catalog.format('CREATE SEQUENCE IF NOT EXISTS ${schema}.fence AS bigint CACHE 1 START WITH %s',
+    (extract(epoch FROM ${NOW}) ${times} 1000000)::pg_catalog.int8);
+END`;
   const lines = [
     'BEGIN;',
     '-- Nothing of another role is run, wherever else the search path of whoever runs this leads.',
@@ -33,13 +38,12 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
     `SELECT pg_catalog.pg_advisory_xact_lock(${MIGRATION_KEY});`,
     `CREATE SCHEMA IF NOT EXISTS ${schema};`,
     '-- Fencing tokens. The start makes those of a new sequence higher than all of one that was dropped.',
-    'DO LANGUAGE plpgsql $$ BEGIN',
-    `  EXECUTE pg_catalog.format('CREATE SEQUENCE IF NOT EXISTS ${schema}.fence AS bigint CACHE 1 START WITH %s',`,
-    `    (extract(epoch FROM ${NOW}) ${times} 1000000)::pg_catalog.int8);`,
-    'END $$;',
+    // A name may have a $ in it, and would end the body of a statement that is quoted by them.
+    `DO LANGUAGE plpgsql '${sequence.replaceAll("'", "''")}';`,
     '-- Completion marks.',
     `CREATE TABLE IF NOT EXISTS ${schema}.marks (`,
-    '  namespace pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, expires_at pg_catalog.timestamptz NOT NULL,',
+    '  namespace pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, set_at pg_catalog.timestamptz NOT NULL,',
+    '  expires_at pg_catalog.timestamptz NOT NULL, owner pg_catalog.text NOT NULL, label pg_catalog.bytea NOT NULL,',
     '  PRIMARY KEY (namespace, name));',
     '-- Leases of the strategy "table". A row stays for an hour after its last lease, and its fence with it.',
     `CREATE TABLE IF NOT EXISTS ${schema}.leases (`,
@@ -47,13 +51,13 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
     '  expires_at pg_catalog.timestamptz NOT NULL, owner pg_catalog.text, label pg_catalog.text, holders pg_catalog.jsonb NOT NULL,',
     '  writer_waits_until pg_catalog.timestamptz NOT NULL, PRIMARY KEY (namespace, kind, name));',
     `CREATE INDEX IF NOT EXISTS leases_expires_at ON ${schema}.leases (expires_at pg_catalog.timestamptz_ops);`,
-    `CREATE INDEX IF NOT EXISTS marks_expires_at ON ${schema}.marks (expires_at pg_catalog.timestamptz_ops);`,
-    ...(role === undefined
+    `CREATE INDEX IF NOT EXISTS marks_by_end ON ${schema}.marks (namespace pg_catalog.text_ops, expires_at pg_catalog.timestamptz_ops);`,
+    ...(role === null
       ? []
       : [
-          `GRANT USAGE ON SCHEMA ${schema} TO "${role}";`,
-          `GRANT USAGE ON SEQUENCE ${schema}.fence TO "${role}";`,
-          `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.marks, ${schema}.leases TO "${role}";`,
+          `GRANT USAGE ON SCHEMA ${schema} TO ${role};`,
+          `GRANT USAGE ON SEQUENCE ${schema}.fence TO ${role};`,
+          `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.marks, ${schema}.leases TO ${role};`,
         ]),
     'COMMIT;',
   ];
@@ -61,10 +65,13 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
 }
 
 /** Whether all of it is there: the catalogue may be read by everybody. */
-const IS_THERE = `SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
+const IS_THERE = `SELECT pg_catalog.count(*), ${SERVER_MS} FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
   WHERE n.nspname ${eq} $1 AND (c.relname ${eq} 'fence' OR c.relname ${eq} 'marks' OR c.relname ${eq} 'leases')`;
 
-/** Makes sure that the objects are there, once. */
+/** The schema, or something in it, does not exist. */
+const MISSING = ['3F000', '42P01'];
+
+/** Makes sure that the objects are there: once, and after somebody has dropped them. */
 export class Schema {
   readonly #source: ConnectionSource;
   readonly #name: string;
@@ -76,11 +83,20 @@ export class Schema {
     this.#name = name;
   }
 
+  get isThere(): boolean {
+    return this.#isThere;
+  }
+
+  /** A statement failed: the objects may have been dropped, and are then made anew by the next call. */
+  notice(error: unknown): void {
+    if (MISSING.includes(sqlState(error) ?? '')) this.#isThere = false;
+  }
+
   /** @throws LockUnavailableError, `retryable: false` with the SQL to run when the role may not make them */
   ensure(timeoutMs: number): Promise<void> {
     if (this.#isThere) return Promise.resolve();
     this.#making ??= this.#source
-      .borrow({ timeoutMs }, (connection) => this.ensureOn(connection))
+      .borrow(timeoutMs, (connection) => this.ensureOn(connection))
       .finally(() => {
         this.#making = null;
       });
@@ -100,9 +116,19 @@ export class Schema {
   }
 
   async #make(connection: Connection): Promise<void> {
+    const { clock, serverClock } = this.#source;
+    const at = clock.now();
     const [row] = await connection.query({ text: IS_THERE }, [this.#name]);
+    // First contact: what is sent next knows what time it is there.
+    const tookMs = clock.now() - at;
+    serverClock.note(at, Number(row?.[1]), tookMs, tookMs);
     if (row?.[0] === '3') return;
-    await connection.query({ text: postgresSchemaSql({ schema: this.#name }) });
+    try {
+      await connection.query({ text: postgresSchemaSql({ schema: this.#name }) });
+    } catch (error) {
+      await connection.query({ text: 'ROLLBACK' });
+      throw error;
+    }
   }
 
   #refused(): Error {

@@ -1,34 +1,24 @@
 import type { Clock } from '@holdfast/core';
+import { ConnectionFault, within as withinKit } from '@holdfast/core/backend';
 import { unavailableBecause } from './postgres-error.js';
 
 /**
- * The promise's outcome, or a rejection when it takes too long: some promises of drivers never settle.
+ * The promise's outcome, or a rejection that says what did not happen in time.
  *
  * @param late is handed what comes after that, to be given back
  */
-export function within<T>(
+export async function within<T>(
   clock: Clock,
   timeoutMs: number,
   what: string,
   promise: Promise<T>,
   late: (value: T) => void = () => {},
 ): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let isOver = false;
-    const timer = clock.setTimer(timeoutMs, () => {
-      isOver = true;
-      reject(unavailableBecause(`${what} within ${timeoutMs} ms`));
-    });
-    promise.then(
-      (value) => {
-        if (isOver) return late(value);
-        timer.cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        timer.cancel();
-        reject(error);
-      },
-    );
-  });
+  try {
+    return await withinKit(clock, timeoutMs, promise);
+  } catch (error) {
+    if (!(error instanceof ConnectionFault)) throw error;
+    promise.then(late, () => {});
+    throw unavailableBecause(`${what} within ${Math.round(timeoutMs)} ms`);
+  }
 }

@@ -1,12 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
+import {
+  type ConformanceHarness,
+  type ConformanceSetup,
+  injectFaults,
+  lateDelivery,
+  startTcpProxy,
+  type TcpProxy,
+} from '@holdfast/core/conformance';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { type PostgresServer, startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
+import { type PostgresServer } from '@holdfast/test/servers';
+import type { Pool } from 'pg';
 
 /** What the clients of a namespace have left: tells it of one application name and one namespace. */
 export type FindResidue = (applicationName: string, namespace: string) => Promise<readonly string[]>;
+
+/** By what a backend reaches the server: a pool is ended with its case. */
+type Reach = (connectionString: string, applicationName: string) => { readonly connectionString: string } | { readonly pool: Pool };
 
 /** What one case has opened. */
 class Opened {
@@ -14,10 +25,16 @@ class Opened {
   readonly proxies: TcpProxy[] = [];
   readonly #backends: LockBackend[] = [];
   readonly #managers: LockManager[] = [];
+  readonly #pools: Pool[] = [];
 
   /** A backend that has made contact: cases time waits, not connections. */
   async backend(options: PostgresBackendOptions): Promise<LockBackend> {
-    const backend = createPostgresBackend({ namespace: this.namespace, driverOptions: { application_name: this.namespace }, ...options });
+    const backend = createPostgresBackend({
+      namespace: this.namespace,
+      ...(options.pool === undefined ? { driverOptions: { application_name: this.namespace } } : {}),
+      ...options,
+    });
+    if (options.pool !== undefined) this.#pools.push(options.pool as Pool);
     this.#backends.push(backend);
     const first = requestOf(newName());
     await backend.attempt([first], callOf(5_000));
@@ -35,6 +52,7 @@ class Opened {
     await Promise.all(this.proxies.map((proxy) => proxy.restore()));
     await Promise.all(this.#managers.map((manager) => manager.close()));
     await Promise.all(this.#backends.map((backend) => backend.close()));
+    await Promise.all(this.#pools.map((pool) => pool.end()));
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }
 }
@@ -64,11 +82,24 @@ export function wiredHarness(
   server: () => PostgresServer,
   residue: FindResidue,
   options: PostgresBackendOptions,
+  reach: Reach = (connectionString) => ({ connectionString }),
 ): ConformanceHarness {
   const isTable = options.strategy === 'table';
   return {
     name,
-    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'crash', 'killSession', 'openBackend'],
+    faults: [
+      'disconnect',
+      'reconnect',
+      'freeze',
+      'thaw',
+      'loseNextReply',
+      'requests',
+      'residue',
+      'crash',
+      'killSession',
+      'deliverLate',
+      'openBackend',
+    ],
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
       const { url, port } = server();
@@ -76,7 +107,7 @@ export function wiredHarness(
       const connect = async (over: ManagerOptions = {}) => {
         const proxy = await startTcpProxy({ target: port });
         opened.proxies.push(proxy);
-        const { backend, faults } = injectFaults(await opened.backend({ connectionString: proxy.urlFor(url), ...options }));
+        const { backend, faults } = injectFaults(await opened.backend({ ...reach(proxy.urlFor(url), opened.namespace), ...options }));
         const manager = opened.manager(backend, over);
         links.set(manager, proxy);
         return { manager, proxy, faults };
@@ -93,9 +124,10 @@ export function wiredHarness(
           loseNextReply: () => faults.loseNextReply(),
           requests: () => faults.requests(),
           killSession: async () => proxy.cut(),
+          deliverLate: async () => lateDelivery([proxy]),
           crash: async (peer) => links.get(peer)?.refuse(),
           residue: () => residue(opened.namespace, opened.namespace),
-          openBackend: () => opened.backend({ connectionString: url, ...options }),
+          openBackend: () => opened.backend({ ...reach(proxy.urlFor(url), opened.namespace), ...options }),
         },
         close: () => opened.close(),
       };

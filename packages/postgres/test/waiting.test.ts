@@ -1,8 +1,8 @@
-import type { LockBackend } from '@holdfast/core';
+import { createLockManager, type LockBackend } from '@holdfast/core';
 import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
-import { until } from '@holdfast/test/servers';
+import { startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { LockKeys } from '../src/advisory/lock-keys.js';
 import { usePostgres } from './postgres-harness.js';
 
@@ -129,5 +129,38 @@ describe('a request', () => {
     const both = await Promise.all([attempt(backend, together), attempt(backend, permitsOf(name, 2, 3))]);
     expect(both.map(({ granted }) => granted)).toEqual([true, false]);
     expect((await attempt(postgres.backend(), permitsOf(name, 1, 3))).granted).toBe(true);
+  });
+});
+
+describe('a dead writer that waited for leases in a table', () => {
+  it('keeps new readers out for no more than two seconds, and they come in then', async () => {
+    const proxy = await startTcpProxy({ target: postgres.server.port });
+    onTestFinished(() => proxy.close());
+    const options = { strategy: 'table', connectionString: proxy.urlFor(postgres.server.url) } as const;
+    const [dying, living] = [createLockManager(postgres.backend(options)), createLockManager(postgres.backend({ strategy: 'table' }))];
+    onTestFinished(async () => {
+      await Promise.all([dying.close(), living.close()]);
+    });
+    const name = newName();
+    const held = await living.readWriteLock(name).read.acquire();
+    const waiting = dying
+      .readWriteLock(name)
+      .write.acquire({ waitMs: 30_000 })
+      .catch(() => null);
+    await until('the writer keeps readers out', async () => {
+      const lease = await living.readWriteLock(name).read.tryAcquire();
+      await lease?.release();
+      return lease === null;
+    });
+    // It is there for a while, so that it asks as seldom as it ever does, and keeps them out all the time.
+    const end = performance.now() + 4_000;
+    while (performance.now() < end) expect(await living.readWriteLock(name).read.tryAcquire()).toBe(null);
+    await proxy.refuse();
+    const died = performance.now();
+    const lease = await living.readWriteLock(name).read.acquire({ waitMs: 10_000 });
+    expect(performance.now() - died).toBeLessThan(2_100);
+    for (const one of [lease, held]) expect(await one.release()).toBe(true);
+    await dying.close();
+    await waiting;
   });
 });

@@ -1,23 +1,20 @@
 import { type Answer, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
 import { ConnectionFault, type Piece } from '@holdfast/core/backend';
-import { unavailable } from './redis-error.js';
+import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
 
 type Named = Pick<Piece<RedisStep>, 'lockName'>;
 
-/**
- * Reads one reply of acquire.lua to a request of which no second copy may be on its way: "busy" would be the last that is heard of
- * the owner.
- */
+/** Reads one reply of acquire.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
 export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
   const answer = readAnswer(reply, piece);
-  if (!answer.granted && !isFinal) throw unavailable(new ConnectionFault('closed'), piece.lockName);
-  return answer;
+  return answer.granted || isFinal ? answer : { ...answer, isFinal };
 }
 
 /** Reads one reply of acquire.lua. @throws LockUnavailableError when it is none */
 export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> {
-  if (reply === 'WRONGTYPE') throw wrongType(lockName);
+  if (reply === 'WRONGTYPE') throw new ForeignKeyError(lockName);
+  if (reply === 'FENCE') throw noFence(lockName);
   // Lists from RESP2 and RESP3 alike hold a text for a grant; where the user's client turns numbers into texts
   // (stringNumbers), the sign tells the rest.
   if (typeof reply === 'string' && /^\d{1,16}$/.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
@@ -28,20 +25,27 @@ export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> 
 
 /** Reads the reply of a script that says 1 for yes and 0 for no. */
 export function readBoolean(reply: unknown, { lockName }: Named): boolean {
-  if (reply === 'WRONGTYPE') throw wrongType(lockName);
+  if (reply === 'WRONGTYPE') throw new ForeignKeyError(lockName);
   const value = Number(reply);
   if (value !== 0 && value !== 1) throw unavailable(new Error('no reply'), lockName);
   return value === 1;
 }
 
-/** Reads one reply of release.lua. */
-export function readRelease(reply: unknown, piece: Named, isFinal: boolean): ReleaseAnswer {
-  return { wasOurs: readBoolean(reply, piece), isFinal };
+/** The same of what can be done once only: "no" says nothing when another copy of the request may have done it. */
+export function readOnce(reply: unknown, piece: Named, _isFinal: boolean, isOnly: boolean): boolean {
+  const isDone = readBoolean(reply, piece);
+  if (!isDone && !isOnly) throw unavailable(new ConnectionFault('closed'), piece.lockName);
+  return isDone;
 }
 
-export function wrongType(lockName: string | null): LockUnavailableError {
+/** Reads one reply of release.lua. */
+export function readRelease(reply: unknown, piece: Named, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
+  return { wasOurs: readOnce(reply, piece, isFinal, isOnly), isFinal };
+}
+
+export function noFence(lockName: string | null): LockUnavailableError {
   return new LockUnavailableError(
-    'redis: the key of this lock holds a list, hash or the like, which no lock does; choose a prefix of which no other program makes use',
+    'redis: the key from which this lock takes its fencing tokens (holdfast.{...}:fence, in the slot of the lock) holds something else than the last of them; set it to a number that is above every token of its locks and near the clock in microseconds, or delete it when none is in use',
     { backend: 'redis', lockName, retryable: false },
   );
 }

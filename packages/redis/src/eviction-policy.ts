@@ -1,6 +1,7 @@
 import { LockUnavailableError } from '@holdfast/core';
 import type { DriverClient } from './redis-client.js';
-import { replyCode, unavailable } from './redis-error.js';
+import { unavailable } from './redis-error.js';
+import { askPermitted, settingOf } from './server-settings.js';
 
 /**
  * Refuses a server that may evict keys when memory runs short: it would drop locks that are held, with nobody told.
@@ -33,17 +34,5 @@ async function policyOf(client: DriverClient): Promise<string | null> {
   const info = await askPermitted(client, 'INFO', 'memory');
   const told = typeof info === 'string' ? /^maxmemory_policy:(\S+)/m.exec(info)?.[1] : undefined;
   if (told !== undefined) return told;
-  const config = await askPermitted(client, 'CONFIG', 'GET', 'maxmemory-policy');
-  const value: unknown = Array.isArray(config) ? config[1] : (config as Record<string, unknown> | null)?.['maxmemory-policy'];
-  return typeof value === 'string' ? value : null;
-}
-
-/** The answer, or null when the server does not let us ask. */
-async function askPermitted(client: DriverClient, command: string, ...words: string[]): Promise<unknown> {
-  try {
-    return await client.call(command, ...words);
-  } catch (error) {
-    if (replyCode(error) === 'NOPERM' || (error instanceof Error && /unknown (sub)?command/i.test(error.message))) return null;
-    throw error;
-  }
+  return await settingOf(client, 'maxmemory-policy');
 }

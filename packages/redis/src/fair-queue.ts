@@ -12,6 +12,8 @@ type Granted = Extract<Answer<bigint>, { granted: true }>;
 /** How often a manager says that it is alive, for all its waiters of a name at once. The server forgets it after 1,600 ms. */
 const REFRESH_MS = 700;
 const RETRY_MS = 100;
+/** By so much later than a hold runs out it has certainly gone. */
+const EXPIRED_MS = 2;
 /** For so long a waiter keeps its place while the server cannot be reached; then core decides. */
 const PATIENCE_MS = 1000;
 const COMMAND_MS = 2000;
@@ -23,6 +25,7 @@ export interface FairQueueParts {
   readonly keySpace: KeySpace;
   readonly commands: HoldCommands;
   readonly channel: WakeChannel;
+  readonly isCluster: boolean;
   /** Confirms a grant, or undoes it and throws. */
   readonly confirm: (request: HoldRequest, timeoutMs: number) => Promise<void>;
 }
@@ -35,6 +38,7 @@ export class FairQueue {
   readonly #byHold = new Map<string, Set<QueuePlace>>();
   readonly #waits = new Set<Promise<Granted>>();
   #timer: { cancel(): void } | null = null;
+  #firesAt = 0;
   #failingSince: number | null = null;
   #isClosed = false;
 
@@ -94,7 +98,7 @@ export class FairQueue {
   }
 
   async #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
-    const { commands, channel, id } = this.#parts;
+    const { commands, channel, id, keySpace, isCluster } = this.#parts;
     call.signal.throwIfAborted();
     const place = new QueuePlace(request, commands.keysOf(request), id, call);
     const onAbort = (): void => place.end(call.signal.reason);
@@ -103,8 +107,9 @@ export class FairQueue {
     let granted: Granted | null = null;
     try {
       // Where nobody waits nobody has to listen: the channel is opened for the first who is refused.
-      if (!channel.isOpen) granted = await this.#askOnce(place);
-      granted ??= await channel.during(() => this.#untilGranted(place), Math.min(call.timeoutMs, COMMAND_MS));
+      const tag = keySpace.wakeTagOf(place.keys, isCluster);
+      if (!channel.isOpen(tag)) granted = await this.#askOnce(place);
+      granted ??= await channel.during(tag, () => this.#untilGranted(place), Math.min(call.timeoutMs, COMMAND_MS));
       return granted;
     } finally {
       call.signal.removeEventListener('abort', onAbort);
@@ -136,7 +141,9 @@ export class FairQueue {
     const { request, call } = place;
     const stamp = stampOf(call.clock);
     const answer = await this.#parts.commands.acquire(request, call, readAnswer);
-    return answer.granted ? this.#confirmed(place, answer.fencingToken, stamp) : null;
+    if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
+    call.onQueued?.();
+    return null;
   }
 
   async #confirmed(place: QueuePlace, fencingToken: bigint, stamp: Stamp): Promise<Granted> {
@@ -156,7 +163,9 @@ export class FairQueue {
       if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
       if (!wasKnown) askAgain(this.#placesBeside(place) ?? []);
       place.score = score;
-      this.#arm(REFRESH_MS);
+      call.onQueued?.();
+      // Nobody calls when a hold runs out: whoever looks first hands the lock on.
+      this.#arm(Math.min(REFRESH_MS, (answer.remainingMs ?? REFRESH_MS) + EXPIRED_MS));
     }
   }
 
@@ -184,7 +193,10 @@ export class FairQueue {
   }
 
   #arm(delayMs: number): void {
-    if (this.#timer !== null || this.#isClosed) return;
+    const firesAt = this.#parts.clock.now() + delayMs;
+    if (this.#isClosed || (this.#timer !== null && this.#firesAt <= firesAt)) return;
+    this.#timer?.cancel();
+    this.#firesAt = firesAt;
     this.#timer = this.#parts.clock.setTimer(delayMs, () => {
       this.#timer = null;
       void this.#refresh();

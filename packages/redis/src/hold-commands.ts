@@ -1,8 +1,8 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
-import { readAcquired, readAnswer, readBoolean, readRelease, wrongType } from './answers.js';
+import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
-import { unavailable } from './redis-error.js';
+import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { WaitPlace } from './wait-place.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { type RedisStep, steps } from './redis-step.js';
@@ -117,7 +117,7 @@ export class HoldCommands {
     return this.#sender.send(piece(steps.refresh, slot, keys, [mode], { name }, timeoutMs), (reply) => {
       if (typeof reply !== 'string' && typeof reply !== 'number') throw unavailable(new Error('no reply'), name);
       const owners = String(reply);
-      if (owners === 'WRONGTYPE') throw wrongType(name);
+      if (owners === 'WRONGTYPE') throw new ForeignKeyError(name);
       return owners === '0' ? null : owners.split(',').filter((owner) => owner !== '');
     });
   }
@@ -132,17 +132,7 @@ export class HoldCommands {
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readBoolean);
-  }
-
-  setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    return this.#sender.send(piece(steps.setMark, slot, [key], [String(retentionMs)], { name }, call.timeoutMs, call), readBoolean);
-  }
-
-  hasMark(name: string, call: CallContext): Promise<boolean> {
-    const { slot, key } = this.#keySpace.markKey(name);
-    return this.#sender.send(piece(steps.hasMark, slot, [key], [], { name }, call.timeoutMs, call), readBoolean);
+    return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readOnce);
   }
 
   #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {

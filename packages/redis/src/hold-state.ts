@@ -1,5 +1,5 @@
 import type { HolderState, LockKind, LockState } from '@holdfast/core';
-import { wrongType } from './answers.js';
+import { ForeignKeyError } from './redis-error.js';
 
 const MODES: Readonly<Record<string, HolderState['mode']>> = { x: 'exclusive', w: 'write', r: 'read', p: 'permits' };
 
@@ -7,7 +7,7 @@ const MODES: Readonly<Record<string, HolderState['mode']>> = { x: 'exclusive', w
 export function readState(reply: unknown, name: string, kind: LockKind): LockState {
   const [count, ...fields] = reply as readonly (number | string)[];
   const waiters = Number(count);
-  if (waiters < 0) throw wrongType(name);
+  if (waiters < 0) throw new ForeignKeyError(name);
   const holders: HolderState[] = [];
   for (let i = 0; i + 2 < fields.length; i += 3) {
     const remaining = Number(fields[i + 2]);

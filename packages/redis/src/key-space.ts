@@ -1,5 +1,5 @@
 import { type HoldRequest, LockArgumentError, type LockKind } from '@holdfast/core';
-import { slotOf, tagOf } from './key-slot.js';
+import { SLOTS, slotOf, tagOf } from './key-slot.js';
 
 /** What every auxiliary key begins with. A lock's key that began so could be taken for one. */
 export const RESERVED_PREFIX = 'holdfast.{';
@@ -22,6 +22,16 @@ export interface NameKeys {
   readonly keys: readonly [hold: string, ...rest: string[]];
   readonly fence: string;
 }
+
+/** Where some completion marks lie, see include/mark.lua. */
+export interface MarkKeys {
+  readonly slot: number;
+  readonly ends: string;
+  readonly marks: string;
+}
+
+/** Few enough that each is swept often, many enough that a cluster shares them. Part of the format on the server. */
+const MARK_BUCKETS = 64;
 
 /**
  * Where things lie. The lock's key is `prefix + name`, for the sake of other libraries on the same key; everything else
@@ -101,11 +111,25 @@ export class KeySpace {
     };
   }
 
-  /** The key of a completion mark. */
-  markKey(name: string): { readonly slot: number; readonly key: string } {
-    const lock = this.lockKey(name);
-    const slot = slotOf(this.clientPrefix + lock);
-    return { slot, key: `${RESERVED_PREFIX}${tagOf(slot)}}:mark:${lock}` };
+  /** Where the completion mark of a name lies. */
+  markKeys(name: string): MarkKeys {
+    return this.#markKeysIn(slotOf(this.lockKey(name)) % MARK_BUCKETS);
+  }
+
+  /** All places where completion marks may lie. */
+  allMarkKeys(): readonly MarkKeys[] {
+    return Array.from({ length: MARK_BUCKETS }, (_, bucket) => this.#markKeysIn(bucket));
+  }
+
+  #markKeysIn(bucket: number): MarkKeys {
+    const aux = `${RESERVED_PREFIX}${tagOf(bucket * (SLOTS / MARK_BUCKETS))}}:`;
+    const marks = `${aux}marks`;
+    return { slot: slotOf(this.clientPrefix + marks), ends: `${aux}mark-ends`, marks };
+  }
+
+  /** The name of a mark by what stands for it in its hash; null where it is another prefix's. */
+  nameOfField(field: string): string | null {
+    return field.startsWith(this.prefix) && field.length > this.prefix.length ? field.slice(this.prefix.length) : null;
   }
 
   /** A key of ours in the slot, for the write that a replica has to confirm. */
@@ -116,6 +140,11 @@ export class KeySpace {
   /** The hold's key as the server knows it, as messages name it. */
   onServer(key: string): string {
     return this.clientPrefix + key;
+  }
+
+  /** Under which tag a manager is told of a name: that of its keys in a cluster, braces included; else ''. */
+  wakeTagOf({ keys }: NameKeys, isCluster: boolean): string {
+    return isCluster ? (/\{[^}]+\}/.exec(this.onServer(keys.at(-1) ?? ''))?.[0] ?? '') : '';
   }
 
   /** The name and kind of a key on the server: of a lock, permits, a writer or readers. null for any other key. */

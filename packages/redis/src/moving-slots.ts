@@ -1,6 +1,6 @@
 import type { Answer, CallContext, Clock, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { readAcquired, readBoolean, readRelease } from './answers.js';
+import { noFence, readAcquired, readBoolean, readRelease } from './answers.js';
 import { shorten } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { unavailable } from './redis-error.js';
@@ -52,6 +52,7 @@ export class MovingSlots {
     const first = await take('');
     if (first !== 'reserved') return first;
     const drawn = await sender.send(this.#piece(steps.drawFence, request, 'fence', [], call), (reply, { lockName }) => {
+      if (reply === 'FENCE') throw noFence(lockName);
       if (typeof reply !== 'string') throw unavailable(new Error('no reply'), lockName);
       return reply;
     });

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { LockUnavailableError } from '@holdfast/core';
+import { driverLoader } from '@holdfast/core/backend';
 import { noteRawSocket, OWN_CONNECTION } from './own-connection.js';
 import type { DriverClient } from './redis-client.js';
 import type { RedisTarget } from './redis-url.js';
@@ -9,6 +9,13 @@ interface Driver {
   readonly Redis: new (options: object) => DriverClient;
   readonly Cluster: new (nodes: readonly object[], options: object) => DriverClient;
 }
+
+const loadDriver = driverLoader<Driver>({
+  backend: 'redis',
+  driver: 'ioredis',
+  load: () => import('ioredis'),
+  isDriver: (candidate): candidate is Driver => typeof (candidate as Partial<Driver> | null | undefined)?.Redis === 'function',
+});
 
 /** Makes a client that begins to connect. @throws LockUnavailableError `retryable: false` when ioredis is not installed */
 export async function connectTo(target: RedisTarget, driverOptions: Readonly<Record<string, unknown>>): Promise<DriverClient> {
@@ -54,16 +61,4 @@ export async function connectTo(target: RedisTarget, driverOptions: Readonly<Rec
 
 function present(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-}
-
-async function loadDriver(): Promise<Driver> {
-  try {
-    const driver = (await import('ioredis')) as unknown as Driver & { readonly default?: Driver };
-    return driver.Redis === undefined && driver.default !== undefined ? driver.default : driver;
-  } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-    const hint = isMissing ? 'is not installed; run: npm install ioredis' : 'could not be loaded';
-    throw new LockUnavailableError(`redis: the driver ioredis ${hint}`, { backend: 'redis', retryable: false });
-  }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { emitWarning } from 'node:process';
 import {
   type Answer,
   type CallContext,
@@ -9,6 +10,7 @@ import {
   type LockBackend,
   type LockKind,
   type LockState,
+  type NodeHealth,
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
@@ -21,8 +23,10 @@ import { closedError, FairQueue } from './fair-queue.js';
 import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
+import { RedisMarks } from './marks.js';
 import { MovingSlots } from './moving-slots.js';
-import { failureRules, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { forgetfulServers } from './persistence.js';
+import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { idOf, type WaitPlace, waitPlaceOf } from './wait-place.js';
@@ -49,12 +53,13 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly requestsExpire = true;
+  readonly tellsQueued = true;
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
-  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly marks: RedisMarks;
   /** Names this backend among the waiters on the server, and its channel. */
-  readonly #id = randomBytes(8).toString('hex');
+  readonly #id: string;
   readonly #clock: Clock;
   readonly #source: ClientSource;
   readonly #keySpace: KeySpace;
@@ -75,6 +80,8 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#clock = clock;
     this.#source = source;
     this.#allowEviction = options.allowEviction;
+    // The first digit says how its channels are called: see waiters.lua.
+    this.#id = (source.isCluster ? 'c' : '0') + randomBytes(8).toString('hex').slice(1);
     this.#keySpace = new KeySpace(options.prefix, source.keyPrefix);
     this.#sender = new BatchSender<RedisStep>({
       clock,
@@ -94,10 +101,10 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#commands = new HoldCommands(this.#sender, this.#keySpace);
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onWake: (holdKey, owner) => this.#onWake(holdKey, owner),
-      onOpen: () => {
-        this.#wakeList.wakeAll();
-        this.#fairQueue.refreshNow();
+      onOpen: (tag) => {
+        for (const entry of this.#wakeList.about(topicOf(tag))) this.#wakeList.wake(entry);
       },
+      onConnected: () => this.#fairQueue.refreshNow(),
     });
     this.#wakeList = new WakeList((place) => this.#withdraw(place));
     this.#confirmer = replicas === null ? null : new Confirmer(source, this.#keySpace, clock, replicas.min, replicas.timeoutMs);
@@ -107,6 +114,7 @@ export class RedisBackend implements LockBackend<bigint> {
       keySpace: this.#keySpace,
       commands: this.#commands,
       channel: this.#channel,
+      isCluster: source.isCluster,
       confirm: (request, timeoutMs) => this.#confirmGrants([request], timeoutMs),
     });
     this.capabilities = Object.freeze({
@@ -123,10 +131,12 @@ export class RedisBackend implements LockBackend<bigint> {
     if (fair) this.wait = (request, call) => this.#wait(request, call);
     else this.subscribe = (request, wake) => this.#subscribe(request, wake);
     if (source.isCluster) this.partition = (name) => source.link.current?.connection.client.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
-    this.marks = {
-      set: (name, retentionMs, call) => this.#setMark(name, retentionMs, call),
-      has: (name, call) => this.#hasMark(name, call),
-    };
+    this.marks = new RedisMarks({
+      sender: this.#sender,
+      keySpace: this.#keySpace,
+      confirm: async (slots, timeoutMs) => await this.#confirmer?.confirm(slots, timeoutMs),
+      refuseIfClosed: () => this.#refuseIfClosed(),
+    });
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -171,22 +181,31 @@ export class RedisBackend implements LockBackend<bigint> {
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
+    const foreign: string[] = [];
     for await (const batch of scanNames(this.#source, this.#keySpace, prefix, call.clock, call.timeoutMs)) {
       const states = await allOrWorst(
         batch.map(async ({ name, kind }) => {
-          const state = await this.inspect(name, kind, call);
+          const state = await this.inspect(name, kind, call).catch((error: unknown) => {
+            if (!(error instanceof ForeignKeyError)) throw error;
+            foreign.push(name);
+            return null;
+          });
+          if (state === null) return null;
           // Another program's value under the same prefix cannot be told from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
       );
       yield* states.filter((state) => state !== null);
     }
+    if (foreign.length > 0) warnOfForeign(foreign);
   }
 
-  async checkHealth(call: CallContext): Promise<void> {
+  async checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]> {
     try {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       if (!this.#allowEviction) await within(call.clock, call.timeoutMs, refuseEviction(connection.client));
+      const forgetful = await within(call.clock, call.timeoutMs, forgetfulServers(connection.client));
+      if (forgetful.length > 0) return forgetful;
     } catch (error) {
       throw unavailable(error);
     }
@@ -285,15 +304,17 @@ export class RedisBackend implements LockBackend<bigint> {
 
   #subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const place = waitPlaceOf(request, this.#keySpace, this.#id);
-    const subscription = this.#wakeList.add(idOf(place), place, [this.#keySpace.onServer(place.keys.keys[0])], wake);
-    this.#channel.use();
+    const tag = this.#keySpace.wakeTagOf(place.keys, this.#source.isCluster);
+    const topics = [this.#keySpace.onServer(place.keys.keys[0]), topicOf(tag)];
+    const subscription = this.#wakeList.add(idOf(place), place, topics, wake);
+    this.#channel.use(tag);
     let isOpen = true;
     return {
       close: () => {
         if (!isOpen) return;
         isOpen = false;
         subscription.close();
-        this.#channel.unuse();
+        this.#channel.unuse(tag);
       },
     };
   }
@@ -320,22 +341,24 @@ export class RedisBackend implements LockBackend<bigint> {
   #withdraw(place: WaitPlace): void {
     this.#commands.withdraw(place, BACKGROUND_MS).catch(() => {});
   }
-
-  async #setMark(name: string, retentionMs: number, call: CallContext): Promise<boolean> {
-    this.#refuseIfClosed();
-    const isSet = await this.#commands.setMark(name, retentionMs, call);
-    await this.#confirmer?.confirm([this.#keySpace.markKey(name).slot], call.timeoutMs);
-    return isSet;
-  }
-
-  async #hasMark(name: string, call: CallContext): Promise<boolean> {
-    this.#refuseIfClosed();
-    return this.#commands.hasMark(name, call);
-  }
 }
 
-const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (reply, piece, isFinal) => [readRelease(reply, piece, isFinal)];
+const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
 const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
+
+/** Apart from every key, which cannot be empty. */
+function topicOf(tag: string): string {
+  return `\n${tag}`;
+}
+
+function warnOfForeign(names: readonly string[]): void {
+  const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));
+  const rest = names.length > some.length ? ` and ${names.length - some.length} more` : '';
+  emitWarning(`redis: list() left out ${some.join(', ')}${rest}: their keys hold what no lock does`, {
+    type: 'HoldfastWarning',
+    code: 'HOLDFAST_FOREIGN_KEY',
+  });
+}
 
 /** Waits for all, so that no answer is left on its way. */
 async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {

@@ -31,14 +31,17 @@ export interface DriverClient extends RedisClient {
     readonly keyPrefix?: string | undefined;
     readonly host?: string;
     readonly port?: number;
+    readonly enableAutoPipelining?: boolean;
     /** Of a socket of this machine. */
     readonly path?: string | null;
   };
   duplicate(options: object): DriverClient;
   subscribe(channel: string): Promise<unknown>;
+  unsubscribe?(channel: string): Promise<unknown>;
   on(event: string, listener: (...values: never[]) => void): unknown;
   off(event: string, listener: (...values: never[]) => void): unknown;
   once(event: string, listener: (...values: never[]) => void): unknown;
+  pipeline?(commands: readonly (readonly (string | number)[])[]): { exec(): Promise<readonly (readonly [Error | null, unknown])[] | null> };
   // Of a cluster only.
   nodes?(role: 'master' | 'all'): DriverClient[];
   /** For each slot its nodes as host:port, the master first. */

@@ -14,8 +14,11 @@ export interface Ownership {
 /** A client of ioredis, as the sender and the wake channel know it. */
 export class RedisConnection<S extends Step & Script = Step & Script> implements StoreConnection<S> {
   readonly client: DriverClient;
+  /** Which process of a server it leads to, once that is known; null where the user may not ask, and of a cluster. */
+  serverId: string | null = null;
   readonly #ownership: Ownership;
   readonly #ended = new WeakSet<DriverClient>();
+  readonly #ears = new Map<string, (text: string) => void>();
 
   constructor(client: DriverClient, ownership: Ownership) {
     this.client = client;
@@ -37,20 +40,37 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
 
   async #run({ step, keys, args }: Command<S>): Promise<unknown> {
     try {
-      return await this.client.evalsha(step.sha, keys.length, ...keys, ...args);
+      return await this.#ask('evalsha', step.sha, keys, args);
     } catch (error) {
       // It has not run, so it may be sent again; only this time does the whole text travel.
-      if (isNoScript(error)) return this.client.eval(step.source, keys.length, ...keys, ...args);
+      if (isNoScript(error)) return this.#ask('eval', step.source, keys, args);
       throw error;
     }
   }
 
-  async listen(channel: string, onMessage: (text: string) => void): Promise<void> {
-    this.client.on('message', (from: string, text: string) => {
-      if (from === channel) onMessage(text);
-    });
-    await this.client.subscribe(channel);
+  #ask(command: 'eval' | 'evalsha', script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const { client } = this;
+    if (!client.isCluster || client.options?.enableAutoPipelining !== true || client.pipeline === undefined) {
+      return client[command](script, keys.length, ...keys, ...args);
+    }
+    // Up to its version 5.10 ioredis takes the script for the key when it puts a Cluster's commands into one pipeline by itself, and sends those
+    // of several slots to one node. A pipeline for each command it sends where the keys lie.
+    return alone(client.pipeline([[command, script, keys.length, ...keys, ...args]]).exec());
   }
+
+  async listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
+    if (this.#ears.size === 0) this.client.on('message', this.#hear);
+    this.#ears.set(channel, onMessage);
+    await this.client.subscribe(channel);
+    return () => {
+      if (this.#ears.get(channel) !== onMessage) return;
+      this.#ears.delete(channel);
+      if (this.#ears.size === 0) this.client.off('message', this.#hear);
+      if (this.isOpen) this.client.unsubscribe?.(channel).catch(() => {});
+    };
+  }
+
+  readonly #hear = (channel: string, text: string): void => this.#ears.get(channel)?.(text);
 
   giveUp(route: number | null): void {
     if (!this.#ownership.isOurs) return;
@@ -86,6 +106,12 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
     const nodes = this.client.isCluster ? (this.client.nodes?.('master') ?? []) : [this.client];
     return nodes.flatMap(({ stream }) => (stream === undefined || stream === null ? [] : [stream]));
   }
+}
+
+async function alone(replies: Promise<readonly (readonly [Error | null, unknown])[] | null>): Promise<unknown> {
+  const [error, reply] = (await replies)?.[0] ?? [new ConnectionFault('closed'), null];
+  if (error !== null) throw error;
+  return reply;
 }
 
 /**

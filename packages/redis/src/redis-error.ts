@@ -8,7 +8,7 @@ const FOR_GOOD: Readonly<Record<string, string>> = {
   NOAUTH: 'the server asks for a password; give one in the URL or the client',
   WRONGPASS: 'the server refused the user name or the password',
   NOPERM: 'the user lacks a right that locking needs; the README lists them',
-  WRONGTYPE: 'a key of Holdfast holds something else; choose a prefix of which no other program makes use',
+  WRONGTYPE: 'a key holds something else than a lock',
   CROSSSLOT: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
   MOVED: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
   NOPROTO: 'the server does not speak the protocol version that the client asks for',
@@ -31,12 +31,27 @@ const FOR_NOW: Readonly<Record<string, string>> = {
 
 const REPLY_CODES = new RegExp(`\\b(${[...Object.keys(FOR_GOOD), ...Object.keys(FOR_NOW)].join('|')})\\b`);
 
+/** A key of the lock holds what another program put there. */
+export class ForeignKeyError extends LockUnavailableError {
+  constructor(lockName: string | null) {
+    super(
+      'redis: a key of this lock holds a list, hash or the like, which no lock does; choose a prefix of which no other program makes use',
+      {
+        backend: BACKEND,
+        lockName,
+        retryable: false,
+      },
+    );
+  }
+}
+
 /**
  * Turns whatever a driver throws into an error of ours. Its message and cause are put together anew: ioredis keeps the
  * command's arguments on its errors (owner tokens, even the password), and messages may quote them.
  */
 export function unavailable(error: unknown, lockName?: string | null): AnyLockError {
   if (isLockError(error)) return error;
+  if (replyCode(error) === 'WRONGTYPE') return new ForeignKeyError(lockName ?? null);
   const { reason, retryable } = explain(error);
   return new LockUnavailableError(`redis: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
 }

@@ -61,7 +61,7 @@ export function parseRedisUrl(url: string): RedisTarget {
 }
 
 function parseHost(text: string, kind: RedisTarget['kind']): HostAndPort {
-  const match = /^(\[[0-9a-f:.%]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/i.exec(text.trim());
+  const match = /^(\[[0-9a-f:.%]+\]|[^:[\]\s]{1,253})(?::(\d{1,5}))?$/i.exec(text.trim());
   const port = Number(match?.[2] ?? (kind === 'sentinel' ? 26_379 : 6379));
   const host = match?.[1];
   if (host === undefined || port < 1 || port > 65_535)

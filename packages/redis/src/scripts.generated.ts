@@ -25,8 +25,18 @@ const shared = {
   fence: lua(`
     local function nextFence(key)
     local fence = time[1] .. string.sub('00000' .. time[2], -6)
-    local last = call('SET', key, fence, 'GET')
-    if last and (#last > #fence or #last == #fence and last >= fence) then
+    local last = redis.pcall('SET', key, fence, 'GET')
+    if type(last) == 'table' then
+    if string.find(last.err, 'WRONGTYPE', 1, true) then
+    return nil
+    end
+    error(last, 0)
+    end
+    if last and (not string.find(last, '^%d+$') or #last > #fence or #last == #fence and last >= '9') then
+    call('SET', key, last)
+    return nil
+    end
+    if last and #last == #fence and last >= fence then
     fence = string.format('%.0f', tonumber(last) + 1)
     call('SET', key, fence)
     end
@@ -48,9 +58,10 @@ const shared = {
     handOn(k)
     return busy(k, mode, permits, limit)
     end
-    if mode == 'r' and writerWaits(k) then
+    local intent = mode == 'r' and writersWaitFor(k) or 0
+    if intent > 0 then
     handOn(k)
-    return busy(k, mode, permits, limit)
+    return -2 - intent
     end
     end
     if not fits(k, mode, permits, limit) then
@@ -63,6 +74,9 @@ const shared = {
     local new = '1'
     if mode ~= 'p' then
     new = nextFence(fenceKey)
+    if not new then
+    return 'FENCE'
+    end
     end
     place(k, mode, owner, permits, ttl, new, label)
     leave(k, owner, '', false)
@@ -160,7 +174,7 @@ const shared = {
     end
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    if left >= 0 and left < ttl then
+    if left < ttl then
     call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
     return 1
@@ -224,24 +238,47 @@ const shared = {
     return left < 0 and -1 or -2 - left
     end
   `),
+  mark: lua(`
+    local SWEPT_PER_SET = 16
+    local function sweepMarks(ends, marks)
+    for _, name in ipairs(call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, SWEPT_PER_SET)) do
+    call('HDEL', marks, name)
+    call('ZREM', ends, name)
+    end
+    end
+    local function markOf(marks, name)
+    local owner, setAt, endsAt, label = string.match(call('HGET', marks, name) or '', '^(%x*):(%d+):(%d+):(.*)$')
+    if owner and tonumber(endsAt) > now then
+    return owner, tonumber(setAt), tonumber(endsAt), label
+    end
+    return nil
+    end
+    local function toldMark(setAt, endsAt, label)
+    return string.format('%.0f %.0f ', now - setAt, endsAt - now) .. label
+    end
+  `),
   waiters: lua(`
     local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
     local QUEUE = '100000000000000'
     local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-    local PLAIN_MS, INTENT_MS = 2500, 2000
+    local PLAIN_MS, INTENT_MS, WRITER_POLL_MS = 2500, 1900, 1500
     local ALIVE_MS = 1600
     local function enter(k, member, ms)
     call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
     call('PEXPIRE', k.waiters, WAITERS_MS)
     end
     local function tell(k, id, owner)
-    return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+    local channel = 'holdfast.wake:' .. id
+    if sub(id, 1, 1) == 'c' then
+    channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
+    end
+    return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
     end
     local function dropExpired(k)
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
     call('ZREM', k.waiters, member)
     if sub(member, 1, 1) == 'r' then
-    call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+    call('ZREM', k.waiters, 'f' .. (match(member, ':(%x+)$') or ''))
     end
     end
     end
@@ -252,7 +289,7 @@ const shared = {
     return nil
     end
     local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-    if call('ZSCORE', k.waiters, 'f' .. id) then
+    if id and call('ZSCORE', k.waiters, 'f' .. id) then
     return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
     end
     call('ZREM', k.waiters, head)
@@ -273,17 +310,13 @@ const shared = {
     end
     return readers, others, turn
     end
-    local function writerWaits(k)
+    local function writersWaitFor(k)
     local _, writers, turn = plainWaiters(k)
-    if turn then
-    return false
-    end
+    local longest = 0
     for _, writer in ipairs(writers) do
-    if writer.expiry > now + PLAIN_MS - INTENT_MS then
-    return true
+    longest = math.max(longest, writer.expiry - now - (PLAIN_MS - INTENT_MS))
     end
-    end
-    return false
+    return turn and 0 or longest
     end
     local function wake(k, list, most)
     local woken = 0
@@ -291,11 +324,10 @@ const shared = {
     if woken == most then
     break
     end
-    local listens = tell(k, waiter.id, '')
-    if waiter.mode ~= 'w' or not listens then
+    if tell(k, waiter.id, '') then
+    if waiter.mode ~= 'w' then
     call('ZREM', k.waiters, waiter.member)
     end
-    if listens then
     woken = woken + 1
     end
     end
@@ -341,13 +373,10 @@ const shared = {
     if not fits(k, head.mode, head.permits, head.limit) then
     return
     end
-    if tell(k, head.id, head.owner) then
     place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
     call('ZREM', k.waiters, head.member)
     enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    else
-    call('ZREM', k.waiters, head.member, 'f' .. head.id)
-    end
+    tell(k, head.id, head.owner)
     end
     end
     local function leave(k, owner, member, last)
@@ -361,7 +390,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '4ab082d5a06c92184adcc3319b41a0e87ee2baee',
+    sha: 'f5b6bdb18a8c536fb6d19cf19df9b31244818c79',
     source: [
       shared.clock,
       shared.deadline,
@@ -375,8 +404,10 @@ export const scripts = {
         break
         end
         local fence = nextFence(KEYS[at + 2])
+        if fence then
         call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-        replies[arg - 3] = fence
+        end
+        replies[arg - 3] = fence or 'FENCE'
         at, arg = at + 3, arg + 1
         end
         if not ARGV[arg] then
@@ -393,8 +424,11 @@ export const scripts = {
         if type(reply) == 'number' then
         if member ~= '-' then
         enter(k, member, PLAIN_MS)
+        if mode == 'w' and (reply == -1 or reply < -2 - WRITER_POLL_MS) then
+        reply = -2 - WRITER_POLL_MS
         end
-        elseif reply ~= 'WRONGTYPE' then
+        end
+        elseif reply ~= 'WRONGTYPE' and reply ~= 'FENCE' then
         if member ~= '-' then
         call('ZREM', k.waiters, member)
         end
@@ -424,7 +458,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '5d40b62583bad52cb207a1cd5f718d5fc61ff189',
+    sha: '8f34b58dcc997e6f9345459a2d803d74d8df4cca',
     source: [
       shared.clock,
       shared.hold,
@@ -437,7 +471,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: 'f2cc8034841d7f35151ba63c629d125d2fa709b9',
+    sha: 'ef2a7e47254a3531c2042c8d380e76414b10b49c',
     source: [
       shared.clock,
       shared.hold,
@@ -456,14 +490,29 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  deleteMark: {
+    name: 'deleteMark',
+    sha: 'aa201a0e61a52db3d224995492c6364e3ed151e2',
+    source: [
+      shared.clock,
+      shared.deadline,
+      shared.mark,
+      lua(`
+        local stood = markOf(KEYS[1], ARGV[4]) and 1 or 0
+        call('HDEL', KEYS[1], ARGV[4])
+        call('ZREM', KEYS[2], ARGV[4])
+        return { stood, now }
+      `),
+    ].join('\n'),
+  },
   drawFence: {
     name: 'drawFence',
-    sha: 'af75954b8cdbc6635528dbc71888f978d64c64b5',
+    sha: 'ad9aa34b840f32b414a1f898c5fcaaeec9115c78',
     source: [
       shared.clock,
       shared.fence,
       lua(`
-        return { nextFence(KEYS[1]), now }
+        return { nextFence(KEYS[1]) or 'FENCE', now }
       `),
     ].join('\n'),
   },
@@ -485,7 +534,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '93ece5dbe5b6ee3874908fa0a3711ab573ddfef6',
+    sha: 'fef844eb7e0d7ce465a8bef13c407eb7e9e50bb5',
     source: [
       shared.clock,
       shared.deadline,
@@ -525,9 +574,26 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  findMark: {
+    name: 'findMark',
+    sha: 'c6f11c9128c671cd41905796f168d37b6394dc98',
+    source: [
+      shared.clock,
+      shared.mark,
+      lua(`
+        local replies = {}
+        for i = 2, #ARGV do
+        local owner, setAt, endsAt, label = markOf(KEYS[i - 1], ARGV[i])
+        replies[i - 1] = owner and toldMark(setAt, endsAt, label) or ''
+        end
+        replies[#ARGV] = now
+        return replies
+      `),
+    ].join('\n'),
+  },
   forceRelease: {
     name: 'forceRelease',
-    sha: '65f1252ed26eaa3c37afd34960542d091bf85bab',
+    sha: 'b1514bfa3ca524fb3f04bfa52e0c72383043f13b',
     source: [
       shared.clock,
       shared.hold,
@@ -566,19 +632,9 @@ export const scripts = {
       `),
     ].join('\n'),
   },
-  hasMark: {
-    name: 'hasMark',
-    sha: '634c4484ed29c0a375a0ec29e4b4ca4f296af10f',
-    source: [
-      shared.clock,
-      lua(`
-        return { call('EXISTS', KEYS[1]), now }
-      `),
-    ].join('\n'),
-  },
   inspect: {
     name: 'inspect',
-    sha: '1fc3acb7ceb8f6413fc931489de3f1be72987a4a',
+    sha: '8caea55d1909549e1eecc51c333f25c01050b95a',
     source: [
       shared.clock,
       shared.hold,
@@ -630,9 +686,29 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  listMarks: {
+    name: 'listMarks',
+    sha: '02f80c87a87ba09df2b08ad142a4b6a7a0ecadcf',
+    source: [
+      shared.clock,
+      shared.mark,
+      lua(`
+        local page = call('HSCAN', KEYS[1], ARGV[2], 'COUNT', 500)
+        local list = { page[1] }
+        for i = 1, #page[2], 2 do
+        local owner, setAt, endsAt, label = markOf(KEYS[1], page[2][i])
+        if owner then
+        list[#list + 1] = page[2][i]
+        list[#list + 1] = toldMark(setAt, endsAt, label)
+        end
+        end
+        return { list, now }
+      `),
+    ].join('\n'),
+  },
   refresh: {
     name: 'refresh',
-    sha: 'fe0d0c1e327b979fed017736ba0198399bd7a3eb',
+    sha: 'cbd35b7991994e2ce2ee7d244656463cb8fe0992',
     source: [
       shared.clock,
       shared.deadline,
@@ -668,7 +744,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'c18beaa3e05354360f68cd864d0b5850c2d22a59',
+    sha: '268dbab10c4bde481eb530c997721e72f946bb06',
     source: [
       shared.clock,
       lua(`
@@ -716,7 +792,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '2b2988c8caaa2c1ded63dc538157cd95a26b07fc',
+    sha: 'ea3ab8a34ec4e2148bccfdebc1bd75b1cf1a2681',
     source: [
       shared.clock,
       shared.deadline,
@@ -744,11 +820,36 @@ export const scripts = {
   },
   setMark: {
     name: 'setMark',
-    sha: 'da9c986b1d59a9321a719535b1bb681f958dfa74',
+    sha: '49c6366643f9afd891f74d2ba278e2654f60fc75',
     source: [
       shared.clock,
+      shared.deadline,
+      shared.mark,
       lua(`
-        return { call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[2]) and 1 or 0, now }
+        local function number(value)
+        return string.format('%.0f', value)
+        end
+        local function set(marks, ends, name, text)
+        local owner, ms, label = string.match(text, '^(%S+) (%d+) (.*)$')
+        owner = owner == '-' and '' or owner
+        sweepMarks(ends, marks)
+        local setter = markOf(marks, name)
+        if setter then
+        return setter == owner and owner ~= '' and 1 or 0
+        end
+        call('HSET', marks, name, owner .. ':' .. number(now) .. ':' .. number(now + ms) .. ':' .. label)
+        call('ZADD', ends, number(now + ms), name)
+        for _, key in ipairs({ ends, marks }) do
+        call('PEXPIRE', key, number(math.max(ms + 1000, call('PTTL', key))))
+        end
+        return 1
+        end
+        local replies = {}
+        for i = 4, #ARGV, 2 do
+        replies[#replies + 1] = set(KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
+        end
+        replies[#replies + 1] = now
+        return replies
       `),
     ].join('\n'),
   },
@@ -783,7 +884,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '312af7d54204bc6f897ffc6c1f4511eff7bf1be0',
+    sha: 'ff047c018895bc33effcffc4a58b65254970c66d',
     source: [
       shared.clock,
       shared.hold,

@@ -3,6 +3,7 @@ import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '
 import { attempt, callOf, free, freeAll, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
+import { Cluster as Cluster510 } from 'ioredis-5-10';
 import { Cluster as Cluster6 } from 'ioredis-6';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
@@ -201,3 +202,22 @@ async function nameOn(backend: LockBackend<bigint>, node: string, isOn: boolean)
     if ((backend.partition?.(name) === node) === isOn) return name;
   }
 }
+
+it.each([
+  ['5.10', Cluster510],
+  ['5', Cluster],
+  ['6', Cluster6],
+] as const)('a client that pipelines by itself serves names of all masters at once (ioredis %s)', async (_, Client) => {
+  const client = new Client(
+    cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+    { enableAutoPipelining: true },
+  );
+  const backend = backendOf({ client: client as unknown as RedisClient });
+  const requests = Array.from({ length: 40 }, () => requestOf(newName()));
+  const granted = await Promise.all(requests.map((request) => attempt(backend, request)));
+  expect(granted.every((answer) => answer.granted)).toBe(true);
+  const held = requests.map((request) => ({ ...request, ttlMs: 20_000 }));
+  expect(await Promise.all(held.map(async (hold) => (await backend.renew([hold], callOf()))[0]))).not.toContain(false);
+  expect(await Promise.all(requests.map((request) => free(backend, request)))).not.toContain(false);
+  client.disconnect();
+});

@@ -1,9 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
+import {
+  type ConformanceHarness,
+  type ConformanceSetup,
+  injectFaults,
+  lateDelivery,
+  startTcpProxy,
+  type TcpProxy,
+} from '@holdfast/core/conformance';
 import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { type RedisServer, startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
+import { type RedisServer } from '@holdfast/test/servers';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;
@@ -68,7 +75,19 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
 export function wiredHarness(name: string, server: () => RedisServer, find: FindKeys, options: RedisBackendOptions): ConformanceHarness {
   return {
     name,
-    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'crash', 'killSession', 'openBackend'],
+    faults: [
+      'disconnect',
+      'reconnect',
+      'freeze',
+      'thaw',
+      'loseNextReply',
+      'requests',
+      'residue',
+      'crash',
+      'killSession',
+      'deliverLate',
+      'openBackend',
+    ],
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
       const { url, port } = server();
@@ -93,9 +112,10 @@ export function wiredHarness(name: string, server: () => RedisServer, find: Find
           loseNextReply: () => faults.loseNextReply(),
           requests: () => faults.requests(),
           killSession: async () => proxy.cut(),
+          deliverLate: async () => lateDelivery([proxy]),
           crash: async (peer) => links.get(peer)?.refuse(),
           residue: () => opened.residue(find),
-          openBackend: () => opened.backend({ url, ...options }),
+          openBackend: () => opened.backend({ url: proxy.urlFor(url), ...options }),
         },
         close: () => opened.close(),
       };

@@ -1,7 +1,9 @@
-import { createLockManager } from '@holdfast/core';
+import { createLockManager, type LockBackend } from '@holdfast/core';
 import { attempt, callOf, free, freeAll, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { slotOf } from '../src/key-slot.js';
+import { KeySpace } from '../src/key-space.js';
 import { fairWait, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
@@ -79,4 +81,80 @@ it('a manager renews what it holds though another program took the keys of one o
   await expect.poll(() => performance.now() - since, { timeout: 5000, interval: 50 }).toBeGreaterThan(1500);
   expect(lease.isHeld).toBe(true);
   await manager.close();
+});
+
+describe('a key of fences that holds none', () => {
+  /** Its fence key is left as it was; the locks of other slots are granted in the same command. */
+  async function costsItsOwnNames(spoil: (key: string) => Promise<unknown>, backend: LockBackend<bigint>): Promise<void> {
+    const name = newName();
+    const { slot, fence } = new KeySpace('holdfast:', '').keysOf(name, 'x');
+    await redis.admin.del(fence);
+    await spoil(fence);
+    const before = await redis.admin.dump(fence);
+    const others = Array.from({ length: 5 }, () => requestOf(newName())).filter((request) => slotOf(`holdfast:${request.name}`) !== slot);
+    const kinds = [requestOf(name), requestOf(name, 'write'), requestOf(name, 'read')];
+    const first = attempt(backend, requestOf(newName()));
+    const outcomes = await Promise.allSettled([...others, ...kinds].map((request) => attempt(backend, request)));
+    await first;
+    for (const outcome of outcomes.slice(0, others.length)) expect(outcome).toMatchObject({ value: { granted: true } });
+    for (const outcome of outcomes.slice(others.length)) {
+      expect(outcome).toMatchObject({ reason: { code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false, lockName: name } });
+    }
+    expect(await redis.admin.dump(fence)).toEqual(before);
+    await redis.admin.del(fence);
+    await take(backend, requestOf(name));
+  }
+
+  it.each([
+    ['a list', (key: string) => redis.admin.lpush(key, 'x')],
+    ['a text', (key: string) => redis.admin.set(key, 'x')],
+    ['a negative number', (key: string) => redis.admin.set(key, '-5')],
+    ['a number beyond what can be counted on', (key: string) => redis.admin.set(key, '9007199254740992')],
+    ['a number beyond any', (key: string) => redis.admin.set(key, '9223372036854775808')],
+  ])('costs its own names only: %s', async (_, spoil) => {
+    await costsItsOwnNames(spoil, redis.backend());
+  });
+});
+
+it.each(['exclusive', 'write'] as const)('a renewal gives a hold its expiry back (%s)', async (mode) => {
+  const backend = redis.backend();
+  const request = requestOf(newName(), mode);
+  await take(backend, request);
+  const [key] = (await redis.admin.keys(`*${request.name}`)).filter((found) => !found.includes('fence'));
+  await redis.admin.persist(key ?? '');
+  expect(await redis.admin.pttl(key ?? '')).toBe(-1);
+  expect(await backend.renew([{ ...request, ttlMs: 5000 }], callOf())).toEqual([true]);
+  expect(await redis.admin.pttl(key ?? '')).toBeGreaterThan(0);
+});
+
+it('members among the waiters that are none of ours cost nobody anything', async () => {
+  const backend = redis.backend({ fair: true });
+  const held = requestOf(newName());
+  await take(backend, held);
+  const waiting = fairWait(backend, requestOf(held.name));
+  await until('it waits', async () => (await waitersOf(backend, held.name)) === 1);
+  const [key = ''] = await redis.admin.keys(`*lock-waiters:*${held.name}`);
+  await redis.admin.zadd(key, 1, 'r', 2, 'rx', 150_000_000_000_000, 'junk', 150_000_000_000_001, 'a:b:c');
+  expect(await free(backend, held)).toBe(true);
+  expect(await waiting).toMatchObject({ granted: true });
+});
+
+it('a list tells what is held beside what is foreign, and says what it left out', async () => {
+  const backend = redis.backend({ prefix: '' });
+  const warned: Error[] = [];
+  const onWarning = (warning: Error): void => void warned.push(warning);
+  process.on('warning', onWarning);
+  const foreign = newName();
+  await redis.admin.hset(foreign, 'a', 'b');
+  const { keys } = new KeySpace('', '').keysOf(`${foreign}-rw`, 'w');
+  await redis.admin.hset(keys[1] ?? '', 'a', 'b');
+  const held = requestOf(newName());
+  await take(backend, held);
+  const names: string[] = [];
+  for await (const { name } of backend.list?.('name-', callOf()) ?? []) names.push(name);
+  expect(names).toContain(held.name);
+  expect(names).not.toContain(foreign);
+  await until('it was said', () => warned.some((warning) => 'code' in warning && warning.code === 'HOLDFAST_FOREIGN_KEY'));
+  process.off('warning', onWarning);
+  await redis.admin.del(foreign, keys[1] ?? '');
 });

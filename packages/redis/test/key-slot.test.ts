@@ -25,9 +25,11 @@ describe('the keys of a name', () => {
       for (const prefix of ['', 'holdfast:', '{x}', 'a{', '}']) {
         const keySpace = new KeySpace(prefix, clientPrefix);
         for (const name of ['a', 'a}b', '{', '{}', 'x{y}z', '}{', '🔒', 'é{ü}']) {
+          const { slot: markSlot, marks, ends } = keySpace.markKeys(name);
+          expect([marks, ends].map((key) => slotOf(clientPrefix + key))).toEqual([markSlot, markSlot]);
           for (const mode of ['x', 'p', 'r', 'w'] as const) {
             const { slot, keys, fence } = keySpace.keysOf(name, mode);
-            for (const key of [...keys, fence, keySpace.markKey(name).key, keySpace.confirmKey(slot)]) {
+            for (const key of [...keys, fence, keySpace.confirmKey(slot)]) {
               expect(slotOf(clientPrefix + key), `${clientPrefix} ${key}`).toBe(slot);
             }
             expect(keySpace.parse(keySpace.onServer(keys[0]))).toEqual({

@@ -1,23 +1,23 @@
 import type { HoldRequest, LockBackend, LockKind, ReleaseAnswer } from '@holdfast/core';
 import { createRedisBackend } from '@holdfast/redis';
 import { attempt, callOf, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
-import { LateProxy, until } from '@holdfast/test/servers';
+import { startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from './redis-harness.js';
 
 const redis = useRedis();
 
-async function lateProxy(): Promise<LateProxy> {
-  const proxy = await LateProxy.start(redis.server.port);
+async function lateProxy(): Promise<TcpProxy> {
+  const proxy = await startTcpProxy({ target: redis.server.port });
   onTestFinished(() => proxy.close());
   return proxy;
 }
 
 const sources = {
-  'a connection of ours': (proxy: LateProxy) => ({ url: `redis://127.0.0.1:${proxy.port}` }),
+  'a connection of ours': (proxy: TcpProxy) => ({ url: `redis://127.0.0.1:${proxy.port}` }),
   // It sends again what was not answered.
-  "a client of the user's": (proxy: LateProxy) => {
+  "a client of the user's": (proxy: TcpProxy) => {
     const client = new Redis(proxy.port);
     client.on('error', () => {});
     onTestFinished(() => client.disconnect());
@@ -64,7 +64,7 @@ async function dealtWith(): Promise<void> {
 }
 
 /** A request that is held up on its way while its connection ends, and what became of the call. */
-async function heldUp(proxy: LateProxy, backend: LockBackend<bigint>, request: HoldRequest, timeoutMs: number): Promise<void> {
+async function heldUp(proxy: TcpProxy, backend: LockBackend<bigint>, request: HoldRequest, timeoutMs: number): Promise<void> {
   await take(backend, requestOf(newName()));
   proxy.hold();
   const asked = attempt(backend, request, timeoutMs).catch((error: unknown) => error);
@@ -83,7 +83,7 @@ describe.each(Object.entries(sources))('a request that arrives late over %s', (_
     await heldUp(proxy, backend, request, 300);
     const [freed] = await freeForGood(backend, request);
     expect(freed?.isFinal).toBe(false);
-    proxy.deliver();
+    await proxy.deliver();
     await dealtWith();
     expect(await isHeld(request)).toBe(false);
   });
@@ -95,7 +95,7 @@ describe.each(Object.entries(sources))('a request that arrives late over %s', (_
     await heldUp(proxy, backend, request, 1000);
     expect(await backend.release([request], callOf())).toMatchObject([{ isFinal: false }]);
     expect(await isHeld(request)).toBe(false);
-    proxy.deliver();
+    await proxy.deliver();
     await until('it stands', () => isHeld(request));
     await freeForGood(backend, request);
     expect(await isHeld(request)).toBe(false);

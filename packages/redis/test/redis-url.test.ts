@@ -47,6 +47,7 @@ describe('a URL', () => {
     'http://secret@h',
     'redis://:secret@a,b',
     'redis://:secret@h:0',
+    `redis://:secret@${'secret'.repeat(50)}`,
     'redis://:secret@h:99999',
     'redis://:secret@h:x',
     'redis://:secret@h/x',

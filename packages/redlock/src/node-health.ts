@@ -27,9 +27,10 @@ export function describeNode(
   };
 }
 
-function problemOf({ runId, marker }: NodeStatus, maxTtlMs: number, before: readonly NodeStatus[]): string | null {
+function problemOf({ runId, marker, brokenFences }: NodeStatus, maxTtlMs: number, before: readonly NodeStatus[]): string | null {
   if (before.some((other) => other.runId === runId)) return 'it is the same server as another node';
   if (marker !== null && marker.maxTtlMs !== maxTtlMs) return `it was set up with maxTtlMs ${marker.maxTtlMs}`;
+  if (brokenFences > 0) return `${brokenFences} of its keys holdfast.redlock:fence:... hold no counter, and it abstains for their names`;
   if (marker === null) return 'it is new, or was emptied';
   return marker.runId === runId ? null : 'it was restarted';
 }

@@ -1,15 +1,16 @@
-import type {
-  Answer,
-  CallContext,
-  Capabilities,
-  Clock,
-  HoldRef,
-  HoldRequest,
-  LockBackend,
-  LockKind,
-  LockState,
-  NodeHealth,
-  ReleaseAnswer,
+import {
+  type Answer,
+  type CallContext,
+  type Capabilities,
+  type Clock,
+  type HoldRef,
+  type HoldRequest,
+  isLockError,
+  type LockBackend,
+  type LockKind,
+  type LockState,
+  type NodeHealth,
+  type ReleaseAnswer,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList } from '@holdfast/core/backend';
 import { answersOf, askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
@@ -18,14 +19,14 @@ import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
 import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
-import { hasMark, setMark } from './protocol/marks.js';
-import { mergeStates } from './protocol/merge-states.js';
+import { RedlockMarks } from './protocol/marks.js';
+import { areCertain, mergeStates } from './protocol/merge-states.js';
 import type { NodeStatus, RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
 import { releaseHolds } from './protocol/release.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
 import { describeNode } from './node-health.js';
-import { BACKEND, closedError, tooFewNodes, tooLongTtl } from './redlock-error.js';
+import { BACKEND, closedError, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
 
 const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
@@ -56,7 +57,7 @@ export class RedlockBackend implements LockBackend<bigint> {
     expiry: 'ttl',
   });
   readonly requestsExpire = true;
-  readonly marks: NonNullable<LockBackend['marks']>;
+  readonly marks: RedlockMarks;
   readonly #context: ProtocolContext;
   readonly #wakeList: WakeList<WaitKey>;
   readonly #gatherer: Gatherer;
@@ -69,16 +70,7 @@ export class RedlockBackend implements LockBackend<bigint> {
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
     const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs);
     this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner };
-    this.marks = {
-      set: async (name, retentionMs, call) => {
-        this.#refuseIfClosed();
-        return setMark(this.#context, name, retentionMs, call, newToken);
-      },
-      has: async (name, call) => {
-        this.#refuseIfClosed();
-        return hasMark(this.#context, name, call);
-      },
-    };
+    this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -143,7 +135,7 @@ export class RedlockBackend implements LockBackend<bigint> {
       enough: settings.quorum,
       longestMs: call.timeoutMs,
       ask: (node) => node.inspect(name, kind, timeoutMs),
-      isDecided: whenAllAnswered,
+      isDecided: (soFar, pending) => areCertain(answersOf(soFar), pending, settings.quorum),
     });
     const states = answersOf(answers);
     if (states.length < settings.quorum) throw tooFewNodes(nodes, answers, settings.quorum, name);
@@ -161,7 +153,11 @@ export class RedlockBackend implements LockBackend<bigint> {
       enough: settings.quorum,
       longestMs: call.timeoutMs,
       ask: (node) => node.forceRelease(name, kind, timeoutMs),
-      isDecided: whenAllAnswered,
+      isDecided: (soFar, pending) => {
+        const told = answersOf(soFar);
+        const had = told.filter((wasHeld) => wasHeld).length;
+        return told.length >= settings.quorum && (had >= settings.quorum || had === 0 || had + pending < settings.quorum);
+      },
     });
     const freed = answersOf(answers);
     if (freed.length < settings.quorum) throw tooFewNodes(nodes, answers, settings.quorum, name);
@@ -178,16 +174,26 @@ export class RedlockBackend implements LockBackend<bigint> {
     // What a quorum has, one of so many nodes has.
     let missing = nodes.length - settings.quorum + 1;
     const failures = [];
-    for (const node of nodes) {
-      if (missing === 0) return;
+    const foreign: string[] = [];
+    for (const node of await this.#promptFirst(call, missing)) {
+      if (missing === 0) break;
       try {
         for await (const batch of node.scan(prefix, this.#stepMs(call))) {
           const fresh = new Map(batch.map((found) => [`${found.kind} ${found.name}`, found]));
           for (const id of fresh.keys()) if (seen.has(id)) fresh.delete(id);
           for (const id of fresh.keys()) seen.add(id);
-          const states = await Promise.all([...fresh.values()].map(({ name, kind }) => this.inspect(name, kind, call)));
+          const states = await Promise.all(
+            [...fresh.values()].map(({ name, kind }) =>
+              this.inspect(name, kind, call).catch((error: unknown) => {
+                // What the nodes could be asked for, but not this: its keys hold what no lock does.
+                if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || error.retryable) throw error;
+                foreign.push(name);
+                return null;
+              }),
+            ),
+          );
           // Another program's value under the same prefix cannot be told from a lock of another library.
-          yield* states.filter(({ holders }) => holders.some(({ label }) => label !== null));
+          yield* states.filter((state) => state !== null).filter(({ holders }) => holders.some(({ label }) => label !== null));
         }
         missing -= 1;
       } catch (error) {
@@ -195,6 +201,26 @@ export class RedlockBackend implements LockBackend<bigint> {
         if (failures.length > nodes.length - (nodes.length - settings.quorum + 1)) throw error;
       }
     }
+    if (foreign.length > 0) warnOfForeign(foreign);
+  }
+
+  /** The nodes in the order in which they answer, as soon as so many have: one that is stopped comes last. */
+  async #promptFirst(call: CallContext, enough: number): Promise<readonly RedlockNode[]> {
+    const { nodes } = this.#context;
+    const timeoutMs = this.#stepMs(call);
+    const order: RedlockNode[] = [];
+    await askNodes({
+      nodes,
+      clock: call.clock,
+      timeoutMs,
+      ask: (node) => node.status('greet', timeoutMs),
+      onAnswer: (index, { kind }, isLate) => {
+        const node = nodes[index];
+        if (kind === 'answered' && !isLate && node !== undefined) order.push(node);
+      },
+      isDecided: () => order.length >= enough,
+    });
+    return [...order, ...nodes.filter((node) => !order.includes(node))];
   }
 
   /** Says how each node is; whether they suffice is for the lock that core takes and frees beside this to say. */

@@ -1,3 +1,4 @@
+import { emitWarning } from 'node:process';
 import { LockArgumentError, LockClosedError, LockUnavailableError } from '@holdfast/core';
 import type { NodeAnswer } from './protocol/ask-nodes.js';
 import type { RedlockNode, Vote } from './protocol/node.js';
@@ -19,12 +20,13 @@ export function tooFewNodes(
     const abstention = answer.kind === 'answered' ? abstentionOf(answer.value) : null;
     const isFinal = answer.kind === 'failed' && !answer.failure.retryable;
     if (!isFinal) mayRecover += 1;
-    if (abstention !== null) abstaining += 1;
+    if (abstention?.isQuarantine === true) abstaining += 1;
     if (answer.kind === 'answered' && abstention === null) {
       usable += 1;
       return [];
     }
-    const reason = answer.kind === 'failed' ? answer.failure.message : (abstention ?? 'no answer');
+    const without = answer.kind === 'pending' ? 'not waited for' : 'no answer';
+    const reason = answer.kind === 'failed' ? answer.failure.message : (abstention?.reason ?? without);
     return [`${node.label}: ${reason}`];
   });
   const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
@@ -37,10 +39,13 @@ export function tooFewNodes(
   });
 }
 
-function abstentionOf(value: unknown): string | null {
+function abstentionOf(value: unknown): { readonly reason: string; readonly isQuarantine: boolean } | null {
   const first: unknown = Array.isArray(value) ? value[0] : value;
   if (typeof first !== 'object' || first === null || (first as Partial<Vote>).kind !== 'abstained') return null;
-  return inQuarantine((first as Extract<Vote, { kind: 'abstained' }>).forMs);
+  const { forMs } = first as Extract<Vote, { kind: 'abstained' }>;
+  return forMs === null
+    ? { reason: 'its key of the last counter (holdfast.redlock:fence:...) holds none', isQuarantine: false }
+    : { reason: inQuarantine(forMs), isQuarantine: true };
 }
 
 /** In words. */
@@ -62,4 +67,14 @@ export function tooLongTtl(ttlMs: number, maxTtlMs: number, lockName: string): L
     `redlock: ttlMs of ${JSON.stringify(lockName)} comes to ${ttlMs} with its guard time; it must be at most maxTtlMs, ${maxTtlMs}, for which a restarted node abstains`,
     { option: 'ttlMs', backend: BACKEND, lockName },
   );
+}
+
+/** What a list left out. */
+export function warnOfForeign(names: readonly string[]): void {
+  const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));
+  const rest = names.length > some.length ? ` and ${names.length - some.length} more` : '';
+  emitWarning(`redlock: list() left out ${some.join(', ')}${rest}: their keys hold what no lock does`, {
+    type: 'HoldfastWarning',
+    code: 'HOLDFAST_FOREIGN_KEY',
+  });
 }

@@ -82,7 +82,7 @@ const shared = {
     local function prolong(k, mode, owner, slots, ttl)
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    if left >= 0 and left < ttl then
+    if left < ttl then
     call('PEXPIRE', k.hold, ttl)
     end
     return
@@ -152,9 +152,41 @@ const shared = {
     return table.concat(slots, ',')
     end
     local function raise(k, to)
-    if tonumber(call('GET', k.fence) or 0) < to then
+    local last = lastOf(k.fence)
+    if last and last < to then
     call('SET', k.fence, text(to))
     end
+    return last ~= nil
+    end
+  `),
+  mark: lua(`
+    local SWEPT_PER_SET = 16
+    local function sweepMarks(marks, ends)
+    for _, name in ipairs(call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, SWEPT_PER_SET)) do
+    call('HDEL', marks, name)
+    call('ZREM', ends, name)
+    end
+    end
+    local function markOf(marks, name)
+    local token, setAt, endsAt, kept, label = match(call('HGET', marks, name) or '', '^(%x*):(%d+):(%d+):(%d):(.*)$')
+    if token and tonumber(endsAt) > now then
+    return { token = token, setAt = tonumber(setAt), endsAt = tonumber(endsAt), kept = kept == '1', label = label }
+    end
+    return nil
+    end
+    local function writeMark(marks, ends, name, mark)
+    local head = mark.token .. ':' .. text(mark.setAt) .. ':' .. text(mark.endsAt) .. ':' .. (mark.kept and '1:' or '0:')
+    call('HSET', marks, name, head .. mark.label)
+    call('ZADD', ends, text(mark.endsAt), name)
+    for _, key in ipairs({ marks, ends }) do
+    call('PEXPIRE', key, text(math.max(mark.endsAt - now + 1000, call('PTTL', key))))
+    end
+    end
+    local function toldMark(mark)
+    if not mark then
+    return '-'
+    end
+    return sub(mark.token, 1, 8) .. sub(mark.token, 33) .. ' ' .. text(now - mark.setAt) .. ' ' .. text(mark.endsAt - now) .. ' ' .. mark.label
     end
   `),
   node: lua(`
@@ -166,6 +198,14 @@ const shared = {
     local MAX_TTL, QUARANTINE, BOUND, MANAGER = match(ARGV[1], '^(%d+) (%d+) (%d+) (%x*)$')
     local function text(number)
     return string.format('%.0f', number)
+    end
+    local function lastOf(fenceKey)
+    local last = redis.pcall('GET', fenceKey)
+    if not last then
+    return 0
+    end
+    last = type(last) == 'string' and match(last, '^%d+$') and tonumber(last)
+    return last and last <= 9000000000000000 and last or nil
     end
     local function abstains()
     local known, maxTtl, over = match(call('GET', KEYS[1]) or '', '^(%x+) (%d+) (%d+)$')
@@ -185,6 +225,7 @@ const shared = {
   `),
   waiters: lua(`
     local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
+    local INTENT_MS, WRITER_POLL_MS = 1900, 1500
     local function note(k, field, since, ms)
     call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
     call('PEXPIRE', k.waiters, 3000)
@@ -228,17 +269,13 @@ const shared = {
     table.sort(others, before)
     return readers, others, turn
     end
-    local function writerWaits(k)
+    local function writersWaitFor(k)
     local _, others, turn = waiting(k)
-    if turn then
-    return false
-    end
+    local longest = 0
     for _, waiter in ipairs(others) do
-    if waiter.mode == 'w' then
-    return true
+    longest = math.max(longest, waiter.expiry - now - (WAITS_MS - INTENT_MS))
     end
-    end
-    return false
+    return not turn and longest > 0 and longest or nil
     end
     local function tell(k, waiter)
     if call('PUBLISH', 'holdfast.wake:' .. waiter.id, '|' .. k.hold) == 0 then
@@ -304,7 +341,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'a02f89f21beff1baef2d65ad57e43a93ce681058',
+    sha: '733e1734da35a37ed44b6ec45d84c838b22fb7b8',
     source: [
       shared.node,
       shared.deadline,
@@ -320,7 +357,10 @@ export const scripts = {
         end
         local LONGEST = MAX_TTL * 1.2 + 2000
         local function draw(fenceKey, hint)
-        local fence = tonumber(call('GET', fenceKey) or 0)
+        local fence = lastOf(fenceKey)
+        if not fence then
+        return nil
+        end
         local c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
         call('SET', fenceKey, c)
         return c
@@ -332,8 +372,10 @@ export const scripts = {
         break
         end
         local c = draw(KEYS[at + 2], tonumber(hint))
+        if c then
         call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-        replies[arg - 3] = 'g' .. c
+        end
+        replies[arg - 3] = c and 'g' .. c or 'f'
         at, arg = at + 3, arg + 1
         end
         if not ARGV[arg] then
@@ -359,8 +401,8 @@ export const scripts = {
         permits = select(2, string.gsub(slots, '%d+', ''))
         end
         local left, who = obstacle(k, mode, slots)
-        if not left and mode == 'r' and writerWaits(k) then
-        left, who = -1, '*'
+        if not left and mode == 'r' then
+        left, who = writersWaitFor(k), '*'
         end
         if left then
         if mode == 'x' and stringAt(k.hold) == false then
@@ -368,10 +410,16 @@ export const scripts = {
         end
         if waits then
         enrol(k, mode, permits, limit)
+        if mode == 'w' and (left < 0 or left > WRITER_POLL_MS) then
+        left = WRITER_POLL_MS
+        end
         end
         return 'b' .. text(left) .. ' ' .. who
         end
         c = draw(k.fence, hint)
+        if not c then
+        return 'f'
+        end
         place(k, mode, owner, c, slots, ttl, label)
         if waits then
         leave(k, mode, permits, limit)
@@ -399,7 +447,7 @@ export const scripts = {
   },
   confirm: {
     name: 'confirm',
-    sha: '726ae58580491a12ad6d01f841ea2cae51d010eb',
+    sha: '9994f27ff00e3a45887f17e2c5ad9c71f0759ce0',
     source: [
       shared.node,
       shared.hold,
@@ -411,8 +459,7 @@ export const scripts = {
         local k
         k, at = keysOf(mode, at)
         sweep(k)
-        if found(k, mode, owner) == c then
-        raise(k, tonumber(token))
+        if found(k, mode, owner) == c and raise(k, tonumber(token)) then
         replies[i - 1] = 1
         else
         replies[i - 1] = 0
@@ -425,7 +472,7 @@ export const scripts = {
   },
   extend: {
     name: 'extend',
-    sha: '111cfb87a5b367cdda9e2e280f627b5c4268ef30',
+    sha: '37d24463eedbdea6d4de3f6dd32aa1eea1ad09de',
     source: [
       shared.node,
       shared.deadline,
@@ -451,8 +498,9 @@ export const scripts = {
         if not asked then
         why, asked = abstains(), true
         end
-        if not why and not obstacle(k, mode, slots) then
-        local new = text(math.max(tonumber(call('GET', k.fence) or 0) + 1, token))
+        local last = not why and lastOf(k.fence)
+        if last and not obstacle(k, mode, slots) then
+        local new = text(math.max(last + 1, token))
         call('SET', k.fence, new)
         place(k, mode, owner, new, slots, ttl, label)
         replies[i - 3] = 'c' .. new
@@ -467,7 +515,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '002863f3836a69fb9c8769d7807e2cfd2518e9fc',
+    sha: '94e0526a4701850978dc2c5b319852c0d903410c',
     source: [
       shared.node,
       shared.hold,
@@ -498,7 +546,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'df162e8a9bc408abf3d38e56a7ec27bbe5097232',
+    sha: '1c23da970915be6697064df2189305ab11653f3f',
     source: [
       shared.node,
       shared.hold,
@@ -549,38 +597,65 @@ export const scripts = {
       `),
     ].join('\n'),
   },
-  mark: {
-    name: 'mark',
-    sha: '2133af182b8132242505838dd41aec3ac3884e4d',
+  listMarks: {
+    name: 'listMarks',
+    sha: '475984fad90409dadfa9ea5a4dee20c1cbf32644',
     source: [
       shared.node,
+      shared.mark,
       lua(`
-        local what, token, ms = match(ARGV[2], '^(%a+) ?(%x*) ?(%d*)$')
-        if what == 'set' or what == 'read' then
-        local why = abstains()
-        if why then
-        return { why, now }
+        local page = call('HSCAN', KEYS[2], ARGV[2], 'COUNT', 500)
+        local list = { page[1] }
+        for i = 1, #page[2], 2 do
+        if markOf(KEYS[2], page[2][i]) then
+        list[#list + 1] = page[2][i]
         end
-        if what == 'set' then
-        call('SET', KEYS[2], token, 'NX', 'PX', ms)
         end
-        return { sub(call('GET', KEYS[2]) or '-', 1, 8), now }
+        return { list, now }
+      `),
+    ].join('\n'),
+  },
+  mark: {
+    name: 'mark',
+    sha: 'f0b0bd6b598639628b208a05ea341458fe4c820b',
+    source: [
+      shared.node,
+      shared.mark,
+      lua(`
+        local function settle(marks, ends, name, what, token, ms)
+        local mark = markOf(marks, name)
+        if not mark or mark.token ~= token then
+        return '0'
         end
-        if call('GET', KEYS[2]) ~= token then
-        return { '0', now }
+        if not mark.kept and what == 'keep' then
+        mark.endsAt, mark.kept = now + ms, true
+        writeMark(marks, ends, name, mark)
+        elseif not mark.kept then
+        call('HDEL', marks, name)
+        call('ZREM', ends, name)
         end
-        if what == 'drop' then
-        call('DEL', KEYS[2])
-        elseif call('PTTL', KEYS[2]) < tonumber(ms) then
-        call('PEXPIRE', KEYS[2], ms)
+        return '1'
         end
-        return { '1', now }
+        local why
+        local replies = {}
+        for i = 2, #ARGV, 2 do
+        local marks, ends = KEYS[i], KEYS[i + 1]
+        local what, token, ms = match(ARGV[i + 1], '^(%a+) ?(%x*) ?(%d*)$')
+        if what == 'read' then
+        why = why or abstains() or ''
+        replies[#replies + 1] = why ~= '' and why or toldMark(markOf(marks, ARGV[i]))
+        else
+        replies[#replies + 1] = settle(marks, ends, ARGV[i], what, token, tonumber(ms))
+        end
+        end
+        replies[#replies + 1] = now
+        return replies
       `),
     ].join('\n'),
   },
   node: {
     name: 'node',
-    sha: '74ad6a96cb06c4d22c85c7672d60742c9faff397',
+    sha: 'f647d54d934b51975bedddeee9b5ae706ae21d36',
     source: [
       shared.node,
       lua(`
@@ -597,14 +672,20 @@ export const scripts = {
         call('DEL', KEYS[1])
         done = 1
         end
+        local broken = 0
+        for i = 2, #KEYS do
+        if not lastOf(KEYS[i]) then
+        broken = broken + 1
+        end
+        end
         local known, maxTtl, over = match(marker or '', '^(%x+) (%d+) (%d+)$')
-        return { { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done }, now }
+        return { { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done, broken }, now }
       `),
     ].join('\n'),
   },
   release: {
     name: 'release',
-    sha: '7ac5252f0c888c2f3e5c8f4422ba6d4aa855a568',
+    sha: '708daa1a52e91b4845c940cab981971d8c8ff361',
     source: [
       shared.node,
       lua(`
@@ -648,9 +729,48 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  setMark: {
+    name: 'setMark',
+    sha: '1ffc47d5a0b7fc46c81f54fba5cdef30adf40caa',
+    source: [
+      shared.node,
+      shared.deadline,
+      shared.mark,
+      lua(`
+        local function set(marks, ends, name, token, ms, label)
+        sweepMarks(marks, ends)
+        local mark = markOf(marks, name)
+        if not mark then
+        mark = { token = token, setAt = now, endsAt = now + ms, kept = false, label = label }
+        writeMark(marks, ends, name, mark)
+        end
+        return toldMark(mark)
+        end
+        local function delete(marks, ends, name)
+        local stood = markOf(marks, name) and '1' or '0'
+        call('HDEL', marks, name)
+        call('ZREM', ends, name)
+        return stood
+        end
+        local why = abstains()
+        local replies = {}
+        for i = 4, #ARGV, 2 do
+        local marks, ends = KEYS[i - 2], KEYS[i - 1]
+        local token, ms, label = match(ARGV[i + 1], '^set (%x+) (%d+) (.*)$')
+        if token then
+        replies[#replies + 1] = why or set(marks, ends, ARGV[i], token, tonumber(ms), label)
+        else
+        replies[#replies + 1] = delete(marks, ends, ARGV[i])
+        end
+        end
+        replies[#replies + 1] = now
+        return replies
+      `),
+    ].join('\n'),
+  },
   withdraw: {
     name: 'withdraw',
-    sha: '422a53800d5bc3bc78efcfd252767ce3a1792e4d',
+    sha: 'e69d672bdc53081429520811495c9af66d8bf8c6',
     source: [
       shared.node,
       shared.hold,

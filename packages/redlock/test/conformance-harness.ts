@@ -1,9 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import { type ConformanceHarness, type ConformanceSetup, injectFaults } from '@holdfast/core/conformance';
+import {
+  type ConformanceHarness,
+  type ConformanceSetup,
+  injectFaults,
+  lateDelivery,
+  startTcpProxy,
+  type TcpProxy,
+} from '@holdfast/core/conformance';
 import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redlock';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
 import type { NodesFixture } from './redlock-harness.js';
 
 /** What one case has opened. */
@@ -56,7 +62,21 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
 export function wiredHarness(name: string, fixture: NodesFixture, options: RedlockBackendOptions): ConformanceHarness {
   return {
     name,
-    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'crash', 'killSession', 'openBackend'],
+    faults: [
+      'disconnect',
+      'reconnect',
+      'freeze',
+      'thaw',
+      'loseNextReply',
+      'requests',
+      'residue',
+      'crash',
+      'killSession',
+      'deliverLate',
+      'stopNode',
+      'startNode',
+      'openBackend',
+    ],
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
       const links = new Map<LockManager, readonly TcpProxy[]>();
@@ -67,9 +87,9 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
         const { backend, faults } = injectFaults(await opened.backend({ urls, ...options }));
         const manager = opened.manager(backend, over);
         links.set(manager, proxies);
-        return { manager, proxies, faults };
+        return { manager, proxies, urls, faults };
       };
-      const { manager, proxies, faults } = await connect(managerOptions);
+      const { manager, proxies, urls, faults } = await connect(managerOptions);
       const each = async (act: (proxy: TcpProxy) => unknown, of: readonly TcpProxy[] = proxies): Promise<void> => {
         await Promise.all(of.map(act));
       };
@@ -84,6 +104,16 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
           loseNextReply: () => faults.loseNextReply(),
           requests: () => faults.requests(),
           killSession: () => each((proxy) => proxy.cut()),
+          deliverLate: async () => lateDelivery(proxies),
+          stopNode: async (how) => {
+            const ways = [...links.values()].flatMap((of) => of.slice(0, 1));
+            await each((proxy) => (how === 'silent' ? proxy.silence() : proxy.refuse()), ways);
+          },
+          startNode: () =>
+            each(
+              (proxy) => proxy.restore(),
+              [...links.values()].flatMap((of) => of.slice(0, 1)),
+            ),
           crash: (peer) => each((proxy) => proxy.refuse(), links.get(peer) ?? []),
           // Fences are none of a case: there is a bounded number of them, whatever happens.
           residue: async () => {
@@ -91,7 +121,7 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
             // By key and not by node: a hold is granted by a majority, and the last vote for it may come later.
             return [...new Set(found.flat())];
           },
-          openBackend: () => opened.backend({ urls: fixture.urls, ...options }),
+          openBackend: () => opened.backend({ urls, ...options }),
         },
         close: () => opened.close(),
       };

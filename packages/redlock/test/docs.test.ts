@@ -38,7 +38,7 @@ describe('docs/redlock.md', () => {
 describe('the README', () => {
   it('lists rights that are enough', async () => {
     const rights =
-      '+evalsha +eval +time +get +set +del +exists +type +pttl +pexpire +hset +hget +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore +publish +subscribe +scan +info +hgetall';
+      '+evalsha +eval +time +get +set +del +exists +type +pttl +pexpire +hset +hget +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore +publish +subscribe +scan +hscan +info +hgetall';
     for (const admin of admins) {
       const rules = `on >${PASSWORD} resetkeys ~holdfast:* ~holdfast.redlock:* resetchannels &holdfast.wake:* ${rights}`;
       await admin.call('ACL', 'SETUSER', USER, ...rules.split(' '));

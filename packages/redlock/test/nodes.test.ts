@@ -4,6 +4,7 @@ import { attempt, callOf, free, freeAll, newName, newOwner, permitsOf, requestOf
 import { startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import { KeyLayout } from '../src/node/key-layout.js';
 import { useNodes } from './redlock-harness.js';
 
 const nodes = useNodes(3);
@@ -313,3 +314,70 @@ async function takeOne(backend: ReturnType<typeof nodes.backend>): Promise<{ req
   await take(backend, request);
   return { request };
 }
+
+describe('a node whose key of the last counter holds none', () => {
+  it.each([
+    ['a number beyond what can be counted on', '9007199254740992'],
+    ['a number beyond any', '9223372036854775808'],
+    ['a text', 'x'],
+  ])('abstains, leaves it as it is and pulls nobody after it: %s', async (_, value) => {
+    const name = newName();
+    const backend = nodes.backend();
+    const request = requestOf(name);
+    const { fencingToken: before } = await take(backend, request);
+    await free(backend, request);
+    const fence = new KeyLayout('holdfast:').keysOf(name, 'x').at(-1) ?? '';
+    await nodes.admins[0]?.set(fence, value);
+    let last = before;
+    for (let i = 0; i < 4; i++) {
+      const again = requestOf(name);
+      const { fencingToken } = await take(backend, again);
+      expect(fencingToken).toBeGreaterThan(last);
+      expect(fencingToken).toBeLessThan(9_000_000_000_000_000n);
+      expect(await backend.renew([{ ...again, ttlMs: 20_000 }], callOf())).toEqual([true]);
+      await free(backend, again);
+      last = fencingToken;
+    }
+    expect(await nodes.admins[0]?.get(fence)).toBe(value);
+    const health = await backend.checkHealth(callOf());
+    expect(health?.map(({ problem }) => problem?.includes('holdfast.redlock:fence') === true)).toEqual([true, false, false]);
+    await nodes.admins[0]?.del(fence);
+  });
+});
+
+it('one node that is stopped costs no look at the locks its time', async () => {
+  const backend = nodes.backend({ nodeTimeoutMs: 5000 });
+  const held = requestOf(newName());
+  await take(backend, held);
+  await nodes.servers[0]?.pause();
+  try {
+    const start = performance.now();
+    expect((await backend.inspect(held.name, 'lock', callOf(10_000))).held).toBe(true);
+    expect((await backend.inspect(newName(), 'lock', callOf(10_000))).held).toBe(false);
+    const names: string[] = [];
+    for await (const { name } of backend.list?.(held.name, callOf(10_000)) ?? []) names.push(name);
+    expect(names).toEqual([held.name]);
+    expect(await backend.marks?.set(newName(), 5000, callOf(10_000))).toBe(true);
+    expect(await backend.marks?.has(newName(), callOf(10_000))).toBe(false);
+    expect(await backend.forceRelease(held.name, 'lock', callOf(10_000))).toBe(true);
+    expect(await backend.forceRelease(newName(), 'lock', callOf(10_000))).toBe(false);
+    expect(performance.now() - start).toBeLessThan(2500);
+  } finally {
+    await nodes.servers[0]?.continue();
+  }
+});
+
+it('a writer that waits and dies keeps new readers out for at most 2 s, and says when they may ask', async () => {
+  const [backend, dead] = [nodes.backend(), nodes.backend()];
+  const name = newName();
+  await take(backend, requestOf(name, 'read'));
+  dead.subscribe?.(requestOf(name, 'write'), () => {});
+  expect(await attempt(dead, requestOf(name, 'write'))).toMatchObject({ granted: false, remainingMs: 1500 });
+  const refused = await attempt(backend, requestOf(name, 'read'));
+  expect(refused.granted).toBe(false);
+  expect(refused.granted ? 0 : refused.remainingMs).toBeLessThanOrEqual(1900);
+  expect(refused.granted ? 0 : refused.remainingMs).toBeGreaterThan(1000);
+  const start = performance.now();
+  await until('a reader gets in', async () => (await attempt(backend, requestOf(name, 'read'))).granted, { everyMs: 20 });
+  expect(performance.now() - start).toBeLessThan(2000);
+});

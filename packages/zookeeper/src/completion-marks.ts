@@ -1,14 +1,20 @@
-import type { Clock } from '@holdfast/core';
+import type { BackendMarks, CallContext, Clock, MarkRequest, MarkSetter, StoredMark } from '@holdfast/core';
+import { LONGEST_DUE_MS, MarkEnds } from './mark-ends.js';
+import { type MarkData, markDataOf, textOf } from './mark-data.js';
 import { decodeName, encodeName } from './node-names.js';
 import { isCode } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
-const SWEEP_EVERY_MS = 60_000;
-/** How many marks one sweep looks at. */
-const SWEEP_SIZE = 100;
+/** How often who sets marks clears away; and how many of those that have ended, at a time and in all. */
+const SWEEP_EVERY_MS = 2_000;
+const SWEPT_AT_ONCE = 100;
+const SWEEP_SIZE = 2_000;
+/** How long what is known of the leader's clock is good enough to choose a folder by. */
+const CLOCK_MS = 30_000;
 
-interface Mark {
-  readonly isStanding: boolean;
+interface Mark extends MarkData {
+  readonly ageMs: number;
+  readonly remainingMs: number;
   readonly version: number;
 }
 
@@ -16,85 +22,217 @@ interface Mark {
  * Completion marks: nodes that stay, each with its retention time. Their age is the difference of two times that the
  * leader wrote: that of the mark, and that of the session's own node a moment ago.
  */
-export class CompletionMarkNodes {
+export class CompletionMarkNodes implements BackendMarks {
   readonly #session: ZooKeeperSession;
   readonly #directory: string;
+  readonly #ends: MarkEnds;
   readonly #clock: Clock;
+  readonly #run: <T>(work: () => Promise<T>) => Promise<T>;
+  /** The leader's time less ours, and when that was looked at. */
+  #leader: { readonly aheadMs: number; readonly at: number } | null = null;
   #sweepAt = Number.NEGATIVE_INFINITY;
+  #lastSweep: { cancel(): void } | null = null;
 
-  constructor(session: ZooKeeperSession, directory: string, clock: Clock) {
+  /** @param run what every call goes through: errors are told as ours, and none is made when all is closed */
+  constructor(session: ZooKeeperSession, root: string, clock: Clock, run: <T>(work: () => Promise<T>) => Promise<T>) {
     this.#session = session;
-    this.#directory = directory;
+    this.#directory = `${root}/marks`;
+    this.#ends = new MarkEnds(session, `${root}/mark-ends`);
     this.#clock = clock;
+    this.#run = run;
   }
 
-  async has(name: string, withinMs: number): Promise<boolean> {
-    await this.#session.ready(withinMs);
-    return (await this.#read(this.#pathOf(name)))?.isStanding ?? false;
+  async set(name: string, retentionMs: number, call: CallContext, setter: MarkSetter = { owner: '', label: '' }): Promise<boolean> {
+    return (await this.setEach([{ name, retentionMs, ...setter }], call))[0] === true;
   }
 
-  /** @returns whether this call set it */
-  async set(name: string, retentionMs: number, withinMs: number): Promise<boolean> {
-    await this.#session.ready(withinMs);
+  async setEach(marks: readonly MarkRequest[], call: CallContext): Promise<readonly boolean[]> {
+    return await this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      const now = await this.#leaderTime();
+      const answers = await all(marks.map((mark) => this.#set(mark, now)));
+      this.#sweepNowAndThen();
+      return answers;
+    });
+  }
+
+  async has(name: string, call: CallContext): Promise<boolean> {
+    return (await this.get(name, call)) !== null;
+  }
+
+  async hasEach(names: readonly string[], call: CallContext): Promise<readonly boolean[]> {
+    return (await this.#readEach(names, call)).map((mark) => mark !== null);
+  }
+
+  async get(name: string, call: CallContext): Promise<StoredMark | null> {
+    const [mark] = await this.#readEach([name], call);
+    return mark === undefined || mark === null ? null : told(name, mark);
+  }
+
+  async delete(name: string, call: CallContext): Promise<boolean> {
+    return await this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      for (;;) {
+        // oxlint-disable-next-line no-await-in-loop
+        const mark = await this.#read(name, await this.#beat());
+        if (mark === null) return false;
+        try {
+          // oxlint-disable-next-line no-await-in-loop
+          await this.#session.remove(this.#pathOf(name), mark.version);
+          if (mark.folder !== '') this.#ends.forget(mark.folder, encodeName(name)).catch(() => {});
+          return mark.remainingMs > 0;
+        } catch (error) {
+          if (isCode(error, 'NO_NODE')) return false;
+          // Set anew meanwhile.
+          if (!isCode(error, 'BAD_VERSION')) throw error;
+        }
+      }
+    });
+  }
+
+  async *list(prefix: string, call: CallContext): AsyncIterable<StoredMark> {
+    // A mark that was set anew may be in two folders.
+    const seen = new Set<string>();
+    const folders = await this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      await this.#beat();
+      return await this.#ends.all();
+    });
+    for (const folder of folders) {
+      // oxlint-disable-next-line no-await-in-loop
+      const nodes = await this.#run(() => this.#ends.marksIn(folder));
+      const names = nodes.flatMap((node) => decodeName(node) ?? []).filter((name) => name.startsWith(prefix) && !seen.has(name));
+      for (const name of names) seen.add(name);
+      // oxlint-disable-next-line no-await-in-loop
+      for (const some of inParts(names)) yield* await this.#standing(some, call);
+    }
+  }
+
+  close(): void {
+    this.#lastSweep?.cancel();
+    this.#sweepAt = Number.POSITIVE_INFINITY;
+  }
+
+  async #standing(names: readonly string[], call: CallContext): Promise<readonly StoredMark[]> {
+    const marks = await this.#readEach(names, call);
+    return names.flatMap((name, index) => {
+      const mark = marks[index];
+      return mark === undefined || mark === null ? [] : [told(name, mark)];
+    });
+  }
+
+  /** In its folder first: a mark that is in none would never be cleared away. */
+  async #set({ name, retentionMs, owner, label }: MarkRequest, now: number): Promise<boolean> {
     const path = this.#pathOf(name);
-    const data = Buffer.from(JSON.stringify({ retentionMs }), 'utf8');
-    const isSet = await this.#set(path, data);
-    if (isSet) this.#sweepNowAndThen();
-    return isSet;
-  }
-
-  async #set(path: string, data: Buffer): Promise<boolean> {
+    const folder = this.#ends.folderOf(now + retentionMs);
+    const data = textOf({ retentionMs, owner, label, folder });
+    await this.#ends.note(folder, encodeName(name));
     for (;;) {
       try {
+        // oxlint-disable-next-line no-await-in-loop
         await this.#session.createUnder(path, data, 'persistent');
         return true;
       } catch (error) {
         if (!isCode(error, 'NODE_EXISTS')) throw error;
       }
-      const mark = await this.#read(path);
+      // oxlint-disable-next-line no-await-in-loop
+      const mark = await this.#read(name, await this.#beat());
       if (mark === null) continue;
-      if (mark.isStanding) return false;
+      if (mark.remainingMs > 0) {
+        if (mark.folder !== folder) this.#ends.forget(folder, encodeName(name)).catch(() => {});
+        return owner !== '' && mark.owner === owner;
+      }
       try {
         // Of several who find it expired, the version lets one through.
+        // oxlint-disable-next-line no-await-in-loop
         await this.#session.setData(path, data, mark.version);
         return true;
       } catch (error) {
-        if (isCode(error, 'BAD_VERSION')) return false;
-        if (!isCode(error, 'NO_NODE')) throw error;
+        if (!isCode(error, 'BAD_VERSION') && !isCode(error, 'NO_NODE')) throw error;
       }
     }
   }
 
-  async #read(path: string): Promise<Mark | null> {
-    const now = (await this.#session.beat()).modifiedAtMs;
+  /** Those that stand, else null: each read behind a write of ours, so that what was done before is seen. */
+  async #readEach(names: readonly string[], call: CallContext): Promise<readonly (Mark | null)[]> {
+    return await this.#run(async () => {
+      await this.#session.ready(call.timeoutMs);
+      const now = await this.#beat();
+      const marks = await all(names.map((name) => this.#read(name, now)));
+      return marks.map((mark) => (mark !== null && mark.remainingMs > 0 ? mark : null));
+    });
+  }
+
+  async #read(name: string, now: number): Promise<Mark | null> {
     try {
-      const { data, stat } = await this.#session.getData(path);
-      return { isStanding: now - stat.modifiedAtMs < retentionIn(data), version: stat.version };
+      const { data, stat } = await this.#session.getData(this.#pathOf(name));
+      const mark = markDataOf(data);
+      const ageMs = Math.max(0, now - stat.modifiedAtMs);
+      return { ...mark, ageMs, remainingMs: mark.retentionMs - ageMs, version: stat.version };
     } catch (error) {
       if (isCode(error, 'NO_NODE')) return null;
       throw error;
     }
   }
 
-  /** Who sets marks also clears away old ones, so that they do not add up. In the background; never rejects. */
+  /** What time the leader has now. */
+  async #beat(): Promise<number> {
+    const { modifiedAtMs } = await this.#session.beat();
+    const at = this.#clock.now();
+    this.#leader = { aheadMs: modifiedAtMs - at, at };
+    return modifiedAtMs;
+  }
+
+  /** The same to within a round trip or so, without asking each time. */
+  async #leaderTime(): Promise<number> {
+    const now = this.#clock.now();
+    if (this.#leader === null || now - this.#leader.at > CLOCK_MS) return await this.#beat();
+    return now + this.#leader.aheadMs;
+  }
+
+  /** Who sets marks also clears away those that have ended, so that they do not add up. In the background; never rejects. */
   #sweepNowAndThen(): void {
     const now = this.#clock.now();
-    if (now < this.#sweepAt) return;
-    this.#sweepAt = now + SWEEP_EVERY_MS;
-    this.#sweep().catch(() => {});
+    if (now >= this.#sweepAt) {
+      this.#sweepAt = now + SWEEP_EVERY_MS;
+      this.#sweep().catch(() => {});
+    }
+    // Once more when what has ended by now is due.
+    this.#lastSweep ??= this.#clock.setTimer(LONGEST_DUE_MS + SWEEP_EVERY_MS, () => {
+      this.#lastSweep = null;
+      this.#sweep().catch(() => {});
+    });
   }
 
   async #sweep(): Promise<void> {
-    const marks = (await this.#session.getChildren(this.#directory)).filter((node) => decodeName(node) !== null);
-    const first = Math.floor(this.#clock.random() * marks.length);
-    const some = [...marks.slice(first), ...marks.slice(0, first)].slice(0, SWEEP_SIZE);
-    await Promise.all(
-      some.map(async (node) => {
-        const path = `${this.#directory}/${node}`;
-        const mark = await this.#read(path);
-        if (mark !== null && !mark.isStanding) await this.#session.remove(path, mark.version).catch(() => {});
-      }),
-    );
+    let left = SWEEP_SIZE;
+    for (const folder of await this.#ends.due(await this.#beat())) {
+      // oxlint-disable-next-line no-await-in-loop
+      const nodes = (await this.#ends.marksIn(folder)).slice(0, left);
+      // oxlint-disable-next-line no-await-in-loop
+      for (const some of inParts(nodes)) await Promise.all(some.map((node) => this.#clearAway(folder, node)));
+      left -= nodes.length;
+      if (left === 0) return;
+      // oxlint-disable-next-line no-await-in-loop
+      await this.#ends.removeEmpty(folder);
+    }
+  }
+
+  async #clearAway(folder: string, node: string): Promise<void> {
+    const name = decodeName(node);
+    const now = await this.#beat();
+    const mark = name === null ? null : await this.#read(name, now);
+    if (name !== null && mark !== null && mark.folder === folder) {
+      if (mark.remainingMs > 0) {
+        // The leader's clock was set back, or its setter's view of it was off.
+        await this.#ends.note(this.#ends.folderOf(now + mark.remainingMs), node);
+      } else {
+        await this.#session.remove(this.#pathOf(name), mark.version).catch((error: unknown) => {
+          if (!isCode(error, 'NO_NODE') && !isCode(error, 'BAD_VERSION')) throw error;
+        });
+      }
+    }
+    await this.#ends.forget(folder, node);
   }
 
   #pathOf(name: string): string {
@@ -102,12 +240,21 @@ export class CompletionMarkNodes {
   }
 }
 
-function retentionIn(data: Buffer): number {
-  try {
-    const { retentionMs } = JSON.parse(data.toString('utf8')) as { readonly retentionMs?: unknown };
-    return typeof retentionMs === 'number' ? retentionMs : Number.POSITIVE_INFINITY;
-  } catch {
-    // Not ours to expire.
-    return Number.POSITIVE_INFINITY;
-  }
+function told(name: string, { label, ageMs, remainingMs }: Mark): StoredMark {
+  return { name, label: label === '' ? null : label, ageMs, remainingMs };
+}
+
+function inParts<T>(items: readonly T[]): readonly (readonly T[])[] {
+  const parts: (readonly T[])[] = [];
+  for (let at = 0; at < items.length; at += SWEPT_AT_ONCE) parts.push(items.slice(at, at + SWEPT_AT_ONCE));
+  return parts;
+}
+
+/** Waits for all, so that nothing is left on its way. */
+async function all<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  const outcomes = await Promise.allSettled(promises);
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 }

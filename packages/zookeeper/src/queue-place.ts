@@ -8,9 +8,10 @@ import {
   LockUnavailableError,
   type Stamp,
 } from '@holdfast/core';
+import { elapsedSince, stampOf } from '@holdfast/core/backend';
 import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
-import { blockerOf, isGranted } from './queue-rules.js';
+import { blockerOf, isGranted, isWatchedFromAfar } from './queue-rules.js';
 import { nodeData } from './node-data.js';
 import { readQueue } from './read-queue.js';
 import { createWatcher, type NodeChange } from './watch-table.js';
@@ -22,8 +23,8 @@ import type { ZooKeeperSession } from './zookeeper-session.js';
 const FRESH_MS = 100;
 /** And not older than this part of what was asked for, which counts from that write. */
 const FRESH_PART = 20;
-/** A removal that a server refused is asked for again so much later. */
-const REMOVE_AGAIN_MS = 500;
+/** What a server refused and has to be done is asked for again so much later. */
+const AGAIN_MS = 500;
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
 
@@ -54,7 +55,11 @@ export class QueuePlace {
   readonly #parent: string;
   readonly #ownWatcher = createWatcher((change) => this.#ownChanged(change));
   /** Of the one in front, or of all. */
-  readonly #frontWatcher = createWatcher(() => this.#wake());
+  readonly #frontWatcher = createWatcher((change) => {
+    // The one ahead has got its permits, and touched its node.
+    this.#isNear ||= change === 'changed' && this.request.mode === 'permits';
+    this.#wake();
+  });
   readonly #guid = randomBytes(16).toString('hex');
   #answer: Promise<Answer<bigint>> | null = null;
   /** The session that the node was made in; 0 while none was asked for. */
@@ -72,8 +77,10 @@ export class QueuePlace {
   #isRemovalSent = false;
   #ended: Error | null = null;
   #left: Promise<boolean> | null = null;
-  /** Who is next in line for permits may have looked before this one was granted, and has to be told. */
-  #owesTurn = false;
+  /** For permits: so few wait in front that this one looks at all who have some. */
+  #isNear = false;
+  /** For permits: somebody who watches this one from afar may be near now, and has not been told. */
+  #owesWord = false;
   #isWoken = false;
   #resume: (() => void) | null = null;
 
@@ -133,7 +140,7 @@ export class QueuePlace {
       left.catch(() => {
         // A server refused. Nobody else may get in while the node stands, so nobody has to ask for this.
         this.#left = null;
-        this.#parts.clock.setTimer(REMOVE_AGAIN_MS, () => {
+        this.#parts.clock.setTimer(AGAIN_MS, () => {
           this.leave().catch(() => {});
         });
       });
@@ -154,7 +161,7 @@ export class QueuePlace {
       // A server that does not say so much of this node is no reason to keep all others waiting: the next renewal looks.
       if (isUnknown(error)) throw error;
     }
-    if (this.#owesTurn) this.#passTurnOn();
+    if (this.#owesWord && this.isHeld) this.#tellThoseAfar();
   }
 
   /** Looks whether the node of a hold stands, unless a watch would have told. @throws when the server does not say */
@@ -191,37 +198,32 @@ export class QueuePlace {
   async #attempt(call: CallContext): Promise<Answer<bigint>> {
     await this.#enter(call);
     const { queue, index, own } = await this.#look();
-    return isGranted(queue, index) ? this.#grant(own) : { granted: false, remainingMs: null };
+    return isGranted(queue, index) ? this.#grant(queue, index, own) : { granted: false, remainingMs: null };
   }
 
   async #wait(call: CallContext): Promise<Granted> {
     let stamp = await this.#enterOrFind(call);
-    for (let watchesChildren = false; ; ) {
+    for (;;) {
       this.#throwIfEnded();
       this.#isWoken = false;
+      const watchesChildren = this.#isNear;
       try {
         const [proof, { queue, index, own }] = await Promise.all([stamp ?? this.#proof(call), this.#look(watchesChildren)]);
         this.#throwIfEnded();
-        if (isGranted(queue, index)) {
-          const grant = { ...this.#grant(own), stamp: proof };
-          // Who came later has seen this one as granted.
-          if (stamp === null && this.request.mode === 'permits' && index < queue.length - 1) this.#passTurnOn();
-          return grant;
-        }
+        if (isGranted(queue, index)) return { ...this.#grant(queue, index, own), stamp: proof };
         // When its turn comes, the write that made the node is too long ago.
         stamp = null;
         call.onQueued?.();
         const blocker = blockerOf(queue, index);
         if (blocker === null) {
-          // The first that waits for permits looks at all who have some; it sets that watch before it looks again.
+          // It sets that watch before it looks again.
           if (watchesChildren) await this.#sleep();
-          watchesChildren = true;
+          this.#isNear = true;
           continue;
         }
         const { stat } = await this.#session.getData(`${this.#parent}/${blocker.node}`, this.#frontWatcher);
-        // One that was granted after a wait has touched its node, perhaps before our watch was set.
-        const isPassedOn = this.request.mode === 'permits' && stat.version > 0 && !watchesChildren;
-        if (isPassedOn) watchesChildren = true;
+        // It has got its permits, perhaps before our watch was set.
+        if (stat.version > 0 && this.request.mode === 'permits' && !watchesChildren) this.#isNear = true;
         else await this.#sleep();
       } catch (error) {
         stamp = null;
@@ -255,34 +257,38 @@ export class QueuePlace {
   async #proof(call: CallContext): Promise<Stamp> {
     const { written, believedMs } = this.#session;
     const freshMs = Math.min(FRESH_MS, Math.min(this.request.ttlMs, believedMs) / FRESH_PART);
-    const now = stampOf(call);
-    if (written !== null && Math.max(now.now - written.now, now.wall - written.wall) < freshMs) return written;
+    if (written !== null && elapsedSince(call.clock, written) < freshMs) return written;
+    const stamp = stampOf(call.clock);
     await this.#session.beat();
-    return now;
+    return stamp;
   }
 
-  /** Touches the node, which the next in line watches: that one is the first now, and has to look at all who have permits. */
-  #passTurnOn(): void {
-    this.#owesTurn = true;
-    this.#session.setData(this.#path ?? '', nodeData(this.request)).then(
-      () => {
-        this.#owesTurn = false;
-      },
-      (error: unknown) => {
-        // With the next connection again. A node that is gone has told the next in line by that.
-        if (isUnknown(error) || isCode(error, 'NO_NODE') || this.#left !== null) return;
-        this.#parts.clock.setTimer(REMOVE_AGAIN_MS, () => {
-          if (this.isHeld) this.#passTurnOn();
-        });
-      },
-    );
-  }
-
-  #grant(own: NodeStat): Granted {
+  #grant(queue: readonly QueueEntry[], index: number, own: NodeStat): Granted {
     // A node of a session that has ended may stand for a while, and would go under its holder's feet.
     if (!this.#isOurs(own)) throw expiredError(this.request.name);
     this.#isGranted = true;
+    if (this.request.mode === 'permits' && isWatchedFromAfar(queue, index)) this.#tellThoseAfar();
     return { granted: true, fencingToken: own.czxid };
+  }
+
+  /**
+   * Touches the node, which somebody further back watches: that one is near now. Whoever came after the look that granted has seen that by
+   * itself.
+   */
+  #tellThoseAfar(): void {
+    this.#owesWord = true;
+    this.#session.setData(this.#path ?? '', nodeData(this.request)).then(
+      () => {
+        this.#owesWord = false;
+      },
+      (error: unknown) => {
+        // With the next connection again. A node that is gone has told them by that.
+        if (isUnknown(error) || isCode(error, 'NO_NODE')) return;
+        this.#parts.clock.setTimer(AGAIN_MS, () => {
+          if (this.isHeld) this.#tellThoseAfar();
+        });
+      },
+    );
   }
 
   #isOurs({ ephemeralOwner }: NodeStat): boolean {
@@ -346,7 +352,7 @@ export class QueuePlace {
       await this.#session.ready(call.timeoutMs);
       this.#throwIfEnded();
       this.#sessionId = this.#session.id;
-      const stamp = stampOf(call);
+      const stamp = stampOf(call.clock);
       this.#path = await this.#parts.parents.createChild(
         this.#session,
         this.#parent,
@@ -431,8 +437,4 @@ export class QueuePlace {
       this.#resume = resolve;
     });
   }
-}
-
-function stampOf({ clock }: CallContext): Stamp {
-  return { now: clock.now(), wall: clock.wall() };
 }

@@ -24,14 +24,39 @@ export function holdersOf(queue: readonly QueueEntry[]): readonly QueueEntry[] {
   return queue.filter((_, index) => isGranted(queue, index));
 }
 
+const MOST_NEAR = 8;
+
+/**
+ * How many of those who wait for permits are near: they look at all requests instead of watching one. As many as may get theirs at a
+ * time, and as many more who then know early that they are next. Each is woken by every release and every arrival, so there are few.
+ */
+export function nearOf(limit: number): number {
+  return Math.min(2 * limit, MOST_NEAR);
+}
+
+/** Those in front of the entry who have not the permits that they ask for. */
+function waitersBefore(queue: readonly QueueEntry[], index: number): readonly QueueEntry[] {
+  let taken = 0;
+  return queue.slice(0, index).filter(({ permits, limit }) => {
+    taken += permits;
+    return taken > limit;
+  });
+}
+
 /**
  * Whose end may let this entry in: one node to watch, so that a release wakes one waiter and not all. null says that it
- * is any of the holders: for the first that waits for permits.
+ * is any of the holders: for those who wait for permits and are near. Who is far away watches the one that lets it come near when that one
+ * gets its permits, some places ahead: so that the hand-over does not wait for a message from each to the next.
  */
 export function blockerOf(queue: readonly QueueEntry[], index: number): QueueEntry | null {
   const older = queue.slice(0, index);
-  const mode = queue[index]?.mode;
-  if (mode === 'read') return older.findLast((entry) => entry.mode !== 'read') ?? null;
-  if (mode === 'permits' && isGranted(queue, index - 1)) return null;
+  const entry = queue[index];
+  if (entry?.mode === 'read') return older.findLast(({ mode }) => mode !== 'read') ?? null;
+  if (entry?.mode === 'permits') return waitersBefore(queue, index).at(-nearOf(entry.limit)) ?? null;
   return older.at(-1) ?? null;
+}
+
+/** Whether somebody behind may have looked before this entry got its permits, and watches it to come near. */
+export function isWatchedFromAfar(queue: readonly QueueEntry[], index: number): boolean {
+  return queue.some(({ limit }, other) => other - index >= nearOf(limit));
 }

@@ -10,6 +10,7 @@ import type {
   LockState,
   LostReason,
 } from '@holdfast/core';
+import { within } from '@holdfast/core/backend';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { Inspection } from './inspection.js';
 import { directoryOf, kindOf, pathBytes } from './node-names.js';
@@ -47,7 +48,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     list: true,
     expiry: 'session',
   });
-  readonly marks: NonNullable<LockBackend<bigint>['marks']>;
+  readonly marks: CompletionMarkNodes;
   readonly #sessions: SessionPool;
   readonly #parents: ParentNodes;
   readonly #inspection: Inspection;
@@ -59,8 +60,8 @@ class ZooKeeperBackend implements LockBackend<bigint> {
 
   constructor({ root, ...settings }: ResolvedZooKeeperOptions) {
     const above = root.split('/').flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index + 1).join('/')]));
-    const marks = `${root}/marks`;
-    const directories = [...above, ...Object.values(directoryOf).map((directory) => `${root}/${directory}`), marks, `${root}/sessions`];
+    const names = [...Object.values(directoryOf), 'marks', 'mark-ends', 'sessions'];
+    const directories = [...above, ...names.map((directory) => `${root}/${directory}`)];
     this.#clock = settings.clock;
     this.#sessions = new SessionPool(
       (listener) => new ZooKeeperSession({ ...settings, openDriver, directories }, listener),
@@ -69,11 +70,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const { first } = this.#sessions;
     this.#parents = new ParentNodes(first, settings.clock);
     this.#inspection = new Inspection(first, this.#parents, root);
-    const markNodes = new CompletionMarkNodes(first, marks, settings.clock);
-    this.marks = {
-      set: (name, retentionMs, call) => this.#run(() => markNodes.set(name, retentionMs, call.timeoutMs)),
-      has: (name, call) => this.#run(() => markNodes.has(name, call.timeoutMs)),
-    };
+    this.marks = new CompletionMarkNodes(first, root, settings.clock, (work) => this.#run(work));
   }
 
   get sessionMs(): number {
@@ -88,8 +85,10 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     return this.#run(() => allOrFirstError(requests.map(async (request) => await this.#placeOf(request).attempt(call))));
   }
 
-  wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
-    return this.#run(() => this.#placeOf(request).wait(call));
+  async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
+    if (this.#isClosed) throw closedError();
+    // What it rejects with is ours already, or the caller's own reason.
+    return await this.#placeOf(request).wait(call);
   }
 
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
@@ -158,11 +157,12 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.marks.close();
     const places = [...this.#places.values()];
     for (const place of places) place.end(closedError());
     const reachable = places.filter(({ session }) => session.state === 'connected');
-    await this.#within(CLOSE_MS, Promise.allSettled(reachable.map((place) => place.leave())));
-    if (this.#sessions.first.state === 'connected') await this.#within(CLOSE_MS, this.#parents.flush());
+    await this.#tryToFinish(Promise.allSettled(reachable.map((place) => place.leave())));
+    if (this.#sessions.first.state === 'connected') await this.#tryToFinish(this.#parents.flush());
     this.#parents.close();
     await this.#sessions.close();
   }
@@ -195,16 +195,9 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     if (sessions.length > 1) await first.beat();
   }
 
-  /** Waits for the work, but not longer. */
-  #within(ms: number, work: Promise<unknown>): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(ms, resolve);
-      const done = (): void => {
-        timer.cancel();
-        resolve();
-      };
-      work.then(done, done);
-    });
+  /** Waits for the work, but not for longer than closing may take. */
+  async #tryToFinish(work: Promise<unknown>): Promise<void> {
+    await within(this.#clock, CLOSE_MS, work).catch(() => {});
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {

@@ -187,9 +187,16 @@ export class Connection {
     );
   }
 
-  /** @param watcher told once, when a child comes or goes; never when the connection ends before */
-  getChildren(path: string, watcher?: Watcher): Promise<readonly string[]> {
-    return this.#ask((client, done) => client.getChildren(path, watcher, done));
+  /** @param watchers told once, when a child comes or goes; never when the connection ends before */
+  getChildren(path: string, watchers: readonly Watcher[] = []): Promise<readonly string[]> {
+    const [first, ...others] = watchers;
+    return this.#ask((client, done: Done<readonly string[]>) =>
+      client.getChildren(path, first, (error, names) => {
+        // With the first, whom the client has entered: before anything that comes behind the answer.
+        if (!error) for (const watcher of others) this.#watches.registerChildWatcher(path, watcher);
+        done(error, names);
+      }),
+    );
   }
 
   /** How many watchers are kept. */

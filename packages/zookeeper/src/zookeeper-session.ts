@@ -1,5 +1,8 @@
 import type { LockUnavailableError, Stamp } from '@holdfast/core';
+import { stampOf } from '@holdfast/core/backend';
 import { Directories } from './directories.js';
+import { ReadyLine } from './ready-line.js';
+import { RetryPause } from './retry-pause.js';
 import type { Watcher } from './watch-table.js';
 import type { Driver } from './zookeeper-client.js';
 import {
@@ -28,20 +31,10 @@ export interface SessionListener {
   onLost(): void;
 }
 
-/** Somebody who waits until requests can be made. */
-interface Waiting {
-  /** How many rounds of tries had begun when the wait began: a round that began before tells nothing of the servers of now. */
-  readonly roundsBefore: number;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
 /** How often in its time a session is looked at. */
 const CHECKS = 15;
 const MOST_SILENT_MS = 5000;
 const MOST_HANDSHAKE_MS = 2000;
-const FIRST_RETRY_MS = 25;
-const LAST_RETRY_MS = 500;
 /** Whoever asks between two tries waits for the next one if it comes so soon, and else hears how the last one ended. */
 const SOON_MS = 100;
 /** For so long after the last call servers are tried in one rhythm, however many call: callers that come again do not add tries. */
@@ -64,7 +57,8 @@ export class ZooKeeperSession {
   readonly #listener: SessionListener;
   readonly #servers: readonly HostAndPort[];
   readonly #directories: Directories;
-  readonly #waiting = new Set<Waiting>();
+  readonly #line: ReadyLine;
+  readonly #pause: RetryPause;
   #driver: Driver | null = null;
   #nextServer = 0;
   #identity: SessionIdentity | null = null;
@@ -81,25 +75,22 @@ export class ZooKeeperSession {
   #isClosed = false;
   /** Why there is no connection, once each server has been tried. */
   #failure: LockUnavailableError | null = null;
-  /** How often all servers, one after the other, were begun to be tried. */
-  #roundsBegun = 0;
-  /** How often in a row there was a pause. */
-  #pauses = 0;
   /** When somebody last wanted the session. */
   #wantedAt = Number.NEGATIVE_INFINITY;
-  /** When the next try begins, during a pause. */
-  #pausedUntil = Number.NEGATIVE_INFINITY;
   /** When the last write that was acknowledged had been sent; null before the first of this session. */
   #written: Stamp | null = null;
   #checkedAt = 0;
   #timer: { cancel(): void } | null = null;
   #beat: Promise<NodeStat> | null = null;
-  #endPause: (() => void) | null = null;
+  /** By path: what is about to be asked. */
+  readonly #looks = new Map<string, { readonly watchers: Set<Watcher>; readonly names: Promise<readonly string[]> }>();
 
   constructor(settings: SessionSettings, listener: SessionListener) {
     this.#settings = settings;
     this.#listener = listener;
     this.#directories = new Directories(settings.directories, (path) => this.create(path, EMPTY, 'persistent'));
+    this.#line = new ReadyLine(settings.clock);
+    this.#pause = new RetryPause(settings.clock);
     this.#timeoutMs = settings.timeoutMs;
     // Clients of one configuration must not all lean on the server that it names first.
     const first = Math.floor(settings.clock.random() * settings.servers.length);
@@ -145,26 +136,14 @@ export class ZooKeeperSession {
   async ready(withinMs: number): Promise<void> {
     if (this.#isClosed) throw closedError();
     if (this.#isReady) return;
-    const { clock } = this.#settings;
-    this.#wantedAt = clock.now();
-    if (this.#failure !== null && this.#pausedUntil - this.#wantedAt > SOON_MS) throw this.#failure;
-    let timer: { cancel(): void } | null = null;
-    const ready = new Promise<void>((resolve, reject) => {
-      const entry: Waiting = { roundsBefore: this.#roundsBegun, resolve, reject };
-      this.#waiting.add(entry);
-      if (withinMs === Number.POSITIVE_INFINITY) return;
-      // A little before the caller gives up, who otherwise would hear how long it took and not why.
-      timer = clock.setTimer(Math.max(0, withinMs - Math.min(50, withinMs / 10)), () => {
-        this.#waiting.delete(entry);
-        reject(this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)));
-      });
-    });
+    this.#wantedAt = this.#settings.clock.now();
+    if (this.#failure !== null && this.#pause.remainingMs > SOON_MS) throw this.#failure;
+    const ready = this.#line.wait(
+      withinMs,
+      () => this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)),
+    );
     if (!this.#isRunning) void this.#run();
-    try {
-      await ready;
-    } finally {
-      (timer as { cancel(): void } | null)?.cancel();
-    }
+    await ready;
   }
 
   /** @returns the path, with the number that a sequential node got */
@@ -190,9 +169,24 @@ export class ZooKeeperSession {
     return this.#read((connection) => connection.getData(path, watcher));
   }
 
-  /** @param watcher told once, when a child comes or goes; never when the connection ends before */
+  /**
+   * One look for all who want it in the same tick, as those do whom one change has woken.
+   *
+   * @param watcher told once, when a child comes or goes; never when the connection ends before
+   */
   getChildren(path: string, watcher?: Watcher): Promise<readonly string[]> {
-    return this.#read((connection) => connection.getChildren(path, watcher));
+    let look = this.#looks.get(path);
+    if (look === undefined) {
+      const watchers = new Set<Watcher>();
+      const names = Promise.resolve().then(() => {
+        this.#looks.delete(path);
+        return this.#read((connection) => connection.getChildren(path, [...watchers]));
+      });
+      look = { watchers, names };
+      this.#looks.set(path, look);
+    }
+    if (watcher !== undefined) look.watchers.add(watcher);
+    return look.names;
   }
 
   /** A write on the session's own node: shows that a majority still knows the session, and what time the leader has. */
@@ -211,9 +205,8 @@ export class ZooKeeperSession {
     this.#isClosed = true;
     this.#isReady = false;
     this.#timer?.cancel();
-    this.#endPause?.();
-    for (const waiting of this.#waiting) waiting.reject(closedError());
-    this.#waiting.clear();
+    this.#pause.end();
+    this.#line.refuseAll(closedError());
     await this.#latest?.close();
   }
 
@@ -242,16 +235,11 @@ export class ZooKeeperSession {
   }
 
   async #write<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
-    const sent = this.#stamp();
+    const sent = stampOf(this.#settings.clock);
     const value = await this.#read(send);
     // Answers come in the order of their requests.
     this.#written = sent;
     return value;
-  }
-
-  #stamp(): Stamp {
-    const { clock } = this.#settings;
-    return { now: clock.now(), wall: clock.wall() };
   }
 
   #read<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
@@ -262,13 +250,13 @@ export class ZooKeeperSession {
   /** Connects again and again, for as long as somebody wants the session or there is one to keep. Never rejects. */
   async #run(): Promise<void> {
     this.#isRunning = true;
-    this.#pauses = 0;
+    this.#pause.reset();
     // How many servers were tried in this round.
     let tries = 0;
     while (!this.#isClosed && this.#isWanted()) {
-      if (tries === 0) this.#roundsBegun += 1;
+      if (tries === 0) this.#line.beginRound();
       const error = await this.#live();
-      this.#endPause?.();
+      this.#pause.end();
       if (this.#isClosed) break;
       // A connection that has served was not a try in vain.
       tries = this.#isReady ? 0 : tries + 1;
@@ -280,21 +268,22 @@ export class ZooKeeperSession {
       }
       const failure = unavailable(error) as LockUnavailableError;
       if (!failure.retryable) {
-        this.#refuseAll(failure);
+        this.#line.refuseAll(failure);
         // What is held may yet be kept, where somebody gives back what was taken away.
         if (this.#identity === null) break;
       }
       this.#watchOver();
       if (tries < this.#servers.length) continue;
       tries = 0;
-      this.#refuseThoseBefore(failure);
-      await this.#pause();
+      this.#failure = failure;
+      this.#line.endRound(failure);
+      await this.#pause.begin();
     }
     this.#isRunning = false;
   }
 
   #isWanted(): boolean {
-    return this.#waiting.size > 0 || this.#identity !== null || this.#settings.clock.now() - this.#wantedAt < LINGER_MS;
+    return !this.#line.isEmpty || this.#identity !== null || this.#settings.clock.now() - this.#wantedAt < LINGER_MS;
   }
 
   /** One connection from its beginning to its end. @returns why it ended */
@@ -308,7 +297,7 @@ export class ZooKeeperSession {
     const server = this.#servers[this.#nextServer % this.#servers.length];
     if (server === undefined || this.#isClosed) return closedError();
     this.#nextServer += 1;
-    const started = this.#stamp();
+    const started = stampOf(this.#settings.clock);
     let handshake: { cancel(): void } | null = null;
     const error = await new Promise<unknown>((resolve) => {
       const connection = new Connection(driver, server, this.#settings, this.#identity, {
@@ -350,40 +339,24 @@ export class ZooKeeperSession {
         if (isUnknown(error) || !isPresent()) return false;
         const failure = unavailable(error) as LockUnavailableError;
         if (!failure.retryable && isNew) {
-          this.#refuseAll(failure);
+          this.#line.refuseAll(failure);
           this.#lose();
           await connection.close(failure);
           return false;
         }
         // A quota, an overload, a permission that was taken away: another connection would not change that.
         this.#failure = failure;
-        this.#refuseAll(failure);
-        await this.#pause();
+        this.#line.refuseAll(failure);
+        await this.#pause.begin();
       }
       if (!isPresent()) return false;
     }
     if (!isPresent()) return false;
     this.#isReady = true;
     this.#failure = null;
-    this.#pauses = 0;
-    for (const waiting of this.#waiting) waiting.resolve();
-    this.#waiting.clear();
+    this.#pause.reset();
+    this.#line.letIn();
     return true;
-  }
-
-  #refuseAll(failure: LockUnavailableError): void {
-    for (const waiting of this.#waiting) waiting.reject(failure);
-    this.#waiting.clear();
-  }
-
-  /** All servers were tried in vain. Who came meanwhile waits for the next round. */
-  #refuseThoseBefore(failure: LockUnavailableError): void {
-    this.#failure = failure;
-    for (const waiting of this.#waiting) {
-      if (waiting.roundsBefore >= this.#roundsBegun) continue;
-      this.#waiting.delete(waiting);
-      waiting.reject(failure);
-    }
   }
 
   #lose(): void {
@@ -447,24 +420,5 @@ export class ZooKeeperSession {
     // late enough.
     if (connection.silentMs(now) >= Math.min(this.#timeoutMs / 5, MOST_SILENT_MS)) connection.drop('the server fell silent');
     else if (this.#isReady && unwrittenMs >= this.#timeoutMs / 5) this.beat().catch(() => {});
-  }
-
-  /** Longer from time to time; at first random, so that not all clients come back in the same moment. */
-  #pause(): Promise<void> {
-    const { clock } = this.#settings;
-    this.#pauses += 1;
-    const grown = FIRST_RETRY_MS * 2 ** Math.min(this.#pauses, 10);
-    const ms = grown < LAST_RETRY_MS ? grown * (1 - clock.random() / 3) : LAST_RETRY_MS;
-    this.#pausedUntil = clock.now() + ms;
-    return new Promise((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        this.#endPause = null;
-        this.#pausedUntil = Number.NEGATIVE_INFINITY;
-        resolve();
-      };
-      const timer = clock.setTimer(ms, end);
-      this.#endPause = end;
-    });
   }
 }

@@ -40,7 +40,7 @@ export function isPath(path: string): boolean {
 }
 
 function parseHost(text: string): HostAndPort {
-  const match = /^(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[^:[\]\s]+)(?::(\d{1,5}))?$/i.exec(text.trim());
+  const match = /^(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[^:[\]\s]{1,253})(?::(\d{1,5}))?$/i.exec(text.trim());
   const host = match?.[1];
   const port = Number(match?.[2] ?? DEFAULT_PORT);
   if (host === undefined || port < 1 || port > 65_535) throw wrong('a host in it is not host, host:port or [IPv6]:port');

@@ -1,7 +1,14 @@
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import { type ConformanceHarness, type ConformanceSetup, describeLockManager, injectFaults } from '@holdfast/core/conformance';
+import {
+  type ConformanceHarness,
+  type ConformanceSetup,
+  describeLockManager,
+  injectFaults,
+  lateDelivery,
+  startTcpProxy,
+  type TcpProxy,
+} from '@holdfast/core/conformance';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
 import { createZooKeeperBackend } from '@holdfast/zookeeper';
 import { beforeAll, describe, it } from 'vitest';
 import type { DriverClient } from '../src/zookeeper-client.js';
@@ -55,7 +62,19 @@ class Opened {
 
 const harness: ConformanceHarness = {
   name: 'ZooKeeper',
-  faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'crash', 'killSession', 'openBackend'],
+  faults: [
+    'disconnect',
+    'reconnect',
+    'freeze',
+    'thaw',
+    'loseNextReply',
+    'requests',
+    'residue',
+    'crash',
+    'killSession',
+    'deliverLate',
+    'openBackend',
+  ],
   async setup(options): Promise<ConformanceSetup> {
     const opened = new Opened();
     const { manager, proxy, faults } = await opened.manager(options);
@@ -74,9 +93,10 @@ const harness: ConformanceHarness = {
           if (client === undefined) throw new Error('no such client');
           await endSession(zooKeeper.server.port, client);
         },
+        deliverLate: async () => lateDelivery([proxy]),
         crash: async (peer) => opened.links.get(peer)?.refuse(),
         residue: () => nodesUnder(zooKeeper.admin, opened.root),
-        openBackend: () => opened.backend(zooKeeper.server.port),
+        openBackend: () => opened.backend(proxy.port),
       },
       close: () => opened.close(),
     };

@@ -1,5 +1,5 @@
 import { until } from '@holdfast/test/servers';
-import { callOf } from '@holdfast/test/backend';
+import { callOf, loadMarks } from '@holdfast/test/backend';
 import { expect, it } from 'vitest';
 import { newRoot, useZooKeeper } from './zookeeper-harness.js';
 
@@ -9,7 +9,6 @@ it('marks that are over are cleared away by those who set others, and marks that
   const root = newRoot();
   const { marks } = zooKeeper.backend({ root });
   if (marks === undefined) throw new Error('no marks');
-  // The first that a backend sets clears away; the next does so a minute later.
   expect(await marks.set('over', 50, callOf())).toBe(true);
   expect(await marks.set('stands', 60_000, callOf())).toBe(true);
   await until('it is over', async () => !(await marks.has('over', callOf())));
@@ -19,6 +18,17 @@ it('marks that are over are cleared away by those who set others, and marks that
   await until('it is cleared away', async () => (await zooKeeper.admin.children(`${root}/marks`)).length === 2);
   expect((await zooKeeper.admin.children(`${root}/marks`)).toSorted()).toEqual(['another', 'stands']);
   expect(await marks.set('over', 60_000, callOf())).toBe(true);
+  await until('nothing but the folders of those that stand is left', async () => (await foldersOf(root)).length <= 2);
+});
+
+it('marks that have ended do not add up beside those that stand', { timeout: 120_000 }, async () => {
+  const root = newRoot();
+  const { marks } = zooKeeper.backend({ root });
+  if (marks === undefined) throw new Error('no marks');
+  const count = async (): Promise<number> => (await zooKeeper.admin.children(`${root}/marks`)).length;
+  const most = await loadMarks(marks, { standing: 1_000, perSecond: 100, seconds: 20, count });
+  expect(most).toBeGreaterThan(-100);
+  expect(most).toBeLessThan(1_500);
 });
 
 it('a mark that somebody else wrote is no mark of ours to forget', async () => {
@@ -29,3 +39,9 @@ it('a mark that somebody else wrote is no mark of ours to forget', async () => {
   expect(await marks?.has('strange', callOf())).toBe(true);
   expect(await marks?.set('strange', 1000, callOf())).toBe(false);
 });
+
+async function foldersOf(root: string): Promise<readonly string[]> {
+  const above = await zooKeeper.admin.children(`${root}/mark-ends`);
+  const below = await Promise.all(above.map((folder) => zooKeeper.admin.children(`${root}/mark-ends/${folder}`)));
+  return below.flat();
+}

@@ -51,6 +51,10 @@ function watchesByPath(report: string): ReadonlyMap<string, number> {
   return counts;
 }
 
+async function packetsOutstanding(): Promise<number> {
+  return Number(/^zk_outstanding_requests\t(\d+)/m.exec(await askZooKeeper(zooKeeper.server.port, 'mntr'))?.[1]);
+}
+
 async function packetsReceived(): Promise<number> {
   return Number(/^zk_packets_received\t(\d+)/m.exec(await askZooKeeper(zooKeeper.server.port, 'mntr'))?.[1]);
 }
@@ -153,6 +157,62 @@ describe('permits', () => {
     await until('the next has it', () => smallWait.granted !== null);
     expect(large.failed).toMatchObject({ message: 'left' });
     expect(await backend.release([holder, small], callOf())).toEqual([true, true]);
+  });
+
+  it('reach everybody in a long line, though some give up and others ask for many, and are never too many', async () => {
+    const root = newRoot();
+    const backends = Array.from({ length: 3 }, () => zooKeeper.backend({ root, sessionTimeoutMs: 20_000 }));
+    const name = newName();
+    const limit = 3;
+    let held = 0;
+    let most = 0;
+    const outcomes = Array.from({ length: 90 }, async (_, index) => {
+      const backend = backends[index % 3] as LockBackend<bigint>;
+      const permits = 1 + (index % 7 === 0 ? 2 : index % 3 === 0 ? 1 : 0);
+      const request = permitsOf(name, permits, limit);
+      const controller = new AbortController();
+      // Near and far ones, while they wait.
+      if (index % 5 === 4) setTimeout(() => controller.abort(new Error('left')), 200 + 10 * index);
+      await sleep(3 * index);
+      try {
+        await stand(backend, request, controller.signal);
+      } catch (error) {
+        return error;
+      }
+      held += permits;
+      most = Math.max(most, held);
+      await sleep(5 + (index % 4) * 5);
+      held -= permits;
+      await free(backend, request);
+      return 'granted';
+    });
+    const seen = await Promise.all(outcomes);
+    expect(most).toBeLessThanOrEqual(limit);
+    expect(seen.filter((outcome) => outcome === 'granted').length).toBeGreaterThanOrEqual(72);
+    for (const outcome of seen) if (outcome !== 'granted') expect(outcome).toMatchObject({ message: 'left' });
+  }, 30_000);
+
+  it('that become free at one time are taken at one time, however long the line is', async () => {
+    const root = newRoot();
+    const { backend, proxy } = await wired(root, 20_000);
+    const other = zooKeeper.backend({ root, sessionTimeoutMs: 20_000 });
+    const name = newName();
+    const limit = 4;
+    const holders = Array.from({ length: limit }, () => permitsOf(name, 1, limit));
+    for (const holder of holders) await take(other, holder);
+    const waits: ReturnType<typeof watch>[] = [];
+    for (let index = 0; index < 20; index += 1) {
+      waits.push(watch(stand(backend, permitsOf(name, 1, limit))));
+      await queued(other, name, index + 1, 'semaphore');
+    }
+    await until('nobody is about to look', async () => (await packetsOutstanding()) === 0);
+    proxy.delayMs = 150;
+    const start = performance.now();
+    expect(await other.release(holders, callOf())).toEqual([true, true, true, true]);
+    await until('as many have theirs', () => waits.filter(({ granted }) => granted !== null).length === limit);
+    // A watch's message, and one look there and back; a word from each to the next would add as much for each.
+    expect(performance.now() - start).toBeLessThan(150 * 3 + 250);
+    proxy.delayMs = 0;
   });
 
   it('that are asked for under different limits hold each to its own', async () => {
@@ -275,8 +335,10 @@ describe('a node', () => {
     const lease = await manager.acquire(name, { ttlMs: 60_000 });
     const wait = watch(stand(backend, requestOf(name)));
     await queued(backend, name, 1);
+    // The one that waits first: the removal of the other would be its turn.
     const nodes = await zooKeeper.admin.children(`${root}/locks/${name}`);
-    for (const node of nodes) await zooKeeper.admin.remove(`${root}/locks/${name}/${node}`);
+    const sequence = (node: string): number => Number(node.slice(-10));
+    for (const node of nodes.toSorted((a, b) => sequence(b) - sequence(a))) await zooKeeper.admin.remove(`${root}/locks/${name}/${node}`);
     await until('both know', () => lease.signal.aborted && wait.failed !== null, { timeoutMs: 1000 });
     expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST', reason: 'forced' });
     expect(wait.failed).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });

@@ -2,7 +2,7 @@ import { until } from '@holdfast/test/servers';
 import { callOf, free, requestOf, take } from '@holdfast/test/backend';
 import { describe, expect, it } from 'vitest';
 import { encodeName, decodeName, parseNode, type QueueEntry } from '../src/node-names.js';
-import { blockerOf, byAge, holdersOf, isGranted } from '../src/queue-rules.js';
+import { blockerOf, byAge, holdersOf, isGranted, isWatchedFromAfar } from '../src/queue-rules.js';
 import { newRoot, stand, useZooKeeper } from './zookeeper-harness.js';
 import { transactionLog } from './transaction-log.js';
 
@@ -88,8 +88,20 @@ describe('the order of numbers', () => {
     expect([blockerOf(readers, 2), blockerOf(readers, 3)].map((blocker) => blocker?.sequence)).toEqual([2, 3]);
     const permits = [3, 1, 2, 1].map((count, index) => entry(index, { mode: 'permits', permits: count, limit: 4 }));
     expect(holdersOf(permits).map(({ sequence }) => sequence)).toEqual([0, 1]);
-    // The first that waits looks at all holders, the next at the one before it.
-    expect([blockerOf(permits, 2), blockerOf(permits, 3)].map((blocker) => blocker?.sequence)).toEqual([undefined, 2]);
+    // As many as twice the limit look at all holders; who is further back watches the one that lets it come near.
+    const line = Array.from({ length: 9 }, (_, index) => entry(index, { mode: 'permits', permits: 1, limit: 2 }));
+    expect(line.map((_, index) => blockerOf(line, index)?.sequence ?? null).slice(2)).toEqual([null, null, null, null, 2, 3, 4]);
+    expect(line.map((_, index) => isWatchedFromAfar(line, index))).toEqual([true, true, true, true, true, false, false, false, false]);
+    const wide = Array.from({ length: 30 }, (_, index) => entry(index, { mode: 'permits', permits: 1, limit: 10 }));
+    expect([blockerOf(wide, 17), blockerOf(wide, 18)].map((blocker) => blocker?.sequence)).toEqual([undefined, 10]);
+    // Under different limits, each counts by its own.
+    const mixed = [
+      entry(0, { mode: 'permits', permits: 4, limit: 4 }),
+      ...line.slice(1, 4),
+      entry(4, { mode: 'permits', permits: 1, limit: 1 }),
+    ];
+    expect([blockerOf(mixed, 3), blockerOf(mixed, 4)].map((blocker) => blocker?.sequence)).toEqual([undefined, 2]);
+    expect(isWatchedFromAfar(mixed, 2)).toBe(true);
   });
 });
 

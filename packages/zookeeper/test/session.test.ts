@@ -251,7 +251,7 @@ describe('an answer with a code', () => {
     const { session, root } = sessionTo([relay.port]);
     await session.ready(5000);
     relay.changeNext = (chunk) => writeCode(chunk, code);
-    const [refused, ...answered] = await Promise.allSettled([session.getChildren(root), session.beat(), session.getChildren(root)]);
+    const [refused, ...answered] = await Promise.allSettled([session.getData(root), session.beat(), session.getChildren(root)]);
     expect(refused).toMatchObject({ status: 'rejected', reason: { code } });
     expect(refused.status === 'rejected' && refused.reason).toBeInstanceOf(RefusalError);
     expect(answered.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);

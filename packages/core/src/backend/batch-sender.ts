@@ -56,9 +56,9 @@ export class BatchSender<S extends Step> {
 
   send<T>(piece: Piece<S>, read: Read<S, T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const take = (reply: unknown, _index: number, isFinal: boolean): void => {
+      const take = (reply: unknown, _index: number, isFinal: boolean, isOnly: boolean): void => {
         try {
-          resolve(read(reply, piece, isFinal));
+          resolve(read(reply, piece, isFinal, isOnly));
         } catch (error) {
           reject(this.#parts.failures.failureOf(error, piece.lockName, true));
         }
@@ -197,7 +197,7 @@ export class BatchSender<S extends Step> {
     return flights;
   }
 
-  #newFlight(queued: Queued<S>): Flight<S> {
+  #newFlight(queued: Queued<S>, isAgain = false): Flight<S> {
     const { keys, argument } = this.#parts.head;
     const { step, route, timeoutMs } = queued.piece;
     const flight: Flight<S> = {
@@ -211,7 +211,7 @@ export class BatchSender<S extends Step> {
       contact: null,
       clock: null,
       sentAt: 0,
-      isAgain: false,
+      isAgain,
       isGivenUp: false,
     };
     this.#join(flight, queued);
@@ -246,7 +246,7 @@ export class BatchSender<S extends Step> {
       const forgetAt = now + surelyPastMs(timeoutMs);
       for (const { piece } of flight.requests) this.#grants.sent(piece.owner, notAfter, wayOf(contact), now, forgetAt);
     } else if (step.frees && this.#grants.size > 0) {
-      for (const queued of flight.requests) queued.open = this.#grants.of(queued.piece.owner);
+      for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
     }
     this.#inFlight.add(flight);
     this.#watch.expect(now, flight.patienceMs);
@@ -270,8 +270,9 @@ export class BatchSender<S extends Step> {
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
       this.#end(flight, true);
+      const isOnly = flight.contact?.connection.isOpen === true;
       let i = 0;
-      for (const queued of flight.requests) queued.receiver.take(list[i++], queued.index, this.#isFinal(flight, queued, serverMs));
+      for (const queued of flight.requests) queued.receiver.take(list[i++], queued.index, this.#isFinal(flight, queued, serverMs), isOnly);
     }
     this.#settleIdle();
   }
@@ -285,16 +286,25 @@ export class BatchSender<S extends Step> {
   #late(flight: Flight<S>, serverMs: number, now: number): void {
     const leftMs = flight.timeoutMs - (now - flight.sentAt);
     const { current } = this.#parts.link;
-    if (flight.isAgain || leftMs < 1 || current === null || this.#isClosed) {
-      this.#end(flight, true);
-      this.#refuseAll(flight.requests, new ConnectionFault('late'));
-      return;
+    const [again, over]: [Queued<S>[], Queued<S>[]] = [[], []];
+    const isOver = flight.isAgain || leftMs < 1 || current === null || this.#isClosed;
+    for (const queued of flight.requests) (isOver || !this.#mayAskAgain(flight.step, queued.piece) ? over : again).push(queued);
+    const [first, ...others] = again;
+    let second: Flight<S> | null = null;
+    if (first !== undefined && current !== null) {
+      second = this.#newFlight(first, true);
+      for (const queued of others) this.#join(second, queued);
+      second.timeoutMs = leftMs;
+      // Before the first has ended: at no time does the owner seem to have nothing on its way.
+      this.#begin(current, second, notAfterFrom(serverMs, now - flight.sentAt, leftMs), now);
     }
-    const again: Flight<S> = { ...flight, timeoutMs: leftMs, isAgain: true };
-    // Before the first has ended: at no time does the owner seem to have nothing on its way.
-    this.#begin(current, again, notAfterFrom(serverMs, now - flight.sentAt, leftMs), now);
     this.#end(flight, true);
-    this.#write(current, [again]);
+    this.#refuseAll(over, new ConnectionFault('late'));
+    if (second !== null && current !== null) this.#write(current, [second]);
+  }
+
+  #mayAskAgain({ grants }: S, { owner, call }: Piece<S>): boolean {
+    return call?.signal.aborted !== true && (!grants || this.#grants.mayAskAgain(owner));
   }
 
   #failed(flight: Flight<S>, error: unknown): void {

@@ -11,6 +11,8 @@ export interface OpenGrant {
   way: object | null;
   /** Local monotonic time from which `notAfter` has passed. */
   forgetAt: number;
+  /** A release was sent: whatever is refused from now on is not asked again. */
+  isReleased: boolean;
 }
 
 const SWEEP_FROM = 1000;
@@ -43,7 +45,7 @@ export class GrantLedger {
       return;
     }
     if (this.#open.size >= this.#sweepAt) this.#sweep(now);
-    this.#open.set(owner, { notAfter, unanswered: 1, isUnsure: false, way, forgetAt });
+    this.#open.set(owner, { notAfter, unanswered: 1, isUnsure: false, way, forgetAt, isReleased: false });
   }
 
   /**
@@ -58,13 +60,20 @@ export class GrantLedger {
     return isAnswered(grant) && this.#open.delete(owner);
   }
 
-  /** To be looked at when a release is sent. undefined: all was answered. */
-  of(owner: string): OpenGrant | undefined {
-    return this.#open.get(owner);
+  /** A release of the owner's is being sent. @returns what had not been answered until then; undefined: nothing */
+  releasing(owner: string): OpenGrant | undefined {
+    const grant = this.#open.get(owner);
+    if (grant !== undefined) grant.isReleased = true;
+    return grant;
+  }
+
+  /** Whether a request that was refused as late may be asked again: not behind a release, of which nobody would know. */
+  mayAskAgain(owner: string): boolean {
+    return this.#open.get(owner)?.isReleased === false;
   }
 
   /**
-   * @param before what `of` said when the release was sent
+   * @param before what `releasing` said when the release was sent
    * @param way what the release was sent on
    * @param server the server's time in the release's own answer
    */

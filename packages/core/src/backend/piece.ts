@@ -19,12 +19,13 @@ export interface Piece<S extends Step> {
  * Turns a reply into a result; what it throws is the rejection.
  *
  * @param isFinal of a step that grants or frees: no other request of the owner's can take effect any more
+ * @param isOnly no other copy of the request can have been carried out before: the client has kept its connection
  */
-export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean) => T;
+export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean, isOnly: boolean) => T;
 
 /** Where the replies to requests go. Each index is told once. */
 export interface Receiver {
-  take(reply: unknown, index: number, isFinal: boolean): void;
+  take(reply: unknown, index: number, isFinal: boolean, isOnly: boolean): void;
   fail(failure: Error, index: number): void;
 }
 

@@ -29,10 +29,10 @@ export class ReplyList<S extends Step, T> implements Receiver {
     if (pieces.length === 0) this.#settle.resolve([]);
   }
 
-  take(reply: unknown, index: number, isFinal: boolean): void {
+  take(reply: unknown, index: number, isFinal: boolean, isOnly: boolean): void {
     const piece = this.#pieces[index] as Piece<S>;
     try {
-      this.#results[index] = this.#read(reply, piece, isFinal);
+      this.#results[index] = this.#read(reply, piece, isFinal, isOnly);
     } catch (error) {
       this.#failures.push(this.#rules.failureOf(error, piece.lockName, true));
     }

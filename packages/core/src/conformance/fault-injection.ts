@@ -46,6 +46,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     checkHealth: (call) => reading(call, (inner) => backend.checkHealth(inner)),
     close: () => backend.close(),
     ...(backend.tellsQueued === undefined ? {} : { tellsQueued: backend.tellsQueued }),
+    ...(backend.requestsExpire === undefined ? {} : { requestsExpire: backend.requestsExpire }),
     ...(partition && { partition: (name: string) => partition.call(backend, name) }),
     ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
     ...(remainingMs && { remainingMs: (owner: string) => remainingMs.call(backend, owner) }),

@@ -67,10 +67,34 @@ export interface ConformanceFaults {
    */
   residue?(): Promise<readonly string[]>;
   /**
-   * The bare backend, one more client of the same store, for the rules that a manager never lets show. The harness
-   * closes it.
+   * From now on what `manager` sends is on its way and does not arrive, until the handle says so: our end of a connection can be
+   * gone for long when what was sent on it comes to the store. `lateDelivery` makes the handle of `startTcpProxy`s.
+   */
+  deliverLate?(): Promise<LateDelivery>;
+  /**
+   * Stops one of the several servers of the store for all clients of this setup; the others suffice. `silent`: its connections
+   * stay open and nothing is answered; `refused`: they end, and new ones are refused.
+   */
+  stopNode?(how: StoppedHow): Promise<void>;
+  startNode?(): Promise<void>;
+  /**
+   * The bare backend, one more client of the same store, for the rules that a manager never lets show. It reaches the store by the
+   * way of `manager`, so that `deliverLate` is done to its requests too. The harness closes it.
    */
   openBackend?(): Promise<LockBackend> | LockBackend;
+}
+
+/** How a server that is stopped looks from its clients. */
+export type StoppedHow = 'silent' | 'refused';
+
+/** Requests that are on their way. */
+export interface LateDelivery {
+  /** Settles when something is on its way. */
+  taken(): Promise<void>;
+  /** Our end of the connections is gone; the store is not told. What is sent over new ones arrives at once. */
+  cut(): Promise<void>;
+  /** What was on its way arrives. Settles when the store has dealt with it, as far as that can be seen. */
+  deliver(): Promise<void>;
 }
 
 /** The names of the faults. */

@@ -7,6 +7,7 @@ import { wasNeverSent } from '../store/was-never-sent.js';
 import type { Hold } from './hold.js';
 import { type HoldPlan, refOf, requestOf } from './hold-plan.js';
 import type { HoldRunner } from './hold-runner.js';
+import { storeTtlMs } from './hold-times.js';
 
 type Grant = Extract<Answer, { granted: true }>;
 
@@ -40,7 +41,7 @@ export class Asker {
   /** Asks for all in one call: all are answered, or nothing is held. */
   ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs = this.#calls.commandTimeoutMs): Asked<readonly (Hold | Busy)[]> {
     const holds = plans.map((plan) => this.#holds.create(plan, context));
-    const requests = holds.map(({ plan, owner }) => requestOf(plan, owner, this.#holds.storeTtlMs(plan.ttlMs)));
+    const requests = holds.map(({ plan, owner }) => requestOf(plan, owner, storeTtlMs(this.#backend, plan.ttlMs)));
     // A grant that comes after its own deadline is of no use.
     let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
@@ -61,7 +62,7 @@ export class Asker {
   /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that reports it */
   stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
     const hold = this.#holds.create(plan, context);
-    const request = requestOf(plan, hold.owner, this.#holds.storeTtlMs(plan.ttlMs));
+    const request = requestOf(plan, hold.owner, storeTtlMs(this.#backend, plan.ttlMs));
     const call: StoreCall<Grant, Hold> = this.#calls.start(
       plan.name,
       this.#calls.commandTimeoutMs,
@@ -137,7 +138,7 @@ export class Asker {
   async #confirm(hold: Hold, fencingToken: bigint | null): Promise<Hold> {
     const { plan, owner } = hold;
     const stamp = stampOf(this.#calls.clock);
-    const request = { ...refOf(plan, owner), ttlMs: this.#holds.storeTtlMs(plan.ttlMs) };
+    const request = { ...refOf(plan, owner), ttlMs: storeTtlMs(this.#backend, plan.ttlMs) };
     try {
       const [stands] = await this.#calls.run(plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.

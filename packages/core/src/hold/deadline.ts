@@ -4,11 +4,6 @@ import type { Held } from './hold-state.js';
 /** Renewals and retries of one manager are at least this far apart, so that many share one request. */
 export const BATCH_GAP_MS = 10;
 
-/** `stamp + ms` on both clocks. */
-export function after(stamp: Stamp, ms: number): Stamp {
-  return { now: stamp.now + ms, wall: stamp.wall + ms };
-}
-
 /** The later of both, on each clock. */
 export function later(a: Stamp, b: Stamp): Stamp {
   return { now: Math.max(a.now, b.now), wall: Math.max(a.wall, b.wall) };

@@ -9,7 +9,7 @@ import { remainingMs } from './deadline.js';
 import { Hold } from './hold.js';
 import { type HoldPlan, isExclusive } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
-import { beliefMs, isSessionStore, storeTtlMs } from './hold-times.js';
+import { beliefMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
 import { ReleaseOutbox } from './release-outbox.js';
 import { RenewalOutbox } from './renewal-outbox.js';
@@ -39,7 +39,7 @@ export class HoldRunner {
     this.#backend = backend;
     this.#calls = calls;
     this.#events = events;
-    this.#facts = { backend: backend.name, isSession: isSessionStore(backend), commandTimeoutMs: calls.commandTimeoutMs };
+    this.#facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
     this.#renewals = new RenewalOutbox(backend, calls, this);
     this.#releases = new ReleaseOutbox(backend, calls, this);
     backend.onLost?.(({ owner }, reason) => {
@@ -80,11 +80,6 @@ export class HoldRunner {
     return hold !== undefined && this.isHeld(hold);
   }
 
-  /** What the store is given: the holder's belief and the guard. */
-  storeTtlMs(ttlMs: number): number {
-    return storeTtlMs(this.#backend, ttlMs);
-  }
-
   /** A hold that is about to be asked for. */
   create(plan: HoldPlan, context: CallerContext): Hold {
     return new Hold(plan, newOwnerToken(), this.#facts, context, this.#due);
@@ -100,14 +95,16 @@ export class HoldRunner {
   /** Whether the hold may be believed in now. Latches the loss when its time is up. */
   isHeld(hold: Hold): boolean {
     if (hold.state.at !== 'held') return false;
-    if (this.#left(hold) > 0) return true;
+    if (remainingMs(hold.state, stampOf(this.#calls.clock)) > 0 && this.#vouchedMs(hold) > 0) return true;
     this.dispatch(hold, { type: 'expired' });
     return false;
   }
 
   /** Whole milliseconds, never more than are left: 0 in the last one, though the hold stands. */
   remainingMs(hold: Hold): number {
-    return this.isHeld(hold) ? Math.max(0, Math.floor(this.#left(hold))) : 0;
+    if (!this.isHeld(hold) || hold.state.at !== 'held') return 0;
+    const left = Math.min(remainingMs(hold.state, stampOf(this.#calls.clock)), this.#vouchedMs(hold));
+    return Math.max(0, Math.floor(left));
   }
 
   /** @throws LockLostError when the hold has ended */
@@ -141,7 +138,7 @@ export class HoldRunner {
     const outcomes = holds.map((hold) => {
       if (this.isHeld(hold)) {
         const outcome = hold.whenReleased();
-        this.#apply(hold, { type: 'release' });
+        this.dispatch(hold, { type: 'release' }, true);
         return outcome;
       }
       // What the deadline ended may still stand in the store: its task is done now.
@@ -159,25 +156,21 @@ export class HoldRunner {
     for (const hold of this.#leaving) if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
   }
 
-  /** Hands an event to the machine and carries out what follows. */
-  dispatch(hold: Hold, event: HoldEvent): void {
-    const before = hold.state.at;
-    this.#apply(hold, event);
-    if (before !== hold.state.at && (before === 'held' || before === 'releasing')) this.#onEnd(hold);
+  /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */
+  dispatch(hold: Hold, event: HoldEvent, silently = false): void {
+    const before = hold.state;
+    const effects = hold.take(event, stampOf(this.#calls.clock));
+    const { at } = hold.state;
+    if (before.at !== at) this.#moved(hold, before);
+    for (const effect of effects) this.#carryOut(hold, effect);
+    if (at === 'ended') hold.leaveContext();
+    if (!silently && before.at !== at && (before.at === 'held' || before.at === 'releasing')) this.#onEnd(hold);
   }
 
   /** Gives up: the backend is closed, and what is left ends by itself or with the session. */
   close(): void {
     this.#leaving.clear();
     this.#releases.close();
-  }
-
-  #apply(hold: Hold, event: HoldEvent): void {
-    const before = hold.state;
-    const effects = hold.take(event, stampOf(this.#calls.clock));
-    if (before.at !== hold.state.at) this.#moved(hold, before);
-    for (const effect of effects) this.#carryOut(hold, effect);
-    if (hold.state.at === 'ended') hold.leaveContext();
   }
 
   #moved(hold: Hold, before: HoldState): void {
@@ -248,10 +241,8 @@ export class HoldRunner {
     return grant === null ? 0 : Math.max(0, Math.round(this.#calls.clock.now() - grant.stamp.now));
   }
 
-  /** What is left by the clock, or by what the backend can vouch for. */
-  #left(hold: Hold): number {
-    if (hold.state.at !== 'held') return 0;
-    const left = remainingMs(hold.state, stampOf(this.#calls.clock));
-    return this.#backend.remainingMs === undefined ? left : Math.min(left, this.#backend.remainingMs(hold.owner));
+  /** For how long the backend itself can vouch for the hold. */
+  #vouchedMs({ owner }: Hold): number {
+    return this.#backend.remainingMs === undefined ? Number.POSITIVE_INFINITY : this.#backend.remainingMs(owner);
   }
 }

@@ -50,7 +50,8 @@ export class ReleaseOutbox {
     const holds = this.#awaited;
     if (holds.length === 0) return;
     this.#awaited = [];
-    this.#sendAll(holds);
+    if (holds.length === 1) this.#send(holds);
+    else this.#sendAll(holds);
   }
 
   close(): void {
@@ -66,11 +67,11 @@ export class ReleaseOutbox {
   }
 
   #sendAll(holds: readonly Hold[]): void {
-    if (this.#isClosed) return;
     for (const group of byPartition(this.#backend, holds, (hold) => hold.plan.name)) this.#send(group);
   }
 
   #send(holds: readonly Hold[]): void {
+    if (this.#isClosed) return;
     // A plain answer is final when the release was sent after the granting request had settled.
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
     const refs = holds.map((hold) => refOf(hold.plan, hold.owner));

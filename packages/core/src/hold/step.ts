@@ -1,7 +1,7 @@
 import type { Stamp } from '../contract/backend.js';
 import type { LostReason } from '../errors.js';
 import { guardMs } from '../store/guard.js';
-import { after, BATCH_GAP_MS, isAtMaxHold, later, nextRenewalAt, remainingMs } from './deadline.js';
+import { BATCH_GAP_MS, isAtMaxHold, later, nextRenewalAt, remainingMs } from './deadline.js';
 import type { Asking, Doubtful, Ended, Held, HoldEffect, HoldEnd, HoldEvent, HoldState, Releasing, Step } from './hold-state.js';
 import { lostError } from './lost-error.js';
 
@@ -49,7 +49,7 @@ function ask(state: Asking, event: HoldEvent, now: Stamp): Step {
         at: 'held',
         hold: state.hold,
         grant,
-        deadline: after(grant.stamp, beliefMs),
+        deadline: { now: grant.stamp.now + beliefMs, wall: grant.stamp.wall + beliefMs },
         capMs: store.isSession && !plan.renew ? plan.ttlMs : Number.POSITIVE_INFINITY,
         renewAt: nextRenewalAt(grant.stamp.now, beliefMs),
         longestTtlMs: plan.ttlMs,
@@ -154,7 +154,7 @@ function doubt(state: Doubtful, event: HoldEvent, now: Stamp): Step {
 /** A renewal moves the deadline by the ttl; an extension by what was asked for, and the cap with the deadline. */
 function renewed(state: Held, { stamp, beliefMs, extensionMs }: Extract<HoldEvent, { type: 'renewed' }>): Held {
   const { plan, store } = state.hold;
-  const deadline = later(state.deadline, after(stamp, beliefMs));
+  const deadline = later(state.deadline, { now: stamp.now + beliefMs, wall: stamp.wall + beliefMs });
   if (extensionMs !== null) {
     return { ...state, deadline, capMs: Math.max(state.capMs, stamp.now - state.grant.stamp.now + extensionMs) };
   }

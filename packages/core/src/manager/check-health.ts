@@ -3,6 +3,7 @@ import type { HealthReport, NodeHealth } from '../contract/health.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
 import { callerContext } from '../async-context.js';
 import { type HoldPlan, refOf, requestOf } from '../hold/hold-plan.js';
+import { storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
 import { wasOurs } from '../store/release-answer.js';
 import { newOwnerToken } from '../store/owner-token.js';
@@ -18,7 +19,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const plan: HoldPlan = { ...core.defaults, ...lockTarget(`holdfast:health:${newOwnerToken()}`), permits: 1 };
   const hold = holds.create(plan, callerContext());
   // Not longer than what this manager's own locks have: a store may bound it.
-  const request = requestOf(plan, hold.owner, holds.storeTtlMs(Math.min(HEALTH_TTL_MS, core.defaults.ttlMs)));
+  const request = requestOf(plan, hold.owner, storeTtlMs(backend, Math.min(HEALTH_TTL_MS, core.defaults.ttlMs)));
   const ref = refOf(plan, hold.owner);
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {

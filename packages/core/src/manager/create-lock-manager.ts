@@ -16,11 +16,12 @@ import { checkHealth } from './check-health.js';
 import { Closer } from './close.js';
 import { completionMarks } from './completion-marks.js';
 import { listStates } from './list-states.js';
-import { LockHandle, splitTask, type TaskArguments } from './lock-handle.js';
+import { lockLease } from './lock-handle.js';
 import { lockTarget, ManagerCore } from './manager-core.js';
 import { ReadWriteHandle } from './read-write-handle.js';
 import { checkBackend, readDrainMs, readPermitLimit } from './resolve-options.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
+import { acquireLease, splitTask, type Takeable, type TaskArguments, tryAcquireLease, tryWithLease, withLease } from './take-lease.js';
 
 class Manager<F extends FencingToken> implements LockManager<F> {
   readonly backend: string;
@@ -43,22 +44,19 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   }
 
   async acquire(name: string, options?: AcquireOptions): Promise<Lease<F>> {
-    checkName('acquire', name);
-    return new HeldLease<F>(await this.#core.acquire('acquire', lockTarget(name), options), this.#core);
+    return await acquireLease(this.#lock('acquire', name), options);
   }
 
   async tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null> {
-    checkName('tryAcquire', name);
-    const hold = await this.#core.tryAcquire('tryAcquire', lockTarget(name), options);
-    return hold === null ? null : new HeldLease<F>(hold, this.#core);
+    return await tryAcquireLease(this.#lock('tryAcquire', name), options);
   }
 
   async withLock<T>(name: string, ...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
-    return await this.#lock('withLock', name).withLock(...args);
+    return await withLease(this.#lock('withLock', name), 'withLock', args);
   }
 
   async tryWithLock<T>(name: string, ...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
-    return await this.#lock('tryWithLock', name).tryWithLock(...args);
+    return await tryWithLease(this.#lock('tryWithLock', name), 'tryWithLock', args);
   }
 
   async acquireAll<const N extends string>(names: Names<N>, options?: AcquireOptions): Promise<LeaseGroup<N, F>> {
@@ -124,9 +122,9 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     return { backend: this.backend, capabilities: this.capabilities };
   }
 
-  #lock(where: string, name: string): LockHandle<F> {
+  #lock(where: string, name: string): Takeable<F, HeldLease<F>> {
     checkName(where, name);
-    return new LockHandle(this.#core, lockTarget(name));
+    return { core: this.#core, target: lockTarget(name), leaseOf: lockLease };
   }
 }
 

@@ -67,7 +67,7 @@ export class ManagerCore<F extends FencingToken> {
 
   /** What is wanted, and how. */
   plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
-    this.assertOpen(name);
+    if (this.isClosing) this.assertOpen(name);
     const { ttlMs, renew, maxHoldMs, label, permits } = options;
     return { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs };
   }
@@ -78,7 +78,7 @@ export class ManagerCore<F extends FencingToken> {
    * @throws what is known to be wrong before anything is sent
    */
   acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
-    const resolved = this.resolve(where, options, target);
+    const resolved = options === undefined ? this.defaults : this.resolve(where, options, target);
     return this.acquirePlan(this.plan(target, resolved), resolved);
   }
 

@@ -35,8 +35,12 @@ const tryRules: Readonly<Record<string, OptionRule>> = {
   waitMs: () => 'must be left out: a try method asks once and never waits; use acquire or withLock to wait',
 };
 const acquireRules: Readonly<Record<string, OptionRule>> = { ...lease, signal: rule.signal, waitMs: wait };
+const MAX_PERMITS = 2 ** 31 - 1;
+const permits = rule.integer(1, MAX_PERMITS);
+const tryPermitRules: Readonly<Record<string, OptionRule>> = { ...tryRules, permits };
+const acquirePermitRules: Readonly<Record<string, OptionRule>> = { ...acquireRules, permits };
 const closeRules: Readonly<Record<string, OptionRule>> = { drainMs: wait };
-const semaphoreRules: Readonly<Record<string, OptionRule>> = { permits: rule.integer(1, 2 ** 31 - 1) };
+const semaphoreRules: Readonly<Record<string, OptionRule>> = { permits };
 
 /** The options of one call with all defaults filled in. */
 export interface ResolvedLeaseOptions {
@@ -88,11 +92,13 @@ export function resolveLeaseOptions(
   where: string,
   options: (AcquireOptions & PermitCount) | undefined,
   defaults: ResolvedLeaseOptions,
-  permits: OptionRule | null = null,
+  ofPermits: OptionRule | null = null,
 ): ResolvedLeaseOptions {
   if (options === undefined) return defaults;
-  const rules = where.startsWith('try') ? tryRules : acquireRules;
-  const given = readOptions(where, options, permits === null ? rules : { ...rules, permits });
+  const isTry = where.startsWith('try');
+  const rules = ofPermits === null ? (isTry ? tryRules : acquireRules) : isTry ? tryPermitRules : acquirePermitRules;
+  const given = readOptions(where, options, rules);
+  if (ofPermits !== null && given.permits !== undefined) checkValue(where, 'permits', given.permits, ofPermits);
   return {
     ttlMs: given.ttlMs ?? defaults.ttlMs,
     waitMs: given.waitMs ?? defaults.waitMs,

@@ -4,41 +4,41 @@ import type { AcquireOptions, PermitCount, TryOptions } from '../contract/option
 import type { LockState } from '../contract/state.js';
 import { HeldPermitLease } from '../lease/held-lease.js';
 import { keyOf } from '../hold/hold-plan.js';
-import { HoldTaker, type TaskArguments } from './lock-handle.js';
 import type { ManagerCore } from './manager-core.js';
+import { acquireLease, type Takeable, type TaskArguments, tryAcquireLease, tryWithLease, withLease } from './take-lease.js';
 
 /** One semaphore of one manager. */
 export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
   readonly name: string;
   readonly permits: number;
   readonly #core: ManagerCore<F>;
-  readonly #taker: HoldTaker<F, HeldPermitLease>;
+  readonly #wanted: Takeable<F, HeldPermitLease>;
 
   constructor(core: ManagerCore<F>, name: string, permits: number) {
     this.name = name;
     this.permits = permits;
     this.#core = core;
-    this.#taker = new HoldTaker(
+    this.#wanted = {
       core,
-      { kind: 'semaphore', name, key: keyOf('semaphore', name), mode: 'permits', limit: permits },
-      (hold) => new HeldPermitLease(hold, core),
-    );
+      target: { kind: 'semaphore', name, key: keyOf('semaphore', name), mode: 'permits', limit: permits },
+      leaseOf: (hold) => new HeldPermitLease(hold, core),
+    };
   }
 
   acquire(options?: AcquireOptions & PermitCount): Promise<PermitLease> {
-    return this.#taker.acquire('acquire', options);
+    return acquireLease(this.#wanted, options);
   }
 
   tryAcquire(options?: TryOptions & PermitCount): Promise<PermitLease | null> {
-    return this.#taker.tryAcquire('tryAcquire', options);
+    return tryAcquireLease(this.#wanted, options);
   }
 
   withPermits<T>(...args: TaskArguments<AcquireOptions & PermitCount, PermitLease, T>): Promise<T> {
-    return this.#taker.with('withPermits', args);
+    return withLease(this.#wanted, 'withPermits', args);
   }
 
   tryWithPermits<T>(...args: TaskArguments<TryOptions & PermitCount, PermitLease, T>): Promise<TryResult<T>> {
-    return this.#taker.tryWith('tryWithPermits', args);
+    return tryWithLease(this.#wanted, 'tryWithPermits', args);
   }
 
   async inspect(): Promise<LockState> {

@@ -87,24 +87,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     );
   }
 
-  start(calls: StoreCalls, invoke: (call: CallContext) => Promise<T>, deadlineMs: number): this {
-    calls.keepAlive.begin();
-    calls.timers.set(this, calls.clock.now() + deadlineMs);
-    // One call serves many callers, and what it opens outlives them.
-    outsideOfContexts(() => {
-      let promise: Promise<T>;
-      try {
-        // A backend in plain JavaScript may answer without a promise.
-        promise = Promise.resolve(invoke(this));
-      } catch (error) {
-        promise = Promise.reject(error);
-      }
-      promise.then(this.#onAnswer, this.#onFailure);
-    });
-    return this;
-  }
-
-  readonly #onAnswer = (value: T): void => {
+  /** To be called when the backend has answered. */
+  answer(value: T): void {
     this.#settle();
     if (!this.#finish()) return;
     if (this.#end === null) {
@@ -116,9 +100,10 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     } catch (error) {
       this.#reject(error);
     }
-  };
+  }
 
-  readonly #onFailure = (error: unknown): void => {
+  /** To be called when the backend has rejected. */
+  fail(error: unknown): void {
     this.#failure = error;
     this.#settle();
     const calls = this.#calls;
@@ -126,7 +111,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     const wrapped = calls.wrap(error, this.#lockName);
     this.#end?.failed(wrapped);
     this.#reject(wrapped);
-  };
+  }
 
   #settle(): void {
     this.isSettled = true;
@@ -172,7 +157,24 @@ export class StoreCalls {
     end: CallEnd<T, R> | null = null,
     deadlineMs = timeoutMs,
   ): StoreCall<T, R> {
-    return new StoreCall<T, R>(this, lockName, timeoutMs, end).start(this, invoke, deadlineMs);
+    const call = new StoreCall<T, R>(this, lockName, timeoutMs, end);
+    this.keepAlive.begin();
+    this.timers.set(call, this.clock.now() + deadlineMs);
+    // One call serves many callers, and what it opens outlives them.
+    outsideOfContexts(() => {
+      let promise: Promise<T>;
+      try {
+        // A backend in plain JavaScript may answer without a promise.
+        promise = Promise.resolve(invoke(call));
+      } catch (error) {
+        promise = Promise.reject(error);
+      }
+      promise.then(
+        (value) => call.answer(value),
+        (error: unknown) => call.fail(error),
+      );
+    });
+    return call;
   }
 
   /** A call whose outcome needs no clean-up. */

@@ -43,12 +43,12 @@ export class TimerQueue {
     if (entry.heapIndex < 0) {
       entry.heapIndex = this.#heap.length;
       this.#heap.push(entry);
-      this.#up(entry);
+      if (entry.heapIndex > 0) this.#up(entry);
     } else {
       this.#up(entry);
       this.#down(entry);
     }
-    this.#arm();
+    if (dueAt < this.#armedFor) this.#arm();
   }
 
   remove(entry: TimerEntry): void {

@@ -3,13 +3,13 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import type { Asked, Busy } from '../hold/asker.js';
 import { isRetryable } from '../store/is-for-good.js';
-import { isLockError, LockClosedError } from '../errors.js';
+import { type AnyLockError, isLockError, LockClosedError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { HolderLook } from './holder-look.js';
-import { NameQueue, type QueueServices } from './name-queue.js';
+import { type Begun, NameQueue, type QueueServices } from './name-queue.js';
 import type { WaitLimits } from './wait.js';
 
-type Services = Omit<QueueServices, 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
+type Services = Omit<QueueServices, 'isAsked' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
 type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 
 /** All ways of taking a hold: once, waiting, and several at once. */
@@ -18,6 +18,8 @@ export class Acquirer {
   readonly #events: EventSource;
   readonly #queues = new Map<string, NameQueue>();
   readonly #pending = new Set<Asked<unknown>>();
+  /** By key: the request of the one that found nobody in front. */
+  readonly #first = new Map<string, { readonly name: string; readonly request: Asked<unknown> }>();
   #isClosed = false;
 
   constructor(services: Services, events: EventSource) {
@@ -34,6 +36,7 @@ export class Acquirer {
       onRefused: ({ plan, joinedAt, context }, error) => {
         if (events.has('not-granted')) context.run(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error), error));
       },
+      isAsked: (key) => this.#first.has(key),
       onEmpty: ({ key }) => this.#queues.delete(key),
     };
     services.holds.onEnd(({ plan }) => {
@@ -49,12 +52,7 @@ export class Acquirer {
   acquire(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
     limits.signal?.throwIfAborted();
     if (limits.waitMs === 0) return this.#acquireOnce(plan, limits);
-    let queue = this.#queues.get(plan.key);
-    if (queue === undefined) {
-      queue = new NameQueue(plan, this.#services);
-      this.#queues.set(plan.key, queue);
-    }
-    return queue.join(plan, limits);
+    return this.#mayAskFirst(plan, limits) ? this.#askFirst(plan, limits) : this.#queueFor(plan).join(plan, limits);
   }
 
   /** Asks once, past the local queue. null is "busy". */
@@ -116,7 +114,60 @@ export class Acquirer {
       // From the last to the first, so that none is promoted only to be ended.
       for (const wait of [...queue.waits].reverse()) queue.end(wait, this.#closedError(wait.plan.name));
     }
+    for (const { name, request } of this.#first.values()) request.end(this.#closedError(name));
     for (const request of this.#pending) request.end(this.#closedError(null));
+  }
+
+  /** Where nobody waits, the first request needs no wait: its own deadline ends it soon enough. */
+  #mayAskFirst({ key, ttlMs }: HoldPlan, { waitMs, signal }: WaitLimits): boolean {
+    const { backend, calls, holds } = this.#services;
+    return (
+      signal === undefined &&
+      backend.wait === undefined &&
+      waitMs >= Math.min(calls.commandTimeoutMs, ttlMs) &&
+      // Before the other looks: this one may report a loss, and whoever hears of the loss may ask for the same name meanwhile.
+      !holds.holdsExclusively(key) &&
+      !this.#first.has(key) &&
+      !this.#queues.has(key)
+    );
+  }
+
+  /** Others of this manager stay behind the request until its answer. What was not granted goes on as a wait, in front of them. */
+  async #askFirst(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
+    const { asker, calls } = this.#services;
+    const joinedAt = calls.clock.now();
+    const context = callerContext();
+    const request = asker.ask([plan], context);
+    this.#first.set(plan.key, { name: plan.name, request });
+    let begun: Begun;
+    try {
+      const [outcome = { remainingMs: null }] = await request.result;
+      this.#first.delete(plan.key);
+      if (this.#isClosed) throw this.#closedError(plan.name);
+      if ('plan' in outcome) {
+        if (this.#events.has('granted')) this.#announceGrant(outcome, this.#waitedMs(joinedAt), false);
+        if (this.#queues.size > 0) this.#queues.get(plan.key)?.firstEnded();
+        return outcome;
+      }
+      begun = { joinedAt, context, outcome };
+    } catch (error) {
+      this.#first.delete(plan.key);
+      if (this.#isClosed) {
+        this.refused([plan], joinedAt, error);
+        throw error;
+      }
+      begun = { joinedAt, context, error: error as AnyLockError };
+    }
+    return await this.#queueFor(plan).join(plan, limits, begun);
+  }
+
+  #queueFor(plan: HoldPlan): NameQueue {
+    let queue = this.#queues.get(plan.key);
+    if (queue === undefined) {
+      queue = new NameQueue(plan, this.#services);
+      this.#queues.set(plan.key, queue);
+    }
+    return queue;
   }
 
   async #acquireOnce(plan: HoldPlan, { waitMs, signal }: WaitLimits): Promise<Hold> {

@@ -1,4 +1,4 @@
-import { callerContext, outsideOfContexts } from '../async-context.js';
+import { type CallerContext, callerContext, outsideOfContexts } from '../async-context.js';
 import type { LockBackend } from '../contract/backend.js';
 import { type AnyLockError, isLockError } from '../errors.js';
 import type { Asker, Busy } from '../hold/asker.js';
@@ -26,12 +26,20 @@ export interface QueueServices {
   readonly holds: HoldRunner;
   readonly asker: Asker;
   readonly unavailableAfterMs: number;
+  /** Whether a request of this manager that found nobody in front is under way: others stay behind it. */
+  readonly isAsked: (key: string) => boolean;
   /** A wait has found that it must wait. */
   readonly onContended: (wait: Wait) => void;
   readonly onGranted: (wait: Wait, hold: Hold) => void;
   readonly onRefused: (wait: Wait, error: unknown) => void;
   readonly onEmpty: (queue: NameQueue) => void;
 }
+
+/** What the request has brought that found nobody in front of it. */
+export type Begun = { readonly joinedAt: number; readonly context: CallerContext } & (
+  | { readonly outcome: Busy }
+  | { readonly error: AnyLockError }
+);
 
 /**
  * The waits of one manager for one name. With a plain backend they stand in line and only the first asks the
@@ -64,20 +72,32 @@ export class NameQueue implements WaitObserver {
     return [...this.#waits];
   }
 
-  /** A wait is a pending call: it keeps the process alive. */
-  join(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
+  /** A wait is a pending call: it keeps the process alive. @param begun what the first request has brought, which found nobody in front */
+  join(plan: HoldPlan, limits: WaitLimits, begun: Begun | null = null): Promise<Hold> {
     const { calls, backend } = this.#services;
-    const now = calls.clock.now();
-    const wait = new Wait(plan, limits, callerContext(), now, this);
+    const joinedAt = begun?.joinedAt ?? calls.clock.now();
+    const wait = new Wait(plan, limits, begun?.context ?? callerContext(), joinedAt, this);
     calls.keepAlive.begin();
-    if (limits.waitMs < Number.POSITIVE_INFINITY) calls.timers.set(wait, now + HolderLook.startsAfter(limits.waitMs));
-    this.#waits.add(wait);
+    if (limits.waitMs < Number.POSITIVE_INFINITY) calls.timers.set(wait, joinedAt + HolderLook.startsAfter(limits.waitMs));
+    const behind = begun === null ? [] : [...this.#waits];
+    if (begun !== null) this.#waits.clear();
+    for (const each of [wait, ...behind]) this.#waits.add(each);
     this.#outage.joined(wait, backend.wait !== undefined);
-    if (this.#head === null || backend.wait !== undefined) {
+    if (begun !== null) {
+      this.#head = wait;
+      wait.take({ type: 'turn', may: 'ask' });
+      if ('error' in begun) this.#failed(wait, begun.error, joinedAt);
+      else this.#answered(wait, begun.outcome);
+    } else if (this.#head === null || backend.wait !== undefined) {
       this.#head ??= wait;
       this.#takeTurn(wait);
     } else this.#dispatch(wait, { type: 'behind' });
     return wait.result;
+  }
+
+  /** The request that found nobody in front has been granted: readers and permits may have room for more. */
+  firstEnded(): void {
+    if (this.#head !== null) this.#dispatch(this.#head, { type: 'woken' });
   }
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
@@ -167,10 +187,11 @@ export class NameQueue implements WaitObserver {
   }
 
   #takeTurn(wait: Wait): void {
-    const { backend, holds } = this.#services;
+    const { backend, holds, isAsked } = this.#services;
     const isPlain = backend.wait === undefined;
     // The look at our own hold may report its loss, and somebody end the wait for that: then the turn comes too late to matter.
-    const may = isPlain && holds.holdsExclusively(this.key) ? 'stay' : isPlain && this.#isOthersTurn() ? 'yield' : 'ask';
+    const may =
+      isPlain && (isAsked(this.key) || holds.holdsExclusively(this.key)) ? 'stay' : isPlain && this.#isOthersTurn() ? 'yield' : 'ask';
     this.#dispatch(wait, { type: 'turn', may });
   }
 
@@ -275,6 +296,7 @@ export class NameQueue implements WaitObserver {
 
   #promoted(wait: Wait): void {
     if (wait.state.at === 'queued') this.#takeTurn(wait);
+    else this.#dispatch(wait, { type: 'woken' });
   }
 
   /** Handing over within the manager is the fastest way, and would starve other managers without an end. */

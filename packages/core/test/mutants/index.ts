@@ -1,8 +1,10 @@
 import { exclusionMutants } from './exclusion-mutants.js';
+import { lateMutants } from './late-mutants.js';
 import { managerMutants } from './manager-mutants.js';
 import type { Mutant } from './mutant.js';
 import { nameMutants } from './name-mutants.js';
 import { ownershipMutants } from './ownership-mutants.js';
+import { ruleMutants } from './rule-mutants.js';
 import { storeMutants } from './store-mutants.js';
 import { waitingMutants } from './waiting-mutants.js';
 
@@ -13,5 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...nameMutants,
   ...storeMutants,
   ...waitingMutants,
+  ...lateMutants,
+  ...ruleMutants,
   ...managerMutants,
 ];

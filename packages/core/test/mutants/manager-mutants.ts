@@ -276,12 +276,22 @@ export const managerMutants: readonly Mutant[] = [
 
 type Changes = Partial<LockManager>;
 
-function manager(id: string, breaks: string, caughtBy: readonly [string, ...string[]], changes: (whole: LockManager) => Changes): Mutant {
+export function manager(
+  id: string,
+  breaks: string,
+  caughtBy: readonly [string, ...string[]],
+  changes: (whole: LockManager) => Changes,
+): Mutant {
   return { id, breaks, caughtBy, breakManager: () => (whole) => alteredManager(whole, changes(whole)) };
 }
 
 /** Breaks the leases of `acquire` and `tryAcquire`. */
-function leases(id: string, breaks: string, caughtBy: readonly [string, ...string[]], changes: (lease: Lease) => Partial<Lease>): Mutant {
+export function leases(
+  id: string,
+  breaks: string,
+  caughtBy: readonly [string, ...string[]],
+  changes: (lease: Lease) => Partial<Lease>,
+): Mutant {
   return manager(id, breaks, caughtBy, (whole) => ({
     acquire: async (name, options) => alteredLease(await whole.acquire(name, options), changes),
     async tryAcquire(name, options) {

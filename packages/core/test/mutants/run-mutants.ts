@@ -46,6 +46,7 @@ async function judge(mutant: Mutant, caseId: string): Promise<MutantVerdict> {
   const harness = memoryHarness({
     name: mutant.id,
     fair: mutant.fair ?? true,
+    late: testCase.faults.includes('deliverLate'),
     breakBackend: mutant.breakBackend,
     breakManager: mutant.breakManager,
   });

@@ -24,14 +24,18 @@ export interface Failure {
   readonly message: string;
   readonly code: string;
   readonly exitCode: number;
+  /** Who chose the words: we, the store's backend, or somebody else. Only what is not ours may hold a secret. */
+  readonly words: 'ours' | 'of the store' | 'foreign';
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof CliError) return error;
+  if (error instanceof CliError) return { message: error.message, code: error.code, exitCode: error.exitCode, words: 'ours' };
   if (isLockError(error)) {
-    return { message: error.message.replace(/^connect: /, ''), code: error.code, exitCode: exitCodeOf(error.code) };
+    const words = error.code === 'LOCK_BACKEND_UNAVAILABLE' ? 'of the store' : 'ours';
+    return { message: error.message.replace(/^connect: /, ''), code: error.code, exitCode: exitCodeOf(error.code), words };
   }
-  return { message: error instanceof Error ? error.message : String(error), code: 'INTERNAL', exitCode: exitCodes.internal };
+  const message = error instanceof Error ? error.message : String(error);
+  return { message, code: 'INTERNAL', exitCode: exitCodes.internal, words: 'foreign' };
 }
 
 function exitCodeOf(code: string): number {

@@ -11,6 +11,8 @@ export const exitCodes = Object.freeze({
   unavailable: 69,
   /** A fault of this program. */
   internal: 70,
+  /** The result could not be written, for instance to a full disk; what was asked for has been done. */
+  unwritten: 74,
   /** Somebody else has the lock. */
   busy: 75,
   /** The lock was lost before the command had ended. The first number that sysexits.h leaves free. */

@@ -33,8 +33,9 @@ Examples
 
 export const onceDescription =
   'Runs the command unless it has run in this window, or runs now, on this server or another. For schedules on several servers whose clocks ' +
-  'differ: give a window a little shorter than the time between two runs.\n\n' +
-  '  0 * * * *  holdfast once statistics --window 55m -- /srv/app/statistics.sh';
+  'differ: give a window a little shorter than the time between two runs, or name a period of the calendar.\n\n' +
+  '  0 * * * *  holdfast once statistics --window 55m -- /srv/app/statistics.sh\n' +
+  '  5 0 * * *  holdfast once report --window day --time-zone Europe/Berlin -- /srv/app/report.sh';
 
 export const once = `
 A run that fails (ends with another code than 0) does not count, so that the
@@ -47,7 +48,14 @@ one --ttl, under the lock. If that fails too, holdfast ends with the command's
 own code, or with
   80   the command succeeded and that could not be noted: it may run again
 
+What --at-most-once promises lasts as long as the store remembers: a Redis
+that persists nothing forgets at a restart, and replicas may lack the last
+second at a fail-over. PostgreSQL and ZooKeeper forget nothing that was noted.
+
 The lock's name is once/<name>: holdfast inspect once/statistics
+Whether it is due: holdfast once statistics --status (with --window and
+--time-zone where it runs by the calendar). All that is noted as done:
+holdfast ls --marks
 `;
 
 export const releaseDescription =
@@ -82,8 +90,8 @@ Exit codes
   0   well                                   1   the answer is no
   64  wrong usage or configuration           69  the store was not reached
   75  somebody else has the lock             79  the lock was lost
-  70  a fault of holdfast itself             80  once: it ran, unnoted
-  run, once: else those of the command
+  70  a fault of holdfast itself             74  the result was not written
+  80  once: it ran, unnoted                  run, once: else the command's
 
 Examples
   holdfast run nightly-report --busy-ok -- ./report.sh

@@ -4,6 +4,7 @@ import { isLockError, LockArgumentError, type LockManager } from '@holdfast/core
 import { connect } from '../connect.js';
 import type { ConnectConfig } from '../connect-options.js';
 import { loadConfig } from '../load-config.js';
+import { isBuiltIn } from '../schemes.js';
 import { usageError } from './cli-error.js';
 import { CONFIG_FILES, type FoundConfig, findConfig } from './find-config.js';
 import type { Output } from './output.js';
@@ -36,7 +37,7 @@ export async function resolveStore({ url: given, config: wanted }: StoreOptions,
       `no store is named${without}: use --url, the environment variable HOLDFAST_URL, or ${CONFIG_FILES[0]} with a "url", such as redis://localhost:6379`,
     );
   }
-  output.hide(url);
+  output.hide(url, isBuiltIn(url, config.schemes));
   const store = Object.create(config, { url: { value: url, enumerable: true } }) as StoreConfig;
   if (found !== null) files.set(store, found);
   return store;

@@ -1,18 +1,18 @@
 import process from 'node:process';
 import { styleText } from 'node:util';
-import { scrubUrl } from '../redact-url.js';
+import { scrubFailure, scrubUrl } from '../redact-url.js';
 import type { Failure } from './cli-error.js';
-import { printable } from './printable.js';
+import { printable, printableJson } from './printable.js';
 
 export type Style = Parameters<typeof styleText>[0];
 
 /** What the program says: results on stdout, everything else on stderr, one line each, no URL's secrets in either. */
 export class Output {
-  readonly #urls: string[] = [];
+  readonly #urls: { readonly url: string; readonly isOurs: boolean }[] = [];
 
-  /** From now on nothing of this URL is shown but its scheme, hosts and path. */
-  hide(url: string): void {
-    this.#urls.push(url);
+  /** From now on nothing of this URL is shown but its scheme, hosts and path. `isOurs`: a backend of ours serves it. */
+  hide(url: string, isOurs: boolean): void {
+    this.#urls.push({ url, isOurs });
   }
 
   /** A result, as it is. */
@@ -22,7 +22,7 @@ export class Output {
 
   /** A result for programs. */
   printJson(value: unknown): void {
-    this.print(JSON.stringify(value, null, 2));
+    this.print(printableJson(value, 2));
   }
 
   /** One line about what happens. */
@@ -34,9 +34,9 @@ export class Output {
   }
 
   /** Why it did not work; with `asJson` as one line of JSON. */
-  fail({ code, message, exitCode }: Failure, asJson: boolean): void {
-    const shown = this.scrub(message);
-    if (asJson) process.stderr.write(`${JSON.stringify({ error: { code, message: shown, exitCode } })}\n`);
+  fail({ code, message, exitCode, words }: Failure, asJson: boolean): void {
+    const shown = words === 'ours' ? message : words === 'foreign' ? this.#scrubForeign(message) : this.scrub(message);
+    if (asJson) process.stderr.write(`${printableJson({ error: { code, message: shown, exitCode } })}\n`);
     else this.tell(shown, 'red');
   }
 
@@ -45,9 +45,13 @@ export class Output {
     return this.#paint(style, text, process.stdout);
   }
 
-  /** A message that came from elsewhere, without what the URLs hide. */
+  /** What a store's backend said, without what the URLs hide. Ours never tell it, and their words stay as they are. */
   scrub(text: string): string {
-    return this.#urls.reduce((scrubbed, url) => scrubUrl(scrubbed, url), text);
+    return this.#urls.reduce((scrubbed, { url, isOurs }) => scrubFailure(scrubbed, url, isOurs), text);
+  }
+
+  #scrubForeign(text: string): string {
+    return this.#urls.reduce((scrubbed, { url }) => scrubUrl(scrubbed, url), text);
   }
 
   // Node looks at the stream, NO_COLOR, NODE_DISABLE_COLORS, FORCE_COLOR and TERM.

@@ -3,10 +3,11 @@ import { Command, type CommanderError, InvalidArgumentError, Option } from 'comm
 import { type CliError, usageError } from './cli-error.js';
 import type { ConformanceOptions } from './commands/conformance.js';
 import { health } from './commands/health.js';
-import { type InspectOptions, inspect, kinds, list, release, type ReleaseOptions } from './commands/inspection.js';
+import { type InspectOptions, inspect, kinds, list, type ListOptions, release, type ReleaseOptions } from './commands/inspection.js';
 import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
-import { parseDuration, parsePositiveDuration, parseWait } from './duration.js';
+import { parseDuration, parsePositiveDuration, parseRetention, parseWait, parseWindow } from './duration.js';
+import { redactUrl } from '../redact-url.js';
 import { exitCodes } from './exit-codes.js';
 import * as help from './help-texts.js';
 import type { StoreOptions } from './open-store.js';
@@ -44,16 +45,17 @@ export function createProgram(output: Output, finish: Finish): Command {
     );
 
   withLeaseOptions(
-    withCommand(program.command('once'))
+    withCommand(program.command('once'), '[command...]')
       .summary('run a command once a window, over all servers')
       .description(help.onceDescription)
       .addOption(
-        new Option('--window <time>', 'after a run has begun, none begins for so long')
-          .argParser(parsePositiveDuration)
-          .makeOptionMandatory(),
+        new Option('--window <time>', 'after a run has begun, none begins for so long; or hour, day, week, month').argParser(parseWindow),
       )
-      .option('--retry-after <time>', 'after a run that failed, none begins for so long (default: 0s)', parseDuration)
-      .option('--at-most-once', 'a run that fails, or whose server dies, counts too')
+      .option('--time-zone <name>', 'whose hour, day, week or month, such as Europe/Berlin')
+      .option('--status', 'run nothing; say whether it is due: 0 due, 1 not due, 75 it runs now')
+      .option('--reset', 'run nothing; forget that it has run: 0 forgotten, 1 there was nothing')
+      .option('--retry-after <time>', 'after a run that failed, none begins for so long (default: 0s)', parseRetention)
+      .option('--at-most-once', 'a run that fails, or whose server dies, counts too; see below which stores forget')
       .addOption(new Option('--skip-code <code>', 'end with it when nothing was run').argParser(parseInteger(0, 255)).default(0)),
   )
     .addHelpText('after', help.once)
@@ -66,8 +68,9 @@ export function createProgram(output: Output, finish: Finish): Command {
     .argument('[prefix]', 'only names that begin with it')
     .summary('list what is held')
     .description('Lists the locks, semaphores and read/write locks that are held now, by whom, and for how long.')
+    .option('--marks', 'list what is noted as done instead: by once, and by jobs')
     .option('--json', 'print JSON')
-    .action(async (prefix: string | undefined, options: JsonOption) => finish(await list(prefix, { ...common(), ...options }, output)));
+    .action(async (prefix: string | undefined, options: ListOptions) => finish(await list(prefix, { ...common(), ...options }, output)));
 
   program
     .command('inspect')
@@ -127,6 +130,8 @@ export function parseFailure(error: CommanderError, program: Command, argv: read
   const dashes = error.code === 'commander.unknownOption' && command?.usage().includes('--') === true && !argv.includes('--');
   const message = error.message
     .replace(/^error: /, '')
+    // Somebody who forgot --url has typed a password where no message looks for one.
+    .replace(/[a-z][a-z\d+.-]*:\/\/[^\s']*/gi, redactUrl)
     .replace(/\s*\n\s*/g, ' ')
     .replace(/\.$/, '');
   const isMissing = error.code === 'commander.missingArgument' && command !== undefined;
@@ -139,10 +144,10 @@ export function parseFailure(error: CommanderError, program: Command, argv: read
 }
 
 /** What is run, for `run` and `once`. */
-function withCommand(command: Command): Command {
+function withCommand(command: Command, what = '<command...>'): Command {
   return command
     .argument('<name>', 'any text, the same wherever others are to be kept out')
-    .argument('<command...>', 'the command and its arguments, after --')
+    .argument(what, 'the command and its arguments, after --')
     .usage('<name> [options] -- <command> [arguments]');
 }
 

@@ -1,12 +1,11 @@
 import { CommanderError } from 'commander';
 import { failureOf } from './cli-error.js';
 import { exitCodes } from './exit-codes.js';
-import { Output } from './output.js';
+import type { Output } from './output.js';
 import { createProgram, parseFailure } from './program.js';
 
 /** Runs the command line. Answers the exit code and never rejects: whatever went wrong has been told in one line. */
-export async function runCli(argv: readonly string[]): Promise<number> {
-  const output = new Output();
+export async function runCli(argv: readonly string[], output: Output): Promise<number> {
   let exitCode: number = exitCodes.ok;
   const program = createProgram(output, (code) => {
     exitCode = code;

@@ -13,7 +13,7 @@ import {
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
-import { BACKEND, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
+import { BACKEND, beforeSending, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { Schema } from '../schema.js';
 import { within } from '../within.js';
@@ -23,9 +23,13 @@ import { Holders } from './holders.js';
 import { LockKeys, type NameKeys } from './lock-keys.js';
 import { openSession } from './open-session.js';
 import type { ServerProcess } from './session-settings.js';
+import { endPredecessor } from './statements.js';
+import { TokenCommits } from './token-commits.js';
 import { WaitList } from './wait-list.js';
 
 const OPEN_MS = 3_000;
+/** Of the time that a call has: so that whoever asked is told what was missing. */
+const OPEN_SHARE = 0.9;
 const DRAIN_MS = 1_000;
 const REOPEN_MS = 50;
 
@@ -53,6 +57,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   readonly #keys: LockKeys;
   readonly #waitList = new WaitList((keys) => this.#tidy(keys));
   readonly #talk: HolderTalk;
+  readonly #commits: TokenCommits;
   readonly #holders: Holders;
   #current: HoldSession | null = null;
   /** Silent sessions that still hold something: its holders believe in it until their deadlines. */
@@ -71,14 +76,16 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#clock = source.clock;
     this.#schema = new Schema(source, options.schema);
     this.#keys = new LockKeys(options.namespace, options.keyOf);
+    this.#commits = new TokenCommits(source);
     this.#talk = new HolderTalk(this.#keys, source.clock);
     this.#holders = new Holders(this.#talk, this.#waitList, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const session = this.#usable ?? (await this.#session(call.timeoutMs));
-    return allOrFirstError(requests.map((request) => session.attempt(request, call.signal)));
+    const session = this.#usable ?? (await beforeSending(this.#session(call.timeoutMs)));
+    if (!this.#schema.isThere) await beforeSending(this.#schema.ensure(call.timeoutMs));
+    return allOrFirstError(requests.map((request) => session.attempt(request, call)));
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly boolean[]> {
@@ -129,12 +136,23 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     const sessions = [...(this.#current === null ? [] : [this.#current]), ...this.#silent];
     // What those who waited have announced goes first, and the last releases.
     await Promise.all(sessions.map((session) => within(this.#clock, DRAIN_MS, 'not drained', session.drained()).catch(() => {})));
+    const { pending } = this.#commits;
+    this.#commits.close();
+    // The server would keep a commit that waits for its standby, and its process, long after us.
+    if (pending !== null) await this.#endProcess(sessions, pending);
     await Promise.all(sessions.map((session) => session.close(closedError())));
     await this.#opening?.then(
       (session) => session.close(closedError()),
       () => {},
     );
     this.#source.close();
+  }
+
+  async #endProcess(sessions: readonly HoldSession[], { processId, startedAt }: ServerProcess): Promise<void> {
+    const session = sessions.find((one) => !one.isSilent);
+    if (session === undefined) return;
+    const ended = session.run(endPredecessor, [String(processId), startedAt]);
+    await within(this.#clock, DRAIN_MS, 'the server did not answer', ended).catch(() => {});
   }
 
   get #usable(): HoldSession | null {
@@ -158,7 +176,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null;
     });
-    const session = await within(this.#clock, timeoutMs, 'no session could be opened', this.#opening);
+    const session = await within(this.#clock, OPEN_SHARE * timeoutMs, this.#source.whenNotOpen, this.#opening);
     this.#refuseIfClosed();
     return session;
   }
@@ -176,7 +194,14 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
     const session = new HoldSession(
       opened,
-      { keys: this.#keys, sequence: `"${schema}".fence`, waitList: this.#waitList, sessionMs },
+      {
+        keys: this.#keys,
+        sequence: `"${schema}".fence`,
+        waitList: this.#waitList,
+        sessionMs,
+        commits: this.#commits,
+        onRefusal: (error) => this.#schema.notice(error),
+      },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
         onEnd: (ended, error) => this.#ended(ended, error),
@@ -235,7 +260,31 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
     this.#predecessors.push(session.facts);
-    this.#clock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
+    this.#clock.setTimer(REOPEN_MS, () => {
+      this.#waitList.wakeAll();
+      void this.#endPredecessors(REOPEN_MS);
+    });
+  }
+
+  /**
+   * Sessions that were given up end on the server, though nobody may ever ask for another one: what was sent to them last may arrive
+   * there late, and would stand for as long as they do.
+   */
+  async #endPredecessors(pauseMs: number): Promise<void> {
+    try {
+      // A session that has to be opened ends them first; one that stands has not heard of them.
+      while (this.#predecessors.length > 0) {
+        const session = await this.#session(OPEN_MS);
+        const [first] = this.#predecessors;
+        if (first === undefined) return;
+        const ended = session.run(endPredecessor, [String(first.processId), first.startedAt]);
+        await within(this.#clock, OPEN_MS, 'the server did not answer', ended);
+        this.#predecessors = this.#predecessors.filter((one) => one !== first);
+      }
+    } catch {
+      if (this.#isClosed || this.#refused !== null) return;
+      this.#clock.setTimer(pauseMs, () => void this.#endPredecessors(Math.min(2 * pauseMs, OPEN_MS)));
+    }
   }
 }
 

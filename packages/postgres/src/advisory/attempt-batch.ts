@@ -1,16 +1,19 @@
 import type { Clock } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { unavailableBecause } from '../postgres-error.js';
-import { guardMs } from './guard.js';
-import type { HoldTable } from './hold-table.js';
+import { guardMs } from '@holdfast/core/backend';
+import type { Hold, HoldTable } from './hold-table.js';
 import { MAX_SLOTS } from './lock-keys.js';
 import { type AttemptOperation, BUSY_ANSWER } from './operations.js';
 import { MAX_TRIED, slotsToTry } from './slots.js';
-import { arrayOf, GATE_TAKEN, NO_GATE, NOT_ANNOUNCED } from './statements.js';
+import { PendingCommit } from './pending-commit.js';
+import { arrayOf, GATE_TAKEN, NO_GATE, NOT_ANNOUNCED, UNCOMMITTED } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
 /** So many requests share a statement: a release that comes meanwhile waits no longer than that. */
 const MAX_BATCH = 256;
+/** Of the time that is left: so that whoever asked is told what was missing. */
+const COMMIT_SHARE = 0.9;
 /** An announcement or a gate that somebody has for a moment is asked for again so often. */
 const MAX_TRIES = 5;
 
@@ -18,6 +21,15 @@ interface Asked {
   readonly operation: AttemptOperation;
   readonly announcement: bigint | null;
   readonly slots: readonly number[];
+}
+
+/** What a batch needs of its session. */
+export interface BatchParts {
+  readonly clock: Clock;
+  /** Resolves when the standbys have confirmed every token drawn so far. */
+  commit(timeoutMs: number): Promise<void>;
+  /** The token of a hold could not be committed: the hold goes. */
+  uncommitted(hold: Hold): void;
 }
 
 /**
@@ -33,12 +45,12 @@ export class AttemptBatch {
   readonly buckets = new Set<number>();
   readonly #table: HoldTable;
   readonly #waitList: WaitList;
-  readonly #clock: Clock;
+  readonly #parts: BatchParts;
 
-  constructor(queue: readonly AttemptOperation[], table: HoldTable, waitList: WaitList, listening: ReadonlySet<number>, clock: Clock) {
+  constructor(queue: readonly AttemptOperation[], table: HoldTable, waitList: WaitList, listening: ReadonlySet<number>, parts: BatchParts) {
     this.#table = table;
     this.#waitList = waitList;
-    this.#clock = clock;
+    this.#parts = parts;
     const claimed = new Set<string>();
     const claimedKeys = new Set<bigint>();
     for (const operation of queue) {
@@ -59,10 +71,10 @@ export class AttemptBatch {
     return [...this.locks, ...this.permits].map(({ operation }) => operation);
   }
 
-  lockValues(durability: string): readonly string[] {
+  lockValues(): readonly string[] {
     const rows = this.locks.map((asked) => this.#lockRow(asked));
     const column = (index: number): string => arrayOf(rows.map((row) => row[index] ?? null));
-    return [column(0), column(1), column(2), column(3), column(4), durability];
+    return [column(0), column(1), column(2), column(3), column(4)];
   }
 
   permitValues(): readonly string[] {
@@ -84,7 +96,7 @@ export class AttemptBatch {
     const { ring } = this.#table;
     if (announcement !== null) ring.add(announcement, 'shared');
     if (code > 0) {
-      this.#grant(operation, BigInt(result), []);
+      this.#grant(operation, BigInt(result), [], row[3] !== UNCOMMITTED);
       return false;
     }
     if (code === GATE_TAKEN) ring.add(keys.gate, 'exclusive');
@@ -100,7 +112,7 @@ export class AttemptBatch {
     if (result === 'not announced') return this.#again(operation) ? 'again' : 'done';
     if (announcement !== null) this.#table.ring.add(announcement, 'shared');
     if (result !== 'busy' && result !== 'tried') {
-      this.#grant(operation, 0n, result.split(',').map(Number));
+      this.#grant(operation, 0n, result.split(',').map(Number), true);
       return 'done';
     }
     if (slots.length + this.#table.slotsOf(operation.keys).size < limitOf(operation) && operation.tries === 0) return 'look';
@@ -113,7 +125,7 @@ export class AttemptBatch {
     const { request, keys, signal } = operation;
     const hold = this.#table.get(request.owner);
     if (hold !== undefined) {
-      operation.resolve({ granted: true, fencingToken: hold.fencingToken });
+      answer(operation, hold);
       return true;
     }
     if (signal.aborted) {
@@ -153,11 +165,15 @@ export class AttemptBatch {
     return request.mode === 'write' && this.#waitList.writes(keys) && !this.#table.ring.has(keys.gate, 'exclusive');
   }
 
-  #grant({ request, keys, resolve }: AttemptOperation, fencingToken: bigint, slots: readonly number[]): void {
+  #grant(operation: AttemptOperation, fencingToken: bigint, slots: readonly number[], isCommitted: boolean): void {
+    const { request, keys, deadline } = operation;
     const { name, owner, mode, label, ttlMs } = request;
-    const until = this.#clock.now() + ttlMs + guardMs(ttlMs);
-    this.#table.add({ ref: { name, owner, mode }, keys, label, fencingToken, slots, until });
-    resolve({ granted: true, fencingToken });
+    const until = this.#parts.clock.now() + ttlMs + guardMs(ttlMs);
+    const commit = isCommitted ? null : new PendingCommit(this.#parts.commit(COMMIT_SHARE * (deadline - this.#parts.clock.now())));
+    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, until, commit };
+    this.#table.add(hold);
+    answer(operation, hold);
+    commit?.done.catch(() => this.#parts.uncommitted(hold));
   }
 
   #again(operation: AttemptOperation): boolean {
@@ -166,6 +182,12 @@ export class AttemptBatch {
     operation.resolve(BUSY_ANSWER);
     return false;
   }
+}
+
+/** Nobody is told of a hold before its token is sure not to come again. */
+function answer({ resolve, reject }: AttemptOperation, { fencingToken, commit }: Hold): void {
+  if (commit === null) resolve({ granted: true, fencingToken });
+  else commit.done.then(() => resolve({ granted: true, fencingToken }), reject);
 }
 
 export function limitOf({ request }: AttemptOperation): number {

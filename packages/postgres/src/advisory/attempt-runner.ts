@@ -1,6 +1,5 @@
-import type { Clock } from '@holdfast/core';
 import type { Statement } from '../connection.js';
-import { AttemptBatch, limitOf } from './attempt-batch.js';
+import { AttemptBatch, type BatchParts, limitOf } from './attempt-batch.js';
 import type { HoldTable } from './hold-table.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation } from './operations.js';
@@ -15,9 +14,7 @@ export interface AttemptOptions {
   readonly sequence: string;
   readonly waitList: WaitList;
   readonly settings: SessionSettings;
-  readonly clock: Clock;
-  /** The synchronous_commit that grants are committed with. */
-  readonly durability: string;
+  readonly parts: BatchParts;
 }
 
 /** Carries out attempts, as many as fit into a statement, and listens where they are to wait. */
@@ -37,7 +34,7 @@ export class AttemptRunner {
 
   /** Takes what goes into the next statement out of the queue, and answers what needs no statement. */
   next(queue: readonly AttemptOperation[]): AttemptBatch {
-    return new AttemptBatch(queue, this.#table, this.#options.waitList, this.#listening, this.#options.clock);
+    return new AttemptBatch(queue, this.#table, this.#options.waitList, this.#listening, this.#options.parts);
   }
 
   /** @returns those that are to be asked again at once */
@@ -60,7 +57,7 @@ export class AttemptRunner {
   }
 
   async #locks(batch: AttemptBatch, again: AttemptOperation[]): Promise<void> {
-    const rows = await this.#line.send(this.#takeLocks, batch.lockValues(this.#options.durability));
+    const rows = await this.#line.send(this.#takeLocks, batch.lockValues());
     for (const row of rows) this.#line.checkProcess(row[2]);
     for (const row of rows) {
       const asked = batch.locks[indexOf(row)];

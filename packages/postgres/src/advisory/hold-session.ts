@@ -1,9 +1,9 @@
-import { type Answer, type Clock, type HoldRef, type HoldRequest, isLockError, type LostReason } from '@holdfast/core';
+import { type Answer, type CallContext, type Clock, type HoldRef, type HoldRequest, isLockError, type LostReason } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js';
 import { within } from '../within.js';
 import { AttemptRunner } from './attempt-runner.js';
-import { guardMs } from './guard.js';
+import { guardMs } from '@holdfast/core/backend';
 import { HoldTable } from './hold-table.js';
 import type { KeyMode } from './key-ring.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
@@ -12,8 +12,9 @@ import type { OpenedSession } from './open-session.js';
 import { reconcile, unlocksOf } from './reconcile.js';
 import { compileReleases, type UnlockRow, unlockValues } from './release-batch.js';
 import { poolerError, ReplacedSessionError, SessionLine } from './session-line.js';
-import type { ServerProcess, SessionSettings } from './session-settings.js';
+import type { SessionFacts, SessionSettings } from './session-settings.js';
 import { heartbeat, indexOf, unlock } from './statements.js';
+import type { TokenCommits } from './token-commits.js';
 import type { WaitList } from './wait-list.js';
 
 /** How often holds are looked at whose time may be over. */
@@ -21,17 +22,14 @@ const SWEEP_MS = 250;
 /** So long the server has to make the session what it was. */
 const LEAVE_MS = 1_000;
 
-/** What a session was found to be when it was opened. */
-export interface SessionFacts extends ServerProcess {
-  /** The synchronous_commit that grants are committed with. */
-  readonly durability: string;
-}
-
 export interface SessionOptions {
   readonly keys: LockKeys;
   readonly sequence: string;
   readonly waitList: WaitList;
   readonly sessionMs: number;
+  readonly commits: TokenCommits;
+  /** The server refused a request. */
+  readonly onRefusal: (error: unknown) => void;
 }
 
 /** What the backend is told by a session. */
@@ -83,7 +81,15 @@ export class HoldSession {
       onSilence: () => this.#silent(),
       onSpeech: () => this.#spoken(),
     });
-    this.#runner = new AttemptRunner(this.#line, this.table, { ...options, settings, durability: facts.durability, clock: this.#clock });
+    this.#runner = new AttemptRunner(this.#line, this.table, {
+      ...options,
+      settings,
+      parts: {
+        clock: this.#clock,
+        commit: (timeoutMs) => options.commits.commit(facts.durability, timeoutMs),
+        uncommitted: ({ ref }) => void this.release(ref).catch(() => {}),
+      },
+    });
     this.#armPulse();
     connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
   }
@@ -116,11 +122,12 @@ export class HoldSession {
     return false;
   }
 
-  attempt(request: HoldRequest, signal: AbortSignal): Promise<Answer<bigint>> {
+  attempt(request: HoldRequest, { signal, timeoutMs }: Pick<CallContext, 'signal' | 'timeoutMs'>): Promise<Answer<bigint>> {
+    const deadline = this.#clock.now() + timeoutMs;
     const keys = this.#options.keys.ofMode(request.mode, request.name);
     return new Promise((resolve, reject) => {
       if (this.#end !== null) return reject(this.#end);
-      this.#attempts.push({ request, keys, signal, tries: 0, taken: new Set(), resolve, reject });
+      this.#attempts.push({ request, keys, signal, deadline, tries: 0, taken: new Set(), resolve, reject });
       this.#kick();
     });
   }
@@ -252,6 +259,7 @@ export class HoldSession {
       const again = await this.#runner.run(batch);
       this.#attempts.unshift(...again);
     } catch (error) {
+      this.#options.onRefusal(error);
       for (const operation of batch.operations) operation.reject(told(error));
       throw error;
     } finally {

@@ -1,6 +1,7 @@
 import type { HoldRef, HoldRequest, HolderState } from '@holdfast/core';
 import { KeyRing } from './key-ring.js';
 import type { NameKeys } from './lock-keys.js';
+import type { PendingCommit } from './pending-commit.js';
 
 /** One hold of this session. */
 export interface Hold {
@@ -10,6 +11,8 @@ export interface Hold {
   readonly fencingToken: bigint;
   /** Of permits: the slots taken. Else empty. */
   readonly slots: readonly number[];
+  /** Its token has not been committed yet, so nobody has been told of the hold. Settles when that is done, or the hold has gone before. */
+  readonly commit: PendingCommit | null;
   /** Monotonic time after which the holder certainly no longer believes in it. */
   until: number;
 }
@@ -96,6 +99,7 @@ export class HoldTable {
   remove(hold: Hold): readonly Unlock[] {
     const { keys, ref } = hold;
     if (!this.#byOwner.delete(ref.owner)) return [];
+    hold.commit?.fail();
     const holds = this.#byName.get(keys.id);
     holds?.delete(hold);
     if (holds?.size === 0) this.#byName.delete(keys.id);

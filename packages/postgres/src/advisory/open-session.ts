@@ -1,11 +1,11 @@
+import { guardMs } from '@holdfast/core/backend';
 import type { Connection } from '../connection.js';
 import type { ConnectionSource } from '../connection-source.js';
 import { unavailable, unavailableBecause } from '../postgres-error.js';
 import type { Schema } from '../schema.js';
 import { within } from '../within.js';
-import type { SessionFacts } from './hold-session.js';
 import { poolerError, ReplacedSessionError } from './session-line.js';
-import { type ServerProcess, SessionSettings } from './session-settings.js';
+import { type ServerProcess, type SessionFacts, SessionSettings } from './session-settings.js';
 import { endPredecessor, lookAtSession } from './statements.js';
 
 const MIN_VERSION = 130_000;
@@ -42,9 +42,8 @@ export async function openSession(
   let settings: SessionSettings | null = null;
   try {
     const facts = await within(source.clock, timeoutMs, 'the server did not answer', look(connection, options));
-    await within(source.clock, timeoutMs, 'the server did not answer', schema.ensureOn(connection));
     settings = new SessionSettings(connection, facts);
-    await within(source.clock, timeoutMs, 'the server did not answer', prepare(connection, settings, options));
+    await within(source.clock, timeoutMs, 'the server did not answer', prepare(connection, schema, settings, options));
     return { connection, facts, settings };
   } catch (error) {
     if (error instanceof ReplacedSessionError) void settings?.abandon();
@@ -66,10 +65,11 @@ async function look(connection: Connection, { isPooled }: OpeningOptions): Promi
   return { processId, startedAt: row[4] ?? '0', durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };
 }
 
-async function prepare(connection: Connection, settings: SessionSettings, options: OpeningOptions): Promise<void> {
+async function prepare(connection: Connection, schema: Schema, settings: SessionSettings, options: OpeningOptions): Promise<void> {
   const { isPooled, sessionMs, predecessors, channel } = options;
   try {
     await settings.change({ ...SETTINGS, ...keepalive(sessionMs) });
+    await schema.ensureOn(connection);
     for (const { processId, startedAt } of predecessors) await connection.query(endPredecessor, [String(processId), startedAt]);
     await settings.listen([channel], (statement) => connection.query(statement));
   } catch (error) {
@@ -88,6 +88,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   synchronous_commit: 'off',
   default_transaction_read_only: 'off',
   client_min_messages: 'error',
+  // A list of keys may have gaps.
+  array_nulls: 'on',
   client_connection_check_interval: '1000',
 };
 
@@ -96,7 +98,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
  * machine has vanished without a word, or the process stands still: it asks something each third of sessionMs.
  */
 function keepalive(sessionMs: number): Readonly<Record<string, string>> {
-  const totalMs = sessionMs + Math.min(Math.max(sessionMs / 10, 100), 1_000);
+  const totalMs = sessionMs + guardMs(sessionMs);
   const intervalS = Math.max(1, Math.ceil(totalMs / 5_000));
   const idleS = Math.max(1, Math.ceil(totalMs / 1_000) - 2 * intervalS);
   const silentMs = String(Math.ceil(totalMs) + 1_000 * intervalS);

@@ -6,6 +6,8 @@ export interface AttemptOperation {
   readonly request: HoldRequest;
   readonly keys: NameKeys;
   readonly signal: AbortSignal;
+  /** Monotonic time after which nobody waits for the answer. */
+  readonly deadline: number;
   /** How often it was asked again at once. */
   tries: number;
   /** Slots that were seen to be taken, by whoever looked because there are too many to try them all. */

@@ -11,6 +11,12 @@ export interface ServerProcess {
   readonly startedAt: string;
 }
 
+/** What a session was found to be when it was opened. */
+export interface SessionFacts extends ServerProcess {
+  /** The synchronous_commit that grants are committed with. */
+  readonly durability: string;
+}
+
 type Send = (statement: Statement, values?: readonly string[]) => Promise<readonly Row[]>;
 
 const DIVISION_BY_ZERO = '22012';

@@ -72,13 +72,17 @@ export const NO_GATE = -3;
 /** Busy, and the gate is ours. */
 export const GATE_TAKEN = -4;
 
+/** A token of which the standbys have not been asked yet. */
+export const UNCOMMITTED = 'uncommitted';
+
 /**
  * Takes locks. For each: op x (exclusive or write; with a gate it takes that when busy), r (read) or g (the gate alone), the key, the gate, the key
  * that counts a further reader of this session, and the announcement to make first. null: not needed.
  *
  * A token is drawn under the lock, and must be flushed before it is shown, or it is drawn again after a crash. A sequence
  * writes to the log for 32 values ahead, and a commit that has written nothing itself waits for nothing: so where the log
- * is not flushed to its end, or a standby has to confirm, the transaction writes a message of its own.
+ * is not flushed to its end the transaction writes a message of its own. Where standbys have to confirm it says so, and waits for
+ * none of them: see TokenCommits.
  */
 export function takeLocks(sequence: string): Statement {
   const draw = `pg_catalog.nextval('${sequence}'::pg_catalog.regclass)`;
@@ -107,14 +111,20 @@ WITH tried AS MATERIALIZED (
 )
 SELECT i, result, pg_catalog.pg_backend_pid(),
   CASE WHEN result ${gt} 0 THEN
-    CASE WHEN pg_catalog.current_setting('synchronous_standby_names') ${ne} ''
-      OR pg_catalog.pg_current_wal_flush_lsn() ${lt} pg_catalog.pg_current_wal_insert_lsn()
-    THEN pg_catalog.set_config('synchronous_commit', $6, true)
+    CASE WHEN pg_catalog.current_setting('synchronous_standby_names') ${ne} '' THEN '${UNCOMMITTED}'
+    WHEN pg_catalog.pg_current_wal_flush_lsn() ${lt} pg_catalog.pg_current_wal_insert_lsn()
+    THEN pg_catalog.set_config('synchronous_commit', 'local', true)
       ${concat} pg_catalog.pg_logical_emit_message(true, 'holdfast', '')::pg_catalog.text END
   END
 FROM tried`,
   };
 }
+
+/** Waits until whatever was written before it has been flushed, here and where standbys have to confirm. */
+export const commitToken: Statement = {
+  name: 'holdfast_commit',
+  text: `SELECT pg_catalog.set_config('synchronous_commit', $1, true), pg_catalog.pg_logical_emit_message(true, 'holdfast', '')`,
+};
 
 /**
  * Takes permits: tries the slots in their order until there are enough, or too many were taken; what it took in vain it

@@ -1,20 +1,27 @@
 import type { Answer, HoldRef, LockState } from '@holdfast/core';
 import { Buffer } from 'node:buffer';
 import type { Row } from '../connection.js';
-import { hexOf } from '../marks.js';
+import { hexOf } from '../hex.js';
 import { eq, gt, le, memberText, ne, NOW, plus, rowsFrom } from '../operators.js';
 import {
   beginsWith,
-  indexes,
+  COMMIT_HERE,
+  type Freed,
+  holdValues,
   interval,
+  isTimely,
   msUntil,
   PAGE,
   type Query,
+  readChanges,
+  readFreed,
   remaining,
   type Rows,
+  SERVER_MS,
   type TableRenewal,
   type TableRequest,
   textArray,
+  type TimedQuery,
 } from './rows.js';
 
 const KIND = `'lock'`;
@@ -38,24 +45,24 @@ export class LockRows implements Rows<bigint> {
     this.#namespace = namespace;
   }
 
-  async attempt(requests: readonly TableRequest[], query: Query): Promise<readonly Answer<bigint>[]> {
+  async attempt(requests: readonly TableRequest[], query: TimedQuery): Promise<readonly (Answer<bigint> | 'late')[]> {
     const isMine = `(l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW})`;
-    const rows = await query(
+    const { rows, isLate } = await query(
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, label, ttl
         FROM ${rowsFrom(['text', 'text', 'text', 'float8'], 2)} AS r(name, owner, label, ttl, i)
       ), granted AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
         SELECT $1, ${KIND}, asked.name, owner, label, ${this.#sequence}, ${NOW} ${plus} ${interval('asked.ttl')}, '{}', '-infinity'
-        FROM asked ORDER BY name
+        FROM asked WHERE ${isTimely(6)} ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET
           fence = CASE WHEN ${isMine} THEN l.fence ELSE ${this.#sequence} END,
           expires_at = CASE WHEN ${isMine} THEN greatest(l.expires_at, excluded.expires_at) ELSE excluded.expires_at END,
           owner = excluded.owner, label = excluded.label
-        WHERE l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner
+        WHERE (l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner) AND ${isTimely(6)}
         RETURNING l.name, l.fence, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.fence, ${msUntil('l.expires_at')}
+      SELECT asked.i, granted.fence, ${msUntil('l.expires_at')}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
         LEFT JOIN LATERAL (SELECT expires_at FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} ${KIND} AND l.name ${eq} asked.name OFFSET 0) AS l ON true
@@ -67,18 +74,29 @@ export class LockRows implements Rows<bigint> {
         textArray(requests.map(({ label }) => label.replaceAll('\0', ''))),
         textArray(requests.map(({ ttlMs }) => String(ttlMs))),
       ],
-      Math.max(...requests.map(({ ttlMs }) => ttlMs)),
     );
-    return rows.map(readAnswer);
+    return rows.map((row) => readAnswer(row, isLate(row)));
   }
 
-  renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]> {
+  async renew(holds: readonly TableRenewal[], query: TimedQuery): Promise<readonly (boolean | 'late')[]> {
     const until = `${NOW} ${plus} ${interval(`(excluded.holders ${memberText} 'ttl')::pg_catalog.float8`)}`;
-    return this.#change(`expires_at = greatest(l.expires_at, ${until})`, holds, (index) => holds[index]?.ttlMs ?? 0, query);
+    const text = this.#change(`expires_at = greatest(l.expires_at, ${until})`, `AND ${isTimely(5)}`);
+    return readChanges(
+      await query(
+        text,
+        holdValues(this.#namespace, holds, (index) => holds[index]?.ttlMs ?? 0),
+      ),
+    );
   }
 
-  release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
-    return this.#change(`owner = NULL, label = NULL, expires_at = ${NOW}`, holds, () => 0, query);
+  async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
+    const text = this.#change(`owner = NULL, label = NULL, expires_at = ${NOW}`, '', `${COMMIT_HERE}, `);
+    return readFreed(
+      await query(
+        text,
+        holdValues(this.#namespace, holds, () => 0),
+      ),
+    );
   }
 
   async inspect(name: string, query: Query): Promise<LockState> {
@@ -108,36 +126,27 @@ export class LockRows implements Rows<bigint> {
       FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 
-  /** Changes the rows that have these owners and have not expired; tells which. */
-  async #change(change: string, holds: readonly HoldRef[], ttlMs: (index: number) => number, query: Query): Promise<readonly boolean[]> {
-    const rows = await query(
-      `WITH asked AS MATERIALIZED (
+  /** Changes the rows that have these owners and have not expired; tells of each whether it did, and the time. */
+  #change(change: string, condition = '', commit = ''): string {
+    return `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, ttl
         FROM ${rowsFrom(['text', 'text', 'float8'], 2)} AS r(name, owner, ttl, i)
       ), changed AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, fence, expires_at, holders, writer_waits_until)
         SELECT $1, ${KIND}, asked.name, owner, 0, '-infinity', pg_catalog.jsonb_build_object('ttl', ttl), '-infinity' FROM asked ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET ${change}
-        WHERE l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW}
+        WHERE l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW} ${condition}
         RETURNING l.name, l.expires_at
       )
-      SELECT asked.i FROM asked JOIN changed ON changed.name ${eq} asked.name WHERE changed.expires_at ${ne} '-infinity'`,
-      [
-        this.#namespace,
-        textArray(holds.map(({ name }) => hexOf(name))),
-        textArray(holds.map(({ owner }) => owner)),
-        textArray(holds.map((_, index) => String(ttlMs(index)))),
-      ],
-    );
-    const changed = indexes(rows);
-    return holds.map((_, index) => changed.has(index + 1));
+      SELECT asked.i, coalesce(changed.expires_at ${ne} '-infinity', false), ${commit}${SERVER_MS}
+      FROM asked LEFT JOIN changed ON changed.name ${eq} asked.name ORDER BY asked.i`;
   }
 }
 
-function readAnswer(row: Row): Answer<bigint> {
+function readAnswer(row: Row, isLate: boolean): Answer<bigint> | 'late' {
   const fence = row[1];
   if (fence !== null && fence !== undefined) return { granted: true, fencingToken: BigInt(fence) };
-  return { granted: false, remainingMs: remaining(row[2]) };
+  return isLate ? 'late' : { granted: false, remainingMs: remaining(row[2]) };
 }
 
 function readState(row: Row): LockState {

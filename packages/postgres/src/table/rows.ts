@@ -1,9 +1,28 @@
 import type { Answer, FencingToken, HoldRef, HoldRequest, LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
-import { eq, minus, NOW, times } from '../operators.js';
+import { hexOf } from '../hex.js';
+import { eq, ge, le, minus, NOW, times } from '../operators.js';
 
-/** Runs one statement; `lingerMs` where the server may yet carry it out after we have given up. */
-export type Query = (text: string, values: readonly string[], lingerMs?: number) => Promise<readonly Row[]>;
+/** Runs one statement. */
+export type Query = (text: string, values: readonly string[]) => Promise<readonly Row[]>;
+
+/**
+ * Runs one statement that takes or keeps something, and that the server refuses behind a moment of its own clock. It is sent with two
+ * more values, which `isTimely` compares; the last column of its answer is SERVER_MS.
+ */
+export type TimedQuery = (text: string, values: readonly string[]) => Promise<TimedRows>;
+
+/** The answer, and whether a row of it that was refused may have been refused as late. */
+export interface TimedRows {
+  readonly rows: readonly Row[];
+  readonly isLate: (row: Row) => boolean;
+}
+
+/** What was freed, and when by the server's clock. */
+export interface Freed {
+  readonly wasOurs: boolean;
+  readonly serverMs: number;
+}
 
 /** A request that counts as one of a waiter: a writer among them keeps new readers out. */
 export type TableRequest = HoldRequest & { readonly isWaiting: boolean };
@@ -11,9 +30,9 @@ export type TableRenewal = HoldRef & { readonly ttlMs: number };
 
 /** How one kind of name is kept in rows. Each name is in a batch at most once. */
 export interface Rows<F extends FencingToken> {
-  attempt(requests: readonly TableRequest[], query: Query): Promise<readonly Answer<F>[]>;
-  renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]>;
-  release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]>;
+  attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (Answer<F> | 'late')[]>;
+  renew(holds: readonly TableRenewal[], query: TimedQuery, plain: Query): Promise<readonly (boolean | 'late')[]>;
+  release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]>;
   inspect(name: string, query: Query): Promise<LockState>;
   forceRelease(name: string, query: Query): Promise<boolean>;
   /** Names that are held, and begin so, after `after` in their order; a page at a time. */
@@ -25,6 +44,25 @@ export const PAGE = 200;
 
 /** Milliseconds since the epoch, by the server's clock. */
 export const NOW_MS = `(extract(epoch FROM ${NOW}) ${times} 1000)::pg_catalog.float8`;
+
+/** The same as a whole number. */
+export const SERVER_MS = `pg_catalog.floor(${NOW_MS})::pg_catalog.int8`;
+
+/**
+ * Commits without a standby's word: for what frees. A release that a successor has not heard of lets a lease stand there until its
+ * time is over; one that waited for a standby which is gone would never be answered.
+ */
+export const COMMIT_HERE = `pg_catalog.set_config('synchronous_commit',
+  CASE WHEN pg_catalog.current_setting('synchronous_commit') ${eq} 'off' THEN 'off' ELSE 'local' END, true)`;
+
+/**
+ * Whether a statement is carried out in its time: no later than the moment that the parameter says, and no further before it than the
+ * next parameter, for that moment would be another server's. To be asked once a row is locked, for which a statement may wait long.
+ */
+export function isTimely(parameter: number): string {
+  const notAfter = `$${parameter}::pg_catalog.int8`;
+  return `(${SERVER_MS} ${le} ${notAfter} AND ${SERVER_MS} ${ge} (${notAfter} ${minus} $${parameter + 1}::pg_catalog.int8))`;
+}
 
 /** Milliseconds as an interval. */
 export function interval(milliseconds: string): string {
@@ -56,4 +94,24 @@ export function textArray(values: readonly (string | null)[]): string {
 /** The indexes, from 1, that the rows name. */
 export function indexes(rows: readonly Row[]): ReadonlySet<number> {
   return new Set(rows.map((row) => Number(row[0])));
+}
+
+/** Names, owners and times of holds, as columns. */
+export function holdValues(namespace: string, holds: readonly HoldRef[], ttlMs: (index: number) => number): readonly string[] {
+  return [
+    namespace,
+    textArray(holds.map(({ name }) => hexOf(name))),
+    textArray(holds.map(({ owner }) => owner)),
+    textArray(holds.map((_, index) => String(ttlMs(index)))),
+  ];
+}
+
+/** What each row of a timed statement, one for each hold in their order, says of it. */
+export function readChanges({ rows, isLate }: TimedRows): readonly (boolean | 'late')[] {
+  return rows.map((row) => row[1] === 't' || (isLate(row) ? 'late' : false));
+}
+
+/** The same of a release. */
+export function readFreed(rows: readonly Row[]): readonly Freed[] {
+  return rows.map((row) => ({ wasOurs: row[1] === 't', serverMs: Number(row.at(-1)) }));
 }

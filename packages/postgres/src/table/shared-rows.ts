@@ -1,19 +1,28 @@
 import { Buffer } from 'node:buffer';
 import type { Answer, HolderState, HoldRef, LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
-import { hexOf } from '../marks.js';
-import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom } from '../operators.js';
+import { hexOf } from '../hex.js';
+import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom, times } from '../operators.js';
+import { LAST_MS } from './poll-wakes.js';
 import {
   beginsWith,
+  COMMIT_HERE,
+  type Freed,
+  holdValues,
   interval,
+  isTimely,
   NOW_MS,
   PAGE,
   type Query,
+  readChanges,
+  readFreed,
   remaining,
   type Rows,
+  SERVER_MS,
   type TableRenewal,
   type TableRequest,
   textArray,
+  type TimedQuery,
 } from './rows.js';
 
 /** What is kept of one holder, by its owner: mode, permits, expiry in ms, token (microseconds since 1970 are exact in a double) and label. */
@@ -28,8 +37,11 @@ interface StoredHolder {
 const LETTERS = { permits: 'p', read: 'r', write: 'w' } as const;
 const MODES: Readonly<Record<StoredHolder['m'], HolderState['mode']>> = { p: 'permits', r: 'read', w: 'write' };
 
-/** For so long after its last attempt a waiting writer keeps new readers out. */
-const INTENT_MS = 2_500;
+/**
+ * For so long after its last attempt a waiting writer keeps new readers out: longer than it waits before the next, and a dead one
+ * for no more than two seconds.
+ */
+const INTENT_MS = LAST_MS + 400;
 
 /**
  * Semaphores and read/write locks: all holders of a name in one row, because only the row that a statement has locked is
@@ -48,7 +60,7 @@ export class SharedRows implements Rows<bigint> {
     this.#namespace = namespace;
   }
 
-  async attempt(requests: readonly TableRequest[], query: Query): Promise<readonly Answer<bigint>[]> {
+  async attempt(requests: readonly TableRequest[], query: TimedQuery): Promise<readonly (Answer<bigint> | 'late')[]> {
     const asked = `(excluded.holders ${member} excluded.owner)`;
     const mine = `(l.holders ${member} excluded.owner)`;
     const fits = `(SELECT CASE
@@ -59,7 +71,7 @@ export class SharedRows implements Rows<bigint> {
         LEFT JOIN pg_catalog.jsonb_each(${live('l.holders', 'excluded.owner')}) AS h ON true
       GROUP BY asked_mode, asked_permits)`;
     const stands = `coalesce(${numberOf(mine, 'e')} ${gt} ${NOW_MS}, false)`;
-    const rows = await query(
+    const { rows, isLate } = await query(
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, mode, permits, most, waits, ${this.#sequence} AS fence,
           pg_catalog.jsonb_build_object('m', mode, 'p', permits, 'e', ${NOW_MS} ${plus} ttl, 'l', label) AS holder, ttl
@@ -69,7 +81,7 @@ export class SharedRows implements Rows<bigint> {
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
         SELECT $1, '${this.#kind}', asked.name, owner, waits::pg_catalog.text, fence, ${NOW} ${plus} ${interval('ttl')},
           pg_catalog.jsonb_build_object(owner, holder ${concat} pg_catalog.jsonb_build_object('f', fence, 'limit', most)), '-infinity'
-        FROM asked ORDER BY name
+        FROM asked WHERE ${isTimely(10)} ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET (owner, fence, holders, expires_at, writer_waits_until) = (
           SELECT excluded.owner, drawn.fence,
             CASE WHEN may THEN ${live('l.holders', 'excluded.owner')} ${concat} pg_catalog.jsonb_build_object(excluded.owner, ${asked}
@@ -80,33 +92,41 @@ export class SharedRows implements Rows<bigint> {
             CASE WHEN NOT may AND excluded.label ${eq} 'true' THEN ${NOW} ${plus} interval '${INTENT_MS} milliseconds'
               WHEN may AND (${asked} ${memberText} 'm') ${eq} 'w' THEN '-infinity' ELSE l.writer_waits_until END
           FROM (SELECT ${this.#sequence} AS fence, ${fits} OR ${stands} AS may, ${stands} AS stands OFFSET 0) AS drawn)
-        WHERE ${fits} OR ${stands} OR excluded.label ${eq} 'true'
+        WHERE (${fits} OR ${stands} OR excluded.label ${eq} 'true') AND ${isTimely(10)}
         RETURNING l.name, (l.holders ${member} l.owner) ${memberText} 'f' AS token, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.token, (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) ${minus} ${NOW_MS}
-        FROM pg_catalog.jsonb_each(l.holders) AS h WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS})
+      SELECT asked.i, granted.token, least(
+          (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) FROM pg_catalog.jsonb_each(l.holders) AS h
+            WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}),
+          CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.float8 END
+        ) ${minus} ${NOW_MS}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
-        LEFT JOIN LATERAL (SELECT holders FROM ${this.#table} AS l
+        LEFT JOIN LATERAL (SELECT holders, writer_waits_until FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} '${this.#kind}' AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
       this.#requestValues(requests),
-      Math.max(...requests.map(({ ttlMs }) => ttlMs)),
     );
-    return rows.map(([, token, left]) =>
-      token === null || token === undefined
-        ? { granted: false, remainingMs: remaining(left) }
-        : { granted: true, fencingToken: BigInt(token) },
-    );
+    return rows.map((row) => {
+      const [, token, left] = row;
+      if (token !== null && token !== undefined) return { granted: true, fencingToken: BigInt(token) };
+      return isLate(row) ? 'late' : { granted: false, remainingMs: remaining(left) };
+    });
   }
 
-  async renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]> {
+  async renew(holds: readonly TableRenewal[], query: TimedQuery): Promise<readonly (boolean | 'late')[]> {
     const until = `greatest(${numberOf('h.value', 'e')}, ${NOW_MS} ${plus} (excluded.holders ${memberText} h.key)::pg_catalog.float8)`;
     const changed = `h.value ${concat} pg_catalog.jsonb_build_object('e', ${until})`;
-    return this.#change(changed, holds, (index) => holds[index]?.ttlMs ?? 0, query);
+    const values = holdValues(this.#namespace, holds, (index) => holds[index]?.ttlMs ?? 0);
+    return readChanges(await query(this.#change(changed, `WHERE ${isTimely(5)}`), values));
   }
 
-  release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
-    return this.#change('NULL', holds, () => 0, query);
+  async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
+    return readFreed(
+      await query(
+        this.#change('NULL', '', `${COMMIT_HERE}, `),
+        holdValues(this.#namespace, holds, () => 0),
+      ),
+    );
   }
 
   async inspect(name: string, query: Query): Promise<LockState> {
@@ -140,38 +160,28 @@ export class SharedRows implements Rows<bigint> {
   }
 
   /**
-   * Changes what is kept of these holders, whoever expired being dropped, and tells which of them were there. As in rows of locks
-   * each step is an INSERT that finds its row in the way; what it inserts where there is none holds nothing.
+   * Changes what is kept of these holders, whoever expired being dropped, and tells of each whether it was there, and the time. As in
+   * rows of locks each step is an INSERT that finds its row in the way; what it inserts where there is none holds nothing.
    */
-  async #change(changed: string, holds: readonly HoldRef[], ttlMs: (index: number) => number, query: Query): Promise<readonly boolean[]> {
-    const byName = new Map<string, Record<string, number>>();
-    for (const [index, { name, owner }] of holds.entries()) {
-      const owners = byName.get(name) ?? {};
-      owners[owner] = ttlMs(index);
-      byName.set(name, owners);
-    }
-    const names = [...byName.keys()];
-    const isAsked = `excluded.holders ${hasMember} h.key`;
-    const rows = await query(
-      `WITH asked AS MATERIALIZED (
-        SELECT pg_catalog.decode(name, 'hex') AS name, owners::pg_catalog.jsonb FROM ${rowsFrom(['text', 'text'], 2)} AS r(name, owners, i)
+  #change(changed: string, condition = '', commit = ''): string {
+    const isAsked = `(excluded.holders ${hasMember} h.key)`;
+    return `WITH asked AS MATERIALIZED (
+        SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, ttl
+        FROM ${rowsFrom(['text', 'text', 'float8'], 2)} AS r(name, owner, ttl, i)
       ), changed AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, fence, expires_at, holders, writer_waits_until)
-        SELECT $1, '${this.#kind}', name, 0, '-infinity', owners, '-infinity' FROM asked ORDER BY name
+        SELECT $1, '${this.#kind}', asked.name, 0, '-infinity', pg_catalog.jsonb_build_object(owner, ttl), '-infinity' FROM asked ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET (holders, expires_at, label) = (
           SELECT coalesce(pg_catalog.jsonb_object_agg(kept.key, kept.value) FILTER (WHERE kept.value IS NOT NULL), '{}'),
             greatest(${NOW}, pg_catalog.to_timestamp(pg_catalog.max(${numberOf('kept.value', 'e')}) ${dividedBy} 1000)),
-            pg_catalog.string_agg(kept.key, ',') FILTER (WHERE kept.is_asked)
+            pg_catalog.bool_or(kept.is_asked)::pg_catalog.text
           FROM (SELECT h.key, ${isAsked} AS is_asked, CASE WHEN ${isAsked} THEN ${changed} ELSE h.value END AS value
             FROM pg_catalog.jsonb_each(${live('l.holders')}) AS h) AS kept)
+        ${condition}
         RETURNING l.name, l.label
       )
-      SELECT pg_catalog.encode(name, 'hex'), label FROM changed`,
-      [this.#namespace, textArray(names.map(hexOf)), textArray(names.map((name) => JSON.stringify(byName.get(name))))],
-    );
-    const done = new Map<string, ReadonlySet<string>>();
-    for (const [name, owners] of rows) done.set(Buffer.from(name ?? '', 'hex').toString('utf8'), new Set(owners?.split(',')));
-    return holds.map(({ name, owner }) => done.get(name)?.has(owner) === true);
+      SELECT asked.i, coalesce(changed.label ${eq} 'true', false), ${commit}${SERVER_MS}
+      FROM asked LEFT JOIN changed ON changed.name ${eq} asked.name ORDER BY asked.i`;
   }
 
   #isNamed(parameter: string): string {

@@ -1,18 +1,24 @@
 import { type Answer, type HolderState, type HoldRef, LockArgumentError, type LockState } from '@holdfast/core';
 import type { Row } from '../connection.js';
-import { eq, gt, le, plus, rowsFrom } from '../operators.js';
+import { eq, gt, le, ne, plus, rowsFrom } from '../operators.js';
 import { BACKEND, sqlState, unavailableBecause } from '../postgres-error.js';
 import {
-  indexes,
+  COMMIT_HERE,
+  type Freed,
   interval,
+  isTimely,
   msUntil,
   PAGE,
   type Query,
+  readChanges,
+  readFreed,
   remaining,
   type Rows,
+  SERVER_MS,
   type TableRenewal,
   type TableRequest,
   textArray,
+  type TimedQuery,
 } from './rows.js';
 import { lookAtShedLockTable, type ShedLockTable } from './shed-lock-table.js';
 
@@ -38,24 +44,26 @@ export class ShedLockRows implements Rows<null> {
     this.#path = path;
   }
 
-  async attempt(requests: readonly TableRequest[], query: Query): Promise<readonly Answer<null>[]> {
-    const table = await this.#look(query);
+  async attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (Answer<null> | 'late')[]> {
+    const table = await this.#look(plain);
     for (const { name } of requests) refuseTooLong(name, table);
     const { name, now, ceil, floor } = table;
-    const rows = await this.#send(
+    const { rows, isLate } = await this.#send(
+      query,
       `WITH asked AS MATERIALIZED (
         SELECT i, name, locked_by, ttl FROM ${rowsFrom(['text', 'text', 'float8'])} AS r(name, locked_by, ttl, i)
       ), granted AS (
         INSERT INTO ${name} AS l (name, lock_until, locked_at, locked_by)
-        SELECT asked.name, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, ${floor(now)}, asked.locked_by FROM asked ORDER BY asked.name
+        SELECT asked.name, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, ${floor(now)}, asked.locked_by FROM asked
+        WHERE ${isTimely(4)} ORDER BY asked.name
         ON CONFLICT (name) DO UPDATE SET
           lock_until = CASE WHEN l.locked_by ${eq} excluded.locked_by THEN greatest(l.lock_until, excluded.lock_until)
             ELSE excluded.lock_until END,
           locked_at = excluded.locked_at, locked_by = excluded.locked_by
-        WHERE l.lock_until ${le} ${now} OR l.locked_by ${eq} excluded.locked_by
+        WHERE (l.lock_until ${le} ${now} OR l.locked_by ${eq} excluded.locked_by) AND ${isTimely(4)}
         RETURNING l.name, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.name IS NOT NULL, ${msUntil('l.lock_until', now)}
+      SELECT asked.i, granted.name IS NOT NULL, ${msUntil('l.lock_until', now)}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
         LEFT JOIN LATERAL (SELECT lock_until FROM ${name} AS l WHERE l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
@@ -64,27 +72,41 @@ export class ShedLockRows implements Rows<null> {
         textArray(requests.map((request) => lockedBy(request, table))),
         textArray(requests.map(({ ttlMs }) => String(ttlMs))),
       ],
-      query,
-      Math.max(...requests.map(({ ttlMs }) => ttlMs)),
     );
-    return rows.map(([, isGranted, left]) =>
-      isGranted === 't' ? { granted: true, fencingToken: null } : { granted: false, remainingMs: remaining(left) },
+    return rows.map((row) => {
+      if (row[1] === 't') return { granted: true, fencingToken: null };
+      return isLate(row) ? 'late' : { granted: false, remainingMs: remaining(row[2]) };
+    });
+  }
+
+  async renew(holds: readonly TableRenewal[], query: TimedQuery, plain: Query): Promise<readonly (boolean | 'late')[]> {
+    const table = await this.#look(plain);
+    const text = this.#change('greatest(l.lock_until, excluded.locked_at)', table, `AND ${isTimely(4)}`);
+    return readChanges(
+      await this.#send(
+        query,
+        text,
+        refs(holds, table, (index) => holds[index]?.ttlMs ?? 0),
+      ),
     );
   }
 
-  async renew(holds: readonly TableRenewal[], query: Query): Promise<readonly boolean[]> {
-    return this.#change('greatest(l.lock_until, excluded.locked_at)', holds, (index) => holds[index]?.ttlMs ?? 0, query);
-  }
-
-  async release(holds: readonly HoldRef[], query: Query): Promise<readonly boolean[]> {
-    return this.#change('excluded.lock_until', holds, () => 0, query);
+  async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
+    const table = await this.#look(query);
+    return readFreed(
+      await this.#send(
+        query,
+        this.#change('excluded.lock_until', table, '', `${COMMIT_HERE}, `),
+        refs(holds, table, () => 0),
+      ),
+    );
   }
 
   async inspect(name: string, query: Query): Promise<LockState> {
     const table = await this.#look(query);
     const free: LockState = { name, kind: 'lock', held: false, holders: [], waiters: null };
     if (!fits(name, table)) return free;
-    const [row] = await this.#send(`${select(table)} AND name ${eq} $1`, [name], query);
+    const [row] = await this.#send(query, `${select(table)} AND name ${eq} $1`, [name]);
     return row === undefined ? free : readState(row);
   }
 
@@ -93,12 +115,12 @@ export class ShedLockRows implements Rows<null> {
     if (!fits(name, table)) return false;
     const isHeld = `name ${eq} $1 AND lock_until ${gt} ${table.now}`;
     const rows = await this.#send(
+      query,
       `WITH held AS MATERIALIZED (SELECT locked_by FROM ${table.name} WHERE ${isHeld}),
         freed AS (UPDATE ${table.name} SET lock_until = ${table.floor(table.now)}
           WHERE ${isHeld} AND pg_catalog.strpos(locked_by, $2) ${gt} 0 RETURNING 1)
       SELECT pg_catalog.count(*), (SELECT pg_catalog.count(*) FROM freed) FROM held`,
       [name, MARK],
-      query,
     );
     const [held, freed] = rows[0] ?? [];
     if (freed === '1') return true;
@@ -110,44 +132,30 @@ export class ShedLockRows implements Rows<null> {
     const table = await this.#look(query);
     if (prefix.includes('\0')) return [];
     const rows = await this.#send(
+      query,
       `${select(table)} AND pg_catalog.starts_with(name, $1) AND name COLLATE pg_catalog."C" ${gt} $2
       ORDER BY name COLLATE pg_catalog."C" LIMIT ${PAGE}`,
       [prefix, after ?? ''],
-      query,
     );
     return rows.map(readState);
   }
 
-  /** Changes `lock_until` of the rows that have these owners and whose time is not over; tells which. */
-  async #change(until: string, holds: readonly HoldRef[], ttlMs: (index: number) => number, query: Query): Promise<readonly boolean[]> {
-    const table = await this.#look(query);
-    const { name, now, ceil, floor } = table;
-    // What does not fit was never granted.
-    const asked = holds.flatMap((hold, index) => (fits(hold.name, table) ? [{ ...hold, ttlMs: ttlMs(index), index }] : []));
-    if (asked.length === 0) return holds.map(() => false);
+  /** Changes `lock_until` of the rows that have these owners and whose time is not over; tells of each whether it did, and the time. */
+  #change(until: string, { name, now, ceil, floor }: ShedLockTable, condition = '', commit = ''): string {
     // The row that is inserted says by `locked_at` until when the one in its way is to be held.
-    const rows = await this.#send(
-      `WITH asked AS MATERIALIZED (
+    return `WITH asked AS MATERIALIZED (
         SELECT i, name, owner, ttl FROM ${rowsFrom(['text', 'text', 'float8'])} AS r(name, owner, ttl, i)
       ), changed AS (
         INSERT INTO ${name} AS l (name, lock_until, locked_at, locked_by)
-        SELECT asked.name, ${floor(now)}, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, owner FROM asked ORDER BY asked.name
+        SELECT asked.name, ${floor(now)}, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, owner
+        FROM asked WHERE asked.name ${ne} '' ORDER BY asked.name
         ON CONFLICT (name) DO UPDATE SET lock_until = ${until}
         WHERE l.lock_until ${gt} ${now} AND pg_catalog.right(l.locked_by, pg_catalog.length(excluded.locked_by)) ${eq} excluded.locked_by
+          ${condition}
         RETURNING l.name, l.locked_by
       )
-      SELECT asked.i FROM asked JOIN changed ON changed.name ${eq} asked.name
-      WHERE pg_catalog.length(changed.locked_by) ${gt} pg_catalog.length(asked.owner)`,
-      [
-        textArray(asked.map((hold) => hold.name)),
-        textArray(asked.map(({ owner }) => MARK + owner)),
-        textArray(asked.map((hold) => String(hold.ttlMs))),
-      ],
-      query,
-    );
-    const changed = indexes(rows);
-    const done = new Set(asked.flatMap(({ index }, place) => (changed.has(place + 1) ? [index] : [])));
-    return holds.map((_, index) => done.has(index));
+      SELECT asked.i, coalesce(pg_catalog.length(changed.locked_by) ${gt} pg_catalog.length(asked.owner), false), ${commit}${SERVER_MS}
+      FROM asked LEFT JOIN changed ON changed.name ${eq} asked.name ORDER BY asked.i`;
   }
 
   async #look(query: Query): Promise<ShedLockTable> {
@@ -155,9 +163,9 @@ export class ShedLockRows implements Rows<null> {
     return this.#table;
   }
 
-  async #send(text: string, values: readonly string[], query: Query, lingerMs?: number): Promise<readonly Row[]> {
+  async #send<T>(query: (text: string, values: readonly string[]) => Promise<T>, text: string, values: readonly string[]): Promise<T> {
     try {
-      return await query(text, values, lingerMs);
+      return await query(text, values);
     } catch (error) {
       // Somebody may have changed the table: the next call looks again.
       if (sqlState(error) !== null) this.#table = null;
@@ -173,6 +181,15 @@ function select({ name, now }: ShedLockTable): string {
 /** PostgreSQL counts characters, and cuts spaces off an end that does not fit: another name would be locked. */
 function fits(name: string, { maxName }: ShedLockTable): boolean {
   return !name.includes('\0') && (name.length <= maxName || Array.from(name).length <= maxName);
+}
+
+/** Names, owners and times of holds, as columns. A name that the table cannot hold was never granted: it stands as none. */
+function refs(holds: readonly HoldRef[], table: ShedLockTable, ttlMs: (index: number) => number): readonly string[] {
+  return [
+    textArray(holds.map(({ name }) => (fits(name, table) ? name : ''))),
+    textArray(holds.map(({ owner }) => MARK + owner)),
+    textArray(holds.map((_, index) => String(ttlMs(index)))),
+  ];
 }
 
 function refuseTooLong(name: string, table: ShedLockTable): void {

@@ -9,21 +9,29 @@ import {
   type LockKind,
   type LockState,
   LockUnsupportedError,
+  type ReleaseAnswer,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
 import { eq, lt, minus, NOW } from '../operators.js';
-import { BACKEND, closedError, unavailable } from '../postgres-error.js';
+import { BACKEND, beforeSending, closedError, sqlState, unavailableBecause } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
+import { refusalOf } from '../read-only.js';
 import { Schema } from '../schema.js';
 import { LockRows } from './lock-rows.js';
-import { pollWakes } from './poll-wakes.js';
-import { PAGE, type Query, type Rows, type TableRenewal, type TableRequest } from './rows.js';
+import { type Polling, pollWakes } from './poll-wakes.js';
+import { PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery, type TimedRows } from './rows.js';
+import { TimedStatements } from './timed-statements.js';
 import { SharedRows } from './shared-rows.js';
 import { ShedLockRows } from './shed-lock-rows.js';
 import { TickBatches } from './tick-batches.js';
 
-const DAY_MS = 86_400_000;
+const NOT_SERIALIZABLE = '40001';
+/** What a statement is tried so often for. */
+const MAX_TRIES = 5;
+const NOT_IN_ENCODING = '22P05';
+/** Every character that not all encodings have. */
+const NOT_ASCII = /[^ -~]/gu;
 /** One attempt in so many takes some of the old rows along. */
 const TIDY_EVERY = 256;
 
@@ -33,6 +41,7 @@ const TIDY_EVERY = 256;
  */
 export class TableBackend implements LockBackend {
   readonly contract = 1;
+  readonly requestsExpire = true;
   readonly name = BACKEND;
   readonly capabilities: Capabilities;
   readonly marks?: NonNullable<LockBackend['marks']>;
@@ -42,18 +51,13 @@ export class TableBackend implements LockBackend {
   readonly #locks: Rows<FencingToken>;
   readonly #semaphores: SharedRows;
   readonly #readWrite: SharedRows;
-  /** Names for which somebody here waits, and how many. */
-  readonly #waiting = new Map<string, number>();
+  readonly #timed: TimedStatements;
+  /** Names for which somebody here waits. */
+  readonly #waiting = new Map<string, Set<Polling>>();
   readonly #names = new Map<string, string>();
-  readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) =>
-    this.#rowsOf(kind).attempt(asked, this.#statement(timeoutMs)),
-  );
-  readonly #renewing = new TickBatches<TableRenewal, boolean>((kind, holds, timeoutMs) =>
-    this.#rowsOf(kind).renew(holds, this.#statement(timeoutMs)),
-  );
-  readonly #releasing = new TickBatches<HoldRef, boolean>((kind, holds, timeoutMs) =>
-    this.#rowsOf(kind).release(holds, this.#statement(timeoutMs)),
-  );
+  readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) => this.#attempt(kind, asked, timeoutMs));
+  readonly #renewing = new TickBatches<TableRenewal, boolean | null>((kind, holds, timeoutMs) => this.#renew(kind, holds, timeoutMs));
+  readonly #releasing = new TickBatches<HoldRef, ReleaseAnswer>((kind, holds, timeoutMs) => this.#release(kind, holds, timeoutMs));
   #attempts = 0;
   #isClosed = false;
 
@@ -61,6 +65,7 @@ export class TableBackend implements LockBackend {
     const { schema, namespace, shedLockTable } = options;
     const isOwn = shedLockTable === null;
     this.#source = source;
+    this.#timed = new TimedStatements(source);
     this.#schema = isOwn ? new Schema(source, schema) : null;
     this.#leases = `"${schema}".leases`;
     this.#locks = isOwn ? new LockRows(schema, namespace) : new ShedLockRows(shedLockTable);
@@ -79,38 +84,50 @@ export class TableBackend implements LockBackend {
     if (this.#schema !== null) this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
   }
 
-  async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer[]> {
-    await this.#ready(call.timeoutMs);
-    this.#attempts += 1;
-    if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
-    const asked = requests.map((request): TableRequest => ({ ...request, isWaiting: this.#waiting.has(keyOf(request)) }));
-    return this.#asked(this.#attempting.ask(asked, call.timeoutMs));
+  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer[]> {
+    const owners = requests.map(({ owner }) => owner);
+    return this.#timed.attempting(owners, async () => {
+      await this.#ready(call.timeoutMs);
+      this.#attempts += 1;
+      if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
+      const asked = requests.map((request): TableRequest => ({ ...request, isWaiting: this.#waiting.has(keyOf(request)) }));
+      const answers = await this.#asked(this.#attempting.ask(asked, call.timeoutMs), call.timeoutMs);
+      for (const [index, answer] of answers.entries()) if (!answer.granted) this.#refused(asked[index], answer.remainingMs);
+      return answers;
+    });
   }
 
-  async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
-    await this.#ready(call.timeoutMs);
-    return this.#asked(this.#renewing.ask(holds, call.timeoutMs));
+  /** A reader may come in as soon as the writer that kept it out has not been heard of for a while. */
+  #refused(request: TableRequest | undefined, remainingMs: number | null): void {
+    if (request?.mode !== 'read' || remainingMs === null) return;
+    for (const polling of this.#waiting.get(keyOf(request)) ?? []) polling.atLatestIn(remainingMs + 2);
   }
 
-  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
+  async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
     await this.#ready(call.timeoutMs);
-    return this.#asked(this.#releasing.ask(holds, call.timeoutMs));
+    return this.#asked(this.#renewing.ask(holds, call.timeoutMs), call.timeoutMs);
+  }
+
+  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
+    await this.#ready(call.timeoutMs);
+    return this.#asked(this.#releasing.ask(holds, call.timeoutMs), call.timeoutMs);
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const key = keyOf(request);
-    this.#waiting.set(key, (this.#waiting.get(key) ?? 0) + 1);
     const polling = pollWakes(this.#source.clock, wake);
+    const waiting = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, waiting.add(polling));
     let isOpen = true;
     return {
       close: () => {
         if (!isOpen) return;
         isOpen = false;
         polling.close();
-        const left = (this.#waiting.get(key) ?? 1) - 1;
-        if (left > 0) this.#waiting.set(key, left);
-        else this.#waiting.delete(key);
-        if (left === 0 && request.mode === 'write') this.#withdraw(request.name);
+        waiting.delete(polling);
+        if (waiting.size > 0) return;
+        if (this.#waiting.get(key) === waiting) this.#waiting.delete(key);
+        if (request.mode === 'write') this.#withdraw(request.name);
       },
     };
   }
@@ -152,29 +169,85 @@ export class TableBackend implements LockBackend {
 
   async #ready(timeoutMs: number): Promise<void> {
     this.#refuseIfClosed();
-    await this.#schema?.ensure(timeoutMs);
+    if (this.#schema?.isThere === false) await beforeSending(this.#schema.ensure(timeoutMs));
   }
 
   async #query(call: CallContext): Promise<Query> {
     await this.#ready(call.timeoutMs);
     const statement = this.#statement(call.timeoutMs);
-    return (...args) => this.#asked(statement(...args));
+    return (...args) => this.#asked(statement(...args), call.timeoutMs);
   }
 
   /** Rejects with what the driver throws: whether the server answered is to be seen there. */
   #statement(timeoutMs: number): Query {
-    return (text, values, lingerMs = 0) =>
-      this.#source.borrow({ timeoutMs, lingerMs: Math.min(lingerMs, DAY_MS) }, (connection) =>
-        connection.query({ text, name: this.#nameOf(text) }, values),
-      );
+    return (text, values) =>
+      ifSerializable(() => this.#source.borrow(timeoutMs, (connection) => connection.query({ text, name: this.#nameOf(text) }, values)));
   }
 
-  async #asked<T>(answer: Promise<T>): Promise<T> {
+  async #asked<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
     try {
       return await answer;
     } catch (error) {
-      throw unavailable(error);
+      this.#schema?.notice(error);
+      throw await refusalOf(error, this.#source, timeoutMs);
     }
+  }
+
+  async #attempt(kind: LockKind, asked: readonly TableRequest[], timeoutMs: number): Promise<readonly Answer[]> {
+    const rows = this.#rowsOf(kind);
+    const plain = this.#statement(timeoutMs);
+    const answers = await this.#twiceIfLate(asked, timeoutMs, true, async (requests, timed) => {
+      try {
+        return await rows.attempt(requests, timed, plain);
+      } catch (error) {
+        if (sqlState(error) !== NOT_IN_ENCODING) throw error;
+        // A label is for people: better with question marks than no lock.
+        const inAscii = requests.map((request) => ({ ...request, label: request.label.replaceAll(NOT_ASCII, '?') }));
+        return rows.attempt(inAscii, timed, plain);
+      }
+    });
+    return answers.map((answer) => {
+      if (answer === 'late') throw unavailableBecause('the request reached the server too late, and so did the same once more');
+      return answer;
+    });
+  }
+
+  async #renew(kind: LockKind, holds: readonly TableRenewal[], timeoutMs: number): Promise<readonly (boolean | null)[]> {
+    const plain = this.#statement(timeoutMs);
+    const answers = await this.#twiceIfLate(holds, timeoutMs, false, (some, timed) => this.#rowsOf(kind).renew(some, timed, plain));
+    return answers.map((answer) => (answer === 'late' ? null : answer));
+  }
+
+  async #release(kind: LockKind, holds: readonly HoldRef[], timeoutMs: number): Promise<readonly ReleaseAnswer[]> {
+    const isFinal = this.#timed.beforeRelease(holds.map(({ owner }) => owner));
+    const freed = await this.#rowsOf(kind).release(holds, this.#statement(timeoutMs));
+    return freed.map(({ wasOurs, serverMs }, index) => ({ wasOurs, isFinal: isFinal(holds[index]?.owner ?? '', serverMs) }));
+  }
+
+  /** What the server refused as late is asked once more, by the time of that refusal. */
+  async #twiceIfLate<T extends HoldRef, A>(
+    items: readonly T[],
+    timeoutMs: number,
+    mayGrant: boolean,
+    step: (items: readonly T[], timed: TimedQuery) => Promise<readonly (A | 'late')[]>,
+  ): Promise<readonly (A | 'late')[]> {
+    let last: TimedRows | undefined;
+    const send = async (some: readonly T[], after?: TimedRows): Promise<readonly (A | 'late')[]> => {
+      const owners = mayGrant ? some.map(({ owner }) => owner) : [];
+      return step(some, async (text, values) => {
+        last = await ifSerializable(() => this.#timed.send({ text, name: this.#nameOf(text) }, values, { timeoutMs, owners, after }));
+        return last;
+      });
+    };
+    const answers = [...(await send(items))];
+    const late = answers.flatMap((answer, index) => (answer === 'late' ? [index] : []));
+    if (late.length === 0) return answers;
+    const again = await send(
+      late.flatMap((index) => items[index] ?? []),
+      last,
+    );
+    for (const [place, answer] of again.entries()) answers[late[place] ?? 0] = answer;
+    return answers;
   }
 
   /** Names a statement, so that it is parsed and planned once a connection: that takes longer than to carry it out. */
@@ -219,6 +292,17 @@ export class TableBackend implements LockBackend {
         ),
       )
       .catch(() => {});
+  }
+}
+
+/** A role may have a stricter isolation, by which the server refuses what ran into another's row. */
+async function ifSerializable<T>(statement: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await statement();
+    } catch (error) {
+      if (tries === MAX_TRIES || sqlState(error) !== NOT_SERIALIZABLE) throw error;
+    }
   }
 }
 

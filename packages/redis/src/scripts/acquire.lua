@@ -5,7 +5,7 @@
 --   guard included; place is the manager's among the waiters, - when it does not wait. One argument each, because a
 --   driver spends more time on arguments than the server on taking this one apart.
 -- Returns for each request: a text when it was granted or is ours already: the fencing token, 0 for permits; a number
---   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when a key holds no lock.
+--   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when a key holds no lock, FENCE when that of the fence holds none.
 
 -- include clock.lua
 -- include deadline.lua
@@ -21,8 +21,10 @@ while ARGV[arg] do
     break
   end
   local fence = nextFence(KEYS[at + 2])
-  call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
-  replies[arg - 3] = fence
+  if fence then
+    call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
+  end
+  replies[arg - 3] = fence or 'FENCE'
   at, arg = at + 3, arg + 1
 end
 if not ARGV[arg] then
@@ -39,8 +41,11 @@ local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit
   if type(reply) == 'number' then
     if member ~= '-' then
       enter(k, member, PLAIN_MS)
+      if mode == 'w' and (reply == -1 or reply < -2 - WRITER_POLL_MS) then
+        reply = -2 - WRITER_POLL_MS
+      end
     end
-  elseif reply ~= 'WRONGTYPE' then
+  elseif reply ~= 'WRONGTYPE' and reply ~= 'FENCE' then
     if member ~= '-' then
       call('ZREM', k.waiters, member)
     end

@@ -1,7 +1,7 @@
 import type { ModeLetter } from '../../src/key-space.js';
 import { RedisData } from './redis-data.js';
 
-const [WAITERS_MS, RESERVED_MS, TURN_MS, PLAIN_MS, INTENT_MS, ALIVE_MS] = [3_000, 1_000, 100, 2_500, 2_000, 1_600];
+const [WAITERS_MS, RESERVED_MS, TURN_MS, PLAIN_MS, INTENT_MS, WRITER_POLL_MS, ALIVE_MS] = [3_000, 1_000, 100, 2_500, 1_900, 1_500, 1_600];
 /** Scores below it are moments in ms, those above it places in a queue. */
 const QUEUE = 100_000_000_000_000;
 
@@ -127,9 +127,12 @@ export class RedisModel {
       at += mode === 'x' ? 2 : mode === 'p' ? 3 : 4;
       const fenceKey = mode === 'p' ? '' : (keys[at++] ?? '');
       const [, permits, limit, label] = mode === 'p' ? (/^(\d+) (\d+) ([^]*)$/.exec(rest) ?? []) : ['', '1', '1', rest];
-      const reply = this.#try(k, fenceKey, mode, owner, Number(ttl), label ?? '', Number(permits), Number(limit));
+      let reply = this.#try(k, fenceKey, mode, owner, Number(ttl), label ?? '', Number(permits), Number(limit));
       if (typeof reply === 'number') {
-        if (member !== '-') this.#enter(k, member, PLAIN_MS);
+        if (member !== '-') {
+          this.#enter(k, member, PLAIN_MS);
+          if (mode === 'w' && (reply === -1 || reply < -2 - WRITER_POLL_MS)) reply = -2 - WRITER_POLL_MS;
+        }
       } else {
         if (member !== '-') this.data.zrem(k.waiters, member);
         if (mode !== 'x' && mode !== 'w') this.#handOn(k, null);
@@ -292,9 +295,14 @@ export class RedisModel {
     if (known === null) {
       if (this.data.exists(k.waiters)) {
         this.#dropExpired(k);
-        if (this.#liveHead(k) !== null || (mode === 'r' && this.#writerWaits(k))) {
+        if (this.#liveHead(k) !== null) {
           this.#handOn(k, null);
           return this.#busy(k, mode, permits, limit);
+        }
+        const intent = mode === 'r' ? this.#writersWaitFor(k) : 0;
+        if (intent > 0) {
+          this.#handOn(k, null);
+          return -2 - intent;
         }
       }
       if (!this.#fits(k, mode, permits, limit)) return this.#busy(k, mode, permits, limit);
@@ -455,18 +463,18 @@ export class RedisModel {
     return { readers, others, isTurn };
   }
 
-  #writerWaits(k: Keys): boolean {
+  #writersWaitFor(k: Keys): number {
     const { others, isTurn } = this.#plainWaiters(k);
-    return !isTurn && others.some(({ expiry }) => expiry > this.#now + PLAIN_MS - INTENT_MS);
+    return isTurn ? 0 : Math.max(0, ...others.map(({ expiry }) => expiry - this.#now - (PLAIN_MS - INTENT_MS)));
   }
 
   #wake(k: Keys, list: readonly Waiter[], most: number): number {
     let woken = 0;
     for (const { member, id, mode } of list) {
       if (woken === most) break;
-      const listens = this.#tell(k, id, '');
-      if (mode !== 'w' || !listens) this.data.zrem(k.waiters, member);
-      if (listens) woken += 1;
+      if (!this.#tell(k, id, '')) continue;
+      if (mode !== 'w') this.data.zrem(k.waiters, member);
+      woken += 1;
     }
     return woken;
   }
@@ -498,13 +506,10 @@ export class RedisModel {
       const head = this.#liveHead(k);
       if (head === null) return this.#wakePlain(k, freed);
       if (!this.#fits(k, head.mode, head.permits, head.limit)) return;
-      if (this.#tell(k, head.id, head.owner)) {
-        this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
-        this.data.zrem(k.waiters, head.member);
-        this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
-      } else {
-        this.data.zrem(k.waiters, head.member, `f${head.id}`);
-      }
+      this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
+      this.data.zrem(k.waiters, head.member);
+      this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
+      this.#tell(k, head.id, head.owner);
     }
   }
 

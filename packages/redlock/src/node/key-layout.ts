@@ -71,9 +71,13 @@ export class KeyLayout {
     return [key('writer'), key('readers'), key('readers-info'), key('rw-waiters'), fence];
   }
 
-  markKey(name: string): string {
-    return `${RESERVED_PREFIX}mark:${this.lockKey(name)}`;
+  /** All keys of last counters. */
+  get fenceKeys(): readonly string[] {
+    return Array.from({ length: FENCES }, (_, index) => `${RESERVED_PREFIX}fence:${index}`);
   }
+
+  /** Where all completion marks lie, see mark.lua; each by the key of its lock. */
+  readonly markKeys: readonly [marks: string, ends: string] = [`${RESERVED_PREFIX}marks`, `${RESERVED_PREFIX}mark-ends`];
 
   /** What a SCAN must match to find everything under a prefix of names. */
   patterns(prefix: string): readonly string[] {

@@ -21,7 +21,7 @@ import type {
 import { type KeyLayout, letterOf, letterOfKind } from './key-layout.js';
 import { nodeFailureRules } from './node-failure.js';
 import { steps } from './node-step.js';
-import { readAbstention, readExtension, readFlag, readNodeState, readStatus, readVote } from './replies.js';
+import { readExtension, readFlag, readMark, readNames, readNodeState, readStatus, readVote } from './replies.js';
 
 /** A label is for people; a longer one is cut. */
 const MAX_LABEL_LENGTH = 1024;
@@ -114,14 +114,29 @@ export class RedisNode implements RedlockNode {
   mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply> {
     const { what } = command;
     const words = [what, ...('token' in command ? [command.token] : []), ...('ms' in command ? [String(command.ms)] : [])];
-    const piece = { ...this.#bare(steps.mark, words.join(' '), timeoutMs), keys: [this.#layout.markKey(name)] };
-    return this.#sender.send(piece, (answer) => {
-      const reply = String(answer);
-      const abstained = readAbstention(reply);
-      if (abstained !== null) return abstained;
-      if (what === 'set' || what === 'read') return { kind: 'mark', setter: reply === '-' ? null : reply };
-      return { kind: 'done', isOwn: readFlag(reply) };
-    });
+    const text = 'label' in command ? `${words.join(' ')} ${command.label}` : words.join(' ');
+    const step = what === 'set' || what === 'delete' ? steps.setMark : steps.mark;
+    const piece = {
+      ...this.#bare(step, text, timeoutMs),
+      keys: this.#layout.markKeys,
+      args: [this.#layout.lockKey(name), text],
+      lockName: name,
+    };
+    return this.#sender.send(piece, what === 'set' || what === 'read' ? readMark : (reply) => ({ kind: 'done', isOwn: readFlag(reply) }));
+  }
+
+  async markNames(prefix: string, timeoutMs: number): Promise<readonly string[]> {
+    const { prefix: own, markKeys } = this.#layout;
+    const names: string[] = [];
+    let cursor = '0';
+    do {
+      const piece = { ...this.#bare(steps.listMarks, cursor, timeoutMs), keys: [markKeys[0]] };
+      // oxlint-disable-next-line no-await-in-loop
+      const page = await this.#sender.send(piece, readNames);
+      cursor = page.cursor;
+      for (const key of page.fields) if (key.length > own.length && key.startsWith(own + prefix)) names.push(key.slice(own.length));
+    } while (cursor !== '0');
+    return names;
   }
 
   inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState> {
@@ -132,8 +147,9 @@ export class RedisNode implements RedlockNode {
     return this.#sender.send(this.#kindPiece(steps.forceRelease, name, kind, timeoutMs), readFlag);
   }
 
-  status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
-    return this.#sender.send(this.#bare(steps.node, command, timeoutMs), readStatus);
+  status(command: 'look' | 'greet' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }> {
+    const keys = command === 'look' ? this.#layout.fenceKeys : [];
+    return this.#sender.send({ ...this.#bare(steps.node, command, timeoutMs), keys }, readStatus);
   }
 
   async *scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]> {

@@ -1,4 +1,12 @@
-import { type Extension, NodeFailure, type NodeHolder, type NodeState, type NodeStatus, type Vote } from '../protocol/node.js';
+import {
+  type Extension,
+  type MarkReply,
+  NodeFailure,
+  type NodeHolder,
+  type NodeState,
+  type NodeStatus,
+  type Vote,
+} from '../protocol/node.js';
 import { modeOf } from './key-layout.js';
 
 /** One text of acquire.lua. @throws NodeFailure when it is no vote */
@@ -18,13 +26,15 @@ export function readVote(reply: unknown): Vote {
       taken: readSlots(refused[3]),
     };
   }
+  // In words of its own only: what it holds of this name it cannot count on.
+  if (text.startsWith('f')) return { kind: 'abstained', forMs: null };
   if (text.startsWith('w')) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
   if (text.startsWith('t')) throw final('it was asked for a longer ttl than its maxTtlMs allows');
   throw noAnswer(true);
 }
 
 /** `q<ms>` or `m<ms>`; null for anything else. @throws NodeFailure for `m` */
-export function readAbstention(text: string): Extract<Vote, { kind: 'abstained' }> | null {
+function readAbstention(text: string): Extract<Vote, { kind: 'abstained' }> | null {
   const [, why, ms] = /^([qm])(\d+)$/.exec(text) ?? [];
   if (why === 'm') throw final(`it was set up with maxTtlMs ${ms}; all clients must have the same`);
   return why === 'q' ? { kind: 'abstained', forMs: Number(ms) } : null;
@@ -41,10 +51,17 @@ export function readExtension(reply: unknown): Extension {
 
 /** The reply of node.lua. @throws NodeFailure when it is none */
 export function readStatus(reply: unknown): NodeStatus & { readonly done: boolean } {
-  const [runId, known, maxTtl, quarantine, micros, done] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [];
+  const [runId, known, maxTtl, quarantine, micros, done, broken] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [];
   if (typeof runId !== 'string' || micros === undefined) throw noAnswer(false);
   const marker = known === '' || known === undefined ? null : { runId: String(known), maxTtlMs: Number(maxTtl) };
-  return { runId, marker, quarantineMs: Number(quarantine), clockMicros: Number(micros), done: Number(done) === 1 };
+  return {
+    runId,
+    marker,
+    quarantineMs: Number(quarantine),
+    clockMicros: Number(micros),
+    brokenFences: Number(broken ?? 0),
+    done: Number(done) === 1,
+  };
 }
 
 /** The reply of inspect.lua. @throws NodeFailure */
@@ -65,6 +82,24 @@ export function readNodeState(reply: unknown): NodeState {
     });
   }
   return { waiters: Number(waiters), holders };
+}
+
+/** One text of set-mark.lua or mark.lua. @throws NodeFailure when it is none */
+export function readMark(reply: unknown): MarkReply {
+  const text = String(reply);
+  const abstained = readAbstention(text);
+  if (abstained !== null) return abstained;
+  if (text === '-') return { kind: 'mark', mark: null };
+  const [, setter, age, left, label] = /^([\da-f]{16}) (\d+) (\d+) (.*)$/s.exec(text) ?? [];
+  if (setter === undefined) throw noAnswer(true);
+  return { kind: 'mark', mark: { setter, ageMs: Number(age), remainingMs: Number(left), label: label ?? '' } };
+}
+
+/** One page of list-marks.lua. @throws NodeFailure */
+export function readNames(reply: unknown): { readonly cursor: string; readonly fields: readonly string[] } {
+  const [cursor, ...fields] = Array.isArray(reply) ? (reply as readonly (string | number)[]).map(String) : [];
+  if (cursor === undefined || !/^\d+$/.test(cursor)) throw noAnswer(false);
+  return { cursor, fields };
 }
 
 /** 1 or 0. @throws NodeFailure */

@@ -3,11 +3,15 @@ import { NodeFailure, type RedlockNode } from './node.js';
 
 /** What became of the question to one node so far. */
 export type NodeAnswer<T> =
+  /** It was not waited for. */
   | { readonly kind: 'pending' }
+  /** It did not answer in time. */
+  | { readonly kind: 'silent' }
   | { readonly kind: 'answered'; readonly value: T }
   | { readonly kind: 'failed'; readonly failure: NodeFailure };
 
 const PENDING = { kind: 'pending' } as const;
+const SILENT = { kind: 'silent' } as const;
 
 /** One question to all nodes at once. */
 export interface Question<T> {
@@ -46,11 +50,11 @@ export function askNodes<T>({
     let pending = nodes.length;
     let isOver = false;
     let timer: { cancel(): void } | null = null;
-    const finish = (): void => {
+    const finish = (isTimeUp = false): void => {
       isOver = true;
       timer?.cancel();
       // A copy: what comes late must not change what was decided upon.
-      resolve([...answers]);
+      resolve(answers.map((answer) => (answer.kind === 'pending' && isTimeUp ? SILENT : answer)));
     };
     const note = (index: number, answer: NodeAnswer<T>): void => {
       answers[index] = answer;
@@ -73,7 +77,7 @@ export function askNodes<T>({
     else {
       // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
       const end = (): void => {
-        timer = clock.setTimer(0, finish);
+        timer = clock.setTimer(0, () => finish(true));
       };
       timer = clock.setTimer(Math.max(0, timeoutMs), () => {
         const answered = answers.filter(({ kind }) => kind === 'answered').length;

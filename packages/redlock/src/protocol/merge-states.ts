@@ -17,6 +17,14 @@ export function mergeStates(name: string, kind: LockKind, states: readonly NodeS
   return { name, kind, held: holders.length > 0, holders, waiters: waiters[Math.min(quorum, waiters.length) - 1] ?? 0 };
 }
 
+/** Whether the nodes that have not answered can change nothing in who is a holder. */
+export function areCertain(states: readonly NodeState[], pending: number, quorum: number): boolean {
+  if (states.length < quorum) return false;
+  const votes = new Map<string, number>();
+  for (const { holders } of states) for (const { mode, id } of holders) votes.set(`${mode} ${id}`, (votes.get(`${mode} ${id}`) ?? 0) + 1);
+  return [...votes.values()].every((count) => count >= quorum || count + pending < quorum);
+}
+
 function readHolder(votes: readonly NodeHolder[], quorum: number): HolderState {
   const [first] = votes as readonly [NodeHolder, ...NodeHolder[]];
   const { mode, permits } = first;

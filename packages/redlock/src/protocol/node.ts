@@ -35,8 +35,8 @@ export type Vote =
       /** Slots of a semaphore that others have. */
       readonly taken: readonly number[];
     }
-  /** It was restarted or emptied, and takes no part for so long. */
-  | { readonly kind: 'abstained'; readonly forMs: number };
+  /** It was restarted or emptied, and takes no part for so long; null: its counter for this name is none, until somebody mends it. */
+  | { readonly kind: 'abstained'; readonly forMs: number | null };
 
 /** A vote to be confirmed: see confirm.lua. */
 export interface ConfirmRequest {
@@ -101,18 +101,30 @@ export interface NodeStatus {
   readonly marker: { readonly runId: string; readonly maxTtlMs: number } | null;
   readonly quarantineMs: number;
   readonly clockMicros: number;
+  /** Counters that are none: the node abstains for their names. */
+  readonly brokenFences: number;
 }
 
 export type MarkCommand =
-  | { readonly what: 'set' | 'keep'; readonly token: string; readonly ms: number }
+  | { readonly what: 'set'; readonly token: string; readonly ms: number; readonly label: string }
+  | { readonly what: 'keep'; readonly token: string; readonly ms: number }
   | { readonly what: 'drop'; readonly token: string }
-  | { readonly what: 'read' };
+  | { readonly what: 'read' | 'delete' };
 
-/** Who set a mark (a digest, null: nobody), or whether `keep` and `drop` found their own; or that the node abstains. */
+/** A mark as one node has it. */
+export interface NodeMark {
+  /** A digest of the token that set it: 8 digits of the owner, 8 of the round. */
+  readonly setter: string;
+  readonly ageMs: number;
+  readonly remainingMs: number;
+  readonly label: string;
+}
+
+/** The mark, to set and read; or whether `keep` and `drop` found their own, and `delete` one that stood; or that the node abstains. */
 export type MarkReply =
-  | { readonly kind: 'mark'; readonly setter: string | null }
+  | { readonly kind: 'mark'; readonly mark: NodeMark | null }
   | { readonly kind: 'done'; readonly isOwn: boolean }
-  | { readonly kind: 'abstained'; readonly forMs: number };
+  | { readonly kind: 'abstained'; readonly forMs: number | null };
 
 /** What a node tells those who wait. */
 export interface WakeTarget {
@@ -135,10 +147,13 @@ export interface RedlockNode {
   extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]>;
   release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly Release[]>;
   withdraw(waiting: WaitKey, timeoutMs: number): Promise<void>;
+  /** `set` and `delete` are refused when they come after `timeoutMs`. */
   mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply>;
+  /** The names of marks that stand. */
+  markNames(prefix: string, timeoutMs: number): Promise<readonly string[]>;
   inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState>;
   forceRelease(name: string, kind: LockKind, timeoutMs: number): Promise<boolean>;
-  status(command: 'look' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }>;
+  status(command: 'look' | 'greet' | 'open' | 'close', timeoutMs: number): Promise<NodeStatus & { readonly done: boolean }>;
   /** Names that have a key now, in batches; may repeat itself. */
   scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]>;
   /** What `onWake` will say for this. */

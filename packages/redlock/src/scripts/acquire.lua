@@ -5,7 +5,8 @@
 --   included; hint in microseconds; place 1 when the manager waits, else 0; slots joined by commas
 -- Returns the same text for each when the node abstains: q<ms>: in quarantine for so long; m<ms>: set up with another maxTtlMs.
 --   Else a text for each request: `g<c> <taken>` when granted, or ours already; `b<ms> <who> <taken>` when busy (see obstacle; taken: the
---   slots that others have, for p); w when the key holds something else than a lock; t when ttl is longer than the node allows.
+--   slots that others have, for p); w when the key holds something else than a lock; f when the node abstains as its fence holds
+--   none; t when ttl is longer than the node allows.
 
 -- include node.lua
 -- include deadline.lua
@@ -23,9 +24,12 @@ end
 -- A little more than any honest client asks for: maxTtlMs, its guard and its drift.
 local LONGEST = MAX_TTL * 1.2 + 2000
 
--- The vote's c: the hint, kept near the clock, or more than the last one.
+-- The vote's c: the hint, kept near the clock, or more than the last one. nil when there is no last one that counts.
 local function draw(fenceKey, hint)
-  local fence = tonumber(call('GET', fenceKey) or 0)
+  local fence = lastOf(fenceKey)
+  if not fence then
+    return nil
+  end
   local c = text(math.max(fence + 1, math.min(math.max(hint, micros - BOUND), micros + BOUND)))
   call('SET', fenceKey, c)
   return c
@@ -40,8 +44,10 @@ while ARGV[arg] do
     break
   end
   local c = draw(KEYS[at + 2], tonumber(hint))
-  call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
-  replies[arg - 3] = 'g' .. c
+  if c then
+    call('SET', KEYS[at], owner .. ':' .. c .. ':' .. label, 'PX', ttl)
+  end
+  replies[arg - 3] = c and 'g' .. c or 'f'
   at, arg = at + 3, arg + 1
 end
 if not ARGV[arg] then
@@ -68,8 +74,8 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
     permits = select(2, string.gsub(slots, '%d+', ''))
   end
   local left, who = obstacle(k, mode, slots)
-  if not left and mode == 'r' and writerWaits(k) then
-    left, who = -1, '*'
+  if not left and mode == 'r' then
+    left, who = writersWaitFor(k), '*'
   end
   if left then
     if mode == 'x' and stringAt(k.hold) == false then
@@ -77,10 +83,16 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
     end
     if waits then
       enrol(k, mode, permits, limit)
+      if mode == 'w' and (left < 0 or left > WRITER_POLL_MS) then
+        left = WRITER_POLL_MS
+      end
     end
     return 'b' .. text(left) .. ' ' .. who
   end
   c = draw(k.fence, hint)
+  if not c then
+    return 'f'
+  end
   place(k, mode, owner, c, slots, ttl, label)
   if waits then
     leave(k, mode, permits, limit)

@@ -2,7 +2,7 @@
 -- given twice (a request that came twice) stands under another c, and somebody else may have come between.
 -- KEYS[1] marker; then for each vote its keys, see hold.lua
 -- ARGV[1] see node.lua   ARGV[2..], for each vote: `mode token c T`
--- Returns for each vote: 1, or 0 when it does not stand.
+-- Returns for each vote: 1, or 0 when it does not stand, or the fence holds none.
 
 -- include node.lua
 -- include hold.lua
@@ -14,8 +14,7 @@ for i = 2, #ARGV do
   local k
   k, at = keysOf(mode, at)
   sweep(k)
-  if found(k, mode, owner) == c then
-    raise(k, tonumber(token))
+  if found(k, mode, owner) == c and raise(k, tonumber(token)) then
     replies[i - 1] = 1
   else
     replies[i - 1] = 0

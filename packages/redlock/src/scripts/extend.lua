@@ -29,8 +29,9 @@ for i = 4, #ARGV do
       if not asked then
         why, asked = abstains(), true
       end
-      if not why and not obstacle(k, mode, slots) then
-        local new = text(math.max(tonumber(call('GET', k.fence) or 0) + 1, token))
+      local last = not why and lastOf(k.fence)
+      if last and not obstacle(k, mode, slots) then
+        local new = text(math.max(last + 1, token))
         call('SET', k.fence, new)
         place(k, mode, owner, new, slots, ttl, label)
         replies[i - 3] = 'c' .. new

@@ -1,29 +1,38 @@
--- Completion marks. A mark is a string: the token of the attempt that set it.
--- KEYS[1] marker   KEYS[2] mark
--- ARGV[1] see node.lua   ARGV[2] what to do: `set token ms`: set it unless it stands; `keep token ms`: let it stand at least so long, if it
---   is this token's; `drop token`: take it away, if it is this token's; `read`
--- Returns {text, the time}: to set and read: who set it, 8 digits of the token, or - when nobody did; to keep and drop: 1 or 0. When the node
---   abstains, to set and read only, the text of acquire.lua.
+-- Completion marks that were set before.
+-- KEYS[1] marker; then for each: marks, ends, see mark.lua
+-- ARGV[1] see node.lua   ARGV[2..], for each: name, then `keep token ms`: it was won, and stands for so long from now, if it is this token's and
+--   was not kept before; `drop token`: take it away, if it is this token's and was not kept; `read`
+-- Returns for each: to read, see toldMark, or the text of acquire.lua when the node abstains; to keep and drop, 1 when it is this token's, else 0.
 
 -- include node.lua
+-- include mark.lua
 
-local what, token, ms = match(ARGV[2], '^(%a+) ?(%x*) ?(%d*)$')
-if what == 'set' or what == 'read' then
-  local why = abstains()
-  if why then
-    return { why, now }
+local function settle(marks, ends, name, what, token, ms)
+  local mark = markOf(marks, name)
+  if not mark or mark.token ~= token then
+    return '0'
   end
-  if what == 'set' then
-    call('SET', KEYS[2], token, 'NX', 'PX', ms)
+  if not mark.kept and what == 'keep' then
+    mark.endsAt, mark.kept = now + ms, true
+    writeMark(marks, ends, name, mark)
+  elseif not mark.kept then
+    call('HDEL', marks, name)
+    call('ZREM', ends, name)
   end
-  return { sub(call('GET', KEYS[2]) or '-', 1, 8), now }
+  return '1'
 end
-if call('GET', KEYS[2]) ~= token then
-  return { '0', now }
+
+local why
+local replies = {}
+for i = 2, #ARGV, 2 do
+  local marks, ends = KEYS[i], KEYS[i + 1]
+  local what, token, ms = match(ARGV[i + 1], '^(%a+) ?(%x*) ?(%d*)$')
+  if what == 'read' then
+    why = why or abstains() or ''
+    replies[#replies + 1] = why ~= '' and why or toldMark(markOf(marks, ARGV[i]))
+  else
+    replies[#replies + 1] = settle(marks, ends, ARGV[i], what, token, tonumber(ms))
+  end
 end
-if what == 'drop' then
-  call('DEL', KEYS[2])
-elseif call('PTTL', KEYS[2]) < tonumber(ms) then
-  call('PEXPIRE', KEYS[2], ms)
-end
-return { '1', now }
+replies[#replies + 1] = now
+return replies

@@ -1,8 +1,9 @@
 -- The state of the node itself.
--- KEYS[1] marker
--- ARGV[1] see include/node.lua   ARGV[2] what to do: `look`; `open`: let it vote at once, if it has no marker; `close`: undo that
+-- KEYS[1] marker   KEYS[2..] fences to be looked at
+-- ARGV[1] see include/node.lua   ARGV[2] what to do: `look`; `greet`: no more than to answer; `open`: let it vote at once, if it has no marker; `close`: undo that
 -- Returns {{run id, run id in the marker or '', maxTtlMs in the marker or 0, ms of quarantine left, microseconds of the clock,
---   1 when it was opened or closed, else 0}, the time}.
+--   1 when it was opened or closed, else 0,
+--   how many of the fences hold none}, the time}.
 
 -- include node.lua
 
@@ -19,5 +20,11 @@ elseif ARGV[2] == 'close' and marker == opened then
   call('DEL', KEYS[1])
   done = 1
 end
+local broken = 0
+for i = 2, #KEYS do
+  if not lastOf(KEYS[i]) then
+    broken = broken + 1
+  end
+end
 local known, maxTtl, over = match(marker or '', '^(%x+) (%d+) (%d+)$')
-return { { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done }, now }
+return { { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done, broken }, now }

@@ -71,6 +71,9 @@ export class SimulatedClient {
     if (answer?.granted !== true) return false;
     const span = (request.ttlMs - driftMs(request.ttlMs, DRIFT_FACTOR)) / machine.rate;
     const token = answer.fencingToken;
+    const told = this.#options.links.map((link) => link.toldOf(request.owner));
+    // The last round has won: what a node said in an earlier one was freed, confirmed or not.
+    const winner = told.reduce((last, vote) => (vote !== undefined && vote.owner > last ? vote.owner : last), '');
     const grant: Grant = {
       client: number,
       mode: request.mode,
@@ -79,9 +82,8 @@ export class SimulatedClient {
       askedAt,
       grantedAt: world.now,
       until: askedAt + span,
-      votes: this.#options.links.map((link) => {
-        const vote = link.toldOf(request.owner);
-        const counts = vote !== undefined && (vote.isConfirmed || BigInt(vote.counter) === token);
+      votes: told.map((vote) => {
+        const counts = vote?.owner === winner && (vote.isConfirmed || BigInt(vote.counter) === token);
         return counts ? { counter: vote.counter, losses: vote.losses } : null;
       }),
     };

@@ -30,6 +30,8 @@ export interface SimulatedServer {
 
 /** A vote that a client was told of, and whether the node has confirmed it since. */
 export interface ToldVote {
+  /** Of the round: later rounds of an attempt sort behind earlier ones. */
+  readonly owner: string;
   readonly counter: number;
   readonly losses: number;
   isConfirmed: boolean;
@@ -64,7 +66,8 @@ export class SimulatedLink implements RedlockNode {
       (votes) => {
         for (const [index, vote] of votes.entries()) {
           const owner = requests[index]?.unit.owner ?? '';
-          if (vote.kind === 'granted') this.#told.set(owner, { counter: vote.counter, losses: this.#server.losses, isConfirmed: false });
+          if (vote.kind === 'granted')
+            this.#told.set(owner, { owner, counter: vote.counter, losses: this.#server.losses, isConfirmed: false });
         }
       },
     );
@@ -99,7 +102,7 @@ export class SimulatedLink implements RedlockNode {
   }
 
   async release(requests: readonly ReleaseRequest[]): Promise<readonly Release[]> {
-    const open: (OpenGrant | undefined)[] = requests.map(({ owner }) => this.#grants.of(owner));
+    const open: (OpenGrant | undefined)[] = requests.map(({ owner }) => this.#grants.releasing(owner));
     const { freed, ms } = await this.#send((node) => ({ freed: node.release(requests), ms: node.nowMs }));
     return requests.map(({ owner }, index) => ({
       wasFreed: freed[index] === true,
@@ -115,6 +118,10 @@ export class SimulatedLink implements RedlockNode {
     return this.#send((node) => node.mark(name, command));
   }
 
+  async markNames(): Promise<readonly string[]> {
+    return [];
+  }
+
   inspect(name: string, kind: LockKind): Promise<NodeState> {
     return this.#send((node) => node.inspect(name, modeOfKind(kind)));
   }
@@ -123,7 +130,7 @@ export class SimulatedLink implements RedlockNode {
     return this.#send((node) => node.forceRelease(name, modeOfKind(kind)));
   }
 
-  status(command: 'look' | 'open' | 'close'): Promise<NodeStatus & { readonly done: boolean }> {
+  status(command: 'look' | 'greet' | 'open' | 'close'): Promise<NodeStatus & { readonly done: boolean }> {
     return this.#send((node) => node.status(command));
   }
 
@@ -172,10 +179,11 @@ export class SimulatedLink implements RedlockNode {
       }
       const { reply, ms } = answer;
       this.#clock.note(sentAt, ms, clock.now() - sentAt, timeoutMs);
+      const isReleased = !owners.every((owner) => this.#grants.mayAskAgain(owner));
       for (const owner of owners) this.#grants.settled(owner, isSure);
       if (reply !== null) return reply;
       const leftMs = timeoutMs - (clock.now() - startedAt);
-      if (isAgain || leftMs < 1) break;
+      if (isAgain || leftMs < 1 || isReleased) break;
       notAfter = notAfterFrom(ms, clock.now() - sentAt, leftMs);
     }
     throw new NodeFailure('it came too late', { mayHappen: true, retryable: true });

@@ -6,6 +6,7 @@ import type {
   ExtendRequest,
   MarkCommand,
   MarkReply,
+  NodeMark,
   NodeState,
   NodeStatus,
   ReleaseRequest,
@@ -51,6 +52,7 @@ interface Place {
 }
 
 const [WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS] = [2500, 1000, 100, 100];
+const [INTENT_MS, WRITER_POLL_MS] = [1900, 1500];
 
 export interface SimulatedNodeOptions {
   readonly maxTtlMs: number;
@@ -63,7 +65,19 @@ export interface SimulatedNodeOptions {
   readonly rules?: NodeRules;
 }
 
+interface Mark {
+  readonly token: string;
+  readonly setAt: number;
+  readonly expiry: number;
+  readonly isKept: boolean;
+  readonly label: string;
+}
+
 const layout = new KeyLayout('holdfast:');
+
+function toldMark({ token, setAt, expiry, label }: Mark, now: number): NodeMark {
+  return { setter: token.slice(0, 8) + token.slice(32), ageMs: now - setAt, remainingMs: expiry - now, label };
+}
 
 /** A node in memory: what the scripts do, step for step. Kept to them by a differential test against a real server. */
 export class SimulatedNode {
@@ -71,7 +85,7 @@ export class SimulatedNode {
   readonly #rules: NodeRules;
   #places = new Map<string, Place>();
   #fences = new Map<string, number>();
-  #marks = new Map<string, { readonly token: string; expiry: number }>();
+  #marks = new Map<string, Mark>();
   #marker: { readonly runId: string; readonly maxTtlMs: number; readonly until: number } | null = null;
   #runs = 1;
 
@@ -162,19 +176,29 @@ export class SimulatedNode {
     const now = this.#now;
     const stands = this.#marks.get(name);
     const present = stands !== undefined && stands.expiry > now ? stands : undefined;
-    if (command.what === 'set' || command.what === 'read') {
-      const why = this.#abstains();
-      if (why !== null) return why;
-      if (command.what === 'set' && present === undefined) {
-        this.#marks.set(name, { token: command.token, expiry: now + command.ms });
-        return { kind: 'mark', setter: command.token.slice(0, 8) };
+    switch (command.what) {
+      case 'set':
+      case 'read': {
+        const why = this.#abstains();
+        if (why !== null) return why;
+        let mark = present;
+        if (command.what === 'set' && mark === undefined) {
+          mark = { token: command.token, setAt: now, expiry: now + command.ms, isKept: false, label: command.label };
+          this.#marks.set(name, mark);
+        }
+        return { kind: 'mark', mark: mark === undefined ? null : toldMark(mark, now) };
       }
-      return { kind: 'mark', setter: present?.token.slice(0, 8) ?? null };
+      case 'delete':
+        this.#marks.delete(name);
+        return { kind: 'done', isOwn: present !== undefined };
+      case 'keep':
+      case 'drop': {
+        if (present === undefined || present.token !== command.token) return { kind: 'done', isOwn: false };
+        if (!present.isKept && command.what === 'drop') this.#marks.delete(name);
+        else if (!present.isKept && command.what === 'keep') this.#marks.set(name, { ...present, expiry: now + command.ms, isKept: true });
+        return { kind: 'done', isOwn: true };
+      }
     }
-    if (present === undefined || present.token !== command.token) return { kind: 'done', isOwn: false };
-    if (command.what === 'drop') this.#marks.delete(name);
-    else present.expiry = Math.max(present.expiry, now + command.ms);
-    return { kind: 'done', isOwn: true };
   }
 
   inspect(name: string, mode: 'exclusive' | 'write' | 'permits'): NodeState {
@@ -209,7 +233,7 @@ export class SimulatedNode {
     return freed;
   }
 
-  status(command: 'look' | 'open' | 'close'): NodeStatus & { readonly done: boolean } {
+  status(command: 'look' | 'greet' | 'open' | 'close'): NodeStatus & { readonly done: boolean } {
     const { maxTtlMs } = this.#options;
     const runId = String(this.#runs);
     let done = false;
@@ -227,6 +251,7 @@ export class SimulatedNode {
       marker: marker === null ? null : { runId: marker.runId, maxTtlMs: marker.maxTtlMs },
       quarantineMs,
       clockMicros: this.#options.clock(),
+      brokenFences: 0,
       done,
     };
   }
@@ -255,7 +280,7 @@ export class SimulatedNode {
       return { kind: 'granted', counter: found.counter, taken: taken() };
     }
     const permits = mode === 'permits' ? slots.length : 1;
-    const obstacle = this.#obstacle(place, mode, slots, limit) ?? (mode === 'read' && this.#writerWaits(place) ? NOBODY_KNOWS : null);
+    const obstacle = this.#obstacle(place, mode, slots, limit) ?? (mode === 'read' ? this.#intent(place) : null);
     const field = `${id}:${letterOf[mode]}:${permits}:${limit}`;
     if (obstacle !== null) {
       if (waits) {
@@ -263,7 +288,9 @@ export class SimulatedNode {
         const since = known !== undefined && known.expiry > now ? known.since : now;
         place.waiters.set(field, { id, mode, permits, limit, since, expiry: now + WAITS_MS });
       }
-      return { kind: 'refused', ...obstacle, taken: taken() };
+      const left = obstacle.remainingMs;
+      const isToldSooner = waits && mode === 'write' && (left === null || left > WRITER_POLL_MS);
+      return { kind: 'refused', ...obstacle, ...(isToldSooner ? { remainingMs: WRITER_POLL_MS } : {}), taken: taken() };
     }
     const micros = this.#options.clock();
     const bound = this.#options.hintBoundMicros;
@@ -359,8 +386,12 @@ export class SimulatedNode {
     return { readers: sorted.filter(({ mode }) => mode === 'read'), others: sorted.filter(({ mode }) => mode !== 'read') };
   }
 
-  #writerWaits(place: Place): boolean {
-    return place.turnUntil <= this.#now && this.#waiting(place).others.length > 0;
+  /** What keeps new readers out for the sake of writers that wait. */
+  #intent(place: Place): typeof NOBODY_KNOWS | null {
+    const now = this.#now;
+    if (place.turnUntil > now) return null;
+    const longest = Math.max(0, ...this.#waiting(place).others.map(({ expiry }) => expiry - now - (WAITS_MS - INTENT_MS)));
+    return longest > 0 ? { remainingMs: longest, holder: null } : null;
   }
 
   #wake(place: Place, name: string, mode: HoldRequest['mode'], freed: HoldRequest['mode'] | null, quiet: boolean): void {

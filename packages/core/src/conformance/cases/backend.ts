@@ -6,10 +6,11 @@ import {
   type HoldRef,
   type HoldRequest,
   type LockBackend,
+  type LockState,
   systemClock,
 } from '../../index.js';
 import { type CapabilityName, type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, granted, isBusy, isFree, SOON_MS, within } from '../expectations.js';
+import { delay, eventually, granted, isBusy, isFree, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
 
 const TTL_MS = 10_000;
 /** Of a hold that is to expire, but not before the few calls in between, also on a busy machine. */
@@ -136,6 +137,71 @@ export const backendCases: readonly ConformanceCase[] = [
     },
   ),
 
+  ...(['exclusive', 'read', 'write', 'permits'] as const).map((mode) =>
+    conformanceCase(`backend/late-${mode}`, {
+      title: `no request comes to stand behind the release that is the last word on it (${mode})`,
+      needs: needsOf(mode),
+      faults: ['openBackend', 'deliverLate'],
+      async run({ faults, name }) {
+        const [backend, request] = [await faults.openBackend(), holdRequest(mode, name(), 2, 60_000)];
+        const late = await faults.deliverLate();
+        const asked = backend.attempt([request], callContext(new AbortController().signal, 500)).catch(() => null);
+        await late.taken();
+        await late.cut();
+        await within('the request that is late', asked);
+        await freedForGood(backend, request);
+        await late.deliver();
+        const other: HoldRequest =
+          mode === 'read'
+            ? holdRequest('write', request.name)
+            : mode === 'permits'
+              ? holdRequest('permits', request.name, 3)
+              : holdRequest(mode, request.name);
+        // Nobody says more of it: whatever stands now stands for a minute.
+        await delay(100);
+        await eventually('a request that was undone does not stand', async () => {
+          const [answer] = await backend.attempt([other], callContext()).catch(() => []);
+          return answer?.granted === true;
+        });
+        await backend.release([other], callContext());
+      },
+    }),
+  ),
+
+  ...(['exclusive', 'read', 'write', 'permits'] as const).map((mode) =>
+    backendCase(
+      `expired-${mode}`,
+      `an expired hold does not show, though nobody has freed it (${mode})`,
+      needsOf(mode),
+      async ({ backend, name }) => {
+        if (backend.capabilities.expiry !== 'ttl') return;
+        const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
+        const short = { ...holdRequest(mode, name, 1, SHORT_TTL_MS), label: 'short' };
+        // Beside the short one, where more than one fits: who lives on shows, and nobody else.
+        const long = mode === 'read' || mode === 'permits' ? [{ ...holdRequest(mode, name, 1), label: 'long' }] : [];
+        await backend.attempt([short, ...long], callContext());
+        const labels = async (): Promise<readonly (string | null)[]> =>
+          (await backend.inspect(name, kind, callContext())).holders.map((holder) => holder.label);
+        assert.equal((await labels()).length, 1 + long.length);
+        await delay(SHORT_TTL_MS + 50);
+        const state = await backend.inspect(name, kind, callContext());
+        assert.equal(state.held, long.length > 0, 'an expired hold shows in inspect');
+        assert.equal(state.holders.length, long.length, 'an expired holder shows in inspect');
+        for (const holder of state.holders) assert.ok(holder.label === null || holder.label === 'long', 'inspect shows the wrong one');
+        const listed: LockState[] = [];
+        for await (const each of backend.list?.(name, callContext()) ?? []) listed.push(each);
+        if (backend.list !== undefined) {
+          assert.deepEqual(
+            listed.map((each) => each.holders.length),
+            long.map(() => 1),
+            'an expired hold shows in list',
+          );
+        }
+        assert.deepEqual(await freed(backend, [short, ...long]), [false, ...long.map(() => true)]);
+      },
+    ),
+  ),
+
   conformanceCase('backend/beside-a-manager', {
     title: 'a bare backend is one more client: it and a manager exclude each other',
     faults: ['openBackend'],
@@ -201,6 +267,19 @@ function ownerToken(): string {
   return crypto.randomUUID().replaceAll('-', '');
 }
 
-function callContext(signal: AbortSignal = new AbortController().signal): CallContext {
-  return { timeoutMs: 2_000, signal, clock: systemClock };
+function callContext(signal: AbortSignal = new AbortController().signal, timeoutMs = 2_000): CallContext {
+  return { timeoutMs, signal, clock: systemClock };
+}
+
+/** As core does: repeats a release until the backend says that it was the last word. A plain answer is. */
+async function freedForGood(backend: LockBackend, request: HoldRequest): Promise<void> {
+  await eventually(
+    'a release that is final',
+    async () => {
+      const [answer] = await backend.release([request], callContext()).catch(() => []);
+      if (answer === undefined) await delay(50);
+      return answer !== undefined && (typeof answer === 'boolean' || answer.isFinal);
+    },
+    2 * SOON_MS,
+  );
 }

@@ -3,7 +3,9 @@ import { abortCases } from './abort.js';
 import { crashCases, residueCases } from './aftermath.js';
 import { argumentCases } from './arguments.js';
 import { backendCases } from './backend.js';
+import { clockCases } from './clock.js';
 import { closeCases } from './close.js';
+import { contextCases } from './contexts.js';
 import { deadlineCases } from './deadline.js';
 import { eventCases } from './events.js';
 import { exclusiveCases } from './exclusive.js';
@@ -11,10 +13,12 @@ import { exclusiveInTimeCases } from './exclusive-in-time.js';
 import { fencingCases } from './fencing.js';
 import { inspectionCases } from './inspection.js';
 import { kindCases } from './kinds.js';
+import { lateCases } from './late.js';
 import { leaseCases } from './leases.js';
 import { manyCases } from './many.js';
 import { markCases } from './marks.js';
 import { nameCases } from './names.js';
+import { nodeCases } from './nodes.js';
 import { outcomeCases } from './outcomes.js';
 import { readWriteCases } from './read-write.js';
 import { reentryCases } from './reentry.js';
@@ -35,13 +39,17 @@ export const allCases: readonly ConformanceCase[] = [
   ...leaseCases,
   ...renewalCases,
   ...deadlineCases,
+  ...clockCases,
   ...abortCases,
   ...unavailableCases,
+  ...lateCases,
+  ...nodeCases,
   ...fencingCases,
   ...semaphoreCases,
   ...readWriteCases,
   ...manyCases,
   ...waitingCases,
+  ...contextCases,
   ...reentryCases,
   ...withLockCases,
   ...closeCases,

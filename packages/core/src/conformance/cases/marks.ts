@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { CompletionMarks, LockManager } from '../../index.js';
+import { type CompletionMarks, isLockError, type LockManager, type MarkState } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted } from '../expectations.js';
+import { delay, eventually, granted, rejectsWith, SOON_MS } from '../expectations.js';
 
 /** A mark says that something was done; the first to set it is the one. */
 export const markCases: readonly ConformanceCase[] = [
@@ -80,7 +80,159 @@ export const markCases: readonly ConformanceCase[] = [
       assert.equal(await marksOf(manager).has(mark), true);
     },
   }),
+
+  conformanceCase('marks/same-owner', {
+    title: 'asked twice by one owner a set is true twice; the mark keeps its end, and is no other owner’s',
+    needs: ['marks'],
+    async run({ manager, peer, name }) {
+      const mark = name();
+      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
+      assert.equal(await mine.set(mark, { retentionMs: 600, owner: 'run 1' }), true);
+      assert.equal(await mine.set(mark, { retentionMs: 60_000, owner: 'run 1' }), true, 'a lost reply could not be asked for once more');
+      assert.equal(await theirs.set(mark, { retentionMs: 60_000, owner: 'run 2' }), false);
+      assert.equal(await theirs.set(mark, { retentionMs: 60_000, owner: 'run 1' }), true, 'an owner is not bound to a client');
+      assert.equal(await theirs.set(mark, { retentionMs: 60_000 }), false, 'who names nobody was taken for the owner');
+      await eventually('the mark ends when it was to end', async () => !(await theirs.has(mark)));
+      assert.equal(await theirs.set(mark, { retentionMs: 60_000, owner: 'run 2' }), true);
+      assert.equal(
+        await mine.set(mark, { retentionMs: 60_000, owner: 'run 1' }),
+        false,
+        'one whose mark has ended was taken for the owner',
+      );
+    },
+  }),
+
+  conformanceCase('marks/ten-years', {
+    title: 'a mark may stand for ten years, and for no longer',
+    needs: ['marks'],
+    async run({ manager, name }) {
+      const marks = marksOf(manager);
+      const [long, longer] = [name(), name()];
+      assert.equal(await marks.set(long, { retentionMs: TEN_YEARS_MS }), true);
+      assert.equal(await marks.has(long), true);
+      await rejectsWith('LOCK_INVALID_ARGUMENT', marks.set(longer, { retentionMs: TEN_YEARS_MS + 1 }));
+      const state = await supported(marks.get(long));
+      if (state !== UNSUPPORTED) assert.ok((state?.remainingMs ?? 0) > TEN_YEARS_MS - 60_000, 'it does not stand for so long');
+    },
+  }),
+
+  conformanceCase('marks/each', {
+    title: 'several marks are set and asked for at once, and each answer is that of its own',
+    needs: ['marks'],
+    async run({ manager, peer, name }) {
+      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
+      const names = Array.from({ length: 40 }, () => name());
+      const odd = names.filter((_, index) => index % 2 === 1);
+      assert.deepEqual(
+        await mine.setEach(odd.map((each) => ({ name: each, retentionMs: 60_000 }))),
+        odd.map(() => true),
+      );
+      assert.deepEqual(
+        await theirs.hasEach(names),
+        names.map((_, index) => index % 2 === 1),
+      );
+      const answers = await theirs.setEach(names.map((each) => ({ name: each, retentionMs: 60_000, owner: 'one' })));
+      assert.deepEqual(
+        answers,
+        names.map((_, index) => index % 2 === 0),
+      );
+      assert.deepEqual(await mine.hasEach([...names, name()]), [...names.map(() => true), false]);
+      assert.deepEqual(await mine.hasEach([]), []);
+      assert.deepEqual(await mine.setEach([]), []);
+    },
+  }),
+
+  conformanceCase('marks/get', {
+    title: 'a mark says what it is for, who set it, how long ago, and for how long it stands',
+    needs: ['marks'],
+    async run({ manager, peer, name }) {
+      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
+      const [mark, plain] = [name(), name()];
+      if ((await supported(theirs.get(mark))) === UNSUPPORTED) return;
+      assert.equal(await theirs.get(mark), null);
+      const label = 'π\n"{}\u0000 ☃ host:1';
+      await mine.set(mark, { retentionMs: 60_000, label, outcome: 'failed' });
+      await delay(100);
+      const state = granted(await theirs.get(mark), 'the mark stands and was not found');
+      assert.deepEqual([state.name, state.outcome, state.label], [mark, 'failed', label]);
+      assert.ok(state.ageMs >= 90 && state.ageMs < 10_000, `${state.ageMs} ms old`);
+      assert.ok(state.remainingMs > 40_000 && state.remainingMs <= 60_000, `${state.remainingMs} ms left`);
+      await mine.set(plain, { retentionMs: 60_000 });
+      assert.equal((await theirs.get(plain))?.outcome, 'succeeded');
+    },
+  }),
+
+  conformanceCase('marks/delete', {
+    title: 'a mark that is taken away does not stand, and may be set by anybody',
+    needs: ['marks'],
+    async run({ manager, peer, name }) {
+      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
+      const mark = name();
+      await mine.set(mark, { retentionMs: 60_000, owner: 'one' });
+      const stood = await supported(theirs.delete(mark));
+      if (stood === UNSUPPORTED) return;
+      assert.equal(stood, true);
+      assert.equal(await mine.has(mark), false);
+      assert.equal(await theirs.delete(mark), false);
+      assert.equal(await theirs.set(mark, { retentionMs: 60_000, owner: 'two' }), true);
+      assert.equal(await mine.set(mark, { retentionMs: 60_000, owner: 'one' }), false);
+    },
+  }),
+
+  conformanceCase('marks/list', {
+    title: 'the marks that stand are listed by their prefix, and no others',
+    needs: ['marks'],
+    async run({ manager, peer, name }) {
+      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
+      const base = name();
+      const names = Array.from({ length: 30 }, (_, index) => `${base}/${index}`);
+      await mine.setEach(names.map((each) => ({ name: each, retentionMs: 60_000, label: each })));
+      await mine.set(`${base}%`, { retentionMs: 60_000 });
+      await mine.set(`${base}/short`, { retentionMs: 50 });
+      await eventually('it has ended', async () => !(await mine.has(`${base}/short`)));
+      const found = await supported(listed(theirs, `${base}/`));
+      if (found === UNSUPPORTED) return;
+      assert.deepEqual(found.map(({ name: each }) => each).sort(), [...names].sort());
+      for (const { name: each, label, remainingMs } of found) {
+        assert.equal(label, each);
+        assert.ok(remainingMs > 40_000);
+      }
+    },
+  }),
+
+  conformanceCase('marks/while-closing', {
+    title: 'who is given time to end may note what is done; when it has ended nobody may',
+    needs: ['marks'],
+    async run({ peer, name }) {
+      const closing = await peer();
+      const mark = name();
+      const done = closing.withLock(name(), async () => {
+        const closed = closing.close({ drainMs: SOON_MS });
+        assert.equal(await marksOf(closing).set(mark, { retentionMs: 60_000 }), true);
+        return { closed };
+      });
+      await (await done).closed;
+      await rejectsWith('LOCK_CLOSED', marksOf(closing).has(mark));
+    },
+  }),
 ];
+
+const TEN_YEARS_MS = 315_576_000_000;
+const UNSUPPORTED = Symbol('unsupported');
+
+/** What a backend may do without. */
+async function supported<T>(call: Promise<T>): Promise<T | typeof UNSUPPORTED> {
+  return await call.catch((error: unknown) => {
+    if (isLockError(error, 'LOCK_UNSUPPORTED')) return UNSUPPORTED;
+    throw error;
+  });
+}
+
+async function listed(marks: CompletionMarks, prefix: string): Promise<readonly MarkState[]> {
+  const states: MarkState[] = [];
+  for await (const state of marks.list({ prefix })) states.push(state);
+  return states;
+}
 
 function marksOf(manager: LockManager): CompletionMarks {
   return granted(manager.marks, 'capabilities.marks is true and there are none');

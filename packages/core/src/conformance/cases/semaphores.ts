@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LockManager, PermitLease } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isLost, LONG_TTL_MS, Occupancy, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, eventually, granted, isLost, LONG_TTL_MS, Occupancy, rejectsWith, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
 
 const HELD = { ttlMs: LONG_TTL_MS };
 const LARGEST = 2 ** 31 - 1;
@@ -147,6 +147,56 @@ export const semaphoreCases: readonly ConformanceCase[] = [
       await all.release();
       const leases: PermitLease[] = await Promise.all(waiters);
       assert.equal(await of(peer).tryAcquire(), null);
+      for (const lease of leases) assert.equal(await lease.release(), true);
+    },
+  ),
+
+  semaphoreCase(
+    'left-over',
+    'what is left over of permits that were freed together goes to the next waiters, whatever each asks for',
+    async ({ manager, peer, third, name }) => {
+      const of = (one: typeof manager) => one.semaphore(name, { permits: 6 });
+      const all = await of(third).acquire({ ...HELD, permits: 6, waitMs: SOON_MS });
+      // The first takes a part; the rest is enough for one behind it in its own line, and for one in another's.
+      const waiters: Promise<PermitLease>[] = [];
+      for (const [one, permits] of [
+        [manager, 3],
+        [manager, 1],
+        [peer, 2],
+      ] as const) {
+        waiters.push(of(one).acquire({ ...HELD, permits, waitMs: 2 * SOON_MS }));
+        await delay(30);
+      }
+      await all.release();
+      const leases = await within('all that fit together', Promise.all(waiters), manager.capabilities.push ? 1_500 : SOON_MS);
+      assert.equal(await of(third).tryAcquire(), null);
+      for (const lease of leases) assert.equal(await lease.release(), true);
+    },
+  ),
+
+  semaphoreCase(
+    'left-by-one-that-gave-up',
+    'permits that were freed for a waiter who has given up meanwhile go to the next',
+    async ({ manager, peer, third, name }) => {
+      const of = (one: typeof manager) => one.semaphore(name, { permits: 3 });
+      const all = await of(third).acquire({ ...HELD, permits: 3, waitMs: SOON_MS });
+      const controller = new AbortController();
+      const leaving = of(manager)
+        .acquire({ ...HELD, permits: 3, signal: controller.signal })
+        .then(
+          (lease) => lease.release(),
+          () => true,
+        );
+      await delay(30);
+      const waiters = [
+        of(peer).acquire({ ...HELD, permits: 2, waitMs: 2 * SOON_MS }),
+        of(manager).acquire({ ...HELD, waitMs: 2 * SOON_MS }),
+      ];
+      await delay(30);
+      const released = all.release();
+      controller.abort();
+      await Promise.all([released, leaving]);
+      const leases = await within('those behind it', Promise.all(waiters), manager.capabilities.push ? 1_500 : SOON_MS);
       for (const lease of leases) assert.equal(await lease.release(), true);
     },
   ),

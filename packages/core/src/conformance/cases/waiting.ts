@@ -149,6 +149,47 @@ export const waitingCases: readonly ConformanceCase[] = [
     },
   }),
 
+  conformanceCase('waiting/unheard', {
+    title: 'a waiter that did not hear of a release, because its connections had just ended, waits no longer than a turn',
+    faults: ['killSession'],
+    timeoutMs: 30_000,
+    async run({ manager, peer, faults, name }) {
+      const lock = name();
+      const other = await peer();
+      const hold = await other.acquire(lock, HELD);
+      const waiting = manager.acquire(lock, { ...HELD, waitMs: 3 * SOON_MS });
+      await delay(100);
+      await faults.killSession();
+      assert.equal(await hold.release(), true);
+      const lease = await within('the waiter', waiting, 2_000 + SOON_MS);
+      assert.equal(await lease.release(), true);
+    },
+  }),
+
+  conformanceCase('waiting/unheard-in-line', {
+    title: 'that a waiter did not hear of its turn does not cost it its place, where holds outlive connections',
+    needs: ['fair'],
+    faults: ['killSession'],
+    timeoutMs: 30_000,
+    async run({ manager, peer, faults, name }) {
+      // A session that the store has ended has lost its place: that is the store's own word.
+      if (manager.capabilities.expiry === 'session') return;
+      const lock = name();
+      const [other, behind] = [await peer(), await peer()];
+      const hold = await other.acquire(lock, HELD);
+      const order: string[] = [];
+      const task = (who: string) => (): void => void order.push(who);
+      const first = manager.withLock(lock, { ...HELD, waitMs: 3 * SOON_MS }, task('first'));
+      await queued(other, lock, 1);
+      const second = behind.withLock(lock, { ...HELD, waitMs: 3 * SOON_MS }, task('second'));
+      await queued(other, lock, 2);
+      await faults.killSession();
+      await hold.release();
+      await Promise.all([first, second]);
+      assert.deepEqual(order, ['first', 'second']);
+    },
+  }),
+
   conformanceCase('waiting/timed-out-in-front', {
     title: 'a waiter whose time runs out in front of others costs them nothing',
     async run({ manager, peer, name }) {

@@ -10,7 +10,7 @@ import { exitCodes } from '../exit-codes.js';
 import { SignalRelay } from '../guarded/signal-relay.js';
 import { resolveStore, type StoreOptions, withManager } from '../open-store.js';
 import type { Output } from '../output.js';
-import { quoted } from '../printable.js';
+import { printable, quoted } from '../printable.js';
 import { table } from '../table.js';
 
 export interface ConformanceOptions extends StoreOptions {
@@ -96,7 +96,7 @@ function printReport(results: readonly CaseResult[], report: { readonly ok: bool
   for (const result of results) {
     if (result.ok) continue;
     output.print(`\n${output.style('red', 'FAILED')} ${result.id}: ${result.title}`);
-    output.print(output.scrub(result.error ?? '').replace(/^/gm, '  '));
+    for (const line of output.scrub(result.error ?? '').split('\n')) output.print(`  ${printable(line)}`);
   }
   const { passed, failed } = counts(results);
   output.print(`\n${output.style(report.ok ? 'green' : 'red', `${passed} passed, ${failed} failed`)} in ${showDuration(report.ms)}`);

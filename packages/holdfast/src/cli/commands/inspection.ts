@@ -7,10 +7,16 @@ import { table } from '../table.js';
 import { usageError } from '../cli-error.js';
 import { exitCodes } from '../exit-codes.js';
 import { warnOfMemory } from '../warn-of-memory.js';
+import { listMarks } from './mark-list.js';
 
 export interface InspectOptions extends StoreOptions {
   readonly json?: boolean;
   readonly kind: LockKind;
+}
+
+export interface ListOptions extends StoreOptions {
+  readonly json?: boolean;
+  readonly marks?: boolean;
 }
 
 export interface ReleaseOptions extends InspectOptions {
@@ -21,13 +27,10 @@ const KINDS: readonly string[] = ['lock', 'semaphore', 'read-write'] satisfies L
 export const kinds = KINDS;
 
 /** `holdfast ls`: what is held, and by whom. */
-export async function list(
-  prefix: string | undefined,
-  options: StoreOptions & { readonly json?: boolean },
-  output: Output,
-): Promise<number> {
+export async function list(prefix: string | undefined, options: ListOptions, output: Output): Promise<number> {
   const config = await resolveStore(options, output);
   warnOfMemory(config, output);
+  if (options.marks) return await listMarks(prefix, config, options.json === true, output);
   const states = await withManager(config, async (manager) => {
     const found: LockState[] = [];
     for await (const state of manager.list({ prefix })) found.push(state);

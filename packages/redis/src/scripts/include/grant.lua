@@ -1,7 +1,7 @@
 -- One attempt at one hold. Part of the step scripts; needs fence.lua, hold.lua and waiters.lua. Never run alone.
 
 -- The fence with which it was granted, a text, '0' for permits; a number when busy (see busy); 'WRONGTYPE' when the lock's
--- key holds something else than a lock.
+-- key holds something else than a lock; 'FENCE' when that of the fence holds none.
 local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
   sweep(k)
   local fence = found(k, mode, owner)
@@ -17,10 +17,11 @@ local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
         handOn(k)
         return busy(k, mode, permits, limit)
       end
-      if mode == 'r' and writerWaits(k) then
+      local intent = mode == 'r' and writersWaitFor(k) or 0
+      if intent > 0 then
         -- It may be free all the same: the readers' turn has passed, and no writer was told.
         handOn(k)
-        return busy(k, mode, permits, limit)
+        return -2 - intent
       end
     end
     if not fits(k, mode, permits, limit) then
@@ -33,6 +34,9 @@ local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
   local new = '1'
   if mode ~= 'p' then
     new = nextFence(fenceKey)
+    if not new then
+      return 'FENCE'
+    end
   end
   place(k, mode, owner, permits, ttl, new, label)
   leave(k, owner, '', false)

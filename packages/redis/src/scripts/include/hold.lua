@@ -119,7 +119,8 @@ local function prolong(k, mode, owner, ttl)
   end
   if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    if left >= 0 and left < ttl then
+    -- Also one that has lost its expiry, by whatever tool: it would stand for ever.
+    if left < ttl then
       call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
     return 1

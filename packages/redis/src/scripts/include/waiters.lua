@@ -11,8 +11,9 @@
 local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
 local QUEUE = '100000000000000'
 local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
--- A plain waiter stands for 2,500 ms, longer than the polls of its manager are apart; as a writer's intent for 2,000.
-local PLAIN_MS, INTENT_MS = 2500, 2000
+-- A plain waiter stands for 2,500 ms, longer than the polls of its manager are apart. As a writer's intent it stands for 1,900, so that a dead
+-- one keeps readers out for less than 2 s; a writer is told to ask again after 1,500, and what stands in its way may take longer.
+local PLAIN_MS, INTENT_MS, WRITER_POLL_MS = 2500, 1900, 1500
 -- A fair manager says that it is alive every 700 ms.
 local ALIVE_MS = 1600
 
@@ -21,9 +22,15 @@ local function enter(k, member, ms)
   call('PEXPIRE', k.waiters, WAITERS_MS)
 end
 
--- Tells one manager that it may be its turn. false when nobody listens there: it is gone.
+-- Tells one manager that it may be its turn. false when nobody heard of it, which proves nothing: the manager may listen at another
+-- server for a while, behind an address that has moved on. Only its own silence costs a manager its places.
 local function tell(k, id, owner)
-  return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+  local channel = 'holdfast.wake:' .. id
+  if sub(id, 1, 1) == 'c' then
+    -- A manager on a cluster hears of each slot by itself, under the slot's tag: some stores take a message only where its key would lie.
+    channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
+  end
+  return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
 end
 
 local function dropExpired(k)
@@ -32,7 +39,7 @@ local function dropExpired(k)
     if sub(member, 1, 1) == 'r' then
       -- Reserved and not claimed: the manager is gone or too slow, and must not cost another second for each of its
       -- waiters. If it is there after all, it learns of it when it next says that it is alive, and takes its places again.
-      call('ZREM', k.waiters, 'f' .. match(member, ':(%x+)$'))
+      call('ZREM', k.waiters, 'f' .. (match(member, ':(%x+)$') or ''))
     end
   end
 end
@@ -45,7 +52,7 @@ local function liveHead(k)
       return nil
     end
     local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-    if call('ZSCORE', k.waiters, 'f' .. id) then
+    if id and call('ZSCORE', k.waiters, 'f' .. id) then
       return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
     end
     call('ZREM', k.waiters, head)
@@ -68,32 +75,28 @@ local function plainWaiters(k)
   return readers, others, turn
 end
 
--- Whether a waiting writer holds back new readers.
-local function writerWaits(k)
+-- For how long waiting writers hold back new readers, in ms, unless they ask again; 0 when they do not.
+local function writersWaitFor(k)
   local _, writers, turn = plainWaiters(k)
-  if turn then
-    return false
-  end
+  local longest = 0
   for _, writer in ipairs(writers) do
-    if writer.expiry > now + PLAIN_MS - INTENT_MS then
-      return true
-    end
+    longest = math.max(longest, writer.expiry - now - (PLAIN_MS - INTENT_MS))
   end
-  return false
+  return turn and 0 or longest
 end
 
--- A writer stays in the set until it was granted, or else readers would slip in between its wake-up and its attempt.
+-- A writer stays in the set until it was granted, or else readers would slip in between its wake-up and its attempt. So does whoever did
+-- not hear, and the next one is told as well.
 local function wake(k, list, most)
   local woken = 0
   for _, waiter in ipairs(list) do
     if woken == most then
       break
     end
-    local listens = tell(k, waiter.id, '')
-    if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-    end
-    if listens then
+    if tell(k, waiter.id, '') then
+      if waiter.mode ~= 'w' then
+        call('ZREM', k.waiters, waiter.member)
+      end
       woken = woken + 1
     end
   end
@@ -144,13 +147,11 @@ local function handOn(k, freed)
     if not fits(k, head.mode, head.permits, head.limit) then
       return
     end
-    if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-    end
+    place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+    call('ZREM', k.waiters, head.member)
+    enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+    -- Heard or not: the head learns of it at the latest when it next says that it is alive.
+    tell(k, head.id, head.owner)
   end
 end
 

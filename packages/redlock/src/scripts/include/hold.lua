@@ -87,7 +87,8 @@ end
 local function prolong(k, mode, owner, slots, ttl)
   if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    if left >= 0 and left < ttl then
+    -- Also one that has lost its expiry, by whatever tool: it would stand for ever.
+    if left < ttl then
       call('PEXPIRE', k.hold, ttl)
     end
     return
@@ -166,9 +167,11 @@ local function takenSlots(k, owner)
   return table.concat(slots, ',')
 end
 
--- Raises the fence of the bucket, never lowers it.
+-- Raises the fence of the bucket, never lowers it. Returns whether it is at least there.
 local function raise(k, to)
-  if tonumber(call('GET', k.fence) or 0) < to then
+  local last = lastOf(k.fence)
+  if last and last < to then
     call('SET', k.fence, text(to))
   end
+  return last ~= nil
 end

@@ -14,6 +14,17 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- The last c of a bucket, 0 for none. nil when the key holds none: another type or text, or a number to which no clock comes and that
+-- cannot be counted on. One such node must not pull those of the others after it.
+local function lastOf(fenceKey)
+  local last = redis.pcall('GET', fenceKey)
+  if not last then
+    return 0
+  end
+  last = type(last) == 'string' and match(last, '^%d+$') and tonumber(last)
+  return last and last <= 9000000000000000 and last or nil
+end
+
 -- nil when this node may vote; else why not. A node that was restarted, or emptied, may have forgotten locks that are
 -- held, so it abstains until the longest of them is over. The run id tells a restart; the uptime would not, as it
 -- follows the wall clock.

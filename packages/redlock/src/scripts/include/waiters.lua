@@ -5,6 +5,9 @@
 -- Nobody gets a place in a queue by it: it says whom to wake first, in the same order on every node.
 
 local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
+-- As a writer's intent a waiter stands for 1,900 ms, so that a dead one keeps readers out for less than 2 s; a writer is told to ask again
+-- after 1,500, and what stands in its way may take longer.
+local INTENT_MS, WRITER_POLL_MS = 1900, 1500
 
 local function note(k, field, since, ms)
   call('HSET', k.waiters, field, text(since) .. ' ' .. text(now + ms))
@@ -55,18 +58,14 @@ local function waiting(k)
   return readers, others, turn
 end
 
--- Whether a waiting writer holds back new readers.
-local function writerWaits(k)
+-- For how long waiting writers hold back new readers, in ms, unless they ask again; nil when they do not.
+local function writersWaitFor(k)
   local _, others, turn = waiting(k)
-  if turn then
-    return false
-  end
+  local longest = 0
   for _, waiter in ipairs(others) do
-    if waiter.mode == 'w' then
-      return true
-    end
+    longest = math.max(longest, waiter.expiry - now - (WAITS_MS - INTENT_MS))
   end
-  return false
+  return not turn and longest > 0 and longest or nil
 end
 
 -- Tells a manager that it may be its turn. false when nobody listens there: it is gone. It stays enrolled for a moment only,

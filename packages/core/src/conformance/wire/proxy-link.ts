@@ -6,20 +6,27 @@ export type ProxyDirection = 'up' | 'down';
 export interface LinkControl {
   delayMs(): number;
   isSilent(direction: ProxyDirection): boolean;
+  /** Whether what the client sends from now on is held up, on this connection until `deliverHeld`. */
+  isHolding(): boolean;
   onDelivered(direction: ProxyDirection, length: number): void;
   onClosed(): void;
 }
+
+/** Servers that say nothing to what arrives late, such as a goodbye, are not waited for any longer. */
+const REACTION_MS = 1_000;
 
 /** One connection through a proxy: a client's socket, the server's, and what is under way between them. */
 export class ProxyLink {
   readonly #client: Socket;
   readonly #server: Socket;
-  readonly #flows: readonly Flow[];
+  readonly #up: Flow;
+  readonly #down: Flow;
 
   constructor(client: Socket, server: Socket, control: LinkControl) {
     this.#client = client;
     this.#server = server;
-    this.#flows = [new Flow('up', client, server, control), new Flow('down', server, client, control)];
+    this.#up = new Flow('up', client, server, control);
+    this.#down = new Flow('down', server, client, control);
     let open = 2;
     for (const [socket, other] of [
       [client, server],
@@ -27,7 +34,7 @@ export class ProxyLink {
     ] as const) {
       // Each end learns of the other's reset as a reset. A silenced wire carries no RST either: then only a cut ends it.
       socket.once('error', () => {
-        if (!control.isSilent('up') && !control.isSilent('down')) other.resetAndDestroy();
+        if (!control.isSilent('up') && !control.isSilent('down') && !this.#up.isLate) other.resetAndDestroy();
       });
       socket.once('close', () => {
         open -= 1;
@@ -36,16 +43,45 @@ export class ProxyLink {
     }
   }
 
+  /** Pieces that are held up. */
+  get held(): number {
+    return this.#up.held;
+  }
+
   /** Tries again to deliver what a silence held back. */
   deliver(): void {
-    for (const flow of this.#flows) flow.deliver();
+    this.#up.deliver();
+    this.#down.deliver();
+    if (this.#up.isLate) return;
     // What died during a silence is told to the other side now.
     if (this.#client.destroyed && !this.#server.destroyed) this.#server.resetAndDestroy();
     if (this.#server.destroyed && !this.#client.destroyed) this.#client.resetAndDestroy();
   }
 
+  /** What was held up arrives; settles when the server has said something to it, or has ended the connection. */
+  async deliverHeld(): Promise<void> {
+    if (this.held === 0 || this.#server.destroyed) return this.#up.stopHolding();
+    const reaction = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, REACTION_MS);
+      for (const event of ['data', 'end', 'close']) {
+        this.#server.once(event, () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }
+    });
+    this.#up.stopHolding();
+    await reaction;
+  }
+
+  /** Ends the client's side. The server is not told when requests are or were held up. */
+  cutClient(): void {
+    this.#client.resetAndDestroy();
+  }
+
   reset(): void {
-    for (const flow of this.#flows) flow.drop();
+    this.#up.drop();
+    this.#down.drop();
     this.#client.resetAndDestroy();
     this.#server.resetAndDestroy();
   }
@@ -58,6 +94,8 @@ class Flow {
   readonly #control: LinkControl;
   #queue: { readonly chunk: Buffer | null; readonly due: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Whether what comes is held up; a flow that ever was in this state is late, and the end of its sender is not told. */
+  #hold: 'never' | 'now' | 'over' = 'never';
 
   constructor(direction: ProxyDirection, from: Socket, to: Socket, control: LinkControl) {
     this.#direction = direction;
@@ -68,10 +106,24 @@ class Flow {
     to.once('close', () => this.drop());
   }
 
+  get isLate(): boolean {
+    return this.#hold !== 'never';
+  }
+
+  get held(): number {
+    return this.#hold === 'now' ? this.#queue.length : 0;
+  }
+
+  stopHolding(): void {
+    if (this.#hold !== 'now') return;
+    this.#hold = 'over';
+    this.deliver();
+  }
+
   deliver(): void {
     clearTimeout(this.#timer);
     let head = this.#queue[0];
-    while (head && !this.#control.isSilent(this.#direction) && !this.#to.destroyed) {
+    while (head && this.#hold !== 'now' && !this.#control.isSilent(this.#direction) && !this.#to.destroyed) {
       const early = head.due - performance.now();
       if (early > 0) {
         this.#timer = setTimeout(() => this.deliver(), Math.ceil(early));
@@ -94,6 +146,8 @@ class Flow {
   }
 
   #arrived(chunk: Buffer | null): void {
+    if (this.#direction === 'up' && this.#hold !== 'now' && this.#control.isHolding()) this.#hold = 'now';
+    if (this.#to.destroyed || (chunk === null && this.isLate)) return;
     this.#queue.push({ chunk, due: performance.now() + this.#control.delayMs() });
     this.deliver();
   }

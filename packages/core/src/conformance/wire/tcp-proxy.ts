@@ -8,7 +8,7 @@ export interface TcpProxyOptions {
   readonly target: string | number;
 }
 
-/** A wire between a client and a server that a test can cut, silence and slow down. */
+/** A wire between a client and a server that a test can cut, silence and slow down, and on which requests can arrive late. */
 export interface TcpProxy extends AsyncDisposable {
   readonly host: '127.0.0.1';
   readonly port: number;
@@ -29,9 +29,22 @@ export interface TcpProxy extends AsyncDisposable {
    * connection: after `silence('down')` commands still reach the server and no reply comes back.
    */
   silence(direction?: ProxyDirection | 'both'): void;
+  /**
+   * From now on what clients send is taken in and held up, on every connection, until `deliver()`; what comes behind it on the same
+   * connection too. Servers do not learn of the end of such a connection: a proxy or a router that is gone tells nobody.
+   */
+  hold(): void;
+  /** How many pieces are held up. */
+  readonly held: number;
+  /** Ends `hold()` for other connections: what is held up stays so. */
+  pass(): void;
+  /** Ends the clients' side of every open connection with a RST. What was held up stays on its way. */
+  cutClients(): void;
+  /** What was held up arrives, also from clients that have gone. Settles when the servers have dealt with it. */
+  deliver(): Promise<void>;
   /** Cuts, and from now on new connections are refused, as by a machine whose server is down. */
   refuse(): Promise<void>;
-  /** Ends `silence` and `refuse`. */
+  /** Ends `silence`, `hold` and `refuse`. */
   restore(): Promise<void>;
   close(): Promise<void>;
 }
@@ -64,6 +77,7 @@ class Wire implements TcpProxy {
   readonly #reserved: ReservedPort;
   readonly #links = new Set<ProxyLink>();
   readonly #silent: Record<ProxyDirection, boolean> = { up: false, down: false };
+  #isHolding = false;
   #server: Server | null = null;
 
   constructor(target: Target, reserved: ReservedPort) {
@@ -94,6 +108,26 @@ class Wire implements TcpProxy {
     if (direction !== 'up') this.#silent.down = true;
   }
 
+  hold(): void {
+    this.#isHolding = true;
+  }
+
+  get held(): number {
+    return [...this.#links].reduce((sum, link) => sum + link.held, 0);
+  }
+
+  pass(): void {
+    this.#isHolding = false;
+  }
+
+  cutClients(): void {
+    for (const link of this.#links) link.cutClient();
+  }
+
+  async deliver(): Promise<void> {
+    await Promise.all([...this.#links].map((link) => link.deliverHeld()));
+  }
+
   async refuse(): Promise<void> {
     const server = this.#server;
     this.#server = null;
@@ -107,6 +141,8 @@ class Wire implements TcpProxy {
   async restore(): Promise<void> {
     this.#silent.up = false;
     this.#silent.down = false;
+    this.pass();
+    void this.deliver();
     for (const link of this.#links) link.deliver();
     if (this.#server) return;
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
@@ -131,6 +167,7 @@ class Wire implements TcpProxy {
     const link = new ProxyLink(client, upstream, {
       delayMs: () => this.delayMs,
       isSilent: (direction) => this.#silent[direction],
+      isHolding: () => this.#isHolding,
       onDelivered: (direction, length) => {
         this.bytes[direction] += length;
       },

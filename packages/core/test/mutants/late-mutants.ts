@@ -1,0 +1,54 @@
+import type { CallContext, HoldRef, LockBackend } from '@holdfast/core';
+import { each, type Mutant } from './mutant.js';
+
+/** Requests that arrive behind the release that was to undo them. Over a way on which they can, and expire. */
+export const lateMutants: readonly Mutant[] = [
+  {
+    id: 'release-says-final-at-once',
+    breaks: 'a release is final only when no request of its owner can take effect any more',
+    caughtBy: ['late/soon', 'backend/late-exclusive', 'backend/late-permits'],
+    breakBackend: each((backend) => ({
+      async release(holds, call) {
+        const answers = await backend.release(holds, call);
+        return answers.map((answer) => ({ wasOurs: typeof answer === 'boolean' ? answer : answer.wasOurs, isFinal: true }));
+      },
+    })),
+  },
+  {
+    id: 'requests-never-expire',
+    breaks: 'the store refuses a request that comes later than its call allows',
+    caughtBy: ['late/later', 'backend/late-exclusive', 'backend/late-write'],
+    breakBackend: each((backend) => granting(backend, () => 60_000)),
+  },
+  {
+    id: 'requests-expire-by-the-wall-clock-of-their-client',
+    breaks: "the store's clock decides until when a request may take effect",
+    caughtBy: ['late/clock-ahead'],
+    breakBackend: each((backend) =>
+      // What a client reckons with its own wall clock is off by as much as that is.
+      granting(backend, (call) => call.timeoutMs + call.clock.wall() - Date.now()),
+    ),
+  },
+];
+
+/** Another time for what grants and renews; which release is the last word is reckoned with the time that was to count. */
+function granting(backend: LockBackend, timeoutMs: (call: CallContext) => number): Partial<LockBackend> {
+  const until = new Map<string, number>();
+  const note = (holds: readonly HoldRef[], call: CallContext): CallContext => {
+    for (const { owner } of holds) until.set(owner, performance.now() + call.timeoutMs);
+    const { signal, clock } = call;
+    return { signal, clock, timeoutMs: timeoutMs(call) };
+  };
+  return {
+    attempt: (requests, call) => backend.attempt(requests, note(requests, call)),
+    renew: (holds, call) => backend.renew(holds, note(holds, call)),
+    async release(holds, call) {
+      const answers = await backend.release(holds, call);
+      return answers.map((answer, index) => {
+        if (typeof answer === 'boolean') return answer;
+        const isPast = performance.now() > (until.get(holds[index]?.owner ?? '') ?? 0) + 50;
+        return { wasOurs: answer.wasOurs, isFinal: answer.isFinal || isPast };
+      });
+    },
+  };
+}

@@ -1,0 +1,20 @@
+import { unavailableBecause } from '../postgres-error.js';
+
+/** The commit of a hold's token. The hold may go before: that fails it. */
+export class PendingCommit {
+  readonly done: Promise<void>;
+  #fail: (error: Error) => void = () => {};
+
+  constructor(committed: Promise<void>) {
+    this.done = new Promise((resolve, reject) => {
+      this.#fail = reject;
+      committed.then(resolve, reject);
+    });
+    // Whoever asked is told; nobody may be there any more.
+    this.done.catch(() => {});
+  }
+
+  fail(): void {
+    this.#fail(unavailableBecause('the hold was let go before its fencing token was committed'));
+  }
+}
