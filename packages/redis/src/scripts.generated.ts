@@ -370,13 +370,10 @@ const shared = {
     if not fits(k, head.mode, head.permits, head.limit) then
     return
     end
-    if tell(k, head.id, head.owner) then
+    tell(k, head.id, head.owner)
     place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
     call('ZREM', k.waiters, head.member)
     enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    else
-    call('ZREM', k.waiters, head.member, 'f' .. head.id)
-    end
     end
     end
     local function leave(k, owner, member, last)
@@ -390,7 +387,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '4332e970311b211002c74914620159e1df9af5bc',
+    sha: '61f1426db823acddfa764508c670ac9d2d14c97f',
     source: [
       shared.clock,
       shared.deadline,
@@ -458,7 +455,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '2a0aca430c5a84ffe3a3fa5f7a31b21f829e4eb1',
+    sha: 'c478b5c84949a0844e3934bd1ee958f82497ebda',
     source: [
       shared.clock,
       shared.hold,
@@ -471,7 +468,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: '503ed5a3616432eab45af72f565fe145c70f2a3f',
+    sha: 'cdd960b837542393c3c08bad1aa1d3d4bcd689b0',
     source: [
       shared.clock,
       shared.hold,
@@ -534,7 +531,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '122ec58044219af7aa65a367d90a098c0fe8ebac',
+    sha: '807b69a19690b403c0d5f32bab7661bf532da9e2',
     source: [
       shared.clock,
       shared.deadline,
@@ -593,7 +590,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'b3a44b3a9fefbbf903adf583c6de8e086e3e787d',
+    sha: '488a71437993da155fa2fa953dfc1bf1bd311ca1',
     source: [
       shared.clock,
       shared.hold,
@@ -634,7 +631,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'f7ee0a6b7589c4aeabd4b71197e7239a9b2b5011',
+    sha: '53efed108d1c5f8e157dc74cd5442a23a144b15e',
     source: [
       shared.clock,
       shared.hold,
@@ -708,7 +705,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '0615dfb6913b09c21f3ca17bf8cbe80b28fb03f8',
+    sha: 'f250ae63805ca5bdc11492bed6782f20a8c1f38a',
     source: [
       shared.clock,
       shared.deadline,
@@ -744,7 +741,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '60bdb2b52d274c48addbe73ba251b33577100509',
+    sha: '4f608b326a6505e6a314ad830297bff4bec793d3',
     source: [
       shared.clock,
       lua(`
@@ -884,7 +881,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'e020f7e64d41ade9d373b6044092784751d96dd7',
+    sha: '98e23fe36452adbf5fb4f46ba9db2fa0120d8c32',
     source: [
       shared.clock,
       shared.hold,

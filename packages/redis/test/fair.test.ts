@@ -184,7 +184,8 @@ describe('the fair queue', () => {
     const start = performance.now();
     await free(holder, held);
     await wait;
-    expect(performance.now() - start).toBeLessThan(how === 'its connection stands' ? 2000 : 500);
+    // Nobody listening is no proof of a death: only what the manager itself does not say in time is.
+    expect(performance.now() - start).toBeLessThan(2000);
     ear.disconnect();
   });
 

@@ -509,13 +509,10 @@ export class RedisModel {
       const head = this.#liveHead(k);
       if (head === null) return this.#wakePlain(k, freed);
       if (!this.#fits(k, head.mode, head.permits, head.limit)) return;
-      if (this.#tell(k, head.id, head.owner)) {
-        this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
-        this.data.zrem(k.waiters, head.member);
-        this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
-      } else {
-        this.data.zrem(k.waiters, head.member, `f${head.id}`);
-      }
+      this.#tell(k, head.id, head.owner);
+      this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
+      this.data.zrem(k.waiters, head.member);
+      this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
     }
   }
 

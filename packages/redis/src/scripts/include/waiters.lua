@@ -22,7 +22,7 @@ local function enter(k, member, ms)
   call('PEXPIRE', k.waiters, WAITERS_MS)
 end
 
--- Tells one manager that it may be its turn. false when nobody listens there: it is gone.
+-- Tells one manager that it may be its turn. false when nobody listens there: it is gone, or asks anyway as soon as it listens again.
 local function tell(k, id, owner)
   return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
 end
@@ -141,13 +141,11 @@ local function handOn(k, freed)
     if not fits(k, head.mode, head.permits, head.limit) then
       return
     end
-    if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-    end
+    -- That nobody heard it says nothing of the head: its listening connection may be on its way back, and then it asks what is reserved.
+    tell(k, head.id, head.owner)
+    place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+    call('ZREM', k.waiters, head.member)
+    enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
   end
 end
 
