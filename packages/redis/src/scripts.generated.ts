@@ -268,7 +268,11 @@ const shared = {
     call('PEXPIRE', k.waiters, WAITERS_MS)
     end
     local function tell(k, id, owner)
-    return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+    local channel = 'holdfast.wake:' .. id
+    if sub(id, 1, 1) == 'c' then
+    channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
+    end
+    return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
     end
     local function dropExpired(k)
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -320,11 +324,10 @@ const shared = {
     if woken == most then
     break
     end
-    local listens = tell(k, waiter.id, '')
-    if waiter.mode ~= 'w' or not listens then
+    if tell(k, waiter.id, '') then
+    if waiter.mode ~= 'w' then
     call('ZREM', k.waiters, waiter.member)
     end
-    if listens then
     woken = woken + 1
     end
     end
@@ -370,10 +373,10 @@ const shared = {
     if not fits(k, head.mode, head.permits, head.limit) then
     return
     end
-    tell(k, head.id, head.owner)
     place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
     call('ZREM', k.waiters, head.member)
     enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+    tell(k, head.id, head.owner)
     end
     end
     local function leave(k, owner, member, last)
@@ -387,7 +390,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '61f1426db823acddfa764508c670ac9d2d14c97f',
+    sha: 'f5b6bdb18a8c536fb6d19cf19df9b31244818c79',
     source: [
       shared.clock,
       shared.deadline,
@@ -455,7 +458,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: 'c478b5c84949a0844e3934bd1ee958f82497ebda',
+    sha: '8f34b58dcc997e6f9345459a2d803d74d8df4cca',
     source: [
       shared.clock,
       shared.hold,
@@ -468,7 +471,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: 'cdd960b837542393c3c08bad1aa1d3d4bcd689b0',
+    sha: 'ef2a7e47254a3531c2042c8d380e76414b10b49c',
     source: [
       shared.clock,
       shared.hold,
@@ -531,7 +534,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '807b69a19690b403c0d5f32bab7661bf532da9e2',
+    sha: 'fef844eb7e0d7ce465a8bef13c407eb7e9e50bb5',
     source: [
       shared.clock,
       shared.deadline,
@@ -590,7 +593,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '488a71437993da155fa2fa953dfc1bf1bd311ca1',
+    sha: 'b1514bfa3ca524fb3f04bfa52e0c72383043f13b',
     source: [
       shared.clock,
       shared.hold,
@@ -631,7 +634,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '53efed108d1c5f8e157dc74cd5442a23a144b15e',
+    sha: '8caea55d1909549e1eecc51c333f25c01050b95a',
     source: [
       shared.clock,
       shared.hold,
@@ -705,7 +708,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'f250ae63805ca5bdc11492bed6782f20a8c1f38a',
+    sha: 'cbd35b7991994e2ce2ee7d244656463cb8fe0992',
     source: [
       shared.clock,
       shared.deadline,
@@ -741,7 +744,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '4f608b326a6505e6a314ad830297bff4bec793d3',
+    sha: '268dbab10c4bde481eb530c997721e72f946bb06',
     source: [
       shared.clock,
       lua(`
@@ -881,7 +884,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '98e23fe36452adbf5fb4f46ba9db2fa0120d8c32',
+    sha: 'ff047c018895bc33effcffc4a58b65254970c66d',
     source: [
       shared.clock,
       shared.hold,

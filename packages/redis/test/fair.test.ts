@@ -184,7 +184,7 @@ describe('the fair queue', () => {
     const start = performance.now();
     await free(holder, held);
     await wait;
-    // Nobody listening is no proof of a death: only what the manager itself does not say in time is.
+    // That nobody heard proves nothing: only its own silence costs a manager its places.
     expect(performance.now() - start).toBeLessThan(2000);
     ear.disconnect();
   });

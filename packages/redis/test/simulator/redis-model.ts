@@ -475,9 +475,9 @@ export class RedisModel {
     let woken = 0;
     for (const { member, id, mode } of list) {
       if (woken === most) break;
-      const listens = this.#tell(k, id, '');
-      if (mode !== 'w' || !listens) this.data.zrem(k.waiters, member);
-      if (listens) woken += 1;
+      if (!this.#tell(k, id, '')) continue;
+      if (mode !== 'w') this.data.zrem(k.waiters, member);
+      woken += 1;
     }
     return woken;
   }
@@ -509,10 +509,10 @@ export class RedisModel {
       const head = this.#liveHead(k);
       if (head === null) return this.#wakePlain(k, freed);
       if (!this.#fits(k, head.mode, head.permits, head.limit)) return;
-      this.#tell(k, head.id, head.owner);
       this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
       this.data.zrem(k.waiters, head.member);
       this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
+      this.#tell(k, head.id, head.owner);
     }
   }
 

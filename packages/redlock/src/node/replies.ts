@@ -34,7 +34,7 @@ export function readVote(reply: unknown): Vote {
 }
 
 /** `q<ms>` or `m<ms>`; null for anything else. @throws NodeFailure for `m` */
-export function readAbstention(text: string): Extract<Vote, { kind: 'abstained' }> | null {
+function readAbstention(text: string): Extract<Vote, { kind: 'abstained' }> | null {
   const [, why, ms] = /^([qm])(\d+)$/.exec(text) ?? [];
   if (why === 'm') throw final(`it was set up with maxTtlMs ${ms}; all clients must have the same`);
   return why === 'q' ? { kind: 'abstained', forMs: Number(ms) } : null;
