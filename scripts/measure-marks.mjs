@@ -22,7 +22,8 @@ const stores = {
     return { backend: createRedisBackend({ url: server.url }), count, close: async () => (admin.disconnect(), await server.close()) };
   },
   async redlock() {
-    const { urls, nodes, close } = await startRedisNodes(3);
+    const started = await startRedisNodes(3);
+    const { urls, nodes } = started;
     await initializeNodes({ urls });
     const { Redis } = driverOf('redlock', 'ioredis');
     const admins = nodes.map(({ port }) => new Redis(port));
@@ -32,7 +33,7 @@ const stores = {
       count,
       close: async () => {
         for (const admin of admins) admin.disconnect();
-        await close();
+        await started.close();
       },
     };
   },

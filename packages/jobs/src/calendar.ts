@@ -21,7 +21,7 @@ const LENGTHS: Readonly<Record<CalendarPeriod, { readonly longestMs: number; rea
   month: { longestMs: 31 * DAY_MS + HOUR_MS, shortestMs: 28 * DAY_MS - HOUR_MS },
 };
 
-export const PERIODS: readonly CalendarPeriod[] = ['hour', 'day', 'week', 'month'];
+const PERIODS: readonly CalendarPeriod[] = ['hour', 'day', 'week', 'month'];
 
 /** What a mark of such a period is kept for: twice as long, so that no clock that is late runs the period once more. */
 export function periodRetentionMs({ period }: CalendarWindow): number {

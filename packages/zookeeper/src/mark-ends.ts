@@ -7,7 +7,7 @@ type MarkSession = Pick<ZooKeeperSession, 'create' | 'createUnder' | 'remove' | 
 const FOLDER_MS = 2_048;
 const FOLDERS = 512;
 /** Whoever set a mark knew the leader's time as well as this. */
-export const SLACK_MS = 500;
+const SLACK_MS = 500;
 /** For so long after its end a mark may stay out of a folder that is due. */
 export const LONGEST_DUE_MS = FOLDER_MS + SLACK_MS;
 

@@ -150,7 +150,7 @@ export class MemoryLink implements LockBackend<bigint> {
       },
       ended: () => this.#ended(),
       onMishap: (fault) => {
-        this.#client.faults += 1;
+        this.#client.suffered(what === 'renew' && (fault === 'late' || fault === 'abandoned'));
         if (fault === 'doubled' && what === 'release') for (const { owner } of refs) this.#server.observer.repeated(owner);
         history.add('network', () => `${fault}: ${of()} of ${this.#client.name}`);
       },

@@ -59,7 +59,7 @@ export class MemoryServer implements Omit<SimulatedStore, 'connect'> {
         history.add('store', () => `has its wall clock moved by ${ms} ms`);
         this.machine.jumpWall(ms);
         // Requests that are on their way may come late by the new time.
-        for (const client of this.#clients) client.faults += 1;
+        for (const client of this.#clients) client.suffered();
       });
     }
   }

@@ -24,7 +24,10 @@ Exit codes: those of the command, 128 + n when signal n ended it, and
 
 Signals are passed on to the command and to what it has started. Asked twice to
 end, it has --grace left; the third time it is killed. If holdfast itself is
-killed (SIGKILL), a guard ends the command, and the lock ends after --ttl.
+killed (SIGKILL), a guard ends the command, and the lock ends after --ttl; on
+PostgreSQL (advisory) and ZooKeeper at once, but the guard keeps every other run
+out until the command has ended. On Windows there is no guard: the command goes
+on beside the next one until it ends by itself; use a fencing check.
 
 Examples
   holdfast run deploy --wait 10m -- ./deploy.sh production

@@ -19,8 +19,6 @@ export interface ScriptRules {
   readonly handsOn: boolean;
   /** Whether a reader looks at the writer's key. */
   readonly looksAtWriter: boolean;
-  /** Whether a place in the queue ends when its manager says nothing any more. */
-  readonly forgetsTheDead: boolean;
 }
 
 export const realRules: ScriptRules = {
@@ -30,7 +28,6 @@ export const realRules: ScriptRules = {
   remembersFence: true,
   handsOn: true,
   looksAtWriter: true,
-  forgetsTheDead: true,
 };
 
 export interface RedisModelOptions {
@@ -445,7 +442,7 @@ export class RedisModel {
     for (const [member, score] of this.data.zrange(k.waiters)) {
       if (score < QUEUE) continue;
       const [, owner = '', id = '', mode = '', permits, limit] = /^(.*):([0-9a-f]+):(\w):(\d+):(\d+)$/.exec(member) ?? [];
-      if (this.data.zscore(k.waiters, `f${id}`) !== null || !this.#rules.forgetsTheDead)
+      if (this.data.zscore(k.waiters, `f${id}`) !== null)
         return { member, owner, id, mode, permits: Number(permits), limit: Number(limit), expiry: score };
       this.data.zrem(k.waiters, member);
     }
