@@ -1,4 +1,4 @@
-import { type HoldRef, type HoldRequest, type LockBackend } from '@holdfast/core';
+import type { HoldRef, HoldRequest, LockBackend } from '@holdfast/core';
 import { commonMutants } from '../common-mutants.js';
 import type { Mutant } from '../mutant.js';
 import { kindOfMode } from '../scenario.js';

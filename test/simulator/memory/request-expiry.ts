@@ -63,8 +63,8 @@ export class RequestExpiry {
 
   sent(owners: readonly string[], notAfter: number): void {
     for (const name of owners) {
-      const owner = this.#owners.get(name) ?? { notAfter: 0, unanswered: 0 };
-      if (this.#rules.keeps === 'latest' || owner.notAfter === 0) owner.notAfter = Math.max(owner.notAfter, notAfter);
+      const owner = this.#owners.get(name) ?? { notAfter, unanswered: 0 };
+      if (this.#rules.keeps === 'latest') owner.notAfter = Math.max(owner.notAfter, notAfter);
       owner.unanswered += 1;
       this.#owners.set(name, owner);
     }
