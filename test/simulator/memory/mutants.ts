@@ -119,12 +119,6 @@ export const memoryMutants: readonly MemoryMutant[] = [
     expiry: { ...realExpiry, keeps: 'first' },
   },
   {
-    id: 'refusal-ends-doubt',
-    breaks: 'a refusal as late proves nothing where a request may arrive twice',
-    rule: 'I5',
-    expiry: { ...realExpiry, refusalEndsDoubt: true },
-  },
-  {
     id: 'answer-is-proof',
     breaks: 'an answer proves nothing where a request may arrive twice',
     rule: 'I5',

@@ -13,8 +13,6 @@ export interface ExpiryRules {
   readonly keeps: 'latest' | 'first';
   /** When nothing of an owner can take effect any more. */
   readonly isFinal: (release: { readonly serverMs: number; readonly notAfter: number; readonly wereAnswered: boolean }) => boolean;
-  /** Whether a refusal as late counts as the end of its owner's doubt. */
-  readonly refusalEndsDoubt: boolean;
   readonly renewalsExpire: boolean;
   /** Whether an answer counts as the end of a request that may arrive twice. */
   readonly trustsAnswers: boolean;
@@ -24,7 +22,6 @@ export const realExpiry: ExpiryRules = {
   isChecked: true,
   keeps: 'latest',
   isFinal: ({ serverMs, notAfter, wereAnswered }) => wereAnswered || serverMs > notAfter + MARGIN_MS,
-  refusalEndsDoubt: false,
   renewalsExpire: true,
   trustsAnswers: false,
 };
@@ -70,12 +67,11 @@ export class RequestExpiry {
     }
   }
 
-  answered(owners: readonly string[], isRefused: boolean): void {
+  answered(owners: readonly string[]): void {
     for (const name of owners) {
       const owner = this.#owners.get(name);
       if (owner === undefined) continue;
       owner.unanswered -= 1;
-      if (isRefused && this.#rules.refusalEndsDoubt) this.#owners.delete(name);
     }
   }
 
