@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type RedisServer, reservePort, startRedis, until } from '@holdfast/test/servers';
 import { connect, type LockManager } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { patient, runCli, startCli } from './cli-process.js';
+import { bin, patient, runCli, startCli } from './cli-process.js';
+import { runCommand } from './run-command.js';
 
 let server: RedisServer;
 let locks: LockManager;
@@ -129,6 +130,19 @@ describe('holdfast run', () => {
     const { code, stdout, stderr } = await runCli(['run', 'a', '--url', 'memory:', '--', 'echo', 'done']);
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'done\n' });
     expect(stderr).toMatch(/^holdfast: the store is memory:[^\n]+\n$/);
+  });
+
+  it('leaves the umask, the niceness and the limits of the command as they were', async () => {
+    const show = 'umask; nice; ulimit -S -c; ulimit -S -t';
+    const around = (command: string): string => `umask 027; ulimit -S -c 0; ulimit -S -t 1234; exec nice -n 5 ${command}`;
+    const inside = await runCommand('sh', [
+      '-c',
+      around(`"$0" "$1" run ${randomUUID()} --url "$2" -- sh -c "${show}"`),
+      process.execPath,
+      bin,
+      server.url,
+    ]);
+    expect(inside).toMatchObject({ code: 0, stdout: '0027\n5\n0\n1234\n' });
   });
 
   it.each([

@@ -173,7 +173,7 @@ it('arguments are checked before any I/O', async () => {
   servers.links[0].disconnect();
   const invalid = (option: string) => ({ code: 'LOCK_INVALID_ARGUMENT', option });
   await expect(jobs.runOnce('', { windowMs: 1 }, () => 1)).rejects.toMatchObject(invalid('name'));
-  await expect(jobs.runOnce('x', {} as { windowMs: number }, () => 1)).rejects.toMatchObject(invalid('windowMs'));
+  await expect(jobs.runOnce('x', {}, () => 1)).rejects.toMatchObject(invalid('windowMs'));
   await expect(jobs.runOnce('x', { windowMs: 1, lockAtLeastMs: 2 }, () => 1)).rejects.toMatchObject(invalid('lockAtLeastMs'));
   await expect(jobs.processOnce('x'.repeat(600), () => 1)).rejects.toMatchObject(invalid('messageId'));
   await expect(jobs.forEachExclusive([1], { key: String, concurrency: 0 }, () => 1)).rejects.toMatchObject(invalid('concurrency'));

@@ -145,7 +145,7 @@ it('a place among the waiters stays though nobody heard the call', async () => {
   const held = requestOf(newName());
   await attempt(backend, held);
   const [id, other] = ['aaaaaaaaaaaaaaaa', 'bbbbbbbbbbbbbbbb'];
-  const [key = ''] = [(await waitersKey(held.name)) ?? ''];
+  const key = (await waitersKey(held.name)) ?? '';
   const expiry = Date.now() + 60_000;
   await admins[0]?.zadd(key, expiry, `p${id}:x:1:1`, expiry, `p${other}:x:1:1`);
   await backend.release([held], callOf());

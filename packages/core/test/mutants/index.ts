@@ -1,6 +1,7 @@
 import { exclusionMutants } from './exclusion-mutants.js';
 import { lateMutants } from './late-mutants.js';
 import { managerMutants } from './manager-mutants.js';
+import { markMutants } from './mark-mutants.js';
 import type { Mutant } from './mutant.js';
 import { nameMutants } from './name-mutants.js';
 import { ownershipMutants } from './ownership-mutants.js';
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...exclusionMutants,
   ...nameMutants,
   ...storeMutants,
+  ...markMutants,
   ...waitingMutants,
   ...lateMutants,
   ...ruleMutants,

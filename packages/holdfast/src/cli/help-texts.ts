@@ -24,7 +24,10 @@ Exit codes: those of the command, 128 + n when signal n ended it, and
 
 Signals are passed on to the command and to what it has started. Asked twice to
 end, it has --grace left; the third time it is killed. If holdfast itself is
-killed (SIGKILL), a guard ends the command, and the lock ends after --ttl.
+killed (SIGKILL), a guard ends the command, and the lock ends after --ttl; on
+PostgreSQL (advisory) and ZooKeeper at once, but the guard keeps every other run
+out until the command has ended. On Windows there is no guard: the command goes
+on beside the next one until it ends by itself; use a fencing check.
 
 Examples
   holdfast run deploy --wait 10m -- ./deploy.sh production
@@ -61,6 +64,10 @@ holdfast ls --marks
 export const releaseDescription =
   'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
+
+export const initNodesDescription =
+  'Lets the nodes of redlock://... vote at once, instead of after a quarantine of maxTtlMs from their first contact. For a new deployment only: it ' +
+  'works while every node answers and none has been in use, and shows what each node has before it asks. Ends with 0 when they vote, else with 69.';
 
 export const conformanceDescription =
   'Runs the suite that every backend must pass, on your own server. The names are random and nothing is flushed, so it may run on a server ' +

@@ -48,7 +48,12 @@ export async function withCommandSession(
         manager,
         lease: { ttlMs, maxHoldMs, label, signal: relay.interrupted },
         runCommand: async (lease) => {
-          ending = await runGuarded(lease, { name: lease.name, argv, graceMs, foreground }, relay, output);
+          const { url, config: file } = options;
+          const sessionStore =
+            manager.capabilities.expiry === 'session'
+              ? { ...(url !== undefined && { url }), ...(file !== undefined && { config: file }) }
+              : null;
+          ending = await runGuarded(lease, { name: lease.name, argv, graceMs, foreground, sessionStore }, relay, output);
           return ending;
         },
         get ending() {

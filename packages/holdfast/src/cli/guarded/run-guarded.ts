@@ -1,11 +1,14 @@
 import process from 'node:process';
-import { type FencingToken, type Hold, isLockError } from '@holdfast/core';
+import { createHash } from 'node:crypto';
+import { type FencingToken, type Hold, isLockError, MAX_NAME_BYTES } from '@holdfast/core';
 import { showDuration } from '../duration.js';
 import { codeOfSignal } from '../exit-codes.js';
+import type { StoreOptions } from '../open-store.js';
 import type { Output } from '../output.js';
 import { quoted } from '../printable.js';
 import { CommandGroup, type Ending } from './command-group.js';
 import { startOrphanGuard } from './orphan-guard.js';
+import { startSessionGuard } from './session-guard.js';
 import type { SignalRelay } from './signal-relay.js';
 
 /** A command that is to run under a lease, and how. */
@@ -16,6 +19,8 @@ export interface GuardedCommand {
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   readonly foreground: boolean;
+  /** The store, where its locks go with the connection: see session-guard.ts. */
+  readonly sessionStore: StoreOptions | null;
 }
 
 /** What a command needs to know of its lease. */
@@ -28,8 +33,14 @@ export type CommandLease = Pick<Hold, 'signal' | 'isHeld'> & { readonly fencingT
  */
 export async function runGuarded(lease: CommandLease, command: GuardedCommand, relay: SignalRelay, output: Output): Promise<Ending> {
   relay.interrupted.throwIfAborted();
-  const { name, graceMs, foreground } = command;
-  const guard = startOrphanGuard(graceMs);
+  const { name, graceMs, foreground, sessionStore } = command;
+  const guard =
+    sessionStore === null || process.platform === 'win32'
+      ? startOrphanGuard(graceMs)
+      : await startSessionGuard(
+          { store: sessionStore, name: guardName(name), graceMs },
+          AbortSignal.any([relay.interrupted, lease.signal]),
+        );
   try {
     const group = await CommandGroup.start(command.argv, { env: { ...environment(name, lease.fencingToken), ...guard.env }, foreground });
     guard.watch(group.target);
@@ -70,6 +81,12 @@ export async function runGuarded(lease: CommandLease, command: GuardedCommand, r
   } finally {
     guard.dismiss();
   }
+}
+
+/** The second name, of whoever is still ending a command whose first one is free: it fits wherever the first one does. */
+function guardName(name: string): string {
+  const whole = `guard/${name}`;
+  return Buffer.byteLength(whole) <= MAX_NAME_BYTES ? whole : `guard/${createHash('sha256').update(name).digest('hex')}`;
 }
 
 /** The exit code that stands for an ending. */
