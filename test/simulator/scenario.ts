@@ -110,7 +110,7 @@ export function scenarioOf(seed: number, traits: StoreTraits): Scenario {
     weather: isCalm ? calm : weatherOf(random, expires, traits.duplicates),
     quietAt: QUIET_MS,
     serverRate: rateOf(random),
-    serverJump: isCalm || random.chance(0.8) ? null : { at: random.between(0, START_MS), ms: random.pick(traits.serverJumps) },
+    serverJump: isCalm || random.chance(0.6) ? null : { at: random.between(0, START_MS), ms: random.pick(traits.serverJumps) },
     clients,
     calls: calls.sort((a, b) => a.at - b.at),
     forced,
@@ -126,6 +126,7 @@ function weatherOf(random: Random, expires: boolean, duplicates: boolean): Weath
     stragglesMs: random.pick([300, 800, 3_000, 6_000]),
     loses: random.chance(0.4) ? 0 : random.between(0, 0.2),
     noticesMs: random.pick([200, 5_000]),
+    secondAnswers: 0.5,
     duplicates: expires && duplicates && random.chance(0.3) ? random.between(0, 0.3) : 0,
     abandons: expires && random.chance(0.5) ? random.between(0, 0.3) : 0,
   };

@@ -1,4 +1,4 @@
-import { type HoldRef, type HoldRequest, type LockBackend } from '@holdfast/core';
+import type { HoldRef, HoldRequest, LockBackend } from '@holdfast/core';
 import { commonMutants } from '../common-mutants.js';
 import type { Mutant } from '../mutant.js';
 import { kindOfMode } from '../scenario.js';
@@ -117,12 +117,6 @@ export const memoryMutants: readonly MemoryMutant[] = [
     breaks: 'a doubt lasts until the latest moment of its owner',
     rule: 'I5',
     expiry: { ...realExpiry, keeps: 'first' },
-  },
-  {
-    id: 'refusal-ends-doubt',
-    breaks: 'a refusal as late proves nothing where a request may arrive twice',
-    rule: 'I5',
-    expiry: { ...realExpiry, refusalEndsDoubt: true },
   },
   {
     id: 'answer-is-proof',

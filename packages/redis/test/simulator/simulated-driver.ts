@@ -1,6 +1,6 @@
 import type { DriverClient } from '../../src/redis-client.js';
 import type { RedisServer } from './redis-server.js';
-import { Wire } from './wire.js';
+import type { Wire } from './wire.js';
 import type { SimulatedClient } from '@holdfast/test/simulator';
 
 const RECONNECT_MS = 50;
