@@ -119,6 +119,39 @@ test('a silence downwards lets a request through and loses its reply with a cut'
   expect(client.got()).toBe('a');
 });
 
+test('what is held up arrives when it is delivered, also from a client that has gone', async () => {
+  const client = await open();
+  client.socket.write('a');
+  await until('the answer', () => client.got() === 'a');
+  proxy.hold();
+  client.socket.write('b');
+  await until('the request is on its way', () => proxy.held === 1);
+  proxy.pass();
+  proxy.cutClients();
+  await until('the client has lost its connection', () => client.code() === 'ECONNRESET');
+  const next = await open();
+  next.socket.write('c');
+  await until('a new connection is served', () => next.got() === 'c');
+  expect([seen.text, seen.resets, seen.ends, proxy.held]).toEqual(['ac', 0, 0, 1]);
+  await proxy.deliver();
+  expect([seen.text, seen.resets, seen.ends, proxy.held]).toEqual(['acb', 0, 0, 0]);
+});
+
+test('the server does not learn that a client has gone whose requests are held up', async () => {
+  const client = await open();
+  proxy.hold();
+  client.socket.write('a');
+  await until('the request is on its way', () => proxy.held === 1);
+  client.socket.resetAndDestroy();
+  const other = await open();
+  other.socket.end('b');
+  await until('both are on their way', () => proxy.held === 2);
+  expect([seen.text, seen.resets, seen.ends]).toEqual(['', 0, 0]);
+  await proxy.deliver();
+  expect([seen.text.length, seen.resets, seen.ends]).toEqual([2, 0, 0]);
+  expect(client.socket.destroyed).toBe(true);
+});
+
 test('refuses connections and accepts them again on the same port', async () => {
   const client = await open();
   await proxy.refuse();

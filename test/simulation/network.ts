@@ -14,6 +14,8 @@ export interface Weather {
   readonly noticesMs: number;
   /** How often a request arrives a second time, later. */
   readonly duplicates: number;
+  /** How often the sender hears the answer to that second copy, and not that to the first. */
+  readonly secondAnswers: number;
   /** How often the sender gives the connection up before its request arrives, which then arrives all the same. */
   readonly abandons: number;
 }
@@ -27,6 +29,7 @@ export const calm: Weather = {
   loses: 0,
   noticesMs: 200,
   duplicates: 0,
+  secondAnswers: 0,
   abandons: 0,
 };
 
@@ -68,9 +71,11 @@ export class Network {
     const random = this.#fateOf(name);
     return new Promise((resolve, reject) => {
       const fail = (): void => machine.reach(() => reject(ended()));
-      const arrive = (isFirst: boolean): void => {
+      const isDoubled = weather.duplicates > 0 && random.chance(weather.duplicates);
+      const isFirstAnswered = !isDoubled || !random.chance(weather.secondAnswers);
+      const arrive = (isAnswered: boolean): void => {
         const answer = carryOut();
-        if (!isFirst) return;
+        if (!isAnswered) return;
         if (answer === null) this.#world.later(this.#delay(random), fail);
         else if (random.chance(weather.loses)) {
           onMishap?.('reply lost');
@@ -87,15 +92,15 @@ export class Network {
       } else {
         const delayMs = this.#delay(random);
         if (delayMs > weather.slowestMs) onMishap?.('late');
-        this.#world.later(delayMs, () => arrive(true));
+        this.#world.later(delayMs, () => arrive(isFirstAnswered));
         if (weather.abandons > 0 && random.chance(weather.abandons)) {
           onMishap?.('abandoned');
           this.#world.later(random.between(0, delayMs), fail);
         }
       }
-      if (weather.duplicates > 0 && random.chance(weather.duplicates)) {
+      if (isDoubled) {
         onMishap?.('doubled');
-        this.#world.later(this.#delay(random) + this.#delay(random), () => arrive(false));
+        this.#world.later(this.#delay(random) + this.#delay(random), () => arrive(!isFirstAnswered));
       }
     });
   }

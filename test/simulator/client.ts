@@ -6,6 +6,8 @@ import type { ClientPlan } from './scenario.js';
 
 export const COMMAND_MS = 400;
 const UNAVAILABLE_MS = 1_500;
+/** Who was to be killed behind a renewal, and sent none that was late, is killed then. */
+const LAST_END_MS = 3_500;
 
 /** One process and its manager. */
 export class SimulatedClient {
@@ -31,7 +33,7 @@ export class SimulatedClient {
     this.#history = history;
     this.machine = new Machine(world, plan.rate, plan.skewMs);
     for (const fault of plan.faults) world.later(fault.at, () => this.#suffer(fault));
-    if (plan.end !== null) world.later(plan.end.at, () => this.#end());
+    if (plan.end !== null) world.later(plan.end.how === 'crash-behind-renewal' ? LAST_END_MS : plan.end.at, () => this.#end());
   }
 
   get manager(): LockManager<bigint> {
@@ -61,6 +63,13 @@ export class SimulatedClient {
       }),
     });
     this.#manager = altered(manager, mutant.manager);
+  }
+
+  /** Something befell a message of its own that a network without faults would not have done. */
+  suffered(isRenewal = false): void {
+    this.faults += 1;
+    const { end } = this.plan;
+    if (isRenewal && end?.how === 'crash-behind-renewal' && end.at <= this.#world.now) this.#world.later(0, () => this.#end());
   }
 
   async close(drainMs: number): Promise<void> {

@@ -25,6 +25,7 @@ export async function simulateFromCommandLine<M extends Mutant>(kind: StoreKind<
       mutant: { type: 'string', default: unbroken.id },
       expires: { type: 'string', default: 'either' },
       whole: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: false },
     },
   });
   const mutant = [unbroken as M, ...kind.mutants].find(({ id }) => id === values.mutant);
@@ -39,6 +40,7 @@ export async function simulateFromCommandLine<M extends Mutant>(kind: StoreKind<
   const options = given.filter(
     (option, index) => /^--(mutant|expires)/.test(option) || /^--(mutant|expires)$/.test(given[index - 1] ?? ''),
   );
+  if (values.mutants) await catchMutants(run.kind, Number(values.seeds));
   if (values.seed !== undefined) await replay(run, Number(values.seed), values.whole);
   else await runSeeds(run, Number(values.from), Number(values.seeds), `pnpm simulate --store ${[kind.name, ...options].join(' ')} --seed`);
 }
@@ -80,4 +82,27 @@ async function runSeeds<M extends Mutant>({ kind, mutant }: Run<M>, first: numbe
   const speed = (count / seconds).toFixed(0);
   console.log(`${kind.name}: ${count} seeds, ${grants} grants, ${failed} violations, ${seconds.toFixed(1)} s, ${speed} seeds a second`);
   exit(failed === 0 ? 0 : 1);
+}
+
+/** Each mutant must break its rule in one of the seeds. */
+async function catchMutants<M extends Mutant>(kind: StoreKind<M>, most: number): Promise<void> {
+  let escaped = 0;
+  for (const mutant of kind.mutants) {
+    // oxlint-disable-next-line no-await-in-loop
+    const seed = await firstViolation(kind, mutant, most);
+    if (seed === null) escaped += 1;
+    const found = seed === null ? `not caught in ${most} seeds` : `${mutant.rule} at seed ${seed}`;
+    console.log(`${mutant.id} (${mutant.breaks}): ${found}`);
+  }
+  console.log(`${kind.name}: ${kind.mutants.length} mutants, ${escaped} not caught`);
+  exit(escaped === 0 ? 0 : 1);
+}
+
+async function firstViolation<M extends Mutant>(kind: StoreKind<M>, mutant: M, most: number): Promise<number | null> {
+  for (let seed = 1; seed <= most; seed++) {
+    // oxlint-disable-next-line no-await-in-loop
+    const { violation } = await play(kind, scenarioOf(seed, kind.traits), mutant);
+    if (violation?.rule === mutant.rule) return seed;
+  }
+  return null;
 }

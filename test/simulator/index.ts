@@ -1,4 +1,5 @@
 export type { SimulatedClient } from './client.js';
+export { commonMutants } from './common-mutants.js';
 export { simulateFromCommandLine } from './command-line.js';
 export type { History } from './history.js';
 export { altered, type Mutant, unbroken } from './mutant.js';

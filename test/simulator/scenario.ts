@@ -36,13 +36,16 @@ export interface ClientFault {
   readonly ms: number;
 }
 
+/** How a process ends: in order; killed; killed as soon as a renewal of its own is late on its way. */
+export type ClientEnd = 'close' | 'crash' | 'crash-behind-renewal';
+
 /** One process with one manager. */
 export interface ClientPlan {
   readonly rate: number;
   readonly skewMs: number;
   readonly faults: readonly ClientFault[];
   /** null: it is there to the end. */
-  readonly end: { readonly at: number; readonly how: 'close' | 'crash'; readonly drainMs: number } | null;
+  readonly end: { readonly at: number; readonly how: ClientEnd; readonly drainMs: number } | null;
 }
 
 /** All that happens in one simulation, as data: the same for the same seed, and smaller where a failure is made small. */
@@ -93,8 +96,10 @@ export function scenarioOf(seed: number, traits: StoreTraits): Scenario {
   const kinds = random.pick(['lock', 'lock', 'lock', 'read-write', 'semaphore', 'all'] as const);
   for (let number = random.integer(4, 9); number > 0; number--) {
     const client = random.integer(0, count - 1);
-    const mayBeLong = clients[client]?.end === null;
-    calls.push(callOf(random, client, `${client}.${calls.length}`, kinds, mayBeLong));
+    const end = clients[client]?.end ?? null;
+    const call = callOf(random, client, `${client}.${calls.length}`, kinds, end === null);
+    // Long enough for a renewal to be on its way.
+    calls.push(end?.how === 'crash-behind-renewal' ? { ...call, ttlMs: random.pick([900, 2_000]), renew: true, holdMs: START_MS } : call);
   }
   const forced = isCalm || random.chance(0.8) ? [] : [{ at: random.between(0, START_MS), target: targetOf(random, kinds) }];
   return {
@@ -105,7 +110,7 @@ export function scenarioOf(seed: number, traits: StoreTraits): Scenario {
     weather: isCalm ? calm : weatherOf(random, expires, traits.duplicates),
     quietAt: QUIET_MS,
     serverRate: rateOf(random),
-    serverJump: isCalm || random.chance(0.8) ? null : { at: random.between(0, START_MS), ms: random.pick(traits.serverJumps) },
+    serverJump: isCalm || random.chance(0.6) ? null : { at: random.between(0, START_MS), ms: random.pick(traits.serverJumps) },
     clients,
     calls: calls.sort((a, b) => a.at - b.at),
     forced,
@@ -121,6 +126,7 @@ function weatherOf(random: Random, expires: boolean, duplicates: boolean): Weath
     stragglesMs: random.pick([300, 800, 3_000, 6_000]),
     loses: random.chance(0.4) ? 0 : random.between(0, 0.2),
     noticesMs: random.pick([200, 5_000]),
+    secondAnswers: 0.5,
     duplicates: expires && duplicates && random.chance(0.3) ? random.between(0, 0.3) : 0,
     abandons: expires && random.chance(0.5) ? random.between(0, 0.3) : 0,
   };
@@ -147,7 +153,7 @@ function clientOf(random: Random, isCalm: boolean): ClientPlan {
   const end = random.chance(0.25)
     ? ({
         at: random.between(200, START_MS),
-        how: isCalm || random.chance(0.6) ? 'close' : 'crash',
+        how: isCalm ? 'close' : random.pick(['close', 'close', 'crash', 'crash-behind-renewal'] as const),
         drainMs: random.pick([0, 0, 50, 500]),
       } as const)
     : null;

@@ -69,7 +69,9 @@ export class FakeConnection implements StoreConnection<Step> {
     for (const { fail } of this.sent) fail(new ConnectionFault('closed'));
   }
 
-  async listen(): Promise<void> {}
+  async listen(): Promise<() => void> {
+    return () => {};
+  }
 
   close(): void {
     this.end();

@@ -108,10 +108,7 @@ const takers: Readonly<Record<string, readonly [options: Options, take: (options
     (options) => createJobLockManager(createMemoryLockManager(), options),
   ],
   createJobSemaphore: [{ ...held, permits: 2 }, (options) => createJobSemaphore(createMemoryLockManager(), options as { permits: 2 })],
-  runOnce: [
-    { ...lease, windowMs: 5000, lockAtLeastMs: 5, guarantee: 'at-most-once' },
-    (options) => jobs().runOnce('a', options as { windowMs: 5000 }, () => {}),
-  ],
+  runOnce: [{ ...lease, windowMs: 5000, lockAtLeastMs: 5, guarantee: 'at-most-once' }, (options) => jobs().runOnce('a', options, () => {})],
   processOnce: [
     { ...lease, consumer: 'c', retentionMs: 5000, guarantee: 'at-most-once' },
     (options) => jobs().processOnce('a', options, () => {}),

@@ -104,8 +104,12 @@ export class Connection {
     this.#isEnded = true;
     const client = this.#client;
     for (const [event, listener] of this.#listeners.splice(0)) client.removeListener(event, listener);
-    if (client.release === undefined) void client.end(() => {});
-    else client.release(true);
+    if (client.release === undefined) {
+      if (patienceMs === 0) reset(client);
+      void client.end(() => {});
+    } else {
+      client.release(true);
+    }
     // The pool has forgotten this client, and yet listens again: it would raise what may still come, where it has no listener itself.
     client.removeAllListeners('error');
     client.on('error', () => {});
@@ -114,6 +118,18 @@ export class Connection {
     if (patienceMs === 0) cut();
     else this.clock.setTimer(patienceMs, cut);
     for (const listener of this.#onEnd.splice(0)) listener(error);
+  }
+}
+
+/**
+ * What a closed socket has not sent is sent all the same, for as long as the network takes it; what a reset one has not, is not. A help
+ * only: it proves nothing of what is on its way. A socket of TLS, or of this machine alone, cannot be reset.
+ */
+function reset({ connection }: DriverClient): void {
+  try {
+    connection?.stream?.resetAndDestroy?.();
+  } catch {
+    connection?.stream?.destroy?.();
   }
 }
 

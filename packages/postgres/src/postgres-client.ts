@@ -37,7 +37,7 @@ export interface DriverClient {
   readonly connectionParameters?: Readonly<Record<string, unknown>>;
   /** Whether values come in the binary format. */
   binary?: unknown;
-  readonly connection?: { readonly stream?: { destroy?(): void } };
+  readonly connection?: { readonly stream?: { destroy?(): void; resetAndDestroy?(): void } };
   connect(): Promise<unknown>;
   query(query: DriverQuery, callback: (error: Error | null, result?: DriverResult | readonly DriverResult[]) => void): unknown;
   end(callback?: () => void): unknown;

@@ -10,7 +10,7 @@ import {
 } from '@holdfast/core/conformance';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { type PostgresServer } from '@holdfast/test/servers';
+import type { PostgresServer } from '@holdfast/test/servers';
 import type { Pool } from 'pg';
 
 /** What the clients of a namespace have left: tells it of one application name and one namespace. */

@@ -25,6 +25,7 @@ export interface FairQueueParts {
   readonly keySpace: KeySpace;
   readonly commands: HoldCommands;
   readonly channel: WakeChannel;
+  readonly isCluster: boolean;
   /** Confirms a grant, or undoes it and throws. */
   readonly confirm: (request: HoldRequest, timeoutMs: number) => Promise<void>;
 }
@@ -97,7 +98,7 @@ export class FairQueue {
   }
 
   async #wait(request: HoldRequest, call: CallContext): Promise<Granted> {
-    const { commands, channel, id } = this.#parts;
+    const { commands, channel, id, keySpace, isCluster } = this.#parts;
     call.signal.throwIfAborted();
     const place = new QueuePlace(request, commands.keysOf(request), id, call);
     const onAbort = (): void => place.end(call.signal.reason);
@@ -106,8 +107,9 @@ export class FairQueue {
     let granted: Granted | null = null;
     try {
       // Where nobody waits nobody has to listen: the channel is opened for the first who is refused.
-      if (!channel.isOpen) granted = await this.#askOnce(place);
-      granted ??= await channel.during(() => this.#untilGranted(place), Math.min(call.timeoutMs, COMMAND_MS));
+      const tag = keySpace.wakeTagOf(place.keys, isCluster);
+      if (!channel.isOpen(tag)) granted = await this.#askOnce(place);
+      granted ??= await channel.during(tag, () => this.#untilGranted(place), Math.min(call.timeoutMs, COMMAND_MS));
       return granted;
     } finally {
       call.signal.removeEventListener('abort', onAbort);
@@ -139,7 +141,9 @@ export class FairQueue {
     const { request, call } = place;
     const stamp = stampOf(call.clock);
     const answer = await this.#parts.commands.acquire(request, call, readAnswer);
-    return answer.granted ? this.#confirmed(place, answer.fencingToken, stamp) : null;
+    if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
+    call.onQueued?.();
+    return null;
   }
 
   async #confirmed(place: QueuePlace, fencingToken: bigint, stamp: Stamp): Promise<Granted> {

@@ -142,6 +142,11 @@ export class KeySpace {
     return this.clientPrefix + key;
   }
 
+  /** Under which tag a manager is told of a name: that of its keys in a cluster, braces included; else ''. */
+  wakeTagOf({ keys }: NameKeys, isCluster: boolean): string {
+    return isCluster ? (/\{[^}]+\}/.exec(this.onServer(keys.at(-1) ?? ''))?.[0] ?? '') : '';
+  }
+
   /** The name and kind of a key on the server: of a lock, permits, a writer or readers. null for any other key. */
   parse(keyOnServer: string): { readonly name: string; readonly kind: LockKind } | null {
     if (!keyOnServer.startsWith(this.clientPrefix)) return null;

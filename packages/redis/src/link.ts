@@ -8,7 +8,10 @@ import { saysWhy, unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
 
 export type RedisContact = Contact<RedisStep, RedisConnection>;
-export type RedisLink = Link<RedisStep, RedisConnection>;
+/** As the kit's; whoever listens is told each time that it has come to lead to a server. */
+export interface RedisLink extends Link<RedisStep, RedisConnection> {
+  onServer: ((serverId: string) => void) | null;
+}
 
 /** The client of the user: used as it is, never closed. */
 export class BorrowedLink implements RedisLink {
@@ -20,6 +23,7 @@ export class BorrowedLink implements RedisLink {
   #losses = 0;
   #isChecked = false;
   #checking: Promise<void> | null = null;
+  onServer: ((serverId: string) => void) | null = null;
 
   constructor(client: DriverClient, clock: Clock, allowEviction: boolean) {
     this.#client = client;
@@ -34,7 +38,7 @@ export class BorrowedLink implements RedisLink {
   async open(timeoutMs: number): Promise<RedisContact> {
     if (!this.#isChecked && !this.#allowEviction) {
       // One question at a time: an offline queue would collect them.
-      this.#checking ??= firstContact(this.#latest, this.#clock, timeoutMs, refuseEviction(this.#client)).finally(() => {
+      this.#checking ??= refuseEviction(this.#client).finally(() => {
         this.#checking = null;
       });
       await within(this.#clock, timeoutMs, this.#checking);
@@ -54,6 +58,7 @@ export class BorrowedLink implements RedisLink {
     if (this.#contact === null || this.#losses !== losses) {
       this.#losses = losses;
       this.#contact = contactWith(new RedisConnection(this.#client, { isOurs: false, isOpen: () => watch.losses === losses }));
+      greet(this.#contact, this.#clock, (serverId) => this.onServer?.(serverId));
     }
     return this.#contact;
   }
@@ -77,6 +82,7 @@ export class OwnedLink implements RedisLink {
   #opening: Promise<RedisContact> | null = null;
   #unready: RedisConnection | null = null;
   #isClosed = false;
+  onServer: ((serverId: string) => void) | null = null;
 
   constructor(steps: OwnedLinkSteps) {
     this.#steps = steps;
@@ -124,7 +130,8 @@ export class OwnedLink implements RedisLink {
       // A cluster client holds a subscriber of its own ready, which nobody uses here.
       client.subscriber?.stop?.();
       failure = undefined;
-      if (prepare !== null) await within(clock, timeoutMs, firstContact(contact, clock, timeoutMs, prepare(connection)));
+      greet(contact, clock, (serverId) => this.onServer?.(serverId));
+      if (prepare !== null) await within(clock, timeoutMs, prepare(connection));
       // A refused password or database is told by an event, and the connection goes on with another.
       if (failure !== undefined && !client.isCluster) throw unavailable(failure);
       if (this.#isClosed) throw new ConnectionFault('closed');
@@ -150,20 +157,29 @@ function contactWith(connection: RedisConnection): RedisContact {
   return new Contact(connection, client.isCluster ? (slot) => client.slots?.[slot]?.[0] ?? '' : undefined);
 }
 
-/** Asks the server's time beside what is asked anyway, so that it costs no round trip. Of a cluster's nodes the first request asks. */
-async function firstContact(contact: RedisContact, clock: Clock, timeoutMs: number, asked: Promise<unknown>): Promise<void> {
-  const { client } = contact.connection;
-  if (!client.isCluster) {
-    const at = clock.now();
-    client.call('TIME').then(
-      (time) => {
-        const [seconds, micros] = Array.isArray(time) ? (time as readonly string[]) : [];
-        contact.clockOf(0).note(at, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000), clock.now() - at, timeoutMs);
-      },
-      () => {},
-    );
-  }
-  await asked;
+/** For so long an answer to the greeting is waited for; what comes later says too little of the server's time. */
+const GREETING_MS = 1000;
+
+/**
+ * Asks for the server's time, and which server it is, in front of what is asked anyway, so that it costs no round trip. What is not
+ * answered, or not permitted, is not known. Of a cluster's nodes the first request asks.
+ */
+function greet(contact: RedisContact, clock: Clock, onServer: (serverId: string) => void): void {
+  const { connection } = contact;
+  const { client } = connection;
+  if (client.isCluster) return;
+  const at = clock.now();
+  const noteTime = (time: unknown): void => {
+    const [seconds, micros] = Array.isArray(time) ? (time as readonly string[]) : [];
+    contact.clockOf(0).note(at, Number(seconds) * 1000 + Math.floor(Number(micros) / 1000), clock.now() - at, GREETING_MS);
+  };
+  const noteServer = (info: unknown): void => {
+    connection.serverId = typeof info === 'string' ? (/^run_id:(\w+)/m.exec(info)?.[1] ?? null) : null;
+    if (connection.serverId !== null) onServer(connection.serverId);
+  };
+  const ignore = (): void => {};
+  client.call('TIME').then(noteTime, ignore);
+  client.call('INFO', 'server').then(noteServer, ignore);
 }
 
 function ready(client: DriverClient): Promise<void> {

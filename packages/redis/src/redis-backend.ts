@@ -59,7 +59,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
   readonly marks: RedisMarks;
   /** Names this backend among the waiters on the server, and its channel. */
-  readonly #id = randomBytes(8).toString('hex');
+  readonly #id: string;
   readonly #clock: Clock;
   readonly #source: ClientSource;
   readonly #keySpace: KeySpace;
@@ -80,6 +80,8 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#clock = clock;
     this.#source = source;
     this.#allowEviction = options.allowEviction;
+    // The first digit says how its channels are called: see waiters.lua.
+    this.#id = (source.isCluster ? 'c' : '0') + randomBytes(8).toString('hex').slice(1);
     this.#keySpace = new KeySpace(options.prefix, source.keyPrefix);
     this.#sender = new BatchSender<RedisStep>({
       clock,
@@ -99,10 +101,10 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#commands = new HoldCommands(this.#sender, this.#keySpace);
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onWake: (holdKey, owner) => this.#onWake(holdKey, owner),
-      onOpen: () => {
-        this.#wakeList.wakeAll();
-        this.#fairQueue.refreshNow();
+      onOpen: (tag) => {
+        for (const entry of this.#wakeList.about(topicOf(tag))) this.#wakeList.wake(entry);
       },
+      onConnected: () => this.#fairQueue.refreshNow(),
     });
     this.#wakeList = new WakeList((place) => this.#withdraw(place));
     this.#confirmer = replicas === null ? null : new Confirmer(source, this.#keySpace, clock, replicas.min, replicas.timeoutMs);
@@ -112,6 +114,7 @@ export class RedisBackend implements LockBackend<bigint> {
       keySpace: this.#keySpace,
       commands: this.#commands,
       channel: this.#channel,
+      isCluster: source.isCluster,
       confirm: (request, timeoutMs) => this.#confirmGrants([request], timeoutMs),
     });
     this.capabilities = Object.freeze({
@@ -301,15 +304,17 @@ export class RedisBackend implements LockBackend<bigint> {
 
   #subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const place = waitPlaceOf(request, this.#keySpace, this.#id);
-    const subscription = this.#wakeList.add(idOf(place), place, [this.#keySpace.onServer(place.keys.keys[0])], wake);
-    this.#channel.use();
+    const tag = this.#keySpace.wakeTagOf(place.keys, this.#source.isCluster);
+    const topics = [this.#keySpace.onServer(place.keys.keys[0]), topicOf(tag)];
+    const subscription = this.#wakeList.add(idOf(place), place, topics, wake);
+    this.#channel.use(tag);
     let isOpen = true;
     return {
       close: () => {
         if (!isOpen) return;
         isOpen = false;
         subscription.close();
-        this.#channel.unuse();
+        this.#channel.unuse(tag);
       },
     };
   }
@@ -340,6 +345,11 @@ export class RedisBackend implements LockBackend<bigint> {
 
 const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
 const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
+
+/** Apart from every key, which cannot be empty. */
+function topicOf(tag: string): string {
+  return `\n${tag}`;
+}
 
 function warnOfForeign(names: readonly string[]): void {
   const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));

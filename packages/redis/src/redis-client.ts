@@ -37,6 +37,7 @@ export interface DriverClient extends RedisClient {
   };
   duplicate(options: object): DriverClient;
   subscribe(channel: string): Promise<unknown>;
+  unsubscribe?(channel: string): Promise<unknown>;
   on(event: string, listener: (...values: never[]) => void): unknown;
   off(event: string, listener: (...values: never[]) => void): unknown;
   once(event: string, listener: (...values: never[]) => void): unknown;

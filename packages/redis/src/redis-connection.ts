@@ -14,8 +14,11 @@ export interface Ownership {
 /** A client of ioredis, as the sender and the wake channel know it. */
 export class RedisConnection<S extends Step & Script = Step & Script> implements StoreConnection<S> {
   readonly client: DriverClient;
+  /** Which process of a server it leads to, once that is known; null where the user may not ask, and of a cluster. */
+  serverId: string | null = null;
   readonly #ownership: Ownership;
   readonly #ended = new WeakSet<DriverClient>();
+  readonly #ears = new Map<string, (text: string) => void>();
 
   constructor(client: DriverClient, ownership: Ownership) {
     this.client = client;
@@ -55,12 +58,19 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
     return alone(client.pipeline([[command, script, keys.length, ...keys, ...args]]).exec());
   }
 
-  async listen(channel: string, onMessage: (text: string) => void): Promise<void> {
-    this.client.on('message', (from: string, text: string) => {
-      if (from === channel) onMessage(text);
-    });
+  async listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
+    if (this.#ears.size === 0) this.client.on('message', this.#hear);
+    this.#ears.set(channel, onMessage);
     await this.client.subscribe(channel);
+    return () => {
+      if (this.#ears.get(channel) !== onMessage) return;
+      this.#ears.delete(channel);
+      if (this.#ears.size === 0) this.client.off('message', this.#hear);
+      if (this.isOpen) this.client.unsubscribe?.(channel).catch(() => {});
+    };
   }
+
+  readonly #hear = (channel: string, text: string): void => this.#ears.get(channel)?.(text);
 
   giveUp(route: number | null): void {
     if (!this.#ownership.isOurs) return;

@@ -268,7 +268,11 @@ const shared = {
     call('PEXPIRE', k.waiters, WAITERS_MS)
     end
     local function tell(k, id, owner)
-    return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+    local channel = 'holdfast.wake:' .. id
+    if sub(id, 1, 1) == 'c' then
+    channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
+    end
+    return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
     end
     local function dropExpired(k)
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
@@ -320,11 +324,10 @@ const shared = {
     if woken == most then
     break
     end
-    local listens = tell(k, waiter.id, '')
-    if waiter.mode ~= 'w' or not listens then
+    if tell(k, waiter.id, '') then
+    if waiter.mode ~= 'w' then
     call('ZREM', k.waiters, waiter.member)
     end
-    if listens then
     woken = woken + 1
     end
     end
@@ -370,13 +373,10 @@ const shared = {
     if not fits(k, head.mode, head.permits, head.limit) then
     return
     end
-    if tell(k, head.id, head.owner) then
     place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
     call('ZREM', k.waiters, head.member)
     enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    else
-    call('ZREM', k.waiters, head.member, 'f' .. head.id)
-    end
+    tell(k, head.id, head.owner)
     end
     end
     local function leave(k, owner, member, last)
@@ -390,7 +390,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '4332e970311b211002c74914620159e1df9af5bc',
+    sha: 'f5b6bdb18a8c536fb6d19cf19df9b31244818c79',
     source: [
       shared.clock,
       shared.deadline,
@@ -458,7 +458,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '2a0aca430c5a84ffe3a3fa5f7a31b21f829e4eb1',
+    sha: '8f34b58dcc997e6f9345459a2d803d74d8df4cca',
     source: [
       shared.clock,
       shared.hold,
@@ -471,7 +471,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: '503ed5a3616432eab45af72f565fe145c70f2a3f',
+    sha: 'ef2a7e47254a3531c2042c8d380e76414b10b49c',
     source: [
       shared.clock,
       shared.hold,
@@ -534,7 +534,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '122ec58044219af7aa65a367d90a098c0fe8ebac',
+    sha: 'fef844eb7e0d7ce465a8bef13c407eb7e9e50bb5',
     source: [
       shared.clock,
       shared.deadline,
@@ -593,7 +593,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'b3a44b3a9fefbbf903adf583c6de8e086e3e787d',
+    sha: 'b1514bfa3ca524fb3f04bfa52e0c72383043f13b',
     source: [
       shared.clock,
       shared.hold,
@@ -634,7 +634,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'f7ee0a6b7589c4aeabd4b71197e7239a9b2b5011',
+    sha: '8caea55d1909549e1eecc51c333f25c01050b95a',
     source: [
       shared.clock,
       shared.hold,
@@ -708,7 +708,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '0615dfb6913b09c21f3ca17bf8cbe80b28fb03f8',
+    sha: 'cbd35b7991994e2ce2ee7d244656463cb8fe0992',
     source: [
       shared.clock,
       shared.deadline,
@@ -744,7 +744,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '60bdb2b52d274c48addbe73ba251b33577100509',
+    sha: '268dbab10c4bde481eb530c997721e72f946bb06',
     source: [
       shared.clock,
       lua(`
@@ -884,7 +884,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'e020f7e64d41ade9d373b6044092784751d96dd7',
+    sha: 'ff047c018895bc33effcffc4a58b65254970c66d',
     source: [
       shared.clock,
       shared.hold,

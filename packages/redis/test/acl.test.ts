@@ -67,6 +67,7 @@ async function everything(url: string): Promise<void> {
     expect(await backend.forceRelease(others[1]?.name ?? '', 'read-write', callOf())).toBe(false);
     expect(await backend.marks?.set(newName(), 1000, callOf())).toBe(true);
     expect(await backend.marks?.has(newName(), callOf())).toBe(false);
+    for await (const mark of backend.marks?.list?.('', callOf()) ?? []) expect(mark.name).toBeTypeOf('string');
     await backend.checkHealth(callOf());
     // The text of a script is needed when the server has forgotten it.
     await redis.admin.script('FLUSH');

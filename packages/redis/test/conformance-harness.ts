@@ -10,7 +10,7 @@ import {
 } from '@holdfast/core/conformance';
 import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
-import { type RedisServer } from '@holdfast/test/servers';
+import type { RedisServer } from '@holdfast/test/servers';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;

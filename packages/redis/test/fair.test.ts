@@ -184,7 +184,8 @@ describe('the fair queue', () => {
     const start = performance.now();
     await free(holder, held);
     await wait;
-    expect(performance.now() - start).toBeLessThan(how === 'its connection stands' ? 2000 : 500);
+    // That nobody heard proves nothing: only its own silence costs a manager its places.
+    expect(performance.now() - start).toBeLessThan(2000);
     ear.disconnect();
   });
 

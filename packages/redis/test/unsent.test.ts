@@ -81,7 +81,7 @@ describe('of many requests together', () => {
   });
 
   it.each([
-    ['was answered', (list: ReplyList<RedisStep, unknown>) => list.take('1', 1, true, false)],
+    ['was answered', (list: ReplyList<RedisStep, unknown>) => list.take('1', 1, false, true)],
     ['may have been sent', (list: ReplyList<RedisStep, unknown>) => list.fail(new LockUnavailableError('no answer'))],
   ])('some may have been when one %s', async (_, settleOther) => {
     expect(

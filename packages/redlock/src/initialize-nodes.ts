@@ -1,7 +1,9 @@
-import { LockUnavailableError, systemClock } from '@holdfast/core';
+import { LockUnavailableError, type NodeHealth, systemClock } from '@holdfast/core';
 import { KeepAlive } from '@holdfast/core/backend';
 import { RedisNode } from './node/redis-node.js';
 import { askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
+import { healthOf } from './node-health.js';
+import type { ProtocolSettings } from './protocol/context.js';
 import type { NodeStatus, RedlockNode } from './protocol/node.js';
 import { BACKEND, tooFewNodes } from './redlock-error.js';
 import { type RedlockBackendOptions, resolveRedlockOptions } from './redlock-options.js';
@@ -18,27 +20,48 @@ type Status = NodeStatus & { readonly done: boolean };
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quorum'>): Promise<void> {
-  const { sources, protocol, node } = resolveRedlockOptions('initializeNodes', options, systemClock);
+  await withNodes('initializeNodes', options, async (nodes, { nodeTimeoutMs }) => {
+    const looked = await askAll(nodes, 'look', nodeTimeoutMs * 4);
+    refuseUsed(nodes, looked);
+    const opened = await askAll(nodes, 'open', nodeTimeoutMs * 4).catch(async (error: unknown) => {
+      await undo(nodes, nodeTimeoutMs);
+      throw error;
+    });
+    const used = opened.findIndex(({ done }) => !done);
+    if (used < 0) return;
+    await undo(
+      nodes.filter((_, index) => opened[index]?.done),
+      nodeTimeoutMs,
+    );
+    throw inUse(nodes[used]);
+  });
+}
+
+/**
+ * What each node has, without a trace: a call of a manager would be a node's first contact, and begin its quarantine.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export async function lookAtNodes(options: Omit<RedlockBackendOptions, 'quorum'>): Promise<readonly NodeHealth[]> {
+  return withNodes('lookAtNodes', options, (nodes, { nodeTimeoutMs, maxTtlMs }) =>
+    healthOf(nodes, systemClock, nodeTimeoutMs * 4, maxTtlMs),
+  );
+}
+
+/** Connects to each node for as long as the work takes. */
+async function withNodes<T>(
+  where: string,
+  options: Omit<RedlockBackendOptions, 'quorum'>,
+  work: (nodes: readonly RedlockNode[], settings: ProtocolSettings) => Promise<T>,
+): Promise<T> {
+  const { sources, protocol, node } = resolveRedlockOptions(where, options, systemClock);
   const silent = { onWake: () => {} };
   const nodes = sources.map(({ label, source }) => new RedisNode(label, source, node, systemClock, silent));
   // Our connections let a process end; a call that is pending must not.
   const keepAlive = new KeepAlive();
   keepAlive.begin();
   try {
-    const looked = await askAll(nodes, 'look', protocol.nodeTimeoutMs * 4);
-    refuseUsed(nodes, looked);
-    const opened = await askAll(nodes, 'open', protocol.nodeTimeoutMs * 4).catch(async (error: unknown) => {
-      await undo(nodes, protocol.nodeTimeoutMs);
-      throw error;
-    });
-    const used = opened.findIndex(({ done }) => !done);
-    if (used >= 0) {
-      await undo(
-        nodes.filter((_, index) => opened[index]?.done),
-        protocol.nodeTimeoutMs,
-      );
-      throw inUse(nodes[used]);
-    }
+    return await work(nodes, protocol);
   } finally {
     keepAlive.end();
     keepAlive.close();

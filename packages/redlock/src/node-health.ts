@@ -1,10 +1,35 @@
-import type { NodeHealth } from '@holdfast/core';
-import type { NodeAnswer } from './protocol/ask-nodes.js';
-import type { NodeStatus } from './protocol/node.js';
+import type { Clock, NodeHealth } from '@holdfast/core';
+import { answersOf, askNodes, type NodeAnswer, whenAllAnswered } from './protocol/ask-nodes.js';
+import type { NodeStatus, RedlockNode } from './protocol/node.js';
 import { quarantineMs } from './protocol/validity.js';
 
+/** Asks each node how it is. */
+export async function healthOf(
+  nodes: readonly RedlockNode[],
+  clock: Clock,
+  timeoutMs: number,
+  maxTtlMs: number,
+): Promise<readonly NodeHealth[]> {
+  const asked = clock.wall();
+  const answeredAt: number[] = [];
+  const answers = await askNodes<NodeStatus>({
+    nodes,
+    clock,
+    timeoutMs,
+    ask: (node) => node.status('look', timeoutMs),
+    onAnswer: (index) => {
+      answeredAt[index] = clock.wall();
+    },
+    isDecided: whenAllAnswered,
+  });
+  return nodes.map(({ label }, index) => {
+    const answer = answers[index] ?? { kind: 'pending' };
+    return describeNode(label, answer, (asked + (answeredAt[index] ?? asked)) / 2, maxTtlMs, answersOf(answers.slice(0, index)));
+  });
+}
+
 /** What is worth telling of one node. @param atMs when it was asked, by this client's clock @param before the nodes in front of it */
-export function describeNode(
+function describeNode(
   node: string,
   answer: NodeAnswer<NodeStatus>,
   atMs: number,

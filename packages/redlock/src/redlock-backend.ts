@@ -13,7 +13,7 @@ import {
   type ReleaseAnswer,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList } from '@holdfast/core/backend';
-import { answersOf, askNodes, whenAllAnswered } from './protocol/ask-nodes.js';
+import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
@@ -21,11 +21,11 @@ import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
 import { RedlockMarks } from './protocol/marks.js';
 import { areCertain, mergeStates } from './protocol/merge-states.js';
-import type { NodeStatus, RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
+import type { RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
 import { releaseHolds } from './protocol/release.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
-import { describeNode } from './node-health.js';
+import { healthOf } from './node-health.js';
 import { BACKEND, closedError, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
 
 const BACKGROUND_MS = 2000;
@@ -227,24 +227,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   async checkHealth(call: CallContext): Promise<readonly NodeHealth[]> {
     this.#refuseIfClosed();
     const { nodes, settings } = this.#context;
-    const timeoutMs = this.#stepMs(call);
-    const asked = call.clock.wall();
-    const answeredAt: number[] = [];
-    const answers = await askNodes<NodeStatus>({
-      nodes,
-      clock: call.clock,
-      timeoutMs,
-      ask: (node) => node.status('look', timeoutMs),
-      onAnswer: (index) => {
-        answeredAt[index] = call.clock.wall();
-      },
-      isDecided: whenAllAnswered,
-    });
-    return nodes.map(({ label }, index) => {
-      const answer = answers[index] ?? { kind: 'pending' };
-      const statuses = answersOf(answers.slice(0, index));
-      return describeNode(label, answer, (asked + (answeredAt[index] ?? asked)) / 2, settings.maxTtlMs, statuses);
-    });
+    return healthOf(nodes, call.clock, this.#stepMs(call), settings.maxTtlMs);
   }
 
   async close(): Promise<void> {

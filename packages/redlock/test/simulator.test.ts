@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { runMain } from '@holdfast/test/simulation';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mutant, mutants, unbroken } from './simulator/mutants.js';
 import { type Outcome, simulate } from './simulator/simulate.js';
@@ -27,12 +26,8 @@ async function firstViolation(mutant: Mutant): Promise<Outcome | null> {
 describe('the protocol over a simulated network', () => {
   it(`keeps every invariant in ${SEEDS} seeds`, { timeout: 300_000 }, async () => {
     // In a process of its own, the one of `pnpm simulate`: it prints the seeds that failed, and how to replay them.
-    const main = fileURLToPath(new URL('../dist-test/simulator/test/simulator/main.js', import.meta.url));
-    const { status, output } = await new Promise<{ status: unknown; output: string }>((resolve) => {
-      execFile(process.execPath, [main, '--seeds', String(SEEDS)], (error, stdout, stderr) => {
-        resolve({ status: error?.code ?? 0, output: stdout + stderr });
-      });
-    });
+    const main = new URL('../dist-test/simulator/test/simulator/main.js', import.meta.url);
+    const { status, output } = await runMain(main, ['--seeds', String(SEEDS)]);
     expect(output).toContain(' 0 violations');
     expect(status).toBe(0);
   });

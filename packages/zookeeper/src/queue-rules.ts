@@ -30,7 +30,7 @@ const MOST_NEAR = 8;
  * How many of those who wait for permits are near: they look at all requests instead of watching one. As many as may get theirs at a
  * time, and as many more who then know early that they are next. Each is woken by every release and every arrival, so there are few.
  */
-export function nearOf(limit: number): number {
+function nearOf(limit: number): number {
   return Math.min(2 * limit, MOST_NEAR);
 }
 

@@ -150,7 +150,8 @@ export class MemoryLink implements LockBackend<bigint> {
       },
       ended: () => this.#ended(),
       onMishap: (fault) => {
-        this.#client.faults += 1;
+        if (fault === 'late' && (what === 'attempt' || what === 'wait')) this.#server.late();
+        this.#client.suffered(what === 'renew' && (fault === 'late' || fault === 'abandoned'));
         if (fault === 'doubled' && what === 'release') for (const { owner } of refs) this.#server.observer.repeated(owner);
         history.add('network', () => `${fault}: ${of()} of ${this.#client.name}`);
       },
@@ -177,7 +178,7 @@ export class MemoryLink implements LockBackend<bigint> {
         const isLate = serverMs > notAfter && isChecked && (what !== 'renew' || renewalsExpire);
         return { serverMs, value: isLate ? null : carryOut() };
       });
-      this.#expiry.answered(owners, reply.value === null);
+      this.#expiry.answered(owners);
       this.#expiry.learn(at, reply.serverMs, call.timeoutMs);
       return { ...reply, at };
     };

@@ -1,7 +1,7 @@
 import type { Answer, Clock, HolderState, HoldRef, HoldRequest, LockBackend, LockKind, LockState } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
-import { calm, Machine, Network } from '@holdfast/test/simulation';
+import { calm, Machine, Network, type World } from '@holdfast/test/simulation';
 import type { SimulatedClient } from '../client.js';
 import type { History } from '../history.js';
 import { altered } from '../mutant.js';
@@ -10,6 +10,9 @@ import type { SimulatedStore, StoreHold, StoreObserver, StoreSetup } from '../st
 import type { MemoryMutant } from './mutants.js';
 import { type MemoryListener, MemorySession } from './memory-session.js';
 
+/** A command has had its time by then, and a release of it has been answered. */
+const BEHIND_LATE_MS = 600;
+const LAST_JUMP_MS = 3_500;
 const NEVER = new AbortController().signal;
 
 interface View {
@@ -32,6 +35,8 @@ export class MemoryServer implements Omit<SimulatedStore, 'connect'> {
   readonly #views = new Map<string, View>();
   readonly #known = new Map<string, Pick<Target, 'kind' | 'name'>>();
   readonly #clients: SimulatedClient[] = [];
+  readonly #world: World;
+  #jump: Scenario['serverJump'];
   #version = 0;
   #lastReleased: readonly string[] = [];
 
@@ -53,15 +58,26 @@ export class MemoryServer implements Omit<SimulatedStore, 'connect'> {
     };
     this.#store = createMemoryStore({ clock: this.#clock });
     this.#backend = this.newBackend();
-    if (scenario.serverJump !== null) {
-      const { at, ms } = scenario.serverJump;
-      world.later(at, () => {
-        history.add('store', () => `has its wall clock moved by ${ms} ms`);
-        this.machine.jumpWall(ms);
-        // Requests that are on their way may come late by the new time.
-        for (const client of this.#clients) client.faults += 1;
-      });
-    }
+    this.#world = world;
+    this.#jump = scenario.serverJump;
+    // Ahead at its time; back behind a request that is late, or else later.
+    if (this.#jump !== null) world.later(this.#jump.ms > 0 ? this.#jump.at : LAST_JUMP_MS, () => this.#moveClock());
+  }
+
+  /** A request is late on its way: the time for a clock to be set back that would let it in. */
+  late(): void {
+    if (this.#jump !== null && this.#jump.ms < 0 && this.#jump.at <= this.#world.now)
+      this.#world.later(BEHIND_LATE_MS, () => this.#moveClock());
+  }
+
+  #moveClock(): void {
+    if (this.#jump === null) return;
+    const { ms } = this.#jump;
+    this.#jump = null;
+    this.history.add('store', () => `has its wall clock moved by ${ms} ms`);
+    this.machine.jumpWall(ms);
+    // Requests that are on their way may come late by the new time.
+    for (const client of this.#clients) client.suffered();
   }
 
   get version(): number {

@@ -1,4 +1,5 @@
-import { type HoldRef, type HoldRequest, isLockError, type LockBackend } from '@holdfast/core';
+import type { HoldRef, HoldRequest, LockBackend } from '@holdfast/core';
+import { commonMutants } from '../common-mutants.js';
 import type { Mutant } from '../mutant.js';
 import { kindOfMode } from '../scenario.js';
 import { type ExpiryRules, realExpiry } from './request-expiry.js';
@@ -19,6 +20,7 @@ function shorter<T extends { readonly ttlMs: number }>(request: T, by: (ttlMs: n
 
 /** What a product over the memory store must not do. */
 export const memoryMutants: readonly MemoryMutant[] = [
+  ...commonMutants,
   {
     id: 'writers-beside-readers',
     breaks: 'a writer is alone',
@@ -52,30 +54,6 @@ export const memoryMutants: readonly MemoryMutant[] = [
     },
   },
   {
-    id: 'renewals-made-up',
-    breaks: 'a renewal is believed when the store has carried it out',
-    rule: 'I2',
-    backend: () => ({ renew: async (holds) => holds.map(() => true) }),
-  },
-  {
-    id: 'time-stands-still',
-    breaks: 'time goes on while a process stands still',
-    rule: 'I2',
-    clock: (machine) => {
-      const { clock } = machine;
-      let still = 0;
-      let last = 0;
-      // It takes every pause for a moment.
-      const now = (): number => {
-        const at = clock.now();
-        if (at - last > 100) still += at - last;
-        last = at;
-        return at - still;
-      };
-      return { ...clock, now, wall: now };
-    },
-  },
-  {
     id: 'tokens-fall',
     breaks: 'fencing tokens rise',
     rule: 'I3',
@@ -96,55 +74,6 @@ export const memoryMutants: readonly MemoryMutant[] = [
     }),
   },
   {
-    id: 'waits-for-ever',
-    breaks: 'a call settles when the store does not answer',
-    rule: 'I4',
-    manager: (manager) => ({
-      acquire: (name, options) =>
-        manager.acquire(name, options).catch((error: unknown) => {
-          if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return new Promise<never>(() => {});
-          throw error;
-        }),
-    }),
-  },
-  {
-    id: 'doubts-not-released',
-    breaks: 'what a failed request may have taken is freed',
-    rule: 'I5',
-    backend: (backend) => {
-      const failed = new Set<string>();
-      return {
-        attempt: async (requests, call) => {
-          try {
-            return await backend.attempt(requests, call);
-          } catch (error) {
-            for (const { owner } of requests) failed.add(owner);
-            throw error;
-          }
-        },
-        release: async (holds, call) =>
-          holds.some(({ owner }) => failed.has(owner))
-            ? holds.map(() => ({ wasOurs: false, isFinal: true }))
-            : backend.release(holds, call),
-      };
-    },
-  },
-  {
-    id: 'failure-is-busy',
-    breaks: 'a store that fails is not taken for busy',
-    rule: 'I6',
-    backend: (backend) => ({
-      attempt: (requests, call) =>
-        backend.attempt(requests, call).catch(() => requests.map(() => ({ granted: false, remainingMs: null }) as const)),
-    }),
-  },
-  {
-    id: 'timers-late',
-    breaks: 'the signal aborts at the deadline',
-    rule: 'I7',
-    clock: ({ clock }) => ({ ...clock, setTimer: (delayMs, fire) => clock.setTimer(delayMs * 1.5, fire) }),
-  },
-  {
     id: 'release-of-any-owner',
     breaks: 'a release frees the hold of its own owner',
     rule: 'I8',
@@ -162,15 +91,6 @@ export const memoryMutants: readonly MemoryMutant[] = [
         const [answer] = await backend.attempt([request], call);
         return answer?.granted === true ? answer : new Promise<never>(() => {});
       },
-    }),
-  },
-  {
-    id: 'release-says-true',
-    breaks: 'a release says whether it has freed anything',
-    rule: 'I10',
-    backend: (backend) => ({
-      release: async (holds, call) =>
-        (await backend.release(holds, call)).map((answer) => (typeof answer === 'object' ? { ...answer, wasOurs: true } : true)),
     }),
   },
   // What PROTOCOL names A1 to A8 is what these leave out: see docs/simulator.md.
@@ -197,12 +117,6 @@ export const memoryMutants: readonly MemoryMutant[] = [
     breaks: 'a doubt lasts until the latest moment of its owner',
     rule: 'I5',
     expiry: { ...realExpiry, keeps: 'first' },
-  },
-  {
-    id: 'refusal-ends-doubt',
-    breaks: 'a refusal as late proves nothing where a request may arrive twice',
-    rule: 'I5',
-    expiry: { ...realExpiry, refusalEndsDoubt: true },
   },
   {
     id: 'answer-is-proof',

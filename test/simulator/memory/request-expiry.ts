@@ -13,8 +13,6 @@ export interface ExpiryRules {
   readonly keeps: 'latest' | 'first';
   /** When nothing of an owner can take effect any more. */
   readonly isFinal: (release: { readonly serverMs: number; readonly notAfter: number; readonly wereAnswered: boolean }) => boolean;
-  /** Whether a refusal as late counts as the end of its owner's doubt. */
-  readonly refusalEndsDoubt: boolean;
   readonly renewalsExpire: boolean;
   /** Whether an answer counts as the end of a request that may arrive twice. */
   readonly trustsAnswers: boolean;
@@ -24,7 +22,6 @@ export const realExpiry: ExpiryRules = {
   isChecked: true,
   keeps: 'latest',
   isFinal: ({ serverMs, notAfter, wereAnswered }) => wereAnswered || serverMs > notAfter + MARGIN_MS,
-  refusalEndsDoubt: false,
   renewalsExpire: true,
   trustsAnswers: false,
 };
@@ -63,19 +60,18 @@ export class RequestExpiry {
 
   sent(owners: readonly string[], notAfter: number): void {
     for (const name of owners) {
-      const owner = this.#owners.get(name) ?? { notAfter: 0, unanswered: 0 };
-      if (this.#rules.keeps === 'latest' || owner.notAfter === 0) owner.notAfter = Math.max(owner.notAfter, notAfter);
+      const owner = this.#owners.get(name) ?? { notAfter, unanswered: 0 };
+      if (this.#rules.keeps === 'latest') owner.notAfter = Math.max(owner.notAfter, notAfter);
       owner.unanswered += 1;
       this.#owners.set(name, owner);
     }
   }
 
-  answered(owners: readonly string[], isRefused: boolean): void {
+  answered(owners: readonly string[]): void {
     for (const name of owners) {
       const owner = this.#owners.get(name);
       if (owner === undefined) continue;
       owner.unanswered -= 1;
-      if (isRefused && this.#rules.refusalEndsDoubt) this.#owners.delete(name);
     }
   }
 

@@ -41,8 +41,11 @@ export interface StoreConnection<S extends Step> {
    * enough: further calls do nothing. A connection that is not ours stays.
    */
   giveUp(route: number | null): void;
-  /** Hears what is published on a channel from the moment on in which the promise resolves, until the connection ends. */
-  listen(channel: string, onMessage: (text: string) => void): Promise<void>;
+  /**
+   * Hears what is published on a channel from the moment on in which the promise resolves, until the connection ends or what it resolves
+   * with is called.
+   */
+  listen(channel: string, onMessage: (text: string) => void): Promise<() => void>;
   /** Ends a connection of ours in order. */
   close(): void;
 }

@@ -87,11 +87,6 @@ export class WakeList<K> {
     for (const wake of [...entry.wakes]) wake();
   }
 
-  /** What was published is not known: everybody looks. */
-  wakeAll(): void {
-    for (const entry of [...this.#entries.values()]) this.wake(entry);
-  }
-
   #remove(entry: WakeEntry<K>, own: () => void): void {
     if (!entry.wakes.delete(own) || entry.wakes.size > 0) return;
     this.#entries.delete(entry.id);

@@ -65,6 +65,10 @@ export const releaseDescription =
   'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
 
+export const initNodesDescription =
+  'Lets the nodes of redlock://... vote at once, instead of after a quarantine of maxTtlMs from their first contact. For a new deployment only: it ' +
+  'works while every node answers and none has been in use, and shows what each node has before it asks. Ends with 0 when they vote, else with 69.';
+
 export const conformanceDescription =
   'Runs the suite that every backend must pass, on your own server. The names are random and nothing is flushed, so it may run on a server ' +
   'that is in use, and keeps it busy for a minute or two. Faults (cut connections, lost replies) are made on this side; the server is not ' +

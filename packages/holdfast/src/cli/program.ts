@@ -4,6 +4,7 @@ import { type CliError, usageError } from './cli-error.js';
 import type { ConformanceOptions } from './commands/conformance.js';
 import { health } from './commands/health.js';
 import { type InspectOptions, inspect, kinds, list, type ListOptions, release, type ReleaseOptions } from './commands/inspection.js';
+import { initNodes, type InitNodesOptions } from './commands/init-nodes.js';
 import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
 import { parseDuration, parsePositiveDuration, parseRetention, parseWait, parseWindow } from './duration.js';
@@ -97,6 +98,14 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description('Connects, takes a random lock and frees it. Ends with 0 when that worked, else with 69.')
     .option('--json', 'print JSON')
     .action(async (options: JsonOption) => finish(await health({ ...common(), ...options }, output)));
+
+  program
+    .command('init-nodes')
+    .summary('let the nodes of a new Redlock deployment vote')
+    .description(help.initNodesDescription)
+    .option('-y, --yes', 'do not ask')
+    .option('--json', 'print JSON')
+    .action(async (options: InitNodesOptions) => finish(await initNodes({ ...common(), ...options }, output)));
 
   program
     .command('conformance')

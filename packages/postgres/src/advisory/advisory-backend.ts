@@ -33,6 +33,11 @@ const OPEN_SHARE = 0.9;
 const DRAIN_MS = 1_000;
 const REOPEN_MS = 50;
 
+/** A session that was given up, and of whom something may stand in it. */
+interface Predecessor extends ServerProcess {
+  readonly owners: ReadonlySet<string>;
+}
+
 /** Session advisory locks: one session holds all that this backend holds, and listens for it. */
 export class AdvisoryBackend implements LockBackend<bigint> {
   readonly contract = 1;
@@ -62,7 +67,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   #current: HoldSession | null = null;
   /** Silent sessions that still hold something: its holders believe in it until their deadlines. */
   readonly #silent = new Set<HoldSession>();
-  #predecessors: ServerProcess[] = [];
+  #predecessors: Predecessor[] = [];
   #opening: Promise<HoldSession> | null = null;
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   /** Why there will not be another session. */
@@ -95,8 +100,11 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     return holds.map((hold, index) => sessions[index]?.prolong(hold.owner, hold.ttlMs) ?? false);
   }
 
-  async release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+  async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly boolean[]> {
     this.#refuseIfClosed();
+    // A connection that we closed proves nothing: what it carried may still arrive, unless its session has been ended.
+    const isLeftBehind = holds.some(({ owner }) => this.#predecessors.some(({ owners }) => owners.has(owner)));
+    if (isLeftBehind) await this.#endPredecessors(call.timeoutMs);
     return allOrFirstError(holds.map((hold) => this.#sessionOf(hold.owner)?.release(hold) ?? Promise.resolve(false)));
   }
 
@@ -181,6 +189,14 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     return session;
   }
 
+  /** A session that is opened does so; one that is open already is asked to. */
+  async #endPredecessors(timeoutMs: number): Promise<void> {
+    const session = await this.#session(timeoutMs);
+    const predecessors = this.#predecessors;
+    await allOrFirstError(predecessors.map(({ processId, startedAt }) => session.run(endPredecessor, [String(processId), startedAt])));
+    this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
+  }
+
   async #open(): Promise<HoldSession> {
     const { pooler, sessionMs, schema } = this.#options;
     const isPooled = pooler === 'session';
@@ -204,7 +220,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       },
       {
         onLost: (hold, reason) => this.#onLost(hold, reason),
-        onEnd: (ended, error) => this.#ended(ended, error),
+        onEnd: (ended, error, owners) => this.#ended(ended, error, owners),
         onChange: (changed) => this.#changed(changed),
       },
     );
@@ -252,15 +268,19 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     look();
   }
 
-  #ended(session: HoldSession, error: Error): void {
+  #ended(session: HoldSession, error: Error, owners: ReadonlySet<string>): void {
     this.#silent.delete(session);
     if (session === this.#current) this.#current = null;
     if (this.#isClosed) return;
     // Another session would fare no better: everybody is told why, until somebody has changed it.
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
-    this.#predecessors.push(session.facts);
-    this.#clock.setTimer(REOPEN_MS, () => this.#waitList.wakeAll());
+    this.#predecessors.push({ ...session.facts, owners });
+    this.#clock.setTimer(REOPEN_MS, () => {
+      this.#waitList.wakeAll();
+      // The next session ends it, with what stands there in the way of others and what is still on its way there.
+      if (owners.size > 0) this.#endPredecessors(OPEN_MS).catch(() => {});
+    });
   }
 }
 

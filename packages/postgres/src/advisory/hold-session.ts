@@ -35,7 +35,8 @@ export interface SessionOptions {
 /** What the backend is told by a session. */
 export interface SessionListener {
   onLost(hold: HoldRef, reason: LostReason): void;
-  onEnd(session: HoldSession, error: Error): void;
+  /** @param owners of whom something stood in the session, or may come to: its connection may still carry what was asked for them */
+  onEnd(session: HoldSession, error: Error, owners: ReadonlySet<string>): void;
   /** It is silent, or speaks again. */
   onChange(session: HoldSession): void;
 }
@@ -403,6 +404,8 @@ export class HoldSession {
     this.#sweep?.cancel();
     this.#pulse?.cancel();
     this.#silence?.cancel();
+    const owners = new Set([...this.#attempts, ...this.#underWay].map(({ request }) => request.owner));
+    for (const { ref } of this.table.holds()) owners.add(ref.owner);
     for (const operation of [...this.#attempts.splice(0), ...this.#underWay, ...this.#others.splice(0)]) operation.reject(error);
     for (const { resolve } of this.#releases.splice(0)) resolve(false);
     for (const beat of this.#beats.splice(0)) beat.reject(error);
@@ -410,7 +413,7 @@ export class HoldSession {
       this.table.remove(hold);
       this.#listener.onLost(hold.ref, 'session');
     }
-    this.#listener.onEnd(this, error);
+    this.#listener.onEnd(this, error, owners);
   }
 }
 

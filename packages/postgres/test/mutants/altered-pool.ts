@@ -21,7 +21,7 @@ export function alteredPool(connectionString: string, applicationName: string, a
       });
     }
   }
-  const pool = new pg.Pool({ connectionString, application_name: applicationName, max: 8, Client: AlteredClient } as pg.PoolConfig);
+  const pool = new pg.Pool({ connectionString, application_name: applicationName, max: 8, Client: AlteredClient });
   pool.on('error', () => {});
   return pool;
 }

@@ -19,8 +19,6 @@ export interface ScriptRules {
   readonly handsOn: boolean;
   /** Whether a reader looks at the writer's key. */
   readonly looksAtWriter: boolean;
-  /** Whether a place in the queue ends when its manager says nothing any more. */
-  readonly forgetsTheDead: boolean;
 }
 
 export const realRules: ScriptRules = {
@@ -30,7 +28,6 @@ export const realRules: ScriptRules = {
   remembersFence: true,
   handsOn: true,
   looksAtWriter: true,
-  forgetsTheDead: true,
 };
 
 export interface RedisModelOptions {
@@ -445,7 +442,7 @@ export class RedisModel {
     for (const [member, score] of this.data.zrange(k.waiters)) {
       if (score < QUEUE) continue;
       const [, owner = '', id = '', mode = '', permits, limit] = /^(.*):([0-9a-f]+):(\w):(\d+):(\d+)$/.exec(member) ?? [];
-      if (this.data.zscore(k.waiters, `f${id}`) !== null || !this.#rules.forgetsTheDead)
+      if (this.data.zscore(k.waiters, `f${id}`) !== null)
         return { member, owner, id, mode, permits: Number(permits), limit: Number(limit), expiry: score };
       this.data.zrem(k.waiters, member);
     }
@@ -475,9 +472,9 @@ export class RedisModel {
     let woken = 0;
     for (const { member, id, mode } of list) {
       if (woken === most) break;
-      const listens = this.#tell(k, id, '');
-      if (mode !== 'w' || !listens) this.data.zrem(k.waiters, member);
-      if (listens) woken += 1;
+      if (!this.#tell(k, id, '')) continue;
+      if (mode !== 'w') this.data.zrem(k.waiters, member);
+      woken += 1;
     }
     return woken;
   }
@@ -509,13 +506,10 @@ export class RedisModel {
       const head = this.#liveHead(k);
       if (head === null) return this.#wakePlain(k, freed);
       if (!this.#fits(k, head.mode, head.permits, head.limit)) return;
-      if (this.#tell(k, head.id, head.owner)) {
-        this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
-        this.data.zrem(k.waiters, head.member);
-        this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
-      } else {
-        this.data.zrem(k.waiters, head.member, `f${head.id}`);
-      }
+      this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
+      this.data.zrem(k.waiters, head.member);
+      this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
+      this.#tell(k, head.id, head.owner);
     }
   }
 

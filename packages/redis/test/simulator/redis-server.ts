@@ -59,7 +59,7 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
         history.add('store', () => `has its wall clock moved by ${ms} ms`);
         this.machine.jumpWall(ms);
         // Requests that are on their way may come late by the new time.
-        for (const client of this.#clients) client.faults += 1;
+        for (const client of this.#clients) client.suffered();
       });
     }
   }
@@ -120,13 +120,26 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
     for (const wires of this.#listening.values()) wires.delete(wire);
   }
 
+  /** Something befell a message. */
+  befell(client: SimulatedClient, what: string, words: readonly string[]): void {
+    this.saw(client, what, words);
+    client.suffered(this.#scriptOf(words) === 'renew' && what === 'late');
+  }
+
   saw(client: SimulatedClient, what: string, words: readonly string[]): void {
     this.#history.add(client.name, () => `${what} ${this.#show(words)}`);
   }
 
-  /** The driver sends again what this says. */
-  unsure(words: readonly string[]): void {
-    if (this.#scriptOf(words) === 'release') for (const owner of ownersIn(words)) this.#observer.repeated(this.names.real(owner));
+  /** The same words with the names that owners and managers have on the server: they stand behind the keys. */
+  translated(words: readonly string[]): readonly string[] {
+    const isScript = words[0] === 'evalsha' || words[0] === 'eval';
+    const from = isScript ? 3 + Number(words[2]) : 1;
+    return words.map((word, index) => (index < from ? word : this.names.toServer(word)));
+  }
+
+  /** A driver sends a command again, whose first copy may have been carried out. */
+  sendsAgain(words: readonly string[]): void {
+    if (this.#scriptOf(words) === 'release') for (const owner of ownersIn(words)) this.#observer.repeated(owner);
   }
 
   carryOut(words: readonly string[], wire: Wire): unknown {

@@ -1,6 +1,6 @@
 import type { DriverClient } from '../../src/redis-client.js';
 import type { RedisServer } from './redis-server.js';
-import { Wire } from './wire.js';
+import type { Wire } from './wire.js';
 import type { SimulatedClient } from '@holdfast/test/simulator';
 
 const RECONNECT_MS = 50;
@@ -91,14 +91,11 @@ export class SimulatedDriver implements DriverClient {
   #send(one: Unfulfilled): void {
     const { names } = this.#server;
     this.#server.saw(this.#client, 'asks', one.words);
-    this.#wire?.send(
-      one.words.map((word) => names.toServer(word)),
-      (reply) => {
-        if (!this.#unfulfilled.delete(one)) return;
-        if (reply instanceof Error) one.reject(reply);
-        else one.resolve(names.fromServer(reply));
-      },
-    );
+    this.#wire?.send(this.#server.translated(one.words), (reply) => {
+      if (!this.#unfulfilled.delete(one)) return;
+      if (reply instanceof Error) one.reject(reply);
+      else one.resolve(names.fromServer(reply));
+    });
   }
 
   #connect(): void {
@@ -108,19 +105,17 @@ export class SimulatedDriver implements DriverClient {
         carryOut: (words, from) => this.#server.carryOut(words, from),
         onGone: (from) => this.#server.gone(from),
         onMessage: (channel, text) => this.#emit('message', this.#server.names.real(channel), this.#server.names.real(text)),
-        onMishap: (what, words) => {
-          this.#client.faults += 1;
-          this.#server.saw(this.#client, what, words);
-          // Whose release may be carried out twice, or be answered by its second copy.
-          if (this.#resends) this.#server.unsure(words);
-        },
+        onMishap: (what, words) => this.#server.befell(this.#client, what, words),
         onEnd: () => this.#lost(wire),
       });
       this.#wire = wire;
       this.status = 'ready';
       this.#emit('connect');
       this.#emit('ready');
-      if (this.#resends) for (const one of this.#unfulfilled) this.#send(one);
+      for (const one of this.#unfulfilled) {
+        this.#server.sendsAgain(one.words);
+        this.#send(one);
+      }
     });
   }
 

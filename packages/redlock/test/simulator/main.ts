@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { mutants, unbroken } from './mutants.js';
 import { simulate } from './simulate.js';
 
-// pnpm simulate [--seeds N] [--from SEED] [--mutant ID]: as many seeds as asked for; or `--seed S`, which replays one.
+// pnpm simulate --store redlock [--seeds N] [--from SEED] [--mutant ID]: as many seeds as asked for; or `--seed S`, which replays one.
 const { values } = parseArgs({
   args: argv.slice(2).filter((argument) => argument !== '--'),
   options: {
@@ -31,7 +31,7 @@ for (let seed = first; seed < first + count && failures < 10; seed++) {
   if (outcome.violation !== null) {
     failures += 1;
     console.error(
-      `seed ${seed}: ${outcome.violation.message}\n  again: pnpm simulate --seed ${seed}${mutant === unbroken ? '' : ` --mutant ${mutant.id}`}`,
+      `seed ${seed}: ${outcome.violation.message}\n  again: pnpm simulate --store redlock --seed ${seed}${mutant === unbroken ? '' : ` --mutant ${mutant.id}`}`,
     );
   }
 }

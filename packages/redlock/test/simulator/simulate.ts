@@ -67,6 +67,7 @@ class Simulation {
       stragglesMs: this.#isForced ? 50 : 200,
       loses: isLossy ? 0.25 : world.chance(0.5) ? world.between(0, 0.1) : 0,
       duplicates: this.#isForced ? 0.9 : world.chance(0.5) ? world.between(0, 0.15) : 0,
+      secondAnswers: 0,
       noticesMs: Number.POSITIVE_INFINITY,
       abandons: 0,
     };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type CompletionMarks, isLockError, type LockManager, type MarkState } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, rejectsWith, SOON_MS } from '../expectations.js';
+import { delay, eventually, granted, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** A mark says that something was done; the first to set it is the one. */
 export const markCases: readonly ConformanceCase[] = [
@@ -188,7 +188,7 @@ export const markCases: readonly ConformanceCase[] = [
       const names = Array.from({ length: 30 }, (_, index) => `${base}/${index}`);
       await mine.setEach(names.map((each) => ({ name: each, retentionMs: 60_000, label: each })));
       await mine.set(`${base}%`, { retentionMs: 60_000 });
-      await mine.set(`${base}/short`, { retentionMs: 50 });
+      await mine.set(`${base}/short`, { retentionMs: SHORT_TTL_MS });
       await eventually('it has ended', async () => !(await mine.has(`${base}/short`)));
       const found = await supported(listed(theirs, `${base}/`));
       if (found === UNSUPPORTED) return;

@@ -1,8 +1,8 @@
 import process from 'node:process';
-import { createInterface } from 'node:readline/promises';
 import { describeLockManager } from '@holdfast/core/conformance';
 import { redactUrl } from '../../redact-url.js';
-import { CliError, usageError } from '../cli-error.js';
+import { usageError } from '../cli-error.js';
+import { confirm } from '../confirm.js';
 import { CaseCollector, type CaseResult, type RegisteredCase, runCases } from '../conformance/case-runner.js';
 import { storeHarness } from '../conformance/store-harness.js';
 import { showDuration } from '../duration.js';
@@ -32,7 +32,7 @@ export async function conformance(options: ConformanceOptions, output: Output): 
   const collector = new CaseCollector();
   describeLockManager(collector, storeHarness(config, expiry));
   const cases = chosen(collector.cases, options.only);
-  if (!options.yes) await confirm(cases.length, url, options.concurrency);
+  if (!options.yes) await confirm(announcement(cases.length, url, options.concurrency), 'run them', 'nothing was run');
 
   const relay = new SignalRelay();
   const start = performance.now();
@@ -60,18 +60,11 @@ function chosen(cases: readonly RegisteredCase[], only: readonly string[] | unde
 }
 
 /** Nobody is to run this on a server in production by a slip of the shell's history. */
-async function confirm(count: number, url: string, concurrency: number): Promise<void> {
-  const what =
+function announcement(count: number, url: string, concurrency: number): string {
+  return (
     `${count} cases will take and free locks on ${url}, ${concurrency} at a time with a few connections each. ` +
-    'Their names are random, nothing is flushed, no other key is touched; the server is kept busy meanwhile.';
-  if (!process.stdin.isTTY || !process.stderr.isTTY) throw usageError(`${what} Say --yes to run them.`);
-  const dialogue = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-C and Ctrl-D end the dialogue, and then a question is never answered.
-  const answer = await Promise.race([
-    dialogue.question(`${what}\nRun them? [y/N] `),
-    new Promise<string>((resolve) => dialogue.once('close', () => resolve(''))),
-  ]).finally(() => dialogue.close());
-  if (!/^y(?:es)?$/i.test(answer.trim())) throw new CliError('nothing was run', exitCodes.no, 'DECLINED');
+    'Their names are random, nothing is flushed, no other key is touched; the server is kept busy meanwhile.'
+  );
 }
 
 function counts(results: readonly CaseResult[]): { readonly passed: number; readonly failed: number } {

@@ -66,7 +66,7 @@ function tellWell(
   printNodes(nodes, output);
 }
 
-function printNodes(nodes: readonly NodeHealth[] | undefined, output: Output): void {
+export function printNodes(nodes: readonly NodeHealth[] | undefined, output: Output): void {
   if (nodes === undefined) return;
   const rows = nodes.map((node) => [
     printable(node.node),
@@ -91,6 +91,6 @@ function clockOf({ clockOffsetMs }: NodeHealth): string {
 }
 
 /** What a driver said of a node may quote the URL. */
-function scrubbed(nodes: readonly NodeHealth[] | undefined, output: Output): readonly NodeHealth[] | undefined {
+export function scrubbed(nodes: readonly NodeHealth[] | undefined, output: Output): readonly NodeHealth[] | undefined {
   return nodes?.map((node) => ({ ...node, problem: node.problem === null ? null : output.scrub(node.problem) }));
 }

@@ -22,9 +22,15 @@ local function enter(k, member, ms)
   call('PEXPIRE', k.waiters, WAITERS_MS)
 end
 
--- Tells one manager that it may be its turn. false when nobody listens there: it is gone.
+-- Tells one manager that it may be its turn. false when nobody heard of it, which proves nothing: the manager may listen at another
+-- server for a while, behind an address that has moved on. Only its own silence costs a manager its places.
 local function tell(k, id, owner)
-  return call('PUBLISH', 'holdfast.wake:' .. id, owner .. '|' .. k.hold) > 0 or not COUNTED
+  local channel = 'holdfast.wake:' .. id
+  if sub(id, 1, 1) == 'c' then
+    -- A manager on a cluster hears of each slot by itself, under the slot's tag: some stores take a message only where its key would lie.
+    channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
+  end
+  return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
 end
 
 local function dropExpired(k)
@@ -79,18 +85,18 @@ local function writersWaitFor(k)
   return turn and 0 or longest
 end
 
--- A writer stays in the set until it was granted, or else readers would slip in between its wake-up and its attempt.
+-- A writer stays in the set until it was granted, or else readers would slip in between its wake-up and its attempt. So does whoever did
+-- not hear, and the next one is told as well.
 local function wake(k, list, most)
   local woken = 0
   for _, waiter in ipairs(list) do
     if woken == most then
       break
     end
-    local listens = tell(k, waiter.id, '')
-    if waiter.mode ~= 'w' or not listens then
-      call('ZREM', k.waiters, waiter.member)
-    end
-    if listens then
+    if tell(k, waiter.id, '') then
+      if waiter.mode ~= 'w' then
+        call('ZREM', k.waiters, waiter.member)
+      end
       woken = woken + 1
     end
   end
@@ -141,13 +147,11 @@ local function handOn(k, freed)
     if not fits(k, head.mode, head.permits, head.limit) then
       return
     end
-    if tell(k, head.id, head.owner) then
-      place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-      call('ZREM', k.waiters, head.member)
-      enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    else
-      call('ZREM', k.waiters, head.member, 'f' .. head.id)
-    end
+    place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
+    call('ZREM', k.waiters, head.member)
+    enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
+    -- Heard or not: the head learns of it at the latest when it next says that it is alive.
+    tell(k, head.id, head.owner)
   end
 end
 

@@ -1,0 +1,85 @@
+import type { LockBackend } from '@holdfast/core';
+import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+import { attempt, callOf, free, freeAll, newName, requestOf, take } from '@holdfast/test/backend';
+import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { slotOf, tagOf } from '../src/key-slot.js';
+import { fairWait } from './redis-harness.js';
+
+let cluster: RedisCluster;
+const backends: LockBackend<bigint>[] = [];
+
+beforeAll(async () => {
+  cluster = await startRedisCluster({ nodeTimeoutMs: 1000 });
+});
+afterEach(async () => {
+  await Promise.all(backends.splice(0).map((backend) => backend.close()));
+});
+afterAll(async () => {
+  await cluster.close();
+});
+
+function backendOf(options: RedisBackendOptions = {}): LockBackend<bigint> {
+  const backend = createRedisBackend({ url: cluster.url, ...options });
+  backends.push(backend);
+  return backend;
+}
+
+describe('the channels of a manager', () => {
+  /** Over all nodes: only the one that it is connected to knows of them. */
+  async function channels(): Promise<readonly string[]> {
+    const admins = cluster.nodes.map(({ port }) => new Redis(port));
+    const found = await Promise.all(admins.map(async (admin) => (await admin.pubsub('CHANNELS', 'holdfast.wake:*')) as string[]));
+    for (const admin of admins) admin.disconnect();
+    return found.flat();
+  }
+
+  it('are one for each slot in which somebody waits, under its tag, on one connection', async () => {
+    const backend = backendOf();
+    const holder = backendOf();
+    const held = Array.from({ length: 12 }, () => requestOf(newName()));
+    await holder.attempt(held, callOf());
+    const woken = new Set<string>();
+    const subscriptions = held.map(({ name }) => backend.subscribe?.(requestOf(name), () => woken.add(name)));
+    const tags = held.map(({ name }) => `{${tagOf(slotOf(`holdfast:${name}`))}}`);
+    await until('each is heard', async () => {
+      const open = await channels();
+      return tags.every((tag) => open.some((channel) => channel.startsWith(`holdfast.wake:${tag}c`)));
+    });
+    for (const tag of tags) expect(slotOf(`holdfast.wake:${tag}c0`)).toBe(slotOf(tag));
+    for (const { name } of held) await attempt(backend, requestOf(name));
+    woken.clear();
+    await freeAll(holder, held);
+    await until('all are woken', () => woken.size === held.length);
+    for (const subscription of subscriptions.slice(1)) subscription?.close();
+    await until('only what is waited for is heard', async () => (await channels()).length === 1);
+    subscriptions[0]?.close();
+    await until('nothing is', async () => (await channels()).length === 0);
+  });
+
+  it('bear what is garbled, or not theirs', async () => {
+    const backend = backendOf({ fair: true });
+    const held = requestOf(newName());
+    await take(backend, held);
+    const waiting = fairWait(backend, requestOf(held.name));
+    await until('it is heard', async () => (await channels()).length === 1);
+    const [channel = ''] = await channels();
+    const admin = new Redis(cluster.nodes[0]?.port ?? 0);
+    for (const text of [
+      '',
+      '|',
+      'x',
+      'x|y',
+      `${'f'.repeat(32)}|`,
+      `${'f'.repeat(32)}|holdfast:nobody`,
+      `|${'k'.repeat(10_000)}`,
+      '\u0000|\u0000',
+    ]) {
+      await admin.publish(channel, text);
+    }
+    admin.disconnect();
+    expect(await free(backend, held)).toBe(true);
+    expect(await waiting).toMatchObject({ granted: true });
+  });
+});

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { type RedisServer, startRedis } from '@holdfast/test/servers';
+import { Random } from '@holdfast/test/simulation';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { KeySpace, type ModeLetter } from '../src/key-space.js';
+import { scripts } from '../src/scripts.generated.js';
+import { RedisModel } from './simulator/redis-model.js';
+
+const LONG_MS = 500_000;
+/** Runs out within the test, at moments that the test waits for. */
+const SHORT_MS = 300;
+const STEPS = 400;
+/** Times are told a little apart; whatever was told must be in one of these. */
+const ROUGHLY_MS = 150;
+
+let server: RedisServer;
+let redis: Redis;
+
+beforeAll(async () => {
+  server = await startRedis({ config: {} });
+  redis = new Redis(server.port);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.close();
+});
+
+describe('the model of the scripts', () => {
+  it.each([1, 2, 3, 4])('answers as the scripts on a server do, command for command (%i)', { timeout: 60_000 }, async (seed) => {
+    await redis.flushall();
+    const random = new Random(seed);
+    // Nobody listens on the real one either.
+    const model = new RedisModel({ micros: () => Date.now() * 1000, publish: () => 0 });
+    const keySpace = new KeySpace('holdfast:', '');
+    const managers = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')];
+    const owners = Array.from({ length: 5 }, () => randomBytes(16).toString('hex'));
+    const log: string[] = [];
+    let expiresAt = 0;
+    for (let step = 0; step < STEPS; step++) {
+      // Short holds, and what waiters leave, end either before the next step or long after it: at the moment itself the two may differ.
+      if (expiresAt > 0 && Date.now() > expiresAt - ROUGHLY_MS) {
+        // oxlint-disable-next-line no-await-in-loop
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, expiresAt - Date.now()) + 60));
+        expiresAt = 0;
+      }
+      const { script, keys, args, isShort } = commandOf(random, keySpace, managers, owners);
+      if (isShort) expiresAt = Math.max(expiresAt, Date.now() + SHORT_MS);
+      const { source } = scripts[script];
+      // oxlint-disable-next-line no-await-in-loop
+      const theirs = roughly(await redis.eval(source, keys.length, ...keys, ...args));
+      const ours = roughly(model.run(script, keys, args));
+      log.push(`${script} ${args.join(' ')}: ${JSON.stringify(theirs)}`);
+      // The steps that led there are worth more than the difference alone.
+      if (JSON.stringify(ours) !== JSON.stringify(theirs))
+        throw new Error(`the model says ${JSON.stringify(ours)}\n${log.slice(-12).join('\n')}`);
+    }
+  });
+});
+
+type ScriptName = 'acquire' | 'enqueue' | 'renew' | 'refresh' | 'release' | 'decline' | 'withdraw' | 'forceRelease' | 'inspect';
+
+interface Asked {
+  readonly script: ScriptName;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+  readonly isShort: boolean;
+}
+
+function commandOf(random: Random, keySpace: KeySpace, managers: readonly string[], owners: readonly string[]): Asked {
+  const mode = random.pick<ModeLetter>(['x', 'x', 'r', 'w', 'p']);
+  const { keys: bare, fence } = keySpace.keysOf(`n${random.integer(0, 1)}`, mode);
+  const withFence = mode === 'p' ? bare : [...bare, fence];
+  const manager = random.pick(managers);
+  const owner = random.pick(owners);
+  const isShort = random.chance(0.15);
+  const ttl = String(isShort ? SHORT_MS : LONG_MS);
+  const permits = String(random.integer(1, 3));
+  // In time, too late, or by another server's clock.
+  const notAfter = String(Date.now() + random.pick([5_000, 5_000, 5_000, 5_000, -1_000, 3_600_000]));
+  // Nobody listens: where the receivers cannot be counted, a place is reserved all the same.
+  const head = [`${random.pick(['0', '1'])}${manager}`];
+  const timed = [...head, notAfter, '60000'];
+  const place = `${owner}:${manager}:${mode}:${mode === 'p' ? permits : 1}:${mode === 'p' ? 3 : 1}`;
+  const plain = `p${manager}:${mode}:${mode === 'p' ? permits : 1}:${mode === 'p' ? 3 : 1}`;
+  const asked = (script: ScriptName, keys: readonly string[], args: readonly string[], endsSoon = false): Asked => ({
+    script,
+    keys,
+    args,
+    isShort: endsSoon,
+  });
+  const what = random.integer(0, 11);
+  if (what <= 3) {
+    const counts = mode === 'p' ? ` ${permits} 3` : '';
+    return asked('acquire', withFence, [...timed, `${mode} ${owner} ${ttl} ${random.chance(0.3) ? plain : '-'}${counts} label`], isShort);
+  }
+  if (what === 4) {
+    const counts = mode === 'p' ? [permits, '3'] : ['1', '1'];
+    return asked('enqueue', withFence, [...timed, mode, owner, ttl, 'label', ...counts, place, '', random.pick(['0', '1'])], isShort);
+  }
+  if (what === 5) {
+    const keys = mode === 'p' ? bare.slice(0, 2) : mode === 'r' ? bare.slice(1, 3) : bare.slice(0, 1);
+    return asked('renew', keys, [...timed, `${mode} ${owner} ${LONG_MS}`]);
+  }
+  if (what === 6) return asked('refresh', bare, [...timed, mode]);
+  if (what <= 8)
+    return asked('release', bare, [...head, `${mode} ${owner} ${random.chance(0.5) ? place : '-'} ${random.pick(['0', '1'])}`]);
+  if (what === 9) return asked('decline', bare, [...head, mode, owner]);
+  if (what === 10) return asked('withdraw', bare, [...head, mode, plain]);
+  return random.chance(0.2) ? asked('forceRelease', bare, [...head, mode]) : asked('inspect', bare, [...head, mode]);
+}
+
+/** But for what two clocks tell a little differently: fences, times, and what is left of a hold. */
+function roughly(reply: unknown): unknown {
+  if (Array.isArray(reply)) return reply.map(roughly);
+  if (typeof reply === 'string' && /^\d{15,17}$/.test(reply)) return 'a fence or a place';
+  if (typeof reply === 'string' && /^\d{15,17}:/.test(reply)) return reply.replace(/^\d+/, 'fence');
+  const size = typeof reply === 'number' ? Math.abs(reply) : 0;
+  if (size > 1_000_000_000_000) return 'the time';
+  if (size > 2 * SHORT_MS) return 'long';
+  return size > 2 ? 'short' : reply;
+}
