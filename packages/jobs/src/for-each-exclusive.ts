@@ -1,10 +1,10 @@
-import { checkValue, type FencingToken, type Lease, type LeaseMap, type LeaseOptions, type LockManager } from '@holdfast/core';
+import { checkValue, type FencingToken, isLockError, type Lease, type LeaseMap, type LeaseOptions, type LockManager } from '@holdfast/core';
 import { type Group, groupByKey } from './batch-groups.js';
 import type { ForEachOptions } from './job-options.js';
 import { MarkBatch } from './mark-batch.js';
 import { MarkWriter } from './mark-writer.js';
 import { requireMarks } from './marked-task.js';
-import { stopwatch } from './tries.js';
+import { stopwatch, Tries } from './tries.js';
 
 /** What came of one item of a batch. */
 export type ForEachResult<I, T> =
@@ -115,7 +115,7 @@ class Batch<I, T, F extends FencingToken> {
     const { signal } = this.#options;
     if (!isFirst && signal?.aborted === true) this.#stop ??= { error: signal.reason };
     try {
-      if (this.#stop === null) await this.#lock(slice);
+      if (this.#stop === null) await (isFirst ? this.#lock(slice) : this.#lockLater(slice));
       else this.#settle(slice, { outcome: 'not-started', error: this.#stop.error });
     } catch (error) {
       if (isFirst) throw error;
@@ -129,6 +129,22 @@ class Batch<I, T, F extends FencingToken> {
   get #sliceSize(): number {
     const { renew = this.#locks.leaseDefaults.renew, maxHoldMs = this.#locks.leaseDefaults.maxHoldMs } = this.#lease;
     return renew && maxHoldMs === Number.POSITIVE_INFINITY ? SLICE : Math.min(Math.max(1, this.#idle), SLICE);
+  }
+
+  /** In the midst of a batch a blip is ridden out, for at most one ttl. */
+  async #lockLater(slice: readonly Group<I>[]): Promise<void> {
+    const { signal = new AbortController().signal } = this.#options;
+    using tries = new Tries(this.#locks, this.#lease);
+    for (;;) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop
+        await this.#lock(slice);
+        return;
+      } catch (error) {
+        // oxlint-disable-next-line no-await-in-loop
+        if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || signal.aborted || !(await tries.again(signal))) throw error;
+      }
+    }
   }
 
   async #lock(slice: readonly Group<I>[]): Promise<void> {

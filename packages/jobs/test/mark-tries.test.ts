@@ -99,6 +99,30 @@ describe('a store that is away for a moment as the work ends', () => {
     expect(again.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => 'done'));
   });
 
+  it('in the midst of a batch is ridden out; for longer, what was not begun says why', async () => {
+    await using servers = twoServers();
+    const items = Array.from({ length: 4 }, (_, index) => index);
+    const blip = (item: number): void => {
+      if (item !== 1) return;
+      servers.links[0].disconnect();
+      after(300, () => servers.links[0].reconnect());
+    };
+    const options = { key: String, maxHoldMs: 20_000 };
+    const results = await servers.jobs[0].forEachExclusive(items, options, blip);
+    expect(results.map(({ outcome }) => outcome)).toEqual(['processed', 'processed', 'processed', 'processed']);
+    const away = await servers.jobs[0].forEachExclusive(items, { ...options, ttlMs: 400 }, (item) => {
+      if (item === 1) servers.links[0].disconnect();
+    });
+    expect(away.slice(2)).toEqual(
+      [2, 3].map((item) => ({
+        item,
+        outcome: 'not-started',
+        error: expect.objectContaining({ code: 'LOCK_BACKEND_UNAVAILABLE' }) as unknown,
+      })),
+    );
+    servers.links[0].reconnect();
+  });
+
   it('and has ended the lease meanwhile: the lock is taken once more, and the mark written if nobody has done it', async () => {
     await using servers = twoServers();
     const [mine, theirs] = servers.jobs;
