@@ -50,7 +50,8 @@ describe.each(stores)('a job on %s, as whose work ends', (_, start, open) => {
     await Promise.all([mine, theirs].map((locks) => locks.withLock('warm', () => {})));
   });
   afterAll(async () => {
-    await Promise.all([mine, theirs].map((locks) => locks?.close()));
+    await mine?.close();
+    await theirs?.close();
     await proxy?.close();
     await server?.close();
   });
