@@ -173,6 +173,8 @@ export class TableModel {
   /** The row of an owner that has not expired. */
   #lockOf(name: string, owner: string): LockRow | null {
     const row = this.locks.get(name);
+    // What is inserted where there is no row has expired.
+    if (row === undefined) this.locks.set(name, { owner, label: null, fence: 0n, expiresAt: Number.NEGATIVE_INFINITY });
     if (row === undefined || row.expiresAt <= this.#now) return null;
     return row.owner === owner || !this.#rules.checksOwner ? row : null;
   }
