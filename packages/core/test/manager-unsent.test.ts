@@ -80,6 +80,20 @@ describe('an attempt that was never sent', () => {
     expect(closed.status).toBe('fulfilled');
   });
 
+  it.each([2, 200])('is made anew in one rhythm for all names, with %s that wait', async (waiters) => {
+    const rounds = new Set<number>();
+    const { clock, manager } = createUnsent(() => {
+      rounds.add(clock.now());
+      return Promise.reject(refused(false));
+    });
+    const waits = Array.from({ length: waiters }, (_, i) => outcomeOf(manager.acquire(`x${i}`, { waitMs: 4_000 })));
+    await clock.advance(4_200);
+    expect(waits.every(({ code }) => code === 'LOCK_BACKEND_UNAVAILABLE')).toBe(true);
+    // 20 ms, doubled up to 500, less up to a third each.
+    expect(rounds.size).toBeGreaterThan(8);
+    expect(rounds.size).toBeLessThan(18);
+  });
+
   it('says nothing of a later request that is ended with its error', async () => {
     let asked = 0;
     const { clock, counts, manager } = createUnsent(() => {
