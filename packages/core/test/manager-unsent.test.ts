@@ -80,6 +80,21 @@ describe('an attempt that was never sent', () => {
     expect(closed.status).toBe('fulfilled');
   });
 
+  it('says nothing of a later request that is ended with its error', async () => {
+    let asked = 0;
+    const { clock, counts, manager } = createUnsent(() => {
+      asked += 1;
+      // The first finds no connection; the second leaves, and its answer never comes.
+      return asked === 1 ? Promise.reject(refused(false)) : new Promise(() => {});
+    });
+    const waiting = outcomeOf(manager.acquire('x', { waitMs: 900 }));
+    await clock.advance(850);
+    expect([asked, counts.releases]).toEqual([2, 0]);
+    await clock.advance(200);
+    expect(waiting.error).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', wasSent: false });
+    expect(counts.releases).toBeGreaterThan(0);
+  });
+
   it.each([
     ['may have been sent', refused(true)],
     ['was refused by a store behind this one', refused(false, 'another')],

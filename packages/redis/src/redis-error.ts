@@ -34,14 +34,9 @@ const REPLY_CODES = new RegExp(`\\b(${[...Object.keys(FOR_GOOD), ...Object.keys(
 /** A key of the lock holds what another program put there. */
 export class ForeignKeyError extends LockUnavailableError {
   constructor(lockName: string | null) {
-    super(
-      'redis: a key of this lock holds a list, hash or the like, which no lock does; choose a prefix of which no other program makes use',
-      {
-        backend: BACKEND,
-        lockName,
-        retryable: false,
-      },
-    );
+    const reason =
+      'a key of this lock holds a list, hash or the like, which no lock does; choose a prefix of which no other program makes use';
+    super(`redis: ${reason}`, { backend: BACKEND, lockName, retryable: false, cause: new Error(reason) });
   }
 }
 

@@ -16,6 +16,8 @@ interface Renewal {
   stands: number;
   gone: number;
   pending: number;
+  /** Nodes whose vote was not known when they were asked. */
+  readonly hadNoVote: Set<number>;
   /** Put back on some node, where it counts from the next time on. */
   repaired: boolean;
 }
@@ -43,6 +45,7 @@ export async function renewHolds(
           stands: 0,
           gone: 0,
           pending: 0,
+          hadNoVote: new Set(),
           repaired: false,
         };
   });
@@ -83,6 +86,8 @@ function ask(
     renewal.gone = 0;
     renewal.pending = nodes.length;
     renewal.repaired = false;
+    renewal.hadNoVote.clear();
+    for (const [node, counter] of renewal.hold.counters.entries()) if (counter === 0) renewal.hadNoVote.add(node);
     renewal.hold.until = Math.max(renewal.hold.until, context.clock.now() + renewal.ttlMs);
   }
   return askNodes<readonly Extension[]>({
@@ -104,8 +109,12 @@ function ask(
       ),
     onAnswer: (index, answer, isLate) => {
       for (const [at, renewal] of renewals.entries()) {
-        const extension = answer.kind === 'answered' ? answer.value[at] : undefined;
-        if (typeof extension === 'object' && extension !== null) renewal.hold.counters[index] = extension.counter;
+        let extension = answer.kind === 'answered' ? answer.value[at] : undefined;
+        if (typeof extension === 'object' && extension !== null) {
+          // Its vote was still on its way when it was asked, and has come since: it stands as it was given.
+          if (renewal.hadNoVote.has(index) && renewal.hold.counters[index] === extension.counter) extension = 'stands';
+          else renewal.hold.counters[index] = extension.counter;
+        }
         if (isLate) continue;
         renewal.pending -= 1;
         if (extension === 'stands') renewal.stands += 1;

@@ -20,7 +20,7 @@ export async function initNodes(options: InitNodesOptions, output: Output): Prom
   const url = redactUrl(config.url);
   if (!/^redlocks?:/i.test(config.url)) throw usageError(`init-nodes is for redlock:// and redlocks://, and the store is ${url}`);
   try {
-    const { initializeNodes, lookAtNodes, nodeUrls } = await import('@holdfast/redlock');
+    const { initializeNodes, lookAtNodes, nodeUrls } = await import('../../redlock.js');
     const { optionRules } = await import('../../schemes/redlock.js');
     const settings = settingsOf('init-nodes', config, undefined);
     const taken = takeUrlOptions('init-nodes', settings.url, optionRules);
