@@ -56,8 +56,8 @@ export class Book implements BackendObserver {
   /** Whose release arrived twice: the second is answered, and finds nothing. */
   readonly #repeated = new Set<string>();
   readonly #forced = new Set<string>();
-  /** Calls whose own requests were sent. */
-  readonly #asked = new Set<string>();
+  /** When each call has sent the last of its own requests. */
+  readonly #asked = new Map<string, number>();
   /** What the store said last to each client of each name. */
   readonly #said = new Map<string, Said>();
   /** What callers had whose process was killed. */
@@ -94,7 +94,7 @@ export class Book implements BackendObserver {
     const kind = kindOfMode(request.mode);
     const id = idOf(request.label, kind, request.name);
     this.#owners.set(request.owner, { client, id, key: keyOf({ kind, name: request.name }), number: this.#owners.size + 1 });
-    this.#asked.add(id);
+    this.#asked.set(id, this.#world.now);
   }
 
   answered(client: SimulatedClient, request: HoldRequest, answer: Answer<bigint>): void {
@@ -219,6 +219,11 @@ export class Book implements BackendObserver {
     return this.#busy.has(idOf(label, target.kind, target.name));
   }
 
+  /** When the call has asked last for it; -Infinity: never. */
+  askedAt(label: string, target: Target): number {
+    return this.#asked.get(idOf(label, target.kind, target.name)) ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** Whether a wait may say that its time ran out while others had it. */
   wasHeard(client: SimulatedClient, label: string, target: Target, since: number): boolean {
     if (this.wasRefused(label, target)) return true;
@@ -276,7 +281,8 @@ export class Book implements BackendObserver {
       }
       return;
     }
-    // No timer notices that the wall clock was set; a look at the lease does.
+    // No timer notices that the wall clock was set ahead; a look at the lease does.
+    if (client.plan.faults.some(({ what, ms }) => what === 'jump' && ms > 0)) return;
     const overMs = machine.clock.now() - held.until.now;
     const standsSince = this.#world.now - machine.pausedUntil;
     if (overMs > ROUNDING_MS && !machine.isPaused && standsSince > ROUNDING_MS) {

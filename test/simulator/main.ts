@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { simulateFromCommandLine } from './command-line.js';
 import { memoryKind } from './memory/memory-kind.js';
 
-// pnpm simulate [--store memory | redis | redlock] and the options of that one's simulator, which lies beside what it simulates.
+// pnpm simulate [--store memory | redis | table | redlock] and the options of that one's simulator, which lies beside what it simulates.
 const packages = new URL('../../../packages/', import.meta.url);
 const others: Readonly<Record<string, string>> = {
   redis: 'redis/dist-test/simulator/test/simulator/main.js',
+  table: 'postgres/dist-test/simulator/test/simulator/main.js',
   redlock: 'redlock/dist-test/simulator/test/simulator/main.js',
 };
 

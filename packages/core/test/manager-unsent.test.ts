@@ -80,6 +80,35 @@ describe('an attempt that was never sent', () => {
     expect(closed.status).toBe('fulfilled');
   });
 
+  it.each([2, 200])('is made anew in one rhythm for all names, with %s that wait', async (waiters) => {
+    const rounds = new Set<number>();
+    const { clock, manager } = createUnsent(() => {
+      rounds.add(clock.now());
+      return Promise.reject(refused(false));
+    });
+    const waits = Array.from({ length: waiters }, (_, i) => outcomeOf(manager.acquire(`x${i}`, { waitMs: 4_000 })));
+    await clock.advance(4_200);
+    expect(waits.every(({ code }) => code === 'LOCK_BACKEND_UNAVAILABLE')).toBe(true);
+    // 20 ms, doubled up to 500, less up to a third each.
+    expect(rounds.size).toBeGreaterThan(8);
+    expect(rounds.size).toBeLessThan(18);
+  });
+
+  it('says nothing of a later request that is ended with its error', async () => {
+    let asked = 0;
+    const { clock, counts, manager } = createUnsent(() => {
+      asked += 1;
+      // The first finds no connection; the second leaves, and its answer never comes.
+      return asked === 1 ? Promise.reject(refused(false)) : new Promise(() => {});
+    });
+    const waiting = outcomeOf(manager.acquire('x', { waitMs: 900 }));
+    await clock.advance(850);
+    expect([asked, counts.releases]).toEqual([2, 0]);
+    await clock.advance(200);
+    expect(waiting.error).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', wasSent: false });
+    expect(counts.releases).toBeGreaterThan(0);
+  });
+
   it.each([
     ['may have been sent', refused(true)],
     ['was refused by a store behind this one', refused(false, 'another')],

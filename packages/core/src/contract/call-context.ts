@@ -4,7 +4,10 @@ import type { Clock } from './clock.js';
 export interface CallContext {
   /** After this core stops waiting for the promise; a backend may use it to give up on a silent connection. */
   readonly timeoutMs: number;
-  /** Aborts when core has stopped waiting: the caller aborted, the wait or the deadline ran out, the manager closes. */
+  /**
+   * Aborts when core has stopped waiting: the caller aborted, the wait or the deadline ran out, the manager closes. Made when it is
+   * first read: a copy of the context by `{ ...call }` does not have it.
+   */
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** With `wait` only: tells core that the request stands behind others. See `tellsQueued`. */

@@ -99,7 +99,8 @@ export class Asker {
 
   /** Frees what a request may have left that failed with `error`, or was ended: nothing if the request was never sent, which may be known only later. */
   doubt(holds: readonly Hold[], call: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>, error: unknown): void {
-    if (wasNeverSent(error, this.#backend.name)) {
+    // What a caller ends a request with says nothing of the request: it may be the error of an earlier one.
+    if (call.isSettled && wasNeverSent(error, this.#backend.name)) {
       for (const hold of holds) this.#holds.dispatch(hold, { type: 'refused' });
       return;
     }

@@ -7,9 +7,10 @@ import { type AnyLockError, isLockError, LockClosedError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { HolderLook } from './holder-look.js';
 import { type Begun, NameQueue, type QueueServices } from './name-queue.js';
+import { RetryRhythm } from './retry-rhythm.js';
 import type { WaitLimits } from './wait.js';
 
-type Services = Omit<QueueServices, 'isAsked' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
+type Services = Omit<QueueServices, 'rhythm' | 'isAsked' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
 type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 
 /** All ways of taking a hold: once, waiting, and several at once. */
@@ -27,6 +28,7 @@ export class Acquirer {
     const waitedMs = (joinedAt: number): number => this.#waitedMs(joinedAt);
     this.#services = {
       ...services,
+      rhythm: new RetryRhythm(services.backend, services.calls.clock),
       onContended: ({ plan: { kind, name, label }, context }) => {
         if (events.has('waiting')) context.run(() => events.emit({ type: 'waiting', kind, name, label }));
       },

@@ -10,6 +10,7 @@ import { backoffMs, pollMs } from './backoff.js';
 import { Hearing } from './hearing.js';
 import { HolderLook } from './holder-look.js';
 import { OutageWatch } from './outage-watch.js';
+import type { RetryRhythm } from './retry-rhythm.js';
 import { Wait, type WaitLimits, type WaitObserver } from './wait.js';
 import type { WaitEffect, WaitEvent } from './wait-state.js';
 
@@ -26,6 +27,7 @@ export interface QueueServices {
   readonly holds: HoldRunner;
   readonly asker: Asker;
   readonly unavailableAfterMs: number;
+  readonly rhythm: RetryRhythm;
   /** Whether a request of this manager that found nobody in front is under way: others stay behind it. */
   readonly isAsked: (key: string) => boolean;
   /** A wait has found that it must wait. */
@@ -48,6 +50,7 @@ export type Begun = { readonly joinedAt: number; readonly context: CallerContext
  */
 export class NameQueue implements WaitObserver {
   readonly key: string;
+  readonly #name: string;
   readonly #services: QueueServices;
   readonly #waits = new Set<Wait>();
   readonly #hearing: Hearing;
@@ -59,6 +62,7 @@ export class NameQueue implements WaitObserver {
   constructor(plan: HoldPlan, services: QueueServices) {
     const { backend, calls, unavailableAfterMs } = services;
     this.key = plan.key;
+    this.#name = plan.name;
     this.#services = services;
     this.#hearing = new Hearing(backend);
     this.#look = new HolderLook(plan, backend, calls);
@@ -262,10 +266,13 @@ export class NameQueue implements WaitObserver {
     }
     const failures = this.#hearing.failed(error, askedAt);
     this.#outage.failed();
-    this.#dispatch(wait, { type: 'failed', pauseMs: backoffMs(this.#services.calls.clock, failures, 20, 500) });
+    const { calls, rhythm } = this.#services;
+    const pauseMs = error.wasSent ? backoffMs(calls.clock, failures, 20, 500) : rhythm.pauseMs(wait.plan.name, askedAt);
+    this.#dispatch(wait, { type: 'failed', pauseMs });
   }
 
   #heard(): void {
+    this.#services.rhythm.answered(this.#name);
     this.#hearing.answered(this.#services.calls.clock.now());
     this.#outage.answered();
   }

@@ -1,7 +1,7 @@
 import { type OptionRule, rule } from '@holdfast/core';
 import type { RedlockBackendOptions } from '@holdfast/redlock';
 
-export { openBackend } from '@holdfast/redlock';
+export { initializeNodes, lookAtNodes, nodeUrls, openBackend } from '@holdfast/redlock';
 
 /** The kinds of the options, for the URL and for hints; what exactly they may be is checked by the backend. */
 export const optionRules = {

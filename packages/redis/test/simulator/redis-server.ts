@@ -228,7 +228,7 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
     return this.names
       .real(text)
       .replace(/(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])/g, (token) => this.#history.nameOf(token))
-      .replace(/(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])/g, (id) => `~${id.slice(-3)}`);
+      .replace(/(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])/g, (id) => `~${this.#history.nameOf(id)}`);
   }
 }
 
