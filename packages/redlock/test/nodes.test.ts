@@ -373,10 +373,11 @@ it('a writer that waits and dies keeps new readers out for at most 2 s, and says
   await take(backend, requestOf(name, 'read'));
   dead.subscribe?.(requestOf(name, 'write'), () => {});
   expect(await attempt(dead, requestOf(name, 'write'))).toMatchObject({ granted: false, remainingMs: 1500 });
-  const refused = await attempt(backend, requestOf(name, 'read'));
-  expect(refused.granted).toBe(false);
-  expect(refused.granted ? 0 : refused.remainingMs).toBeLessThanOrEqual(1900);
-  expect(refused.granted ? 0 : refused.remainingMs).toBeGreaterThan(1000);
+  // A node may have let the writer in before the reader's request came, until the writer has given its vote back.
+  await until('a reader is refused for the sake of the writer', async () => {
+    const refused = await attempt(backend, requestOf(name, 'read'));
+    return !refused.granted && refused.remainingMs !== null && refused.remainingMs > 1000 && refused.remainingMs <= 1900;
+  });
   const start = performance.now();
   await until('a reader gets in', async () => (await attempt(backend, requestOf(name, 'read'))).granted, { everyMs: 20 });
   expect(performance.now() - start).toBeLessThan(2000);
