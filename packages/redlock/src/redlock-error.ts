@@ -5,12 +5,13 @@ import type { RedlockNode, Vote } from './protocol/node.js';
 
 export const BACKEND = 'redlock';
 
-/** Too few nodes took part. Says of each why it did not. */
+/** Too few nodes took part. Says of each why it did not. @param wasSentBefore an earlier question of the same call has left */
 export function tooFewNodes(
   nodes: readonly RedlockNode[],
   answers: readonly NodeAnswer<unknown>[],
   quorum: number,
   lockName: string | null,
+  wasSentBefore = false,
 ): LockUnavailableError {
   let usable = 0;
   let mayRecover = 0;
@@ -36,6 +37,7 @@ export function tooFewNodes(
     backend: BACKEND,
     lockName,
     retryable: mayRecover >= quorum,
+    wasSent: wasSentBefore || answers.some((answer) => answer.kind !== 'failed' || answer.failure.mayHappen),
   });
 }
 

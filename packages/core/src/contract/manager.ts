@@ -168,7 +168,11 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   checkHealth(options?: { readonly timeoutMs?: number | undefined }): Promise<HealthReport>;
   /**
    * Refuses new calls, rejects waiters with LOCK_CLOSED, gives holders `drainMs`, then aborts each remaining signal
-   * (LOCK_LOST, reason `'closed'`) before it frees the hold, then ends what the backend opened. Idempotent.
+   * (LOCK_LOST, reason `'closed'`) before it frees the hold, then ends what the backend opened. Releases that are under way are
+   * waited for. Idempotent; a later call with a shorter drain cuts the earlier one short.
+   *
+   * Settles within `drainMs` + `commandTimeoutMs` + 500 ms, also while the store does not answer: what could not be freed by then ends
+   * by itself (`capabilities.expiry`). Never rejects but for a bad option.
    */
   close(options?: CloseOptions): Promise<void>;
   /** `close()`, for `await using`. */

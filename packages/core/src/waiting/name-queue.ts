@@ -50,7 +50,6 @@ export type Begun = { readonly joinedAt: number; readonly context: CallerContext
  */
 export class NameQueue implements WaitObserver {
   readonly key: string;
-  readonly #name: string;
   readonly #services: QueueServices;
   readonly #waits = new Set<Wait>();
   readonly #hearing: Hearing;
@@ -62,7 +61,6 @@ export class NameQueue implements WaitObserver {
   constructor(plan: HoldPlan, services: QueueServices) {
     const { backend, calls, unavailableAfterMs } = services;
     this.key = plan.key;
-    this.#name = plan.name;
     this.#services = services;
     this.#hearing = new Hearing(backend);
     this.#look = new HolderLook(plan, backend, calls);
@@ -266,13 +264,10 @@ export class NameQueue implements WaitObserver {
     }
     const failures = this.#hearing.failed(error, askedAt);
     this.#outage.failed();
-    const { calls, rhythm } = this.#services;
-    const pauseMs = error.wasSent ? backoffMs(calls.clock, failures, 20, 500) : rhythm.pauseMs(wait.plan.name, askedAt);
-    this.#dispatch(wait, { type: 'failed', pauseMs });
+    this.#dispatch(wait, { type: 'failed', pauseMs: this.#services.rhythm.pauseMs(wait.plan.name, askedAt, failures) });
   }
 
   #heard(): void {
-    this.#services.rhythm.answered(this.#name);
     this.#hearing.answered(this.#services.calls.clock.now());
     this.#outage.answered();
   }

@@ -2,45 +2,34 @@ import type { LockBackend } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import { backoffMs } from './backoff.js';
 
-interface Round {
-  failures: number;
-  /** When all try again, on the monotonic clock. */
-  nextAt: number;
-}
-
 /**
- * When the waits of one manager try again that found no connection: all at the same moment, so that a store which refuses connections
- * meets as many attempts as from one wait. What fails apart (the masters of a cluster) has a rhythm of its own.
+ * When the waits of one manager ask again that the store did not answer: all at the same moment, so that a store which refuses
+ * connections meets as many attempts as from one wait. What fails apart (the masters of a cluster) has a rhythm of its own.
  */
 export class RetryRhythm {
   readonly #backend: LockBackend;
   readonly #clock: Clock;
-  readonly #rounds = new Map<string, Round>();
+  /** By partition: when all ask again, on the monotonic clock. */
+  readonly #nextAt = new Map<string, number>();
 
   constructor(backend: LockBackend, clock: Clock) {
     this.#backend = backend;
     this.#clock = clock;
   }
 
-  /** @returns the pause, in ms, of a wait whose request of `askedAt` found no connection */
-  pauseMs(name: string, askedAt: number): number {
+  /**
+   * @param askedAt when the request was sent that failed
+   * @param failures how many requests for the name have failed since its last answer
+   * @returns the pause in ms
+   */
+  pauseMs(name: string, askedAt: number, failures: number): number {
     const now = this.#clock.now();
-    const key = this.#keyOf(name);
-    const round = this.#rounds.get(key) ?? { failures: 0, nextAt: Number.NEGATIVE_INFINITY };
-    // Asked in this round: the first failure of it says when the next one is.
-    if (askedAt >= round.nextAt) {
-      round.failures += 1;
-      round.nextAt = now + backoffMs(this.#clock, round.failures, 20, 500);
-      this.#rounds.set(key, round);
-    }
-    return Math.max(0, round.nextAt - now);
-  }
-
-  answered(name: string): void {
-    if (this.#rounds.size > 0) this.#rounds.delete(this.#keyOf(name));
-  }
-
-  #keyOf(name: string): string {
-    return this.#backend.partition?.(name) ?? '';
+    const key = this.#backend.partition?.(name) ?? '';
+    const nextAt = this.#nextAt.get(key) ?? Number.NEGATIVE_INFINITY;
+    // Asked in the last round, and behind others that have said when the next one is.
+    if (askedAt < nextAt && now < nextAt) return nextAt - now;
+    const pauseMs = backoffMs(this.#clock, failures, 20, 500);
+    this.#nextAt.set(key, now + pauseMs);
+    return pauseMs;
   }
 }

@@ -104,7 +104,7 @@ export class Attempt {
     const answers = await this.#askForVotes(open);
     for (const { request, trial } of open) {
       const verdict = trial.verdict(quorum, true);
-      if (verdict === 'unavailable') return tooFewNodes(this.#context.nodes, answers, quorum, request.name);
+      if (verdict === 'unavailable') return tooFewNodes(this.#context.nodes, answers, quorum, request.name, this.#round > 0);
     }
     const won = open.filter(({ trial }) => trial.verdict(quorum, true) === 'won');
     for (const { trial } of won) trial.token ||= Math.max(...trial.counters);
@@ -142,7 +142,9 @@ export class Attempt {
       onAnswer: (index, answer) => {
         for (const [at, { trial }] of open.entries()) this.#noteVote(trial, index, answer, at);
       },
-      isDecided: () => open.every(({ trial }) => trial.verdict(settings.quorum, false) !== 'open'),
+      // While no node could be reached at all, the last one says whether anything was sent.
+      isDecided: (_, pending) =>
+        open.every(({ trial }) => trial.verdict(settings.quorum, false) !== 'open' && (pending === 0 || !trial.isUnsent)),
     });
   }
 

@@ -37,6 +37,11 @@ export class Trial {
     this.counters[node] = vote?.kind === 'granted' ? vote.counter : 0;
   }
 
+  /** No node was asked so far. */
+  get isUnsent(): boolean {
+    return this.votes.every((vote) => vote === 'unsent' || vote === 'pending');
+  }
+
   /** @param isOver nobody waits for those who have not answered */
   verdict(quorum: number, isOver: boolean): Verdict {
     let [granted, refused, pending] = [0, 0, 0];
