@@ -26,8 +26,8 @@ export class RetryRhythm {
     const now = this.#clock.now();
     const key = this.#backend.partition?.(name) ?? '';
     const nextAt = this.#nextAt.get(key) ?? Number.NEGATIVE_INFINITY;
-    // Asked in the last round, and behind others that have said when the next one is.
-    if (askedAt < nextAt && now < nextAt) return nextAt - now;
+    // Asked in the last round, whose first failure has said when the next one is: that may have begun.
+    if (askedAt < nextAt) return Math.max(0, nextAt - now);
     const pauseMs = backoffMs(this.#clock, failures, 20, 500);
     this.#nextAt.set(key, now + pauseMs);
     return pauseMs;
