@@ -18,7 +18,7 @@ class Captured extends AsyncResource implements CallerContext {
   }
 }
 
-/** The context of whoever calls this. */
+/** The context of the caller. */
 export function callerContext(): CallerContext {
   return new Captured();
 }
