@@ -72,8 +72,8 @@ export interface ConformanceFaults {
    */
   deliverLate?(): Promise<LateDelivery>;
   /**
-   * Stops one of the several servers of the store for all clients of this setup; the others suffice. `silent`: its connections
-   * stay open and nothing is answered; `refused`: they end, and new ones are refused.
+   * Stops one of the several servers of the store for all clients of this setup, once all of them have what is held; the others
+   * suffice. `silent`: its connections stay open and nothing is answered; `refused`: they end, and new ones are refused.
    */
   stopNode?(how: StoppedHow): Promise<void>;
   startNode?(): Promise<void>;
