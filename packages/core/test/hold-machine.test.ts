@@ -18,6 +18,8 @@ const hold: HoldFacts = {
     label: 'me',
     ttlMs: 3_000,
     renew: true,
+    requestNo: 1,
+    wasContended: false,
     maxHoldMs: 60_000,
   },
   store: { backend: 'any', isSession: false, commandTimeoutMs: 500 },

@@ -47,6 +47,8 @@ export class Asker {
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
     const stamp = stampOf(this.#calls.clock);
     const call: StoreCall<readonly Answer[], readonly (Hold | Busy)[]> = this.#calls.start(
+      'attempt',
+      requests.length,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (store) => this.#backend.attempt(requests, store),
@@ -64,6 +66,8 @@ export class Asker {
     const hold = this.#holds.create(plan, context);
     const request = requestOf(plan, hold.owner, storeTtlMs(this.#backend, plan.ttlMs));
     const call: StoreCall<Grant, Hold> = this.#calls.start(
+      'wait',
+      1,
       plan.name,
       this.#calls.commandTimeoutMs,
       (store) => {
@@ -141,7 +145,7 @@ export class Asker {
     const stamp = stampOf(this.#calls.clock);
     const request = { ...refOf(plan, owner), ttlMs: storeTtlMs(this.#backend, plan.ttlMs) };
     try {
-      const [stands] = await this.#calls.run(plan.name, (call) => this.#backend.renew([request], call));
+      const [stands] = await this.#calls.run('renew', 1, plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.
       if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
     } catch (error) {

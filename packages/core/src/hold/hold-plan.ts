@@ -15,6 +15,10 @@ export interface HoldPlan {
   readonly ttlMs: number;
   readonly renew: boolean;
   readonly maxHoldMs: number;
+  /** Which call of its manager it is. */
+  readonly requestNo: number;
+  /** Whether the call was ever refused, or stood behind another; for events. */
+  wasContended: boolean;
 }
 
 /** Tells the locks, semaphores and read/write locks of one manager apart. */

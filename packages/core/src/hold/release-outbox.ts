@@ -77,6 +77,8 @@ export class ReleaseOutbox {
     const refs = holds.map((hold) => refOf(hold.plan, hold.owner));
     const name = holds.length === 1 ? (holds[0]?.plan.name ?? null) : null;
     const call = this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
+      'release',
+      refs.length,
       name,
       this.#calls.commandTimeoutMs,
       (context) => this.#backend.release(refs, context),

@@ -16,7 +16,13 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const { backend, calls, holds, asker } = core;
   const startedAt = calls.clock.now();
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
-  const plan: HoldPlan = { ...core.defaults, ...lockTarget(`holdfast:health:${newOwnerToken()}`), permits: 1 };
+  const plan: HoldPlan = {
+    ...core.defaults,
+    ...lockTarget(`holdfast:health:${newOwnerToken()}`),
+    permits: 1,
+    requestNo: 0,
+    wasContended: false,
+  };
   const hold = holds.create(plan, callerContext());
   // Not longer than what this manager's own locks have: a store may bound it.
   const request = requestOf(plan, hold.owner, storeTtlMs(backend, Math.min(HEALTH_TTL_MS, core.defaults.ttlMs)));
@@ -24,8 +30,8 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
-    const attempt = calls.start(null, timeoutMs, (call) => backend.attempt([request], call));
-    const checked = calls.run(null, (call) => backend.checkHealth(call), timeoutMs);
+    const attempt = calls.start('attempt', 1, null, timeoutMs, (call) => backend.attempt([request], call));
+    const checked = calls.run('checkHealth', 1, null, (call) => backend.checkHealth(call), timeoutMs);
     const [taken, seen] = await Promise.allSettled([attempt.result, checked]);
     if (seen.status === 'fulfilled' && seen.value !== undefined) nodes = { nodes: seen.value };
     if (taken.status === 'rejected') {
@@ -34,7 +40,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     }
     const left = Math.max(1, Math.ceil(timeoutMs - latencyMs()));
     const freed = await calls
-      .run(null, (call) => backend.release([ref], call), left)
+      .run('release', 1, null, (call) => backend.release([ref], call), left)
       .catch((error: unknown) => {
         holds.dispatch(hold, { type: 'unanswered', isSettled: true });
         throw error;

@@ -10,7 +10,9 @@ import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
 import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
+import { withToJSON } from '../json.js';
 import { KeepAlive } from '../store/keep-alive.js';
+import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
@@ -36,15 +38,19 @@ export class ManagerCore<F extends FencingToken> {
   readonly asker: Asker;
   readonly acquirer: Acquirer;
   readonly defaults: ResolvedLeaseOptions;
+  /** Of this manager in this process, and most likely in all. */
+  readonly id = newOwnerToken().slice(0, 8);
   isClosing = false;
+  #requestNo = 0;
 
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     const resolved = resolveManagerOptions(options);
     this.backend = backend;
     this.defaults = resolved.lease;
     this.timers = new TimerQueue(resolved.clock);
-    this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs);
-    const events = new EventSource(backend.name, resolved.onEvent, () => resolved.clock.wall());
+    const events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
+    this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, events);
+    backend.onNodeChanged?.((health) => events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
     this.holds = new HoldRunner(backend, this.calls, events);
     this.asker = new Asker(backend, this.calls, this.holds);
     const { calls, holds, asker } = this;
@@ -69,7 +75,21 @@ export class ManagerCore<F extends FencingToken> {
   plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
     if (this.isClosing) this.assertOpen(name);
     const { ttlMs, renew, maxHoldMs, label, permits } = options;
-    return { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs };
+    this.#requestNo += 1;
+    return {
+      kind,
+      name,
+      key,
+      mode,
+      permits,
+      limit,
+      label,
+      ttlMs,
+      renew,
+      maxHoldMs,
+      requestNo: this.#requestNo,
+      wasContended: false,
+    };
   }
 
   /**
@@ -105,13 +125,13 @@ export class ManagerCore<F extends FencingToken> {
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
     this.assertOpen(name);
-    return toldState(await this.calls.run(name, (call) => this.backend.inspect(name, kind, call)));
+    return toldState(await this.calls.run('inspect', 1, name, (call) => this.backend.inspect(name, kind, call)));
   }
 
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
     this.assertOpen(name);
     const mine = this.holds.standing().filter(({ plan }) => plan.name === name && plan.kind === kind);
-    const freed = await this.calls.run(name, (call) => this.backend.forceRelease(name, kind, call));
+    const freed = await this.calls.run('forceRelease', 1, name, (call) => this.backend.forceRelease(name, kind, call));
     // Only those that stood before: a waiter of ours may have been granted since.
     if (freed) for (const hold of mine) this.holds.dispatch(hold, { type: 'gone', reason: 'forced' });
     return freed;
