@@ -85,7 +85,7 @@ export function requestIdOf(managerId: string, { requestNo }: HoldPlan): string 
  * observer's mistake would end the process that holds the lock. So the subscribers are called one by one where Node
  * shows them (an array since 15.1), and by `publish` where it does not.
  */
-function publish(target: Channel, event: object): void {
+export function publish(target: Channel, event: object): void {
   if (!target.hasSubscribers) return;
   const subscribers: unknown = (target as { _subscribers?: unknown })._subscribers;
   if (!Array.isArray(subscribers)) {

@@ -2,6 +2,7 @@ export type { Answer, HoldRef, HoldRequest, LockBackend, ReleaseAnswer, Stamp } 
 export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
+export type { AcquireTrace, HoldTrace } from './contract/traces.js';
 export type {
   HoldLifeEvent,
   LockChannel,

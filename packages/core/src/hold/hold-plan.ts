@@ -1,3 +1,4 @@
+import { annotate } from '../annotation.js';
 import type { HoldRef, HoldRequest } from '../contract/backend.js';
 import type { LockKind } from '../contract/state.js';
 
@@ -19,6 +20,8 @@ export interface HoldPlan {
   readonly requestNo: number;
   /** Whether the call was ever refused, or stood behind another; for events. */
   wasContended: boolean;
+  /** What a listener wants to be kept beside the label. */
+  annotation: string | null;
 }
 
 /** Tells the locks, semaphores and read/write locks of one manager apart. */
@@ -33,7 +36,8 @@ export function isExclusive(plan: HoldPlan): boolean {
 
 /** The request to the store, told `storeTtlMs` (guard time included). */
 export function requestOf(plan: HoldPlan, owner: string, storeTtlMs: number): HoldRequest {
-  const { name, label } = plan;
+  const { name } = plan;
+  const label = annotate(plan.label, plan.annotation);
   return plan.mode === 'permits'
     ? { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode, permits: plan.permits, limit: plan.limit }
     : { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode };

@@ -5,6 +5,7 @@ import type { EventSource } from '../events.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
+import { isHoldTraced, traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import { Hold } from './hold.js';
 import { type HoldPlan, isExclusive } from './hold-plan.js';
@@ -149,6 +150,14 @@ export class HoldRunner {
     this.#releases.flush();
     for (const hold of holds) if (hold.state.at === 'releasing') this.#onEnd(hold);
     return outcomes;
+  }
+
+  /** Shows a task that runs under these holds to whoever traces. */
+  traced<T>(holds: readonly Hold[], task: () => T | PromiseLike<T>): T | PromiseLike<T> {
+    if (!isHoldTraced()) return task();
+    const { managerId } = this.#events;
+    const plans = holds.map(({ plan }) => plan);
+    return traceHold({ operation: 'hold', backend: this.#backend.name, managerId }, plans, task);
   }
 
   /** Sends again what waits for its next release. */

@@ -22,6 +22,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     permits: 1,
     requestNo: 0,
     wasContended: false,
+    annotation: null,
   };
   const hold = holds.create(plan, callerContext());
   // Not longer than what this manager's own locks have: a store may bound it.

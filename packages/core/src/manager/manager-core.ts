@@ -16,6 +16,7 @@ import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
+import { isAcquireTraced, traceAcquire } from '../tracing.js';
 import { Acquirer } from '../waiting/acquirer.js';
 import type { WaitLimits } from '../waiting/wait.js';
 import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
@@ -89,6 +90,7 @@ export class ManagerCore<F extends FencingToken> {
       maxHoldMs,
       requestNo: this.#requestNo,
       wasContended: false,
+      annotation: null,
     };
   }
 
@@ -99,7 +101,27 @@ export class ManagerCore<F extends FencingToken> {
    */
   acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
     const resolved = options === undefined ? this.defaults : this.resolve(where, options, target);
-    return this.acquirePlan(this.plan(target, resolved), resolved);
+    const plan = this.plan(target, resolved);
+    if (!isAcquireTraced()) return this.acquirePlan(plan, resolved);
+    return this.traced(
+      where,
+      [plan],
+      resolved.waitMs,
+      () => this.acquirePlan(plan, resolved),
+      () => 'granted',
+    );
+  }
+
+  /** Shows the call to whoever traces. */
+  traced<T>(
+    operation: string,
+    plans: readonly HoldPlan[],
+    waitMs: number,
+    task: () => Promise<T>,
+    outcomeOf: (value: T) => 'granted' | 'busy',
+  ): Promise<T> {
+    if (!isAcquireTraced()) return task();
+    return traceAcquire({ operation, backend: this.backend.name, managerId: this.id }, plans, waitMs, task, outcomeOf);
   }
 
   /** @throws as `acquire` */
@@ -120,7 +142,15 @@ export class ManagerCore<F extends FencingToken> {
   /** @throws as `acquire` */
   tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
     const resolved = this.resolve(where, options, target);
-    return this.acquirer.tryOne(this.plan(target, resolved), resolved.signal);
+    const plan = this.plan(target, resolved);
+    if (!isAcquireTraced()) return this.acquirer.tryOne(plan, resolved.signal);
+    return this.traced(
+      where,
+      [plan],
+      0,
+      () => this.acquirer.tryOne(plan, resolved.signal),
+      (hold) => (hold === null ? 'busy' : 'granted'),
+    );
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
