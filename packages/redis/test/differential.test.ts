@@ -72,7 +72,9 @@ function commandOf(random: Random, keySpace: KeySpace, managers: readonly string
   const first = oneOf(random, keySpace, managers, owners);
   const given = ARGUMENTS_IN_FRONT[first.script];
   if (given === undefined || random.chance(0.5)) return first;
-  const others = Array.from({ length: 30 }, () => oneOf(random, keySpace, managers, owners)).filter(({ script }) => script === first.script);
+  const others = Array.from({ length: 30 }, () => oneOf(random, keySpace, managers, owners)).filter(
+    ({ script }) => script === first.script,
+  );
   const all = [first, ...others.slice(0, random.integer(1, 3))];
   return {
     script: first.script,
