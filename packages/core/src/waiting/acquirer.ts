@@ -36,7 +36,8 @@ export class Acquirer {
         if (events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(hold, waitedMs(joinedAt), state.isContended));
       },
       onRefused: ({ plan, joinedAt, context }, error) => {
-        if (events.has('not-granted')) context.runInAsyncScope(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error), error));
+        if (events.has('not-granted'))
+          context.runInAsyncScope(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error), error));
       },
       isAsked: (key) => this.#first.has(key),
       onEmpty: ({ key }) => this.#queues.delete(key),
