@@ -44,6 +44,8 @@ export interface DriverClient extends RedisClient {
   pipeline?(commands: readonly (readonly (string | number)[])[]): { exec(): Promise<readonly (readonly [Error | null, unknown])[] | null> };
   // Of a cluster only.
   nodes?(role: 'master' | 'all'): DriverClient[];
+  /** Of a node. */
+  asking?(): Promise<unknown>;
   /** For each slot its nodes as host:port, the master first. */
   readonly slots?: readonly (readonly string[] | undefined)[];
   /** The cluster client's own subscriber, of which we have no use. */
