@@ -1,6 +1,6 @@
 /**
  * What Holdfast needs of a Redis client, as a type of its own: an `ioredis` `Redis` or `Cluster`, version 5 or 6,
- * fits. A client that was passed in is never closed; connections of our own are made from it with `duplicate()`.
+ * fits, and those of `iovalkey`. A client that was passed in is never closed; connections of our own are made from it with `duplicate()`.
  */
 export interface RedisClient {
   readonly status: string;

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLockManager } from '@holdfast/core';
-import { createRedisBackend } from '@holdfast/redis';
+import { createRedisBackend, type RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
+import { Redis as Valkey } from 'iovalkey';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf } from '../src/key-slot.js';
 import { fairWait, subscribed, useRedis } from './redis-harness.js';
@@ -173,10 +174,20 @@ describe.each(Object.entries(stores))('a user with the rights of the README and 
   });
 });
 
-it.each([5, 6])('a user with those rights can do it through a client of ioredis %i', async (version) => {
+interface ClientOptions {
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly enableReadyCheck: boolean;
+}
+
+it.each([
+  ['ioredis 5', (options: ClientOptions): RedisClient => new Redis(options)],
+  ['ioredis 6', (options: ClientOptions): RedisClient => new Redis6(options)],
+  ['iovalkey', (options: ClientOptions): RedisClient => new Valkey(options)],
+] as const)('a user with those rights can do it through a client of %s', async (_, connect) => {
   await userOf(stores['one server'](), 'clientuser');
-  const options = { port: redis.server.port, username: 'clientuser', password: 'word', enableReadyCheck: false };
-  const client = version === 5 ? new Redis(options) : new Redis6(options);
+  const client = connect({ port: redis.server.port, username: 'clientuser', password: 'word', enableReadyCheck: false });
   const backend = createRedisBackend({ client });
   const { wakes, close } = await subscribed(backend, requestOf(newName()));
   expect(wakes.count).toBe(0);
