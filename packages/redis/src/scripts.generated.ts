@@ -86,6 +86,7 @@ const shared = {
   hold: lua(`
     local sub, match = string.sub, string.match
     local CHUNK = 500
+    local LONGEST_MS = 2 ^ 31 - 1
     local function alone(step, ...)
     local ok, reply = pcall(step, ...)
     if ok then
@@ -125,6 +126,11 @@ const shared = {
     end
     local function keep(key, ttl)
     call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+    end
+    local function sweepFor(k, mode)
+    if mode ~= 'w' then
+    sweep(k)
+    end
     end
     local function mark(k, mode, owner, permits, ttl)
     local expiry = string.format('%.0f', now + ttl)
@@ -167,7 +173,7 @@ const shared = {
     return fence, tonumber(permits)
     end
     local function prolong(k, mode, owner, ttl)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence or fence == '0' then
     return 0
@@ -190,7 +196,7 @@ const shared = {
     return 1
     end
     local function drop(k, mode, owner)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence then
     return 0
@@ -235,7 +241,7 @@ const shared = {
     left = last and math.max(0, last - now) or -1
     end
     end
-    return left < 0 and -1 or -2 - left
+    return left < 0 and -1 or -2 - math.min(left, LONGEST_MS)
     end
   `),
   mark: lua(`
@@ -390,7 +396,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'f5b6bdb18a8c536fb6d19cf19df9b31244818c79',
+    sha: '875f2226466838d61993b881a440d9717eee85a4',
     source: [
       shared.clock,
       shared.deadline,
@@ -458,7 +464,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '8f34b58dcc997e6f9345459a2d803d74d8df4cca',
+    sha: '233119eae8e0b25141fa1986d217ca29123c4cab',
     source: [
       shared.clock,
       shared.hold,
@@ -471,7 +477,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: 'ef2a7e47254a3531c2042c8d380e76414b10b49c',
+    sha: '5b41b612ec04ce08b7651c6f8dc1f1c4c81321e0',
     source: [
       shared.clock,
       shared.hold,
@@ -534,7 +540,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'fef844eb7e0d7ce465a8bef13c407eb7e9e50bb5',
+    sha: 'b8454cf5d0098b122ac2e57b7dffaf11627f1870',
     source: [
       shared.clock,
       shared.deadline,
@@ -593,7 +599,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'b1514bfa3ca524fb3f04bfa52e0c72383043f13b',
+    sha: '6fabb2eacc04a7c32a0064975fa2719853b02fcf',
     source: [
       shared.clock,
       shared.hold,
@@ -634,7 +640,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '8caea55d1909549e1eecc51c333f25c01050b95a',
+    sha: 'dac339df92b57c9a7c2cf64a31a71a66176d9af3',
     source: [
       shared.clock,
       shared.hold,
@@ -708,7 +714,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'cbd35b7991994e2ce2ee7d244656463cb8fe0992',
+    sha: '7ce18d3f4e7c2293986aecedbc00c44fd7bfbf7d',
     source: [
       shared.clock,
       shared.deadline,
@@ -744,7 +750,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '268dbab10c4bde481eb530c997721e72f946bb06',
+    sha: 'c3524e544da7d76da24cb365ac1bcea4dc640e3e',
     source: [
       shared.clock,
       lua(`
@@ -792,7 +798,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: 'ea3ab8a34ec4e2148bccfdebc1bd75b1cf1a2681',
+    sha: '57d989444ea38612f5c3326df5039bcf75394706',
     source: [
       shared.clock,
       shared.deadline,
@@ -884,7 +890,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'ff047c018895bc33effcffc4a58b65254970c66d',
+    sha: '2a7d9b03abe3db1d5ee12171272bc6d8a8673d19',
     source: [
       shared.clock,
       shared.hold,
