@@ -4,6 +4,7 @@
  */
 export { guardMs } from '../store/guard.js';
 export { KeepAlive } from '../store/keep-alive.js';
+export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observe-backend.js';
 export { byPartition } from '../store/partitions.js';
 export { elapsedSince, stampOf } from '../store/stamp.js';
 export { type TimerEntry, TimerQueue } from '../store/timer-queue.js';

@@ -8,6 +8,7 @@ import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/optio
 import type { HealthReport } from '../contract/health.js';
 import type { LockState } from '../contract/state.js';
 import { LockUnsupportedError } from '../errors.js';
+import { observedIfWanted } from '../store/observe-backend.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HeldLeaseGroup } from '../lease/lease-group.js';
 import { runTask } from '../lease/run-task.js';
@@ -131,7 +132,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
  */
 export function createLockManager<F extends FencingToken>(backend: LockBackend<F>, options?: ManagerOptions): LockManager<F> {
   checkBackend(backend);
-  return new Manager(backend, options);
+  return new Manager(observedIfWanted(backend), options);
 }
 
 /**
