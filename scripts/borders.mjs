@@ -21,19 +21,31 @@ const openDriver = (name, driver) => ({
 const onCoresRoot = (name) => ({
   files: [own(name)],
   may: [NODE, own(name), '@holdfast/core'],
-  why: "jobs and migration stand on core's public contract alone: its root.",
+  why: "jobs, election and migration stand on core's public contract alone: its root.",
 });
 
 /** What holdfast takes of each package: it exports it again, or loads it when a URL asks for it. */
-const OURS = ['core', 'core/memory', 'core/testing', 'core/conformance', 'jobs', 'migration', 'redis', 'redlock', 'postgres', 'zookeeper'];
+const OURS = [
+  'core',
+  'core/memory',
+  'core/testing',
+  'core/conformance',
+  'jobs',
+  'election',
+  'migration',
+  'redis',
+  'redlock',
+  'postgres',
+  'zookeeper',
+];
 const BACKENDS = ['redis', 'redlock', 'postgres', 'zookeeper'];
 const HOLDFAST = [NODE, own('holdfast'), 'commander', '@lukeed/ms'];
 
 export const borders = [
   {
     files: [`${CORE}conformance/`],
-    may: [NODE, `${CORE}conformance/`, `${CORE}index.js`],
-    why: "The suite imports only what a third party could: core's index.js.",
+    may: [NODE, `${CORE}conformance/`, `${CORE}index.js`, `${CORE}backend/index.js`],
+    why: "The suite imports only what a third party could: core's index.js, and that of the kit.",
   },
   {
     files: [`${CORE}backend/`],
@@ -51,6 +63,7 @@ export const borders = [
     why: 'core has no runtime dependency, Node built-ins and its own files only, and its root never imports its own subpaths.',
   },
   onCoresRoot('jobs'),
+  onCoresRoot('election'),
   onCoresRoot('migration'),
   openDriver('redis', 'ioredis'),
   openDriver('postgres', 'pg'),

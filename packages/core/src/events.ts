@@ -81,6 +81,16 @@ export function requestIdOf(managerId: string, { requestNo }: HoldPlan): string 
 }
 
 /**
+ * Gives an event to `onEvent` and to whoever has subscribed to a channel, with a `toJSON` for its bigints. What an observer throws or rejects is
+ * swallowed. For what is built on a manager and has events of its own.
+ */
+export function publishEvent<E extends object>(target: Channel, draft: E, onEvent?: ((event: E) => unknown) | null): void {
+  const event = withToJSON(draft);
+  if (onEvent) tell(onEvent, event);
+  publish(target, event);
+}
+
+/**
  * `Channel.publish` turns what a subscriber throws into an uncaught exception, and leaves a rejection unhandled: an
  * observer's mistake would end the process that holds the lock. So the subscribers are called one by one where Node
  * shows them (an array since 15.1), and by `publish` where it does not.
@@ -111,6 +121,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-function isSubscriber(value: unknown): value is (event: object, channel: string | symbol) => unknown {
+function isSubscriber(value: unknown): value is (event: unknown, channel: string | symbol) => unknown {
   return typeof value === 'function';
 }

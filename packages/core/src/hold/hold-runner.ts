@@ -152,12 +152,12 @@ export class HoldRunner {
     return outcomes;
   }
 
-  /** Shows a task that runs under these holds to whoever traces. */
-  traced<T>(holds: readonly Hold[], task: () => T | PromiseLike<T>): T | PromiseLike<T> {
-    if (!isHoldTraced()) return task();
-    const { managerId } = this.#events;
+  /** The task, shown to whoever traces while it runs under these holds. */
+  traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
+    if (!isHoldTraced()) return task;
+    const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
     const plans = holds.map(({ plan }) => plan);
-    return traceHold({ operation: 'hold', backend: this.#backend.name, managerId }, plans, task);
+    return (lease) => traceHold(facts, plans, () => task(lease));
   }
 
   /** Sends again what waits for its next release. */

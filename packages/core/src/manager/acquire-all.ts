@@ -29,7 +29,7 @@ export async function acquireAll<N extends string, F extends FencingToken>(
     throw new LockArgumentError(`${where}: names is empty; it must hold at least one name`, { option: 'names' });
   }
   const resolved = core.resolve(where, options);
-  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
+  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
   for (const plan of plans) refuseReentry(core.holds, plan, core.backend.name);
   return await core.traced(
     where,
@@ -130,7 +130,7 @@ export async function tryAcquireEach<N extends string, F extends FencingToken>(
   const sorted = sortedNames(where, names);
   const resolved = core.resolve(where, options);
   core.assertOpen();
-  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
+  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
   const map = new HeldLeaseMap<N, F>(core);
   const holds = await core.traced(
     where,

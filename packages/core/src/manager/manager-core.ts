@@ -3,12 +3,14 @@ import type { FencingToken } from '../contract/lease.js';
 import type { LockKind, LockState } from '../contract/state.js';
 import type { AcquireOptions, PermitCount } from '../contract/options.js';
 import type { ManagerOptions } from '../contract/manager.js';
+import { checkName } from '../check-name.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
 import { type HoldPlan, keyOf } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
+import { storeTtlMs } from '../hold/hold-times.js';
 import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
 import { withToJSON } from '../json.js';
 import { KeepAlive } from '../store/keep-alive.js';
@@ -24,8 +26,19 @@ import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveMana
 /** What is wanted, before options are resolved. */
 export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
 
-/** The lock of this name. */
-export function lockTarget(name: string): Target {
+/** What is wanted by name. `target` is null for the lock of a name that nobody has looked at yet. */
+export interface Wanted {
+  readonly name: string;
+  readonly target: Target | null;
+}
+
+/**
+ * The lock of this name.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT when the name is none
+ */
+export function lockTarget(where: string, name: string): Target {
+  checkName(where, name);
   return { kind: 'lock', name, key: keyOf('lock', name), mode: 'exclusive', limit: 1 };
 }
 
@@ -41,6 +54,7 @@ export class ManagerCore<F extends FencingToken> {
   readonly defaults: ResolvedLeaseOptions;
   /** Of this manager in this process, and most likely in all. */
   readonly id = newOwnerToken().slice(0, 8);
+  readonly #defaultStoreTtlMs: number;
   isClosing = false;
   #requestNo = 0;
 
@@ -48,6 +62,7 @@ export class ManagerCore<F extends FencingToken> {
     const resolved = resolveManagerOptions(options);
     this.backend = backend;
     this.defaults = resolved.lease;
+    this.#defaultStoreTtlMs = storeTtlMs(backend, resolved.lease.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
     const events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, events);
@@ -76,6 +91,7 @@ export class ManagerCore<F extends FencingToken> {
   plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
     if (this.isClosing) this.assertOpen(name);
     const { ttlMs, renew, maxHoldMs, label, permits } = options;
+    const toldMs = ttlMs === this.defaults.ttlMs ? this.#defaultStoreTtlMs : storeTtlMs(this.backend, ttlMs);
     this.#requestNo += 1;
     return {
       kind,
@@ -86,6 +102,7 @@ export class ManagerCore<F extends FencingToken> {
       limit,
       label,
       ttlMs,
+      storeTtlMs: toldMs,
       renew,
       maxHoldMs,
       requestNo: this.#requestNo,
@@ -99,7 +116,8 @@ export class ManagerCore<F extends FencingToken> {
    *
    * @throws what is known to be wrong before anything is sent
    */
-  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
+  acquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
+    const target = given ?? lockTarget(where, name);
     const resolved = options === undefined ? this.defaults : this.resolve(where, options, target);
     const plan = this.plan(target, resolved);
     if (!isAcquireTraced()) return this.acquirePlan(plan, resolved);
@@ -140,7 +158,8 @@ export class ManagerCore<F extends FencingToken> {
   }
 
   /** @throws as `acquire` */
-  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
+  tryAcquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
+    const target = given ?? lockTarget(where, name);
     const resolved = this.resolve(where, options, target);
     const plan = this.plan(target, resolved);
     if (!isAcquireTraced()) return this.acquirer.tryOne(plan, resolved.signal);

@@ -179,7 +179,7 @@ export class NameQueue implements WaitObserver {
       case 'subscribe':
         // A subscription holds nothing, so it has no owner.
         wait.subscription = outsideOfContexts(
-          () => backend.subscribe?.(requestOf(wait.plan, '', wait.plan.ttlMs), () => this.#dispatch(wait, { type: 'woken' })) ?? null,
+          () => backend.subscribe?.(requestOf(wait.plan, ''), () => this.#dispatch(wait, { type: 'woken' })) ?? null,
         );
         return;
       case 'end-request':
