@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { tracingChannel } from 'node:diagnostics_channel';
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
 import type { AcquireTrace, HoldTrace } from '@holdfast/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWorld, outcomeOf } from './manager-world.js';
@@ -16,14 +16,13 @@ afterEach(() => {
 /** What a channel publishes. @param onStart may throw, or set an annotation */
 function trace<C>(name: 'acquire' | 'hold', onStart: (context: C) => void = () => {}): (readonly [Step, C])[] {
   const seen: (readonly [Step, C])[] = [];
-  const channel = tracingChannel(`holdfast:${name}`);
   for (const step of STEPS) {
     const listener = (context: unknown): void => {
       seen.push([step, context as C]);
       if (step === 'start') onStart(context as C);
     };
-    channel[step].subscribe(listener);
-    cleanups.push(() => channel[step].unsubscribe(listener));
+    subscribe(`tracing:holdfast:${name}:${step}`, listener);
+    cleanups.push(() => unsubscribe(`tracing:holdfast:${name}:${step}`, listener));
   }
   return seen;
 }
@@ -128,12 +127,11 @@ describe('the tracing channels', () => {
 
   it('hurt no lease when a listener of the end throws', async () => {
     const { manager } = createWorld();
-    const channel = tracingChannel('holdfast:acquire');
     const thrower = (): void => {
       throw new Error('listener');
     };
-    channel.asyncEnd.subscribe(thrower);
-    cleanups.push(() => channel.asyncEnd.unsubscribe(thrower));
+    subscribe('tracing:holdfast:acquire:asyncEnd', thrower);
+    cleanups.push(() => unsubscribe('tracing:holdfast:acquire:asyncEnd', thrower));
     expect(await manager.withLock('x', () => 'done')).toBe('done');
   });
 });

@@ -46,7 +46,7 @@ export class Asker {
   askOne(plan: HoldPlan, context: CallerContext, end: CallEnd<Hold | Busy, Hold>): Asked<Hold> {
     return this.#ask([plan], context, this.#calls.commandTimeoutMs, {
       answered: ([outcome]) => end.answered(outcome ?? { remainingMs: null }),
-      failed: end.failed,
+      failed: (error) => end.failed(error),
     });
   }
 
