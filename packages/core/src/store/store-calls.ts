@@ -219,7 +219,7 @@ export class StoreCalls {
   /** Reports how a call has settled. One call serves many callers: in none of their contexts. */
   tell({ operation, requests, startedAt }: Observed, outcome: StoreCallEvent['outcome'], error: unknown): void {
     const durationMs = Math.max(0, this.clock.now() - startedAt);
-    const code = isLockError(error) ? { code: error.code } : {};
+    const code: { readonly code?: LockErrorCode } = isLockError(error) ? { code: error.code } : {};
     nobodysContext.runInAsyncScope(() => this.#events.emitCall({ type: 'store-call', operation, durationMs, outcome, requests, ...code }));
   }
 
