@@ -94,6 +94,9 @@ async function everything(store: Store, url: string): Promise<void> {
     expect(await backend.forceRelease(first.name, 'lock', callOf())).toBe(true);
     await wakes.after(0);
     close();
+    const together = [requestOf(newName()), requestOf(newName())];
+    expect((await backend.attempt(together, callOf())).every(({ granted }) => granted)).toBe(true);
+    await backend.release(together, callOf());
     const others = [permitsOf(newName(), 2, 3), requestOf(newName(), 'read'), requestOf(newName(), 'write')];
     expect((await backend.attempt(others, callOf())).every(({ granted }) => granted)).toBe(true);
     expect(
