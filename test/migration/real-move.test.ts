@@ -10,6 +10,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const HOUR_MS = 3_600_000;
 const RUNS = 12;
+/** What is tested is not how fast this machine is. */
+const patient = { commandTimeoutMs: 10_000 };
 
 let redis: RedisServer;
 let nodes: RedisNodes;
@@ -24,8 +26,9 @@ afterAll(async () => {
 
 type Open = (scope: string, clock: Clock) => LockManager;
 
-const onRedis: Open = (scope, clock) => createRedisLockManager({ url: redis.url, prefix: `${scope}:`, clock });
-const onRedlock: Open = (scope, clock) => createRedlockLockManager({ urls: nodes.urls, prefix: `${scope}:`, clock });
+const onRedis: Open = (scope, clock) => createRedisLockManager({ url: redis.url, prefix: `${scope}:`, clock, ...patient });
+const onRedlock: Open = (scope, clock) =>
+  createRedlockLockManager({ urls: nodes.urls, prefix: `${scope}:`, clock, nodeTimeoutMs: 5_000, ...patient });
 
 /** A clock whose wall is set now and then. */
 class JumpingClock implements Clock {
@@ -47,8 +50,8 @@ describe.each(moves)('three servers on their way %s', (_, from, to) => {
     const servers = Array.from({ length: 3 }, () => {
       const clock = new JumpingClock();
       const sides = { from: from(`${scope}-from`, clock), to: to(`${scope}-to`, clock) };
-      const locks = createMigratingLockManager({ ...sides, phase: 'from', clock });
-      return { clock, locks, jobs: createJobLockManager(locks, { ttlMs: 20_000 }) };
+      const locks = createMigratingLockManager({ ...sides, phase: 'from', clock, ...patient });
+      return { clock, locks, jobs: createJobLockManager(locks, { ttlMs: 40_000 }) };
     });
     const [begun, won] = [new Map<string, number>(), new Map<string, number>()];
     const inside = new Set<string>();
