@@ -15,7 +15,19 @@ const OPTIONS: Readonly<Record<(typeof COMMANDS)[number], readonly string[]>> = 
   release: ['--force', '--kind', '--json'],
   health: ['--json'],
   'init-nodes': ['--yes', '--json'],
-  conformance: ['--yes', '--only', '--concurrency', '--json'],
+  conformance: [
+    '--yes',
+    '--only',
+    '--concurrency',
+    '--repeat',
+    '--budget',
+    '--seed',
+    '--expect',
+    '--harness',
+    '--junit',
+    '--html',
+    '--json',
+  ],
 };
 
 describe('holdfast --help', () => {

@@ -95,6 +95,21 @@ export const conformanceDescription =
   'that is in use, and keeps it busy for a minute or two. Faults (cut connections, lost replies) are made on this side; the server is not ' +
   'disturbed. Ends with 0 when all cases passed, else with 1.';
 
+export const conformance = `
+Each case that fails says its rule, why the rule matters, the function of the
+backend to look at, and what the store was asked. A case is not applicable
+where the backend lacks a capability or the store is not to be disturbed, and
+not run where the run ended before, by --budget or a signal. The suite runs in
+a process of its own: a backend that ends or blocks it fails one case.
+
+Exit codes
+  0   no case failed that was not expected to, and none passed that was
+  1   the answer is no
+  64  wrong arguments, or a list of expected failures that names no case
+  69  the store was not reached
+  74  a report could not be written
+`;
+
 /** With the indent of what stands around it, and to the same width. */
 function wrapped(text: string): string {
   return text.replace(/(.{1,75})(?: |$)/g, '  $1\n').trimEnd();

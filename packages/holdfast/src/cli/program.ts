@@ -136,7 +136,15 @@ export function createProgram(output: Output, finish: Finish): Command {
     .option('-y, --yes', 'do not ask')
     .option('--only <topic or id...>', 'only these topics or cases')
     .addOption(new Option('--concurrency <n>', 'how many cases at a time').argParser(parseInteger(1, 64)).default(4))
+    .addOption(new Option('--repeat <n>', 'run each case so often; one failure fails it').argParser(parseInteger(1, 10_000)).default(1))
+    .option('--budget <time>', 'start no case after this time', parsePositiveDuration)
+    .addOption(new Option('--seed <n>', 'run the cases in another order, the same for the same n').argParser(parseInteger(0, 2 ** 32 - 1)))
+    .option('--expect <file>', 'cases that are known to fail, an id a line; one that passes is an error')
+    .option('--harness <module>', 'instead of a store: a module that exports a harness')
+    .option('--junit <file>', 'write a report for CI')
+    .option('--html <file>', 'write a report as one page')
     .option('--json', 'print JSON')
+    .addHelpText('after', help.conformance)
     .action(async (options: ConformanceOptions) => {
       // Only when it is asked for: the suite is larger than all the rest.
       const { conformance } = await import('./commands/conformance.js');
