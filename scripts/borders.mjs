@@ -21,7 +21,7 @@ const openDriver = (name, driver) => ({
 const onCoresRoot = (name) => ({
   files: [own(name)],
   may: [NODE, own(name), '@holdfast/core'],
-  why: "jobs, election and migration stand on core's public contract alone: its root.",
+  why: "jobs, election, fencing and migration stand on core's public contract alone: its root.",
 });
 
 /** What holdfast takes of each package: it exports it again, or loads it when a URL asks for it. */
@@ -32,6 +32,7 @@ const OURS = [
   'core/conformance',
   'jobs',
   'election',
+  'fencing',
   'migration',
   'redis',
   'redlock',
@@ -64,6 +65,7 @@ export const borders = [
   },
   onCoresRoot('jobs'),
   onCoresRoot('election'),
+  onCoresRoot('fencing'),
   onCoresRoot('migration'),
   openDriver('redis', 'ioredis'),
   openDriver('postgres', 'pg'),

@@ -52,6 +52,7 @@ export {
   LockTimeoutError,
   LockUnavailableError,
   LockUnsupportedError,
+  StaleTokenError,
 } from './errors.js';
 export { publishEvent } from './events.js';
 export { withToJSON } from './json.js';

@@ -1,6 +1,7 @@
 import * as core from '@holdfast/core';
 import * as coreConformance from '@holdfast/core/conformance';
 import * as coreElection from '@holdfast/election';
+import * as coreFencing from '@holdfast/fencing';
 import * as coreJobs from '@holdfast/jobs';
 import * as coreMemory from '@holdfast/core/memory';
 import * as coreMigration from '@holdfast/migration';
@@ -12,6 +13,7 @@ import * as zooKeeperBackend from '@holdfast/zookeeper';
 import * as holdfast from 'holdfast';
 import * as conformance from 'holdfast/conformance';
 import * as election from 'holdfast/election';
+import * as fencing from 'holdfast/fencing';
 import * as jobs from 'holdfast/jobs';
 import * as memory from 'holdfast/memory';
 import * as migration from 'holdfast/migration';
@@ -34,6 +36,7 @@ describe('holdfast', () => {
     ['conformance', conformance, coreConformance],
     ['jobs', jobs, coreJobs],
     ['election', election, coreElection],
+    ['fencing', fencing, coreFencing],
     ['migration', migration, coreMigration],
     ['redis', redis, redisBackend],
     ['postgres', postgres, postgresBackend],

@@ -1,4 +1,4 @@
-import type { FencingToken } from './lease.js';
+import type { FencingToken } from './fencing-token.js';
 
 /** Lock x, semaphore x and read/write x are separate things. */
 export type LockKind = 'lock' | 'semaphore' | 'read-write';
