@@ -3,6 +3,8 @@ import { createLockManager, type LockBackend, type LockManager, type ManagerOpti
 import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, type SetupOptions } from '@holdfast/core/conformance';
 import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redlock';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
+import { until } from '@holdfast/test/servers';
+import type { Redis } from 'ioredis';
 import type { NodesFixture } from './redlock-harness.js';
 
 /** What one case has opened. */
@@ -46,6 +48,16 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
     await (await waiting).release();
   }
   await close();
+}
+
+/** The names of the keys that hold a vote for a lock. */
+async function votesOn(admin: Redis, prefix: string): Promise<string> {
+  const keys = await admin.keys(`*${prefix}*`);
+  const types = await Promise.all(keys.map((key) => admin.type(key)));
+  return keys
+    .filter((_, index) => types[index] === 'string')
+    .sort()
+    .join(' ');
 }
 
 /** Over the suite's wire to each node, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
@@ -98,6 +110,11 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
             data: { urls: fixture.urls, prefix: opened.prefix, ...options },
           }),
         },
+        settled: () =>
+          until('every node has a vote for what is held', async () => {
+            const held = await Promise.all(fixture.admins.map((admin) => votesOn(admin, opened.prefix)));
+            return held.every((votes) => votes === held[0]);
+          }),
         close: () => opened.close(),
       };
     },

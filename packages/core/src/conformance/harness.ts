@@ -54,6 +54,11 @@ export interface ConformanceSetup {
   /** An independent client of the same store: what another process would be. `options` go to that manager; `options.via` is as in `setup`. */
   peer(options?: SetupOptions): Promise<LockManager> | LockManager;
   readonly faults?: ConformanceFaults | undefined;
+  /**
+   * Settles when every server of several knows what is held: a hold is granted by a majority, whose last vote may come later. Awaited
+   * before the suite stops a server.
+   */
+  settled?(): Promise<void>;
   /** Closes the manager, every peer and whatever else was opened. Managers may be closed already; faults may still be on. */
   close(): Promise<void>;
 }
@@ -97,8 +102,8 @@ export interface ConformanceFaults {
    */
   deliverLate?(): Promise<LateDelivery>;
   /**
-   * Stops one of the several servers of the store for all clients of this setup; the others suffice. `silent`: its connections
-   * stay open and nothing is answered; `refused`: they end, and new ones are refused.
+   * Stops one of the several servers of the store for all clients of this setup, once all of them have what is held; the others
+   * suffice. `silent`: its connections stay open and nothing is answered; `refused`: they end, and new ones are refused.
    */
   stopNode?(how: StoppedHow): Promise<void>;
   startNode?(): Promise<void>;

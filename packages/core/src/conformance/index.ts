@@ -17,6 +17,7 @@ export {
 } from './harness.js';
 export { type CapabilityName, type Level, type LevelName, levels, SUITE_VERSION } from './levels.js';
 export { type Rule, rules } from './rules.js';
+export { rulesPage } from './rules-page.js';
 export { parseExpectedFailures } from './expected-failures.js';
 export { htmlReport } from './report/html.js';
 export { junitReport } from './report/junit.js';

@@ -89,7 +89,12 @@ async function runWired(
 
 async function runInWorld(testCase: ConformanceCase, setup: ConformanceSetup, history: CaseHistory, wiring: CaseWire): Promise<void> {
   const clients = new Map<object, object>();
-  const own = wiring.isUsed ? await wiring.faults((manager) => clients.get(manager) ?? wiring.manager) : {};
+  const own = wiring.isUsed
+    ? await wiring.faults(
+        (manager) => clients.get(manager) ?? wiring.manager,
+        async () => setup.settled?.(),
+      )
+    : {};
   // What the harness does itself goes first.
   const faults = { ...own, ...setup.faults } as Required<ConformanceFaults>;
   await testCase.run({

@@ -91,7 +91,7 @@ export class CaseWire {
   }
 
   /** The faults that are made here of what a client's proxies can do. */
-  async faults(clientOf: (manager: object) => object): Promise<ConformanceFaults> {
+  async faults(clientOf: (manager: object) => object, settled: () => Promise<void>): Promise<ConformanceFaults> {
     const wire = await this.wireOf(this.manager);
     return {
       disconnect: () => wire.refuse(),
@@ -100,7 +100,7 @@ export class CaseWire {
       thaw: () => wire.restore(),
       killSession: async () => wire.cut(),
       deliverLate: async () => wire.late(),
-      ...(wire.proxies.length > 1 ? this.#nodeFaults() : {}),
+      ...(wire.proxies.length > 1 ? this.#nodeFaults(settled) : {}),
       crash: async (peer) => await (await this.wireOf(clientOf(peer))).refuse(),
       async loseNextReply() {
         const sent = (): number => wire.proxies.reduce((sum, proxy) => sum + proxy.bytes.up, 0);
@@ -118,13 +118,16 @@ export class CaseWire {
   }
 
   /** The first server of each client is the same one. */
-  #nodeFaults(): ConformanceFaults {
+  #nodeFaults(settled: () => Promise<void>): ConformanceFaults {
     const each = async (act: (proxy: TcpProxy) => unknown): Promise<void> => {
       const first = await Promise.all([...this.#proxies.values()].map(async (own) => await own.values().next().value));
       await Promise.all(first.map((proxy) => proxy && act(proxy)));
     };
     return {
-      stopNode: (how: StoppedHow) => each((proxy) => (how === 'silent' ? proxy.silence() : proxy.refuse())),
+      async stopNode(how: StoppedHow) {
+        await settled();
+        await each((proxy) => (how === 'silent' ? proxy.silence() : proxy.refuse()));
+      },
       startNode: () => each((proxy) => proxy.restore()),
     };
   }
