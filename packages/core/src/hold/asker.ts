@@ -63,7 +63,7 @@ export class Asker {
     const stamp = stampOf(this.#calls.clock);
     const call: StoreCall<readonly Answer[], R> = this.#calls.start(
       'attempt',
-      holds.length,
+      holds,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (store) =>
@@ -94,7 +94,7 @@ export class Asker {
     const hold = this.#holds.create(plan, context);
     const call: StoreCall<Grant, Hold> = this.#calls.start(
       'wait',
-      1,
+      [hold],
       plan.name,
       this.#calls.commandTimeoutMs,
       (store) => {
@@ -175,7 +175,7 @@ export class Asker {
     const { plan, request } = hold;
     const stamp = stampOf(this.#calls.clock);
     try {
-      const [stands] = await this.#calls.run('renew', 1, plan.name, (call) => this.#backend.renew([request], call));
+      const [stands] = await this.#calls.run('renew', [hold], plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.
       if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
     } catch (error) {
