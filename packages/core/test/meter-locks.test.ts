@@ -20,7 +20,7 @@ function meter(options?: MeterOptions) {
 describe('a meter of locks', () => {
   it('counts a wait, a hold, its renewal and its end', async () => {
     const { clock, manager, peer } = createWorld({ ttlMs: 3_000, fair: false });
-    const { seen, of, sum } = meter({ managerId: manager.id });
+    const { seen, of, sum } = meter({ isCounted: (id) => id === manager.id });
     const held = await peer.acquire('x');
     const waiting = outcomeOf(manager.acquire('x'));
     await clock.advance(500);
@@ -48,7 +48,7 @@ describe('a meter of locks', () => {
 
   it('counts losses with their reason, refusals with their outcome, permits by their number', async () => {
     const { clock, store, manager, peer } = createWorld({ ttlMs: 3_000 });
-    const { seen, sum } = meter({ managerId: manager.id });
+    const { seen, sum } = meter({ isCounted: (id) => id === manager.id });
     await manager.acquire('lost');
     store.evict('lost');
     await clock.advance(1_500);
@@ -63,7 +63,7 @@ describe('a meter of locks', () => {
   it('takes back what still stands when it ends, and never counts below zero what began before it', async () => {
     const { manager } = createWorld();
     const before = await manager.acquire('before');
-    const { sum, close } = meter({ managerId: manager.id });
+    const { sum, close } = meter({ isCounted: (id) => id === manager.id });
     await before.release();
     expect(sum('lock.held')).toBe(0);
     const during = await manager.acquire('during');
@@ -77,7 +77,7 @@ describe('a meter of locks', () => {
   it('has groups in place of names where it is asked to, and not more than a hundred', async () => {
     const { manager } = createWorld();
     const { seen } = meter({
-      managerId: manager.id,
+      isCounted: (id) => id === manager.id,
       groupOf: (name) => {
         if (name === 'bad') throw new Error('no group');
         return name.replace(/:.*/, '');

@@ -6,8 +6,8 @@ import type { InstrumentName, MetricAttributes, MetricSink } from './instruments
 
 /** How `meterLocks` counts. */
 export interface MeterOptions {
-  /** `LockManager.id` of the one manager to count. @default every manager of the process */
-  readonly managerId?: string | undefined;
+  /** Which managers count, by `LockManager.id`; asked for each event. @default every manager of the process */
+  readonly isCounted?: ((managerId: string) => boolean) | undefined;
   /**
    * The value of the attribute `lock.group` for a name; names themselves are never attributes, of which a metrics system bears few. The
    * first 100 values are kept; others become `other`, as does what it throws. @default no such attribute
@@ -38,11 +38,11 @@ interface Open {
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
  */
 export function meterLocks(sink: MetricSink, options?: MeterOptions): LockMeter {
-  const { managerId, groupOf } = readOptions('meterLocks', options, { managerId: rule.string, groupOf: rule.function }) as MeterOptions;
+  const { isCounted, groupOf } = readOptions('meterLocks', options, { isCounted: rule.function, groupOf: rule.function }) as MeterOptions;
   const meter = new Meter(sink, groupOf === undefined ? null : new Groups(groupOf));
   const listener = (message: unknown): void => {
     const event = message as AnyEvent;
-    if (managerId === undefined || event.managerId === managerId) meter.count(event);
+    if (isCounted === undefined || isCounted(event.managerId)) meter.count(event);
   };
   for (const type of TYPES) subscribe(`holdfast:${type}`, listener);
   const close = (): void => {
