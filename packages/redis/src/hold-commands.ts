@@ -1,5 +1,5 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
-import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
+import type { BatchSender, Piece } from '@holdfast/core/backend';
 import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
 import { ForeignKeyError, unavailable } from './redis-error.js';
@@ -35,14 +35,13 @@ export class HoldCommands {
     return this.#keySpace.keysOf(name, letterOf[mode]);
   }
 
-  /** Asks without a place among the waiters. */
-  acquire<T>(request: HoldRequest, call: CallContext, read: Read<RedisStep, T>): Promise<T> {
-    return this.#sender.send(this.#acquirePiece(request, '', call), read);
-  }
-
   /** @param placeOf the manager's place among the waiters; '' where it does not wait */
-  acquireAll(requests: readonly HoldRequest[], placeOf: (index: number) => string, call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf(index), call));
+  acquireAll(
+    requests: readonly HoldRequest[],
+    call: CallContext,
+    placeOf: ((index: number) => string) | null = null,
+  ): Promise<readonly Answer<bigint>[]> {
+    const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf?.(index) ?? '', call));
     return this.#sender.sendAll(pieces, readAcquired);
   }
 
@@ -63,13 +62,17 @@ export class HoldCommands {
    * @param place the owner's place in the queue; '' if it has none
    * @param isLast whether that is the manager's last place for this name
    */
-  release<T>(hold: HoldRef, timeoutMs: number, read: Read<RedisStep, T>, place = '', isLast = false): Promise<T> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), read);
+  release(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Promise<ReleaseAnswer> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
   }
 
   /** @param placeOf the place of each owner in the queue; '' if it has none */
-  releaseAll(holds: readonly HoldRef[], timeoutMs: number, placeOf: (hold: HoldRef) => string): Promise<readonly ReleaseAnswer[]> {
-    const pieces = holds.map((hold) => this.#releasePiece(hold, timeoutMs, placeOf(hold), false));
+  releaseAll(
+    holds: readonly HoldRef[],
+    timeoutMs: number,
+    placeOf: ((hold: HoldRef) => string) | null = null,
+  ): Promise<readonly ReleaseAnswer[]> {
+    const pieces = holds.map((hold) => this.#releasePiece(hold, timeoutMs, placeOf?.(hold) ?? '', false));
     return this.#sender.sendAll(pieces, readRelease);
   }
 

@@ -8,7 +8,8 @@ import type { Script } from './scripts.generated.js';
 export interface Ownership {
   /** A client of the user's is never ended. */
   readonly isOurs: boolean;
-  isOpen(): boolean;
+  /** How often the user's client has lost its connection; null of ours, which does not come back. */
+  readonly watch: { readonly losses: number } | null;
 }
 
 /** A client of ioredis, as the sender and the wake channel know it. */
@@ -17,21 +18,25 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
   /** Which process of a server it leads to, once that is known; null where the user may not ask, and of a cluster. */
   serverId: string | null = null;
   readonly #ownership: Ownership;
+  readonly #lossesBefore: number;
   readonly #ended = new WeakSet<DriverClient>();
+  #isEnded = false;
   readonly #ears = new Map<string, (text: string) => void>();
 
   constructor(client: DriverClient, ownership: Ownership) {
     this.client = client;
     this.#ownership = ownership;
+    this.#lossesBefore = ownership.watch?.losses ?? 0;
   }
 
   get isOpen(): boolean {
-    return !this.#ended.has(this.client) && this.#ownership.isOpen();
+    const { watch } = this.#ownership;
+    return !this.#isEnded && (watch === null ? this.client.status === 'ready' : watch.losses === this.#lossesBefore);
   }
 
   send(commands: readonly Command<S>[]): readonly Promise<unknown>[] {
     const [first] = commands;
-    if (this.#ended.has(this.client)) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
+    if (this.#isEnded) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
     if (commands.length === 1 && first !== undefined) return [this.#run(first)];
     const streams = this.#streams();
     for (const stream of streams) stream.cork?.();
@@ -101,6 +106,7 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
     for (const client of clients) {
       if (this.#ended.has(client)) continue;
       this.#ended.add(client);
+      if (client === this.client) this.#isEnded = true;
       how(client);
       client.disconnect();
     }

@@ -36,6 +36,8 @@ export class BatchSender<S extends Step> {
   #isScheduled = false;
   #byRoute: boolean;
   #isClosed = false;
+  /** What was sent on last: as good as the link's while it is open. */
+  #contact: Contact<S> | null = null;
   #times: Times = timesOf(0);
   #whenIdle: (() => void) | null = null;
 
@@ -60,8 +62,10 @@ export class BatchSender<S extends Step> {
 
   /** Many at once: settles when all were answered, with the failure that matters most when any failed. */
   sendAll<T>(pieces: readonly Piece<S>[], read: Read<S, T>): Promise<readonly T[]> {
+    const [only] = pieces;
+    if (only !== undefined && pieces.length === 1) return this.send(only, (...reply) => [read(...reply)]);
     const receiver = new ReplyList(pieces, read, this.#parts.failures);
-    for (const [index, piece] of pieces.entries()) this.#enter(piece, receiver, index, pieces.length === 1);
+    for (const [index, piece] of pieces.entries()) this.#enter(piece, receiver, index, false);
     return receiver.all;
   }
 
@@ -91,7 +95,8 @@ export class BatchSender<S extends Step> {
       );
       return;
     }
-    const contact = link.current;
+    if (this.#contact?.connection.isOpen !== true) this.#contact = link.current;
+    const contact = this.#contact;
     const dueAt = contact === null ? clock.now() + piece.timeoutMs : Number.POSITIVE_INFINITY;
     const queued: Queued<S> = { piece, receiver, index, dueAt, open: undefined, isSettled: false };
     // Nothing to share a command with, so nothing to wait for.
@@ -176,14 +181,20 @@ export class BatchSender<S extends Step> {
     };
   };
 
-  #transmit(contact: Contact<S>, flights: readonly Flight<S>[]): void {
-    const now = this.#parts.clock.now();
-    for (const flight of flights) this.#begin(contact, flight, now);
-    this.#write(contact, flights);
+  /** @param notAfter by the server's clock as it is known here, unless it is given */
+  #transmit(contact: Contact<S>, flights: readonly Flight<S>[], now = this.#parts.clock.now(), notAfter: number | null = null): void {
+    for (const flight of flights) this.#begin(contact, flight, now, notAfter);
+    const replies = contact.connection.send(flights);
+    for (const [index, flight] of flights.entries()) {
+      const reply = replies[index] ?? Promise.reject(new ConnectionFault('closed'));
+      reply.then(
+        (list) => this.#answered(flight, Array.isArray(list) ? (list as unknown[]) : []),
+        (error: unknown) => this.#failed(flight, error),
+      );
+    }
   }
 
-  /** @param notAfter by the server's clock as it is known here, unless it is given */
-  #begin(contact: Contact<S>, flight: Flight<S>, now: number, notAfter: number | null = null): void {
+  #begin(contact: Contact<S>, flight: Flight<S>, now: number, notAfter: number | null): void {
     const { step, timeoutMs } = flight;
     const clock = contact.soleClock ?? contact.clockOf(flight.route);
     flight.contact = contact;
@@ -201,18 +212,8 @@ export class BatchSender<S extends Step> {
     }
     if (step.frees && !step.grants) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
     this.#inFlight.add(flight);
-    this.#watch.expect(now, flight.patienceMs);
-  }
-
-  #write({ connection }: Contact<S>, flights: readonly Flight<S>[]): void {
-    const replies = connection.send(flights);
-    for (const [index, flight] of flights.entries()) {
-      const reply = replies[index] ?? Promise.reject(new ConnectionFault('closed'));
-      reply.then(
-        (list) => this.#answered(flight, Array.isArray(list) ? (list as unknown[]) : []),
-        (error: unknown) => this.#failed(flight, error),
-      );
-    }
+    const dueAt = now + Math.min(flight.patienceMs, this.#watch.refuseAfterMs);
+    if (dueAt < this.#watch.firesAt) this.#watch.arm(now, dueAt);
   }
 
   #answered(flight: Flight<S>, list: readonly unknown[]): void {
@@ -242,17 +243,15 @@ export class BatchSender<S extends Step> {
     const isOver = flight.isAgain || leftMs < 1 || current === null || this.#isClosed;
     for (const queued of flight.requests) (isOver || !this.#mayAskAgain(flight.step, queued.piece) ? over : again).push(queued);
     const [first, ...others] = again;
-    let second: Flight<S> | null = null;
     if (first !== undefined && current !== null) {
-      second = this.#newFlight(first, true);
+      const second = this.#newFlight(first, true);
       for (const queued of others) join(second, queued, this.#parts.leastSilenceMs);
       second.timeoutMs = leftMs;
       // Before the first has ended: at no time does the owner seem to have nothing on its way.
-      this.#begin(current, second, now, notAfterFrom(serverMs, now - flight.sentAt, leftMs));
+      this.#transmit(current, [second], now, notAfterFrom(serverMs, now - flight.sentAt, leftMs));
     }
     this.#end(flight, flight.contact?.connection.isOpen === true);
     this.#refuseAll(over, new ConnectionFault('late'));
-    if (second !== null && current !== null) this.#write(current, [second]);
   }
 
   #mayAskAgain({ grants }: S, { owner, call }: Piece<S>): boolean {

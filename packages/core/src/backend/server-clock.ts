@@ -27,7 +27,7 @@ export class ServerClock {
 
   /** Until when, by the server's clock, a request that is sent now may take effect; 0 before the server was heard. */
   notAfter(now: number, timeoutMs: number): number {
-    return this.#server === 0 ? 0 : notAfterFrom(this.#server, now - this.#at, timeoutMs);
+    return this.#server === 0 ? 0 : Math.floor(this.#server + (now - this.#at + timeoutMs) * RATE);
   }
 }
 

@@ -5,7 +5,7 @@ import type { LockKind } from '../contract/state.js';
 export interface HoldPlan {
   readonly kind: LockKind;
   readonly name: string;
-  /** See `keyOf`. */
+  /** Tells the locks, semaphores and read/write locks of one manager apart. */
   readonly key: string;
   readonly mode: HoldRequest['mode'];
   /** 1 for everything but permits. */
@@ -17,11 +17,6 @@ export interface HoldPlan {
   readonly storeTtlMs: number;
   readonly renew: boolean;
   readonly maxHoldMs: number;
-}
-
-/** Tells the locks, semaphores and read/write locks of one manager apart. */
-export function keyOf(kind: LockKind, name: string): string {
-  return `${kind}:${name}`;
 }
 
 /** Whether a hold of this plan excludes every other of its key. */

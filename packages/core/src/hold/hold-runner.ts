@@ -3,11 +3,10 @@ import type { LockLostError, LostReason } from '../errors.js';
 import type { CallerContext } from '../async-context.js';
 import type { EventSource } from '../events.js';
 import { newOwnerToken } from '../store/owner-token.js';
-import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { remainingMs } from './deadline.js';
 import { Hold } from './hold.js';
-import { type HoldPlan, isExclusive } from './hold-plan.js';
+import type { HoldPlan } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { beliefMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
@@ -88,14 +87,15 @@ export class HoldRunner {
   /** @returns whether the grant came in time to be believed; one that did not is freed */
   granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp): boolean {
     const grant = { stamp, fencingToken: hold.plan.mode === 'permits' ? null : fencingToken };
-    this.dispatch(hold, { type: 'granted', grant, beliefMs: beliefMs(this.#backend, hold.plan.ttlMs) });
+    const { ttlMs } = hold.plan;
+    this.dispatch(hold, { type: 'granted', grant, beliefMs: this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs });
     return hold.state.at === 'held';
   }
 
   /** Whether the hold may be believed in now. Latches the loss when its time is up. */
-  isHeld(hold: Hold): boolean {
+  isHeld(hold: Hold, now = this.#calls.stamp()): boolean {
     if (hold.state.at !== 'held') return false;
-    if (remainingMs(hold.state, stampOf(this.#calls.clock)) > 0 && this.#vouchedMs(hold) > 0) return true;
+    if (remainingMs(hold.state, now) > 0 && (this.#backend.remainingMs === undefined || this.#vouchedMs(hold) > 0)) return true;
     this.dispatch(hold, { type: 'expired' });
     return false;
   }
@@ -103,7 +103,7 @@ export class HoldRunner {
   /** Whole milliseconds, never more than are left: 0 in the last one, though the hold stands. */
   remainingMs(hold: Hold): number {
     if (!this.isHeld(hold) || hold.state.at !== 'held') return 0;
-    const left = Math.min(remainingMs(hold.state, stampOf(this.#calls.clock)), this.#vouchedMs(hold));
+    const left = Math.min(remainingMs(hold.state, this.#calls.stamp()), this.#vouchedMs(hold));
     return Math.max(0, Math.floor(left));
   }
 
@@ -136,9 +136,10 @@ export class HoldRunner {
   /** Frees holds, all in one call, in the order given. Each promise is that hold's own outcome. */
   release(holds: readonly Hold[]): readonly Promise<boolean>[] {
     const outcomes = holds.map((hold) => {
-      if (this.isHeld(hold)) {
+      const now = this.#calls.stamp();
+      if (this.isHeld(hold, now)) {
         const outcome = hold.whenReleased();
-        this.dispatch(hold, { type: 'release' }, true);
+        this.dispatch(hold, { type: 'release' }, now, true);
         return outcome;
       }
       // What the deadline ended may still stand in the store: its task is done now.
@@ -157,9 +158,9 @@ export class HoldRunner {
   }
 
   /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */
-  dispatch(hold: Hold, event: HoldEvent, silently = false): void {
+  dispatch(hold: Hold, event: HoldEvent, now = this.#calls.stamp(), silently = false): void {
     const before = hold.state;
-    const effects = hold.take(event, stampOf(this.#calls.clock));
+    const effects = hold.take(event, now);
     const { at } = hold.state;
     if (before.at !== at) this.#moved(hold, before);
     for (const effect of effects) this.#carryOut(hold, effect);
@@ -178,7 +179,7 @@ export class HoldRunner {
     const { at } = hold.state;
     if (at === 'held') {
       this.#held.set(owner, hold);
-      if (isExclusive(plan)) this.#exclusive.set(plan.key, hold);
+      if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
     } else if (before.at === 'held') {
       this.#held.delete(owner);
       if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
@@ -217,7 +218,7 @@ export class HoldRunner {
     const { state, fencingToken } = hold;
     switch (effect.type) {
       case 'renew-failed': {
-        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, stampOf(this.#calls.clock))) : 0;
+        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, this.#calls.stamp())) : 0;
         this.#events.emit({ type: 'renew-failed', kind, name, label, remainingMs: remaining, error: effect.error });
         return;
       }

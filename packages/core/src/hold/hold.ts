@@ -27,7 +27,8 @@ export class Hold implements TimerEntry {
   constructor(plan: HoldPlan, owner: string, store: StoreFacts, context: CallerContext, due: (hold: Hold) => void) {
     this.plan = plan;
     this.owner = owner;
-    this.request = requestOf(plan, owner);
+    const { name, label, storeTtlMs: ttlMs, mode } = plan;
+    this.request = mode === 'permits' ? requestOf(plan, owner) : { name, owner, label, ttlMs, mode };
     this.#state = { at: 'asking', hold: { plan, owner, store } };
     this.#context = context;
     this.#due = due;

@@ -7,7 +7,7 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { HeldLeaseGroup } from '../lease/lease-group.js';
 import { HeldLeaseMap } from '../lease/lease-map.js';
-import { refuseReentry } from '../reentry.js';
+import { refuseReentry } from '../lease/run-task.js';
 import { isRetryable } from '../store/is-for-good.js';
 import { lockTarget, type ManagerCore } from './manager-core.js';
 import { sortedNames } from './resolve-options.js';

@@ -1,5 +1,5 @@
 import { nobodysContext } from '../async-context.js';
-import type { CallContext, LockBackend } from '../contract/backend.js';
+import type { CallContext, LockBackend, Stamp } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
 import type { KeepAlive } from './keep-alive.js';
@@ -99,7 +99,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
 
   /** To be called when the backend has answered. */
   answer(value: T): void {
-    this.#settle();
+    this.isSettled = true;
+    if (this.#onSettled !== null) this.#settle(this.#onSettled);
     if (!this.#finish()) return;
     try {
       this.#settleResult({ value: this.#end === null ? (value as unknown as R) : this.#end.answered(value) });
@@ -111,7 +112,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   /** To be called when the backend has rejected. */
   fail(error: unknown): void {
     this.#failure = error;
-    this.#settle();
+    this.isSettled = true;
+    if (this.#onSettled !== null) this.#settle(this.#onSettled);
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
     this.#failed(calls.wrap(error, this.#lockName));
@@ -128,10 +130,9 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     else this.#resolve?.(outcome.value);
   }
 
-  #settle(): void {
-    this.isSettled = true;
-    this.#onSettled?.(this.#failure);
+  #settle(then: (failure: unknown) => void): void {
     this.#onSettled = null;
+    then(this.#failure);
   }
 
   #finish(): boolean {
@@ -158,6 +159,11 @@ export class StoreCalls {
     this.timers = timers;
     this.keepAlive = keepAlive;
     this.commandTimeoutMs = commandTimeoutMs;
+  }
+
+  /** Both readings of the clock. */
+  stamp(): Stamp {
+    return { now: this.clock.now(), wall: this.clock.wall() };
   }
 
   /**

@@ -141,8 +141,8 @@ export class Acquirer {
     const { key, name } = plan;
     const joinedAt = calls.clock.now();
     const context = callerContext();
-    const request = asker.askOne(plan, context, {
-      answered: (outcome) => {
+    const request = asker.ask<Hold>([plan], context, calls.commandTimeoutMs, {
+      answered: ([outcome = { remainingMs: null }]) => {
         this.#first.delete(key);
         if (!('plan' in outcome)) return this.#queueFor(plan).join(plan, limits, { joinedAt, context, outcome });
         if (this.#events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(outcome, this.#waitedMs(joinedAt), false));
