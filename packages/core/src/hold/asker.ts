@@ -18,6 +18,8 @@ export interface Busy {
 /** One request under way. */
 export interface Asked<T> {
   readonly result: Promise<T>;
+  /** Monotonic time. */
+  readonly startedAt: number;
   /**
    * Ends the request: `result` rejects with `reason`, and whatever the store makes of the request is freed. Also what the store has
    * granted already, which `result` then reports all the same: for the caller that waits for `result`, before the grant is used.
@@ -75,6 +77,7 @@ export class Asker {
         },
         unwanted: () => this.giveBack(holds),
       },
+      { startedAt: stamp.now },
     );
     return call;
   }
@@ -106,7 +109,7 @@ export class Asker {
         },
         unwanted: () => this.giveBack([hold]),
       },
-      Number.POSITIVE_INFINITY,
+      { deadlineMs: Number.POSITIVE_INFINITY },
     );
     return call;
   }

@@ -133,23 +133,24 @@ export class HoldRunner {
     }
   }
 
-  /** Frees holds, all in one call, in the order given. Each promise is that hold's own outcome. */
-  release(holds: readonly Hold[]): readonly Promise<boolean>[] {
-    const outcomes = holds.map((hold) => {
+  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
+  release(holds: readonly Hold[]): void {
+    const begun: Hold[] = [];
+    for (const hold of holds) {
+      if (!hold.isFirstRelease()) continue;
       const now = this.#calls.stamp();
       if (this.isHeld(hold, now)) {
-        const outcome = hold.whenReleased();
         this.dispatch(hold, { type: 'release' }, now, true);
-        return outcome;
+        begun.push(hold);
+        continue;
       }
       // What the deadline ended may still stand in the store: its task is done now.
       if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
-      return Promise.resolve(false);
-    });
+      hold.settleRelease({ wasOurs: false });
+    }
     // Sent before this manager's waiters hear of it, so that the next one's request comes right behind.
     this.#releases.flush();
-    for (const hold of holds) if (hold.state.at === 'releasing') this.#onEnd(hold);
-    return outcomes;
+    for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
   /** Sends again what waits for its next release. */

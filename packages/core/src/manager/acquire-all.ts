@@ -103,7 +103,7 @@ async function takePrefix<F extends FencingToken>(
 
 /** Frees in reverse, in the background: the caller's time is not spent on a store that does not answer. */
 function free<F extends FencingToken>(core: ManagerCore<F>, holds: readonly Hold[]): void {
-  for (const outcome of core.holds.release([...holds].reverse())) outcome.catch(() => {});
+  core.holds.release([...holds].reverse());
 }
 
 /** Takes those that are free, in one round trip. */

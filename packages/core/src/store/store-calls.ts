@@ -28,6 +28,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   heapIndex = -1;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Monotonic time. */
+  readonly startedAt: number;
   isSettled = false;
   #calls: StoreCalls | null;
   #lockName: string | null;
@@ -42,11 +44,12 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   #onSettled: ((failure: unknown) => void) | null = null;
 
   /** @param end null where the answer is the result, and nothing follows a failure */
-  constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
+  constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null, startedAt: number) {
     this.#calls = calls;
     this.#lockName = lockName;
     this.timeoutMs = timeoutMs;
     this.clock = calls.clock;
+    this.startedAt = startedAt;
     this.#end = end;
   }
 
@@ -145,6 +148,13 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   }
 }
 
+/** When a call began, if somebody knows, and how long it may take in all. */
+export interface CallTimes {
+  readonly startedAt?: number;
+  /** When ours differs from what one command may take: a wait in a native queue has none. */
+  readonly deadlineMs?: number;
+}
+
 /** Makes every call to the backend: each under its own deadline, each failure reported as one of our errors. */
 export class StoreCalls {
   readonly clock: Clock;
@@ -168,19 +178,17 @@ export class StoreCalls {
 
   /**
    * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
-   *
-   * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
    */
   start<T, R = T>(
     lockName: string | null,
     timeoutMs: number,
     invoke: (call: CallContext) => Promise<T>,
     end: CallEnd<T, R> | null = null,
-    deadlineMs = timeoutMs,
+    { deadlineMs = timeoutMs, startedAt = this.clock.now() }: CallTimes = {},
   ): StoreCall<T, R> {
-    const call = new StoreCall<T, R>(this, lockName, timeoutMs, end);
+    const call = new StoreCall<T, R>(this, lockName, timeoutMs, end, startedAt);
     this.keepAlive.begin();
-    this.timers.set(call, this.clock.now() + deadlineMs);
+    this.timers.set(call, startedAt + deadlineMs);
     // One call serves many callers, and what it opens outlives them.
     nobodysContext.runInAsyncScope(begin<T, R>, undefined, call, invoke);
     return call;
