@@ -41,7 +41,15 @@ export class HoldCommands {
     call: CallContext,
     placeOf: ((index: number) => string) | null = null,
   ): Promise<readonly Answer<bigint>[]> {
-    const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf?.(index) ?? '', call));
+    const pieces = requests.map((request, index): RedisPiece => {
+      const { name, owner, ttlMs, label } = request;
+      const mode = letterOf[request.mode];
+      const { slot, granting } = this.#keySpace.keysOf(name, mode);
+      const place = placeOf?.(index) ?? '';
+      const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
+      const text = `${mode} ${owner} ${ttlMs} ${place === '' ? '-' : place}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
+      return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
+    });
     return this.#sender.sendAll(pieces, readAcquired);
   }
 
@@ -136,15 +144,6 @@ export class HoldCommands {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
     return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readOnce);
-  }
-
-  #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {
-    const { name, owner, ttlMs, label } = request;
-    const mode = letterOf[request.mode];
-    const { slot, granting } = this.#keySpace.keysOf(name, mode);
-    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${owner} ${ttlMs} ${place === '' ? '-' : place}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
-    return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
   }
 
   /** It is sent also when its caller is gone: what is to be freed is to be freed. */

@@ -50,3 +50,8 @@ export function isPast(server: number, notAfter: number): boolean {
 export function surelyPastMs(timeoutMs: number): number {
   return 2 * (windowMs(timeoutMs) + MARGIN_MS);
 }
+
+/** What follows from the time that a request has. */
+export function limitsOf(timeoutMs: number): { readonly timeoutMs: number; readonly window: string; readonly forgetMs: number } {
+  return { timeoutMs, window: String(windowMs(timeoutMs)), forgetMs: surelyPastMs(timeoutMs) };
+}
