@@ -23,6 +23,7 @@ import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
+import { missingRights } from './missing-rights.js';
 import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
 import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
@@ -200,8 +201,10 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       if (!this.#allowEviction) await within(call.clock, call.timeoutMs, refuseEviction(connection.client));
-      const forgetful = await within(call.clock, call.timeoutMs, forgetfulServers(connection.client));
-      if (forgetful.length > 0) return forgetful;
+      const { client } = connection;
+      const seen = await within(call.clock, call.timeoutMs, Promise.all([forgetfulServers(client), missingRights(client)]));
+      const problems = seen.flat();
+      if (problems.length > 0) return problems;
     } catch (error) {
       throw unavailable(error);
     }

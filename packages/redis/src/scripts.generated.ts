@@ -108,6 +108,7 @@ const shared = {
   hold: lua(`
     local sub, match = string.sub, string.match
     local CHUNK = 500
+    local LONGEST_MS = 2 ^ 31 - 1
     local function alone(step, ...)
     local ok, reply = pcall(step, ...)
     if ok then
@@ -147,6 +148,11 @@ const shared = {
     end
     local function keep(key, ttl)
     call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+    end
+    local function sweepFor(k, mode)
+    if mode ~= 'w' then
+    sweep(k)
+    end
     end
     local function mark(k, mode, owner, permits, ttl)
     local expiry = string.format('%.0f', now + ttl)
@@ -189,7 +195,7 @@ const shared = {
     return fence, tonumber(permits)
     end
     local function prolong(k, mode, owner, ttl)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence or fence == '0' then
     return 0
@@ -212,7 +218,7 @@ const shared = {
     return 1
     end
     local function drop(k, mode, owner)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence then
     return 0
@@ -257,7 +263,7 @@ const shared = {
     left = last and math.max(0, last - now) or -1
     end
     end
-    return left < 0 and -1 or -2 - left
+    return left < 0 and -1 or -2 - math.min(left, LONGEST_MS)
     end
   `),
   mark: lua(`
@@ -412,7 +418,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '8f0aaa803c4e3c0346d784c8f88a4c2838a74c24',
+    sha: '3e55b7dc6484ca2c936ae4d2fe513431b31c57d4',
     source: [
       shared.clock,
       shared.deadline,
@@ -517,7 +523,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '8f34b58dcc997e6f9345459a2d803d74d8df4cca',
+    sha: '233119eae8e0b25141fa1986d217ca29123c4cab',
     source: [
       shared.clock,
       shared.hold,
@@ -530,7 +536,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: 'ef2a7e47254a3531c2042c8d380e76414b10b49c',
+    sha: '5b41b612ec04ce08b7651c6f8dc1f1c4c81321e0',
     source: [
       shared.clock,
       shared.hold,
@@ -593,7 +599,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'f07bc205c8257edbdbd2bf106d7d43f313e60c98',
+    sha: '97099693086cd0527e4d058c65dfe695c6babda9',
     source: [
       shared.clock,
       shared.deadline,
@@ -652,7 +658,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'b1514bfa3ca524fb3f04bfa52e0c72383043f13b',
+    sha: '6fabb2eacc04a7c32a0064975fa2719853b02fcf',
     source: [
       shared.clock,
       shared.hold,
@@ -693,7 +699,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '8caea55d1909549e1eecc51c333f25c01050b95a',
+    sha: 'dac339df92b57c9a7c2cf64a31a71a66176d9af3',
     source: [
       shared.clock,
       shared.hold,
@@ -767,7 +773,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'cbd35b7991994e2ce2ee7d244656463cb8fe0992',
+    sha: '7ce18d3f4e7c2293986aecedbc00c44fd7bfbf7d',
     source: [
       shared.clock,
       shared.deadline,
@@ -803,7 +809,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '508996bf18748ddecb5996b2d1e7bf3ab7a74a6a',
+    sha: 'b924d91f064cbf93d08e7b3f474cef035711e1fe',
     source: [
       shared.clock,
       lua(`
@@ -869,7 +875,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: 'ea3ab8a34ec4e2148bccfdebc1bd75b1cf1a2681',
+    sha: '57d989444ea38612f5c3326df5039bcf75394706',
     source: [
       shared.clock,
       shared.deadline,
@@ -961,7 +967,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'ff047c018895bc33effcffc4a58b65254970c66d',
+    sha: '2a7d9b03abe3db1d5ee12171272bc6d8a8673d19',
     source: [
       shared.clock,
       shared.hold,

@@ -56,6 +56,8 @@ export class Asker {
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
     const stamp = this.#calls.stamp();
     const call: StoreCall<readonly Answer[], R> = this.#calls.start(
+      'attempt',
+      holds.length,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (store) =>
@@ -86,6 +88,8 @@ export class Asker {
   stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
     const hold = this.#holds.create(plan, context);
     const call: StoreCall<Grant, Hold> = this.#calls.start(
+      'wait',
+      1,
       plan.name,
       this.#calls.commandTimeoutMs,
       (store) => {
@@ -166,7 +170,7 @@ export class Asker {
     const { plan, request } = hold;
     const stamp = this.#calls.stamp();
     try {
-      const [stands] = await this.#calls.run(plan.name, (call) => this.#backend.renew([request], call));
+      const [stands] = await this.#calls.run('renew', 1, plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.
       if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
     } catch (error) {

@@ -34,7 +34,7 @@ export class Hold implements TimerEntry {
     this.plan = plan;
     this.owner = owner;
     const { name, label, storeTtlMs: ttlMs, mode } = plan;
-    this.request = mode === 'permits' ? requestOf(plan, owner) : { name, owner, label, ttlMs, mode };
+    this.request = mode === 'permits' || plan.annotation !== null ? requestOf(plan, owner) : { name, owner, label, ttlMs, mode };
     this.#state = { at: 'asking', hold: { plan, owner, store } };
     this.#context = context;
     this.#due = due;

@@ -30,7 +30,10 @@ export async function runTask<L extends Releasable, T>(
 ): Promise<T> {
   let outcome: PromiseSettledResult<T>;
   try {
-    outcome = { status: 'fulfilled', value: await frames.run({ runner, holds, outer: frames.getStore() }, task, lease) };
+    outcome = {
+      status: 'fulfilled',
+      value: await frames.run({ runner, holds, outer: frames.getStore() }, runner.traced(holds, task), lease),
+    };
   } catch (error) {
     outcome = { status: 'rejected', reason: error };
   }

@@ -8,6 +8,7 @@ import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/optio
 import type { HealthReport } from '../contract/health.js';
 import type { LockState } from '../contract/state.js';
 import { LockUnsupportedError } from '../errors.js';
+import { observedIfWanted } from '../store/observe-backend.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HeldLeaseGroup } from '../lease/lease-group.js';
 import { runTask } from '../lease/run-task.js';
@@ -24,6 +25,7 @@ import { acquireLease, splitTask, type TaskArguments, tryAcquireLease, tryWithLe
 
 class Manager<F extends FencingToken> implements LockManager<F> {
   readonly backend: string;
+  readonly id: string;
   readonly capabilities: LockManager['capabilities'];
   readonly clock: LockManager['clock'];
   readonly leaseDefaults: LockManager['leaseDefaults'];
@@ -35,6 +37,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     this.#core = new ManagerCore(backend, options);
     this.#closer = new Closer(this.#core);
     this.backend = backend.name;
+    this.id = this.#core.id;
     this.capabilities = backend.capabilities;
     this.clock = this.#core.calls.clock;
     const { ttlMs, renew, maxHoldMs, label } = this.#core.defaults;
@@ -131,7 +134,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
  */
 export function createLockManager<F extends FencingToken>(backend: LockBackend<F>, options?: ManagerOptions): LockManager<F> {
   checkBackend(backend);
-  return new Manager(backend, options);
+  return new Manager(observedIfWanted(backend), options);
 }
 
 /**
