@@ -85,7 +85,7 @@ export class ReleaseOutbox {
         ),
       {
         answered: (answers) => {
-          for (let i = 0; i < holds.length; i += 1) this.#answered(holds[i] as Hold, answers[i], wereSettled[i] === true);
+          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true);
         },
         failed: (error) => {
           this.#failed(holds, error as AnyLockError);

@@ -1,5 +1,5 @@
 import { nobodysContext } from '../async-context.js';
-import type { CallContext, LockBackend } from '../contract/backend.js';
+import type { CallContext, LockBackend, Stamp } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import type { StoreCallEvent, StoreOperation } from '../contract/events.js';
 import { type AnyLockError, isLockError, type LockErrorCode, LockUnavailableError } from '../errors.js';
@@ -31,6 +31,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   heapIndex = -1;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Monotonic time. */
+  readonly startedAt: number;
   isSettled = false;
   #calls: StoreCalls | null;
   #lockName: string | null;
@@ -47,12 +49,20 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   #onSettled: ((failure: unknown) => void) | null = null;
 
   /** @param end null where the answer is the result, and nothing follows a failure */
-  constructor(calls: StoreCalls, observed: Observed | null, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
+  constructor(
+    calls: StoreCalls,
+    observed: Observed | null,
+    lockName: string | null,
+    timeoutMs: number,
+    end: CallEnd<T, R> | null,
+    startedAt: number,
+  ) {
     this.#observed = observed;
     this.#calls = calls;
     this.#lockName = lockName;
     this.timeoutMs = timeoutMs;
     this.clock = calls.clock;
+    this.startedAt = startedAt;
     this.#end = end;
   }
 
@@ -108,7 +118,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
 
   /** To be called when the backend has answered. */
   answer(value: T): void {
-    this.#settle();
+    this.isSettled = true;
+    if (this.#onSettled !== null) this.#settle(this.#onSettled);
     const calls = this.#calls;
     if (!this.#finish()) return;
     if (this.#observed !== null) calls?.tell(this.#observed, 'answered', null);
@@ -122,7 +133,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   /** To be called when the backend has rejected. */
   fail(error: unknown): void {
     this.#failure = error;
-    this.#settle();
+    this.isSettled = true;
+    if (this.#onSettled !== null) this.#settle(this.#onSettled);
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
     const wrapped = calls.wrap(error, this.#lockName);
@@ -141,10 +153,9 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     else this.#resolve?.(outcome.value);
   }
 
-  #settle(): void {
-    this.isSettled = true;
-    this.#onSettled?.(this.#failure);
+  #settle(then: (failure: unknown) => void): void {
     this.#onSettled = null;
+    then(this.#failure);
   }
 
   #finish(): boolean {
@@ -155,6 +166,13 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     calls.keepAlive.end();
     return true;
   }
+}
+
+/** When a call began, if somebody knows, and how long it may take in all. */
+export interface CallTimes {
+  readonly startedAt?: number;
+  /** When ours differs from what one command may take: a wait in a native queue has none. */
+  readonly deadlineMs?: number;
 }
 
 /** A call that somebody listens for. */
@@ -183,11 +201,15 @@ export class StoreCalls {
     this.commandTimeoutMs = commandTimeoutMs;
   }
 
+  /** Both readings of the clock. */
+  stamp(): Stamp {
+    return { now: this.clock.now(), wall: this.clock.wall() };
+  }
+
   /**
    * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
    *
    * @param requests the holds that it carries, or how many names
-   * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
    */
   start<T, R = T>(
     operation: StoreOperation,
@@ -196,12 +218,12 @@ export class StoreCalls {
     timeoutMs: number,
     invoke: (call: CallContext) => Promise<T>,
     end: CallEnd<T, R> | null = null,
-    deadlineMs = timeoutMs,
+    { deadlineMs = timeoutMs, startedAt = this.clock.now() }: CallTimes = {},
   ): StoreCall<T, R> {
-    const observed = this.#events.hasCalls ? this.#observe(operation, requests) : null;
-    const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end);
+    const observed = this.#events.hasCalls ? observe(operation, requests, startedAt) : null;
+    const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end, startedAt);
     this.keepAlive.begin();
-    this.timers.set(call, this.clock.now() + deadlineMs);
+    this.timers.set(call, startedAt + deadlineMs);
     // One call serves many callers, and what it opens outlives them.
     nobodysContext.runInAsyncScope(begin<T, R>, undefined, call, invoke);
     return call;
@@ -216,11 +238,6 @@ export class StoreCalls {
     timeoutMs = this.commandTimeoutMs,
   ): Promise<T> {
     return this.start(operation, requests, lockName, timeoutMs, invoke).result;
-  }
-
-  #observe(operation: StoreOperation, requests: number | readonly { readonly plan: HoldPlan }[]): Observed {
-    const plans = typeof requests === 'number' ? [] : requests;
-    return { operation, requests: typeof requests === 'number' ? requests : requests.length, plans, startedAt: this.clock.now() };
   }
 
   /** Reports how a call has settled. One call serves many callers: in none of their contexts. */
@@ -253,4 +270,9 @@ function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promi
     (value) => call.answer(value),
     (error: unknown) => call.fail(error),
   );
+}
+
+function observe(operation: StoreOperation, requests: number | readonly { readonly plan: HoldPlan }[], startedAt: number): Observed {
+  const plans = typeof requests === 'number' ? [] : requests;
+  return { operation, requests: typeof requests === 'number' ? requests : requests.length, plans, startedAt };
 }
