@@ -132,6 +132,8 @@ export class Attempt {
       }),
     );
     const longestMs = this.#endsAt - this.#now;
+    // Of this round: by the time that a late answer comes the next one may have begun, whose votes are others.
+    const trials = open.map(({ trial }) => trial);
     return askNodes<readonly Vote[]>({
       nodes,
       clock: this.#clock,
@@ -140,11 +142,11 @@ export class Attempt {
       longestMs,
       ask: (node) => node.acquire(requests, Math.max(1, longestMs)),
       onAnswer: (index, answer) => {
-        for (const [at, { trial }] of open.entries()) this.#noteVote(trial, index, answer, at);
+        for (const [at, trial] of trials.entries()) this.#noteVote(trial, index, answer, at);
       },
       // While no node could be reached at all, the last one says whether anything was sent.
       isDecided: (_, pending) =>
-        open.every(({ trial }) => trial.verdict(settings.quorum, false) !== 'open' && (pending === 0 || !trial.isUnsent)),
+        trials.every((trial) => trial.verdict(settings.quorum, false) !== 'open' && (pending === 0 || !trial.isUnsent)),
     });
   }
 
