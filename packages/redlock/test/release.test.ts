@@ -29,7 +29,14 @@ function createRelease(...scripts: readonly (readonly (Release | NodeFailure)[])
       }) as unknown as RedlockNode,
   );
   const settings = { quorum: 2, nodeTimeoutMs: 1_000, maxTtlMs: 60_000 } as ProtocolSettings;
-  const context: ProtocolContext = { nodes, settings, clock, holds: new HoldTable(clock), cleaner: new Cleaner(nodes, clock, 1_000) };
+  const context: ProtocolContext = {
+    nodes,
+    settings,
+    clock,
+    holds: new HoldTable(clock),
+    cleaner: new Cleaner(nodes, clock, 1_000),
+    onLost: () => {},
+  };
   const request = requestOf(newName());
   const hold = new Trial(request, { ...request, slots: [] }, request.ttlMs, nodes.length);
   hold.until = clock.now() + request.ttlMs;

@@ -1,4 +1,4 @@
-import type { Clock } from '@holdfast/core';
+import type { Clock, HoldRef } from '@holdfast/core';
 import type { Cleaner } from './cleaner.js';
 import type { HoldTable } from './hold-table.js';
 import type { RedlockNode } from './node.js';
@@ -22,4 +22,6 @@ export interface ProtocolContext {
   readonly clock: Clock;
   readonly holds: HoldTable;
   readonly cleaner: Cleaner;
+  /** A hold is known to be lost whose holder has not asked for it. */
+  readonly onLost: (hold: HoldRef) => void;
 }

@@ -7,8 +7,8 @@ import { majoritySays } from './quorum.js';
 import { quarantineMs } from './validity.js';
 
 interface Release {
-  /** By which core knows it. */
-  readonly owner: string;
+  /** By which core knows it, and by which the nodes do: another one where it was passed on. */
+  readonly owners: readonly string[];
   readonly request: ReleaseRequest;
   readonly until: number;
   freed: number;
@@ -34,10 +34,11 @@ export async function releaseHolds(
   const releases = holds.map(({ name, mode, owner }): Release => {
     const hold = context.holds.remove(owner);
     if (hold !== undefined) hold.fate = 'over';
+    // One that is not in the table is the rest of an attempt whose answer was lost.
+    const request = hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false };
     return {
-      owner,
-      // One that is not in the table is the rest of an attempt whose answer was lost.
-      request: hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false },
+      owners: [owner, request.owner],
+      request,
       until: hold?.until ?? context.clock.now() + quarantineMs(settings.maxTtlMs),
       freed: 0,
       absent: 0,
@@ -73,7 +74,7 @@ export async function releaseHolds(
   return releases.map((release) => {
     const wasOurs = says(release, 0);
     if (typeof wasOurs !== 'boolean') throw tooFewNodes(nodes, answers, quorum, release.request.name);
-    const ended = [...release.heard].filter((node) => !cleaner.has(node, release.owner));
+    const ended = [...release.heard].filter((node) => !release.owners.some((owner) => cleaner.has(node, owner)));
     return { wasOurs, isFinal: nodes.length - ended.length < quorum };
   });
 }
