@@ -11,6 +11,7 @@ import {
 import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { RedisServer } from '@holdfast/test/servers';
+import { type OptionsHere, reachedBy } from './redis-harness.js';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;
@@ -72,7 +73,7 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
 }
 
 /** Through a proxy, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
-export function wiredHarness(name: string, server: () => RedisServer, find: FindKeys, options: RedisBackendOptions): ConformanceHarness {
+export function wiredHarness(name: string, server: () => RedisServer, find: FindKeys, options: OptionsHere): ConformanceHarness {
   return {
     name,
     faults: [
@@ -95,7 +96,7 @@ export function wiredHarness(name: string, server: () => RedisServer, find: Find
       const connect = async (over: ManagerOptions = {}) => {
         const proxy = await startTcpProxy({ target: port });
         opened.proxies.push(proxy);
-        const { backend, faults } = injectFaults(await opened.backend({ url: proxy.urlFor(url), ...options }));
+        const { backend, faults } = injectFaults(await opened.backend(reachedBy(proxy.urlFor(url), options)));
         const manager = opened.manager(backend, over);
         links.set(manager, proxy);
         return { manager, proxy, faults };
@@ -115,7 +116,7 @@ export function wiredHarness(name: string, server: () => RedisServer, find: Find
           deliverLate: async () => lateDelivery([proxy]),
           crash: async (peer) => links.get(peer)?.refuse(),
           residue: () => opened.residue(find),
-          openBackend: () => opened.backend({ url: proxy.urlFor(url), ...options }),
+          openBackend: () => opened.backend(reachedBy(proxy.urlFor(url), options)),
         },
         close: () => opened.close(),
       };

@@ -12,7 +12,7 @@ import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redl
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import type { Redis } from 'ioredis';
-import type { NodesFixture } from './redlock-harness.js';
+import { type NodesFixture, type OptionsHere, reachedBy } from './redlock-harness.js';
 
 /** What one case has opened. */
 class Opened {
@@ -71,7 +71,7 @@ async function votesOn(admin: Redis, prefix: string): Promise<string> {
 }
 
 /** Through a proxy for each node, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
-export function wiredHarness(name: string, fixture: NodesFixture, options: RedlockBackendOptions): ConformanceHarness {
+export function wiredHarness(name: string, fixture: NodesFixture, options: OptionsHere): ConformanceHarness {
   return {
     name,
     faults: [
@@ -96,7 +96,7 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
         const proxies = await Promise.all(fixture.servers.map(({ port }) => startTcpProxy({ target: port })));
         opened.proxies.push(...proxies);
         const urls = proxies.map((proxy, index) => proxy.urlFor(fixture.urls[index] ?? ''));
-        const { backend, faults } = injectFaults(await opened.backend({ urls, ...options }));
+        const { backend, faults } = injectFaults(await opened.backend(reachedBy(urls, options)));
         const manager = opened.manager(backend, over);
         links.set(manager, proxies);
         return { manager, proxies, urls, faults };
@@ -137,7 +137,7 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
             // By key and not by node: a hold is granted by a majority, and the last vote for it may come later.
             return [...new Set(found.flat())];
           },
-          openBackend: () => opened.backend({ urls, ...options }),
+          openBackend: () => opened.backend(reachedBy(urls, options)),
         },
         close: () => opened.close(),
       };
