@@ -46,7 +46,7 @@ export class Asker {
   askOne(plan: HoldPlan, context: CallerContext, end: CallEnd<Hold | Busy, Hold>): Asked<Hold> {
     return this.#ask([plan], context, this.#calls.commandTimeoutMs, {
       answered: ([outcome]) => end.answered(outcome ?? { remainingMs: null }),
-      failed: end.failed,
+      failed: (error) => end.failed(error),
     });
   }
 
@@ -62,6 +62,8 @@ export class Asker {
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
     const stamp = stampOf(this.#calls.clock);
     const call: StoreCall<readonly Answer[], R> = this.#calls.start(
+      'attempt',
+      holds.length,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (store) =>
@@ -91,6 +93,8 @@ export class Asker {
   stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
     const hold = this.#holds.create(plan, context);
     const call: StoreCall<Grant, Hold> = this.#calls.start(
+      'wait',
+      1,
       plan.name,
       this.#calls.commandTimeoutMs,
       (store) => {
@@ -171,7 +175,7 @@ export class Asker {
     const { plan, request } = hold;
     const stamp = stampOf(this.#calls.clock);
     try {
-      const [stands] = await this.#calls.run(plan.name, (call) => this.#backend.renew([request], call));
+      const [stands] = await this.#calls.run('renew', 1, plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.
       if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
     } catch (error) {

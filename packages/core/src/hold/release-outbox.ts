@@ -74,6 +74,8 @@ export class ReleaseOutbox {
     // A plain answer is final when the release was sent after the granting request had settled.
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
     this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
+      'release',
+      holds.length,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
       (context) =>

@@ -15,6 +15,7 @@ const VERIFY_TTL_MS = 1;
 /** Where answers go. */
 export interface HoldEvents {
   dispatch(hold: Hold, event: HoldEvent): void;
+  renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void;
 }
 
 /** What callers of `extend` wait for. Those of one turn share it. */
@@ -101,6 +102,8 @@ export class RenewalOutbox {
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
     this.#calls.start(
+      'renew',
+      holds.length,
       name,
       timeoutMs,
       // A late answer is an answer all the same: it says whether the hold stands.
@@ -123,12 +126,10 @@ export class RenewalOutbox {
         continue;
       }
       const ttlMs = extension?.ttlMs ?? hold.plan.ttlMs;
-      this.#holds.dispatch(
-        hold,
-        answer
-          ? { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null }
-          : { type: 'gone', reason: 'taken' },
-      );
+      if (answer) {
+        const event = { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null } as const;
+        this.#holds.renewed(hold, event, ttlMs);
+      } else this.#holds.dispatch(hold, { type: 'gone', reason: 'taken' });
       extension?.resolve();
     }
   }

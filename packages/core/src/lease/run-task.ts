@@ -19,7 +19,7 @@ export async function runTask<L extends Hold, T>(
 ): Promise<T> {
   let outcome: PromiseSettledResult<T>;
   try {
-    outcome = { status: 'fulfilled', value: await runHolding(runner, holds, task, lease) };
+    outcome = { status: 'fulfilled', value: await runHolding(runner, holds, runner.traced(holds, task), lease) };
   } catch (error) {
     outcome = { status: 'rejected', reason: error };
   }

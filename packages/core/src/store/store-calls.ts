@@ -1,7 +1,9 @@
 import { nobodysContext } from '../async-context.js';
 import type { CallContext, LockBackend } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
-import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
+import type { StoreCallEvent, StoreOperation } from '../contract/events.js';
+import { type AnyLockError, isLockError, type LockErrorCode, LockUnavailableError } from '../errors.js';
+import type { EventSource } from '../events.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
@@ -39,10 +41,13 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   #ended: { readonly reason: unknown } | null = null;
   #controller: AbortController | null = null;
   #failure: unknown = null;
+  /** What is to be reported of the call; null where nobody listens. */
+  readonly #observed: Observed | null;
   #onSettled: ((failure: unknown) => void) | null = null;
 
   /** @param end null where the answer is the result, and nothing follows a failure */
-  constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
+  constructor(calls: StoreCalls, observed: Observed | null, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
+    this.#observed = observed;
     this.#calls = calls;
     this.#lockName = lockName;
     this.timeoutMs = timeoutMs;
@@ -70,11 +75,13 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   }
 
   /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is told by `signal`. */
-  end(reason: unknown): void {
+  end(reason: unknown, outcome: 'unanswered' | 'ended' = 'ended'): void {
+    const calls = this.#calls;
     if (!this.#finish()) {
       this.#end?.unwanted?.();
       return;
     }
+    if (this.#observed !== null) calls?.tell(this.#observed, outcome, outcome === 'unanswered' ? reason : null);
     this.#ended = { reason };
     this.#failed(reason);
     this.#controller?.abort(reason);
@@ -94,13 +101,16 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
         backend: calls.backend,
         lockName: this.#lockName,
       }),
+      'unanswered',
     );
   }
 
   /** To be called when the backend has answered. */
   answer(value: T): void {
     this.#settle();
+    const calls = this.#calls;
     if (!this.#finish()) return;
+    if (this.#observed !== null) calls?.tell(this.#observed, 'answered', null);
     try {
       this.#settleResult({ value: this.#end === null ? (value as unknown as R) : this.#end.answered(value) });
     } catch (error) {
@@ -114,7 +124,9 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     this.#settle();
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
-    this.#failed(calls.wrap(error, this.#lockName));
+    const wrapped = calls.wrap(error, this.#lockName);
+    if (this.#observed !== null) calls.tell(this.#observed, 'failed', wrapped);
+    this.#failed(wrapped);
   }
 
   #failed(error: unknown): void {
@@ -144,6 +156,13 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   }
 }
 
+/** A call that somebody listens for. */
+interface Observed {
+  readonly operation: StoreOperation;
+  readonly requests: number;
+  readonly startedAt: number;
+}
+
 /** Makes every call to the backend: each under its own deadline, each failure reported as one of our errors. */
 export class StoreCalls {
   readonly clock: Clock;
@@ -151,8 +170,10 @@ export class StoreCalls {
   readonly keepAlive: KeepAlive;
   readonly backend: string;
   readonly commandTimeoutMs: number;
+  readonly #events: EventSource;
 
-  constructor(backend: LockBackend, clock: Clock, timers: TimerQueue, keepAlive: KeepAlive, commandTimeoutMs: number) {
+  constructor(backend: LockBackend, clock: Clock, timers: TimerQueue, keepAlive: KeepAlive, commandTimeoutMs: number, events: EventSource) {
+    this.#events = events;
     this.backend = backend.name;
     this.clock = clock;
     this.timers = timers;
@@ -163,16 +184,20 @@ export class StoreCalls {
   /**
    * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
    *
+   * @param requests how many holds or names it carries
    * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
    */
   start<T, R = T>(
+    operation: StoreOperation,
+    requests: number,
     lockName: string | null,
     timeoutMs: number,
     invoke: (call: CallContext) => Promise<T>,
     end: CallEnd<T, R> | null = null,
     deadlineMs = timeoutMs,
   ): StoreCall<T, R> {
-    const call = new StoreCall<T, R>(this, lockName, timeoutMs, end);
+    const observed = this.#events.hasCalls ? { operation, requests, startedAt: this.clock.now() } : null;
+    const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end);
     this.keepAlive.begin();
     this.timers.set(call, this.clock.now() + deadlineMs);
     // One call serves many callers, and what it opens outlives them.
@@ -181,8 +206,21 @@ export class StoreCalls {
   }
 
   /** A call whose outcome needs no clean-up. */
-  run<T>(lockName: string | null, invoke: (call: CallContext) => Promise<T>, timeoutMs = this.commandTimeoutMs): Promise<T> {
-    return this.start(lockName, timeoutMs, invoke).result;
+  run<T>(
+    operation: StoreOperation,
+    requests: number,
+    lockName: string | null,
+    invoke: (call: CallContext) => Promise<T>,
+    timeoutMs = this.commandTimeoutMs,
+  ): Promise<T> {
+    return this.start(operation, requests, lockName, timeoutMs, invoke).result;
+  }
+
+  /** Reports how a call has settled. One call serves many callers: in none of their contexts. */
+  tell({ operation, requests, startedAt }: Observed, outcome: StoreCallEvent['outcome'], error: unknown): void {
+    const durationMs = Math.max(0, this.clock.now() - startedAt);
+    const code: { readonly code?: LockErrorCode } = isLockError(error) ? { code: error.code } : {};
+    nobodysContext.runInAsyncScope(() => this.#events.emitCall({ type: 'store-call', operation, durationMs, outcome, requests, ...code }));
   }
 
   /** A backend should throw our errors; whatever else it throws means that the store was not reached. */
