@@ -73,7 +73,13 @@ export async function runRandomElection(seed: number): Promise<RandomElection> {
   const start = (name: string, link: Candidate['link']): Candidate => {
     const locks = createMemoryLockManager({ store: link, clock, commandTimeoutMs: 500, unavailableAfterMs: 2_000 });
     const election = createElection(locks, 'random', { ttlMs: TTL_MS, retryMs: RETRY_MS, label: name });
-    const run = election.run(task(name), { onTaskError: 'campaign' }).finally(() => locks.close());
+    const run = (async () => {
+      try {
+        await election.run(task(name), { onTaskError: 'campaign' });
+      } finally {
+        await locks.close();
+      }
+    })();
     run.catch((error: unknown) => faults.push(`${name}: run rejected with ${String(error)}`));
     return { name, link, election, run };
   };
