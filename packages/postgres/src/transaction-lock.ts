@@ -102,7 +102,7 @@ export async function withTransactionLock<T>(
   try {
     return await task();
   } finally {
-    // In a transaction that has failed nothing can be said, and nothing needs to: those who wait look again within 2 s.
+    // In a transaction that has failed nothing can be said, and nothing needs to: those who wait look by themselves within 2 s.
     await transaction.run(notifyWaiters(lockKeys.channel(keys.bucket), keys)).catch(() => {});
   }
 }
@@ -164,7 +164,7 @@ function transactionOf(client: TransactionClient): Transaction {
     throw refused('it is a pool; pass the connection that the transaction was begun on');
   }
   if ('savepoint' in client && typeof client.savepoint === 'function') {
-    // postgres.js fails a transaction for good when a statement has failed outside of a savepoint that it knows of.
+    // postgres.js fails a transaction permanently when a statement has failed outside of a savepoint that it knows of.
     return { run: runnerOf(client), within: async (body) => await client.savepoint(SAVEPOINT, (inner) => body(runnerOf(inner))) };
   }
   if (!('query' in client) || typeof client.query !== 'function') throw refused('it has neither query(text) nor savepoint and unsafe');
