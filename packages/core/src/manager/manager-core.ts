@@ -10,7 +10,7 @@ import { type HoldPlan, keyOf } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
-import { storeTtlMs } from '../hold/hold-times.js';
+import { longestTtlMs, storeTtlMs } from '../hold/hold-times.js';
 import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { StoreCalls } from '../store/store-calls.js';
@@ -55,8 +55,10 @@ export class ManagerCore<F extends FencingToken> {
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     const resolved = resolveManagerOptions(options);
     this.backend = backend;
-    this.defaults = resolved.lease;
-    this.#defaultStoreTtlMs = storeTtlMs(backend, resolved.lease.ttlMs);
+    const { lease } = resolved;
+    // What nobody asked for is fitted to the backend; what somebody did is refused where it does not fit.
+    this.defaults = options?.ttlMs === undefined ? { ...lease, ttlMs: longestTtlMs(backend, lease.ttlMs) } : lease;
+    this.#defaultStoreTtlMs = storeTtlMs(backend, this.defaults.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs);
     const events = new EventSource(backend.name, resolved.onEvent, () => resolved.clock.wall());
