@@ -3,7 +3,7 @@ export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
 export type { LockChannel, LockEvent, LockEventType } from './contract/events.js';
-export type { HealthReport, NodeHealth } from './contract/health.js';
+export type { Finding, HealthReport, NodeHealth } from './contract/health.js';
 export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, LostReason, PermitLease, Task, TryResult } from './contract/lease.js';
 export type {
   BackendMarks,

@@ -1,6 +1,6 @@
 import type { CallContext } from './call-context.js';
 import type { Capabilities } from './capabilities.js';
-import type { NodeHealth } from './health.js';
+import type { Finding, NodeHealth } from './health.js';
 import type { FencingToken, LostReason } from './lease.js';
 import type { BackendMarks } from './marks.js';
 import type { LockKind, LockState } from './state.js';
@@ -182,6 +182,13 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * @throws LockUnavailableError what is wrong
    */
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
+  /**
+   * Looks at the server for `holdfast doctor`: versions, settings and rights that matter to locks, and what it was not allowed to see. Reads
+   * only. A setting that cannot be read is a finding (`unseen`), not an error.
+   *
+   * @throws LockUnavailableError when the server was not reached
+   */
+  examine?(call: CallContext): Promise<readonly Finding[]>;
   /**
    * Ends what the backend has opened itself: connections, timers, listeners; a client that the user handed in stays open. Core has released or
    * given up every hold before it calls this, once or more often, and calls nothing else afterwards. Settles in bounded time, also while the store is silent; what

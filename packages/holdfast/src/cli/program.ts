@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, type CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type CliError, usageError } from './cli-error.js';
 import type { ConformanceOptions } from './commands/conformance.js';
+import { doctor } from './commands/doctor.js';
 import { health } from './commands/health.js';
 import { type InspectOptions, inspect, kinds, list, type ListOptions, release, type ReleaseOptions } from './commands/inspection.js';
 import { initNodes, type InitNodesOptions } from './commands/init-nodes.js';
@@ -120,6 +121,13 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description('Connects, takes a random lock and frees it. Ends with 0 when that worked, else with 69.')
     .option('--json', 'print JSON')
     .action(async (options: JsonOption) => finish(await health({ ...common(), ...options }, output)));
+
+  program
+    .command('doctor')
+    .summary('look for what is wrong for locks')
+    .description(help.doctorDescription)
+    .option('--json', 'print JSON')
+    .action(async (options: JsonOption) => finish(await doctor({ ...common(), ...options }, output)));
 
   program
     .command('init-nodes')
