@@ -95,6 +95,10 @@ export const initNodesDescription =
   'Lets the nodes of redlock://... vote at once, instead of after a quarantine of maxTtlMs from their first contact. For a new deployment only: it ' +
   'works while every node answers and none has been in use, and shows what each node has before it asks. Ends with 0 when they vote, else with 69.';
 
+export const newBackendDescription =
+  'Writes a small project for a backend of your own: sixty lines that keep locks in a Map, the conformance suite under vitest and node:test, a file for CI. Replace the Map ' +
+  'by your store; each case that fails says what to do.';
+
 export const conformanceDescription =
   'Runs the suite that every backend must pass, on your own server. The names are random and nothing is flushed, so it may run on a server ' +
   'that is in use, and keeps it busy for a minute or two. Faults (cut connections, lost replies) are made on this side; the server is not ' +
