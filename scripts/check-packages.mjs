@@ -43,9 +43,11 @@ function run(name, command, args, cwd) {
 function checkContents(name, file) {
   const { stdout } = spawnSync('tar', ['-tzf', file], { encoding: 'utf8' });
   const files = stdout.split('\n').filter(Boolean);
-  const missing = ['package/README.md', 'package/LICENSE', ...(name === '@holdfast/core' ? ['package/src/conformance/RULES.md'] : [])].filter(
-    (path) => !files.includes(path),
-  );
+  const missing = [
+    'package/README.md',
+    'package/LICENSE',
+    ...(name === '@holdfast/core' ? ['package/src/conformance/RULES.md'] : []),
+  ].filter((path) => !files.includes(path));
   // What a command writes for others may be a test.
   const ours = files.filter((path) => !path.startsWith('package/templates/'));
   const surplus = ours.filter((path) => /\.tsbuildinfo$|\/test\/|\/dist-test\/|\/node_modules\//.test(path));
