@@ -12,7 +12,9 @@ export interface LegacyRequest {
 
 /** A legacy lock that is held: what `tryLock` returned, and the token that it was given. */
 export interface LegacyHold<H> {
+  /** What `tryLock` was given. */
   readonly token: string;
+  /** What `tryLock` returned. */
   readonly handle: H;
 }
 

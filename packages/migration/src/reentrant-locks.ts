@@ -29,6 +29,7 @@ export interface ReentrantLocks<F extends FencingToken = FencingToken> {
  * a running `runInContext`, and throws LOCK_INVALID_ARGUMENT outside of one: without it, flows cannot be told apart.
  */
 export interface ReentrantLock<F extends FencingToken = FencingToken> {
+  /** What is locked. */
   readonly name: string;
   /**
    * Waits for the lock, without an end unless the manager has a `waitMs`. Kept until `unlock`, or for `leaseMs` at most.

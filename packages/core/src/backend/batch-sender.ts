@@ -11,11 +11,19 @@ import { SilenceWatch } from './silence-watch.js';
 
 /** What differs between stores. */
 export interface SenderParts<S extends Step> {
+  /** Where time and timers come from. */
   readonly clock: Clock;
+  /** The way to the store. */
   readonly link: Link<S>;
+  /** How failures are worded and compared. */
   readonly failures: FailureRules;
   /** Keys and an argument that go in front of each command's. */
-  readonly head: { readonly keys: readonly string[]; readonly argument: string };
+  readonly head: {
+    /** In front of the keys. */
+    readonly keys: readonly string[];
+    /** In front of the arguments. */
+    readonly argument: string;
+  };
   /** Whether requests of different routes may not share a command. */
   readonly byRoute: boolean;
   /** A connection is not given up sooner, however short the time that a request was given. */
@@ -24,6 +32,7 @@ export interface SenderParts<S extends Step> {
   readonly refuseAfterMs?: number;
   /** Whether requests for this route had better not share a command. @default they may */
   isApart?(route: number): boolean;
+  /** What to do about a command that failed so. */
   verdictOf(error: unknown, route: number): Verdict;
 }
 
@@ -54,6 +63,7 @@ export class BatchSender<S extends Step> {
     this.#watch = new SilenceWatch(parts.clock, this.#inFlight, parts.refuseAfterMs ?? Number.POSITIVE_INFINITY);
   }
 
+  /** Sends one request; resolves with what `read` makes of the reply. */
   send<T>(piece: Piece<S>, read: Read<S, T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const take = (reply: unknown, _index: number, isFinal: boolean, isOnly: boolean): void => {
@@ -86,6 +96,7 @@ export class BatchSender<S extends Step> {
     });
   }
 
+  /** Refuses what comes from now on; what is on its way is still answered. */
   close(): void {
     this.#isClosed = true;
     this.#watch.close();

@@ -13,6 +13,7 @@ const TEXTS: Readonly<Record<FaultKind, string>> = {
 
 /** What befell a request on its way, as a field: nobody has to look for it in a driver's text. */
 export class ConnectionFault extends Error {
+  /** What befell the request. */
   readonly kind: FaultKind;
 
   constructor(kind: FaultKind) {

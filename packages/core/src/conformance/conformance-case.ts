@@ -6,9 +6,11 @@ export type CapabilityName = Exclude<keyof Capabilities, 'expiry' | 'maxPermits'
 
 /** What the body of a case works with. */
 export interface World<F extends FaultName = FaultName> {
+  /** The manager under test, made with the options of the case. */
   readonly manager: LockManager;
   /** One more independent client of the same store. */
   peer(options?: ManagerOptions): Promise<LockManager>;
+  /** What can be done to the store: the faults that the case names. */
   readonly faults: Pick<Required<ConformanceFaults>, F>;
   /** A fresh random name, ending in `suffix`. */
   name(suffix?: string): string;
@@ -18,7 +20,9 @@ export interface World<F extends FaultName = FaultName> {
 export interface ConformanceCase {
   /** Stable: `topic/what-is-so`. */
   readonly id: string;
+  /** What its id begins with: cases of one topic are reported together. */
   readonly topic: string;
+  /** What is so, as a sentence. */
   readonly title: string;
   /** Where the backend lacks one of these, the case checks instead that it says so. */
   readonly needs: readonly CapabilityName[];
@@ -26,7 +30,9 @@ export interface ConformanceCase {
   readonly faults: readonly FaultName[];
   /** Options of `world.manager`. */
   readonly options: ManagerOptions;
+  /** A case that takes longer has failed. */
   readonly timeoutMs: number;
+  /** Runs the case; rejects when the backend fails it. `runConformanceCase` makes the world and clears it away. */
   run(world: World): Promise<void>;
 }
 

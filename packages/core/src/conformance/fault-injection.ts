@@ -12,7 +12,9 @@ import type { ConformanceFaults } from './harness.js';
 
 /** A backend whose connection can be disturbed, and how. */
 export interface FaultyBackend<F extends FencingToken = FencingToken> {
+  /** The backend to hand to the manager: it passes everything on until a fault is injected. */
   readonly backend: LockBackend<F>;
+  /** What can be done to it. */
   readonly faults: InjectedFaults;
 }
 

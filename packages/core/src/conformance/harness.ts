@@ -2,7 +2,9 @@ import type { LockBackend, LockManager, ManagerOptions } from '../index.js';
 
 /** What a test runner must offer; vitest's `describe` and `it` fit as they are. */
 export interface TestRunner {
+  /** A group of tests. */
   describe(title: string, body: () => void): unknown;
+  /** One test; it fails when `body` rejects, or takes longer. */
   it(title: string, body: () => Promise<void>, timeoutMs?: number): unknown;
 }
 
@@ -25,9 +27,11 @@ export interface ConformanceHarness {
 
 /** What one case works with. */
 export interface ConformanceSetup {
+  /** The manager under test. */
   readonly manager: LockManager;
   /** An independent client of the same store: what another process would be. `options` go to that manager. */
   peer(options?: ManagerOptions): Promise<LockManager> | LockManager;
+  /** What can be done to its store. @default nothing */
   readonly faults?: ConformanceFaults | undefined;
   /** Closes the manager, every peer and whatever else was opened. Managers may be closed already; faults may still be on. */
   close(): Promise<void>;
@@ -43,12 +47,14 @@ export interface ConformanceFaults {
    * way fails; nothing of it reaches the store later.
    */
   disconnect?(): Promise<void>;
+  /** Ends `disconnect`: connections are made again. */
   reconnect?(): Promise<void>;
   /**
    * Makes the store silent: connections stay open, nothing is answered, what is sent arrives after `thaw` (a
    * stopped server, a half-open connection). Peers may be frozen with it.
    */
   freeze?(): Promise<void>;
+  /** Ends `freeze`: what was sent arrives. */
   thaw?(): Promise<void>;
   /**
    * The next request of `manager` that takes, renews or frees is carried out, but its answer is lost: the connection
@@ -76,6 +82,7 @@ export interface ConformanceFaults {
    * stay open and nothing is answered; `refused`: they end, and new ones are refused.
    */
   stopNode?(how: StoppedHow): Promise<void>;
+  /** Ends `stopNode`. */
   startNode?(): Promise<void>;
   /**
    * The bare backend, one more client of the same store, for the rules that a manager never lets show. It reaches the store by the

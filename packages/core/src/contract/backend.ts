@@ -11,17 +11,40 @@ export type { CallContext };
  * One request for a hold. `owner` is 128 random bits as 32 lower-case hex digits, fresh for every attempt; requests
  * are idempotent per (name, owner): asked twice, the same grant is answered twice. `ttlMs` includes the guard time.
  */
-export type HoldRequest = { readonly name: string; readonly owner: string; readonly label: string; readonly ttlMs: number } & (
-  | { readonly mode: 'exclusive' | 'read' | 'write' }
-  | { readonly mode: 'permits'; readonly permits: number; readonly limit: number }
+export type HoldRequest = {
+  /** What is asked for: any well-formed text of 1 to 512 bytes, and no other name is the same. */
+  readonly name: string;
+  /** The owner token, which alone may renew or release the hold. A secret: it must not reach an error, an event or a log. */
+  readonly owner: string;
+  /** Who asks, for people; at most 1,024 bytes. */
+  readonly label: string;
+  /** For how long the store keeps the hold without a renewal, the guard included. */
+  readonly ttlMs: number;
+} & (
+  | {
+      /** A lock, or a side of a read/write lock. */
+      readonly mode: 'exclusive' | 'read' | 'write';
+    }
+  | {
+      readonly mode: 'permits';
+      /** How many permits are asked for. */
+      readonly permits: number;
+      /** How many permits there are in all, as this caller says. */
+      readonly limit: number;
+    }
 );
 
 /** What names a hold to the store. */
-export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & { readonly mode: HoldRequest['mode'] };
+export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & {
+  /** How it is held. */
+  readonly mode: HoldRequest['mode'];
+};
 
 /** Both readings of the holder's clock, taken before a request was queued. */
 export interface Stamp {
+  /** The monotonic clock, in milliseconds. */
   readonly now: number;
+  /** The wall clock, in milliseconds since the Unix epoch. */
   readonly wall: number;
 }
 
@@ -29,6 +52,7 @@ export interface Stamp {
 export type Answer<F extends FencingToken = FencingToken> =
   | {
       readonly granted: true;
+      /** Higher than that of every earlier exclusive or write grant of the name; null for permits, and without `capabilities.fencing`. */
       readonly fencingToken: F;
       /**
        * When the request that granted was stamped. Needed from `wait`, whose enrolment is as old as the wait; left
@@ -81,7 +105,9 @@ export interface ReleaseAnswer {
 export interface LockBackend<F extends FencingToken = FencingToken> {
   /** Version of this interface; core refuses one that it does not know. */
   readonly contract: 1;
+  /** Stands for the backend in errors and events, such as `redis`. */
   readonly name: string;
+  /** What the store can and cannot do; core refuses the rest with LOCK_UNSUPPORTED. */
   readonly capabilities: Capabilities;
   /**
    * Session stores only (`expiry: 'session'`): for how long after its last good heartbeat a session may be believed
@@ -122,7 +148,13 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * that wait, so an attempt for a name with an open subscription is one that will wait. Closing a subscription that
    * was woken and made no attempt since passes the wake on.
    */
-  subscribe?(request: HoldRequest, wake: () => void): { close(): void };
+  subscribe?(
+    request: HoldRequest,
+    wake: () => void,
+  ): {
+    /** Nobody waits any more. */
+    close(): void;
+  };
   /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */
   onLost?(listener: (hold: HoldRef, reason: LostReason) => void): void;
   /**
@@ -133,13 +165,17 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   remainingMs?(owner: string): number;
   /** Completion marks. */
   readonly marks?: BackendMarks;
+  /** What is held now and whose name begins with `prefix`: locks, semaphores and read/write locks. With `capabilities.list`. */
   list?(prefix: string, call: CallContext): AsyncIterable<LockState>;
+  /** Who holds the name now. A look decides nothing: it is out of date as soon as it is read. */
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
+  /** Takes the name away from whoever has it, waiters left alone. Answers whether somebody had it. */
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean>;
   /**
    * Checks what only the backend knows (configuration, role); core takes and frees a random lock besides. A store of several
    * servers says how each of them is, and leaves it to that lock whether they suffice.
    */
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
+  /** Ends what the backend has opened, and nothing that it was given. Called once, after the releases have been answered or given up. */
   close(): Promise<void>;
 }

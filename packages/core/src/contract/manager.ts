@@ -9,6 +9,7 @@ import type { LockState } from './state.js';
 
 /** One name of one kind: what `ReadWriteLock.read` and `.write` are. */
 export interface Lock<F extends FencingToken = FencingToken> {
+  /** What is locked. */
   readonly name: string;
   /** Waits for it and takes it; rejects as `acquire` of `LockManager` does. */
   acquire(options?: AcquireOptions): Promise<Lease<F>>;
@@ -30,6 +31,7 @@ export interface Lock<F extends FencingToken = FencingToken> {
  * and never records it.
  */
 export interface ReadWriteLock<F extends FencingToken = FencingToken> {
+  /** The name of both sides. */
   readonly name: string;
   /** The side that any number may have at a time. */
   readonly read: Lock<F>;
@@ -46,6 +48,7 @@ export interface ReadWriteLock<F extends FencingToken = FencingToken> {
  * token, as several hold at a time. A call takes one permit unless its options say how many.
  */
 export interface Semaphore {
+  /** The name of the semaphore. */
   readonly name: string;
   /** How many there are in all. */
   readonly permits: number;
