@@ -34,10 +34,18 @@ export class EventSource {
 
   emit(draft: EventDraft): void {
     if (!this.has(draft.type)) return;
-    const event = withToJSON({ ...draft, backend: this.#backend, at: this.#wall() }) as LockEvent;
-    if (this.#onEvent !== null) tell(this.#onEvent, event);
-    publish(channels[draft.type], event);
+    publishEvent(channels[draft.type], { ...draft, backend: this.#backend, at: this.#wall() }, this.#onEvent);
   }
+}
+
+/**
+ * Gives an event to `onEvent` and to whoever has subscribed to a channel, with a `toJSON` for its bigints. What an observer throws or rejects is
+ * swallowed. For what is built on a manager and has events of its own.
+ */
+export function publishEvent<E extends object>(target: Channel, draft: E, onEvent?: ((event: E) => unknown) | null): void {
+  const event = withToJSON(draft);
+  if (onEvent) tell(onEvent, event);
+  publish(target, event);
 }
 
 /**
@@ -45,7 +53,7 @@ export class EventSource {
  * observer's mistake would end the process that holds the lock. So the subscribers are called one by one where Node
  * shows them (an array since 15.1), and by `publish` where it does not.
  */
-function publish(target: Channel, event: LockEvent): void {
+function publish(target: Channel, event: object): void {
   if (!target.hasSubscribers) return;
   const subscribers: unknown = (target as { _subscribers?: unknown })._subscribers;
   if (!Array.isArray(subscribers)) {
@@ -58,7 +66,7 @@ function publish(target: Channel, event: LockEvent): void {
   }
 }
 
-function tell(observer: (event: LockEvent) => unknown, event: LockEvent): void {
+function tell<E>(observer: (event: E) => unknown, event: E): void {
   try {
     const answer = observer(event);
     if (isThenable(answer)) answer.then(undefined, () => {});
@@ -71,6 +79,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-function isSubscriber(value: unknown): value is (event: LockEvent, channel: string | symbol) => unknown {
+function isSubscriber(value: unknown): value is (event: unknown, channel: string | symbol) => unknown {
   return typeof value === 'function';
 }

@@ -44,6 +44,8 @@ export {
   LockUnavailableError,
   LockUnsupportedError,
 } from './errors.js';
+export { publishEvent } from './events.js';
+export { withToJSON } from './json.js';
 export { systemClock } from './system-clock.js';
 export { createLockManager, requireFencing } from './manager/create-lock-manager.js';
 export { managerOptionRules } from './manager/resolve-options.js';

@@ -17,6 +17,7 @@ const hold: HoldFacts = {
     limit: 1,
     label: 'me',
     ttlMs: 3_000,
+    storeTtlMs: 3_300,
     renew: true,
     maxHoldMs: 60_000,
   },

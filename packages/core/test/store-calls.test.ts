@@ -20,6 +20,7 @@ function recorder(): CallEnd<number, string> & { readonly told: unknown[] } {
     },
     failed: (error) => {
       told.push(error);
+      return null;
     },
   };
 }
@@ -42,7 +43,10 @@ describe('a call to the store', () => {
       answered: () => {
         throw new Error('of no use');
       },
-      failed: (error) => failures.push(error),
+      failed: (error) => {
+        failures.push(error);
+        return null;
+      },
     });
     await expect(call.result).rejects.toThrow('of no use');
     expect(failures).toEqual([]);

@@ -1,3 +1,4 @@
+import { rule, systemClock } from '@holdfast/core';
 import { createMemoryStore } from '@holdfast/core/memory';
 import { reservePort } from '@holdfast/test/servers';
 import {
@@ -169,6 +170,17 @@ describe('connect with schemes of one’s own', () => {
     expect(await locks.withLock('a', () => 'done')).toBe('done');
     await locks.close();
     expect(seen.closed).toBe(1);
+  });
+
+  it('gives a module of the manager’s options those that it has rules for', async () => {
+    const clock = { ...systemClock };
+    const optionRules = { clock: rule.object };
+    const { openBackend } = acme;
+    const locks = await open('acme:', { schemes: { acme: () => ({ openBackend, optionRules }) }, clock, label: 'me' });
+    expect(locks.clock).toBe(clock);
+    expect(seen.options).toEqual({ clock });
+    await open('acme:', { schemes: { acme: () => acme }, clock });
+    expect(seen.options).not.toHaveProperty('clock');
   });
 
   it('loads a module by its name, which configuration files need', async () => {

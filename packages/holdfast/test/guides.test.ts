@@ -41,7 +41,9 @@ async function pagesIn(...folders: readonly string[]): Promise<readonly string[]
   );
   return pages.flat();
 }
-const PACKAGES = ['core', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map((name) => `packages/${name}`);
+const PACKAGES = ['core', 'election', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map(
+  (name) => `packages/${name}`,
+);
 const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];
 /** The samples of one page that go on where the one before ended. */
 const IN_SEQUENCE = ['docs/testing.md'];

@@ -17,6 +17,7 @@ import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
+import { FreedVotes } from './protocol/freed-votes.js';
 import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
 import { RedlockMarks } from './protocol/marks.js';
@@ -68,8 +69,9 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#wakeList = new WakeList((key) => this.#withdraw(key));
     this.#gatherer = new Gatherer(this.#wakeList, settings.quorum, clock);
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
-    const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs);
-    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner };
+    const freedVotes = new FreedVotes(clock);
+    const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs, freedVotes);
+    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner, freedVotes };
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
 

@@ -10,6 +10,8 @@ import {
 } from '@holdfast/core/conformance';
 import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redlock';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
+import { until } from '@holdfast/test/servers';
+import type { Redis } from 'ioredis';
 import type { NodesFixture } from './redlock-harness.js';
 
 /** What one case has opened. */
@@ -56,6 +58,16 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
     await (await waiting).release();
   }
   await close();
+}
+
+/** The names of the keys that hold a vote for a lock. */
+async function votesOn(admin: Redis, prefix: string): Promise<string> {
+  const keys = await admin.keys(`*${prefix}*`);
+  const types = await Promise.all(keys.map((key) => admin.type(key)));
+  return keys
+    .filter((_, index) => types[index] === 'string')
+    .sort()
+    .join(' ');
 }
 
 /** Through a proxy for each node, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
@@ -106,6 +118,10 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
           killSession: () => each((proxy) => proxy.cut()),
           deliverLate: async () => lateDelivery(proxies),
           stopNode: async (how) => {
+            await until('every node has a vote for what is held', async () => {
+              const held = await Promise.all(fixture.admins.map((admin) => votesOn(admin, opened.prefix)));
+              return held.every((votes) => votes === held[0]);
+            });
             const ways = [...links.values()].flatMap((of) => of.slice(0, 1));
             await each((proxy) => (how === 'silent' ? proxy.silence() : proxy.refuse()), ways);
           },

@@ -31,11 +31,6 @@ export class GrantLedger {
   readonly #open = new Map<string, OpenGrant>();
   #sweepAt = SWEEP_FROM;
 
-  /** How many owners have something open. */
-  get size(): number {
-    return this.#open.size;
-  }
-
   /**
    * A granting request is being sent.
    *
@@ -64,7 +59,7 @@ export class GrantLedger {
     if (grant === undefined) return isSure;
     grant.unanswered -= 1;
     if (!isSure) grant.isUnsure = true;
-    return isAnswered(grant) && this.#open.delete(owner);
+    return grant.unanswered <= 0 && !grant.isUnsure && this.#open.delete(owner);
   }
 
   /** A release of the owner's is being sent. @returns what had not been answered until then; undefined: nothing */

@@ -1,8 +1,7 @@
-import type { Capabilities, LockManager, ManagerOptions } from '../index.js';
+import type { LockManager, ManagerOptions } from '../index.js';
 import type { ConformanceFaults, FaultName } from './harness.js';
-
-/** A capability that a backend has or lacks. */
-export type CapabilityName = Exclude<keyof Capabilities, 'expiry' | 'maxPermits'>;
+import { type CapabilityName, type LevelName, levelOfCase } from './levels.js';
+import { type Rule, ruleOfCase } from './rules.js';
 
 /** What the body of a case works with. */
 export interface World<F extends FaultName = FaultName> {
@@ -24,6 +23,10 @@ export interface ConformanceCase {
   readonly topic: string;
   /** What is so, as a sentence. */
   readonly title: string;
+  /** What it checks, why that matters, and where to look when it fails. */
+  readonly rule: Rule;
+  /** The level that requires it. */
+  readonly level: LevelName;
   /** Where the backend lacks one of these, the case checks instead that it says so. */
   readonly needs: readonly CapabilityName[];
   /** Where the harness lacks one of these, the case is not registered. */
@@ -49,11 +52,15 @@ export interface CaseSpec<F extends FaultName> {
 
 /** Makes a case; `world.faults` has exactly what `spec.faults` names. */
 export function conformanceCase<const F extends FaultName = never>(id: string, spec: CaseSpec<F>): ConformanceCase {
+  const rule = ruleOfCase(id);
+  const needs = spec.needs ?? [];
   return {
     id,
     topic: id.slice(0, id.indexOf('/')),
     title: spec.title,
-    needs: spec.needs ?? [],
+    rule,
+    level: levelOfCase(needs, rule.level),
+    needs,
     faults: spec.faults ?? [],
     options: spec.options ?? {},
     timeoutMs: spec.timeoutMs ?? 15_000,

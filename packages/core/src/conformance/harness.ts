@@ -19,6 +19,14 @@ export interface ConformanceHarness {
    */
   readonly faults?: readonly FaultName[] | undefined;
   /**
+   * Faults that its store cannot have, each with the reason, such as "one server" for `stopNode`: in a report their cases count as not
+   * applicable, where those of a fault that is only missing count as not run.
+   * @default none
+   */
+  readonly inapplicable?: Readonly<Partial<Record<FaultName, string>>> | undefined;
+  /** The versions of the driver and of the server, for the report. What it throws is left out. */
+  versions?(): Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>;
+  /**
    * Called once for each case. `options` are the manager options that the case needs: hand them to `manager`, over
    * the harness's own.
    */
@@ -78,8 +86,8 @@ export interface ConformanceFaults {
    */
   deliverLate?(): Promise<LateDelivery>;
   /**
-   * Stops one of the several servers of the store for all clients of this setup; the others suffice. `silent`: its connections
-   * stay open and nothing is answered; `refused`: they end, and new ones are refused.
+   * Stops one of the several servers of the store for all clients of this setup, once all of them have what is held; the others
+   * suffice. `silent`: its connections stay open and nothing is answered; `refused`: they end, and new ones are refused.
    */
   stopNode?(how: StoppedHow): Promise<void>;
   /** Ends `stopNode`. */

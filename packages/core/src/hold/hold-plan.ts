@@ -1,4 +1,4 @@
-import type { HoldRef, HoldRequest } from '../contract/backend.js';
+import type { HoldRequest } from '../contract/backend.js';
 import type { LockKind } from '../contract/state.js';
 
 /** What is asked for, with all options resolved: the same for every attempt of one call. */
@@ -13,6 +13,8 @@ export interface HoldPlan {
   readonly limit: number;
   readonly label: string;
   readonly ttlMs: number;
+  /** What the store is given: the holder's belief and the guard. */
+  readonly storeTtlMs: number;
   readonly renew: boolean;
   readonly maxHoldMs: number;
 }
@@ -27,15 +29,10 @@ export function isExclusive(plan: HoldPlan): boolean {
   return plan.mode === 'exclusive' || plan.mode === 'write';
 }
 
-/** The request to the store, told `storeTtlMs` (guard time included). */
-export function requestOf(plan: HoldPlan, owner: string, storeTtlMs: number): HoldRequest {
-  const { name, label } = plan;
-  return plan.mode === 'permits'
-    ? { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode, permits: plan.permits, limit: plan.limit }
-    : { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode };
-}
-
-/** What names the hold of this plan and owner to the store. */
-export function refOf(plan: HoldPlan, owner: string): HoldRef {
-  return { name: plan.name, owner, mode: plan.mode };
+/** What the store is asked for. */
+export function requestOf(plan: HoldPlan, owner: string): HoldRequest {
+  const { name, label, storeTtlMs: ttlMs, mode } = plan;
+  return mode === 'permits'
+    ? { name, owner, label, ttlMs, mode, permits: plan.permits, limit: plan.limit }
+    : { name, owner, label, ttlMs, mode };
 }

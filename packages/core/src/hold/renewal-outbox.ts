@@ -6,7 +6,6 @@ import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS } from './deadline.js';
 import type { Hold } from './hold.js';
-import { refOf } from './hold-plan.js';
 import type { HoldEvent } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
 
@@ -101,14 +100,19 @@ export class RenewalOutbox {
     const stamp = stampOf(this.#calls.clock);
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
-    const call = this.#calls.start(
+    this.#calls.start(
       name,
       timeoutMs,
       // A late answer is an answer all the same: it says whether the hold stands.
       async (context) => this.#answered(renewals, await this.#backend.renew(holds, context), stamp),
-      { answered: () => {}, failed: (error) => this.#failed(renewals, error as AnyLockError, timeoutMs) },
+      {
+        answered: () => {},
+        failed: (error) => {
+          this.#failed(renewals, error as AnyLockError, timeoutMs);
+          return null;
+        },
+      },
     );
-    call.result.catch(() => {});
   }
 
   #answered(renewals: readonly Renewal[], answers: readonly (boolean | null)[], stamp: Stamp): void {
@@ -140,7 +144,8 @@ export class RenewalOutbox {
   }
 
   #requestOf({ hold: { plan, owner }, ttlMs }: Renewal): HoldRef & { readonly ttlMs: number } {
-    return { ...refOf(plan, owner), ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
+    const { name, mode } = plan;
+    return { name, owner, mode, ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
   }
 
   /** A hold depends on the answer: a third of its ttl leaves time for two more tries. */

@@ -29,7 +29,7 @@ export async function acquireAll<N extends string, F extends FencingToken>(
     throw new LockArgumentError(`${where}: names is empty; it must hold at least one name`, { option: 'names' });
   }
   const resolved = core.resolve(where, options);
-  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
+  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
   for (const plan of plans) refuseReentry(core.holds, plan, core.backend.name);
   const { waitMs, signal } = resolved;
   const { clock } = core.calls;
@@ -116,7 +116,7 @@ export async function tryAcquireEach<N extends string, F extends FencingToken>(
   const sorted = sortedNames(where, names);
   const resolved = core.resolve(where, options);
   core.assertOpen();
-  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
+  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
   const map = new HeldLeaseMap<N, F>(core);
   const holds = await core.acquirer.tryMany(plans, resolved.signal);
   for (const [index, name] of sorted.entries()) {

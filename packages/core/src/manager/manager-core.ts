@@ -3,12 +3,14 @@ import type { FencingToken } from '../contract/lease.js';
 import type { LockKind, LockState } from '../contract/state.js';
 import type { AcquireOptions, PermitCount } from '../contract/options.js';
 import type { ManagerOptions } from '../contract/manager.js';
+import { checkName } from '../check-name.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
 import { type HoldPlan, keyOf } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
+import { storeTtlMs } from '../hold/hold-times.js';
 import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { StoreCalls } from '../store/store-calls.js';
@@ -21,8 +23,19 @@ import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveMana
 /** What is wanted, before options are resolved. */
 export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
 
-/** The lock of this name. */
-export function lockTarget(name: string): Target {
+/** What is wanted by name. `target` is null for the lock of a name that nobody has looked at yet. */
+export interface Wanted {
+  readonly name: string;
+  readonly target: Target | null;
+}
+
+/**
+ * The lock of this name.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT when the name is none
+ */
+export function lockTarget(where: string, name: string): Target {
+  checkName(where, name);
   return { kind: 'lock', name, key: keyOf('lock', name), mode: 'exclusive', limit: 1 };
 }
 
@@ -36,12 +49,14 @@ export class ManagerCore<F extends FencingToken> {
   readonly asker: Asker;
   readonly acquirer: Acquirer;
   readonly defaults: ResolvedLeaseOptions;
+  readonly #defaultStoreTtlMs: number;
   isClosing = false;
 
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     const resolved = resolveManagerOptions(options);
     this.backend = backend;
     this.defaults = resolved.lease;
+    this.#defaultStoreTtlMs = storeTtlMs(backend, resolved.lease.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs);
     const events = new EventSource(backend.name, resolved.onEvent, () => resolved.clock.wall());
@@ -69,7 +84,8 @@ export class ManagerCore<F extends FencingToken> {
   plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
     if (this.isClosing) this.assertOpen(name);
     const { ttlMs, renew, maxHoldMs, label, permits } = options;
-    return { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs };
+    const toldMs = ttlMs === this.defaults.ttlMs ? this.#defaultStoreTtlMs : storeTtlMs(this.backend, ttlMs);
+    return { kind, name, key, mode, permits, limit, label, ttlMs, storeTtlMs: toldMs, renew, maxHoldMs };
   }
 
   /**
@@ -77,7 +93,8 @@ export class ManagerCore<F extends FencingToken> {
    *
    * @throws what is known to be wrong before anything is sent
    */
-  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
+  acquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
+    const target = given ?? lockTarget(where, name);
     const resolved = options === undefined ? this.defaults : this.resolve(where, options, target);
     return this.acquirePlan(this.plan(target, resolved), resolved);
   }
@@ -98,7 +115,8 @@ export class ManagerCore<F extends FencingToken> {
   }
 
   /** @throws as `acquire` */
-  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
+  tryAcquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
+    const target = given ?? lockTarget(where, name);
     const resolved = this.resolve(where, options, target);
     return this.acquirer.tryOne(this.plan(target, resolved), resolved.signal);
   }

@@ -1,4 +1,4 @@
-import { outsideOfContexts } from '../async-context.js';
+import { nobodysContext } from '../async-context.js';
 import type { CallContext, LockBackend } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
@@ -9,8 +9,12 @@ import type { TimerEntry, TimerQueue } from './timer-queue.js';
 export interface CallEnd<T, R> {
   /** Turns the backend's answer into the result. What it throws is the rejection. */
   answered(value: T): R | PromiseLike<R>;
-  /** The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`. */
-  failed(error: unknown): void;
+  /**
+   * The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`.
+   *
+   * @returns what the result is to follow instead of the failure; null where it fails
+   */
+  failed(error: unknown): PromiseLike<R> | null;
   /** It was ended when it had been answered already, by whoever waited for the result and has not made use of it. */
   unwanted?(): void;
 }
@@ -24,13 +28,14 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   heapIndex = -1;
   readonly timeoutMs: number;
   readonly clock: Clock;
-  readonly result: Promise<R>;
   isSettled = false;
   #calls: StoreCalls | null;
   #lockName: string | null;
   readonly #end: CallEnd<T, R> | null;
-  #resolve!: (value: R | PromiseLike<R>) => void;
-  #reject!: (error: unknown) => void;
+  #resolve: ((value: R | PromiseLike<R>) => void) | null = null;
+  #reject: ((error: unknown) => void) | null = null;
+  #result: Promise<R> | null = null;
+  #outcome: { readonly value: R | PromiseLike<R> } | { readonly error: unknown } | null = null;
   #ended: { readonly reason: unknown } | null = null;
   #controller: AbortController | null = null;
   #failure: unknown = null;
@@ -43,10 +48,16 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     this.timeoutMs = timeoutMs;
     this.clock = calls.clock;
     this.#end = end;
-    this.result = new Promise<R>((resolve, reject) => {
+  }
+
+  /** Made on demand: where `end` does all, nobody asks. */
+  get result(): Promise<R> {
+    this.#result ??= new Promise<R>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
+      if (this.#outcome !== null) this.#settleResult(this.#outcome);
     });
+    return this.#result;
   }
 
   /** Made on demand: most calls are answered before anybody asks. */
@@ -65,8 +76,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
       return;
     }
     this.#ended = { reason };
-    this.#end?.failed(reason);
-    this.#reject(reason);
+    this.#failed(reason);
     this.#controller?.abort(reason);
   }
 
@@ -91,14 +101,10 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   answer(value: T): void {
     this.#settle();
     if (!this.#finish()) return;
-    if (this.#end === null) {
-      this.#resolve(value as unknown as R);
-      return;
-    }
     try {
-      this.#resolve(this.#end.answered(value));
+      this.#settleResult({ value: this.#end === null ? (value as unknown as R) : this.#end.answered(value) });
     } catch (error) {
-      this.#reject(error);
+      this.#settleResult({ error });
     }
   }
 
@@ -108,9 +114,18 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     this.#settle();
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
-    const wrapped = calls.wrap(error, this.#lockName);
-    this.#end?.failed(wrapped);
-    this.#reject(wrapped);
+    this.#failed(calls.wrap(error, this.#lockName));
+  }
+
+  #failed(error: unknown): void {
+    const instead = this.#end?.failed(error) ?? null;
+    this.#settleResult(instead === null ? { error } : { value: instead });
+  }
+
+  #settleResult(outcome: { readonly value: R | PromiseLike<R> } | { readonly error: unknown }): void {
+    this.#outcome = outcome;
+    if ('error' in outcome) this.#reject?.(outcome.error);
+    else this.#resolve?.(outcome.value);
   }
 
   #settle(): void {
@@ -146,7 +161,7 @@ export class StoreCalls {
   }
 
   /**
-   * Starts a call. The caller must look at `result`: it rejects with one of our errors or with what ended it.
+   * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
    *
    * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
    */
@@ -161,19 +176,7 @@ export class StoreCalls {
     this.keepAlive.begin();
     this.timers.set(call, this.clock.now() + deadlineMs);
     // One call serves many callers, and what it opens outlives them.
-    outsideOfContexts(() => {
-      let promise: Promise<T>;
-      try {
-        // A backend in plain JavaScript may answer without a promise.
-        promise = Promise.resolve(invoke(call));
-      } catch (error) {
-        promise = Promise.reject(error);
-      }
-      promise.then(
-        (value) => call.answer(value),
-        (error: unknown) => call.fail(error),
-      );
-    });
+    nobodysContext.runInAsyncScope(begin<T, R>, undefined, call, invoke);
     return call;
   }
 
@@ -188,4 +191,18 @@ export class StoreCalls {
     const message = error instanceof Error ? error.message : 'unknown failure';
     return new LockUnavailableError(`the ${this.backend} backend failed: ${message}`, { backend: this.backend, lockName, cause: error });
   }
+}
+
+function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promise<T>): void {
+  let promise: Promise<T>;
+  try {
+    // A backend in plain JavaScript may answer without a promise.
+    promise = Promise.resolve(invoke(call));
+  } catch (error) {
+    promise = Promise.reject(error);
+  }
+  promise.then(
+    (value) => call.answer(value),
+    (error: unknown) => call.fail(error),
+  );
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@holdfast/core';
 import type { Cleaner } from './cleaner.js';
+import type { FreedVotes } from './freed-votes.js';
 import type { HoldTable } from './hold-table.js';
 import type { RedlockNode } from './node.js';
 import type { ValidityRule } from './validity.js';
@@ -22,4 +23,5 @@ export interface ProtocolContext {
   readonly clock: Clock;
   readonly holds: HoldTable;
   readonly cleaner: Cleaner;
+  readonly freedVotes: FreedVotes;
 }

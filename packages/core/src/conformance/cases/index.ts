@@ -14,6 +14,7 @@ import { fencingCases } from './fencing.js';
 import { inspectionCases } from './inspection.js';
 import { kindCases } from './kinds.js';
 import { lateCases } from './late.js';
+import { lateMarkCases } from './late-marks.js';
 import { leaseCases } from './leases.js';
 import { manyCases } from './many.js';
 import { markCases } from './marks.js';
@@ -43,6 +44,7 @@ export const allCases: readonly ConformanceCase[] = [
   ...abortCases,
   ...unavailableCases,
   ...lateCases,
+  ...lateMarkCases,
   ...nodeCases,
   ...fencingCases,
   ...semaphoreCases,
