@@ -96,7 +96,7 @@ class LockElection implements Election {
     const options = readElectionOptions<RunOptions>('run', given);
     checkValue('run', 'task', task, rule.function);
     this.#assertReady();
-    const candidate = new Candidate(
+    const candidate: Candidate = new Candidate(
       {
         locks: this.#locks,
         election: this.name,
