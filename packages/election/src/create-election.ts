@@ -24,6 +24,7 @@ import { TermReports } from './term-reports.js';
 
 /** One leader at a time among all that campaign in elections of one name on one store. */
 export interface Election extends AsyncDisposable {
+  /** What is campaigned for: the same name, the same election. */
   readonly name: string;
   /**
    * Campaigns, runs `task` while leading, and campaigns once more after each term. Ends when `signal` aborts or the election is closed: the
