@@ -2,7 +2,7 @@
 // It is made from the declarations that were built. With --check nothing is written, and a text that is not up to date is an error.
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CompilerState, Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 import { ENTRY_POINTS, pathOfEntry } from './entry-points.mjs';
@@ -18,7 +18,7 @@ const names = new Map(ENTRY_POINTS.map((entry) => [`${pathOfEntry(entry.name).re
 const configs = [...names].map(([file, { declarations }]) => configOf(file, declarations));
 // One reading of all declarations serves all reports.
 const compilerState = CompilerState.create(configs[0], { additionalEntryPoints: ENTRY_POINTS.map(({ declarations }) => declarations) });
-const stale = configs.filter((config) => !isUpToDate(config)).map(({ reportFilePath }) => basename(reportFilePath));
+const stale = configs.filter((config) => !isUpToDate(config)).map(({ reportConfigs: [{ fileName }] }) => fileName);
 const surplus = readdirSync(reports).filter((file) => !names.has(file));
 if (!isCheck) for (const file of surplus) rmSync(join(reports, file));
 
