@@ -108,7 +108,7 @@ export class LockLostError extends LockError {
 /** The store was not reached in time, refused, or is not configured as it must be. Never used for "busy". */
 export class LockUnavailableError extends LockError {
   override readonly code = 'LOCK_BACKEND_UNAVAILABLE';
-  /** false: wrong password, missing right, refused configuration: waiting cannot help, so nothing waits. */
+  /** false: wrong password, missing permission, refused configuration: waiting cannot help, so nothing waits. */
   readonly retryable: boolean;
   /**
    * false: the request never left this process, so the store has nothing of it and nothing has to be undone. A backend says so
@@ -128,7 +128,7 @@ export class LockReentryError extends LockError {
   override readonly code = 'LOCK_REENTRY';
 }
 
-/** An argument or option breaks its rule; told before any I/O. */
+/** An argument or option breaks its rule; reported before any I/O. */
 export class LockArgumentError extends LockError {
   override readonly code = 'LOCK_INVALID_ARGUMENT';
   /** The argument or option that is wrong. */

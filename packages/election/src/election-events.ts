@@ -22,7 +22,7 @@ interface EventBase {
 
 /**
  * What an operator can observe of an election, through `onEvent` and on the channel `holdfast:election:<type>` of
- * `node:diagnostics_channel`. `elected`, `resigned` and `deposed` are of this election's own candidates. `leader-changed` is about whoever leads, when
+ * `node:diagnostics_channel`. `elected`, `resigned` and `deposed` are of this election's own candidates. `leader-changed` is about any leader, when
  * this election notices it: it is elected, `leader()` or `observe()` sees a later term.
  */
 export type ElectionEvent =

@@ -4,7 +4,7 @@ import { type FencingToken, type Lease, type LockManager, LockUnsupportedError }
 export function requireTerms(locks: LockManager): void {
   if (locks.capabilities.fencing) return;
   throw new LockUnsupportedError(
-    `an election needs fencing tokens, by which terms are told apart, and the ${locks.backend} backend gives none (yet); choose a store that does`,
+    `an election needs fencing tokens, by which terms are distinguished, and the ${locks.backend} backend gives none (yet); choose a store that does`,
     { backend: locks.backend, capability: 'fencing' },
   );
 }

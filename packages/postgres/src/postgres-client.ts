@@ -5,7 +5,7 @@
 export interface PostgresPool {
   /** Takes a client out of the pool. */
   connect(): Promise<PostgresPoolClient>;
-  /** How many clients there are; by it a pool is told from a client. */
+  /** How many clients there are; by it a pool is distinguished from a client. */
   readonly totalCount: number;
 }
 

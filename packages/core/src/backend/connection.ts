@@ -10,7 +10,7 @@ export interface Step {
   readonly expires: boolean;
   /** It may bring a hold of its owner's into being. */
   readonly grants: boolean;
-  /** It frees whatever its owner has: its reader is told whether that is final. */
+  /** It frees whatever its owner has: its reader learns whether that is final. */
   readonly frees: boolean;
 }
 

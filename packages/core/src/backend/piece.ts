@@ -17,7 +17,7 @@ export interface Piece<S extends Step> {
   readonly owner: string;
   /** How long it may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** Looked at only when the request had to wait for a connection. null: it is sent whoever has gone. */
+  /** Looked at only when the request had to wait for a connection. null: it is sent even if its caller has gone. */
   readonly call: CallContext | null;
 }
 
@@ -29,7 +29,7 @@ export interface Piece<S extends Step> {
  */
 export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean, isOnly: boolean) => T;
 
-/** Where the replies to requests go. Each index is told once. */
+/** Where the replies to requests go. Each index is reported once. */
 export interface Receiver {
   /** The reply to the request with this index; see `Read` for the rest. */
   take(reply: unknown, index: number, isFinal: boolean, isOnly: boolean): void;

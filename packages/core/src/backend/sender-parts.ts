@@ -23,7 +23,7 @@ export interface SenderParts<S extends Step> {
   readonly leastSilenceMs: number;
   /** A server that was silent for so long is asked nothing more until it answers. @default it is asked */
   readonly refuseAfterMs?: number;
-  /** Whether requests for this route had better not share a command. @default they may */
+  /** Whether requests for this route should not share a command. @default they may */
   isApart?(route: number): boolean;
   /** What to do about a command that failed so. */
   verdictOf(error: unknown, route: number): Verdict;

@@ -18,7 +18,7 @@ export interface FaultyBackend<F extends FencingToken = FencingToken> {
   readonly faults: InjectedFaults;
 }
 
-/** What `injectFaults` can do to one backend. A `crash` is a `disconnect` of that peer's backend for good. */
+/** What `injectFaults` can do to one backend. A `crash` is a permanent `disconnect` of that peer's backend. */
 export type InjectedFaults = Required<
   Pick<ConformanceFaults, 'disconnect' | 'reconnect' | 'freeze' | 'thaw' | 'loseNextReply' | 'requests'>
 >;

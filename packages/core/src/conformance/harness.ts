@@ -106,7 +106,7 @@ export type StoppedHow = 'silent' | 'refused';
 export interface LateDelivery {
   /** Settles when something is on its way. */
   taken(): Promise<void>;
-  /** Our end of the connections is gone; the store is not told. What is sent over new ones arrives at once. */
+  /** Our end of the connections is gone; the store does not learn of it. What is sent over new ones arrives at once. */
   cut(): Promise<void>;
   /** What was on its way arrives. Settles when the store has dealt with it, as far as that can be seen. */
   deliver(): Promise<void>;

@@ -169,7 +169,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   list?(prefix: string, call: CallContext): AsyncIterable<LockState>;
   /** Who holds the name now. A look decides nothing: it is out of date as soon as it is read. */
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
-  /** Takes the name away from whoever has it, waiters left alone. Answers whether somebody had it. */
+  /** Takes the name away from its holders, and leaves waiters alone. Answers whether somebody had it. */
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean>;
   /**
    * Checks what only the backend knows (configuration, role); core takes and frees a random lock besides. A store of several

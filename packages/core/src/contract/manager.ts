@@ -97,7 +97,7 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
    *
    * @throws LockTimeoutError LOCK_TIMEOUT when `waitMs` ran out while others held it
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer for `unavailableAfterMs`, or
-   *   refuses for good
+   *   refuses permanently
    * @throws LockReentryError LOCK_REENTRY when the running task waits for what it still holds
    * @throws LockClosedError LOCK_CLOSED when the manager is closed, also while waiting
    * @throws the signal's own reason when `signal` aborts
@@ -160,7 +160,7 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
    */
   list(options?: { readonly prefix?: string | undefined }): AsyncIterable<LockState>;
   /**
-   * Frees the lock `name` whoever has it. The holder learns of it by its next renewal at the latest, and may be at work until then.
+   * Frees the lock `name`, no matter who holds it. The holder learns of it by its next renewal at the latest, and may be at work until then.
    *
    * @returns whether somebody had it
    */

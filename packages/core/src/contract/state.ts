@@ -25,7 +25,7 @@ export interface HolderState {
   readonly mode: 'exclusive' | 'read' | 'write' | 'permits';
   /** How many permits; 1 for all but permits. */
   readonly permits: number;
-  /** What is left unless it is renewed, in milliseconds by the store's clock. null: the hold ends with its session, or never. */
+  /** How long the hold still stands without a renewal, in milliseconds by the store's clock. null: the hold ends with its session, or never. */
   readonly remainingMs: number | null;
   /** The fencing token of the hold; null for permits, and where the store has none or cannot show it. */
   readonly fencingToken: FencingToken;

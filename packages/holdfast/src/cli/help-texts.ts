@@ -83,7 +83,7 @@ Who leads: holdfast leader scheduler
 `;
 
 export const releaseDescription =
-  'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
+  'Frees a lock, no matter who holds it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
 
 export const initNodesDescription =
