@@ -1,4 +1,4 @@
-import type { FencingToken } from './lease.js';
+import type { FencingToken } from './fencing-token.js';
 
 /** Lock x, semaphore x and read/write x are separate things. */
 export type LockKind = 'lock' | 'semaphore' | 'read-write';
@@ -15,6 +15,11 @@ export interface LockState {
   readonly holders: readonly HolderState[];
   /** How many wait, as far as the store can tell; null where it cannot. */
   readonly waiters: number | null;
+  /**
+   * For how long the one that has waited the longest has waited, in milliseconds and a second behind at most; null where the store
+   * cannot tell. A manager always gives it; a backend that cannot tell leaves it out.
+   */
+  readonly oldestWaitMs?: number | null;
 }
 
 /** One holder, as the store sees it. */
@@ -29,4 +34,14 @@ export interface HolderState {
   readonly remainingMs: number | null;
   /** The fencing token of the hold; null for permits, and where the store has none or cannot show it. */
   readonly fencingToken: FencingToken;
+  /**
+   * For how long it has held, in milliseconds by the store's clock; null where the store cannot tell. A manager always gives it; a
+   * backend that cannot tell leaves it out.
+   */
+  readonly heldMs?: number | null;
+  /**
+   * The W3C `traceparent` of the trace in which it was taken, where the holder's process keeps it (see `AcquireTrace.annotation`); else
+   * null. A manager always gives it, from what stands behind the label; a backend leaves it out.
+   */
+  readonly traceparent?: string | null;
 }
