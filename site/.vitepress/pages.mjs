@@ -60,7 +60,7 @@ const GROUPS = {
     'docs/testing.md',
     'docs/writing-a-backend.md',
   ],
-  Operating: ['docs/operating.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
+  Operating: ['docs/operating.md', 'docs/monitoring.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
   Stores: [
     'docs/memory.md',
     'packages/redis/README.md',
