@@ -102,7 +102,7 @@ export class HoldCommands {
     const { owner, ttlMs, label } = request;
     const counts = [String(permits), String(limit)];
     const args = [mode, owner, String(ttlMs), shorten(label), ...counts, place, score, isOnly ? '1' : '0'];
-    return this.#sender.send(piece(steps.enqueue, name.slot, withFence(name, mode), args, request, timeoutMs, call), (reply, asked) => {
+    return this.#sender.send(piece(steps.enqueue, name.slot, name.granting, args, request, timeoutMs, call), (reply, asked) => {
       const [answer, taken, known] = Array.isArray(reply) ? (reply as unknown[]) : [];
       return { answer: readAnswer(answer, asked), score: String(taken), wasKnown: Number(known) !== 0 };
     });
@@ -136,18 +136,20 @@ export class HoldCommands {
   }
 
   #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {
+    const { name, owner, ttlMs, label } = request;
     const mode = letterOf[request.mode];
-    const name = this.keysOf(request);
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
     const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${request.owner} ${request.ttlMs} ${place === '' ? '-' : place}${count} ${shorten(request.label)}`;
-    return piece(steps.acquire, name.slot, withFence(name, mode), [text], request, call.timeoutMs, call);
+    const text = `${mode} ${owner} ${ttlMs} ${place === '' ? '-' : place}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
+    return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
   }
 
   /** It is sent also when its caller is gone: what is to be freed is to be freed. */
-  #releasePiece(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): RedisPiece {
-    const { slot, keys } = this.keysOf(hold);
-    const text = `${letterOf[hold.mode]} ${hold.owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`;
-    return piece(steps.release, slot, keys, [text], hold, timeoutMs);
+  #releasePiece({ name, owner, mode: held }: HoldRef, timeoutMs: number, place: string, isLast: boolean): RedisPiece {
+    const mode = letterOf[held];
+    const { slot, keys } = this.#keySpace.keysOf(name, mode);
+    const text = `${mode} ${owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`;
+    return { step: steps.release, route: slot, keys, args: [text], lockName: name, owner, timeoutMs, call: null };
   }
 }
 
@@ -165,8 +167,4 @@ function piece(
 
 export function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
-}
-
-function withFence(name: NameKeys, mode: ModeLetter): readonly string[] {
-  return mode === 'p' ? name.keys : [...name.keys, name.fence];
 }

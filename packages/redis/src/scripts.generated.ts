@@ -23,23 +23,45 @@ const shared = {
     end
   `),
   fence: lua(`
+    local fenceOfClock = time[1] .. string.sub('00000' .. time[2], -6)
+    local function fenceAfter(last, fence)
+    if string.find(last, '%D') or last == '' or #last > #fence or #last == #fence and last >= '9' then
+    return nil
+    end
+    return #last == #fence and last >= fence and string.format('%.0f', last + 1) or fence
+    end
     local function nextFence(key)
-    local fence = time[1] .. string.sub('00000' .. time[2], -6)
-    local last = redis.pcall('SET', key, fence, 'GET')
+    local last = redis.pcall('SET', key, fenceOfClock, 'GET')
+    if not last then
+    return fenceOfClock
+    end
     if type(last) == 'table' then
     if string.find(last.err, 'WRONGTYPE', 1, true) then
     return nil
     end
     error(last, 0)
     end
-    if last and (not string.find(last, '^%d+$') or #last > #fence or #last == #fence and last >= '9') then
+    local fence = fenceAfter(last, fenceOfClock)
+    if not fence then
     call('SET', key, last)
-    return nil
-    end
-    if last and #last == #fence and last >= fence then
-    fence = string.format('%.0f', tonumber(last) + 1)
+    elseif fence ~= fenceOfClock then
     call('SET', key, fence)
     end
+    return fence
+    end
+    local function nextFenceOfAll(keys)
+    local fence = fenceOfClock
+    for i, last in ipairs(call('MGET', unpack(keys))) do
+    fence = last and fenceAfter(last, fence) or not last and nextFence(keys[i]) and fence
+    if not fence then
+    return nil
+    end
+    end
+    local written = {}
+    for i, key in ipairs(keys) do
+    written[2 * i - 1], written[2 * i] = key, fence
+    end
+    call('MSET', unpack(written))
     return fence
     end
   `),
@@ -86,6 +108,7 @@ const shared = {
   hold: lua(`
     local sub, match = string.sub, string.match
     local CHUNK = 500
+    local LONGEST_MS = 2 ^ 31 - 1
     local function alone(step, ...)
     local ok, reply = pcall(step, ...)
     if ok then
@@ -125,6 +148,11 @@ const shared = {
     end
     local function keep(key, ttl)
     call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+    end
+    local function sweepFor(k, mode)
+    if mode ~= 'w' then
+    sweep(k)
+    end
     end
     local function mark(k, mode, owner, permits, ttl)
     local expiry = string.format('%.0f', now + ttl)
@@ -167,7 +195,7 @@ const shared = {
     return fence, tonumber(permits)
     end
     local function prolong(k, mode, owner, ttl)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence or fence == '0' then
     return 0
@@ -190,7 +218,7 @@ const shared = {
     return 1
     end
     local function drop(k, mode, owner)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence then
     return 0
@@ -235,7 +263,7 @@ const shared = {
     left = last and math.max(0, last - now) or -1
     end
     end
-    return left < 0 and -1 or -2 - left
+    return left < 0 and -1 or -2 - math.min(left, LONGEST_MS)
     end
   `),
   mark: lua(`
@@ -390,28 +418,55 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'f5b6bdb18a8c536fb6d19cf19df9b31244818c79',
+    sha: '3e55b7dc6484ca2c936ae4d2fe513431b31c57d4',
     source: [
       shared.clock,
       shared.deadline,
+      lua(`
+        local sub, find = string.sub, string.find
+        if not ARGV[5] and sub(ARGV[4], 1, 1) == 'x' and call('EXISTS', KEYS[1], KEYS[2]) == 0 then
+        local fence = time[1] .. sub('00000' .. time[2], -6)
+        local last = redis.pcall('SET', KEYS[3], fence, 'GET')
+        local isText = type(last) == 'string'
+        if not last or isText and #last == #fence and last < fence and not find(last, '%D') then
+        local text = ARGV[4]
+        local afterTtl = find(text, ' ', 36, true)
+        local label = sub(text, find(text, ' ', afterTtl + 1, true) + 1)
+        call('SET', KEYS[1], sub(text, 3, 34) .. ':' .. fence .. ':' .. label, 'PX', sub(text, 36, afterTtl - 1))
+        return { fence, now }
+        end
+        if isText then
+        call('SET', KEYS[3], last)
+        end
+        end
+      `),
       shared.fence,
       lua(`
         local replies = {}
-        local at, arg = 1, 4
-        while ARGV[arg] do
-        local owner, ttl, label = string.match(ARGV[arg], '^x (%S+) (%d+) %S+ (.*)$')
-        if not owner or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
-        break
+        local function writeAll()
+        local taken, fences = {}, {}
+        for i = 1, #ARGV - 3 do
+        if sub(ARGV[i + 3], 1, 1) ~= 'x' then
+        return false
         end
-        local fence = nextFence(KEYS[at + 2])
-        if fence then
-        call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
+        taken[2 * i - 1], taken[2 * i], fences[i] = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
         end
-        replies[arg - 3] = fence or 'FENCE'
-        at, arg = at + 3, arg + 1
+        local fence = call('EXISTS', unpack(taken)) == 0 and nextFenceOfAll(fences)
+        if not fence then
+        return false
         end
-        if not ARGV[arg] then
-        replies[arg - 3] = now
+        local areAll = true
+        for i = 1, #fences do
+        local text = ARGV[i + 3]
+        local afterTtl = find(text, ' ', 36, true)
+        local value = sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, find(text, ' ', afterTtl + 1, true) + 1)
+        replies[i] = call('SET', taken[2 * i - 1], value, 'NX', 'PX', sub(text, 36, afterTtl - 1)) and fence
+        areAll = areAll and replies[i]
+        end
+        return areAll
+        end
+        if ARGV[5] and writeAll() then
+        replies[#ARGV - 2] = now
         return replies
         end
       `),
@@ -420,6 +475,13 @@ export const scripts = {
       shared.grant,
       lua(`
         local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit)
+        if mode == 'x' and call('EXISTS', k.hold, k.waiters) == 0 then
+        local fence = nextFence(fenceKey)
+        if fence then
+        place(k, mode, owner, permits, ttl, fence, label)
+        end
+        return fence or 'FENCE'
+        end
         local reply = try(k, fenceKey, mode, owner, ttl, label, permits, limit)
         if type(reply) == 'number' then
         if member ~= '-' then
@@ -438,7 +500,8 @@ export const scripts = {
         end
         return reply
         end
-        for i = arg, #ARGV do
+        local at = 1
+        for i = 4, #ARGV do
         local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
         local permits, limit, fenceKey, k = 1, 1, nil, nil
         k, at = keysOf(mode, at)
@@ -449,7 +512,9 @@ export const scripts = {
         fenceKey = KEYS[at]
         at = at + 1
         end
+        if not replies[i - 3] then
         replies[i - 3] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
+        end
         end
         replies[#ARGV - 2] = now
         return replies
@@ -458,7 +523,7 @@ export const scripts = {
   },
   callNext: {
     name: 'callNext',
-    sha: '8f34b58dcc997e6f9345459a2d803d74d8df4cca',
+    sha: '233119eae8e0b25141fa1986d217ca29123c4cab',
     source: [
       shared.clock,
       shared.hold,
@@ -471,7 +536,7 @@ export const scripts = {
   },
   decline: {
     name: 'decline',
-    sha: 'ef2a7e47254a3531c2042c8d380e76414b10b49c',
+    sha: '5b41b612ec04ce08b7651c6f8dc1f1c4c81321e0',
     source: [
       shared.clock,
       shared.hold,
@@ -507,7 +572,7 @@ export const scripts = {
   },
   drawFence: {
     name: 'drawFence',
-    sha: 'ad9aa34b840f32b414a1f898c5fcaaeec9115c78',
+    sha: 'f27ab594f710da2609bba408bb66f0b9a8781e17',
     source: [
       shared.clock,
       shared.fence,
@@ -534,7 +599,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'fef844eb7e0d7ce465a8bef13c407eb7e9e50bb5',
+    sha: '97099693086cd0527e4d058c65dfe695c6babda9',
     source: [
       shared.clock,
       shared.deadline,
@@ -593,7 +658,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'b1514bfa3ca524fb3f04bfa52e0c72383043f13b',
+    sha: '6fabb2eacc04a7c32a0064975fa2719853b02fcf',
     source: [
       shared.clock,
       shared.hold,
@@ -634,7 +699,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '8caea55d1909549e1eecc51c333f25c01050b95a',
+    sha: 'dac339df92b57c9a7c2cf64a31a71a66176d9af3',
     source: [
       shared.clock,
       shared.hold,
@@ -708,7 +773,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'cbd35b7991994e2ce2ee7d244656463cb8fe0992',
+    sha: '7ce18d3f4e7c2293986aecedbc00c44fd7bfbf7d',
     source: [
       shared.clock,
       shared.deadline,
@@ -744,29 +809,46 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '268dbab10c4bde481eb530c997721e72f946bb06',
+    sha: 'b924d91f064cbf93d08e7b3f474cef035711e1fe',
     source: [
       shared.clock,
       lua(`
+        local sub = string.sub
+        if not ARGV[3] and sub(ARGV[2], 1, 1) == 'x' and call('EXISTS', KEYS[2]) == 0 then
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) == 'string' and sub(held, 1, 33) == sub(ARGV[2], 3, 34) .. ':' then
+        call('DEL', KEYS[1])
+        return { 1, now }
+        end
+        return { 0, now }
+        end
         local replies = {}
-        local at, arg = 1, 2
-        while ARGV[arg] do
-        local token = string.match(ARGV[arg], '^x (%S+) ')
-        if not token or call('EXISTS', KEYS[at + 1]) == 1 then
-        break
+        local function freeAll()
+        local locks, waiters, mine = {}, {}, {}
+        for i = 1, #ARGV - 1 do
+        if sub(ARGV[i + 1], 1, 1) ~= 'x' then
+        return false
         end
-        token = token .. ':'
-        local held = redis.pcall('GET', KEYS[at])
-        if type(held) == 'string' and string.sub(held, 1, #token) == token then
-        call('DEL', KEYS[at])
-        replies[arg - 1] = 1
-        else
-        replies[arg - 1] = 0
+        locks[i], waiters[i] = KEYS[2 * i - 1], KEYS[2 * i]
         end
-        at, arg = at + 2, arg + 1
+        if call('EXISTS', unpack(waiters)) > 0 then
+        return false
         end
-        if not ARGV[arg] then
-        replies[arg - 1] = now
+        for i, held in ipairs(call('MGET', unpack(locks))) do
+        local isMine = held and sub(held, 1, 33) == sub(ARGV[i + 1], 3, 34) .. ':' and not mine[locks[i]]
+        if isMine then
+        mine[locks[i]] = true
+        mine[#mine + 1] = locks[i]
+        end
+        replies[i] = isMine and 1 or 0
+        end
+        if mine[1] then
+        call('DEL', unpack(mine))
+        end
+        return true
+        end
+        if ARGV[3] and freeAll() then
+        replies[#ARGV] = now
         return replies
         end
       `),
@@ -777,7 +859,8 @@ export const scripts = {
         leave(k, owner, member, last)
         handOn(k, mode)
         end
-        for i = arg, #ARGV do
+        local at = 1
+        for i = 2, #ARGV do
         local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
         local k
         k, at = keysOf(mode, at)
@@ -792,7 +875,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: 'ea3ab8a34ec4e2148bccfdebc1bd75b1cf1a2681',
+    sha: '57d989444ea38612f5c3326df5039bcf75394706',
     source: [
       shared.clock,
       shared.deadline,
@@ -884,7 +967,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'ff047c018895bc33effcffc4a58b65254970c66d',
+    sha: '2a7d9b03abe3db1d5ee12171272bc6d8a8673d19',
     source: [
       shared.clock,
       shared.hold,

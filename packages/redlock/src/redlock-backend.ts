@@ -18,12 +18,14 @@ import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt, passedOn } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
+import { FreedVotes } from './protocol/freed-votes.js';
 import { giveBack } from './protocol/give-back.js';
 import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
 import { RedlockMarks } from './protocol/marks.js';
 import { areCertain, mergeStates } from './protocol/merge-states.js';
 import type { RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
+import { NodeWatch } from './protocol/node-watch.js';
 import { Relay, type Seeker } from './protocol/relay.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
@@ -72,8 +74,17 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#wakeList = new WakeList((key) => this.#withdraw(key));
     this.#gatherer = new Gatherer(this.#wakeList, settings.quorum, clock);
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
-    const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs);
-    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner, onLost: (hold) => this.#tellLost(hold, 'taken') };
+    const freedVotes = new FreedVotes(clock);
+    this.#context = {
+      nodes,
+      settings,
+      clock,
+      holds: new HoldTable(clock),
+      cleaner: new Cleaner(nodes, clock, settings.nodeTimeoutMs, freedVotes),
+      freedVotes,
+      watch: new NodeWatch(nodes),
+      onLost: (hold) => this.#tellLost(hold, 'taken'),
+    };
     this.#relay = new Relay(clock);
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
@@ -126,6 +137,10 @@ export class RedlockBackend implements LockBackend<bigint> {
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
     this.#tellLost = listener;
+  }
+
+  onNodeChanged(listener: (health: NodeHealth) => void): void {
+    this.#context.watch.onChange(listener);
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {

@@ -5,7 +5,6 @@ import { byPartition } from '../store/partitions.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS } from './deadline.js';
 import type { Hold } from './hold.js';
-import { refOf } from './hold-plan.js';
 import type { HoldEvents } from './renewal-outbox.js';
 
 /**
@@ -74,20 +73,26 @@ export class ReleaseOutbox {
     if (this.#isClosed) return;
     // A plain answer is final when the release was sent after the granting request had settled.
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
-    const refs = holds.map((hold) => refOf(hold.plan, hold.owner));
-    const name = holds.length === 1 ? (holds[0]?.plan.name ?? null) : null;
-    const call = this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
-      name,
+    this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
+      'release',
+      holds.length,
+      holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
-      (context) => this.#backend.release(refs, context),
+      (context) =>
+        this.#backend.release(
+          holds.map(({ request }) => request),
+          context,
+        ),
       {
         answered: (answers) => {
-          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true);
+          for (let i = 0; i < holds.length; i += 1) this.#answered(holds[i] as Hold, answers[i], wereSettled[i] === true);
         },
-        failed: (error) => this.#failed(holds, error as AnyLockError),
+        failed: (error) => {
+          this.#failed(holds, error as AnyLockError);
+          return null;
+        },
       },
     );
-    call.result.catch(() => {});
   }
 
   #answered(hold: Hold, answer: boolean | ReleaseAnswer | undefined, wasSettled: boolean): void {

@@ -119,26 +119,38 @@ export class RedisModel {
   }
 
   #acquire(keys: readonly string[], requests: readonly string[]): Reply {
-    const replies: unknown[] = [];
+    const { data } = this;
     let at = 0;
-    for (const request of requests) {
+    const asked = requests.map((request) => {
       const [, mode = 'x', owner = '', ttl = '', member = '', rest = ''] = /^(\S) (\S+) (\d+) (\S+) ([^]*)$/.exec(request) ?? [];
       const k = keysOf(mode, keys, at);
       at += mode === 'x' ? 2 : mode === 'p' ? 3 : 4;
       const fenceKey = mode === 'p' ? '' : (keys[at++] ?? '');
       const [, permits, limit, label] = mode === 'p' ? (/^(\d+) (\d+) ([^]*)$/.exec(rest) ?? []) : ['', '1', '1', rest];
-      let reply = this.#try(k, fenceKey, mode, owner, Number(ttl), label ?? '', Number(permits), Number(limit));
+      return { k, fenceKey, mode, owner, ttl: Number(ttl), member, label: label ?? '', permits: Number(permits), limit: Number(limit) };
+    });
+    // Locks that are free and for which nobody waits share one fence.
+    const areFree = asked.every(({ mode, k }) => mode === 'x' && !data.exists(k.hold, k.waiters));
+    const shared = areFree ? this.#nextFenceOfAll(asked.map(({ fenceKey }) => fenceKey)) : null;
+    const replies = asked.map((request): Attempt => {
+      const { k, fenceKey, mode, owner, ttl, member, label, permits, limit } = request;
+      if (mode === 'x' && !data.exists(k.hold, k.waiters)) {
+        const fence = shared ?? this.#nextFence(fenceKey);
+        this.#place(k, mode, owner, permits, ttl, fence, label);
+        return fence;
+      }
+      let reply = this.#try(k, fenceKey, mode, owner, ttl, label, permits, limit);
       if (typeof reply === 'number') {
         if (member !== '-') {
           this.#enter(k, member, PLAIN_MS);
           if (mode === 'w' && (reply === -1 || reply < -2 - WRITER_POLL_MS)) reply = -2 - WRITER_POLL_MS;
         }
       } else {
-        if (member !== '-') this.data.zrem(k.waiters, member);
+        if (member !== '-') data.zrem(k.waiters, member);
         if (mode !== 'x' && mode !== 'w') this.#handOn(k, null);
       }
-      replies.push(reply);
-    }
+      return reply;
+    });
     return [...replies, this.#now];
   }
 
@@ -317,6 +329,12 @@ export class RedisModel {
     const last = this.data.get(key);
     const fence = last === null || !this.#rules.remembersFence ? this.#micros : Math.max(this.#micros, Number(last) + 1);
     this.data.set(key, String(fence), null);
+    return String(fence);
+  }
+
+  #nextFenceOfAll(keys: readonly string[]): string {
+    const fence = keys.reduce((highest, key) => Math.max(highest, Number(this.#nextFence(key))), 0);
+    for (const key of keys) this.data.set(key, String(fence), null);
     return String(fence);
   }
 
