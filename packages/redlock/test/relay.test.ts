@@ -3,6 +3,8 @@ import { calm, World } from '@holdfast/test/simulation';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Deployment } from './simulator/deployment.js';
 
+type PermitRequest = Extract<HoldRequest, { mode: 'permits' }>;
+
 const TTL_MS = 10_000;
 let world: World;
 let deployment: Deployment;
@@ -15,9 +17,9 @@ beforeEach(() => {
   client = deployment.client('c1');
 });
 
-function request(changes: Partial<HoldRequest> = {}): HoldRequest {
+function request(changes: Partial<PermitRequest> = {}): HoldRequest {
   const owner = `${(++owners).toString(16).padStart(8, '0')}${'0'.repeat(24)}`;
-  return { name: 's', mode: 'permits', permits: 1, limit: 1, label: '', ttlMs: TTL_MS, owner, ...changes } as HoldRequest;
+  return { name: 's', mode: 'permits', permits: 1, limit: 1, label: '', ttlMs: TTL_MS, owner, ...changes };
 }
 
 function call(): CallContext {
