@@ -5,6 +5,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type Finding,
   type HoldRef,
   type HoldRequest,
   type LockBackend,
@@ -14,11 +15,11 @@ import {
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
-import { BatchSender, type Read, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
-import { readAcquired, readRelease } from './answers.js';
+import { BatchSender, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
+import { examineServers } from './examine-server.js';
 import { closedError, FairQueue } from './fair-queue.js';
 import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind } from './key-space.js';
@@ -142,11 +143,8 @@ export class RedisBackend implements LockBackend<bigint> {
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = requests;
     // The common case, without a promise more than it needs.
-    if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#moving === null && this.#wakeList.isEmpty) {
-      return this.#commands.acquire(first, call, readAnswers);
-    }
+    if (this.#confirmer === null && this.#moving === null && this.#wakeList.isEmpty) return this.#commands.acquireAll(requests, call);
     return this.#attemptMany(requests, call);
   }
 
@@ -160,11 +158,8 @@ export class RedisBackend implements LockBackend<bigint> {
 
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = holds;
     // The common case, without a promise more than it needs.
-    if (holds.length === 1 && first !== undefined && this.#moving === null && this.wait === undefined) {
-      return this.#commands.release(first, call.timeoutMs, readReleases);
-    }
+    if (this.#moving === null && this.wait === undefined) return this.#commands.releaseAll(holds, call.timeoutMs);
     const placeOf = ({ owner }: HoldRef): string => this.#fairQueue.dismiss(owner);
     if (this.#moving !== null) {
       const inOrder = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> =>
@@ -217,6 +212,15 @@ export class RedisBackend implements LockBackend<bigint> {
     }
   }
 
+  async examine(call: CallContext): Promise<readonly Finding[]> {
+    try {
+      const { connection } = await this.#source.link.open(call.timeoutMs);
+      return await within(call.clock, call.timeoutMs, examineServers(connection.client, call.clock));
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -243,7 +247,7 @@ export class RedisBackend implements LockBackend<bigint> {
       const memberOf = new Map(requests.map((request, index) => [request, entries[index]?.key.member ?? '']));
       answers = await this.#despiteMoves(
         requests,
-        (those) => this.#commands.acquireAll(those, (index) => memberOf.get(those[index] as HoldRequest) ?? '', call),
+        (those) => this.#commands.acquireAll(those, call, (index) => memberOf.get(those[index] as HoldRequest) ?? ''),
         (moving, request) => moving.acquire(this.#sender, request, call),
       );
     } finally {
@@ -294,7 +298,7 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       await this.#confirmer.confirm(this.#slotsOf(requests), timeoutMs);
     } catch (error) {
-      await this.#commands.releaseAll(requests, timeoutMs, () => '').catch(() => {});
+      await this.#commands.releaseAll(requests, timeoutMs).catch(() => {});
       throw error;
     }
   }
@@ -348,9 +352,6 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#commands.withdraw(place, BACKGROUND_MS).catch(() => {});
   }
 }
-
-const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
-const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 /** Apart from every key, which cannot be empty. */
 function topicOf(tag: string): string {

@@ -1,9 +1,12 @@
 /** Waiters of this backend for the same: one place among the waiters in the store. */
 export interface WakeEntry<K> {
+  /** The same for those who wait for the same. */
   readonly id: string;
   /** What is waited for. */
   readonly key: K;
+  /** What messages about it are called. */
   readonly topics: readonly string[];
+  /** What wakes each of them. */
   readonly wakes: Set<() => void>;
   /** The place may stand in the store. */
   isEnrolled: boolean;
@@ -19,29 +22,39 @@ export class WakeList<K> {
   readonly #withdraw: (key: K) => void;
   readonly #entries = new Map<string, WakeEntry<K>>();
   readonly #byTopic = new Map<string, Set<WakeEntry<K>>>();
+  /** Nobody waits. */
+  isEmpty = true;
 
   /** @param withdraw gives up a place in the store, and passes the turn on */
   constructor(withdraw: (key: K) => void) {
     this.#withdraw = withdraw;
   }
 
-  get isEmpty(): boolean {
-    return this.#entries.size === 0;
-  }
-
+  /** All that are waited for. */
   get entries(): Iterable<WakeEntry<K>> {
     return this.#entries.values();
   }
 
   /**
+   * Somebody waits from now on.
+   *
    * @param id the same for those who wait for the same
    * @param topics what messages call it
    */
-  add(id: string, key: K, topics: readonly string[], wake: () => void): { close(): void } {
+  add(
+    id: string,
+    key: K,
+    topics: readonly string[],
+    wake: () => void,
+  ): {
+    /** Nobody waits any more. */
+    close(): void;
+  } {
     let entry = this.#entries.get(id);
     if (entry === undefined) {
       entry = { id, key, topics, wakes: new Set(), isEnrolled: false, isWoken: false };
       this.#entries.set(id, entry);
+      this.isEmpty = false;
       for (const topic of topics) {
         const others = this.#byTopic.get(topic);
         if (others === undefined) this.#byTopic.set(topic, new Set([entry]));
@@ -82,6 +95,7 @@ export class WakeList<K> {
     }
   }
 
+  /** Wakes all who wait for it. */
   wake(entry: WakeEntry<K>): void {
     entry.isWoken = true;
     for (const wake of [...entry.wakes]) wake();
@@ -90,6 +104,7 @@ export class WakeList<K> {
   #remove(entry: WakeEntry<K>, own: () => void): void {
     if (!entry.wakes.delete(own) || entry.wakes.size > 0) return;
     this.#entries.delete(entry.id);
+    this.isEmpty = this.#entries.size === 0;
     for (const topic of entry.topics) {
       const others = this.#byTopic.get(topic);
       others?.delete(entry);

@@ -24,8 +24,8 @@ export interface ProtocolContext {
   readonly clock: Clock;
   readonly holds: HoldTable;
   readonly cleaner: Cleaner;
-  /** A hold is known to be lost whose holder has not asked for it. */
-  readonly onLost: (hold: HoldRef) => void;
   readonly freedVotes: FreedVotes;
   readonly watch: NodeWatch;
+  /** A hold is known to be lost whose holder has not asked for it. */
+  readonly onLost: (hold: HoldRef) => void;
 }
