@@ -49,10 +49,27 @@ export interface CountedManagers {
   readonly during: <T>(work: () => Promise<T>) => Promise<readonly [number, T]>;
 }
 
-/** Takes, finds busy, extends, frees and waits, and counts; all twice, as the first time makes contact. */
+const ROUNDS = 3;
+
+/**
+ * Takes, finds busy, extends, frees and waits, and counts. A first time makes contact; of the others the least counts: on a loaded machine a
+ * request may be asked again that came late, or a poll may come between.
+ */
 export async function measureRoundTrips(kind: LockKindName, managers: CountedManagers): Promise<RoundTrips> {
   await measureOnce(kind, managers);
-  return measureOnce(kind, managers);
+  let least = await measureOnce(kind, managers);
+  for (let round = 1; round < ROUNDS; round++) {
+    // oxlint-disable-next-line no-await-in-loop
+    const trips = await measureOnce(kind, managers);
+    least = {
+      take: Math.min(least.take, trips.take),
+      busy: Math.min(least.busy, trips.busy),
+      free: Math.min(least.free, trips.free),
+      extend: Math.min(least.extend, trips.extend),
+      afterWait: Math.min(least.afterWait, trips.afterWait),
+    };
+  }
+  return least;
 }
 
 async function measureOnce(kind: LockKindName, { counted, other, during }: CountedManagers): Promise<RoundTrips> {

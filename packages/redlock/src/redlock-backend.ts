@@ -77,13 +77,12 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#gatherer = new Gatherer(this.#wakeList, settings.quorum, clock);
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
     const freedVotes = new FreedVotes(clock);
-    const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs, freedVotes);
     this.#context = {
       nodes,
       settings,
       clock,
       holds: new HoldTable(clock),
-      cleaner,
+      cleaner: new Cleaner(nodes, clock, settings.nodeTimeoutMs, freedVotes),
       freedVotes,
       watch: new NodeWatch(nodes),
       onLost: (hold) => this.#tellLost(hold, 'taken'),

@@ -1,7 +1,9 @@
-import type { CallContext, HoldRequest } from '@holdfast/core';
+import { type CallContext, type HoldRequest, isLockError } from '@holdfast/core';
 import { calm, World } from '@holdfast/test/simulation';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Deployment } from './simulator/deployment.js';
+
+type PermitRequest = Extract<HoldRequest, { mode: 'permits' }>;
 
 const TTL_MS = 10_000;
 let world: World;
@@ -15,7 +17,7 @@ beforeEach(() => {
   client = deployment.client('c1');
 });
 
-function request(changes: Partial<HoldRequest> = {}): HoldRequest {
+function request(changes: Partial<PermitRequest> = {}): HoldRequest {
   const owner = `${(++owners).toString(16).padStart(8, '0')}${'0'.repeat(24)}`;
   return { name: 's', mode: 'permits', permits: 1, limit: 1, label: '', ttlMs: TTL_MS, owner, ...changes };
 }
@@ -79,6 +81,23 @@ describe('a permit that is given back while its own client wants one', () => {
     await client.backend.attempt([next], call());
     await inTime(client.backend.release([first], call()));
     expect(votes()).toBe(3);
+    expect((await inTime(client.backend.release([next], call())))[0]?.wasOurs).toBe(true);
+    expect(votes()).toBe(0);
+  });
+
+  it('is freed by a release that is repeated because the first was not answered', async () => {
+    const first = request();
+    const asked = client.backend.attempt([first], call());
+    await pass(20);
+    await asked;
+    const next = request();
+    void client.backend.release([first], call());
+    await client.backend.attempt([next], call());
+    await pass(20);
+    for (const server of deployment.servers) server.isUp = false;
+    const failure = await inTime(client.backend.release([next], call()).catch((error: unknown) => error));
+    expect(isLockError(failure, 'LOCK_BACKEND_UNAVAILABLE')).toBe(true);
+    for (const server of deployment.servers) server.isUp = true;
     expect((await inTime(client.backend.release([next], call())))[0]?.wasOurs).toBe(true);
     expect(votes()).toBe(0);
   });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Mutant, mutants, unbroken } from './simulator/mutants.js';
 import { type Outcome, simulate } from './simulator/simulate.js';
 
-const SEEDS = 10_000;
+const SEEDS = 6_000;
 
 // Refusals are as many as messages, and nobody reads where they were made.
 const { stackTraceLimit } = Error;

@@ -75,7 +75,8 @@ export class QueuePlace {
   #isGranted = false;
   /** A removal was sent whose reply was lost: if the node is gone, that was us. */
   #isRemovalSent = false;
-  #ended: Error | null = null;
+  /** Why, made when somebody asks: most places end by a release, of which nobody hears but who gave it. */
+  #ended: (() => Error) | null = null;
   #left: Promise<boolean> | null = null;
   /** For permits: so few wait in front that this one looks at all who have some. */
   #isNear = false;
@@ -115,7 +116,7 @@ export class QueuePlace {
 
   /** Stands in line until it is granted, the call is aborted, or the session is gone. */
   async wait(call: CallContext): Promise<Granted> {
-    const onAbort = (): void => this.end(call.signal.reason as Error);
+    const onAbort = (): void => this.end(() => call.signal.reason as Error);
     call.signal.addEventListener('abort', onAbort, { once: true });
     if (call.signal.aborted) onAbort();
     try {
@@ -126,15 +127,17 @@ export class QueuePlace {
   }
 
   /** Ends a wait. The node is removed by `leave`. */
-  end(error: Error): void {
-    this.#ended ??= error;
+  end(reason: () => Error): void {
+    this.#ended ??= reason;
     this.#wake();
   }
 
   /** Removes the node, however long that takes. @returns whether that ended a hold of this owner */
   leave(): Promise<boolean> {
     if (this.#left === null) {
-      this.end(new LockUnavailableError('zookeeper: the request was released', { backend: 'zookeeper', lockName: this.request.name }));
+      this.end(
+        () => new LockUnavailableError('zookeeper: the request was released', { backend: 'zookeeper', lockName: this.request.name }),
+      );
       const left = this.#leave();
       this.#left = left;
       left.catch(() => {
@@ -177,7 +180,7 @@ export class QueuePlace {
     // Nothing was asked for yet: it goes on in the next session.
     if (this.#sessionId === 0n) return;
     this.#lose('session');
-    this.end(expiredError(this.request.name));
+    this.end(() => expiredError(this.request.name));
     this.leave().catch(() => {});
     this.#wake();
   }
@@ -189,7 +192,7 @@ export class QueuePlace {
       isGranted = given.granted;
       return given;
     } catch (error) {
-      throw this.#ended ?? unavailable(error, this.request.name);
+      throw this.#ended?.() ?? unavailable(error, this.request.name);
     } finally {
       if (!isGranted) this.leave().catch(() => {});
     }
@@ -296,7 +299,7 @@ export class QueuePlace {
   }
 
   #throwIfEnded(): void {
-    if (this.#ended !== null) throw this.#ended;
+    if (this.#ended !== null) throw this.#ended();
     if (this.#isRemoved) throw this.#removedError();
   }
 
@@ -330,14 +333,14 @@ export class QueuePlace {
 
   #removed(): void {
     if (this.#isGranted) this.#lose('forced');
-    else this.end(this.#removedError());
+    else this.end(() => this.#removedError());
     this.#isRemoved = true;
   }
 
   #lose(reason: LostReason): void {
     if (!this.#isGranted || this.#isRemoved || this.#ended !== null) return;
     if (reason === 'forced') this.#isRemoved = true;
-    this.#ended = expiredError(this.request.name);
+    this.#ended = () => expiredError(this.request.name);
     this.#parts.onLost(this.request, reason);
     this.leave().catch(() => {});
   }

@@ -12,8 +12,8 @@ export class HoldTable {
   readonly #clock: Clock;
   readonly #holds = new Map<string, Trial>();
   readonly #slots = new Map<string, Set<number>>();
-  /** Owners whose hold was passed on, and until when something of it may stand: a release of theirs must not touch the next holder's. */
-  readonly #passed = new Map<string, number>();
+  /** Holds that were passed on, by each of their owners, for as long as something of them may stand. */
+  readonly #passed = new Map<string, Trial>();
   #sweptAt: number;
 
   constructor(clock: Clock) {
@@ -56,14 +56,20 @@ export class HoldTable {
 
   /** Another owner goes on with a hold. */
   pass(hold: Trial, owner: string): void {
-    const from = hold.heldBy;
-    this.remove(from);
-    this.#passed.set(from, hold.until);
+    this.#passed.set(hold.heldBy, hold).set(owner, hold);
+    this.remove(hold.heldBy);
     this.add(owner, hold);
   }
 
+  /** Whether another owner has it now: a release of this one must not touch that one's hold. */
   wasPassed(owner: string): boolean {
-    return this.#passed.has(owner);
+    const hold = this.#passed.get(owner);
+    return hold !== undefined && hold.heldBy !== owner;
+  }
+
+  /** Under which owner the nodes know a hold that is in the table no more. */
+  ownerAtNodes(owner: string): string {
+    return this.#passed.get(owner)?.unit.owner ?? owner;
   }
 
   /** Nobody tells of a hold that its holder let expire. */
@@ -72,6 +78,6 @@ export class HoldTable {
     if (now - this.#sweptAt < SWEEP_MS) return;
     this.#sweptAt = now;
     for (const [owner, hold] of this.#holds) if (hold.until <= now) this.remove(owner);
-    for (const [owner, until] of this.#passed) if (until <= now) this.#passed.delete(owner);
+    for (const [owner, { until }] of this.#passed) if (until <= now) this.#passed.delete(owner);
   }
 }

@@ -35,7 +35,7 @@ export async function releaseHolds(
     const hold = context.holds.remove(owner);
     if (hold !== undefined) hold.fate = 'over';
     // One that is not in the table is the rest of an attempt whose answer was lost.
-    const request = hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false };
+    const request = hold?.releaseRequest(false) ?? { name, mode, owner: context.holds.ownerAtNodes(owner), quiet: false };
     const until = hold?.until ?? context.clock.now() + quarantineMs(settings.maxTtlMs);
     return { owners: [owner, request.owner], request, until, freed: freedVotes.watch(request.owner, until), heard: new Set() };
   });
