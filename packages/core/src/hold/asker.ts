@@ -57,7 +57,7 @@ export class Asker {
     const stamp = this.#calls.stamp();
     const call: StoreCall<readonly Answer[], R> = this.#calls.start(
       'attempt',
-      holds.length,
+      holds,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (store) =>
@@ -89,7 +89,7 @@ export class Asker {
     const hold = this.#holds.create(plan, context);
     const call: StoreCall<Grant, Hold> = this.#calls.start(
       'wait',
-      1,
+      [hold],
       plan.name,
       this.#calls.commandTimeoutMs,
       (store) => {
@@ -171,7 +171,7 @@ export class Asker {
     const { plan, request } = hold;
     const stamp = this.#calls.stamp();
     try {
-      const [stands] = await this.#calls.run('renew', 1, plan.name, (call) => this.#backend.renew([request], call));
+      const [stands] = await this.#calls.run('renew', [hold], plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.
       if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
     } catch (error) {

@@ -33,8 +33,7 @@ export class Hold implements TimerEntry {
   constructor(plan: HoldPlan, owner: string, store: StoreFacts, context: CallerContext, due: (hold: Hold) => void) {
     this.plan = plan;
     this.owner = owner;
-    const { name, label, storeTtlMs: ttlMs, mode } = plan;
-    this.request = mode === 'permits' || plan.annotation !== null ? requestOf(plan, owner) : { name, owner, label, ttlMs, mode };
+    this.request = requestOf(plan, owner);
     this.#state = { at: 'asking', hold: { plan, owner, store } };
     this.#context = context;
     this.#due = due;

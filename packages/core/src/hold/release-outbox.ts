@@ -75,7 +75,7 @@ export class ReleaseOutbox {
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
     this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
       'release',
-      holds.length,
+      holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
       (context) =>

@@ -102,7 +102,7 @@ export class RenewalOutbox {
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
     this.#calls.start(
       'renew',
-      holds.length,
+      renewals.map(({ hold }) => hold),
       name,
       timeoutMs,
       // A late answer is an answer all the same: it says whether the hold stands.

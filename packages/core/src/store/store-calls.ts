@@ -3,7 +3,8 @@ import type { CallContext, LockBackend, Stamp } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import type { StoreCallEvent, StoreOperation } from '../contract/events.js';
 import { type AnyLockError, isLockError, type LockErrorCode, LockUnavailableError } from '../errors.js';
-import type { EventSource } from '../events.js';
+import { type EventSource, requestIdOf } from '../events.js';
+import type { HoldPlan } from '../hold/hold-plan.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
@@ -178,6 +179,7 @@ export interface CallTimes {
 interface Observed {
   readonly operation: StoreOperation;
   readonly requests: number;
+  readonly plans: readonly { readonly plan: HoldPlan }[];
   readonly startedAt: number;
 }
 
@@ -207,18 +209,18 @@ export class StoreCalls {
   /**
    * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
    *
-   * @param requests how many holds or names it carries
+   * @param requests the holds that it carries, or how many names
    */
   start<T, R = T>(
     operation: StoreOperation,
-    requests: number,
+    requests: number | readonly { readonly plan: HoldPlan }[],
     lockName: string | null,
     timeoutMs: number,
     invoke: (call: CallContext) => Promise<T>,
     end: CallEnd<T, R> | null = null,
     { deadlineMs = timeoutMs, startedAt = this.clock.now() }: CallTimes = {},
   ): StoreCall<T, R> {
-    const observed = this.#events.hasCalls ? { operation, requests, startedAt } : null;
+    const observed = this.#events.hasCalls ? observe(operation, requests, startedAt) : null;
     const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end, startedAt);
     this.keepAlive.begin();
     this.timers.set(call, startedAt + deadlineMs);
@@ -230,7 +232,7 @@ export class StoreCalls {
   /** A call whose outcome needs no clean-up. */
   run<T>(
     operation: StoreOperation,
-    requests: number,
+    requests: number | readonly { readonly plan: HoldPlan }[],
     lockName: string | null,
     invoke: (call: CallContext) => Promise<T>,
     timeoutMs = this.commandTimeoutMs,
@@ -239,10 +241,13 @@ export class StoreCalls {
   }
 
   /** Reports how a call has settled. One call serves many callers: in none of their contexts. */
-  tell({ operation, requests, startedAt }: Observed, outcome: StoreCallEvent['outcome'], error: unknown): void {
+  tell({ operation, requests, plans, startedAt }: Observed, outcome: StoreCallEvent['outcome'], error: unknown): void {
     const durationMs = Math.max(0, this.clock.now() - startedAt);
+    const requestIds = plans.map(({ plan }) => requestIdOf(this.#events.managerId, plan));
     const code: { readonly code?: LockErrorCode } = isLockError(error) ? { code: error.code } : {};
-    nobodysContext.runInAsyncScope(() => this.#events.emitCall({ type: 'store-call', operation, durationMs, outcome, requests, ...code }));
+    nobodysContext.runInAsyncScope(() =>
+      this.#events.emitCall({ type: 'store-call', operation, durationMs, outcome, requests, requestIds, ...code }),
+    );
   }
 
   /** A backend should throw our errors; whatever else it throws means that the store was not reached. */
@@ -265,4 +270,9 @@ function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promi
     (value) => call.answer(value),
     (error: unknown) => call.fail(error),
   );
+}
+
+function observe(operation: StoreOperation, requests: number | readonly { readonly plan: HoldPlan }[], startedAt: number): Observed {
+  const plans = typeof requests === 'number' ? [] : requests;
+  return { operation, requests: typeof requests === 'number' ? requests : requests.length, plans, startedAt };
 }
