@@ -13,7 +13,7 @@ export const letterOf: Readonly<Record<HoldRequest['mode'], ModeLetter>> = { exc
 export const letterOfKind: Readonly<Record<LockKind, ModeLetter>> = { lock: 'x', semaphore: 'p', 'read-write': 'w' };
 
 /** How many names of one mode are remembered with their keys. */
-const MOST_KNOWN = 1_000;
+const MOST_KNOWN = 4_000;
 
 /** One name of one kind on the server. */
 export interface NameKeys {

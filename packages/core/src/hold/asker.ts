@@ -144,11 +144,12 @@ export class Asker {
   /** @returns the problem that leaves the caller with nothing, or the outcomes */
   #answered(holds: readonly Hold[], answers: readonly Answer[], stamp: Stamp): readonly (Hold | Busy)[] | LockUnavailableError {
     let problem: LockUnavailableError | null = null;
+    const now = this.#calls.stamp();
     const outcomes = holds.map((hold, index): Hold | Busy => {
       const answer = answers[index];
       if (answer?.granted === true) {
         const asked = answer.stamp ?? stamp;
-        if (!this.#holds.granted(hold, answer.fencingToken, asked)) problem ??= this.#tooLate(hold.plan, asked);
+        if (!this.#holds.granted(hold, answer.fencingToken, asked, now)) problem ??= this.#tooLate(hold.plan, asked);
         return hold;
       }
       if (answer === undefined) {

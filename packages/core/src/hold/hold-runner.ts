@@ -86,10 +86,10 @@ export class HoldRunner {
   }
 
   /** @returns whether the grant came in time to be believed; one that did not is freed */
-  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp): boolean {
+  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, now = this.#calls.stamp()): boolean {
     const grant = { stamp, fencingToken: hold.plan.mode === 'permits' ? null : fencingToken };
     const { ttlMs } = hold.plan;
-    this.dispatch(hold, { type: 'granted', grant, beliefMs: this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs });
+    this.dispatch(hold, { type: 'granted', grant, beliefMs: this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs }, now);
     return hold.state.at === 'held';
   }
 
@@ -141,9 +141,9 @@ export class HoldRunner {
   /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
   release(holds: readonly Hold[]): void {
     const begun: Hold[] = [];
+    const now = this.#calls.stamp();
     for (const hold of holds) {
       if (!hold.isFirstRelease()) continue;
-      const now = this.#calls.stamp();
       if (this.isHeld(hold, now)) {
         this.dispatch(hold, { type: 'release' }, now, true);
         begun.push(hold);

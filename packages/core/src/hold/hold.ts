@@ -26,7 +26,7 @@ export class Hold implements TimerEntry {
   #isReleaseAsked = false;
   #outcome: ReleaseOutcome | null = null;
   #released: Promise<boolean> | null = null;
-  readonly #onReleased: ((outcome: ReleaseOutcome) => void)[] = [];
+  #onReleased: ((outcome: ReleaseOutcome) => void)[] | null = null;
   readonly #due: (hold: Hold) => void;
 
   /** @param due called when the hold's timer fires */
@@ -109,12 +109,14 @@ export class Hold implements TimerEntry {
   /** The same without a promise. */
   whenReleased(listener: (outcome: ReleaseOutcome) => void): void {
     if (this.#outcome !== null) listener(this.#outcome);
-    else this.#onReleased.push(listener);
+    else (this.#onReleased ??= []).push(listener);
   }
 
   settleRelease(outcome: ReleaseOutcome): void {
+    const listeners = this.#onReleased;
     this.#outcome = outcome;
-    for (const listener of this.#onReleased.splice(0)) listener(outcome);
+    this.#onReleased = null;
+    if (listeners !== null) for (const listener of listeners) listener(outcome);
   }
 
   /** Runs what the caller observes in the context in which the hold was asked for. */

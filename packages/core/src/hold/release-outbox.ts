@@ -1,4 +1,4 @@
-import type { LockBackend, ReleaseAnswer } from '../contract/backend.js';
+import type { LockBackend, ReleaseAnswer, Stamp } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
@@ -85,7 +85,8 @@ export class ReleaseOutbox {
         ),
       {
         answered: (answers) => {
-          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true);
+          const now = this.#calls.stamp();
+          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true, now);
         },
         failed: (error) => {
           this.#failed(holds, error as AnyLockError);
@@ -95,19 +96,18 @@ export class ReleaseOutbox {
     );
   }
 
-  #answered(hold: Hold, answer: boolean | ReleaseAnswer | undefined, wasSettled: boolean): void {
-    if (answer === undefined) {
-      const { name } = this.#backend;
-      const error = new LockUnavailableError(`the ${name} backend answered fewer releases than it was asked for`, {
-        backend: name,
-        lockName: hold.plan.name,
-      });
-      this.#holds.dispatch(hold, { type: 'not-freed', error });
-    } else if (typeof answer === 'boolean') {
-      this.#holds.dispatch(hold, { type: 'freed', wasOurs: answer, isFinal: wasSettled });
-    } else {
-      this.#holds.dispatch(hold, { type: 'freed', wasOurs: answer.wasOurs, isFinal: answer.isFinal });
+  #answered(hold: Hold, answer: boolean | ReleaseAnswer | undefined, wasSettled: boolean, now: Stamp): void {
+    if (answer !== undefined) {
+      const { wasOurs, isFinal } = typeof answer === 'boolean' ? { wasOurs: answer, isFinal: wasSettled } : answer;
+      this.#holds.dispatch(hold, { type: 'freed', wasOurs, isFinal }, now);
+      return;
     }
+    const { name } = this.#backend;
+    const error = new LockUnavailableError(`the ${name} backend answered fewer releases than it was asked for`, {
+      backend: name,
+      lockName: hold.plan.name,
+    });
+    this.#holds.dispatch(hold, { type: 'not-freed', error }, now);
   }
 
   #failed(holds: readonly Hold[], error: AnyLockError): void {

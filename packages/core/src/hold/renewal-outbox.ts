@@ -13,7 +13,7 @@ const VERIFY_TTL_MS = 1;
 
 /** Where answers go. */
 export interface HoldEvents {
-  dispatch(hold: Hold, event: HoldEvent): void;
+  dispatch(hold: Hold, event: HoldEvent, now?: Stamp): void;
   renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void;
 }
 
