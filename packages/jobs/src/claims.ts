@@ -32,7 +32,7 @@ export class Claims {
   }
 
   /**
-   * Claims the task, trying for as long as the lease stands, and for at most one ttl.
+   * Claims the task, trying for as long as the lease stands and the window lasts, and for at most one ttl.
    *
    * @returns false when somebody else had: whoever wrote the mark runs, also if the lock was lost between
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer; LockLostError LOCK_LOST when the lease
@@ -60,8 +60,10 @@ export class Claims {
         // oxlint-disable-next-line no-await-in-loop
         return (await marks?.set(name, { retentionMs, owner, label: options.label, outcome: 'started' })) === true;
       } catch (error) {
+        // Once its window is over a claim is worth nothing, and the lock is in the way of the next.
+        const isWanted = isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && lease.isHeld && clock.now() < until;
         // oxlint-disable-next-line no-await-in-loop
-        if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !lease.isHeld || !(await tries.again(lease.signal))) throw error;
+        if (!isWanted || !(await tries.again(lease.signal)) || clock.now() >= until) throw error;
       }
     }
   }
