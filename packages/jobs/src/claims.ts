@@ -3,6 +3,9 @@ import { type CompletionMarks, isLockError, type LockManager } from '@holdfast/c
 import type { Work } from './mark-writer.js';
 import { Tries } from './tries.js';
 
+/** For how much of its window a claim is tried. */
+const TRIED_PART = 1 / 4;
+
 interface Claim {
   readonly owner: string;
   /** By the manager's clock. */
@@ -32,7 +35,7 @@ export class Claims {
   }
 
   /**
-   * Claims the task, trying for as long as the lease stands, and for at most one ttl.
+   * Claims the task, trying for as long as the lease stands, and for at most one ttl and a quarter of the window.
    *
    * @returns false when somebody else had: whoever wrote the mark runs, also if the lock was lost between
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer; LockLostError LOCK_LOST when the lease
@@ -54,14 +57,17 @@ export class Claims {
   async #set(marks: CompletionMarks | null, name: string, { lease, options }: Work, owner: string, until: number): Promise<boolean> {
     const { clock } = this.#locks;
     using tries = new Tries(this.#locks, options);
+    // What remains of a window is worth little, and the lock is in the way of the next.
+    const giveUpAt = clock.now() + (until - clock.now()) * TRIED_PART;
     for (;;) {
       try {
         const retentionMs = Math.max(1, Math.round(until - clock.now()));
         // oxlint-disable-next-line no-await-in-loop
         return (await marks?.set(name, { retentionMs, owner, label: options.label, outcome: 'started' })) === true;
       } catch (error) {
+        const isWanted = isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && lease.isHeld && clock.now() < giveUpAt;
         // oxlint-disable-next-line no-await-in-loop
-        if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !lease.isHeld || !(await tries.again(lease.signal))) throw error;
+        if (!isWanted || !(await tries.again(lease.signal)) || clock.now() >= giveUpAt) throw error;
       }
     }
   }

@@ -260,6 +260,18 @@ describe('at most once, with the reply lost', () => {
     expect(await run()).toEqual({ ran: false, because: 'not-due' });
   });
 
+  it('for a good part of a short window: the claim is given up, and the next window is not kept waiting', async () => {
+    await using servers = twoServers();
+    let isAway = true;
+    const locks = withMarks(servers.locks[0], (marks) => ({ set: (name, mark) => (isAway ? away() : marks.set(name, mark)) }));
+    const startedAt = performance.now();
+    const run = createJobLockManager(locks).runOnce('job', { windowMs: 2_000, guarantee: 'at-most-once', ttlMs: 60_000 }, () => 1);
+    await expect(run).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(490);
+    isAway = false;
+    expect(await servers.jobs[1].runOnce('job', options, () => 2)).toEqual({ ran: true, value: 2 });
+  });
+
   it('and its lease lost before it could start: the next call goes on', async () => {
     await using servers = twoServers();
     let isForced = false;
