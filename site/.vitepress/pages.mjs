@@ -54,6 +54,7 @@ const GROUPS = {
     'docs/election.md',
     'docs/protecting-a-row.md',
     'docs/fencing.md',
+    'docs/transaction-lock.md',
     'docs/migrating.md',
     'docs/testing.md',
     'docs/writing-a-backend.md',

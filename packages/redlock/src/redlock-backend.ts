@@ -24,6 +24,7 @@ import { RedlockMarks } from './protocol/marks.js';
 import { areCertain, mergeStates } from './protocol/merge-states.js';
 import type { RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
 import { releaseHolds } from './protocol/release.js';
+import { NodeWatch } from './protocol/node-watch.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
 import { healthOf } from './node-health.js';
@@ -71,7 +72,7 @@ export class RedlockBackend implements LockBackend<bigint> {
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
     const freedVotes = new FreedVotes(clock);
     const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs, freedVotes);
-    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner, freedVotes };
+    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner, freedVotes, watch: new NodeWatch(nodes) };
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
 
@@ -107,6 +108,10 @@ export class RedlockBackend implements LockBackend<bigint> {
   async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     this.#refuseIfClosed();
     return releaseHolds(this.#context, holds, call);
+  }
+
+  onNodeChanged(listener: (health: NodeHealth) => void): void {
+    this.#context.watch.onChange(listener);
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {

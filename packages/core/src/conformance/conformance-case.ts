@@ -2,6 +2,7 @@ import type { LockManager, ManagerOptions } from '../index.js';
 import type { ConformanceFaults, FaultName } from './harness.js';
 import { type CapabilityName, type LevelName, levelOfCase } from './levels.js';
 import { type Rule, ruleOfCase } from './rules.js';
+import type { Wire } from './wire/case-wire.js';
 
 /** What the body of a case works with. */
 export interface World<F extends FaultName = FaultName> {
@@ -9,6 +10,8 @@ export interface World<F extends FaultName = FaultName> {
   /** One more independent client of the same store. */
   peer(options?: ManagerOptions): Promise<LockManager>;
   readonly faults: Pick<Required<ConformanceFaults>, F>;
+  /** What is between the manager and its store, in a case that asks for it. */
+  readonly wire: Wire;
   /** A fresh random name, ending in `suffix`. */
   name(suffix?: string): string;
 }
@@ -27,6 +30,8 @@ export interface ConformanceCase {
   readonly needs: readonly CapabilityName[];
   /** Where the harness lacks one of these, the case is not registered. */
   readonly faults: readonly FaultName[];
+  /** Goes over the suite's wire: where the harness calls no `via` it is not applicable. */
+  readonly needsWire: boolean;
   /** Options of `world.manager`. */
   readonly options: ManagerOptions;
   readonly timeoutMs: number;
@@ -38,6 +43,8 @@ export interface CaseSpec<F extends FaultName> {
   readonly title: string;
   readonly needs?: readonly CapabilityName[];
   readonly faults?: readonly F[];
+  /** @default false */
+  readonly needsWire?: boolean;
   readonly options?: ManagerOptions;
   /** @default 15_000, far above what any case takes: it only ends a hang */
   readonly timeoutMs?: number;
@@ -56,8 +63,9 @@ export function conformanceCase<const F extends FaultName = never>(id: string, s
     level: levelOfCase(needs, rule.level),
     needs,
     faults: spec.faults ?? [],
+    needsWire: spec.needsWire ?? false,
     options: spec.options ?? {},
     timeoutMs: spec.timeoutMs ?? 15_000,
-    run: ({ manager, peer, faults, name }) => spec.run({ manager, peer, faults, name }),
+    run: ({ manager, peer, faults, wire, name }) => spec.run({ manager, peer, faults, wire, name }),
   };
 }

@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import type { CallContext, LockBackend } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { BackendMarks } from '../contract/marks.js';
+import { systemClock } from '../system-clock.js';
 
 /** One call of a backend, as it is published when it is made; `endedAt` and what follows are filled in when it has settled. */
 export interface ObservedCall {
@@ -11,7 +12,7 @@ export interface ObservedCall {
   readonly method: string;
   /** Its arguments without the call's context. They carry owner tokens: not for logs. */
   readonly asked: readonly unknown[];
-  /** By `performance.now()`. */
+  /** By the machine's monotonic clock. */
   readonly startedAt: number;
   /** null while the backend has not settled. */
   endedAt: number | null;
@@ -73,10 +74,10 @@ function observe<T extends object>(
 function published(perform: (...args: readonly unknown[]) => unknown, client: number, method: string): unknown {
   return (...args: readonly unknown[]): unknown => {
     const asked = args.filter((arg) => !isContext(arg));
-    const call: ObservedCall = { client, method, asked, startedAt: performance.now(), endedAt: null, answer: undefined, error: undefined };
+    const call: ObservedCall = { client, method, asked, startedAt: systemClock.now(), endedAt: null, answer: undefined, error: undefined };
     calls.publish(call);
     const failed = (error: unknown): void => {
-      call.endedAt = performance.now();
+      call.endedAt = systemClock.now();
       call.error = error;
     };
     let answer: unknown;
@@ -87,7 +88,7 @@ function published(perform: (...args: readonly unknown[]) => unknown, client: nu
       throw error;
     }
     Promise.resolve(answer).then((value) => {
-      call.endedAt = performance.now();
+      call.endedAt = systemClock.now();
       call.answer = value;
     }, failed);
     return answer;

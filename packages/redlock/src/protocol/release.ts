@@ -53,6 +53,7 @@ export async function releaseHolds(
     longestMs: call.timeoutMs,
     ask: (node) => node.release(requests, timeoutMs),
     onAnswer: (node, answer, isLate) => {
+      context.watch.answered(node, answer);
       const told = (at: number): NodeRelease | undefined => (answer.kind === 'answered' ? answer.value[at] : undefined);
       const open = releases.filter((_, at) => told(at)?.isFinal !== true);
       cleaner.freeLater(open.map(({ request, until }) => ({ node, request, until })));
