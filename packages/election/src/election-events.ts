@@ -8,6 +8,7 @@ import { type LostReason, publishEvent } from '@holdfast/core';
 export type ResignReason = 'returned' | 'failed' | 'resigned' | 'closed' | 'aborted' | 'stepped-down' | 'released';
 
 interface EventBase {
+  /** The backend of the election's manager, such as `redis`. */
   readonly backend: string;
   /** The election's name. */
   readonly election: string;
@@ -21,14 +22,36 @@ interface EventBase {
 
 /**
  * What an operator can observe of an election, through `onEvent` and on the channel `holdfast:election:<type>` of
- * `node:diagnostics_channel`. `elected`, `resigned` and `deposed` are of this election's own candidates. `leader-changed` is about whoever leads, when
+ * `node:diagnostics_channel`. `elected`, `resigned` and `deposed` are of this election's own candidates. `leader-changed` is about the leader, here or elsewhere, when
  * this election notices it: it is elected, `leader()` or `observe()` sees a later term.
  */
 export type ElectionEvent =
-  | (EventBase & { readonly type: 'elected'; readonly waitedMs: number })
-  | (EventBase & { readonly type: 'resigned'; readonly reason: ResignReason; readonly ledMs: number; readonly error?: unknown })
-  | (EventBase & { readonly type: 'deposed'; readonly reason: LostReason; readonly ledMs: number })
-  | (EventBase & { readonly type: 'leader-changed'; readonly previousTerm: bigint | null });
+  | (EventBase & {
+      readonly type: 'elected';
+      /** How long it campaigned, in milliseconds. */
+      readonly waitedMs: number;
+    })
+  | (EventBase & {
+      readonly type: 'resigned';
+      /** Why it gave its term back. */
+      readonly reason: ResignReason;
+      /** How long it led, in milliseconds. */
+      readonly ledMs: number;
+      /** What its task failed with, where that is the reason. */
+      readonly error?: unknown;
+    })
+  | (EventBase & {
+      readonly type: 'deposed';
+      /** Why its lease was lost. */
+      readonly reason: LostReason;
+      /** How long it led, in milliseconds. */
+      readonly ledMs: number;
+    })
+  | (EventBase & {
+      readonly type: 'leader-changed';
+      /** The term that this election knew before; null where it knew of none. */
+      readonly previousTerm: bigint | null;
+    });
 
 /** The kinds of events. */
 export type ElectionEventType = ElectionEvent['type'];
@@ -43,7 +66,7 @@ const channels: Readonly<Record<ElectionEventType, Channel>> = {
   'leader-changed': channel('holdfast:election:leader-changed' satisfies ElectionChannel),
 };
 
-/** Gives an event to whoever observes; what they throw never reaches an election. */
+/** Gives an event to the observers; what they throw never reaches an election. */
 export function emit(event: ElectionEvent, onEvent: ((event: ElectionEvent) => unknown) | undefined): void {
   publishEvent(channels[event.type], event, onEvent);
 }
