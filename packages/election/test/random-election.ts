@@ -1,5 +1,5 @@
 import { createMemoryLockManager } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock } from '@holdfast/core/testing';
 import { createElection, type Election, type Leadership } from '@holdfast/election';
 
 const CANDIDATES = 4;
@@ -18,7 +18,7 @@ export interface RandomElection {
 
 interface Candidate {
   readonly name: string;
-  readonly link: ReturnType<ReturnType<typeof createMemoryStore>['peer']>;
+  readonly link: ReturnType<ReturnType<typeof createTestMemoryStore>['peer']>;
   election: Election;
   run: Promise<void>;
 }
@@ -35,7 +35,7 @@ interface Leading {
  */
 export async function runRandomElection(seed: number): Promise<RandomElection> {
   const clock = createManualClock({ seed });
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   const terms: bigint[] = [];
   const faults: string[] = [];
   const leading = new Set<Leading>();

@@ -2,7 +2,6 @@ import type { HoldRef, LockBackend, Stamp } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
-import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS } from './deadline.js';
 import type { Hold } from './hold.js';
@@ -98,12 +97,12 @@ export class RenewalOutbox {
   }
 
   #send(renewals: readonly Renewal[], timeoutMs: number): void {
-    const stamp = stampOf(this.#calls.clock);
+    const stamp = this.#calls.stamp();
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
     this.#calls.start(
       'renew',
-      holds.length,
+      renewals.map(({ hold }) => hold),
       name,
       timeoutMs,
       // A late answer is an answer all the same: it says whether the hold stands.

@@ -27,7 +27,6 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   readonly #token: FencingToken;
   readonly #hold: Hold;
   readonly #services: LeaseServices;
-  #release: Promise<boolean> | null = null;
 
   constructor(hold: Hold, services: LeaseServices) {
     this.name = hold.plan.name;
@@ -71,18 +70,8 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
 
   release(): Promise<boolean> {
     this.#services.unusedTokens?.ended(this);
-    this.#release ??= this.#services.holds.release([this.#hold])[0] ?? Promise.resolve(false);
-    return this.#release;
-  }
-
-  /** For a release that was carried out as one of many: `release` answers the same. */
-  settleRelease(outcome: Promise<boolean>): Promise<boolean> {
-    if (this.#release === null) {
-      this.#services.unusedTokens?.ended(this);
-      this.#release = outcome;
-      outcome.catch(() => {});
-    }
-    return this.#release;
+    this.#services.holds.release([this.#hold]);
+    return this.#hold.released;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
