@@ -9,6 +9,8 @@ export type ResignReason = 'returned' | 'failed' | 'resigned' | 'closed' | 'abor
 
 interface EventBase {
   readonly backend: string;
+  /** `LockManager.id` of the manager below. */
+  readonly managerId: string;
   /** The election's name. */
   readonly election: string;
   /** Whose term it is; null where the store does not say. */
