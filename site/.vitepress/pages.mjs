@@ -102,7 +102,7 @@ export function sidebar() {
       collapsed: true,
       items: [
         { text: 'All entry points', link: '/api/' },
-        ...ENTRY_POINTS.map(({ name }) => ({ text: name, link: `/api/${pathOfEntry(name)}/` })),
+        ...ENTRY_POINTS.filter(({ isInternal }) => !isInternal).map(({ name }) => ({ text: name, link: `/api/${pathOfEntry(name)}/` })),
       ],
     },
   ].filter(({ items }) => items.length > 0);

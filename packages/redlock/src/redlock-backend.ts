@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type Finding,
   type HoldRef,
   type HoldRequest,
   isLockError,
@@ -29,6 +30,7 @@ import { NodeWatch } from './protocol/node-watch.js';
 import { Relay, type Seeker } from './protocol/relay.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
+import { findingsOf } from './findings.js';
 import { healthOf } from './node-health.js';
 import { BACKEND, closedError, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
 
@@ -265,6 +267,10 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#refuseIfClosed();
     const { nodes, settings } = this.#context;
     return healthOf(nodes, call.clock, this.#stepMs(call), settings.maxTtlMs);
+  }
+
+  async examine(call: CallContext): Promise<readonly Finding[]> {
+    return findingsOf(await this.checkHealth(call));
   }
 
   async close(): Promise<void> {

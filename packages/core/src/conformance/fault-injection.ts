@@ -12,11 +12,13 @@ import type { ConformanceFaults } from './harness.js';
 
 /** A backend whose connection can be disturbed, and how. */
 export interface FaultyBackend<F extends FencingToken = FencingToken> {
+  /** The backend to hand to the manager: it passes everything on until a fault is injected. */
   readonly backend: LockBackend<F>;
+  /** What can be done to it. */
   readonly faults: InjectedFaults;
 }
 
-/** What `injectFaults` can do to one backend. A `crash` is a `disconnect` of that peer's backend for good. */
+/** What `injectFaults` can do to one backend. A `crash` is a permanent `disconnect` of that peer's backend. */
 export type InjectedFaults = Required<
   Pick<ConformanceFaults, 'disconnect' | 'reconnect' | 'freeze' | 'thaw' | 'loseNextReply' | 'requests'>
 >;
@@ -47,6 +49,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     close: () => backend.close(),
     ...(backend.tellsQueued === undefined ? {} : { tellsQueued: backend.tellsQueued }),
     ...(backend.requestsExpire === undefined ? {} : { requestsExpire: backend.requestsExpire }),
+    ...(backend.maxTtlMs === undefined ? {} : { maxTtlMs: backend.maxTtlMs }),
     ...(partition && { partition: (name: string) => partition.call(backend, name) }),
     ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
     ...(remainingMs && { remainingMs: (owner: string) => remainingMs.call(backend, owner) }),

@@ -1,6 +1,6 @@
 import type { CallContext } from './call-context.js';
 import type { Capabilities } from './capabilities.js';
-import type { NodeHealth } from './health.js';
+import type { Finding, NodeHealth } from './health.js';
 import type { FencingToken, LostReason } from './lease.js';
 import type { BackendMarks } from './marks.js';
 import type { LockKind, LockState } from './state.js';
@@ -11,17 +11,40 @@ export type { CallContext };
  * One request for a hold. `owner` is 128 random bits as 32 lower-case hex digits, fresh for every attempt; requests
  * are idempotent per (name, owner): asked twice, the same grant is answered twice. `ttlMs` includes the guard time.
  */
-export type HoldRequest = { readonly name: string; readonly owner: string; readonly label: string; readonly ttlMs: number } & (
-  | { readonly mode: 'exclusive' | 'read' | 'write' }
-  | { readonly mode: 'permits'; readonly permits: number; readonly limit: number }
+export type HoldRequest = {
+  /** What is asked for: any well-formed text of 1 to 512 bytes, and no other name is the same. */
+  readonly name: string;
+  /** The owner token, which alone may renew or release the hold. A secret: it must not reach an error, an event or a log. */
+  readonly owner: string;
+  /** Who asks, for people; at most 1,024 bytes. */
+  readonly label: string;
+  /** For how long the store keeps the hold without a renewal, the guard included. */
+  readonly ttlMs: number;
+} & (
+  | {
+      /** A lock, or a side of a read/write lock. */
+      readonly mode: 'exclusive' | 'read' | 'write';
+    }
+  | {
+      readonly mode: 'permits';
+      /** How many permits are asked for. */
+      readonly permits: number;
+      /** How many permits there are in all, as this caller says. */
+      readonly limit: number;
+    }
 );
 
 /** What names a hold to the store. */
-export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & { readonly mode: HoldRequest['mode'] };
+export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & {
+  /** How it is held. */
+  readonly mode: HoldRequest['mode'];
+};
 
 /** Both readings of the holder's clock, taken before a request was queued. */
 export interface Stamp {
+  /** The monotonic clock, in milliseconds. */
   readonly now: number;
+  /** The wall clock, in milliseconds since the Unix epoch. */
   readonly wall: number;
 }
 
@@ -29,6 +52,7 @@ export interface Stamp {
 export type Answer<F extends FencingToken = FencingToken> =
   | {
       readonly granted: true;
+      /** Higher than that of every earlier exclusive or write grant of the name; null for permits, and without `capabilities.fencing`. */
       readonly fencingToken: F;
       /**
        * When the request that granted was stamped. Needed from `wait`, whose enrolment is as old as the wait; left
@@ -81,7 +105,9 @@ export interface ReleaseAnswer {
 export interface LockBackend<F extends FencingToken = FencingToken> {
   /** Version of this interface; core refuses one that it does not know. */
   readonly contract: 1;
+  /** What the store is called in events, errors and reports, such as `redis`. The same for all backends of a kind. */
   readonly name: string;
+  /** What this backend can do. It must not change; what is not declared is never asked of it, and users get LOCK_UNSUPPORTED. */
   readonly capabilities: Capabilities;
   /**
    * Session stores only (`expiry: 'session'`): for how long after its last good heartbeat a session may be believed
@@ -89,27 +115,56 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    */
   readonly sessionMs?: number;
   /**
+   * The longest `ttlMs` that a request may have, in milliseconds, the guard time included, for a store that bounds it. Core refuses a lease that
+   * would come to more, and an extension, with LOCK_INVALID_ARGUMENT and before any I/O; a manager without a `ttlMs` of its own gets the longest up
+   * to its usual default.
+   *
+   * @default no bound but 2^31-1
+   */
+  readonly maxTtlMs?: number;
+  /**
    * The store refuses requests that arrive later than `call.timeoutMs` allows, and `release` says whether it was final.
    *
    * @default false
    */
   readonly requestsExpire?: boolean;
-  /** One non-waiting attempt for each request. Rejects when the answer to any of them is unknown. */
+  /**
+   * One non-waiting attempt for each request, answered in their order. Several requests of one call are for different names, or several
+   * permits and readers of one; each is answered for itself, and one that is busy does not undo the others.
+   *
+   * An attempt of a wait looks like any other: core asks again when it was woken, when the present hold would expire, and every two seconds
+   * at the latest. A backend that keeps waiters in its store tells them apart by an open subscription for the name, and notes in
+   * the same step that it found the lock busy, so that no release falls between.
+   *
+   * `write`: while a writer waits, `read` should be refused to newcomers, else a name that is read all the time is never written. How the
+   * store knows of the writer (an intent that ends by itself, a place in a queue) is the backend's matter. Several `read` share.
+   *
+   * `permits`: `permits` of `limit`, all or none; the limit is that of the request. The answer's `fencingToken` is null, because no
+   * order of permits means anything. The token of `exclusive` and `write` is above every earlier one of the name, that of `read` above every
+   * earlier writer's; null without `capabilities.fencing`.
+   *
+   * @throws when the answer to any of the requests is unknown; core then releases all of them
+   */
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<F>[]>;
   /**
    * Keeps each hold for another `ttlMs`, never shorter than it already has. false: definitely not this owner's (any more).
    * null: the store could not tell for this one (a majority that answered for others); core tries again, as after a rejection.
+   * A hold that has expired is not this owner's, whether or not somebody has taken it since. One call carries all leases that are due.
    */
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]>;
   /**
    * Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. With
    * `requestsExpire` each answer is a `ReleaseAnswer`; a plain boolean is final when it was sent after every granting
-   * request of its owner had settled.
+   * request of its owner had settled. Whoever waits for what was freed is woken by the store in the same step where it can.
    */
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly (boolean | ReleaseAnswer)[]>;
-  /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. */
+  /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. @default one partition */
   partition?(name: string): string;
-  /** A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. */
+  /**
+   * A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. It has no
+   * deadline of its own: it ends by `call.signal`, and then rejects. Core keeps it for as long as the wait lasts, over failures of the store too: a
+   * rejection ends this enrolment, and core enrols again under a new owner.
+   */
   wait?(request: HoldRequest, call: CallContext): Promise<Extract<Answer<F>, { granted: true }>>;
   /**
    * Whether `wait` calls `call.onQueued` for each request that is not granted at once. Without it core takes what has not
@@ -120,9 +175,15 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   /**
    * Calls `wake` when the hold may have become possible; may miss, never blocks. Core subscribes before the attempts
    * that wait, so an attempt for a name with an open subscription is one that will wait. Closing a subscription that
-   * was woken and made no attempt since passes the wake on.
+   * was woken and made no attempt since passes the wake on. Left out, core asks again with a backoff.
    */
-  subscribe?(request: HoldRequest, wake: () => void): { close(): void };
+  subscribe?(
+    request: HoldRequest,
+    wake: () => void,
+  ): {
+    /** Nobody waits any more. */
+    close(): void;
+  };
   /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */
   onLost?(listener: (hold: HoldRef, reason: LostReason) => void): void;
   /**
@@ -131,14 +192,24 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * which is held only as long as this and its own deadline last. Left out: the deadline alone decides.
    */
   remainingMs?(owner: string): number;
-  /** Completion marks. */
+  /** Completion marks: there with `capabilities.marks`, and only then. */
   readonly marks?: BackendMarks;
+  /** Every name that is held and begins with `prefix`, exactly; with `capabilities.list`. What changes meanwhile may be missing or appear. */
   list?(prefix: string, call: CallContext): AsyncIterable<LockState>;
+  /** Who holds the name now, by the store's clock: what has expired does not show, though nobody has freed it. Nobody is an answer, not an error. */
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
+  /**
+   * Frees the name from all that hold it, whoever they are, and wakes who waits. Their next renewal says false, and a fencing token
+   * that follows is above theirs.
+   *
+   * @returns whether somebody held it
+   */
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean>;
   /**
    * Checks what only the backend knows (configuration, role); core takes and frees a random lock besides. A store of several
    * servers says how each of them is, and leaves it to that lock whether they suffice.
+   *
+   * @throws LockUnavailableError what is wrong
    */
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
   /**
@@ -146,5 +217,17 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
    */
   onNodeChanged?(listener: (health: NodeHealth) => void): void;
+  /**
+   * Looks at the server for `holdfast doctor`: versions, settings and rights that matter to locks, and what it was not allowed to see. Reads
+   * only. A setting that cannot be read is a finding (`unseen`), not an error.
+   *
+   * @throws LockUnavailableError when the server was not reached
+   */
+  examine?(call: CallContext): Promise<readonly Finding[]>;
+  /**
+   * Ends what the backend has opened itself: connections, timers, listeners; a client that the user handed in stays open. Core has released or
+   * given up every hold before it calls this, once or more often, and calls nothing else afterwards. Settles in bounded time, also while the store is silent; what
+   * is still under way rejects.
+   */
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
-import { storeTtlMs } from '../hold/hold-times.js';
+import { longestTtlMs, storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
 import { holdsInTask, reentryError, refuseReentry } from '../lease/run-task.js';
 import { UnusedTokens } from '../lease/unused-tokens.js';
@@ -68,8 +68,10 @@ export class ManagerCore<F extends FencingToken> {
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     const resolved = resolveManagerOptions(options);
     this.backend = backend;
-    this.defaults = resolved.lease;
-    this.#defaultStoreTtlMs = storeTtlMs(backend, resolved.lease.ttlMs);
+    const { lease } = resolved;
+    // What nobody asked for is fitted to the backend; what somebody did is refused where it does not fit.
+    this.defaults = options?.ttlMs === undefined ? { ...lease, ttlMs: longestTtlMs(backend, lease.ttlMs) } : lease;
+    this.#defaultStoreTtlMs = storeTtlMs(backend, this.defaults.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
     const events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, events);

@@ -83,12 +83,21 @@ Who leads: holdfast leader scheduler
 `;
 
 export const releaseDescription =
-  'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
+  'Frees a lock, no matter who holds it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
+
+export const doctorDescription =
+  'Looks at the configuration and at the server (version, eviction, persistence, replicas, role, clock, rights, poolers, timeouts, limits), says what is wrong ' +
+  'for locks, what to set, and what it was not allowed to see. Changes nothing. Ends with 0, with 1 when something is wrong, with 69 when the store ' +
+  'was not reached.';
 
 export const initNodesDescription =
   'Lets the nodes of redlock://... vote at once, instead of after a quarantine of maxTtlMs from their first contact. For a new deployment only: it ' +
   'works while every node answers and none has been in use, and shows what each node has before it asks. Ends with 0 when they vote, else with 69.';
+
+export const newBackendDescription =
+  'Writes a small project for a backend of your own: sixty lines that keep locks in a Map, the conformance suite under vitest and node:test, a file for CI. Replace the Map ' +
+  'by your store; each case that fails says what to do.';
 
 export const conformanceDescription =
   'Runs the suite that every backend must pass, on your own server. The names are random and nothing is flushed, so it may run on a server ' +
@@ -104,7 +113,7 @@ a process of its own: a backend that ends or blocks it fails one case.
 
 Exit codes
   0   no case failed that was not expected to, and none passed that was
-  1   the answer is no
+  1   a negative answer
   64  wrong arguments, or a list of expected failures that names no case
   69  the store was not reached
   74  a report could not be written
@@ -130,7 +139,7 @@ or .mjs, from the working directory upward; its other options (prefix, ttlMs,
 ${wrapped(`Known are ${schemes}; memory: is this process only, to try things.`)}
 
 Exit codes
-  0   well                                   1   the answer is no
+  0   success                                1   a negative answer
   64  wrong usage or configuration           69  the store was not reached
   75  somebody else has the lock             79  the lock was lost
   70  a fault of holdfast itself             74  the result was not written
