@@ -10,6 +10,8 @@ export type ResignReason = 'returned' | 'failed' | 'resigned' | 'closed' | 'abor
 interface EventBase {
   /** The backend of the election's manager, such as `redis`. */
   readonly backend: string;
+  /** `LockManager.id` of the manager below. */
+  readonly managerId: string;
   /** The election's name. */
   readonly election: string;
   /** Whose term it is; null where the store does not say. */

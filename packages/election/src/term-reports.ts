@@ -55,11 +55,21 @@ export class TermReports {
   }
 
   #emit(draft: Draft): void {
-    const event = { ...draft, backend: this.#locks.backend, election: this.#election, at: this.#locks.clock.wall() };
+    const event = {
+      ...draft,
+      backend: this.#locks.backend,
+      managerId: this.#locks.id,
+      election: this.#election,
+      at: this.#locks.clock.wall(),
+    };
     emit(event, this.#options.onEvent);
   }
 }
 
 /** An event as its place of origin knows it. */
-type Draft = ElectionEvent extends infer E ? (E extends ElectionEvent ? Omit<E, 'at' | 'backend' | 'election'> : never) : never;
+type Draft = ElectionEvent extends infer E
+  ? E extends ElectionEvent
+    ? Omit<E, 'at' | 'backend' | 'managerId' | 'election'>
+    : never
+  : never;
 type DraftOf<T extends Draft['type']> = Extract<Draft, { readonly type: T }>;

@@ -32,6 +32,8 @@ export const lockInstruments = {
   },
   'lock.store.duration': { kind: 'histogram', unit: 's', description: 'How long a call to the store took', boundaries: SECONDS },
   'lock.node.clock_offset': { kind: 'gauge', unit: 's', description: "How far a node's clock is ahead of this one's" },
+  'lock.leader': { kind: 'gauge', unit: '1', description: 'Whether this process leads an election: 1, or 0 once it has led' },
+  'lock.leader.changes': { kind: 'counter', unit: '{election}', description: 'How often this process was elected' },
   'lock.node.quarantine': { kind: 'gauge', unit: 's', description: 'For how long a node takes no part yet' },
 } as const satisfies Readonly<Record<string, Instrument>>;
 

@@ -25,6 +25,17 @@ type AnyEvent = LockEvent | StoreCallEvent;
 
 const TYPES = ['waiting', 'granted', 'not-granted', 'renewed', 'lost', 'released', 'store-call', 'node-changed'] as const;
 
+/** An event of `@holdfast/election`, as far as it is counted; core imports nothing of that package. */
+interface ElectionEvent {
+  readonly type: 'elected' | 'resigned' | 'deposed';
+  readonly managerId: string;
+  readonly backend: string;
+  readonly election: string;
+  readonly term: bigint;
+}
+
+const ELECTION_TYPES = ['elected', 'resigned', 'deposed'] as const satisfies readonly ElectionEvent['type'][];
+
 /** What is known of one request while it waits or holds. */
 interface Open {
   readonly permits: number;
@@ -44,9 +55,15 @@ export function meterLocks(sink: MetricSink, options?: MeterOptions): LockMeter 
     const event = message as AnyEvent;
     if (isCounted === undefined || isCounted(event.managerId)) meter.count(event);
   };
+  const electionListener = (message: unknown): void => {
+    const event = message as ElectionEvent;
+    if (isCounted === undefined || isCounted(event.managerId)) meter.countElection(event);
+  };
   for (const type of TYPES) subscribe(`holdfast:${type}`, listener);
+  for (const type of ELECTION_TYPES) subscribe(`holdfast:election:${type}`, electionListener);
   const close = (): void => {
     for (const type of TYPES) unsubscribe(`holdfast:${type}`, listener);
+    for (const type of ELECTION_TYPES) unsubscribe(`holdfast:election:${type}`, electionListener);
     meter.close();
   };
   return { close, [Symbol.dispose]: close };
@@ -57,6 +74,9 @@ class Meter {
   readonly #groups: Groups | null;
   readonly #waiting = new Map<string, Open>();
   readonly #held = new Map<string, Open>();
+  readonly #elections = new Groups((name) => name);
+  /** Terms of this process that stand, by election and store. */
+  readonly #terms = new Map<string, { readonly term: bigint; readonly attributes: MetricAttributes }>();
 
   constructor(sink: MetricSink, groups: Groups | null) {
     this.#sink = sink;
@@ -69,10 +89,26 @@ class Meter {
     else this.#hold(event);
   }
 
+  /** A process may have a new term before the end of its last one is reported. */
+  countElection({ type, backend, election, term }: ElectionEvent): void {
+    const attributes = { 'lock.system': backend, 'lock.election': this.#elections.of(election) };
+    const key = JSON.stringify([backend, election]);
+    if (type === 'elected') {
+      this.#terms.set(key, { term, attributes });
+      this.#record('lock.leader', 1, attributes);
+      this.#record('lock.leader.changes', 1, attributes);
+    } else if (this.#terms.get(key)?.term === term) {
+      this.#terms.delete(key);
+      this.#record('lock.leader', 0, attributes);
+    }
+  }
+
   /** What still stands is taken back: a counter that goes up and down would stay up. */
   close(): void {
     for (const id of [...this.#waiting.keys()]) this.#leave(this.#waiting, 'lock.waiting', id);
     for (const id of [...this.#held.keys()]) this.#leave(this.#held, 'lock.held', id);
+    for (const { attributes } of this.#terms.values()) this.#record('lock.leader', 0, attributes);
+    this.#terms.clear();
   }
 
   #hold(event: HoldLifeEvent): void {
