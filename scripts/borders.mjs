@@ -21,7 +21,7 @@ const openDriver = (name, driver) => ({
 const onCoresRoot = (name) => ({
   files: [own(name)],
   may: [NODE, own(name), '@holdfast/core'],
-  why: "jobs, election and migration stand on core's public contract alone: its root.",
+  why: "jobs, election, fencing, migration and otel stand on core's public contract alone: its root.",
 });
 
 /** What holdfast takes of each package: it exports it again, or loads it when a URL asks for it. */
@@ -32,6 +32,8 @@ const OURS = [
   'core/conformance',
   'jobs',
   'election',
+  'fencing',
+  'otel',
   'migration',
   'redis',
   'redlock',
@@ -64,7 +66,9 @@ export const borders = [
   },
   onCoresRoot('jobs'),
   onCoresRoot('election'),
+  onCoresRoot('fencing'),
   onCoresRoot('migration'),
+  { ...onCoresRoot('otel'), may: [NODE, own('otel'), '@holdfast/core', '@opentelemetry/api'] },
   openDriver('redis', 'ioredis'),
   openDriver('postgres', 'pg'),
   openDriver('zookeeper', 'node-zookeeper-client'),
@@ -93,7 +97,10 @@ export const borders = [
 /** Which files may ask the system for the time, and why; all others of packages/ take the clock that is handed in. */
 const timekeepers = [
   { files: [`${CORE}system-clock.ts`], why: "it is the system's clock" },
-  { files: [`${CORE}store/keep-alive.ts`, `${own('jobs')}tries.ts`], why: 'their interval keeps the process alive, and counts nothing' },
+  {
+    files: [`${CORE}store/keep-alive.ts`, `${own('jobs')}tries.ts`, `${own('election')}keep-alive.ts`],
+    why: 'their interval keeps the process alive, and counts nothing',
+  },
   { files: [`${CORE}conformance/`], why: 'the suite times real stores, as a test does' },
   { files: [`${own('holdfast')}cli/`], why: 'a command is a process of its own' },
 ];

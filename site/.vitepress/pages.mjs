@@ -49,11 +49,13 @@ const GROUPS = {
   Guides: [
     'docs/one-at-a-time.md',
     'docs/jobs.md',
+    'docs/node-cron.md',
     'docs/permits.md',
     'docs/readers.md',
     'docs/election.md',
     'docs/protecting-a-row.md',
     'docs/fencing.md',
+    'docs/transaction-lock.md',
     'docs/migrating.md',
     'docs/testing.md',
     'docs/writing-a-backend.md',

@@ -3,6 +3,7 @@ export { type ReservedPort, reservePort, startTcpProxy, type TcpProxy, type TcpP
 export { askRedis } from './ask-redis.js';
 export { askZooKeeper } from './ask-zookeeper.js';
 export { findProcessSource, type ProcessSource } from './find-source.js';
+export { mariaDbSpec, type MariaDbServer, startMariaDb } from './mariadb.js';
 export { type PgBouncer, type PgBouncerOptions, pgBouncerSpec, startPgBouncer } from './pgbouncer.js';
 export { type PostgresConfig, type PostgresOptions, type PostgresServer, postgresSpec, startPostgres } from './postgres.js';
 export { type PostgresWithStandby, startPostgresWithStandby } from './postgres-standby.js';
@@ -18,3 +19,6 @@ export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-scr
 export { type ZooKeeperConfig, type ZooKeeperOptions, type ZooKeeperServer, zooKeeperSpec, startZooKeeper } from './zookeeper.js';
 export { type ZooKeeperEnsemble, type ZooKeeperMember, startZooKeeperEnsemble } from './zookeeper-ensemble.js';
 export { until } from './until.js';
+export { newPostgresWire } from './postgres-wire.js';
+export { newRedisWire } from './redis-wire.js';
+export { type Piece, RoundTripCounter, type Wire } from './round-trip-counter.js';

@@ -1,4 +1,4 @@
-import { isLockError, type Lease, type LostReason } from '@holdfast/core';
+import { type HolderState, isLockError, type Lease, type LockKind, type LostReason } from '@holdfast/core';
 
 /** What is to be done when a lease in its caller's own hands ends. */
 export interface LeaseEnd {
@@ -22,6 +22,14 @@ export class LedLease implements Lease<bigint> {
 
   get name(): string {
     return this.#lease.name;
+  }
+
+  get kind(): LockKind {
+    return this.#lease.kind;
+  }
+
+  get mode(): HolderState['mode'] {
+    return this.#lease.mode;
   }
 
   get fencingToken(): bigint {

@@ -116,7 +116,7 @@ describe('connect', () => {
   });
 
   it('passes options on: those of the manager, of the backend, and from the URL', async () => {
-    const labels = new Set<string>();
+    const labels = new Set<string | null>();
     const locks = await open('memory:options?fair=false&label=from-url', { onEvent: (event: LockEvent) => labels.add(event.label) });
     expect(locks.capabilities.fair).toBe(false);
     await locks.withLock('a', () => {});

@@ -1,8 +1,10 @@
 import * as core from '@holdfast/core';
 import * as coreConformance from '@holdfast/core/conformance';
 import * as coreElection from '@holdfast/election';
+import * as coreFencing from '@holdfast/fencing';
 import * as coreJobs from '@holdfast/jobs';
 import * as coreMemory from '@holdfast/core/memory';
+import * as coreOtel from '@holdfast/otel';
 import * as coreMigration from '@holdfast/migration';
 import * as coreTesting from '@holdfast/core/testing';
 import * as postgresBackend from '@holdfast/postgres';
@@ -12,9 +14,11 @@ import * as zooKeeperBackend from '@holdfast/zookeeper';
 import * as holdfast from 'holdfast';
 import * as conformance from 'holdfast/conformance';
 import * as election from 'holdfast/election';
+import * as fencing from 'holdfast/fencing';
 import * as jobs from 'holdfast/jobs';
 import * as memory from 'holdfast/memory';
 import * as migration from 'holdfast/migration';
+import * as otel from 'holdfast/otel';
 import * as postgres from 'holdfast/postgres';
 import * as redis from 'holdfast/redis';
 import * as testing from 'holdfast/testing';
@@ -34,6 +38,8 @@ describe('holdfast', () => {
     ['conformance', conformance, coreConformance],
     ['jobs', jobs, coreJobs],
     ['election', election, coreElection],
+    ['fencing', fencing, coreFencing],
+    ['otel', otel, coreOtel],
     ['migration', migration, coreMigration],
     ['redis', redis, redisBackend],
     ['postgres', postgres, postgresBackend],

@@ -41,7 +41,7 @@ async function pagesIn(...folders: readonly string[]): Promise<readonly string[]
   );
   return pages.flat();
 }
-const PACKAGES = ['core', 'election', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map(
+const PACKAGES = ['core', 'election', 'fencing', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map(
   (name) => `packages/${name}`,
 );
 const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];

@@ -1,6 +1,5 @@
 import { type Answer, type CallContext, type Clock, type HoldRequest, isLockError, LockUnavailableError, type Stamp } from '@holdfast/core';
 import { stampOf } from '@holdfast/core/backend';
-import { readAnswer, readRelease } from './answers.js';
 import type { HoldCommands } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { QueuePlace } from './queue-place.js';
@@ -128,7 +127,7 @@ export class FairQueue {
     const isLast = this.#placesBeside(place) === undefined;
     let isFinal = false;
     try {
-      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), readRelease, member, isLast));
+      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), member, isLast));
     } catch {
       // After its ttl the server has forgotten it by itself.
       isFinal = clock.now() > until;
@@ -140,8 +139,8 @@ export class FairQueue {
   async #askOnce(place: QueuePlace): Promise<Granted | null> {
     const { request, call } = place;
     const stamp = stampOf(call.clock);
-    const answer = await this.#parts.commands.acquire(request, call, readAnswer);
-    if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
+    const [answer] = await this.#parts.commands.acquireAll([request], call);
+    if (answer?.granted === true) return this.#confirmed(place, answer.fencingToken, stamp);
     call.onQueued?.();
     return null;
   }

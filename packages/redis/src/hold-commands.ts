@@ -1,5 +1,5 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
-import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
+import type { BatchSender, Piece } from '@holdfast/core/backend';
 import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
 import { ForeignKeyError, unavailable } from './redis-error.js';
@@ -35,14 +35,21 @@ export class HoldCommands {
     return this.#keySpace.keysOf(name, letterOf[mode]);
   }
 
-  /** Asks without a place among the waiters. */
-  acquire<T>(request: HoldRequest, call: CallContext, read: Read<RedisStep, T>): Promise<T> {
-    return this.#sender.send(this.#acquirePiece(request, '', call), read);
-  }
-
   /** @param placeOf the manager's place among the waiters; '' where it does not wait */
-  acquireAll(requests: readonly HoldRequest[], placeOf: (index: number) => string, call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const pieces = requests.map((request, index) => this.#acquirePiece(request, placeOf(index), call));
+  acquireAll(
+    requests: readonly HoldRequest[],
+    call: CallContext,
+    placeOf: ((index: number) => string) | null = null,
+  ): Promise<readonly Answer<bigint>[]> {
+    const pieces = requests.map((request, index): RedisPiece => {
+      const { name, owner, ttlMs, label } = request;
+      const mode = letterOf[request.mode];
+      const { slot, granting } = this.#keySpace.keysOf(name, mode);
+      const place = placeOf?.(index) ?? '';
+      const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
+      const text = `${mode} ${owner} ${ttlMs} ${place === '' ? '-' : place}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
+      return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
+    });
     return this.#sender.sendAll(pieces, readAcquired);
   }
 
@@ -63,13 +70,17 @@ export class HoldCommands {
    * @param place the owner's place in the queue; '' if it has none
    * @param isLast whether that is the manager's last place for this name
    */
-  release<T>(hold: HoldRef, timeoutMs: number, read: Read<RedisStep, T>, place = '', isLast = false): Promise<T> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), read);
+  release(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Promise<ReleaseAnswer> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
   }
 
   /** @param placeOf the place of each owner in the queue; '' if it has none */
-  releaseAll(holds: readonly HoldRef[], timeoutMs: number, placeOf: (hold: HoldRef) => string): Promise<readonly ReleaseAnswer[]> {
-    const pieces = holds.map((hold) => this.#releasePiece(hold, timeoutMs, placeOf(hold), false));
+  releaseAll(
+    holds: readonly HoldRef[],
+    timeoutMs: number,
+    placeOf: ((hold: HoldRef) => string) | null = null,
+  ): Promise<readonly ReleaseAnswer[]> {
+    const pieces = holds.map((hold) => this.#releasePiece(hold, timeoutMs, placeOf?.(hold) ?? '', false));
     return this.#sender.sendAll(pieces, readRelease);
   }
 
@@ -133,15 +144,6 @@ export class HoldCommands {
     const mode = letterOfKind[kind];
     const { slot, keys } = this.#keySpace.keysOf(name, mode);
     return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readOnce);
-  }
-
-  #acquirePiece(request: HoldRequest, place: string, call: CallContext): RedisPiece {
-    const { name, owner, ttlMs, label } = request;
-    const mode = letterOf[request.mode];
-    const { slot, granting } = this.#keySpace.keysOf(name, mode);
-    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${owner} ${ttlMs} ${place === '' ? '-' : place}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
-    return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
   }
 
   /** It is sent also when its caller is gone: what is to be freed is to be freed. */

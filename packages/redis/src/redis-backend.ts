@@ -15,8 +15,7 @@ import {
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
-import { BatchSender, type Read, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
-import { readAcquired, readRelease } from './answers.js';
+import { BatchSender, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -144,11 +143,8 @@ export class RedisBackend implements LockBackend<bigint> {
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = requests;
     // The common case, without a promise more than it needs.
-    if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#moving === null && this.#wakeList.isEmpty) {
-      return this.#commands.acquire(first, call, readAnswers);
-    }
+    if (this.#confirmer === null && this.#moving === null && this.#wakeList.isEmpty) return this.#commands.acquireAll(requests, call);
     return this.#attemptMany(requests, call);
   }
 
@@ -162,11 +158,8 @@ export class RedisBackend implements LockBackend<bigint> {
 
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = holds;
     // The common case, without a promise more than it needs.
-    if (holds.length === 1 && first !== undefined && this.#moving === null && this.wait === undefined) {
-      return this.#commands.release(first, call.timeoutMs, readReleases);
-    }
+    if (this.#moving === null && this.wait === undefined) return this.#commands.releaseAll(holds, call.timeoutMs);
     const placeOf = ({ owner }: HoldRef): string => this.#fairQueue.dismiss(owner);
     if (this.#moving !== null) {
       const inOrder = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> =>
@@ -254,7 +247,7 @@ export class RedisBackend implements LockBackend<bigint> {
       const memberOf = new Map(requests.map((request, index) => [request, entries[index]?.key.member ?? '']));
       answers = await this.#despiteMoves(
         requests,
-        (those) => this.#commands.acquireAll(those, (index) => memberOf.get(those[index] as HoldRequest) ?? '', call),
+        (those) => this.#commands.acquireAll(those, call, (index) => memberOf.get(those[index] as HoldRequest) ?? ''),
         (moving, request) => moving.acquire(this.#sender, request, call),
       );
     } finally {
@@ -305,7 +298,7 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       await this.#confirmer.confirm(this.#slotsOf(requests), timeoutMs);
     } catch (error) {
-      await this.#commands.releaseAll(requests, timeoutMs, () => '').catch(() => {});
+      await this.#commands.releaseAll(requests, timeoutMs).catch(() => {});
       throw error;
     }
   }
@@ -359,9 +352,6 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#commands.withdraw(place, BACKGROUND_MS).catch(() => {});
   }
 }
-
-const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
-const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 /** Apart from every key, which cannot be empty. */
 function topicOf(tag: string): string {

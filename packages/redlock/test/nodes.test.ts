@@ -1,5 +1,5 @@
 import { createLockManager, isLockError } from '@holdfast/core';
-import { createRedlockBackend, initializeNodes } from '@holdfast/redlock';
+import { createRedlockBackend, initializeNodes, type RedlockBackendOptions } from '@holdfast/redlock';
 import { attempt, callOf, free, freeAll, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
@@ -280,7 +280,7 @@ describe('options', () => {
     for (const options of wrong) {
       let error: unknown = null;
       try {
-        createRedlockBackend(options);
+        createRedlockBackend(options as RedlockBackendOptions);
       } catch (reason) {
         error = reason;
       }
@@ -369,6 +369,14 @@ it('one node that is stopped costs no look at the locks its time', async () => {
     expect(names).toEqual([held.name]);
     expect(await backend.marks?.set(newName(), 5000, callOf(10_000))).toBe(true);
     expect(await backend.marks?.has(newName(), callOf(10_000))).toBe(false);
+    const mark = newName();
+    expect(await backend.marks?.set(mark, 5000, callOf(10_000))).toBe(true);
+    const marks: string[] = [];
+    const listing = performance.now();
+    for await (const { name } of backend.marks?.list?.(mark, callOf(10_000)) ?? []) marks.push(name);
+    expect(marks).toEqual([mark]);
+    // The connection to the stopped node is given up after two.
+    expect(performance.now() - listing).toBeLessThan(1200);
     expect(await backend.forceRelease(held.name, 'lock', callOf(10_000))).toBe(true);
     expect(await backend.forceRelease(newName(), 'lock', callOf(10_000))).toBe(false);
     expect(performance.now() - start).toBeLessThan(2500);

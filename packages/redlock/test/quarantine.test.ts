@@ -1,9 +1,10 @@
 import { createLockManager, isLockError, type LockBackend, type LockUnavailableError } from '@holdfast/core';
-import { createRedlockBackend, initializeNodes, type RedlockBackendOptions } from '@holdfast/redlock';
+import { createRedlockBackend, initializeNodes } from '@holdfast/redlock';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisNodes, startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type OptionsHere, reachedBy } from './redlock-harness.js';
 
 // The quarantine is this and its guard, a tenth.
 const MAX_TTL_MS = 1500;
@@ -19,8 +20,8 @@ async function startNodes(count: number, config: Record<string, string> = {}): P
   return nodes;
 }
 
-function backendOn(urls: readonly string[], options: RedlockBackendOptions = {}): LockBackend<bigint> {
-  const backend = createRedlockBackend({ urls, maxTtlMs: MAX_TTL_MS, ...options });
+function backendOn(urls: readonly string[], options: OptionsHere = {}): LockBackend<bigint> {
+  const backend = createRedlockBackend(reachedBy(urls, { maxTtlMs: MAX_TTL_MS, ...options }));
   open.push(backend);
   return backend;
 }
@@ -117,6 +118,36 @@ describe('a new deployment', () => {
     const error = await manager.acquire('x', { ttlMs: MAX_TTL_MS + 1 }).catch((reason: unknown) => reason);
     expect(isLockError(error, 'LOCK_INVALID_ARGUMENT') && error.option).toBe('ttlMs');
     await (await manager.acquire('x', { ttlMs: MAX_TTL_MS })).release();
+    await manager.close();
+  });
+});
+
+describe('a node that goes and comes back', () => {
+  it('is reported as a change, once each: away, in quarantine, takes part', async () => {
+    const { nodes, backend } = await newDeployment(3);
+    const seen: string[] = [];
+    const manager = createLockManager(backend, {
+      onEvent: (event) => {
+        if (event.type !== 'node-changed') return;
+        const { node, up, quarantinedForMs, problem } = event.health;
+        expect(node).toContain(String(server(nodes, 1).port));
+        seen.push(!up ? 'away' : (quarantinedForMs ?? 0) > 0 ? 'rests' : (problem ?? 'takes part'));
+      },
+    });
+    const work = (): Promise<void> => manager.withLock(newName(), { ttlMs: 1000 }, () => {});
+    const worksUntil = async (what: string, length: number): Promise<void> =>
+      await until(what, async () => {
+        await work();
+        return seen.length === length;
+      });
+    await work();
+    expect(seen).toEqual([]);
+    await server(nodes, 1).kill();
+    await worksUntil('it is away', 1);
+    await work();
+    await server(nodes, 1).restart();
+    await worksUntil('it takes part', 3);
+    expect(seen).toEqual(['away', 'rests', 'takes part']);
     await manager.close();
   });
 });

@@ -6,6 +6,7 @@ import { Cleaner } from '../src/protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from '../src/protocol/context.js';
 import { FreedVotes } from '../src/protocol/freed-votes.js';
 import { HoldTable } from '../src/protocol/hold-table.js';
+import { NodeWatch } from '../src/protocol/node-watch.js';
 import { NodeFailure, type RedlockNode, type Release } from '../src/protocol/node.js';
 import { releaseHolds } from '../src/protocol/release.js';
 import { Trial } from '../src/protocol/trial.js';
@@ -33,7 +34,16 @@ function createRelease(...scripts: readonly (readonly (Release | NodeFailure)[])
   const settings = { quorum: 2, nodeTimeoutMs: 1_000, maxTtlMs: 60_000 } as ProtocolSettings;
   const freedVotes = new FreedVotes(clock);
   const cleaner = new Cleaner(nodes, clock, 1_000, freedVotes);
-  const context: ProtocolContext = { nodes, settings, clock, holds: new HoldTable(clock), cleaner, freedVotes };
+  const context: ProtocolContext = {
+    nodes,
+    settings,
+    clock,
+    holds: new HoldTable(clock),
+    cleaner,
+    freedVotes,
+    watch: new NodeWatch(nodes),
+    onLost: () => {},
+  };
   const request = requestOf(newName());
   const hold = new Trial(request, { ...request, slots: [] }, request.ttlMs, nodes.length);
   hold.until = clock.now() + request.ttlMs;

@@ -2,6 +2,7 @@
  * What every backend needs and none should copy: a call under a deadline, a sender of batches, the list of those who wait, the
  * server's clock as it is seen from here, what a lost answer may yet do. For authors of backends, besides the contract.
  */
+export { labelOf } from '../annotation.js';
 export { guardMs } from '../store/guard.js';
 export { KeepAlive } from '../store/keep-alive.js';
 export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observe-backend.js';

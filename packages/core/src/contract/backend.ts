@@ -190,6 +190,11 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    */
   examine?(call: CallContext): Promise<readonly Finding[]>;
   /**
+   * Calls `listener` when one of several servers is known to differ from what was last reported of it: it went, came back, left its
+   * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
+   */
+  onNodeChanged?(listener: (health: NodeHealth) => void): void;
+  /**
    * Ends what the backend has opened itself: connections, timers, listeners; a client that the user handed in stays open. Core has released or
    * given up every hold before it calls this, once or more often, and calls nothing else afterwards. Settles in bounded time, also while the store is silent; what
    * is still under way rejects.

@@ -1,3 +1,4 @@
+import { annotate } from '../annotation.js';
 import type { HoldRequest } from '../contract/backend.js';
 import type { LockKind } from '../contract/state.js';
 
@@ -5,7 +6,7 @@ import type { LockKind } from '../contract/state.js';
 export interface HoldPlan {
   readonly kind: LockKind;
   readonly name: string;
-  /** See `keyOf`. */
+  /** Tells the locks, semaphores and read/write locks of one manager apart. */
   readonly key: string;
   readonly mode: HoldRequest['mode'];
   /** 1 for everything but permits. */
@@ -17,11 +18,12 @@ export interface HoldPlan {
   readonly storeTtlMs: number;
   readonly renew: boolean;
   readonly maxHoldMs: number;
-}
-
-/** Tells the locks, semaphores and read/write locks of one manager apart. */
-export function keyOf(kind: LockKind, name: string): string {
-  return `${kind}:${name}`;
+  /** Which call of its manager it is. */
+  readonly requestNo: number;
+  /** Whether the call was ever refused, or stood behind another; for events. */
+  wasContended: boolean;
+  /** What a listener wants to be kept beside the label. */
+  annotation: string | null;
 }
 
 /** Whether a hold of this plan excludes every other of its key. */
@@ -31,7 +33,8 @@ export function isExclusive(plan: HoldPlan): boolean {
 
 /** What the store is asked for. */
 export function requestOf(plan: HoldPlan, owner: string): HoldRequest {
-  const { name, label, storeTtlMs: ttlMs, mode } = plan;
+  const { name, storeTtlMs: ttlMs, mode } = plan;
+  const label = annotate(plan.label, plan.annotation);
   return mode === 'permits'
     ? { name, owner, label, ttlMs, mode, permits: plan.permits, limit: plan.limit }
     : { name, owner, label, ttlMs, mode };

@@ -3,11 +3,11 @@ import type { LockLostError, LostReason } from '../errors.js';
 import type { CallerContext } from '../async-context.js';
 import type { EventSource } from '../events.js';
 import { newOwnerToken } from '../store/owner-token.js';
-import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
+import { isHoldTraced, traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import { Hold } from './hold.js';
-import { type HoldPlan, isExclusive } from './hold-plan.js';
+import type { HoldPlan } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
@@ -88,14 +88,15 @@ export class HoldRunner {
   /** @returns whether the grant came in time to be believed; one that did not is freed */
   granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp): boolean {
     const grant = { stamp, fencingToken: hold.plan.mode === 'permits' ? null : fencingToken };
-    this.dispatch(hold, { type: 'granted', grant, beliefMs: beliefMs(this.#backend, hold.plan.ttlMs) });
+    const { ttlMs } = hold.plan;
+    this.dispatch(hold, { type: 'granted', grant, beliefMs: this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs });
     return hold.state.at === 'held';
   }
 
   /** Whether the hold may be believed in now. Latches the loss when its time is up. */
-  isHeld(hold: Hold): boolean {
+  isHeld(hold: Hold, now = this.#calls.stamp()): boolean {
     if (hold.state.at !== 'held') return false;
-    if (remainingMs(hold.state, stampOf(this.#calls.clock)) > 0 && this.#vouchedMs(hold) > 0) return true;
+    if (remainingMs(hold.state, now) > 0 && (this.#backend.remainingMs === undefined || this.#vouchedMs(hold) > 0)) return true;
     this.dispatch(hold, { type: 'expired' });
     return false;
   }
@@ -103,7 +104,7 @@ export class HoldRunner {
   /** Whole milliseconds, never more than are left: 0 in the last one, though the hold stands. */
   remainingMs(hold: Hold): number {
     if (!this.isHeld(hold) || hold.state.at !== 'held') return 0;
-    const left = Math.min(remainingMs(hold.state, stampOf(this.#calls.clock)), this.#vouchedMs(hold));
+    const left = Math.min(remainingMs(hold.state, this.#calls.stamp()), this.#vouchedMs(hold));
     return Math.max(0, Math.floor(left));
   }
 
@@ -137,22 +138,32 @@ export class HoldRunner {
     }
   }
 
-  /** Frees holds, all in one call, in the order given. Each promise is that hold's own outcome. */
-  release(holds: readonly Hold[]): readonly Promise<boolean>[] {
-    const outcomes = holds.map((hold) => {
-      if (this.isHeld(hold)) {
-        const outcome = hold.whenReleased();
-        this.dispatch(hold, { type: 'release' }, true);
-        return outcome;
+  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
+  release(holds: readonly Hold[]): void {
+    const begun: Hold[] = [];
+    for (const hold of holds) {
+      if (!hold.isFirstRelease()) continue;
+      const now = this.#calls.stamp();
+      if (this.isHeld(hold, now)) {
+        this.dispatch(hold, { type: 'release' }, now, true);
+        begun.push(hold);
+        continue;
       }
       // What the deadline ended may still stand in the store: its task is done now.
       if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
-      return Promise.resolve(false);
-    });
+      hold.settleRelease({ wasOurs: false });
+    }
     // Sent before this manager's waiters hear of it, so that the next one's request comes right behind.
     this.#releases.flush();
-    for (const hold of holds) if (hold.state.at === 'releasing') this.#onEnd(hold);
-    return outcomes;
+    for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
+  }
+
+  /** The task, shown to whoever traces while it runs under these holds. */
+  traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
+    if (!isHoldTraced()) return task;
+    const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
+    const plans = holds.map(({ plan }) => plan);
+    return (lease) => traceHold(facts, plans, () => task(lease));
   }
 
   /** Sends again what waits for its next release. */
@@ -160,10 +171,18 @@ export class HoldRunner {
     for (const hold of this.#leaving) if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
   }
 
+  /** A renewal was confirmed, or an extension. @param ttlMs what was asked for */
+  renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void {
+    const left = this.#events.has('renewed') && hold.state.at === 'held' ? remainingMs(hold.state, this.#calls.stamp()) : null;
+    this.dispatch(hold, event);
+    if (left === null || hold.state.at !== 'held') return;
+    hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(left)), ttlMs }));
+  }
+
   /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */
-  dispatch(hold: Hold, event: HoldEvent, silently = false): void {
+  dispatch(hold: Hold, event: HoldEvent, now = this.#calls.stamp(), silently = false): void {
     const before = hold.state;
-    const effects = hold.take(event, stampOf(this.#calls.clock));
+    const effects = hold.take(event, now);
     const { at } = hold.state;
     if (before.at !== at) this.#moved(hold, before);
     for (const effect of effects) this.#carryOut(hold, effect);
@@ -182,7 +201,7 @@ export class HoldRunner {
     const { at } = hold.state;
     if (at === 'held') {
       this.#held.set(owner, hold);
-      if (isExclusive(plan)) this.#exclusive.set(plan.key, hold);
+      if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
     } else if (before.at === 'held') {
       this.#held.delete(owner);
       if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
@@ -217,23 +236,22 @@ export class HoldRunner {
   }
 
   #emit(hold: Hold, effect: Extract<HoldEffect, { do: 'emit' }>): void {
-    const { kind, name, label } = hold.plan;
-    const { state, fencingToken } = hold;
+    const { plan, state, fencingToken } = hold;
     switch (effect.type) {
       case 'renew-failed': {
-        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, stampOf(this.#calls.clock))) : 0;
-        this.#events.emit({ type: 'renew-failed', kind, name, label, remainingMs: remaining, error: effect.error });
+        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, this.#calls.stamp())) : 0;
+        this.#events.emit(plan, { type: 'renew-failed', remainingMs: remaining, error: effect.error });
         return;
       }
       case 'release-failed':
-        this.#events.emit({ type: 'release-failed', kind, name, label, error: effect.error });
+        this.#events.emit(plan, { type: 'release-failed', error: effect.error });
         return;
       case 'lost':
         if (hold.lost === null) return;
-        this.#events.emit({ type: 'lost', kind, name, label, reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
+        this.#events.emit(plan, { type: 'lost', reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
         return;
       case 'released':
-        this.#events.emit({ type: 'released', kind, name, label, heldMs: this.#heldMs(state), freed: !hold.wasGone, fencingToken });
+        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: !hold.wasGone, fencingToken });
         return;
       default:
         effect satisfies never;

@@ -74,6 +74,8 @@ export class ReleaseOutbox {
     // A plain answer is final when the release was sent after the granting request had settled.
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
     this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
+      'release',
+      holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
       (context) =>
@@ -83,7 +85,7 @@ export class ReleaseOutbox {
         ),
       {
         answered: (answers) => {
-          for (let i = 0; i < holds.length; i += 1) this.#answered(holds[i] as Hold, answers[i], wereSettled[i] === true);
+          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true);
         },
         failed: (error) => {
           this.#failed(holds, error as AnyLockError);

@@ -2,7 +2,6 @@ import type { HoldRef, LockBackend, Stamp } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
-import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS } from './deadline.js';
 import type { Hold } from './hold.js';
@@ -15,6 +14,7 @@ const VERIFY_TTL_MS = 1;
 /** Where answers go. */
 export interface HoldEvents {
   dispatch(hold: Hold, event: HoldEvent): void;
+  renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void;
 }
 
 /** What callers of `extend` wait for. Those of one turn share it. */
@@ -97,10 +97,12 @@ export class RenewalOutbox {
   }
 
   #send(renewals: readonly Renewal[], timeoutMs: number): void {
-    const stamp = stampOf(this.#calls.clock);
+    const stamp = this.#calls.stamp();
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
     this.#calls.start(
+      'renew',
+      renewals.map(({ hold }) => hold),
       name,
       timeoutMs,
       // A late answer is an answer all the same: it says whether the hold stands.
@@ -123,12 +125,10 @@ export class RenewalOutbox {
         continue;
       }
       const ttlMs = extension?.ttlMs ?? hold.plan.ttlMs;
-      this.#holds.dispatch(
-        hold,
-        answer
-          ? { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null }
-          : { type: 'gone', reason: 'taken' },
-      );
+      if (answer) {
+        const event = { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null } as const;
+        this.#holds.renewed(hold, event, ttlMs);
+      } else this.#holds.dispatch(hold, { type: 'gone', reason: 'taken' });
       extension?.resolve();
     }
   }

@@ -1,5 +1,6 @@
 import { checkValue, rule } from '../check-options.js';
 import type { FencingToken, Lease, PermitLease } from '../contract/lease.js';
+import type { HolderState, LockKind } from '../contract/state.js';
 import type { Hold } from '../hold/hold.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
 
@@ -21,13 +22,20 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   readonly fencingToken: F;
   readonly #hold: Hold;
   readonly #services: LeaseServices;
-  #release: Promise<boolean> | null = null;
 
   constructor(hold: Hold, services: LeaseServices) {
     this.name = hold.plan.name;
     this.fencingToken = hold.fencingToken as F;
     this.#hold = hold;
     this.#services = services;
+  }
+
+  get kind(): LockKind {
+    return this.#hold.plan.kind;
+  }
+
+  get mode(): HolderState['mode'] {
+    return this.#hold.plan.mode;
   }
 
   get signal(): AbortSignal {
@@ -54,17 +62,8 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   }
 
   release(): Promise<boolean> {
-    this.#release ??= this.#services.holds.release([this.#hold])[0] ?? Promise.resolve(false);
-    return this.#release;
-  }
-
-  /** For a release that was carried out as one of many: `release` answers the same. */
-  settleRelease(outcome: Promise<boolean>): Promise<boolean> {
-    if (this.#release === null) {
-      this.#release = outcome;
-      outcome.catch(() => {});
-    }
-    return this.#release;
+    this.#services.holds.release([this.#hold]);
+    return this.#hold.released;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -19,13 +19,21 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const target = lockTarget('checkHealth', `holdfast:health:${newOwnerToken()}`);
   // Not longer than what this manager's own locks have: a store may bound it.
   const ttlMs = storeTtlMs(backend, Math.min(HEALTH_TTL_MS, core.defaults.ttlMs));
-  const plan: HoldPlan = { ...core.defaults, ...target, permits: 1, storeTtlMs: ttlMs };
+  const plan: HoldPlan = {
+    ...core.defaults,
+    ...target,
+    permits: 1,
+    storeTtlMs: ttlMs,
+    requestNo: 0,
+    wasContended: false,
+    annotation: null,
+  };
   const hold = holds.create(plan, callerContext());
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
-    const attempt = calls.start(null, timeoutMs, (call) => backend.attempt([hold.request], call));
-    const checked = calls.run(null, (call) => backend.checkHealth(call), timeoutMs);
+    const attempt = calls.start('attempt', 1, null, timeoutMs, (call) => backend.attempt([hold.request], call));
+    const checked = calls.run('checkHealth', 1, null, (call) => backend.checkHealth(call), timeoutMs);
     const [taken, seen] = await Promise.allSettled([attempt.result, checked]);
     if (seen.status === 'fulfilled' && seen.value !== undefined) nodes = { nodes: seen.value };
     if (taken.status === 'rejected') {
@@ -34,7 +42,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     }
     const left = Math.max(1, Math.ceil(timeoutMs - latencyMs()));
     const freed = await calls
-      .run(null, (call) => backend.release([hold.request], call), left)
+      .run('release', 1, null, (call) => backend.release([hold.request], call), left)
       .catch((error: unknown) => {
         holds.dispatch(hold, { type: 'unanswered', isSettled: true });
         throw error;

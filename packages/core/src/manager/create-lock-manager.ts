@@ -25,6 +25,7 @@ import { acquireLease, splitTask, type TaskArguments, tryAcquireLease, tryWithLe
 
 class Manager<F extends FencingToken> implements LockManager<F> {
   readonly backend: string;
+  readonly id: string;
   readonly capabilities: LockManager['capabilities'];
   readonly clock: LockManager['clock'];
   readonly leaseDefaults: LockManager['leaseDefaults'];
@@ -36,6 +37,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     this.#core = new ManagerCore(backend, options);
     this.#closer = new Closer(this.#core);
     this.backend = backend.name;
+    this.id = this.#core.id;
     this.capabilities = backend.capabilities;
     this.clock = this.#core.calls.clock;
     const { ttlMs, renew, maxHoldMs, label } = this.#core.defaults;

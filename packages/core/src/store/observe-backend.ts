@@ -12,7 +12,7 @@ export interface ObservedCall {
   readonly method: string;
   /** Its arguments without the call's context. They carry owner tokens: not for logs. */
   readonly asked: readonly unknown[];
-  /** By the monotonic clock. */
+  /** By the machine's monotonic clock. */
   readonly startedAt: number;
   /** null while the backend has not settled. */
   endedAt: number | null;

@@ -29,11 +29,13 @@ export class Acquirer {
     this.#services = {
       ...services,
       rhythm: new RetryRhythm(services.backend, services.calls.clock),
-      onContended: ({ plan: { kind, name, label }, context }) => {
-        if (events.has('waiting')) context.runInAsyncScope(() => events.emit({ type: 'waiting', kind, name, label }));
+      onContended: ({ plan, context }) => {
+        plan.wasContended = true;
+        if (events.has('waiting')) context.runInAsyncScope(() => events.emit(plan, { type: 'waiting' }));
       },
-      onGranted: ({ joinedAt, state, context }, hold) => {
-        if (events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(hold, waitedMs(joinedAt), state.isContended));
+      onGranted: ({ plan, joinedAt, state, context }, hold) => {
+        plan.wasContended = state.isContended;
+        if (events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(hold, waitedMs(joinedAt)));
       },
       onRefused: ({ plan, joinedAt, context }, error) => {
         if (events.has('not-granted'))
@@ -96,7 +98,7 @@ export class Acquirer {
     }
     return outcomes.map((outcome, index) => {
       if ('plan' in outcome) {
-        this.#announceGrant(outcome, this.#waitedMs(startedAt), false);
+        this.#announceGrant(outcome, this.#waitedMs(startedAt));
         return outcome;
       }
       const plan = plans[index];
@@ -139,20 +141,20 @@ export class Acquirer {
   #askFirst(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
     const { asker, calls } = this.#services;
     const { key, name } = plan;
-    const joinedAt = calls.clock.now();
     const context = callerContext();
-    const request = asker.askOne(plan, context, {
-      answered: (outcome) => {
+    const request: Asked<Hold> = asker.ask<Hold>([plan], context, calls.commandTimeoutMs, {
+      answered: ([outcome = { remainingMs: null }]) => {
         this.#first.delete(key);
-        if (!('plan' in outcome)) return this.#queueFor(plan).join(plan, limits, { joinedAt, context, outcome });
-        if (this.#events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(outcome, this.#waitedMs(joinedAt), false));
+        if (!('plan' in outcome)) return this.#queueFor(plan).join(plan, limits, { joinedAt: request.startedAt, context, outcome });
+        if (this.#events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(outcome, this.#waitedMs(request.startedAt)));
         if (this.#queues.size > 0) this.#queues.get(key)?.firstEnded();
         return outcome;
       },
       failed: (error) => {
         this.#first.delete(key);
-        if (!this.#isClosed) return this.#queueFor(plan).join(plan, limits, { joinedAt, context, error: error as AnyLockError });
-        if (this.#events.has('not-granted')) context.runInAsyncScope(() => this.refused([plan], joinedAt, error));
+        if (!this.#isClosed)
+          return this.#queueFor(plan).join(plan, limits, { joinedAt: request.startedAt, context, error: error as AnyLockError });
+        if (this.#events.has('not-granted')) context.runInAsyncScope(() => this.refused([plan], request.startedAt, error));
         return null;
       },
     });
@@ -179,6 +181,7 @@ export class Acquirer {
     const { backend, calls } = this.#services;
     const look = new HolderLook(plan, backend, calls);
     const error = look.timeoutError(waitMs, 0, (await look.holders(HolderLook.PATIENCE_MS)) ?? []);
+    plan.wasContended = true;
     this.#announceRefusal(plan, 0, 'timeout', error);
     throw error;
   }
@@ -192,15 +195,14 @@ export class Acquirer {
     return Math.max(0, Math.round(this.#services.calls.clock.now() - since));
   }
 
-  #announceGrant(hold: Hold, waitedMs: number, contended: boolean): void {
-    if (!this.#events.has('granted')) return;
-    const { kind, name, label } = hold.plan;
-    this.#events.emit({ type: 'granted', kind, name, label, waitedMs, contended, fencingToken: hold.fencingToken });
+  #announceGrant({ plan, fencingToken }: Hold, waitedMs: number): void {
+    if (this.#events.has('granted')) this.#events.emit(plan, { type: 'granted', waitedMs, fencingToken });
   }
 
-  #announceRefusal({ kind, name, label }: HoldPlan, waitedMs: number, outcome: Outcome, error?: unknown): void {
+  #announceRefusal(plan: HoldPlan, waitedMs: number, outcome: Outcome, error?: unknown): void {
+    if (outcome === 'busy') plan.wasContended = true;
     if (!this.#events.has('not-granted')) return;
-    this.#events.emit({ type: 'not-granted', kind, name, label, waitedMs, outcome, ...(error === undefined ? {} : { error }) });
+    this.#events.emit(plan, { type: 'not-granted', waitedMs, outcome, ...(error === undefined ? {} : { error }) });
   }
 }
 

@@ -1,8 +1,9 @@
-import type { Clock } from '@holdfast/core';
+import type { Clock, HoldRef } from '@holdfast/core';
 import type { Cleaner } from './cleaner.js';
 import type { FreedVotes } from './freed-votes.js';
 import type { HoldTable } from './hold-table.js';
 import type { RedlockNode } from './node.js';
+import type { NodeWatch } from './node-watch.js';
 import type { ValidityRule } from './validity.js';
 
 /** What decides how the protocol runs; all clients of a deployment must agree on `quorum` and `maxTtlMs`. */
@@ -24,4 +25,7 @@ export interface ProtocolContext {
   readonly holds: HoldTable;
   readonly cleaner: Cleaner;
   readonly freedVotes: FreedVotes;
+  readonly watch: NodeWatch;
+  /** A hold is known to be lost whose holder has not asked for it. */
+  readonly onLost: (hold: HoldRef) => void;
 }
