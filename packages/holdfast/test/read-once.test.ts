@@ -33,6 +33,7 @@ const manager: Options = {
   commandTimeoutMs: 500,
   unavailableAfterMs: 500,
   onEvent: () => {},
+  warnUnusedTokens: false,
   clock: createManualClock(),
 };
 const memory = { store: createMemoryStore(), fair: true };

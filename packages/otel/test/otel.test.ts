@@ -1,6 +1,6 @@
 import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { type InstrumentLocksOptions, instrumentLocks } from '@holdfast/otel';
 import { context, type Context, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -37,7 +37,7 @@ interface World {
 
 function createWorld(): World {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   const open = (own: TestMemoryStore, label: string): LockManager<bigint> =>
     createLockManager(createMemoryBackend({ store: own, fair: false }), { clock, ttlMs: 3_000, label });
   return { clock, store, mine: open(store, 'mine'), theirs: open(store.peer(), 'theirs') };
