@@ -60,7 +60,7 @@ const GROUPS = {
     'docs/testing.md',
     'docs/writing-a-backend.md',
   ],
-  Operating: ['docs/operating.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
+  Operating: ['docs/operating.md', 'docs/monitoring.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
   Stores: [
     'docs/memory.md',
     'packages/redis/README.md',
@@ -102,7 +102,7 @@ export function sidebar() {
       collapsed: true,
       items: [
         { text: 'All entry points', link: '/api/' },
-        ...ENTRY_POINTS.map(({ name }) => ({ text: name, link: `/api/${pathOfEntry(name)}/` })),
+        ...ENTRY_POINTS.filter(({ isInternal }) => !isInternal).map(({ name }) => ({ text: name, link: `/api/${pathOfEntry(name)}/` })),
       ],
     },
   ].filter(({ items }) => items.length > 0);

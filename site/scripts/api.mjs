@@ -1,10 +1,13 @@
 // The reference: one page for each exported name, made from the docstrings. node scripts/api.mjs [--check]
-// With --check nothing is written: it lists the names without a docstring, and the docstrings whose links lead nowhere, and fails if there are any.
+// With --check nothing is written: it lists names without a docstring, links in docstrings that lead nowhere, and words that our texts do without,
+// and fails if there are any.
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Application, Comment, LogLevel, TSConfigReader } from 'typedoc';
-import { ENTRY_POINTS, pathOfEntry } from './entry-points.mjs';
+import { Application, Comment, LogLevel, ReflectionKind, TSConfigReader } from 'typedoc';
+import { ENTRY_POINTS as ALL, pathOfEntry } from './entry-points.mjs';
+import { wrongWords } from './words.mjs';
 
+const ENTRY_POINTS = ALL.filter(({ isInternal }) => !isInternal);
 const isCheck = process.argv.includes('--check');
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -51,7 +54,15 @@ for (const module of project.children ?? []) {
 }
 
 if (isCheck) {
+  const isClear = (reflection) => reflection.kind === ReflectionKind.Property && !reflection.hasComment() && isSelfEvident(reflection);
+  const clear = Object.values(project.reflections).filter(isClear);
+  app.options.setValue('intentionallyNotDocumented', [...new Set(clear.map((each) => each.getFriendlyFullName()))]);
   app.validate(project);
+  for (const { comment, name } of Object.values(project.reflections)) {
+    const parts = [...(comment?.summary ?? []), ...(comment?.blockTags.flatMap(({ content }) => content) ?? [])];
+    const text = parts.map(({ kind, text: part }) => (kind === 'code' ? '' : part)).join('');
+    for (const wrong of wrongWords(text)) app.logger.warn(`the docstring of ${name} says ${wrong}`);
+  }
   const problems = app.logger.warningCount + app.logger.errorCount;
   console.log(`${ENTRY_POINTS.length} entry points, ${problems} problems`);
   process.exitCode = problems > 0 ? 1 : 0;
@@ -61,9 +72,17 @@ if (isCheck) {
   process.exitCode = app.logger.hasErrors() ? 1 : 0;
 }
 
+/**
+ * `type: 'granted'` or `ok: false` say which of several shapes a value has; what the parts of a constant's value are, the docstring of the
+ * constant says.
+ */
+function isSelfEvident({ type, parent }) {
+  return type?.type === 'literal' || (parent?.kind === ReflectionKind.TypeLiteral && parent.parent?.kind === ReflectionKind.Variable);
+}
+
 function sayImport({ name }) {
   const whole = name.replace(/^@holdfast\/(core\/?)?/, 'holdfast/').replace(/\/$/, '');
-  return name === 'holdfast' || name === '@holdfast/redis/connection' || name === '@holdfast/core/backend'
+  return name === 'holdfast' || name === '@holdfast/core/backend'
     ? `\`import { ... } from '${name}'\``
     : `\`import { ... } from '${whole}'\`, or from \`'${name}'\``;
 }

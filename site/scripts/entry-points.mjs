@@ -2,13 +2,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+/** What redlock takes of redis. */
+const INTERNAL = ['@holdfast/redis/connection'];
 const PACKAGES = fileURLToPath(new URL('../../packages/', import.meta.url));
 
 /**
  * Every entry point of the packages: its name as it is imported, its source, its declarations.
- * What `holdfast` only hands on (`holdfast/redis` ...) is documented where it comes from.
+ * What `holdfast` only hands on (`holdfast/redis` ...) is documented where it comes from. An internal one serves another package of ours and has
+ * no reference.
  *
- * @type {readonly { readonly name: string, readonly source: string, readonly declarations: string, readonly packageName: string }[]}
+ * @type {readonly { readonly name: string, readonly source: string, readonly declarations: string, readonly packageName: string,
+ *   readonly isInternal: boolean }[]}
  */
 export const ENTRY_POINTS = readdirSync(PACKAGES)
   .sort((a, b) => Number(b === 'holdfast') - Number(a === 'holdfast') || a.localeCompare(b))
@@ -21,6 +25,7 @@ export const ENTRY_POINTS = readdirSync(PACKAGES)
         const module = built.replace(/^\.\/dist\/|\.js$/g, '');
         return {
           packageName: name,
+          isInternal: INTERNAL.includes(name + path.slice(1)),
           name: name + path.slice(1),
           source: `${PACKAGES}${folder}/src/${module}.ts`,
           declarations: `${PACKAGES}${folder}/dist/${module}.d.ts`,

@@ -1,6 +1,6 @@
 import type { Piece, Wire } from './round-trip-counter.js';
 
-const [SYNC, QUERY, READY] = [...'SQZ'].map((letter) => letter.charCodeAt(0));
+const [SYNC, QUERY, READY] = ['S', 'Q', 'Z'].map((letter) => letter.charCodeAt(0));
 const HEAD = 5;
 
 /** PostgreSQL's protocol, as far as it has to be known: what ends a request, and what ends its answer. Of a connection without TLS. */

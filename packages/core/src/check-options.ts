@@ -43,7 +43,9 @@ export const rule = {
         ? null
         : `must be an integer from ${min} to ${max}`;
   },
+  /** true or false. */
   boolean: ((value) => (typeof value === 'boolean' ? null : 'must be true or false')) as OptionRule,
+  /** A string of any length. */
   string: ((value) => (typeof value === 'string' ? null : 'must be a string')) as OptionRule,
   /** A string of at most so many bytes of UTF-8. */
   text(maxBytes: number): OptionRule {
@@ -55,13 +57,18 @@ export const rule = {
           ? null
           : `must be at most ${maxBytes} bytes of UTF-8`;
   },
+  /** A function. */
   function: ((value) => (typeof value === 'function' ? null : 'must be a function')) as OptionRule,
+  /** An object or a function. */
   object: ((value) =>
     (typeof value === 'object' || typeof value === 'function') && value !== null ? null : 'must be an object') as OptionRule,
+  /** An array. */
   array: ((value) => (Array.isArray(value) ? null : 'must be an array')) as OptionRule,
+  /** One of these values. */
   oneOf(...values: readonly (string | number | boolean)[]): OptionRule {
     return (value) => (values.includes(value as string) ? null : `must be one of ${values.map((v) => JSON.stringify(v)).join(', ')}`);
   },
+  /** An AbortSignal. */
   signal: ((value) =>
     typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
       ? null

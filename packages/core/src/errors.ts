@@ -7,12 +7,19 @@ export type { LostReason };
 
 /** Which error class carries which code. */
 export interface LockErrors {
+  /** The wait ran out while others held the lock. */
   LOCK_TIMEOUT: LockTimeoutError;
+  /** The hold ended while it was in use. */
   LOCK_LOST: LockLostError;
+  /** The store was not reached in time, refused, or is not configured as it must be. */
   LOCK_BACKEND_UNAVAILABLE: LockUnavailableError;
+  /** A running task waits for what it still holds. */
   LOCK_REENTRY: LockReentryError;
+  /** An argument or option breaks its rule. */
   LOCK_INVALID_ARGUMENT: LockArgumentError;
+  /** The backend cannot do this. */
   LOCK_UNSUPPORTED: LockUnsupportedError;
+  /** The manager is closed or closing. */
   LOCK_CLOSED: LockClosedError;
   LOCK_STALE_TOKEN: StaleTokenError;
 }
@@ -23,7 +30,9 @@ export type AnyLockError = LockErrors[LockErrorCode];
 
 /** What every error may say about where it happened. */
 export interface LockErrorDetails {
+  /** Which name the call was about. */
   readonly lockName?: string | null | undefined;
+  /** The name of the backend. */
   readonly backend?: string | null | undefined;
   /** Must not carry secrets: a driver's error is stripped of commands and URLs before it is put here. */
   readonly cause?: unknown;
@@ -34,9 +43,11 @@ const brand = Symbol.for('holdfast.LockError');
 
 /** What all errors of Holdfast have in common: a stable `code`, and where it happened. */
 export abstract class LockError extends Error {
+  /** What happened: branch on this, never on the message. */
   abstract readonly code: LockErrorCode;
   /** The lock's name; not `name`, which is Error's own. */
   readonly lockName: string | null;
+  /** The name of the backend, such as `redis`; null where no backend was asked. */
   readonly backend: string | null;
 
   constructor(message: string, details: LockErrorDetails = {}) {
@@ -98,7 +109,7 @@ export class LockLostError extends LockError {
 /** The store was not reached in time, refused, or is not configured as it must be. Never used for "busy". */
 export class LockUnavailableError extends LockError {
   override readonly code = 'LOCK_BACKEND_UNAVAILABLE';
-  /** false: wrong password, missing right, refused configuration: waiting cannot help, so nothing waits. */
+  /** false: wrong password, missing permission, refused configuration: waiting cannot help, so nothing waits. */
   readonly retryable: boolean;
   /**
    * false: the request never left this process, so the store has nothing of it and nothing has to be undone. A backend says so
@@ -118,7 +129,7 @@ export class LockReentryError extends LockError {
   override readonly code = 'LOCK_REENTRY';
 }
 
-/** An argument or option breaks its rule; told before any I/O. */
+/** An argument or option breaks its rule; reported before any I/O. */
 export class LockArgumentError extends LockError {
   override readonly code = 'LOCK_INVALID_ARGUMENT';
   /** The argument or option that is wrong. */

@@ -81,7 +81,7 @@ export function requestIdOf(managerId: string, { requestNo }: HoldPlan): string 
 }
 
 /**
- * Gives an event to `onEvent` and to whoever has subscribed to a channel, with a `toJSON` for its bigints. What an observer throws or rejects is
+ * Gives an event to `onEvent` and to every subscriber of its channel, with a `toJSON` for its bigints. What an observer throws or rejects is
  * swallowed. For what is built on a manager and has events of its own.
  */
 export function publishEvent<E extends object>(target: Channel, draft: E, onEvent?: ((event: E) => unknown) | null): void {

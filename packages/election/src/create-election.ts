@@ -24,6 +24,7 @@ import { TermReports } from './term-reports.js';
 
 /** One leader at a time among all that campaign in elections of one name on one store. */
 export interface Election extends AsyncDisposable {
+  /** What is campaigned for: the same name, the same election. */
   readonly name: string;
   /**
    * Campaigns, runs `task` while leading, and campaigns once more after each term. Ends when `signal` aborts or the election is closed: the
@@ -96,7 +97,7 @@ class LockElection implements Election {
     const options = readElectionOptions<RunOptions>('run', given);
     checkValue('run', 'task', task, rule.function);
     this.#assertReady();
-    const candidate = new Candidate(
+    const candidate: Candidate = new Candidate(
       {
         locks: this.#locks,
         election: this.name,

@@ -8,6 +8,7 @@ import { type LostReason, publishEvent } from '@holdfast/core';
 export type ResignReason = 'returned' | 'failed' | 'resigned' | 'closed' | 'aborted' | 'stepped-down' | 'released';
 
 interface EventBase {
+  /** The backend of the election's manager, such as `redis`. */
   readonly backend: string;
   /** The election's name. */
   readonly election: string;
@@ -25,10 +26,32 @@ interface EventBase {
  * this election notices it: it is elected, `leader()` or `observe()` sees a later term.
  */
 export type ElectionEvent =
-  | (EventBase & { readonly type: 'elected'; readonly waitedMs: number })
-  | (EventBase & { readonly type: 'resigned'; readonly reason: ResignReason; readonly ledMs: number; readonly error?: unknown })
-  | (EventBase & { readonly type: 'deposed'; readonly reason: LostReason; readonly ledMs: number })
-  | (EventBase & { readonly type: 'leader-changed'; readonly previousTerm: bigint | null });
+  | (EventBase & {
+      readonly type: 'elected';
+      /** How long it campaigned, in milliseconds. */
+      readonly waitedMs: number;
+    })
+  | (EventBase & {
+      readonly type: 'resigned';
+      /** Why it gave its term back. */
+      readonly reason: ResignReason;
+      /** How long it led, in milliseconds. */
+      readonly ledMs: number;
+      /** What its task failed with, where that is the reason. */
+      readonly error?: unknown;
+    })
+  | (EventBase & {
+      readonly type: 'deposed';
+      /** Why its lease was lost. */
+      readonly reason: LostReason;
+      /** How long it led, in milliseconds. */
+      readonly ledMs: number;
+    })
+  | (EventBase & {
+      readonly type: 'leader-changed';
+      /** The term that this election knew before; null where it knew of none. */
+      readonly previousTerm: bigint | null;
+    });
 
 /** The kinds of events. */
 export type ElectionEventType = ElectionEvent['type'];

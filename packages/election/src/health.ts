@@ -4,7 +4,7 @@ import type { Lease } from '@holdfast/core';
 export interface ElectionHealth {
   /**
    * false: this one leads with less than `minRemainingMs` left, or its lease is lost and its task has not ended. A candidate that does not lead
-   * is well.
+   * is healthy.
    */
   readonly ok: boolean;
   /** Whether this one leads now. */

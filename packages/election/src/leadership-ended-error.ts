@@ -4,6 +4,7 @@
  * when the `signal` of `run` aborts it is that signal's.
  */
 export class LeadershipEndedError extends Error {
+  /** Why the term ends. */
   readonly reason: 'resigned' | 'closed' | 'stepped-down';
   /** The election's name. */
   readonly election: string;

@@ -8,6 +8,7 @@ export interface CalendarWindow {
   readonly timeZone: string;
 }
 
+/** How long a period of a calendar is. */
 export type CalendarPeriod = 'hour' | 'day' | 'week' | 'month';
 
 const HOUR_MS = 3_600_000;

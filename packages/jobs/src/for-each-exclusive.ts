@@ -8,19 +8,33 @@ import { requireMarks } from './marked-task.js';
 import { stopwatch } from './tries.js';
 
 /** What came of one item of a batch. */
-export type ForEachResult<I, T> =
-  | { readonly item: I; readonly outcome: 'processed'; readonly value: T }
+export type ForEachResult<I, T> = {
+  /** The item, as it was given. */
+  readonly item: I;
+} & (
+  | {
+      readonly outcome: 'processed';
+      /** What the task returned. */
+      readonly value: T;
+    }
   /** Locked by somebody else when its slice was locked. */
-  | { readonly item: I; readonly outcome: 'busy' }
+  | { readonly outcome: 'busy' }
   /** Processed before, within `retentionMs`. */
-  | { readonly item: I; readonly outcome: 'done' }
-  /**
-   * The task threw, its lease was lost (LOCK_LOST), or its mark could not be written (LOCK_BACKEND_UNAVAILABLE): in each
-   * case somebody may process it again.
-   */
-  | { readonly item: I; readonly outcome: 'failed'; readonly error: unknown }
-  /** Before it was begun `signal` aborted, its lease had ended, or the store did not answer; `error` says which of them. */
-  | { readonly item: I; readonly outcome: 'not-started'; readonly error: unknown };
+  | { readonly outcome: 'done' }
+  | {
+      readonly outcome: 'failed';
+      /**
+       * The task threw, its lease was lost (LOCK_LOST), or its mark could not be written (LOCK_BACKEND_UNAVAILABLE): in each
+       * case somebody may process it again.
+       */
+      readonly error: unknown;
+    }
+  | {
+      readonly outcome: 'not-started';
+      /** Why it was not begun: `signal` aborted, its lease had ended, or the store did not answer. */
+      readonly error: unknown;
+    }
+);
 
 /** See `JobLockManager.forEachExclusive`. */
 export async function forEachExclusive<I, T, F extends FencingToken>(

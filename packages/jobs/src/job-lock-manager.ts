@@ -30,15 +30,29 @@ const DAY_MS = 86_400_000;
 
 /** What `runOnce` answers. Not to run is a value; that the store is out of reach is a rejection. */
 export type RunOnceResult<T> =
-  | { readonly ran: true; readonly value: T }
-  /** `busy`: it runs elsewhere now. `not-due`: it has run in this window. */
-  | { readonly ran: false; readonly because: 'busy' | 'not-due' };
+  | {
+      readonly ran: true;
+      /** What the task returned. */
+      readonly value: T;
+    }
+  | {
+      readonly ran: false;
+      /** `busy`: it runs elsewhere now. `not-due`: it has run in this window. */
+      readonly because: 'busy' | 'not-due';
+    };
 
 /** What `processOnce` answers. Acknowledge a message that ran or is `done`; one that is `busy` may yet fail elsewhere. */
 export type ProcessOnceResult<T> =
-  | { readonly ran: true; readonly value: T }
-  /** `busy`: another consumer has it now. `done`: it was processed before. */
-  | { readonly ran: false; readonly because: 'busy' | 'done' };
+  | {
+      readonly ran: true;
+      /** What the task returned. */
+      readonly value: T;
+    }
+  | {
+      readonly ran: false;
+      /** `busy`: another consumer has it now. `done`: it was processed before. */
+      readonly because: 'busy' | 'done';
+    };
 
 /**
  * Locks for scheduled jobs and message consumers that run on several servers. Whatever cannot be decided because the
@@ -86,6 +100,7 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
    * @throws what the task throws, and the message may then be processed again; LOCK_LOST, LOCK_UNSUPPORTED like `runOnce`
    */
   processOnce<T>(messageId: string, task: Task<Lease<F>, T>): Promise<ProcessOnceResult<T>>;
+  /** The same with options: which consumer, how long it is remembered. */
   processOnce<T>(messageId: string, options: ProcessOnceOptions, task: Task<Lease<F>, T>): Promise<ProcessOnceResult<T>>;
   /**
    * Locks what is free of a batch and processes only that.

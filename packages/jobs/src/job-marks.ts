@@ -6,10 +6,30 @@ import { requireMarks } from './marked-task.js';
 
 /** What a mark is of: a run (of the present period, where it has a calendar window), a message, an element of a job, an item of a batch. */
 export type JobTarget =
-  | { readonly run: string; readonly window?: CalendarWindow | undefined }
-  | { readonly message: string; readonly consumer?: string | undefined }
-  | { readonly job: string; readonly element: string }
-  | { readonly batch: string; readonly key: string };
+  | {
+      /** The name that `runOnce` was given. */
+      readonly run: string;
+      /** That of `runOnce`, where it has a calendar: the present period is meant. */
+      readonly window?: CalendarWindow | undefined;
+    }
+  | {
+      /** The id that `processOnce` was given. */
+      readonly message: string;
+      /** That of `processOnce`. @default 'default' */
+      readonly consumer?: string | undefined;
+    }
+  | {
+      /** The job that `lock` was given. */
+      readonly job: string;
+      /** The element of it. */
+      readonly element: string;
+    }
+  | {
+      /** The `job` of `forEachExclusive`. */
+      readonly batch: string;
+      /** What its `key` made of the item. */
+      readonly key: string;
+    };
 
 /** What is known of work that is not to be done at present; by the store's clock. It ends with its window, and is no history. */
 export type JobMark = Omit<MarkState, 'name'>;

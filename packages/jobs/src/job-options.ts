@@ -36,7 +36,7 @@ export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
    */
   readonly lockAtLeastMs?: number | undefined;
   /**
-   * Called when a mark could not be written and the caller is told of something else, its task's own error: with the reason and
+   * Called when a mark could not be written and the caller learns of something else, its task's own error: with the reason and
    * the mark's name in the store, such as `once/statistics`. What it throws is swallowed.
    */
   readonly onMarkFailed?: ((error: unknown, name: string) => unknown) | undefined;

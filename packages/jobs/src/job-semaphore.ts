@@ -30,7 +30,7 @@ export interface JobSemaphore {
    * Gives back one permit of the job that this semaphore has taken.
    *
    * @returns false when it has none of this job
-   * @throws LockLostError LOCK_LOST when a permit was lost meanwhile. Lost permits are told first: a permit that is
+   * @throws LockLostError LOCK_LOST when a permit was lost meanwhile. Lost permits are reported first: a permit that is
    *   still held may belong to another run, and is freed by the next call.
    */
   release(job: string): Promise<boolean>;

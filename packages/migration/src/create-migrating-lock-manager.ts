@@ -25,7 +25,7 @@ export interface MigratingOptions extends ManagerOptions {
   readonly to: LockManager;
   /** Where this process begins. */
   readonly phase: MigrationPhase;
-  /** Told of changes of phase and of names that somebody uses on one side alone. */
+  /** Called for changes of phase, and for names that somebody uses on one side alone. */
   readonly onMigrationEvent?: ((event: MigrationEvent) => unknown) | undefined;
   /** One step asks two stores. @default 4_000 */
   readonly commandTimeoutMs?: number | undefined;
@@ -39,7 +39,7 @@ export interface MigratingLockManager extends LockManager {
    * Changes the phase of this manager, at run time. New holds are of the new phase as soon as no hold is left that
    * would not exclude them; resolves when no hold or attempt of this manager from another phase is left, so that **when
    * it has resolved in every process, all processes may go on to the next phase**. Waiters begin to wait anew. Calls
-   * stand in line. The phase that it has already is a way to wait for what is left.
+   * stand in line. The phase that it has already is a way to wait for holds of another phase.
    *
    * Never await it inside a task that holds a lock of this manager: it would wait for its own hold.
    *

@@ -12,7 +12,9 @@ export interface LegacyRequest {
 
 /** A legacy lock that is held: what `tryLock` returned, and the token that it was given. */
 export interface LegacyHold<H> {
+  /** What `tryLock` was given. */
   readonly token: string;
+  /** What `tryLock` returned. */
   readonly handle: H;
 }
 
@@ -42,14 +44,14 @@ export interface LegacyLock<H = unknown> {
   isHeld?: ((name: string, hold: LegacyHold<H>) => Answer<boolean>) | undefined;
   /** Keeps it for another `ttlMs`, never shorter than it has. false: it is not ours any more. */
   extend?: ((name: string, hold: LegacyHold<H>, ttlMs: number) => Answer<boolean | void>) | undefined;
-  /** Frees it whoever has it. false: nobody had. Left out: `forceRelease` rejects. */
+  /** Frees it, no matter who holds it. false: nobody did. Left out: `forceRelease` rejects. */
   forceUnlock?: ((name: string) => Answer<boolean | void>) | undefined;
   /**
    * Frees what a `tryLock` left whose answer was lost, by its token. Left out: such a lock stays until it expires, or
-   * for good if it does not.
+   * permanently if it does not.
    */
   undo?: ((name: string, token: string) => Answer<unknown>) | undefined;
-  /** The store ends the lock so long after `tryLock`, whatever is done: its holder is told by then. */
+  /** The store ends the lock so long after `tryLock`, whatever is done: its holder is notified by then. */
   readonly leaseMs?: number | undefined;
   /**
    * What frees the lock of a dead holder: its time (`ttl`), or the end of its session, or nothing (`session`).

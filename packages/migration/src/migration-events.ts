@@ -5,7 +5,15 @@ import { inspectSide } from './side-holds.js';
 /** What an operator can observe of a migration. */
 export type MigrationEvent =
   /** This manager's phase has changed: new holds are of the new phase, old ones may still stand. */
-  | { readonly type: 'phase'; readonly before: MigrationPhase; readonly phase: MigrationPhase; readonly at: number }
+  | {
+      readonly type: 'phase';
+      /** The phase until now. */
+      readonly before: MigrationPhase;
+      /** The phase from now on. */
+      readonly phase: MigrationPhase;
+      /** Wall-clock milliseconds since the epoch. */
+      readonly at: number;
+    }
   /**
    * In `both`, a name was free on one side and busy on the other: somebody uses the busy side alone. While processes
    * go from `from` to `both`, or from `both` to `to`, that is expected; afterwards it names who was forgotten. A hold
@@ -13,12 +21,17 @@ export type MigrationEvent =
    */
   | {
       readonly type: 'one-sided';
+      /** The name that was looked at. */
       readonly name: string;
+      /** Of which kind it is. */
       readonly kind: LockKind;
+      /** The side on which nobody had it. */
       readonly free: MigrationSide;
+      /** The side on which somebody had it. */
       readonly busy: MigrationSide;
       /** Who has the busy side, as far as its store can tell. */
       readonly holders: readonly HolderState[];
+      /** Wall-clock milliseconds since the epoch. */
       readonly at: number;
     };
 

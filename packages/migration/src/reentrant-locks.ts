@@ -26,9 +26,10 @@ export interface ReentrantLocks<F extends FencingToken = FencingToken> {
 
 /**
  * One lock, in the manner of Hazelcast's `ILock` and `FencedLock`. Every method that takes, frees or asks "mine?" needs
- * a running `runInContext`, and throws LOCK_INVALID_ARGUMENT outside of one: without it, flows cannot be told apart.
+ * a running `runInContext`, and throws LOCK_INVALID_ARGUMENT outside of one: without it, flows cannot be distinguished.
  */
 export interface ReentrantLock<F extends FencingToken = FencingToken> {
+  /** What is locked. */
   readonly name: string;
   /**
    * Waits for the lock, without an end unless the manager has a `waitMs`. Kept until `unlock`, or for `leaseMs` at most.
@@ -61,9 +62,9 @@ export interface ReentrantLock<F extends FencingToken = FencingToken> {
   isHeldByCurrentContext(): boolean;
   /** How many times the running context has locked it; 0 when it does not hold it. */
   getLockCount(): number;
-  /** How long the present hold is sure to last, by its own deadline or else by the store; 0 when nobody holds it, -1 where it cannot be told. */
+  /** How long the present hold is sure to last, by its own deadline or else by the store; 0 when nobody holds it, -1 where that is not known. */
   getRemainingLeaseMs(): Promise<number>;
-  /** Frees it whoever has it. false: nobody had. */
+  /** Frees it, no matter who holds it. false: nobody did. */
   forceUnlock(): Promise<boolean>;
   /** The lease of the running context, with its signal; null when it holds none. */
   getLease(): Lease<F> | null;

@@ -93,7 +93,7 @@ describe('metrics of locks', () => {
     expect(await points('lock.held')).toMatchObject([{ value: 0 }]);
     expect(await points('lock.lost')).toMatchObject([{ value: 1, attributes: { 'lock.lost.reason': 'taken' } }]);
     expect(await points('lock.acquire.duration')).toMatchObject([
-      { value: { count: 1, sum: expect.closeTo(0.4, 1) }, attributes: { 'lock.outcome': 'granted', 'lock.contended': true } },
+      { value: { count: 1, sum: expect.closeTo(0.4, 1) as number }, attributes: { 'lock.outcome': 'granted', 'lock.contended': true } },
     ]);
     expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 1 }, attributes: { 'lock.end': 'lost' } }]);
     expect((await points('lock.store.duration')).map(({ attributes }) => attributes['lock.operation'])).toContain('attempt');

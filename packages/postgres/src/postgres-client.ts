@@ -3,13 +3,17 @@
  * in is never ended; what is taken out of it goes back or is closed.
  */
 export interface PostgresPool {
+  /** Takes a client out of the pool. */
   connect(): Promise<PostgresPoolClient>;
+  /** How many clients there are; by it a pool is distinguished from a client. */
   readonly totalCount: number;
 }
 
 /** A client of a pool. */
 export interface PostgresPoolClient {
+  /** Sends one statement. */
   query(text: string): Promise<unknown>;
+  /** Gives the client back; with `destroy` its connection is closed. */
   release(destroy?: boolean): void;
 }
 

@@ -10,7 +10,7 @@ import { postgresBackendRules, roleRule } from './postgres-options.js';
 export interface PostgresSchemaOptions {
   /** @default 'holdfast' */
   readonly schema?: string | undefined;
-  /** A role that uses locks and does not own them: the rights that it needs are granted to it. @default none */
+  /** A role that uses locks and does not own them: the permissions that it needs are granted to it. @default none */
   readonly role?: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
 END`;
   const lines = [
     'BEGIN;',
-    '-- Nothing of another role is run, wherever else the search path of whoever runs this leads.',
+    '-- Nothing that another role has made is run, whatever the search path of the present role leads to.',
     'SET LOCAL search_path = pg_catalog, pg_temp;',
     `SELECT pg_catalog.pg_advisory_xact_lock(${MIGRATION_KEY});`,
     `CREATE SCHEMA IF NOT EXISTS ${schema};`,

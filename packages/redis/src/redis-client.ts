@@ -3,11 +3,17 @@
  * fits, and those of `iovalkey`. A client that was passed in is never closed; connections of our own are made from it with `duplicate()`.
  */
 export interface RedisClient {
+  /** How the connection is, in the words of ioredis: `ready`, `end` ... */
   readonly status: string;
+  /** Whether it is a `Cluster`. */
   readonly isCluster: boolean;
+  /** Runs a script that the server knows. */
   evalsha(sha: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Runs a script. */
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Sends any other command. */
   call(command: string, ...commandArguments: string[]): Promise<unknown>;
+  /** Ends the connection; called on connections of our own alone. */
   disconnect(): void;
 }
 

@@ -7,7 +7,7 @@ const BACKEND = 'redis';
 const FOR_GOOD: Readonly<Record<string, string>> = {
   NOAUTH: 'the server asks for a password; give one in the URL or the client',
   WRONGPASS: 'the server refused the user name or the password',
-  NOPERM: 'the user lacks a right that locking needs; the README lists them',
+  NOPERM: 'the user lacks a permission that locking needs; the README lists them',
   WRONGTYPE: 'a key holds something else than a lock',
   CROSSSLOT: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
   MOVED: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',

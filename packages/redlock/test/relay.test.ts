@@ -17,7 +17,7 @@ beforeEach(() => {
 
 function request(changes: Partial<HoldRequest> = {}): HoldRequest {
   const owner = `${(++owners).toString(16).padStart(8, '0')}${'0'.repeat(24)}`;
-  return { name: 's', mode: 'permits', permits: 1, limit: 1, label: '', ttlMs: TTL_MS, owner, ...changes } as HoldRequest;
+  return { name: 's', mode: 'permits', permits: 1, limit: 1, label: '', ttlMs: TTL_MS, owner, ...changes };
 }
 
 function call(): CallContext {

@@ -13,7 +13,9 @@ export interface ZooKeeperAuth {
 
 /** One entry of an access list, as `setAcl` of ZooKeeper's own command line has it. */
 export interface ZooKeeperAclEntry {
+  /** How the id is checked: `world`, `auth`, `digest`, `ip` ... */
   readonly scheme: string;
+  /** Who it is, as the scheme writes it: for digest `user:base64(sha1(user:password))`. */
   readonly id: string;
   /** Any of `c` create, `d` delete, `r` read, `w` write, `a` administer. */
   readonly permissions: string;

@@ -41,6 +41,7 @@ export class BatchSender<S extends Step> {
     this.#watch = new SilenceWatch(parts.clock, this.#inFlight, parts.refuseAfterMs ?? Number.POSITIVE_INFINITY);
   }
 
+  /** Sends one request; resolves with what `read` makes of the reply. */
   send<T>(piece: Piece<S>, read: Read<S, T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const take = (reply: unknown, _index: number, isFinal: boolean, isOnly: boolean): void => {
@@ -76,6 +77,7 @@ export class BatchSender<S extends Step> {
     });
   }
 
+  /** Refuses what comes from now on; what is on its way is still answered. */
   close(): void {
     this.#isClosed = true;
     this.#watch.close();

@@ -11,8 +11,9 @@ const TEXTS: Readonly<Record<FaultKind, string>> = {
   late: 'the request reached the server too late',
 };
 
-/** What befell a request on its way, as a field: nobody has to look for it in a driver's text. */
+/** What happened to a request on its way, as a field: nobody has to search a driver's text for it. */
 export class ConnectionFault extends Error {
+  /** What happened to the request. */
   readonly kind: FaultKind;
 
   constructor(kind: FaultKind) {

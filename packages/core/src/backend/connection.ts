@@ -2,6 +2,7 @@ import { ServerClock } from './server-clock.js';
 
 /** What the store is asked to do, such as a script of it. */
 export interface Step {
+  /** By which errors and statistics name it. */
   readonly name: string;
   /** How many requests may share a command: not so many that the server is held up. */
   readonly most: number;
@@ -9,16 +10,19 @@ export interface Step {
   readonly expires: boolean;
   /** It may bring a hold of its owner's into being. */
   readonly grants: boolean;
-  /** It frees whatever its owner has: its reader is told whether that is final. */
+  /** It frees whatever its owner has: its reader learns whether that is final. */
   readonly frees: boolean;
 }
 
 /** Requests that travel as one. */
 export interface Command<S extends Step> {
+  /** What the store is asked to do. */
   readonly step: S;
   /** Which part of the store gets the command; all keys belong there. */
   readonly route: number;
+  /** The keys of all its requests, in their order. */
   readonly keys: readonly string[];
+  /** The arguments of all its requests, in their order. */
   readonly args: readonly string[];
 }
 
@@ -52,6 +56,7 @@ export interface StoreConnection<S extends Step> {
 
 /** A connection that stands, with the clocks of the servers behind it. What is known of them ends with the connection. */
 export class Contact<S extends Step, C extends StoreConnection<S> = StoreConnection<S>> {
+  /** The connection that stands. */
   readonly connection: C;
   /** The clock of the one server behind the connection, where what is sent later is carried out later; null of several servers. */
   readonly soleClock: ServerClock | null;
@@ -65,6 +70,7 @@ export class Contact<S extends Step, C extends StoreConnection<S> = StoreConnect
     this.#nodeOf = nodeOf ?? (() => '');
   }
 
+  /** The clock of the server that a route leads to at present. */
   clockOf(route: number): ServerClock {
     if (this.soleClock !== null) return this.soleClock;
     const node = this.#nodeOf(route);
@@ -83,5 +89,6 @@ export interface Link<S extends Step, C extends StoreConnection<S> = StoreConnec
   readonly current: Contact<S, C> | null;
   /** Makes first contact, or renews it; rejects within `timeoutMs`. */
   open(timeoutMs: number): Promise<Contact<S, C>>;
+  /** Ends the connection in order, if there is one; no other is made. */
   close(): void;
 }

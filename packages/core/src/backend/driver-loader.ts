@@ -14,7 +14,7 @@ export interface DriverSource<D> {
 
 /**
  * Loads a driver when it is first asked for, once. A failure is remembered as well: in a bundle a second import of a module that
- * threw answers what is left of it, without an error, and the reason would be lost.
+ * threw answers the remains of it, without an error, and the reason would be lost.
  *
  * The reason is in the message and the `cause`; in a bundle it is often the only thing that says what the bundler did.
  *

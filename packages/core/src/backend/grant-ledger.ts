@@ -4,6 +4,7 @@ import { isPast } from './server-clock.js';
 export interface OpenGrant {
   /** The largest of all its requests, by the server's clock, ms. */
   notAfter: number;
+  /** How many of its requests have not been answered. */
   unanswered: number;
   /** Of some request no answer came, or a driver may have sent a second copy. */
   isUnsure: boolean;
@@ -30,7 +31,12 @@ export class GrantLedger {
   readonly #open = new Map<string, OpenGrant>();
   #sweepAt = SWEEP_FROM;
 
-  /** @param way the connection, if it keeps the order of what is sent @param forgetAt see `OpenGrant` */
+  /**
+   * A granting request is being sent.
+   *
+   * @param way the connection, if it keeps the order of what is sent
+   * @param forgetAt see `OpenGrant`
+   */
   sent(owner: string, notAfter: number, way: object | null, now: number, forgetAt: number): void {
     const grant = this.#open.get(owner);
     if (grant !== undefined) {
@@ -69,6 +75,8 @@ export class GrantLedger {
   }
 
   /**
+   * Whether nothing that the owner asked for can take effect any more, now that its release was answered.
+   *
    * @param before what `releasing` said when the release was sent
    * @param way what the release was sent on
    * @param server the server's time in the release's own answer

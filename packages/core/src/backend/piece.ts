@@ -3,15 +3,21 @@ import type { Step } from './connection.js';
 
 /** One request to one step of the store: its keys, all on one route, and its arguments. */
 export interface Piece<S extends Step> {
+  /** What the store is asked to do. */
   readonly step: S;
+  /** Which part of the store gets it, such as a slot of a cluster. */
   readonly route: number;
+  /** Its keys. */
   readonly keys: readonly string[];
+  /** Its arguments. */
   readonly args: readonly string[];
+  /** The name that it is about, for errors; null where it is about none. */
   readonly lockName: string | null;
   /** Whose hold it is about; '' where it is about none. */
   readonly owner: string;
+  /** How long it may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** Looked at only when the request had to wait for a connection. null: it is sent whoever has gone. */
+  /** Looked at only when the request had to wait for a connection. null: it is sent even if its caller has gone. */
   readonly call: CallContext | null;
 }
 
@@ -23,9 +29,11 @@ export interface Piece<S extends Step> {
  */
 export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean, isOnly: boolean) => T;
 
-/** Where the replies to requests go. Each index is told once. */
+/** Where the replies to requests go. Each index is reported once. */
 export interface Receiver {
+  /** The reply to the request with this index; see `Read` for the rest. */
   take(reply: unknown, index: number, isFinal: boolean, isOnly: boolean): void;
+  /** The request with this index has failed, or was never sent. */
   fail(failure: Error, index: number): void;
 }
 

@@ -6,6 +6,7 @@ import type { FailureRules, Piece, Read, Receiver } from './piece.js';
  * settles when all are there, so that no answer is left on its way.
  */
 export class ReplyList<S extends Step, T> implements Receiver {
+  /** The results in the order of the requests; rejects with the failure that matters most when any failed. */
   readonly all: Promise<readonly T[]>;
   readonly #pieces: readonly Piece<S>[];
   readonly #results: T[];
@@ -29,6 +30,7 @@ export class ReplyList<S extends Step, T> implements Receiver {
     if (pieces.length === 0) this.#settle.resolve([]);
   }
 
+  /** One reply has come. */
   take(reply: unknown, index: number, isFinal: boolean, isOnly: boolean): void {
     const piece = this.#pieces[index] as Piece<S>;
     try {
@@ -40,6 +42,7 @@ export class ReplyList<S extends Step, T> implements Receiver {
     this.#count();
   }
 
+  /** One request has failed. */
   fail(failure: Error): void {
     this.#failures.push(failure);
     this.#count();
@@ -56,7 +59,7 @@ export class ReplyList<S extends Step, T> implements Receiver {
   }
 }
 
-/** Of several failures the first that waiting cannot mend, or else the first; null of none. */
+/** Of several failures the first that waiting cannot cure, or else the first; null of none. */
 export function worstOf<E extends Error>(failures: readonly E[], { isPermanent }: Pick<FailureRules, 'isPermanent'>): E | null {
   return failures.find((failure) => isPermanent(failure)) ?? failures[0] ?? null;
 }

@@ -14,6 +14,8 @@ export class ServerClock {
   #server = 0;
 
   /**
+   * Takes note of the server's time in an answer.
+   *
    * @param at local monotonic time before the answered request was sent
    * @param server the server's time in its answer, ms
    * @param tookMs the round trip; one that took longer than the request might is too vague to be of use

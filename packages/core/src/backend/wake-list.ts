@@ -1,9 +1,12 @@
 /** Waiters of this backend for the same: one place among the waiters in the store. */
 export interface WakeEntry<K> {
+  /** The same for those who wait for the same. */
   readonly id: string;
   /** What is waited for. */
   readonly key: K;
+  /** What messages about it are called. */
   readonly topics: readonly string[];
+  /** What wakes each of them. */
   readonly wakes: Set<() => void>;
   /** The place may stand in the store. */
   isEnrolled: boolean;
@@ -27,15 +30,26 @@ export class WakeList<K> {
     this.#withdraw = withdraw;
   }
 
+  /** All that are waited for. */
   get entries(): Iterable<WakeEntry<K>> {
     return this.#entries.values();
   }
 
   /**
+   * Somebody waits from now on.
+   *
    * @param id the same for those who wait for the same
    * @param topics what messages call it
    */
-  add(id: string, key: K, topics: readonly string[], wake: () => void): { close(): void } {
+  add(
+    id: string,
+    key: K,
+    topics: readonly string[],
+    wake: () => void,
+  ): {
+    /** Nobody waits any more. */
+    close(): void;
+  } {
     let entry = this.#entries.get(id);
     if (entry === undefined) {
       entry = { id, key, topics, wakes: new Set(), isEnrolled: false, isWoken: false };
@@ -81,6 +95,7 @@ export class WakeList<K> {
     }
   }
 
+  /** Wakes all who wait for it. */
   wake(entry: WakeEntry<K>): void {
     entry.isWoken = true;
     for (const wake of [...entry.wakes]) wake();

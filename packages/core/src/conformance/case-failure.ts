@@ -14,6 +14,7 @@ export interface CaseFailure {
 
 /** How a case failed. Its message says it all for runners that show nothing else. */
 export class ConformanceError extends Error {
+  /** The same in parts. */
   readonly failure: CaseFailure;
 
   constructor({ rule }: ConformanceCase, cause: unknown, history: readonly string[]) {

@@ -6,9 +6,11 @@ import type { Wire } from './wire/case-wire.js';
 
 /** What the body of a case works with. */
 export interface World<F extends FaultName = FaultName> {
+  /** The manager under test, made with the options of the case. */
   readonly manager: LockManager;
   /** One more independent client of the same store. */
   peer(options?: ManagerOptions): Promise<LockManager>;
+  /** What can be done to the store: the faults that the case names. */
   readonly faults: Pick<Required<ConformanceFaults>, F>;
   /** What is between the manager and its store, in a case that asks for it. */
   readonly wire: Wire;
@@ -20,7 +22,9 @@ export interface World<F extends FaultName = FaultName> {
 export interface ConformanceCase {
   /** Stable: `topic/what-is-so`. */
   readonly id: string;
+  /** What its id begins with: cases of one topic are reported together. */
   readonly topic: string;
+  /** What is so, as a sentence. */
   readonly title: string;
   /** What it checks, why that matters, and where to look when it fails. */
   readonly rule: Rule;
@@ -34,7 +38,9 @@ export interface ConformanceCase {
   readonly needsWire: boolean;
   /** Options of `world.manager`. */
   readonly options: ManagerOptions;
+  /** A case that takes longer has failed. */
   readonly timeoutMs: number;
+  /** Runs the case; rejects when the backend fails it. `runConformanceCase` makes the world and clears it away. */
   run(world: World): Promise<void>;
 }
 

@@ -12,11 +12,13 @@ import type { ConformanceFaults } from './harness.js';
 
 /** A backend whose connection can be disturbed, and how. */
 export interface FaultyBackend<F extends FencingToken = FencingToken> {
+  /** The backend to hand to the manager: it passes everything on until a fault is injected. */
   readonly backend: LockBackend<F>;
+  /** What can be done to it. */
   readonly faults: InjectedFaults;
 }
 
-/** What `injectFaults` can do to one backend. A `crash` is a `disconnect` of that peer's backend for good. */
+/** What `injectFaults` can do to one backend. A `crash` is a permanent `disconnect` of that peer's backend. */
 export type InjectedFaults = Required<
   Pick<ConformanceFaults, 'disconnect' | 'reconnect' | 'freeze' | 'thaw' | 'loseNextReply' | 'requests'>
 >;

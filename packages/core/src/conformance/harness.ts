@@ -2,7 +2,9 @@ import type { LockBackend, LockManager, ManagerOptions } from '../index.js';
 
 /** What a test runner must offer; vitest's `describe` and `it` fit as they are. */
 export interface TestRunner {
+  /** A group of tests. */
   describe(title: string, body: () => void): unknown;
+  /** One test; it fails when `body` rejects, or takes longer. */
   it(title: string, body: () => Promise<void>, timeoutMs?: number): unknown;
 }
 
@@ -50,9 +52,11 @@ export const noWire: Via = async (host, port) => ({ host, port });
 
 /** What one case works with. */
 export interface ConformanceSetup {
+  /** The manager under test. */
   readonly manager: LockManager;
   /** An independent client of the same store: what another process would be. `options` go to that manager; `options.via` is as in `setup`. */
   peer(options?: SetupOptions): Promise<LockManager> | LockManager;
+  /** What can be done to its store. @default nothing */
   readonly faults?: ConformanceFaults | undefined;
   /**
    * Settles when every server of several knows what is held: a hold is granted by a majority, whose last vote may come later. Awaited
@@ -73,12 +77,14 @@ export interface ConformanceFaults {
    * way fails; nothing of it reaches the store later.
    */
   disconnect?(): Promise<void>;
+  /** Ends `disconnect`: connections are made again. */
   reconnect?(): Promise<void>;
   /**
    * Makes the store silent: connections stay open, nothing is answered, what is sent arrives after `thaw` (a
    * stopped server, a half-open connection). Peers may be frozen with it.
    */
   freeze?(): Promise<void>;
+  /** Ends `freeze`: what was sent arrives. */
   thaw?(): Promise<void>;
   /**
    * The next request of `manager` that takes, renews or frees is carried out, but its answer is lost: the connection
@@ -106,6 +112,7 @@ export interface ConformanceFaults {
    * suffice. `silent`: its connections stay open and nothing is answered; `refused`: they end, and new ones are refused.
    */
   stopNode?(how: StoppedHow): Promise<void>;
+  /** Ends `stopNode`. */
   startNode?(): Promise<void>;
   /**
    * The bare backend, one more client of the same store, for the rules that a manager never lets show. It reaches the store by the
@@ -134,7 +141,7 @@ export type StoppedHow = 'silent' | 'refused';
 export interface LateDelivery {
   /** Settles when something is on its way. */
   taken(): Promise<void>;
-  /** Our end of the connections is gone; the store is not told. What is sent over new ones arrives at once. */
+  /** Our end of the connections is gone; the store does not learn of it. What is sent over new ones arrives at once. */
   cut(): Promise<void>;
   /** What was on its way arrives. Settles when the store has dealt with it, as far as that can be seen. */
   deliver(): Promise<void>;

@@ -23,7 +23,9 @@ export type LevelName =
   | 'session'
   | 'nodes';
 
+/** One level: what a backend may claim when it passes all cases of it. */
 export interface Level {
+  /** By which reports name it. */
   readonly name: LevelName;
   /** What it says of a backend that reached it. */
   readonly says: string;

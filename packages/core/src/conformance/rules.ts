@@ -3,6 +3,7 @@ import type { LevelName } from './levels.js';
 
 /** One rule of the contract, in the words of the report. */
 export interface Rule {
+  /** By which reports name it. */
   readonly id: string;
   /** What is promised. */
   readonly says: string;

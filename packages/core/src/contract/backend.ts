@@ -11,17 +11,40 @@ export type { CallContext };
  * One request for a hold. `owner` is 128 random bits as 32 lower-case hex digits, fresh for every attempt; requests
  * are idempotent per (name, owner): asked twice, the same grant is answered twice. `ttlMs` includes the guard time.
  */
-export type HoldRequest = { readonly name: string; readonly owner: string; readonly label: string; readonly ttlMs: number } & (
-  | { readonly mode: 'exclusive' | 'read' | 'write' }
-  | { readonly mode: 'permits'; readonly permits: number; readonly limit: number }
+export type HoldRequest = {
+  /** What is asked for: any well-formed text of 1 to 512 bytes, and no other name is the same. */
+  readonly name: string;
+  /** The owner token, which alone may renew or release the hold. A secret: it must not reach an error, an event or a log. */
+  readonly owner: string;
+  /** Who asks, for people; at most 1,024 bytes. */
+  readonly label: string;
+  /** For how long the store keeps the hold without a renewal, the guard included. */
+  readonly ttlMs: number;
+} & (
+  | {
+      /** A lock, or a side of a read/write lock. */
+      readonly mode: 'exclusive' | 'read' | 'write';
+    }
+  | {
+      readonly mode: 'permits';
+      /** How many permits are asked for. */
+      readonly permits: number;
+      /** How many permits there are in all, as this caller says. */
+      readonly limit: number;
+    }
 );
 
 /** What names a hold to the store. */
-export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & { readonly mode: HoldRequest['mode'] };
+export type HoldRef = Pick<HoldRequest, 'name' | 'owner'> & {
+  /** How it is held. */
+  readonly mode: HoldRequest['mode'];
+};
 
 /** Both readings of the holder's clock, taken before a request was queued. */
 export interface Stamp {
+  /** The monotonic clock, in milliseconds. */
   readonly now: number;
+  /** The wall clock, in milliseconds since the Unix epoch. */
   readonly wall: number;
 }
 
@@ -29,6 +52,7 @@ export interface Stamp {
 export type Answer<F extends FencingToken = FencingToken> =
   | {
       readonly granted: true;
+      /** Higher than that of every earlier exclusive or write grant of the name; null for permits, and without `capabilities.fencing`. */
       readonly fencingToken: F;
       /**
        * When the request that granted was stamped. Needed from `wait`, whose enrolment is as old as the wait; left
@@ -153,7 +177,13 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * that wait, so an attempt for a name with an open subscription is one that will wait. Closing a subscription that
    * was woken and made no attempt since passes the wake on. Left out, core asks again with a backoff.
    */
-  subscribe?(request: HoldRequest, wake: () => void): { close(): void };
+  subscribe?(
+    request: HoldRequest,
+    wake: () => void,
+  ): {
+    /** Nobody waits any more. */
+    close(): void;
+  };
   /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */
   onLost?(listener: (hold: HoldRef, reason: LostReason) => void): void;
   /**
@@ -183,17 +213,17 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    */
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
   /**
+   * Calls `listener` when one of several servers is known to differ from what was last reported of it: it went, came back, left its
+   * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
+   */
+  onNodeChanged?(listener: (health: NodeHealth) => void): void;
+  /**
    * Looks at the server for `holdfast doctor`: versions, settings and rights that matter to locks, and what it was not allowed to see. Reads
    * only. A setting that cannot be read is a finding (`unseen`), not an error.
    *
    * @throws LockUnavailableError when the server was not reached
    */
   examine?(call: CallContext): Promise<readonly Finding[]>;
-  /**
-   * Calls `listener` when one of several servers is known to differ from what was last reported of it: it went, came back, left its
-   * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
-   */
-  onNodeChanged?(listener: (health: NodeHealth) => void): void;
   /**
    * Ends what the backend has opened itself: connections, timers, listeners; a client that the user handed in stays open. Core has released or
    * given up every hold before it calls this, once or more often, and calls nothing else afterwards. Settles in bounded time, also while the store is silent; what

@@ -9,6 +9,7 @@ export interface CallContext {
    * first read: a copy of the context by `{ ...call }` does not have it.
    */
   readonly signal: AbortSignal;
+  /** The manager's clock: a backend takes time from nowhere else. */
   readonly clock: Clock;
   /** With `wait` only: tells core that the request stands behind others. See `tellsQueued`. */
   readonly onQueued?: (() => void) | undefined;

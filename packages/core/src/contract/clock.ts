@@ -10,7 +10,13 @@ export interface Clock {
   /** Wall-clock milliseconds since the Unix epoch. */
   wall(): number;
   /** Calls `fire` once after `delayMs`. The timer is unref'd: it never keeps a process alive. */
-  setTimer(delayMs: number, fire: () => void): { cancel(): void };
+  setTimer(
+    delayMs: number,
+    fire: () => void,
+  ): {
+    /** Nothing fires any more; without effect once it has fired. */
+    cancel(): void;
+  };
   /** A number in [0, 1), for jitter. */
   random(): number;
 }

@@ -4,6 +4,7 @@ import type { FencingToken, LostReason } from './lease.js';
 import type { HolderState, LockKind } from './state.js';
 
 interface EventBase {
+  /** The backend of the manager, such as `redis`. */
   readonly backend: string;
   /** `LockManager.id` of the manager. */
   readonly managerId: string;
@@ -14,9 +15,13 @@ interface EventBase {
 interface HoldEventBase extends EventBase {
   /** The same from `waiting` to the end of one call's hold; unique in the process. Not the owner token. */
   readonly requestId: string;
+  /** Of which kind the name is. */
   readonly kind: LockKind;
+  /** The name that was asked for. */
   readonly name: string;
+  /** Who asked, for people. */
   readonly label: string;
+  /** How it is held, or asked for. */
   readonly mode: HolderState['mode'];
   /** How many permits; 1 for all but permits. */
   readonly permits: number;
@@ -27,7 +32,9 @@ interface HoldEventBase extends EventBase {
 interface StoreEventBase extends EventBase {
   /** It is of no single hold. */
   readonly kind: null;
+  /** It is about no single name. */
   readonly name: null;
+  /** Nobody in particular asked. */
   readonly label: null;
 }
 
@@ -53,22 +60,66 @@ export type StoreOperation =
 /** What happens to one request for a hold, and to the hold. */
 export type HoldLifeEvent =
   | (HoldEventBase & { readonly type: 'waiting' })
-  | (HoldEventBase & { readonly type: 'granted'; readonly waitedMs: number; readonly fencingToken: FencingToken })
+  | (HoldEventBase & {
+      readonly type: 'granted';
+      /** How long the call waited, in milliseconds. */
+      readonly waitedMs: number;
+      /** The token of the hold; null for permits, and where the store has none. */
+      readonly fencingToken: FencingToken;
+    })
   | (HoldEventBase & {
       readonly type: 'not-granted';
+      /** How long the call waited, in milliseconds. */
       readonly waitedMs: number;
+      /** Why nothing is held. */
       readonly outcome: 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
+      /** What the call rejected with; absent when it was busy. */
       readonly error?: unknown;
     })
-  /** `remainingMs`: what was left of the deadline when the renewal was confirmed. Seldom close to 0 while all is well. */
-  | (HoldEventBase & { readonly type: 'renewed'; readonly remainingMs: number; readonly ttlMs: number })
-  | (HoldEventBase & { readonly type: 'renew-failed'; readonly remainingMs: number; readonly error: AnyLockError })
-  | (HoldEventBase & { readonly type: 'lost'; readonly reason: LostReason; readonly heldMs: number; readonly fencingToken: FencingToken })
-  | (HoldEventBase & { readonly type: 'released'; readonly heldMs: number; readonly freed: boolean; readonly fencingToken: FencingToken })
-  | (HoldEventBase & { readonly type: 'release-failed'; readonly error: AnyLockError });
+  | (HoldEventBase & {
+      readonly type: 'renewed';
+      /** How much was left of the deadline when the renewal was confirmed, in milliseconds: seldom close to 0 while all works. */
+      readonly remainingMs: number;
+      /** The ttl of the lease, in milliseconds. */
+      readonly ttlMs: number;
+    })
+  | (HoldEventBase & {
+      readonly type: 'renew-failed';
+      /** How long the lease is still held without another renewal, in milliseconds. */
+      readonly remainingMs: number;
+      /** Why the store did not confirm it. */
+      readonly error: AnyLockError;
+    })
+  | (HoldEventBase & {
+      readonly type: 'lost';
+      /** Why it was lost; docs/errors.md says of each reason what to do. */
+      readonly reason: LostReason;
+      /** How long it was held, in milliseconds. */
+      readonly heldMs: number;
+      /** The token of the hold; null for permits, and where the store has none. */
+      readonly fencingToken: FencingToken;
+    })
+  | (HoldEventBase & {
+      readonly type: 'released';
+      /** How long it was held, in milliseconds. */
+      readonly heldMs: number;
+      /** Whether the release freed it: false when it had ended before. */
+      readonly freed: boolean;
+      /** The token of the hold; null for permits, and where the store has none. */
+      readonly fencingToken: FencingToken;
+    })
+  | (HoldEventBase & {
+      readonly type: 'release-failed';
+      /** Why the release was not answered; it goes on in the background. */
+      readonly error: AnyLockError;
+    });
 
 /** One of several servers is known to differ from what was last reported of it: it went, came back, or takes part again. */
-export type NodeChangedEvent = StoreEventBase & { readonly type: 'node-changed'; readonly health: NodeHealth };
+export type NodeChangedEvent = StoreEventBase & {
+  readonly type: 'node-changed';
+  /** How the server is now. */
+  readonly health: NodeHealth;
+};
 
 /**
  * A call to the backend has settled, for this manager: `unanswered` when its time was up, `ended` when its caller gave it up. It serves
@@ -76,8 +127,11 @@ export type NodeChangedEvent = StoreEventBase & { readonly type: 'node-changed';
  */
 export type StoreCallEvent = StoreEventBase & {
   readonly type: 'store-call';
+  /** What the backend was asked. */
   readonly operation: StoreOperation;
+  /** How long the call took, in milliseconds. */
   readonly durationMs: number;
+  /** How it ended. */
   readonly outcome: 'answered' | 'failed' | 'unanswered' | 'ended';
   /** How many holds or names it carried. */
   readonly requests: number;

@@ -14,16 +14,24 @@ export interface NodeHealth {
   readonly problem: string | null;
 }
 
-/** The answer of `checkHealth`, which never rejects. `latencyMs`: how long it took. `nodes`: of a store that is made of several servers. */
+/** What every answer of `checkHealth` says. */
+interface HealthOfStore {
+  /** The backend's name, such as `redis`. */
+  readonly backend: string;
+  /** How long the check took, in milliseconds. */
+  readonly latencyMs: number;
+  /** How each server is, of a store that is made of several. */
+  readonly nodes?: readonly NodeHealth[];
+}
+
+/** The answer of `checkHealth`, which never rejects. */
 export type HealthReport =
-  | { readonly ok: true; readonly backend: string; readonly latencyMs: number; readonly nodes?: readonly NodeHealth[] }
-  | {
+  | (HealthOfStore & { readonly ok: true })
+  | (HealthOfStore & {
       readonly ok: false;
-      readonly backend: string;
-      readonly latencyMs: number;
+      /** What failed. */
       readonly error: AnyLockError;
-      readonly nodes?: readonly NodeHealth[];
-    };
+    });
 
 /** One thing that an operator should know of a server, found by looking at it: nothing is changed for it. */
 export interface Finding {

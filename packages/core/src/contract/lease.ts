@@ -45,6 +45,7 @@ export interface Hold extends AsyncDisposable {
 
 /** One holder's hold on a lock: the handle that `acquire` returns. */
 export interface Lease<F extends FencingToken = FencingToken> extends Hold {
+  /** What is held: the name that was asked for. */
   readonly name: string;
   /** What the name is the name of. */
   readonly kind: LockKind;
@@ -78,4 +79,14 @@ export interface LeaseMap<N extends string = string, F extends FencingToken = Fe
 export type Task<L, T> = (lease: L) => T | PromiseLike<T>;
 
 /** The answer of the `tryWith` methods. Busy is a value, and a task that returns undefined or null stays unambiguous. */
-export type TryResult<T> = { readonly acquired: true; readonly value: T } | { readonly acquired: false; readonly value?: undefined };
+export type TryResult<T> =
+  | {
+      readonly acquired: true;
+      /** What the task returned. */
+      readonly value: T;
+    }
+  | {
+      readonly acquired: false;
+      /** Never there: the task has not run. */
+      readonly value?: undefined;
+    };

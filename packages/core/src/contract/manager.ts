@@ -9,6 +9,7 @@ import type { LockState } from './state.js';
 
 /** One name of one kind: what `ReadWriteLock.read` and `.write` are. */
 export interface Lock<F extends FencingToken = FencingToken> {
+  /** What is locked. */
   readonly name: string;
   /** Waits for it and takes it; rejects as `acquire` of `LockManager` does. */
   acquire(options?: AcquireOptions): Promise<Lease<F>>;
@@ -30,6 +31,7 @@ export interface Lock<F extends FencingToken = FencingToken> {
  * and never records it.
  */
 export interface ReadWriteLock<F extends FencingToken = FencingToken> {
+  /** The name of both sides. */
   readonly name: string;
   /** The side that any number may have at a time. */
   readonly read: Lock<F>;
@@ -46,6 +48,7 @@ export interface ReadWriteLock<F extends FencingToken = FencingToken> {
  * token, as several hold at a time. A call takes one permit unless its options say how many.
  */
 export interface Semaphore {
+  /** The name of the semaphore. */
   readonly name: string;
   /** How many there are in all. */
   readonly permits: number;
@@ -96,7 +99,7 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
    *
    * @throws LockTimeoutError LOCK_TIMEOUT when `waitMs` ran out while others held it
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer for `unavailableAfterMs`, or
-   *   refuses for good
+   *   refuses permanently
    * @throws LockReentryError LOCK_REENTRY when the running task waits for what it still holds
    * @throws LockClosedError LOCK_CLOSED when the manager is closed, also while waiting
    * @throws the signal's own reason when `signal` aborts
@@ -159,7 +162,7 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
    */
   list(options?: { readonly prefix?: string | undefined }): AsyncIterable<LockState>;
   /**
-   * Frees the lock `name` whoever has it. The holder learns of it by its next renewal at the latest, and may be at work until then.
+   * Frees the lock `name`, no matter who holds it. The holder learns of it by its next renewal at the latest, and may be at work until then.
    *
    * @returns whether somebody had it
    */

@@ -20,7 +20,9 @@ export interface MarkOptions {
 
 /** A mark that stands: a snapshot, by the store's clock. No history: a mark is gone with its time. */
 export interface MarkState {
+  /** The name of the mark. */
   readonly name: string;
+  /** What it says of the work. */
   readonly outcome: MarkOutcome;
   /** How long ago it was set, in milliseconds. */
   readonly ageMs: number;
@@ -68,27 +70,31 @@ export interface CompletionMarks {
   list(options?: { readonly prefix?: string | undefined }): AsyncIterable<MarkState>;
 }
 
-/**
- * Who sets a mark. `owner`: 32 lower-case hex digits. `label` is kept with the mark and given back as it is: the outcome, a space, and
- * who it was, for people.
- */
+/** Who sets a mark. */
 export interface MarkSetter {
+  /** 32 lower-case hex digits: by it a repeated `set` is known. */
   readonly owner: string;
+  /** Kept with the mark and given back as it is: the outcome, a space, and who it was, for people. */
   readonly label: string;
 }
 
 /** One mark to be set. */
 export interface MarkRequest extends MarkSetter {
+  /** The name of the mark. */
   readonly name: string;
   /** Up to ten years: more than a timer, or 32 bits, can count. */
   readonly retentionMs: number;
 }
 
-/** A mark as its store has it. `label`: null where it was set without one. */
+/** A mark as its store has it. */
 export interface StoredMark {
+  /** The name of the mark. */
   readonly name: string;
+  /** What it was set with; null where it was set without a label. */
   readonly label: string | null;
+  /** How long ago it was set, in milliseconds by the store's clock. */
   readonly ageMs: number;
+  /** How long it still stands, in milliseconds by the store's clock. */
   readonly remainingMs: number;
 }
 
@@ -100,13 +106,16 @@ export interface StoredMark {
 export interface BackendMarks {
   /** Core always says who sets it; one that nobody is named for is idempotent for nobody. */
   set(name: string, retentionMs: number, call: CallContext, setter?: MarkSetter): Promise<boolean>;
+  /** Whether the mark stands. */
   has(name: string, call: CallContext): Promise<boolean>;
   /** Up to 1,000 in one request, of different names. Rejects when any answer is unknown. */
   setEach?(marks: readonly MarkRequest[], call: CallContext): Promise<readonly boolean[]>;
   /** Up to 1,000 in one request. Rejects when any answer is unknown. */
   hasEach?(names: readonly string[], call: CallContext): Promise<readonly boolean[]>;
+  /** The mark, or null when it does not stand. */
   get?(name: string, call: CallContext): Promise<StoredMark | null>;
   /** Whether it stood. */
   delete?(name: string, call: CallContext): Promise<boolean>;
+  /** The marks that stand and whose names begin with `prefix`. */
   list?(prefix: string, call: CallContext): AsyncIterable<StoredMark>;
 }

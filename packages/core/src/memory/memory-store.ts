@@ -52,6 +52,7 @@ export const storeLink: unique symbol = Symbol('holdfast.storeLink');
 export interface MemoryStore {
   /** The store's clock, which alone decides when a hold expires. */
   readonly clock: Clock;
+  /** How backends reach the data; for `createMemoryBackend` alone. */
   readonly [storeLink]: StoreLink;
 }
 

@@ -14,6 +14,7 @@ export class KeepAlive {
   #isClosed = false;
   #handle: ReturnType<typeof setInterval> | null = null;
 
+  /** A call has begun: the process stays. */
   begin(): void {
     this.#pending += 1;
     if (this.#pending > 1) return;
@@ -21,6 +22,7 @@ export class KeepAlive {
     else this.#handle.ref();
   }
 
+  /** A call has ended: without others the process may end. */
   end(): void {
     this.#pending -= 1;
     if (this.#pending > 0) return;

@@ -16,7 +16,9 @@ export interface ObservedCall {
   readonly startedAt: number;
   /** null while the backend has not settled. */
   endedAt: number | null;
+  /** What it resolved with. */
   answer: unknown;
+  /** What it rejected with. */
   error: unknown;
 }
 

@@ -7,6 +7,7 @@ export interface TimerEntry {
   dueAt: number;
   /** Position in the queue; -1 while it is not in it. Written by the queue only. */
   heapIndex: number;
+  /** Called once, when it is due. */
   onDue(): void;
 }
 
@@ -29,6 +30,7 @@ export class TimerQueue {
     this.#clock = clock;
   }
 
+  /** How many entries wait. */
   get size(): number {
     return this.#heap.length;
   }
@@ -51,6 +53,7 @@ export class TimerQueue {
     if (dueAt < this.#armedFor) this.#arm();
   }
 
+  /** Takes the entry out, if it is in the queue. */
   remove(entry: TimerEntry): void {
     const index = entry.heapIndex;
     if (index < 0) return;

@@ -22,7 +22,7 @@ export interface ManualClockOptions {
   readonly seed?: number | undefined;
 }
 
-/** A clock that stands still until it is told to move. Hand it to the manager and to the store. */
+/** A clock that stands still until a test moves it. Hand it to the manager and to the store. */
 export interface ManualClock extends Clock {
   /** How many timers are set: what a test compares with when it asks whether anything was left behind. */
   readonly pendingTimers: number;

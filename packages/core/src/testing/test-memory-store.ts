@@ -13,7 +13,9 @@ import { FaultyLink, type PlannedFault } from './faulty-link.js';
 
 /** Which call a fault is for: the next of this kind, the next about this name, or both. Left out: the next of all. */
 export interface CallFilter {
+  /** Of which kind. @default any */
   readonly call?: StoreCallKind | undefined;
+  /** About which name. @default any */
   readonly name?: string | undefined;
 }
 
@@ -38,6 +40,7 @@ export interface StalledCall extends InjectedFault {
  * cut off while others go on. `createMemoryBackend({ store })` takes either.
  */
 export interface TestMemoryStore extends MemoryStore {
+  /** Whether calls reach the data at present. */
   readonly isConnected: boolean;
   /**
    * Cuts the connection. Calls reject with LOCK_BACKEND_UNAVAILABLE at once, those under way too. With `silent` it is a
@@ -65,6 +68,7 @@ export interface TestMemoryStore extends MemoryStore {
   stallNext(filter?: StoreCallKind | CallFilter, options?: { readonly at?: 'request' | 'reply' | undefined }): StalledCall;
   /** How many calls of each kind came over this connection. A batch is one call. */
   readonly calls: Readonly<Record<StoreCallKind, number>>;
+  /** Counts `calls` from zero again. */
   resetCalls(): void;
 
   /** Frees a name behind its holder's back, as an operator would. Resolves at once; true when it was held. */

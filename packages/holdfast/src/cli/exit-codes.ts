@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 /** How `holdfast` ends, beside the command's own code. The numbers up to 78 are those of sysexits.h; 126 and up are a shell's. */
 export const exitCodes = Object.freeze({
   ok: 0,
-  /** The answer is no: a conformance case failed. */
+  /** A negative answer: a conformance case failed. */
   no: 1,
   /** Arguments, URL or configuration file are wrong, or the store cannot do this; nothing was done. */
   usage: 64,

@@ -83,7 +83,7 @@ Who leads: holdfast leader scheduler
 `;
 
 export const releaseDescription =
-  'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
+  'Frees a lock, no matter who holds it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
 
 export const doctorDescription =
@@ -113,7 +113,7 @@ a process of its own: a backend that ends or blocks it fails one case.
 
 Exit codes
   0   no case failed that was not expected to, and none passed that was
-  1   the answer is no
+  1   a negative answer
   64  wrong arguments, or a list of expected failures that names no case
   69  the store was not reached
   74  a report could not be written
@@ -139,7 +139,7 @@ or .mjs, from the working directory upward; its other options (prefix, ttlMs,
 ${wrapped(`Known are ${schemes}; memory: is this process only, to try things.`)}
 
 Exit codes
-  0   well                                   1   the answer is no
+  0   success                                1   a negative answer
   64  wrong usage or configuration           69  the store was not reached
   75  somebody else has the lock             79  the lock was lost
   70  a fault of holdfast itself             74  the result was not written

@@ -11,29 +11,39 @@ export type CaseStatus = 'passed' | 'failed' | 'not-applicable' | 'not-run';
 
 /** What is known of one case. */
 export interface CaseResult {
+  /** The id of the case. */
   readonly id: string;
+  /** The topic of the case. */
   readonly topic: string;
+  /** What it says is so. */
   readonly title: string;
+  /** How it ended. */
   readonly status: CaseStatus;
   /** Nothing is wrong with it: it did not fail. */
   readonly ok: boolean;
   /** Why it was not applicable, or not run. */
   readonly reason?: string | undefined;
+  /** How long it took, in milliseconds. */
   readonly ms: number;
-  /** How often it was run, and how often it failed. */
+  /** How often it was run. */
   readonly runs: number;
+  /** How often it failed. */
   readonly failures: number;
   /** It failed, as the file of expected failures says. */
   readonly isExpected: boolean;
+  /** The level that requires it. */
   readonly level: LevelName;
+  /** The id of its rule. */
   readonly rule: string;
   /** Of a case that failed: what was wrong. */
   readonly error?: string | undefined;
   /** The statement of the case that noticed it. */
   readonly statement?: string | undefined;
-  /** What the rule says, why, and the functions of `LockBackend` to look at. */
+  /** What its rule says. */
   readonly says?: string | undefined;
+  /** What goes wrong without the rule. */
   readonly why?: string | undefined;
+  /** The functions of `LockBackend` to look at. */
   readonly lookAt?: readonly string[] | undefined;
   /** The case that failed before it, of a rule on which this one stands. */
   readonly followsFrom?: string | undefined;
@@ -43,33 +53,47 @@ export interface CaseResult {
 
 /** What the run says of one level. */
 export interface LevelResult {
+  /** The level. */
   readonly name: LevelName;
   /** `incomplete`: nothing failed, and not all was run. `not-offered`: the backend does not claim it, or the harness shows none of it. */
   readonly status: 'reached' | 'failed' | 'incomplete' | 'not-offered';
+  /** How many of its cases passed. */
   readonly passed: number;
+  /** How many cases it requires. */
   readonly required: number;
 }
 
 /** A whole run, as `--json` prints it. */
 export interface ConformanceReport {
+  /** The version of the suite. */
   readonly suite: string;
   /** Nothing failed that was not expected to fail, nothing passed that was, and nothing was left unhandled. */
   readonly ok: boolean;
+  /** The name of the harness. */
   readonly name: string;
+  /** The name of the backend; null where no manager was ever made. */
   readonly backend: string | null;
+  /** What the backend says that it can do; null likewise. */
   readonly capabilities: Capabilities | null;
   /** Of Node, and what the harness says of its driver and its server. */
   readonly versions: Readonly<Record<string, string>>;
+  /** When the run began, in ISO 8601. */
   readonly startedAt: string;
+  /** How long the run took, in milliseconds. */
   readonly ms: number;
+  /** What decided the order of the cases; null where they stood in their own. */
   readonly seed: number | null;
   /** Why the run ended before its end; null when it did not. */
   readonly ended: string | null;
+  /** How many cases passed. */
   readonly passed: number;
   /** Without those that were expected to fail. */
   readonly failed: number;
+  /** How many failed as expected. */
   readonly expectedFailures: number;
+  /** How many are about what the backend does not claim to do. */
   readonly notApplicable: number;
+  /** How many were not run, for want of a fault or of time. */
   readonly notRun: number;
   /** Cases that were expected to fail and did not. */
   readonly unexpectedPasses: readonly string[];
@@ -79,6 +103,7 @@ export interface ConformanceReport {
   readonly levels: readonly LevelResult[] | null;
   /** One line for a README; null likewise. */
   readonly badge: string | null;
+  /** Every case. */
   readonly cases: readonly CaseResult[];
 }
 

@@ -15,7 +15,9 @@ export interface PlanOptions {
  * @throws RangeError for a name in `only` that is neither a case nor a topic, and for a seed that is no integer
  */
 export function planCases({ only, seed }: PlanOptions): {
+  /** On the bare backend. */
   readonly first: readonly ConformanceCase[];
+  /** Through a manager. */
   readonly rest: readonly ConformanceCase[];
 } {
   if (seed !== undefined && !(Number.isInteger(seed) && seed >= 0 && seed <= 0xffff_ffff)) {

@@ -4,7 +4,7 @@ import type { ConformanceHarness } from '../harness.js';
 import { ALIVE_MS, type ChildMessage, type RunMessage } from './child-messages.js';
 import { LocalExecutor } from './local-executor.js';
 
-/** The child's side of `superviseConformance`: runs the cases that it is told to, until its parent is gone. */
+/** The child's side of `superviseConformance`: runs the cases that its parent names, until its parent is gone. */
 export async function serveConformance(harness: ConformanceHarness): Promise<void> {
   const executor = new LocalExecutor(harness);
   const say = (message: ChildMessage): void => void process.send?.(message);

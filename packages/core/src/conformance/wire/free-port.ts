@@ -10,8 +10,11 @@ const FIRST_PORT = 11_000;
 const PORT_COUNT = 10_000;
 const TRIES = 200;
 
+/** A port that no other test process takes meanwhile. */
 export interface ReservedPort {
+  /** The number. */
   readonly port: number;
+  /** Lets others have it. */
   release(): void;
 }
 

@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type ReservedPort, reservePort } from './free-port.js';
 import { type ProxyDirection, ProxyLink } from './proxy-link.js';
 
+/** Where a proxy leads to. */
 export interface TcpProxyOptions {
   /** `host:port`, or a URL with both, or a port on 127.0.0.1. Changing servers behind a proxy needs a new proxy. */
   readonly target: string | number;
@@ -11,9 +12,11 @@ export interface TcpProxyOptions {
 /** A wire between a client and a server that a test can cut, silence and slow down, and on which requests can arrive late. */
 export interface TcpProxy extends AsyncDisposable {
   readonly host: '127.0.0.1';
+  /** The port that it listens on. */
   readonly port: number;
-  /** Connections open now, and all that were ever accepted. */
+  /** How many connections are open now. */
   readonly connections: number;
+  /** How many connections were ever accepted. */
   readonly accepted: number;
   /** Bytes delivered so far, by direction. */
   readonly bytes: Readonly<Record<ProxyDirection, number>>;
@@ -51,6 +54,7 @@ export interface TcpProxy extends AsyncDisposable {
   refuse(): Promise<void>;
   /** Ends `silence`, `hold` and `refuse`. */
   restore(): Promise<void>;
+  /** Ends every connection and gives the port back. */
   close(): Promise<void>;
 }
 

@@ -32,7 +32,7 @@ export async function initNodes(options: InitNodesOptions, output: Output): Prom
     if (!options.json) printNodes(before, output);
     if (!options.yes) {
       await confirm(
-        `The ${before.length} nodes of ${url} will vote at once. That is right for a new deployment only: a node that was restarted, emptied or replaced may have forgotten locks that are held.`,
+        `The ${before.length} nodes of ${url} will vote at once. Do this for a new deployment only: a node that was restarted, emptied or replaced may have forgotten locks that are held.`,
         'set them up',
         'nothing was changed',
       );

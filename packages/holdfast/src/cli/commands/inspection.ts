@@ -62,7 +62,7 @@ export async function inspect(name: string, options: InspectOptions, output: Out
 /** `holdfast release --force`: takes a lock away from whoever has it. */
 export async function release(name: string, options: ReleaseOptions, output: Output): Promise<number> {
   if (!options.force) {
-    throw usageError(`release takes ${quoted(name)} away from whoever has it, who may be at work; say --force if that is what you want`);
+    throw usageError(`release takes ${quoted(name)} away from its holder, who may be at work; say --force if that is what you want`);
   }
   const config = await resolveStore(options, output);
   const freed = await withManager(config, (manager) => ofKind(manager, name, options.kind).forceRelease());

@@ -1,0 +1,58 @@
+// Looks for words that our texts do without, in every page and in every message of the packages: node scripts/check-words.mjs
+// The docstrings of what is exported are looked at by api.mjs --check.
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { wrongWords } from './words.mjs';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const NO_TEXTS = /(^|\/)(node_modules|dist|dist-test|api|reports|CHANGELOG\.md)(\/|$)|^\.|\.generated\.ts$/;
+/** Titles of cases are statements about the code; they are not messages. */
+const TITLES = /^packages\/core\/src\/conformance\//;
+
+const files = ['', 'docs/', 'bench/', 'examples/', 'packages/', 'site/'].flatMap(filesIn).filter((file) => !NO_TEXTS.test(file));
+const pages = [...new Set(files)].filter((file) => file.endsWith('.md'));
+const sources = [...new Set(files)].filter((file) => /^packages\/[^/]+\/src\/.*\.ts$/.test(file) && !TITLES.test(file));
+
+let count = 0;
+for (const file of pages) look(file, linesOf(readFileSync(root + file, 'utf8')));
+for (const file of sources) look(file, messagesOf(readFileSync(root + file, 'utf8')));
+console.log(`${pages.length} pages, ${sources.length} sources, ${count} words to replace`);
+process.exitCode = count > 0 || pages.length === 0 || sources.length === 0 ? 1 : 0;
+
+/** @param {Iterable<readonly [number, string]>} texts with the line on which each stands */
+function look(file, texts) {
+  for (const [line, text] of texts) {
+    for (const wrong of wrongWords(text)) {
+      console.error(`${file}:${line}: ${wrong}`);
+      count += 1;
+    }
+  }
+}
+
+/** A page without its code: what is a name there is no word. */
+function linesOf(text) {
+  const words = text.replace(/^```.*?^```/gms, (code) => code.replace(/[^\n]/g, '')).replace(/`[^`\n]*`|\]\([^)]*\)/g, '');
+  return words.split('\n').map((line, index) => [index + 1, line]);
+}
+
+/** The strings of a source that are sentences: those with a space in them. */
+function* messagesOf(text) {
+  const source = ts.createSourceFile('source.ts', text, ts.ScriptTarget.Latest);
+  const found = [];
+  const visit = (node) => {
+    const isText = ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddle(node) || ts.isTemplateTail(node);
+    if (isText && node.text.trim().includes(' '))
+      found.push([source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1, node.text]);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  yield* found;
+}
+
+function filesIn(folder) {
+  const isRoot = folder === '';
+  return readdirSync(root + folder, { recursive: !isRoot, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`.replaceAll('//', '/').slice(root.length));
+}
