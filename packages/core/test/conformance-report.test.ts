@@ -47,7 +47,7 @@ describe('a case of the suite', () => {
   });
 });
 
-describe('a report', () => {
+describe('a report', { timeout: 90_000 }, () => {
   it('tells passed, not applicable and not run apart', async () => {
     const report = await runConformance(whole, { only: ['backend', 'nodes', 'leases/fresh', 'semaphores/limit'] });
     const statusOf = (id: string) => report.cases.find((one) => one.id === id)?.status;
@@ -156,7 +156,7 @@ describe('a report', () => {
   });
 });
 
-describe('a suite in a process of its own', () => {
+describe('a suite in a process of its own', { timeout: 90_000 }, () => {
   const script = fileURLToPath(new URL('../dist-test/test/suite/crashing-process.js', import.meta.url));
   const ONLY = ['backend/batches', 'backend/busy-says-how-long', 'leases/fresh', 'leases/released'];
   const supervise = async (how: string) =>

@@ -43,7 +43,7 @@ const failedOf = async (harness: ConformanceHarness, only: readonly string[]): P
   return report.cases.filter(({ status }) => status === 'failed').map(({ id }) => id);
 };
 
-describe('the wire of the suite', () => {
+describe('the wire of the suite', { timeout: 120_000 }, () => {
   it('makes the faults of a harness that only calls via, on which a backend that is whole passes', async () => {
     const report = await runConformance(lineHarness(), {
       only: ['wire', 'process', 'deadline/lost-reply', 'crash/holder'],
@@ -53,7 +53,7 @@ describe('the wire of the suite', () => {
     const faulty = report.cases.filter(({ id, status }) => status !== 'passed' && id !== 'wire/late');
     expect(faulty).toEqual([]);
     expect(report.cases.find(({ id }) => id === 'wire/late')).toMatchObject({ status: 'failed' });
-  }, 90_000);
+  }, 120_000);
 
   it.each([
     ['lets its own clock decide', 'client-clock', ['process/clock-ahead', 'process/clock-behind']],

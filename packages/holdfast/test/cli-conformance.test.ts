@@ -42,7 +42,8 @@ interface Report {
   readonly cases: readonly { readonly topic: string; readonly id: string; readonly ok: boolean; readonly error?: string }[];
 }
 
-describe('holdfast conformance', () => {
+// Processes that run many cases: on a busy machine they take their time.
+describe('holdfast conformance', { timeout: 120_000 }, () => {
   it('asks before it does anything, and without a terminal wants --yes', async () => {
     const { code, stdout, stderr } = await runCli(['conformance'], { url: server.url });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });

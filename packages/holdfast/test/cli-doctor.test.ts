@@ -16,7 +16,7 @@ async function doctor(url: string): Promise<{ readonly code: number | null; read
 
 const of = (report: Report, about: string): Finding | undefined => report.findings.find((finding) => finding.about === about);
 
-describe('holdfast doctor', () => {
+describe('holdfast doctor', { timeout: 90_000 }, () => {
   it('finds nothing wrong with a Redis that is set up for locks', async () => {
     await using server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } });
     const { code, report } = await doctor(server.url);

@@ -8,7 +8,7 @@ import { runCommand } from './run-command.js';
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
-describe('holdfast new-backend', () => {
+describe('holdfast new-backend', { timeout: 120_000 }, () => {
   it('writes a project that compiles, and whose backend passes the suite', async () => {
     using folder = temporaryFolder();
     const { code, stdout } = await runCli(['new-backend', 'my-store'], { cwd: folder.path });

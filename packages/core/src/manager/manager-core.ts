@@ -70,7 +70,7 @@ export class ManagerCore<F extends FencingToken> {
     this.backend = backend;
     const { lease } = resolved;
     // What nobody asked for is fitted to the backend; what somebody did is refused where it does not fit.
-    this.defaults = options?.ttlMs === undefined ? { ...lease, ttlMs: longestTtlMs(backend, lease.ttlMs) } : lease;
+    this.defaults = resolved.isTtlDefault ? { ...lease, ttlMs: longestTtlMs(backend, lease.ttlMs) } : lease;
     this.#defaultStoreTtlMs = storeTtlMs(backend, this.defaults.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
     const events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());

@@ -58,6 +58,8 @@ export interface ResolvedLeaseOptions {
 /** The options of one manager with all defaults filled in. */
 export interface ResolvedManagerOptions {
   readonly lease: ResolvedLeaseOptions;
+  /** Nobody has asked for the ttl. */
+  readonly isTtlDefault: boolean;
   readonly commandTimeoutMs: number;
   readonly unavailableAfterMs: number;
   readonly onEvent: ((event: LockEvent) => unknown) | undefined;
@@ -77,6 +79,7 @@ export function resolveManagerOptions(options: ManagerOptions | undefined): Reso
       signal: undefined,
       permits: 1,
     },
+    isTtlDefault: given.ttlMs === undefined,
     commandTimeoutMs: given.commandTimeoutMs ?? 2_000,
     unavailableAfterMs: given.unavailableAfterMs ?? 5_000,
     onEvent: given.onEvent,
