@@ -16,7 +16,15 @@ import { postgresBackendRules } from './postgres-options.js';
  * The connection on which the transaction was begun: a client of `pg`, or whatever else has `query(text)`; or what `sql.begin` of postgres.js hands
  * over. Each call must be sent as it is, without values, in that transaction.
  */
-export type TransactionClient = { query(text: string): PromiseLike<unknown> } | { unsafe(text: string): PromiseLike<unknown> };
+export type TransactionClient =
+  | {
+      /** Sends one statement, as `pg` does. */
+      query(text: string): PromiseLike<unknown>;
+    }
+  | {
+      /** Sends one statement, as postgres.js does. */
+      unsafe(text: string): PromiseLike<unknown>;
+    };
 
 /** Options of `withTransactionLock`. */
 export interface TransactionLockOptions {
