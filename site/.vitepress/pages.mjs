@@ -49,6 +49,7 @@ const GROUPS = {
   Guides: [
     'docs/one-at-a-time.md',
     'docs/jobs.md',
+    'docs/node-cron.md',
     'docs/permits.md',
     'docs/readers.md',
     'docs/election.md',
@@ -60,7 +61,7 @@ const GROUPS = {
     'docs/testing.md',
     'docs/writing-a-backend.md',
   ],
-  Operating: ['docs/operating.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
+  Operating: ['docs/operating.md', 'docs/monitoring.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
   Stores: [
     'docs/memory.md',
     'packages/redis/README.md',

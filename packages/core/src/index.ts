@@ -12,7 +12,7 @@ export type {
   StoreCallEvent,
   StoreOperation,
 } from './contract/events.js';
-export type { HealthReport, NodeHealth } from './contract/health.js';
+export type { Finding, HealthReport, NodeHealth } from './contract/health.js';
 export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, LostReason, PermitLease, Task, TryResult } from './contract/lease.js';
 export type {
   BackendMarks,

@@ -4,7 +4,20 @@ import { exitCodes } from '../src/cli/exit-codes.js';
 import { bin, runCli } from './cli-process.js';
 import { runCommand } from './run-command.js';
 
-const COMMANDS = ['run', 'once', 'lead', 'leader', 'ls', 'inspect', 'release', 'health', 'init-nodes', 'conformance'] as const;
+const COMMANDS = [
+  'run',
+  'once',
+  'lead',
+  'leader',
+  'ls',
+  'inspect',
+  'release',
+  'health',
+  'doctor',
+  'init-nodes',
+  'conformance',
+  'new-backend',
+] as const;
 const OPTIONS: Readonly<Record<(typeof COMMANDS)[number], readonly string[]>> = {
   run: ['--wait', '--busy-ok', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
   once: ['--window', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
@@ -14,6 +27,8 @@ const OPTIONS: Readonly<Record<(typeof COMMANDS)[number], readonly string[]>> = 
   inspect: ['--kind', '--json'],
   release: ['--force', '--kind', '--json'],
   health: ['--json'],
+  doctor: ['--json'],
+  'new-backend': ['--name'],
   'init-nodes': ['--yes', '--json'],
   conformance: [
     '--yes',

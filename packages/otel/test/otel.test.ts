@@ -1,6 +1,6 @@
 import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { type InstrumentLocksOptions, instrumentLocks } from '@holdfast/otel';
 import { context, type Context, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -37,7 +37,7 @@ interface World {
 
 function createWorld(): World {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   const open = (own: TestMemoryStore, label: string): LockManager<bigint> =>
     createLockManager(createMemoryBackend({ store: own, fair: false }), { clock, ttlMs: 3_000, label });
   return { clock, store, mine: open(store, 'mine'), theirs: open(store.peer(), 'theirs') };
@@ -93,7 +93,7 @@ describe('metrics of locks', () => {
     expect(await points('lock.held')).toMatchObject([{ value: 0 }]);
     expect(await points('lock.lost')).toMatchObject([{ value: 1, attributes: { 'lock.lost.reason': 'taken' } }]);
     expect(await points('lock.acquire.duration')).toMatchObject([
-      { value: { count: 1, sum: expect.closeTo(0.4, 1) }, attributes: { 'lock.outcome': 'granted', 'lock.contended': true } },
+      { value: { count: 1, sum: expect.closeTo(0.4, 1) as number }, attributes: { 'lock.outcome': 'granted', 'lock.contended': true } },
     ]);
     expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 1 }, attributes: { 'lock.end': 'lost' } }]);
     expect((await points('lock.store.duration')).map(({ attributes }) => attributes['lock.operation'])).toContain('attempt');

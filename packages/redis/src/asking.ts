@@ -6,10 +6,10 @@ import type { DriverClient } from './redis-client.js';
  * answered with the reason.
  */
 export function hearAsking(node: DriverClient): void {
-  const { asking } = node;
+  const asking = node.asking?.bind(node);
   if (asking === undefined) return;
   node.asking = () => {
-    const answer = asking.call(node);
+    const answer = asking();
     answer.catch(() => {});
     return answer;
   };

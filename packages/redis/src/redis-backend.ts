@@ -5,6 +5,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type Finding,
   type HoldRef,
   type HoldRequest,
   type LockBackend,
@@ -18,6 +19,7 @@ import { BatchSender, type WakeEntry, WakeList, within, worstOf } from '@holdfas
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
+import { examineServers } from './examine-server.js';
 import { closedError, FairQueue } from './fair-queue.js';
 import { HoldCommands } from './hold-commands.js';
 import { KeySpace, letterOfKind } from './key-space.js';
@@ -205,6 +207,15 @@ export class RedisBackend implements LockBackend<bigint> {
       const seen = await within(call.clock, call.timeoutMs, Promise.all([forgetfulServers(client), missingRights(client)]));
       const problems = seen.flat();
       if (problems.length > 0) return problems;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async examine(call: CallContext): Promise<readonly Finding[]> {
+    try {
+      const { connection } = await this.#source.link.open(call.timeoutMs);
+      return await within(call.clock, call.timeoutMs, examineServers(connection.client, call.clock));
     } catch (error) {
       throw unavailable(error);
     }

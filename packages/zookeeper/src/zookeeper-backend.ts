@@ -3,6 +3,7 @@ import type {
   CallContext,
   Capabilities,
   Clock,
+  Finding,
   HoldRef,
   HoldRequest,
   LockBackend,
@@ -12,12 +13,14 @@ import type {
 } from '@holdfast/core';
 import { within } from '@holdfast/core/backend';
 import { CompletionMarkNodes } from './completion-marks.js';
+import { examineServers } from './examine-servers.js';
 import { Inspection } from './inspection.js';
 import { directoryOf, kindOf, pathBytes } from './node-names.js';
 import { openDriver } from './open-driver.js';
 import { ParentNodes } from './parent-nodes.js';
 import { QueuePlace, type QueueSession } from './queue-place.js';
 import { SessionPool } from './session-pool.js';
+import type { HostAndPort } from './zookeeper-connection.js';
 import { closedError, unavailable } from './zookeeper-error.js';
 import { type ResolvedZooKeeperOptions, resolveZooKeeperOptions, type ZooKeeperBackendOptions } from './zookeeper-options.js';
 import { ZooKeeperSession } from './zookeeper-session.js';
@@ -55,6 +58,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   /** By owner: every request of ours that may still have a node. */
   readonly #places = new Map<string, QueuePlace>();
   readonly #clock: Clock;
+  readonly #servers: readonly HostAndPort[];
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   #isClosed = false;
 
@@ -62,6 +66,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     const above = root.split('/').flatMap((_, index, parts) => (index === 0 ? [] : [parts.slice(0, index + 1).join('/')]));
     const names = [...Object.values(directoryOf), 'marks', 'mark-ends', 'sessions'];
     const directories = [...above, ...names.map((directory) => `${root}/${directory}`)];
+    this.#servers = settings.servers;
     this.#clock = settings.clock;
     this.#sessions = new SessionPool(
       (listener) => new ZooKeeperSession({ ...settings, openDriver, directories }, listener),
@@ -152,6 +157,10 @@ class ZooKeeperBackend implements LockBackend<bigint> {
         }),
       );
     });
+  }
+
+  examine(call: CallContext): Promise<readonly Finding[]> {
+    return examineServers(this.#servers, call.timeoutMs);
   }
 
   async close(): Promise<void> {

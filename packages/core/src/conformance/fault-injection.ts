@@ -49,6 +49,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     close: () => backend.close(),
     ...(backend.tellsQueued === undefined ? {} : { tellsQueued: backend.tellsQueued }),
     ...(backend.requestsExpire === undefined ? {} : { requestsExpire: backend.requestsExpire }),
+    ...(backend.maxTtlMs === undefined ? {} : { maxTtlMs: backend.maxTtlMs }),
     ...(partition && { partition: (name: string) => partition.call(backend, name) }),
     ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
     ...(remainingMs && { remainingMs: (owner: string) => remainingMs.call(backend, owner) }),

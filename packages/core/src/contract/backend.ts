@@ -1,6 +1,6 @@
 import type { CallContext } from './call-context.js';
 import type { Capabilities } from './capabilities.js';
-import type { NodeHealth } from './health.js';
+import type { Finding, NodeHealth } from './health.js';
 import type { FencingToken, LostReason } from './lease.js';
 import type { BackendMarks } from './marks.js';
 import type { LockKind, LockState } from './state.js';
@@ -105,9 +105,9 @@ export interface ReleaseAnswer {
 export interface LockBackend<F extends FencingToken = FencingToken> {
   /** Version of this interface; core refuses one that it does not know. */
   readonly contract: 1;
-  /** Stands for the backend in errors and events, such as `redis`. */
+  /** What the store is called in events, errors and reports, such as `redis`. The same for all backends of a kind. */
   readonly name: string;
-  /** What the store can and cannot do; core refuses the rest with LOCK_UNSUPPORTED. */
+  /** What this backend can do. It must not change; what is not declared is never asked of it, and users get LOCK_UNSUPPORTED. */
   readonly capabilities: Capabilities;
   /**
    * Session stores only (`expiry: 'session'`): for how long after its last good heartbeat a session may be believed
@@ -115,27 +115,56 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    */
   readonly sessionMs?: number;
   /**
+   * The longest `ttlMs` that a request may have, in milliseconds, the guard time included, for a store that bounds it. Core refuses a lease that
+   * would come to more, and an extension, with LOCK_INVALID_ARGUMENT and before any I/O; a manager without a `ttlMs` of its own gets the longest up
+   * to its usual default.
+   *
+   * @default no bound but 2^31-1
+   */
+  readonly maxTtlMs?: number;
+  /**
    * The store refuses requests that arrive later than `call.timeoutMs` allows, and `release` says whether it was final.
    *
    * @default false
    */
   readonly requestsExpire?: boolean;
-  /** One non-waiting attempt for each request. Rejects when the answer to any of them is unknown. */
+  /**
+   * One non-waiting attempt for each request, answered in their order. Several requests of one call are for different names, or several
+   * permits and readers of one; each is answered for itself, and one that is busy does not undo the others.
+   *
+   * An attempt of a wait looks like any other: core asks again when it was woken, when the present hold would expire, and every two seconds
+   * at the latest. A backend that keeps waiters in its store tells them apart by an open subscription for the name, and notes in
+   * the same step that it found the lock busy, so that no release falls between.
+   *
+   * `write`: while a writer waits, `read` should be refused to newcomers, else a name that is read all the time is never written. How the
+   * store knows of the writer (an intent that ends by itself, a place in a queue) is the backend's matter. Several `read` share.
+   *
+   * `permits`: `permits` of `limit`, all or none; the limit is that of the request. The answer's `fencingToken` is null, because no
+   * order of permits means anything. The token of `exclusive` and `write` is above every earlier one of the name, that of `read` above every
+   * earlier writer's; null without `capabilities.fencing`.
+   *
+   * @throws when the answer to any of the requests is unknown; core then releases all of them
+   */
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<F>[]>;
   /**
    * Keeps each hold for another `ttlMs`, never shorter than it already has. false: definitely not this owner's (any more).
    * null: the store could not tell for this one (a majority that answered for others); core tries again, as after a rejection.
+   * A hold that has expired is not this owner's, whether or not somebody has taken it since. One call carries all leases that are due.
    */
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]>;
   /**
    * Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. With
    * `requestsExpire` each answer is a `ReleaseAnswer`; a plain boolean is final when it was sent after every granting
-   * request of its owner had settled.
+   * request of its owner had settled. Whoever waits for what was freed is woken by the store in the same step where it can.
    */
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly (boolean | ReleaseAnswer)[]>;
-  /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. */
+  /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. @default one partition */
   partition?(name: string): string;
-  /** A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. */
+  /**
+   * A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. It has no
+   * deadline of its own: it ends by `call.signal`, and then rejects. Core keeps it for as long as the wait lasts, over failures of the store too: a
+   * rejection ends this enrolment, and core enrols again under a new owner.
+   */
   wait?(request: HoldRequest, call: CallContext): Promise<Extract<Answer<F>, { granted: true }>>;
   /**
    * Whether `wait` calls `call.onQueued` for each request that is not granted at once. Without it core takes what has not
@@ -146,7 +175,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   /**
    * Calls `wake` when the hold may have become possible; may miss, never blocks. Core subscribes before the attempts
    * that wait, so an attempt for a name with an open subscription is one that will wait. Closing a subscription that
-   * was woken and made no attempt since passes the wake on.
+   * was woken and made no attempt since passes the wake on. Left out, core asks again with a backoff.
    */
   subscribe?(
     request: HoldRequest,
@@ -163,17 +192,24 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * which is held only as long as this and its own deadline last. Left out: the deadline alone decides.
    */
   remainingMs?(owner: string): number;
-  /** Completion marks. */
+  /** Completion marks: there with `capabilities.marks`, and only then. */
   readonly marks?: BackendMarks;
-  /** What is held now and whose name begins with `prefix`: locks, semaphores and read/write locks. With `capabilities.list`. */
+  /** Every name that is held and begins with `prefix`, exactly; with `capabilities.list`. What changes meanwhile may be missing or appear. */
   list?(prefix: string, call: CallContext): AsyncIterable<LockState>;
-  /** Who holds the name now. A look decides nothing: it is out of date as soon as it is read. */
+  /** Who holds the name now, by the store's clock: what has expired does not show, though nobody has freed it. Nobody is an answer, not an error. */
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
-  /** Takes the name away from its holders, and leaves waiters alone. Answers whether somebody had it. */
+  /**
+   * Frees the name from all that hold it, whoever they are, and wakes who waits. Their next renewal says false, and a fencing token
+   * that follows is above theirs.
+   *
+   * @returns whether somebody held it
+   */
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean>;
   /**
    * Checks what only the backend knows (configuration, role); core takes and frees a random lock besides. A store of several
    * servers says how each of them is, and leaves it to that lock whether they suffice.
+   *
+   * @throws LockUnavailableError what is wrong
    */
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
   /**
@@ -181,6 +217,17 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
    */
   onNodeChanged?(listener: (health: NodeHealth) => void): void;
-  /** Ends what the backend has opened, and nothing that it was given. Called once, after the releases have been answered or given up. */
+  /**
+   * Looks at the server for `holdfast doctor`: versions, settings and rights that matter to locks, and what it was not allowed to see. Reads
+   * only. A setting that cannot be read is a finding (`unseen`), not an error.
+   *
+   * @throws LockUnavailableError when the server was not reached
+   */
+  examine?(call: CallContext): Promise<readonly Finding[]>;
+  /**
+   * Ends what the backend has opened itself: connections, timers, listeners; a client that the user handed in stays open. Core has released or
+   * given up every hold before it calls this, once or more often, and calls nothing else afterwards. Settles in bounded time, also while the store is silent; what
+   * is still under way rejects.
+   */
   close(): Promise<void>;
 }

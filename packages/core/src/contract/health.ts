@@ -32,3 +32,17 @@ export type HealthReport =
       /** What failed. */
       readonly error: AnyLockError;
     });
+
+/** One thing that an operator should know of a server, found by looking at it: nothing is changed for it. */
+export interface Finding {
+  /** Which server, or which of several, without secrets. */
+  readonly server: string;
+  /** What was looked at, such as `maxmemory-policy`. */
+  readonly about: string;
+  /** `wrong`: locks suffer by it. `unseen`: the server did not let us look. */
+  readonly status: 'ok' | 'wrong' | 'unseen';
+  /** What was found, for people. */
+  readonly found: string;
+  /** What to set, and why; only where something is wrong or was not seen. */
+  readonly advice?: string;
+}

@@ -9,7 +9,7 @@ import { remainingMs } from './deadline.js';
 import { Hold } from './hold.js';
 import type { HoldPlan } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
-import { beliefMs } from './hold-times.js';
+import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
 import { ReleaseOutbox } from './release-outbox.js';
 import { RenewalOutbox } from './renewal-outbox.js';
@@ -120,7 +120,11 @@ export class HoldRunner {
 
   /** Moves the deadlines by hand; see `Hold.extend` of the contract. */
   async extend(holds: readonly Hold[], ttlMs: number | undefined): Promise<void> {
-    for (const hold of holds) this.assertHeld(hold);
+    for (const hold of holds) {
+      this.assertHeld(hold);
+      // Too long for the backend: refused before anything is sent.
+      storeTtlMs(this.#backend, ttlMs ?? hold.plan.ttlMs);
+    }
     try {
       await Promise.all(
         holds.map((hold) => {

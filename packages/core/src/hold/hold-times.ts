@@ -1,4 +1,5 @@
 import type { LockBackend } from '../contract/backend.js';
+import { LockArgumentError } from '../errors.js';
 import { guardMs } from '../store/guard.js';
 
 /** For how long one good answer may be believed, in ms. A session store keeps a hold for as long as the session lives. */
@@ -6,7 +7,33 @@ export function beliefMs(backend: LockBackend, ttlMs: number): number {
   return backend.capabilities.expiry === 'session' ? Math.min(ttlMs, backend.sessionMs ?? ttlMs) : ttlMs;
 }
 
-/** What the store is given, in ms: the holder's belief and the guard time. */
+/**
+ * What the store is given, in ms: the holder's belief and the guard time.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT where that is longer than the backend's longest
+ */
 export function storeTtlMs(backend: LockBackend, ttlMs: number): number {
-  return backend.capabilities.expiry === 'session' ? ttlMs : ttlMs + guardMs(ttlMs);
+  const toldMs = ttlMs + guardOf(backend, ttlMs);
+  if (backend.maxTtlMs !== undefined && toldMs > backend.maxTtlMs) {
+    throw new LockArgumentError(
+      `ttlMs is ${ttlMs}; it must be at most ${longestTtlMs(backend, ttlMs)}, the longest of the ${backend.name} backend`,
+      { option: 'ttlMs', backend: backend.name },
+    );
+  }
+  return toldMs;
+}
+
+/** The longest ttl that the backend takes, up to this one. */
+export function longestTtlMs(backend: LockBackend, ttlMs: number): number {
+  const most = backend.maxTtlMs;
+  if (most === undefined || ttlMs + guardOf(backend, ttlMs) <= most) return ttlMs;
+  // The guard is a tenth, within bounds: what is left of the longest after it is found from above.
+  let longest = Math.min(ttlMs, most);
+  while (longest > 1 && longest + guardOf(backend, longest) > most)
+    longest -= Math.max(1, Math.floor((longest + guardOf(backend, longest) - most) / 2));
+  return longest;
+}
+
+function guardOf(backend: LockBackend, ttlMs: number): number {
+  return backend.capabilities.expiry === 'session' ? 0 : guardMs(ttlMs);
 }

@@ -7,8 +7,12 @@ import { HeldLease, type LeaseServices } from './held-lease.js';
  *
  * @returns how many of them it freed, once all were answered; rejects when one was not
  */
-export function releaseLeases<F extends FencingToken>(leases: readonly HeldLease<F>[], { holds }: LeaseServices): Promise<number> {
+export function releaseLeases<F extends FencingToken>(
+  leases: readonly HeldLease<F>[],
+  { holds, unusedTokens }: LeaseServices,
+): Promise<number> {
   const all = leases.map((lease) => HeldLease.holdOf(lease));
+  if (unusedTokens !== null) for (const lease of leases) unusedTokens.ended(lease);
   holds.release(all);
   // Not a promise for each: a batch has thousands.
   return new Promise((resolve, reject) => {

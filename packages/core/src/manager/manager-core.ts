@@ -10,9 +10,10 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
-import { storeTtlMs } from '../hold/hold-times.js';
+import { longestTtlMs, storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
 import { holdsInTask, reentryError, refuseReentry } from '../lease/run-task.js';
+import { UnusedTokens } from '../lease/unused-tokens.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
@@ -56,6 +57,7 @@ export class ManagerCore<F extends FencingToken> {
   readonly holds: HoldRunner;
   readonly asker: Asker;
   readonly acquirer: Acquirer;
+  readonly unusedTokens: UnusedTokens | null;
   readonly defaults: ResolvedLeaseOptions;
   /** Of this manager in this process, and most likely in all. */
   readonly id = newOwnerToken().slice(0, 8);
@@ -66,13 +68,16 @@ export class ManagerCore<F extends FencingToken> {
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     const resolved = resolveManagerOptions(options);
     this.backend = backend;
-    this.defaults = resolved.lease;
-    this.#defaultStoreTtlMs = storeTtlMs(backend, resolved.lease.ttlMs);
+    const { lease } = resolved;
+    // What nobody asked for is fitted to the backend; what somebody did is refused where it does not fit.
+    this.defaults = options?.ttlMs === undefined ? { ...lease, ttlMs: longestTtlMs(backend, lease.ttlMs) } : lease;
+    this.#defaultStoreTtlMs = storeTtlMs(backend, this.defaults.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
     const events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, events);
     backend.onNodeChanged?.((health) => events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
     this.holds = new HoldRunner(backend, this.calls, events);
+    this.unusedTokens = resolved.warnUnusedTokens ? new UnusedTokens() : null;
     this.asker = new Asker(backend, this.calls, this.holds);
     const { calls, holds, asker } = this;
     this.acquirer = new Acquirer({ backend, calls, holds, asker, unavailableAfterMs: resolved.unavailableAfterMs }, events);

@@ -86,9 +86,18 @@ export const releaseDescription =
   'Frees a lock, no matter who holds it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
 
+export const doctorDescription =
+  'Looks at the configuration and at the server (version, eviction, persistence, replicas, role, clock, rights, poolers, timeouts, limits), says what is wrong ' +
+  'for locks, what to set, and what it was not allowed to see. Changes nothing. Ends with 0, with 1 when something is wrong, with 69 when the store ' +
+  'was not reached.';
+
 export const initNodesDescription =
   'Lets the nodes of redlock://... vote at once, instead of after a quarantine of maxTtlMs from their first contact. For a new deployment only: it ' +
   'works while every node answers and none has been in use, and shows what each node has before it asks. Ends with 0 when they vote, else with 69.';
+
+export const newBackendDescription =
+  'Writes a small project for a backend of your own: sixty lines that keep locks in a Map, the conformance suite under vitest and node:test, a file for CI. Replace the Map ' +
+  'by your store; each case that fails says what to do.';
 
 export const conformanceDescription =
   'Runs the suite that every backend must pass, on your own server. The names are random and nothing is flushed, so it may run on a server ' +

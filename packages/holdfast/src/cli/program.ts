@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { Command, type CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type CliError, usageError } from './cli-error.js';
 import type { ConformanceOptions } from './commands/conformance.js';
+import { doctor } from './commands/doctor.js';
 import { health } from './commands/health.js';
 import { type InspectOptions, inspect, kinds, list, type ListOptions, release, type ReleaseOptions } from './commands/inspection.js';
 import { initNodes, type InitNodesOptions } from './commands/init-nodes.js';
 import { lead, type LeadOptions } from './commands/lead.js';
 import { leader, type LeaderOptions } from './commands/leader.js';
+import { newBackend } from './commands/new-backend.js';
 import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
 import { parseDuration, parsePositiveDuration, parseRetention, parseWait, parseWindow } from './duration.js';
@@ -122,6 +124,13 @@ export function createProgram(output: Output, finish: Finish): Command {
     .action(async (options: JsonOption) => finish(await health({ ...common(), ...options }, output)));
 
   program
+    .command('doctor')
+    .summary('look for what is wrong for locks')
+    .description(help.doctorDescription)
+    .option('--json', 'print JSON')
+    .action(async (options: JsonOption) => finish(await doctor({ ...common(), ...options }, output)));
+
+  program
     .command('init-nodes')
     .summary('let the nodes of a new Redlock deployment vote')
     .description(help.initNodesDescription)
@@ -150,6 +159,16 @@ export function createProgram(output: Output, finish: Finish): Command {
       const { conformance } = await import('./commands/conformance.js');
       finish(await conformance({ ...common(), ...options }, output));
     });
+
+  program
+    .command('new-backend')
+    .argument('<directory>', 'where the project is to be; it must not be there, or be empty')
+    .summary('begin a backend of your own')
+    .description(help.newBackendDescription)
+    .option('--name <name>', 'what the backend is called (default: the name of the directory)')
+    .action(async (directory: string, options: { readonly name?: string }) =>
+      finish(await newBackend(directory, { ...options, version: version() }, output)),
+    );
 
   for (const command of [program, ...program.commands]) {
     command

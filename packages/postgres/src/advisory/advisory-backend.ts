@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type Finding,
   type HoldRef,
   type HoldRequest,
   isLockError,
@@ -12,6 +13,7 @@ import {
   type LostReason,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
+import { examineServer } from '../examine-server.js';
 import { Marks } from '../marks.js';
 import { BACKEND, beforeSending, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
@@ -136,6 +138,10 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   async checkHealth(call: CallContext): Promise<void> {
     const session = await this.#session(call.timeoutMs);
     await session.confirm();
+  }
+
+  examine(call: CallContext): Promise<readonly Finding[]> {
+    return this.#source.borrow(call.timeoutMs, (connection) => examineServer(connection, call.clock, true));
   }
 
   async close(): Promise<void> {

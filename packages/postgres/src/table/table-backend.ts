@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type FencingToken,
+  type Finding,
   type HoldRef,
   type HoldRequest,
   type LockBackend,
@@ -12,6 +13,7 @@ import {
   type ReleaseAnswer,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
+import { examineServer } from '../examine-server.js';
 import { Marks } from '../marks.js';
 import { eq, lt, minus, NOW } from '../operators.js';
 import { BACKEND, beforeSending, cameTooLate, closedError, sqlState } from '../postgres-error.js';
@@ -153,6 +155,10 @@ export class TableBackend implements LockBackend {
   async checkHealth(call: CallContext): Promise<void> {
     const query = await this.#query(call);
     await query('SELECT 1', []);
+  }
+
+  examine(call: CallContext): Promise<readonly Finding[]> {
+    return this.#source.borrow(call.timeoutMs, (connection) => examineServer(connection, call.clock, false));
   }
 
   async close(): Promise<void> {
