@@ -56,6 +56,7 @@ const GROUPS = {
     'docs/protecting-a-row.md',
     'docs/fencing.md',
     'docs/transaction-lock.md',
+    'docs/transaction-lock.md',
     'docs/migrating.md',
     'docs/testing.md',
     'docs/writing-a-backend.md',

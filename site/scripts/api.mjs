@@ -77,7 +77,15 @@ if (isCheck) {
  * constant says.
  */
 function isSelfEvident({ type, parent }) {
-  return type?.type === 'literal' || (parent?.kind === ReflectionKind.TypeLiteral && parent.parent?.kind === ReflectionKind.Variable);
+  return type?.type === 'literal' || isOfVariable(parent);
+}
+
+function isOfVariable(parent) {
+  return parent?.kind === ReflectionKind.Variable || (isPart(parent) && isOfVariable(parent.parent));
+}
+
+function isPart(reflection) {
+  return reflection?.kind === ReflectionKind.TypeLiteral || reflection?.kind === ReflectionKind.Property;
 }
 
 function sayImport({ name }) {

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 /** What redlock takes of redis. */
 const INTERNAL = ['@holdfast/redis/connection'];
+/** A module of `holdfast` that only exports again what another package has. */
+const HANDS_ON = /^export .* from '@holdfast\//m;
 const PACKAGES = fileURLToPath(new URL('../../packages/', import.meta.url));
 
 /**
@@ -19,7 +21,7 @@ export const ENTRY_POINTS = readdirSync(PACKAGES)
   .flatMap((folder) => {
     const { name, exports } = JSON.parse(readFileSync(`${PACKAGES}${folder}/package.json`, 'utf8'));
     return Object.entries(exports)
-      .filter(([path]) => path !== './package.json' && (folder !== 'holdfast' || path === '.'))
+      .filter(([path]) => path !== './package.json')
       .map(([path, target]) => {
         const built = typeof target === 'string' ? target : (target.default ?? target.import);
         const module = built.replace(/^\.\/dist\/|\.js$/g, '');
@@ -30,7 +32,8 @@ export const ENTRY_POINTS = readdirSync(PACKAGES)
           source: `${PACKAGES}${folder}/src/${module}.ts`,
           declarations: `${PACKAGES}${folder}/dist/${module}.d.ts`,
         };
-      });
+      })
+      .filter(({ name: entry, source }) => entry === name || folder !== 'holdfast' || !HANDS_ON.test(readFileSync(source, 'utf8')));
   });
 
 /** Where the reference of an entry point lies: `@holdfast/core/memory` is `core/memory`. */

@@ -21,6 +21,7 @@ export interface LockErrors {
   LOCK_UNSUPPORTED: LockUnsupportedError;
   /** The manager is closed or closing. */
   LOCK_CLOSED: LockClosedError;
+  /** A resource has seen a higher fencing token than that of the lease. */
   LOCK_STALE_TOKEN: StaleTokenError;
 }
 /** The stable codes; docs/errors.md has a heading for each. */

@@ -11,7 +11,9 @@ import {
 
 /** What a fence needs to know of a hold: a lease as it is, or its name and token as they came over a wire. */
 export interface FencedLease {
+  /** What is held. */
   readonly name: string;
+  /** The token of the grant; null is refused. */
   readonly fencingToken: FencingToken;
   /** @default 'lock' */
   readonly kind?: LockKind | undefined;

@@ -2,7 +2,10 @@ import { checkValue, LockArgumentError, MAX_NAME_BYTES, readOptions, rule } from
 import { type FencedLease, refuseStale, writeHoldOf } from './fenced-lease.js';
 
 /** A client of ioredis or of node-redis, on one server or a cluster. */
-export type FencedRedis = { eval(...args: never[]): Promise<unknown> };
+export type FencedRedis = {
+  /** Runs a script, as the client takes it. */
+  eval(...args: never[]): Promise<unknown>;
+};
 
 /** Options of `writeFenced`. */
 export interface WriteFencedOptions {

@@ -17,7 +17,7 @@ export interface InstrumentLocksOptions {
   /** A span for each call to the store, a root with a link to each request that the call carried. @default false */
   readonly storeSpans?: boolean | undefined;
   /**
-   * Keeps the `traceparent` of the span in which a hold was taken beside the hold's label in the store: whoever waits in vain for it gets
+   * Keeps the `traceparent` of the span in which a hold was taken beside the hold's label in the store: a caller that waits in vain for it gets
    * a link to that span. @default false
    */
   readonly annotate?: boolean | undefined;
@@ -28,14 +28,23 @@ export interface InstrumentLocksOptions {
  * none was given.
  */
 export interface LockInstrumentation extends Disposable {
+  /** The name of this package. */
   readonly instrumentationName: string;
+  /** Its version. */
   readonly instrumentationVersion: string;
+  /** Reports nothing more; `using` does the same. */
   close(): void;
+  /** Reports again; called by NodeSDK. */
   enable(): void;
+  /** Reports nothing until `enable`; called by NodeSDK. */
   disable(): void;
+  /** Where metrics go, unless the options said so; called by NodeSDK. */
   setMeterProvider(provider: MeterProvider): void;
+  /** Where spans go, unless the options said so; called by NodeSDK. */
   setTracerProvider(provider: TracerProvider): void;
+  /** Without effect: the options of `instrumentLocks` are what counts. */
   setConfig(config: object): void;
+  /** Always empty. */
   getConfig(): object;
 }
 

@@ -16,11 +16,18 @@ import { postgresBackendRules } from './postgres-options.js';
  * The connection on which the transaction was begun: a client of `pg`, or whatever else has `query(text)`; or what `sql.begin` of postgres.js hands
  * over. Each call must be sent as it is, without values, in that transaction.
  */
-export type TransactionClient = { query(text: string): PromiseLike<unknown> } | PostgresJsTransaction;
+export type TransactionClient =
+  | {
+      /** Sends one statement, as `pg` does. */
+      query(text: string): PromiseLike<unknown>;
+    }
+  | PostgresJsTransaction;
 
 /** What `sql.begin` of postgres.js hands over, as far as it is used. */
 export interface PostgresJsTransaction {
+  /** Sends one statement. */
   readonly unsafe: (text: string) => PromiseLike<unknown>;
+  /** Runs `body` between a savepoint and its end. */
   readonly savepoint: <T>(name: string, body: (inner: Pick<PostgresJsTransaction, 'unsafe'>) => Promise<T>) => PromiseLike<T>;
 }
 

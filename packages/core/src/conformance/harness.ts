@@ -39,7 +39,15 @@ export interface ConformanceHarness {
  * `peer`, and for each server of several; a bare backend goes the way of the manager. For a case that leaves the wire alone it answers the
  * address that it was given.
  */
-export type Via = (host: string, port: number) => Promise<{ readonly host: string; readonly port: number }>;
+export type Via = (
+  host: string,
+  port: number,
+) => Promise<{
+  /** Where to connect to instead. */
+  readonly host: string;
+  /** Its port. */
+  readonly port: number;
+}>;
 
 /** The options of a case's manager, and the suite's wire. */
 export type SetupOptions = ManagerOptions & {

@@ -4,16 +4,21 @@ import type { HolderState, LockKind } from './state.js';
 interface TraceBase {
   /** The method of the manager that was called. */
   readonly operation: string;
+  /** The name of the manager's backend, such as `redis`. */
   readonly backend: string;
   /** `LockManager.id` of the manager. */
   readonly managerId: string;
   /** `requestId` of the events of each name. */
   readonly requestIds: readonly string[];
+  /** The names that were asked for. */
   readonly names: readonly string[];
+  /** Of which kind they are. */
   readonly kind: LockKind;
+  /** How they are held, or asked for. */
   readonly mode: HolderState['mode'];
   /** How many permits; 1 for all but permits. */
   readonly permits: number;
+  /** Who asks, for people. */
   readonly label: string;
   /** What the call was rejected with. */
   readonly error?: unknown;
@@ -28,6 +33,7 @@ export interface AcquireTrace extends TraceBase {
   readonly waitMs: number;
   /** `busy`: a method that does not wait found the hold taken, or some of several. Left out while the call runs, and when it rejects. */
   readonly outcome?: 'granted' | 'busy';
+  /** Whether the call was refused, or stood behind another, before it was granted or gave up. Left out while the call runs. */
   readonly contended?: boolean;
   /**
    * For a listener of `start` to set: up to 256 bytes of text that the store keeps beside the label, such as a W3C `traceparent`, which

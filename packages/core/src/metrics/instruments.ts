@@ -3,8 +3,11 @@ export type InstrumentKind = 'histogram' | 'counter' | 'up-down-counter' | 'gaug
 
 /** One metric, in the terms of OpenTelemetry: a unit is UCUM's. */
 export interface Instrument {
+  /** How it behaves. */
   readonly kind: InstrumentKind;
+  /** Its unit, as UCUM writes it: `s`, `1`, `{hold}`. */
   readonly unit: string;
+  /** What it measures, for people. */
   readonly description: string;
   /** Of a histogram: the upper bounds of its buckets. */
   readonly boundaries?: readonly number[];

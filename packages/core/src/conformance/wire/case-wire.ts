@@ -7,13 +7,19 @@ import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
 /** The wire between the manager of a case and its store: one proxy for each server that it reaches. */
 export interface Wire {
+  /** One for each server. */
   readonly proxies: readonly TcpProxy[];
+  /** Delivers nothing until `restore`, in one direction or both. */
   silence(direction?: ProxyDirection | 'both'): void;
+  /** Ends `silence` and `refuse`. */
   restore(): Promise<void>;
+  /** Ends every open connection. */
   cut(): void;
+  /** Ends every open connection, and refuses new ones until `restore`. */
   refuse(): Promise<void>;
   /** The next reply from any server is cut in its middle. */
   cutNextReply(): Promise<void>;
+  /** What is sent from now on is held up until the handle delivers it. */
   late(): LateDelivery;
   /** Connections that are open now. */
   connections(): number;
