@@ -52,7 +52,7 @@ export async function examineServer(connection: Connection, clock: Clock, holdsS
 
 function version(found: string | null, number: number): Look {
   const about = 'version';
-  if (found === null) return { about, status: 'unseen', found: 'not told' };
+  if (found === null) return { about, status: 'unseen', found: 'not reported' };
   if (number >= 130_000) return { about, status: 'ok', found: `PostgreSQL ${found}` };
   return { about, status: 'wrong', found: `PostgreSQL ${found}`, advice: 'use PostgreSQL 13 or later' };
 }

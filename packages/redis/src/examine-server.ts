@@ -17,7 +17,7 @@ export async function examineServers(client: DriverClient, clock: Clock): Promis
     about: 'rights',
     status: 'unseen' as const,
     found: problem ?? '',
-    advice: 'grant the right, as the least ACL of @holdfast/redis has it',
+    advice: 'grant the permission, as the least ACL of @holdfast/redis has it',
   }));
   return [...seen.flat(), ...rights];
 }

@@ -28,7 +28,7 @@ function looksAt(answer: string | null, mode: string | null): readonly Look[] {
       },
     ];
   }
-  const found = field(answer, 'Zookeeper version')?.split('-')[0] ?? 'not told';
+  const found = field(answer, 'Zookeeper version')?.split('-')[0] ?? 'not reported';
   const [major = 0, minor = 0] = found.split('.').map(Number);
   const isNew = major > 3 || (major === 3 && minor >= 5);
   return [
@@ -45,7 +45,7 @@ function ensemble(named: number, modes: readonly (string | null)[]): Look {
     return { about, status: 'wrong', found: 'one server alone', advice: 'run three servers: with one, every restart stops all locking' };
   }
   const seen = modes.filter((mode) => mode !== null).length;
-  if (seen === 0) return { about, status: 'unseen', found: `none of ${named} told`, advice: 'see the findings of the servers' };
+  if (seen === 0) return { about, status: 'unseen', found: `none of ${named} answered`, advice: 'see the findings of the servers' };
   if (named < 3) {
     return {
       about,
@@ -62,7 +62,7 @@ function ensemble(named: number, modes: readonly (string | null)[]): Look {
       advice: 'use an odd number: an even one bears no more failures than one less',
     };
   }
-  return { about, status: 'ok', found: `${named} servers, ${seen} told how they are` };
+  return { about, status: 'ok', found: `${named} servers, ${seen} reported how they are` };
 }
 
 function field(answer: string | null | undefined, name: string): string | null {

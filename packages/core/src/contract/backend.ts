@@ -155,7 +155,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   /**
    * Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. With
    * `requestsExpire` each answer is a `ReleaseAnswer`; a plain boolean is final when it was sent after every granting
-   * request of its owner had settled. Whoever waits for what was freed is woken by the store in the same step where it can.
+   * request of its owner had settled. The client that waits for what was freed is woken by the store in the same step where it can.
    */
   release(holds: readonly HoldRef[], call: CallContext): Promise<readonly (boolean | ReleaseAnswer)[]>;
   /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. @default one partition */
@@ -199,7 +199,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   /** Who holds the name now, by the store's clock: what has expired does not show, though nobody has freed it. Nobody is an answer, not an error. */
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState>;
   /**
-   * Frees the name from all that hold it, whoever they are, and wakes who waits. Their next renewal says false, and a fencing token
+   * Frees the name from all its holders, also those of other programs, and wakes who waits. Their next renewal says false, and a fencing token
    * that follows is above theirs.
    *
    * @returns whether somebody held it
@@ -218,7 +218,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    */
   onNodeChanged?(listener: (health: NodeHealth) => void): void;
   /**
-   * Looks at the server for `holdfast doctor`: versions, settings and rights that matter to locks, and what it was not allowed to see. Reads
+   * Looks at the server for `holdfast doctor`: versions, settings and permissions that matter to locks, and what it was not allowed to see. Reads
    * only. A setting that cannot be read is a finding (`unseen`), not an error.
    *
    * @throws LockUnavailableError when the server was not reached

@@ -87,7 +87,7 @@ export const releaseDescription =
   'at work until then: only fencing tokens protect the resource meanwhile.';
 
 export const doctorDescription =
-  'Looks at the configuration and at the server (version, eviction, persistence, replicas, role, clock, rights, poolers, timeouts, limits), says what is wrong ' +
+  'Looks at the configuration and at the server (version, eviction, persistence, replicas, role, clock, permissions, poolers, timeouts, limits), says what is wrong ' +
   'for locks, what to set, and what it was not allowed to see. Changes nothing. Ends with 0, with 1 when something is wrong, with 69 when the store ' +
   'was not reached.';
 

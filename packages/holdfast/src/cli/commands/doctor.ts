@@ -93,7 +93,7 @@ function ofConfig(config: StoreConfig): readonly Finding[] {
     findings.push({ server, about: 'ttlMs', status: 'wrong', found, advice });
   }
   if (waitMs === undefined) {
-    findings.push({ server, about: 'waitMs', status: 'ok', found: 'none: acquire waits until it is told to stop; web services set one' });
+    findings.push({ server, about: 'waitMs', status: 'ok', found: 'none: acquire waits until it is aborted; web services set one' });
   }
   const [major = 0] = process.versions.node.split('.').map(Number);
   findings.push({ server, about: 'node', status: major >= 20 ? 'ok' : 'wrong', found: process.versions.node });
