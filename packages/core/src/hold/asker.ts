@@ -1,9 +1,10 @@
 import type { CallerContext } from '../async-context.js';
-import type { Answer, LockBackend } from '../contract/backend.js';
+import type { Answer, CallContext, HoldRequest, LockBackend } from '../contract/backend.js';
 import { LockUnavailableError } from '../errors.js';
 import { elapsedSince, stampOf } from '../store/stamp.js';
 import type { StoreCall, StoreCalls } from '../store/store-calls.js';
 import { wasNeverSent } from '../store/was-never-sent.js';
+import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';
 import { type HoldPlan, refOf, requestOf } from './hold-plan.js';
 import type { HoldRunner } from './hold-runner.js';
@@ -40,6 +41,27 @@ export class Asker {
 
   /** Asks for all in one call: all are answered, or nothing is held. */
   ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs = this.#calls.commandTimeoutMs): Asked<readonly (Hold | Busy)[]> {
+    return this.#ask(plans, context, atMostMs, (requests, store) => this.#backend.attempt(requests, store));
+  }
+
+  /** Asks with the release of the hold in front, which carries the request to the store. */
+  follow(plan: HoldPlan, context: CallerContext): Asked<readonly (Hold | Busy)[]> & { readonly follower: Follower } {
+    let follower!: Follower;
+    const asked = this.#ask([plan], context, this.#calls.commandTimeoutMs, (requests) => {
+      return new Promise((resolve, reject) => {
+        const request = requests[0] as HoldRequest;
+        follower = { request, answered: (answer) => resolve([answer ?? { granted: false, remainingMs: null }]), failed: reject };
+      });
+    });
+    return { result: asked.result, end: (reason) => asked.end(reason), follower };
+  }
+
+  #ask(
+    plans: readonly HoldPlan[],
+    context: CallerContext,
+    atMostMs: number,
+    send: (requests: readonly HoldRequest[], store: CallContext) => Promise<readonly Answer[]>,
+  ): Asked<readonly (Hold | Busy)[]> {
     const holds = plans.map((plan) => this.#holds.create(plan, context));
     const requests = holds.map(({ plan, owner }) => requestOf(plan, owner, storeTtlMs(this.#backend, plan.ttlMs)));
     // A grant that comes after its own deadline is of no use.
@@ -49,7 +71,7 @@ export class Asker {
     const call: StoreCall<readonly Answer[], readonly (Hold | Busy)[]> = this.#calls.start(
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
-      (store) => this.#backend.attempt(requests, store),
+      (store) => send(requests, store),
       {
         answered: (answers) => this.#answered(holds, answers, stamp),
         failed: (error) => this.doubt(holds, call, error),
@@ -78,8 +100,8 @@ export class Asker {
         });
       },
       {
-        answered: ({ fencingToken, stamp }) =>
-          stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp),
+        answered: ({ fencingToken, stamp, forMs }) =>
+          stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp, forMs),
         // Whatever the wait failed with, a place in the queue may stand from before.
         failed: () => this.doubt([hold], call, null),
         unwanted: () => this.giveBack([hold]),
@@ -118,7 +140,7 @@ export class Asker {
       const answer = answers[index];
       if (answer?.granted === true) {
         const asked = answer.stamp ?? stamp;
-        if (!this.#holds.granted(hold, answer.fencingToken, asked)) problem ??= this.#tooLate(hold.plan, asked);
+        if (!this.#holds.granted(hold, answer.fencingToken, asked, answer.forMs)) problem ??= this.#tooLate(hold.plan, asked);
         return hold;
       }
       if (answer === undefined) {
@@ -151,8 +173,8 @@ export class Asker {
     return this.#adopt(hold, fencingToken, stamp);
   }
 
-  #adopt(hold: Hold, fencingToken: bigint | null, stamp: ReturnType<typeof stampOf>): Hold {
-    if (this.#holds.granted(hold, fencingToken, stamp)) return hold;
+  #adopt(hold: Hold, fencingToken: bigint | null, stamp: ReturnType<typeof stampOf>, forMs?: number): Hold {
+    if (this.#holds.granted(hold, fencingToken, stamp, forMs)) return hold;
     throw this.#tooLate(hold.plan, stamp);
   }
 

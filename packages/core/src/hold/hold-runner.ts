@@ -6,6 +6,7 @@ import { newOwnerToken } from '../store/owner-token.js';
 import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { remainingMs } from './deadline.js';
+import type { Follower } from './follower.js';
 import { Hold } from './hold.js';
 import { type HoldPlan, isExclusive } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
@@ -53,6 +54,11 @@ export class HoldRunner {
     this.#onEnd = listener;
   }
 
+  /** Has `next` asked which waiter's request goes with the release of a hold, where the backend takes one. */
+  onRelease(next: (hold: Hold) => Follower | null): void {
+    if (this.#backend.takesNext === true) this.#releases.onRelease(next);
+  }
+
   /** How many stand. */
   get heldCount(): number {
     return this.#held.size;
@@ -85,10 +91,25 @@ export class HoldRunner {
     return new Hold(plan, newOwnerToken(), this.#facts, context, this.#due);
   }
 
-  /** @returns whether the grant came in time to be believed; one that did not is freed */
-  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp): boolean {
-    const grant = { stamp, fencingToken: hold.plan.mode === 'permits' ? null : fencingToken };
-    this.dispatch(hold, { type: 'granted', grant, beliefMs: beliefMs(this.#backend, hold.plan.ttlMs) });
+  /**
+   * @param forMs of a provisional grant, see `Answer`
+   * @returns whether the grant came in time to be believed; one that did not is freed
+   */
+  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs: number | undefined): boolean {
+    const token = hold.plan.mode === 'permits' ? null : fencingToken;
+    const askedMs = beliefMs(this.#backend, hold.plan.ttlMs);
+    this.dispatch(
+      hold,
+      forMs === undefined
+        ? { type: 'granted', grant: { stamp, fencingToken: token }, beliefMs: askedMs, provisionalFrom: null }
+        : {
+            type: 'granted',
+            // What its holder may do with it begins now.
+            grant: { stamp: stampOf(this.#calls.clock), fencingToken: token },
+            beliefMs: Math.min(forMs, askedMs),
+            provisionalFrom: stamp,
+          },
+    );
     return hold.state.at === 'held';
   }
 

@@ -4,7 +4,7 @@ import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
 import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
-import { BATCH_GAP_MS } from './deadline.js';
+import { BATCH_GAP_MS, remainingMs } from './deadline.js';
 import type { Hold } from './hold.js';
 import { refOf } from './hold-plan.js';
 import type { HoldEvent } from './hold-state.js';
@@ -143,8 +143,11 @@ export class RenewalOutbox {
     return { ...refOf(plan, owner), ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
   }
 
-  /** A hold depends on the answer: a third of its ttl leaves time for two more tries. */
-  #timeoutFor({ plan }: Hold): number {
+  /** A hold depends on the answer: a third of its ttl leaves time for two more tries. One that is not confirmed has no more than it has. */
+  #timeoutFor({ plan, state }: Hold): number {
+    if (state.at === 'held' && !state.isConfirmed) {
+      return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(remainingMs(state, stampOf(this.#calls.clock)))));
+    }
     return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(beliefMs(this.#backend, plan.ttlMs) / 3)));
   }
 

@@ -35,6 +35,11 @@ export class Hearing {
     this.#failures = 0;
   }
 
+  /** When a request was last answered, where none has failed since. */
+  get answeredAt(): number {
+    return this.#heard?.by === 'answer' && this.#failing === null ? this.#heard.at : Number.NEGATIVE_INFINITY;
+  }
+
   /** @returns how many requests have failed since the last answer */
   failed(error: AnyLockError, askedAt: number): number {
     this.#fails(error, askedAt, 'answer');
