@@ -119,6 +119,19 @@ describe('a queue in which the first of each manager stands', () => {
     expect((await other.inspect('x')).waiters).toBe(0);
   });
 
+  it('is behind which a wait that runs out is a timeout, though it had no way to ask: a look has found the holder', async () => {
+    const { clock, manager, other } = hall();
+    const held = await other.acquire('x');
+    const first = outcomeOf(manager.acquire('x'));
+    await clock.advance(1_000);
+    const behind = outcomeOf(manager.acquire('x', { waitMs: 20 }));
+    await clock.advance(100);
+    expect([first.status, behind.code]).toEqual(['pending', 'LOCK_TIMEOUT']);
+    await held.release();
+    await clock.advance(10);
+    await first.value?.release();
+  });
+
   it('is passed by where a release hands on: the next one has it with the answer of the release', async () => {
     const { clock, manager, asked } = hall();
     const first = await manager.acquire('x');

@@ -42,6 +42,7 @@ export class RenewalOutbox {
   #due: Renewal[] = [];
   #extensions = new Map<Hold, Extension>();
   #lastBatchAt = Number.NEGATIVE_INFINITY;
+  #isFlushPlanned = false;
   readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDue() };
 
   constructor(backend: LockBackend, calls: StoreCalls, holds: HoldEvents) {
@@ -52,6 +53,12 @@ export class RenewalOutbox {
 
   add(hold: Hold, ttlMs: number | null): void {
     this.#due.push({ hold, ttlMs, extension: null });
+    if (hold.state.at === 'held' && !hold.state.isConfirmed) {
+      // Before its holder runs, who may keep the event loop for longer than the store keeps the hold.
+      if (!this.#isFlushPlanned) queueMicrotask(() => this.#flushDue());
+      this.#isFlushPlanned = true;
+      return;
+    }
     const { timers, clock } = this.#calls;
     if (this.#batchEntry.heapIndex < 0) timers.set(this.#batchEntry, Math.max(clock.now(), this.#lastBatchAt + BATCH_GAP_MS));
   }
@@ -73,6 +80,7 @@ export class RenewalOutbox {
 
   /** All that are due share a request: it has as long as the one that can wait the least. */
   #flushDue(): void {
+    this.#isFlushPlanned = false;
     this.#lastBatchAt = this.#calls.clock.now();
     const due = this.#due.filter(({ hold }) => hold.state.at === 'held');
     this.#due = [];

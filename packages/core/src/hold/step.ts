@@ -54,12 +54,14 @@ function ask(state: Asking, event: HoldEvent, now: Stamp): Step {
         grant,
         deadline: { now: from.now + beliefMs, wall: from.wall + beliefMs },
         capMs: store.isSession && !plan.renew ? plan.ttlMs : Number.POSITIVE_INFINITY,
-        renewAt: provisionalFrom === null ? nextRenewalAt(from.now, beliefMs) : now.now,
+        renewAt: provisionalFrom === null ? nextRenewalAt(from.now, beliefMs) : Number.POSITIVE_INFINITY,
         longestTtlMs: plan.ttlMs,
         isConfirmed: provisionalFrom === null,
       };
       // The deadline counts from before the request was sent: a grant may come too late to be believed.
-      return remainingMs(held, now) > 0 ? [held, [timerOf(held, now)]] : [doubtAbout(state, { how: 'not-granted' }, now, true), [release]];
+      if (remainingMs(held, now) <= 0) return [doubtAbout(state, { how: 'not-granted' }, now, true), [release]];
+      if (provisionalFrom === null) return [held, [timerOf(held, now)]];
+      return [held, [{ do: 'send', what: 'renewal', ttlMs: plan.ttlMs }, timerOf(held, now)]];
     }
     case 'refused':
       return [ended(state, { how: 'not-granted' }), none];
