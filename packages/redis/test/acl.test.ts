@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRedisBackend } from '@holdfast/redis';
 import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
+import { until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
 import { describe, expect, it } from 'vitest';
-import { fairWait, subscribed, useRedis } from './redis-harness.js';
+import { standIn, useRedis } from './redis-harness.js';
 
 const redis = useRedis();
 
@@ -29,9 +30,9 @@ async function everything(url: string): Promise<void> {
   const fair = redis.backend({ url, fair: true });
   try {
     const first = requestOf(newName());
-    await fairWait(fair, first);
+    await standIn(fair, first);
     const next = requestOf(first.name);
-    const waiting = fairWait(fair, next);
+    const waiting = standIn(fair, next);
     const ended = waiting.then(
       () => true,
       () => true,
@@ -43,11 +44,10 @@ async function everything(url: string): Promise<void> {
     expect(await free(backend, first)).toBe(true);
     await waiting;
     expect(await backend.renew([{ ...next, ttlMs: 20_000 }], callOf())).toEqual([true]);
-    const { wakes, close } = await subscribed(backend, requestOf(first.name));
-    await attempt(backend, requestOf(first.name));
+    const last = standIn(backend, requestOf(first.name));
+    await until('it waits', async () => (await backend.inspect(first.name, 'lock', callOf())).waiters === 1);
     expect(await backend.forceRelease(first.name, 'lock', callOf())).toBe(true);
-    await wakes.after(0);
-    close();
+    await last;
     const others = [permitsOf(newName(), 2, 3), requestOf(newName(), 'read'), requestOf(newName(), 'write')];
     expect((await backend.attempt(others, callOf())).every(({ granted }) => granted)).toBe(true);
     expect(
@@ -91,9 +91,12 @@ describe('a user with the rights of the README and no others', () => {
     const options = { port: redis.server.port, username: 'clientuser', password: 'word', enableReadyCheck: false };
     const client = version === 5 ? new Redis(options) : new Redis6(options);
     const backend = createRedisBackend({ client });
-    const { wakes, close } = await subscribed(backend, requestOf(newName()));
-    expect(wakes.count).toBe(0);
-    close();
+    const held = requestOf(newName());
+    await take(backend, held);
+    const waiting = standIn(backend, requestOf(held.name));
+    await until('it waits', async () => (await backend.inspect(held.name, 'lock', callOf())).waiters === 1);
+    await free(backend, held);
+    await waiting;
     await backend.close();
     client.disconnect();
   });
