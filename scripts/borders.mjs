@@ -21,19 +21,32 @@ const openDriver = (name, driver) => ({
 const onCoresRoot = (name) => ({
   files: [own(name)],
   may: [NODE, own(name), '@holdfast/core'],
-  why: "jobs and migration stand on core's public contract alone: its root.",
+  why: "jobs, election, fencing and migration stand on core's public contract alone: its root.",
 });
 
 /** What holdfast takes of each package: it exports it again, or loads it when a URL asks for it. */
-const OURS = ['core', 'core/memory', 'core/testing', 'core/conformance', 'jobs', 'migration', 'redis', 'redlock', 'postgres', 'zookeeper'];
+const OURS = [
+  'core',
+  'core/memory',
+  'core/testing',
+  'core/conformance',
+  'jobs',
+  'election',
+  'fencing',
+  'migration',
+  'redis',
+  'redlock',
+  'postgres',
+  'zookeeper',
+];
 const BACKENDS = ['redis', 'redlock', 'postgres', 'zookeeper'];
 const HOLDFAST = [NODE, own('holdfast'), 'commander', '@lukeed/ms'];
 
 export const borders = [
   {
     files: [`${CORE}conformance/`],
-    may: [NODE, `${CORE}conformance/`, `${CORE}index.js`],
-    why: "The suite imports only what a third party could: core's index.js.",
+    may: [NODE, `${CORE}conformance/`, `${CORE}index.js`, `${CORE}backend/index.js`],
+    why: "The suite imports only what a third party could: core's index.js, and that of the kit.",
   },
   {
     files: [`${CORE}backend/`],
@@ -51,6 +64,8 @@ export const borders = [
     why: 'core has no runtime dependency, Node built-ins and its own files only, and its root never imports its own subpaths.',
   },
   onCoresRoot('jobs'),
+  onCoresRoot('election'),
+  onCoresRoot('fencing'),
   onCoresRoot('migration'),
   openDriver('redis', 'ioredis'),
   openDriver('postgres', 'pg'),
@@ -76,6 +91,29 @@ export const borders = [
     why: 'The servers serve the tests of every package, so they depend on none; they hang on the wire that the suite brings.',
   },
 ];
+
+/** Which files may ask the system for the time, and why; all others of packages/ take the clock that is handed in. */
+const timekeepers = [
+  { files: [`${CORE}system-clock.ts`], why: "it is the system's clock" },
+  {
+    files: [`${CORE}store/keep-alive.ts`, `${own('jobs')}tries.ts`, `${own('election')}keep-alive.ts`],
+    why: 'their interval keeps the process alive, and counts nothing',
+  },
+  { files: [`${CORE}conformance/`], why: 'the suite times real stores, as a test does' },
+  { files: [`${own('holdfast')}cli/`], why: 'a command is a process of its own' },
+];
+
+/**
+ * What is wrong with a file's use of the system's clock.
+ *
+ * @param {string} file its path from the root, with slashes
+ * @param {readonly string[]} uses the functions of the system that it names
+ * @returns {string[]}
+ */
+export function clockViolations(file, uses) {
+  if (!file.startsWith('packages/') || timekeepers.some(({ files }) => files.some((start) => file.startsWith(start)))) return [];
+  return uses.map((use) => `${file} calls ${use}. Time comes from the clock that is handed in; scripts/borders.mjs has the exceptions.`);
+}
 
 /**
  * What is wrong with a file's imports.

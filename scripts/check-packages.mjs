@@ -43,7 +43,9 @@ function run(name, command, args, cwd) {
 function checkContents(name, file) {
   const { stdout } = spawnSync('tar', ['-tzf', file], { encoding: 'utf8' });
   const files = stdout.split('\n').filter(Boolean);
-  const missing = ['package/README.md', 'package/LICENSE'].filter((path) => !files.includes(path));
+  const missing = ['package/README.md', 'package/LICENSE', ...(name === '@holdfast/core' ? ['package/RULES.md'] : [])].filter(
+    (path) => !files.includes(path),
+  );
   const surplus = files.filter((path) => /\.tsbuildinfo$|\/test\/|\/dist-test\/|\/node_modules\//.test(path));
   const manifest = spawnSync('tar', ['-xzOf', file, 'package/package.json'], { encoding: 'utf8' }).stdout;
   const wrong = manifest.includes('"workspace:') ? ['a workspace: range'] : [];

@@ -29,7 +29,7 @@ const stores = {
     const admins = nodes.map(({ port }) => new Redis(port));
     const count = async () => Math.max(...(await Promise.all(admins.map((admin) => admin.hlen('holdfast.redlock:marks')))));
     return {
-      backend: createRedlockBackend({ urls }),
+      backend: createRedlockBackend({ urls, nodeTimeoutMs: 5_000 }),
       count,
       close: async () => {
         for (const admin of admins) admin.disconnect();

@@ -124,6 +124,28 @@ describe('borders between packages', () => {
     expect(checkFiles({ [file]: `import { Client } from 'pg';` })).toEqual({ code: 1, found: [`${file} imports pg`] });
   });
 
+  it("keep the system's clock out, but where it is asked for all", () => {
+    const texts = [
+      'const now = Date.now();',
+      'const now = performance.now();',
+      'const now = new Date();',
+      'setTimeout(() => {}, 1);',
+      'globalThis.setInterval(() => {}, 1);',
+      `import { setTimeout } from 'node:timers';`,
+      `import { setTimeout as sleep } from 'node:timers/promises';`,
+      'const started = process.hrtime.bigint();',
+    ];
+    const files = texts.map((text, index) => [`packages/redis/src/${index}.ts`, text] as const);
+    const { code, found } = checkFiles({ ...Object.fromEntries(files), 'packages/core/src/system-clock.ts': texts.join('\n') });
+    expect(code).toBe(1);
+    expect(found.map((line) => line.replace(/ calls .*/, '')).sort()).toEqual(files.map(([file]) => file));
+  });
+
+  it("let a moment in that was handed in, and what only has the name of one of the clock's functions", () => {
+    const text = 'const day = new Date(clock.wall());\nclock.setTimer(1, () => {});\nsocket.setTimeout(1);\n';
+    expect(checkFiles({ 'packages/redis/src/a.ts': text })).toEqual({ code: 0, found: [] });
+  });
+
   it('are demanded of each package', () => {
     expect(checkFiles({ 'packages/new/src/index.ts': '' })).toEqual({ code: 1, found: ['packages/new/src/index.ts has no border'] });
     expect(checkFiles({}).code).toBe(1);

@@ -1,8 +1,10 @@
 import {
   findProcessSource,
+  mariaDbSpec,
   pgBouncerSpec,
   postgresSpec,
   redisSpec,
+  startMariaDb,
   startPostgres,
   startRedis,
   startZooKeeper,
@@ -19,6 +21,8 @@ export default async function setup(): Promise<void> {
   const postgres = await findProcessSource(postgresSpec);
   if (postgres.kind === 'container') await (await startPostgres({ config: {} })).close();
   await findProcessSource(pgBouncerSpec);
+  const mariaDb = await findProcessSource(mariaDbSpec);
+  if (mariaDb.kind === 'container') await (await startMariaDb()).close();
   const zooKeeper = await findProcessSource(zooKeeperSpec);
   if (zooKeeper.kind === 'container') await (await startZooKeeper({ config: {} })).close();
 }

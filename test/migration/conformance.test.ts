@@ -23,7 +23,7 @@ const inPostgres: SideSpec = {
 };
 
 /** Where a second store or a real network can make a difference; the rest is asked of two memory stores. */
-const TOPICS = ['exclusive', 'waiting', 'crash', 'fencing', 'marks', 'inspection', 'close'];
+const TOPICS = ['exclusive', 'waiting', 'crash', 'fencing', 'marks', 'inspection', 'close', 'late'];
 
 describe.each([
   ['from one prefix of a Redis to another', realMigratingHarness('redis->redis', 'both', inRedis, inRedis)],

@@ -1,8 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { type CallContext, createLockManager, type LockBackend, type LockManager, type ManagerOptions, systemClock } from '@holdfast/core';
-import { type ConformanceHarness, type ConformanceSetup, type InjectedFaults, injectFaults } from '@holdfast/core/conformance';
+import {
+  type ConformanceHarness,
+  type ConformanceSetup,
+  type InjectedFaults,
+  injectFaults,
+  type LateDelivery,
+  lateDelivery,
+} from '@holdfast/core/conformance';
 import { createMigratingLockManager, type MigrationPhase } from '@holdfast/migration';
-import { startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
+import { startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 
 /** How one side is reached: its server, and a backend over a connection to it. `scope` keeps one case apart from another. */
 export interface SideSpec {
@@ -20,7 +27,7 @@ interface Side {
 export function realMigratingHarness(name: string, phase: MigrationPhase, from: SideSpec, to: SideSpec): ConformanceHarness {
   return {
     name,
-    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'crash'],
+    faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'crash', 'deliverLate'],
     async setup(managerOptions): Promise<ConformanceSetup> {
       const scope = `m-${randomBytes(6).toString('hex')}`;
       const proxies: TcpProxy[] = [];
@@ -60,6 +67,7 @@ export function realMigratingHarness(name: string, phase: MigrationPhase, from: 
             const counts = await Promise.all(sides.map(({ faults }) => faults.requests()));
             return counts.reduce((sum, count) => sum + count, 0);
           },
+          deliverLate: async () => lateOnEither(sides.map(({ proxy }) => proxy)),
           crash: async (peer) => {
             await Promise.all((managers.get(peer) ?? []).map(({ proxy }) => proxy.refuse()));
           },
@@ -71,6 +79,14 @@ export function realMigratingHarness(name: string, phase: MigrationPhase, from: 
         },
       };
     },
+  };
+}
+
+/** One side is asked after the other: what is late to the first is never sent to the second. */
+function lateOnEither(proxies: readonly TcpProxy[]): LateDelivery {
+  return {
+    ...lateDelivery(proxies),
+    taken: () => until('a request is on its way to one of the sides', () => proxies.some((proxy) => proxy.held > 0)),
   };
 }
 

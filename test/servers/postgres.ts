@@ -109,7 +109,7 @@ exec su postgres -c "exec $bin/postgres -D /standby $*"
 async function initialise(directory: string, auth: string): Promise<PreparingCommand> {
   const password = join(directory, PASSWORD_FILE);
   const args = ['-D', join(directory, DATA), '-U', POSTGRES_USER, '-A', auth, `--pwfile=${password}`];
-  return { program: await besides('initdb'), args: [...args, '--no-sync', '--no-instructions', '-E', 'UTF8', '--locale=C'] };
+  return { program: await besides('initdb'), args: [...args, '--no-sync', '-E', 'UTF8', '--locale=C'] };
 }
 
 async function copyFrom(port: number, directory: string): Promise<PreparingCommand> {

@@ -42,11 +42,11 @@ export const zooKeeperSpec: ServerSpec = {
 const LAUNCH = `
 directory=$1
 [ ! -e "$directory/log.1" ] || { mkdir -p "$directory/version-2" && mv "$directory/log.1" "$directory/version-2/log.1"; }
-jars=/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar
-[ -e /usr/share/java/zookeeper.jar ] || {
-  home=$(dirname "$(dirname "$(readlink -f "$(command -v zkServer.sh)")")")
-  jars="$home/lib/*:$home/*"
-}
+server=$(command -v zkServer.sh || echo /usr/share/zookeeper/bin/zkServer.sh)
+home=$(dirname "$(dirname "$(readlink -f "$server")")")
+jars="$home/lib/*:$home/*"
+# Debian keeps the jars of all its packages together.
+[ ! -e "$home/../java/zookeeper.jar" ] || jars=$home/../java/zookeeper.jar:$home/../java/slf4j-simple.jar
 java=java
 [ -z "$JAVA_HOME" ] || java=$JAVA_HOME/bin/java
 exec "$java" -Xms32m -Xmx96m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xshare:auto \\

@@ -4,31 +4,22 @@ import { AsyncResource } from 'node:async_hooks';
  * The async context of a caller (`AsyncLocalStorage`: a trace, a tenant, a request), kept for as long as something of the caller's
  * may still have to run in it.
  */
-export interface CallerContext {
-  run<T>(task: () => T): T;
-}
+export type CallerContext = Pick<AsyncResource, 'runInAsyncScope'>;
 
-class Captured extends AsyncResource implements CallerContext {
-  constructor() {
-    super('Holdfast', { requireManualDestroy: true });
-  }
-
-  run<T>(task: () => T): T {
-    return this.runInAsyncScope(task);
-  }
-}
+const kept = { requireManualDestroy: true };
 
 /** The context of the caller. */
 export function callerContext(): CallerContext {
-  return new Captured();
+  return new AsyncResource('Holdfast', kept);
 }
 
-const none = new Captured();
-
 /**
- * Runs what serves many callers (renewals, timers, connections, calls that are shared) in none of their contexts: it would be traced
+ * The context of nobody, for what serves many callers (renewals, timers, connections, calls that are shared): it would be traced
  * as one caller's, and keep alive what that caller's request has left behind.
  */
+export const nobodysContext = callerContext();
+
+/** Runs a task in the context of nobody. */
 export function outsideOfContexts<T>(task: () => T): T {
-  return none.runInAsyncScope(task);
+  return nobodysContext.runInAsyncScope(task);
 }

@@ -14,6 +14,7 @@ export interface LockErrors {
   LOCK_INVALID_ARGUMENT: LockArgumentError;
   LOCK_UNSUPPORTED: LockUnsupportedError;
   LOCK_CLOSED: LockClosedError;
+  LOCK_STALE_TOKEN: StaleTokenError;
 }
 /** The stable codes; docs/errors.md has a heading for each. */
 export type LockErrorCode = keyof LockErrors;
@@ -144,6 +145,21 @@ export class LockUnsupportedError extends LockError {
 /** The manager is closed or closing. */
 export class LockClosedError extends LockError {
   override readonly code = 'LOCK_CLOSED';
+}
+
+/** A resource has seen a later holder of the lock: what was to be written must not be. Raised where tokens are compared, by `@holdfast/fencing`. */
+export class StaleTokenError extends LockError {
+  override readonly code = 'LOCK_STALE_TOKEN';
+  /** That of the lease. */
+  readonly fencingToken: bigint;
+  /** The higher one that the resource has seen. */
+  readonly seenToken: bigint;
+
+  constructor(message: string, details: LockErrorDetails & { readonly fencingToken: bigint; readonly seenToken: bigint }) {
+    super(message, details);
+    this.fencingToken = details.fencingToken;
+    this.seenToken = details.seenToken;
+  }
 }
 
 /** Recognises an error of Holdfast, also one that another copy of the package made; with `code`, one of that kind. */

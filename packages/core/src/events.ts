@@ -1,28 +1,39 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
-import type { LockEvent, LockEventType } from './contract/events.js';
+import type { HoldLifeEvent, LockEvent, LockEventType, NodeChangedEvent, StoreCallEvent } from './contract/events.js';
+import type { HoldPlan } from './hold/hold-plan.js';
 import { withToJSON } from './json.js';
 
-const channels: Readonly<Record<LockEventType, Channel>> = {
+const channels: Readonly<Record<LockEventType | 'store-call', Channel>> = {
   waiting: channel('holdfast:waiting'),
   granted: channel('holdfast:granted'),
   'not-granted': channel('holdfast:not-granted'),
+  renewed: channel('holdfast:renewed'),
   'renew-failed': channel('holdfast:renew-failed'),
   lost: channel('holdfast:lost'),
   released: channel('holdfast:released'),
   'release-failed': channel('holdfast:release-failed'),
+  'store-call': channel('holdfast:store-call'),
+  'node-changed': channel('holdfast:node-changed'),
 };
 
-/** An event as its place of origin knows it; `at` and the backend's name are added here. */
-export type EventDraft = LockEvent extends infer E ? (E extends LockEvent ? Omit<E, 'at' | 'backend'> : never) : never;
+type Added = 'at' | 'backend' | 'managerId' | 'requestId' | 'kind' | 'name' | 'label' | 'mode' | 'permits' | 'contended';
+type Draft<E> = E extends unknown ? Omit<E, Added> : never;
+
+/** An event as its place of origin knows it. Whose it is, and when, is added here. */
+export type HoldEventDraft = Draft<HoldLifeEvent>;
+export type NodeChangedDraft = Draft<NodeChangedEvent>;
+export type StoreCallDraft = Draft<StoreCallEvent>;
 
 /** Tells the observers of one manager. What they throw or reject never reaches a lease. */
 export class EventSource {
+  readonly managerId: string;
   readonly #backend: string;
   readonly #onEvent: ((event: LockEvent) => unknown) | null;
   readonly #wall: () => number;
 
-  constructor(backend: string, onEvent: ((event: LockEvent) => unknown) | undefined, wall: () => number) {
+  constructor(backend: string, managerId: string, onEvent: ((event: LockEvent) => unknown) | undefined, wall: () => number) {
     this.#backend = backend;
+    this.managerId = managerId;
     this.#onEvent = onEvent ?? null;
     this.#wall = wall;
   }
@@ -32,12 +43,51 @@ export class EventSource {
     return this.#onEvent !== null || channels[type].hasSubscribers;
   }
 
-  emit(draft: EventDraft): void {
+  /** What happened to the request of this plan, or to its hold. */
+  emit(plan: HoldPlan, draft: HoldEventDraft): void {
     if (!this.has(draft.type)) return;
-    const event = withToJSON({ ...draft, backend: this.#backend, at: this.#wall() }) as LockEvent;
-    if (this.#onEvent !== null) tell(this.#onEvent, event);
-    publish(channels[draft.type], event);
+    const { kind, name, label, mode, permits, wasContended: contended } = plan;
+    this.#publish(draft.type, { ...draft, requestId: requestIdOf(this.managerId, plan), kind, name, label, mode, permits, contended });
   }
+
+  emitNode(draft: NodeChangedDraft): void {
+    if (this.has(draft.type)) this.#publish(draft.type, { ...draft, kind: null, name: null, label: null });
+  }
+
+  /** Whether anybody listens to the calls to the store. */
+  get hasCalls(): boolean {
+    return channels['store-call'].hasSubscribers;
+  }
+
+  emitCall(draft: StoreCallDraft): void {
+    const event = this.#finish({ ...draft, kind: null, name: null, label: null });
+    publish(channels['store-call'], event);
+  }
+
+  #publish(type: LockEventType, told: object): void {
+    const event = this.#finish(told) as LockEvent;
+    if (this.#onEvent !== null) tell(this.#onEvent, event);
+    publish(channels[type], event);
+  }
+
+  #finish(told: object): object {
+    return withToJSON({ ...told, backend: this.#backend, managerId: this.managerId, at: this.#wall() });
+  }
+}
+
+/** Unique in the process. */
+export function requestIdOf(managerId: string, { requestNo }: HoldPlan): string {
+  return `${managerId}-${requestNo}`;
+}
+
+/**
+ * Gives an event to `onEvent` and to whoever has subscribed to a channel, with a `toJSON` for its bigints. What an observer throws or rejects is
+ * swallowed. For what is built on a manager and has events of its own.
+ */
+export function publishEvent<E extends object>(target: Channel, draft: E, onEvent?: ((event: E) => unknown) | null): void {
+  const event = withToJSON(draft);
+  if (onEvent) tell(onEvent, event);
+  publish(target, event);
 }
 
 /**
@@ -45,7 +95,7 @@ export class EventSource {
  * observer's mistake would end the process that holds the lock. So the subscribers are called one by one where Node
  * shows them (an array since 15.1), and by `publish` where it does not.
  */
-function publish(target: Channel, event: LockEvent): void {
+export function publish(target: Channel, event: object): void {
   if (!target.hasSubscribers) return;
   const subscribers: unknown = (target as { _subscribers?: unknown })._subscribers;
   if (!Array.isArray(subscribers)) {
@@ -58,7 +108,7 @@ function publish(target: Channel, event: LockEvent): void {
   }
 }
 
-function tell(observer: (event: LockEvent) => unknown, event: LockEvent): void {
+function tell<E>(observer: (event: E) => unknown, event: E): void {
   try {
     const answer = observer(event);
     if (isThenable(answer)) answer.then(undefined, () => {});
@@ -71,6 +121,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-function isSubscriber(value: unknown): value is (event: LockEvent, channel: string | symbol) => unknown {
+function isSubscriber(value: unknown): value is (event: unknown, channel: string | symbol) => unknown {
   return typeof value === 'function';
 }

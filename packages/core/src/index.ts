@@ -2,7 +2,16 @@ export type { Answer, HoldRef, HoldRequest, LockBackend, Release, ReleaseAnswer,
 export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
-export type { LockChannel, LockEvent, LockEventType } from './contract/events.js';
+export type { AcquireTrace, HoldTrace } from './contract/traces.js';
+export type {
+  HoldLifeEvent,
+  LockChannel,
+  LockEvent,
+  LockEventType,
+  NodeChangedEvent,
+  StoreCallEvent,
+  StoreOperation,
+} from './contract/events.js';
 export type { HealthReport, NodeHealth } from './contract/health.js';
 export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, LostReason, PermitLease, Task, TryResult } from './contract/lease.js';
 export type {
@@ -43,7 +52,10 @@ export {
   LockTimeoutError,
   LockUnavailableError,
   LockUnsupportedError,
+  StaleTokenError,
 } from './errors.js';
+export { publishEvent } from './events.js';
+export { withToJSON } from './json.js';
 export { systemClock } from './system-clock.js';
 export { createLockManager, requireFencing } from './manager/create-lock-manager.js';
 export { managerOptionRules } from './manager/resolve-options.js';

@@ -14,8 +14,8 @@ interface Frame {
 const frames = new AsyncLocalStorage<Frame>();
 
 /** Runs a task so that what it waits for is checked against what it holds. */
-export function runHolding<T>(runner: HoldRunner, holds: readonly Hold[], task: () => T): T {
-  return frames.run({ runner, holds, outer: frames.getStore() }, task);
+export function runHolding<L, T>(runner: HoldRunner, holds: readonly Hold[], task: (lease: L) => T, lease: L): T {
+  return frames.run({ runner, holds, outer: frames.getStore() }, task, lease);
 }
 
 /**

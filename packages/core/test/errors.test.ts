@@ -8,6 +8,7 @@ import {
   LockTimeoutError,
   LockUnavailableError,
   LockUnsupportedError,
+  StaleTokenError,
 } from '@holdfast/core';
 import { describe, expect, it } from 'vitest';
 // The sources beside the built package are a second copy, as a duplicated install would be.
@@ -22,6 +23,7 @@ const all: readonly LockError[] = [
   new LockArgumentError('m', { ...where, option: 'ttlMs' }),
   new LockUnsupportedError('m', { ...where, capability: 'list' }),
   new LockClosedError('m', where),
+  new StaleTokenError('m', { ...where, fencingToken: 7n, seenToken: 8n }),
 ];
 
 describe('an error of Holdfast', () => {

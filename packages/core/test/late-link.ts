@@ -1,4 +1,11 @@
-import { type CallContext, type HoldRef, type HoldRequest, type LockBackend, LockUnavailableError } from '@holdfast/core';
+import {
+  type BackendMarks,
+  type CallContext,
+  type HoldRef,
+  type HoldRequest,
+  type LockBackend,
+  LockUnavailableError,
+} from '@holdfast/core';
 import type { LateDelivery } from '@holdfast/core/conformance';
 
 /** How long the store may take over what it was asked in time: a release says "final" so much later. */
@@ -31,6 +38,7 @@ export class LateLink {
         if (key === 'attempt') return this.#attempt;
         if (key === 'renew') return this.#renew;
         if (key === 'release') return this.#release;
+        if (key === 'marks') return this.#marks;
         if (key === 'wait' && wait !== undefined)
           return (request: HoldRequest, call: CallContext) => this.#send((inTime) => wait.call(inner, request, inTime), call);
         const value: unknown = Reflect.get(target, key, target);
@@ -74,6 +82,19 @@ export class LateLink {
         return { wasOurs: answers[index] === true, isFinal };
       });
     }, call);
+
+  get #marks(): BackendMarks | undefined {
+    const { marks } = this.#inner;
+    if (marks === undefined) return undefined;
+    const read = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => this.#send(perform, call);
+    const write = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => this.#granting([], call, perform);
+    return {
+      has: (name, call) => read(call, (inTime) => marks.has(name, inTime)),
+      get: (name, call) => read(call, async (inTime) => (await marks.get?.(name, inTime)) ?? null),
+      set: (name, retentionMs, call, setter) => write(call, (inTime) => marks.set(name, retentionMs, inTime, setter)),
+      delete: (name, call) => write(call, async (inTime) => (await marks.delete?.(name, inTime)) === true),
+    };
+  }
 
   async #granting<T>(holds: readonly HoldRef[], call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> {
     const notAfter = performance.now() + call.timeoutMs;

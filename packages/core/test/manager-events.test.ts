@@ -1,9 +1,9 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { LockEvent } from '@holdfast/core';
+import type { LockEvent, StoreCallEvent } from '@holdfast/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createWorld, outcomeOf } from './manager-world.js';
 
-const types = ['waiting', 'granted', 'not-granted', 'renew-failed', 'lost', 'released', 'release-failed'] as const;
+const types = ['waiting', 'granted', 'not-granted', 'renewed', 'renew-failed', 'lost', 'released', 'release-failed'] as const;
 const cleanups: (() => void)[] = [];
 
 afterEach(() => {
@@ -78,10 +78,94 @@ describe('events', () => {
     store.failNext('release');
     outcomeOf(lease.release());
     await clock.advance(5_000);
-    expect(events.map(({ type }) => type)).toEqual(['granted', 'renew-failed', 'release-failed']);
+    expect(events.map(({ type }) => type)).toEqual(['granted', 'renew-failed', 'renewed', 'release-failed']);
     const json = JSON.stringify(events);
     expect(json).toContain(`"fencingToken":"${lease.fencingToken}"`);
     expect(json).not.toMatch(/[0-9a-f]{32}/);
+  });
+
+  it('can be paired: those of one call have its request id, its mode and what contention it met', async () => {
+    const { clock, manager, peer, events } = createWorld({ ttlMs: 3_000, fair: false });
+    const held = await peer.acquire('x');
+    const first = outcomeOf(manager.acquire('x'));
+    const second = outcomeOf(manager.acquire('x'));
+    await clock.advance(500);
+    await held.release();
+    await clock.advance(10);
+    await first.value?.release();
+    await clock.advance(10);
+    await second.value?.release();
+    const permits = await manager.semaphore('x', { permits: 3 }).acquire({ permits: 2 });
+    await permits.release();
+    expect(
+      events.map((event) => (event.type === 'node-changed' ? null : [event.type, event.contended, event.mode, event.permits])),
+    ).toEqual([
+      ['waiting', true, 'exclusive', 1],
+      ['waiting', true, 'exclusive', 1],
+      ['granted', true, 'exclusive', 1],
+      ['released', true, 'exclusive', 1],
+      ['granted', true, 'exclusive', 1],
+      ['released', true, 'exclusive', 1],
+      ['granted', false, 'permits', 2],
+      ['released', false, 'permits', 2],
+    ]);
+    const ids = events.map((event) => (event.type === 'node-changed' ? null : event.requestId));
+    expect(new Set(ids).size).toBe(3);
+    for (const [a, b] of [
+      [1, 2],
+      [2, 3],
+      [0, 4],
+      [4, 5],
+      [6, 7],
+    ] as const)
+      expect(ids[a]).toBe(ids[b]);
+    expect(new Set(events.map(({ managerId }) => managerId))).toEqual(new Set([manager.id]));
+    expect(peer.id).not.toBe(manager.id);
+  });
+
+  it('tell how much was left when a renewal was confirmed', async () => {
+    const { clock, manager, events } = createWorld({ ttlMs: 3_000 });
+    const lease = await manager.acquire('x');
+    await clock.advance(1_100);
+    await lease.extend(5_000);
+    expect(events.slice(1).map((event) => event.type === 'renewed' && [event.remainingMs, event.ttlMs])).toEqual([
+      [expect.closeTo(2_000, -2), 3_000],
+      [expect.closeTo(2_900, -2), 5_000],
+    ]);
+    await lease.release();
+  });
+
+  it('tell of each call to the store on a channel of its own, and not by onEvent', async () => {
+    const { clock, store, manager, events } = createWorld({ ttlMs: 3_000, fair: false, commandTimeoutMs: 500 });
+    const calls: unknown[] = [];
+    const listener = (event: unknown): void => {
+      const { operation, outcome, requests, code, durationMs, managerId } = event as StoreCallEvent;
+      expect(managerId).toBe(manager.id);
+      calls.push([operation, outcome, requests, code, durationMs]);
+    };
+    subscribe('holdfast:store-call', listener);
+    cleanups.push(() => unsubscribe('holdfast:store-call', listener));
+    const map = await manager.tryAcquireEach(['a', 'b', 'c']);
+    store.failNext('inspect');
+    await manager.inspect('a').catch(() => {});
+    await map[Symbol.asyncDispose]();
+    store.disconnect();
+    const tried = outcomeOf(manager.tryAcquire('d'));
+    await clock.advance(500);
+    expect(tried.code).toBe('LOCK_BACKEND_UNAVAILABLE');
+    expect(calls.slice(0, 3)).toEqual([
+      ['attempt', 'answered', 3, undefined, 0],
+      ['inspect', 'failed', 1, 'LOCK_BACKEND_UNAVAILABLE', 0],
+      ['release', 'answered', 3, undefined, 0],
+    ]);
+    expect(calls[3]).toMatchObject([
+      'attempt',
+      expect.stringMatching('failed|unanswered'),
+      1,
+      'LOCK_BACKEND_UNAVAILABLE',
+      expect.any(Number),
+    ]);
+    expect(events.map(({ type }) => type)).not.toContain('store-call');
   });
 
   it('survive observers that throw or reject', async () => {

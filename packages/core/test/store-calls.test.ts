@@ -1,13 +1,24 @@
 import { createManualClock } from '@holdfast/core/testing';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { describe, expect, it } from 'vitest';
+import { EventSource } from '../src/events.js';
 import { KeepAlive } from '../src/store/keep-alive.js';
 import { type CallEnd, StoreCalls } from '../src/store/store-calls.js';
 import { TimerQueue } from '../src/store/timer-queue.js';
 
 function world(): { readonly calls: StoreCalls; readonly clock: ReturnType<typeof createManualClock> } {
   const clock = createManualClock();
-  return { clock, calls: new StoreCalls(createMemoryBackend(), clock, new TimerQueue(clock), new KeepAlive(), 100) };
+  return {
+    clock,
+    calls: new StoreCalls(
+      createMemoryBackend(),
+      clock,
+      new TimerQueue(clock),
+      new KeepAlive(),
+      100,
+      new EventSource('memory', 'm', undefined, () => 0),
+    ),
+  };
 }
 
 function recorder(): CallEnd<number, string> & { readonly told: unknown[] } {
@@ -20,6 +31,7 @@ function recorder(): CallEnd<number, string> & { readonly told: unknown[] } {
     },
     failed: (error) => {
       told.push(error);
+      return null;
     },
   };
 }
@@ -28,7 +40,7 @@ describe('a call to the store', () => {
   it('tells its end before its result, with the answer', async () => {
     const { calls } = world();
     const end = recorder();
-    const call = calls.start('a', 100, async () => 7, end);
+    const call = calls.start('attempt', 1, 'a', 100, async () => 7, end);
     expect(end.told).toEqual([]);
     expect(await call.result).toBe('answer 7');
     expect(end.told).toEqual([7]);
@@ -38,11 +50,14 @@ describe('a call to the store', () => {
   it('rejects with what its end throws, and never tells a failure after an answer', async () => {
     const { calls } = world();
     const failures: unknown[] = [];
-    const call = calls.start<number>('a', 100, async () => 7, {
+    const call = calls.start<number>('attempt', 1, 'a', 100, async () => 7, {
       answered: () => {
         throw new Error('of no use');
       },
-      failed: (error) => failures.push(error),
+      failed: (error) => {
+        failures.push(error);
+        return null;
+      },
     });
     await expect(call.result).rejects.toThrow('of no use');
     expect(failures).toEqual([]);
@@ -54,6 +69,8 @@ describe('a call to the store', () => {
     let answer: (value: number) => void = () => {};
     const signals: AbortSignal[] = [];
     const call = calls.start(
+      'attempt',
+      1,
       'a',
       100,
       (context) => {
@@ -80,7 +97,7 @@ describe('a call to the store', () => {
 
   it('shows an aborted signal to a backend that first looks at it after the end', async () => {
     const { calls } = world();
-    const call = calls.start('a', 100, () => new Promise<number>(() => {}));
+    const call = calls.start('attempt', 1, 'a', 100, () => new Promise<number>(() => {}));
     const reason = new Error('left');
     const outcome = call.result.catch((error: unknown) => error);
     call.end(reason);
@@ -90,11 +107,11 @@ describe('a call to the store', () => {
 
   it('turns what a backend throws, at once or later, into one of our errors', async () => {
     const { calls } = world();
-    const atOnce = calls.run<number>('a', () => {
+    const atOnce = calls.run<number>('inspect', 1, 'a', () => {
       throw new TypeError('at once');
     });
     await expect(atOnce).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
-    await expect(calls.run('a', async () => Promise.reject(new Error('later')))).rejects.toMatchObject({
+    await expect(calls.run('inspect', 1, 'a', async () => Promise.reject(new Error('later')))).rejects.toMatchObject({
       code: 'LOCK_BACKEND_UNAVAILABLE',
     });
   });

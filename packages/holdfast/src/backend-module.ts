@@ -6,7 +6,8 @@ export interface BackendModule {
    * Makes a backend. Called once by each `connect`; the backend belongs to that manager, which closes it.
    *
    * @param url what the user gave, without the options that `connect` took out of it
-   * @param options the options of `connect` that are not the manager's own, with the names that the user wrote
+   * @param options the options of `connect` that are not the manager's own, with the names that the user wrote; and of the manager's
+   *   those that `optionRules` has too, such as `clock`
    */
   openBackend(url: string, options: Readonly<Record<string, unknown>>): LockBackend | PromiseLike<LockBackend>;
   /**

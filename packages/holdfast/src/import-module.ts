@@ -16,14 +16,24 @@ export class ModuleMissingError extends Error {}
  *
  * @param name a package (`acme-locks`, `@acme/locks/redis`), a path (`./locks.js`, from the working directory), or a file: URL
  * @param folder where the name stands: packages and paths are looked for from there
+ * @param check is asked about the file before the file is run; what it throws is thrown
  * @throws ModuleMissingError when nothing answers to the name; whatever the module throws while it loads
  */
-export async function importModule(name: string, folder?: string): Promise<unknown> {
-  if (name.startsWith('file:') || isBuiltin(name)) return await load(name);
-  if (name.startsWith('.') || isAbsolute(name)) return await load(pathToFileURL(resolve(folder ?? cwd(), name)).href);
+export async function importModule(name: string, folder?: string, check?: FileCheck): Promise<unknown> {
+  const specifier = await specifierOf(name, folder);
+  if (specifier.startsWith('file:')) await check?.(fileURLToPath(specifier));
+  return await load(specifier);
+}
+
+/** Rejects for a file that must not be run. */
+export type FileCheck = (file: string) => Promise<void>;
+
+async function specifierOf(name: string, folder: string | undefined): Promise<string> {
+  if (name.startsWith('file:') || isBuiltin(name)) return name;
+  if (name.startsWith('.') || isAbsolute(name)) return pathToFileURL(resolve(folder ?? cwd(), name)).href;
   const from = folder ?? (await mainFolder());
   const url = from === undefined ? undefined : await resolveFrom(from, name);
-  return await load(url ?? name);
+  return url ?? name;
 }
 
 /** Of the script that was started, where it really is; undefined where there is none. */

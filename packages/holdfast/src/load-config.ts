@@ -3,6 +3,7 @@ import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { LockArgumentError } from '@holdfast/core';
 import type { ConnectConfig } from './connect-options.js';
+import type { FileCheck } from './import-module.js';
 import { loadInTime } from './load-in-time.js';
 import { snapshotOf } from './option-snapshot.js';
 import { moduleFrom, readSchemes, type SchemeTable } from './schemes.js';
@@ -22,13 +23,18 @@ const PATH_OPTIONS: readonly string[] = ['sslrootcert', 'sslcert', 'sslkey'];
  *   loaded after 10 s; no message quotes what stands in it, but for the message of an error that it throws itself
  */
 export async function loadConfig(file: string | URL): Promise<ConnectConfig> {
+  return await loadCheckedConfig(file);
+}
+
+/** @param check is asked about the file of each module that the configuration names, before the file is run */
+export async function loadCheckedConfig(file: string | URL, check?: FileCheck): Promise<ConnectConfig> {
   const path = pathOf(file);
   if (!(await isFile(path))) throw wrong(path, 'there is no such file');
   const config = extname(path) === '.json' ? await readJson(path) : await importFile(path);
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw wrong(path, 'the configuration must be an object such as { "url": "redis://localhost:6379" }');
   }
-  return fromItsFolder(path, snapshotOf(config));
+  return fromItsFolder(path, snapshotOf(config), check);
 }
 
 export async function isFile(path: string): Promise<boolean> {
@@ -66,11 +72,11 @@ async function importFile(file: string): Promise<unknown> {
 }
 
 /** The same, with nothing left in it that would count from the working directory. */
-function fromItsFolder(file: string, config: Readonly<Record<string, unknown>>): ConnectConfig {
+function fromItsFolder(file: string, config: Readonly<Record<string, unknown>>, check?: FileCheck): ConnectConfig {
   const folder = dirname(file);
   const changed: Record<string, unknown> = {};
   const schemes = readSchemes(file, config['schemes']);
-  if (schemes !== undefined) changed['schemes'] = modulesFrom(folder, schemes);
+  if (schemes !== undefined) changed['schemes'] = modulesFrom(folder, schemes, check);
   for (const option of PATH_OPTIONS) {
     const path = config[option];
     if (typeof path === 'string') changed[option] = pathFrom(folder, path);
@@ -80,9 +86,9 @@ function fromItsFolder(file: string, config: Readonly<Record<string, unknown>>):
   return Object.defineProperties(changed, descriptorsOfOthers(config, changed));
 }
 
-function modulesFrom(folder: string, schemes: SchemeTable): SchemeTable {
+function modulesFrom(folder: string, schemes: SchemeTable, check?: FileCheck): SchemeTable {
   return Object.fromEntries(
-    Object.entries(schemes).map(([scheme, source]) => [scheme, typeof source === 'string' ? moduleFrom(source, folder) : source]),
+    Object.entries(schemes).map(([scheme, source]) => [scheme, typeof source === 'string' ? moduleFrom(source, folder, check) : source]),
   );
 }
 

@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { systemClock } from '@holdfast/core';
 
 /** A configuration that fetches a secret may take its time; one that hangs must be told of. */
 const LONGEST_MS = 10_000;
@@ -18,9 +19,9 @@ export function loadInTime<T>(load: () => T | PromiseLike<T>, longestMs = LONGES
       settle();
       reject(new Error(`its top-level await ${why}`));
     };
-    const timer = setTimeout(() => giveUp(`has not ended after ${longestMs / 1000} s`), longestMs).unref();
+    const timer = systemClock.setTimer(longestMs, () => giveUp(`has not ended after ${longestMs / 1000} s`));
     const settle = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       pending.delete(giveUp);
       if (pending.size === 0) process.off('beforeExit', giveUpAll);
     };

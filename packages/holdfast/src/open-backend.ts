@@ -40,7 +40,9 @@ export async function openBackend(where: string, settings: Settings): Promise<Op
     options = combine(where, [options, taken.options], 'the URL and in the options');
   }
   const managerOptions = readOptions<ManagerOptions>(where, pickOptions(options, managerOptionRules), managerOptionRules);
-  const own = Object.fromEntries(Object.entries(options).filter(([key]) => !Object.hasOwn(managerOptionRules, key)));
+  // A clock is the manager's, and of a backend that keeps time by itself too.
+  const isOwn = (key: string): boolean => !Object.hasOwn(managerOptionRules, key) || Object.hasOwn(module.optionRules ?? {}, key);
+  const own = Object.fromEntries(Object.entries(options).filter(([key]) => isOwn(key)));
 
   let backend: unknown;
   try {

@@ -1,6 +1,6 @@
 import { LockArgumentError } from '@holdfast/core';
 import type { BackendModule } from './backend-module.js';
-import { importModule } from './import-module.js';
+import { type FileCheck, importModule } from './import-module.js';
 
 /**
  * Where the module of a scheme comes from: a function that imports it, `() => import('acme-locks')`, or, for
@@ -10,8 +10,8 @@ import { importModule } from './import-module.js';
 export type SchemeSource = string | (() => BackendModule | PromiseLike<BackendModule>);
 
 /** The module of a name that stands in a file, to be looked for from the file's folder. */
-export function moduleFrom(name: string, folder: string): SchemeSource {
-  return Object.assign(async () => (await importModule(name, folder)) as BackendModule, { moduleName: name });
+export function moduleFrom(name: string, folder: string, check?: FileCheck): SchemeSource {
+  return Object.assign(async () => (await importModule(name, folder, check)) as BackendModule, { moduleName: name });
 }
 
 /** What a source names, for messages; null where it is a function that imports whatever it likes. */

@@ -4,16 +4,30 @@ import { exitCodes } from '../src/cli/exit-codes.js';
 import { bin, runCli } from './cli-process.js';
 import { runCommand } from './run-command.js';
 
-const COMMANDS = ['run', 'once', 'ls', 'inspect', 'release', 'health', 'init-nodes', 'conformance'] as const;
+const COMMANDS = ['run', 'once', 'lead', 'leader', 'ls', 'inspect', 'release', 'health', 'init-nodes', 'conformance'] as const;
 const OPTIONS: Readonly<Record<(typeof COMMANDS)[number], readonly string[]>> = {
   run: ['--wait', '--busy-ok', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
   once: ['--window', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
+  lead: ['--step-down', '--retry', '--restart', '--exit-on-loss', '--ttl', '--label', '--grace', '--foreground'],
+  leader: ['--json'],
   ls: ['--json'],
   inspect: ['--kind', '--json'],
   release: ['--force', '--kind', '--json'],
   health: ['--json'],
   'init-nodes': ['--yes', '--json'],
-  conformance: ['--yes', '--only', '--concurrency', '--json'],
+  conformance: [
+    '--yes',
+    '--only',
+    '--concurrency',
+    '--repeat',
+    '--budget',
+    '--seed',
+    '--expect',
+    '--harness',
+    '--junit',
+    '--html',
+    '--json',
+  ],
 };
 
 describe('holdfast --help', () => {

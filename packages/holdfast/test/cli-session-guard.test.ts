@@ -20,20 +20,23 @@ function slow(log: string): readonly string[] {
 }
 
 describe('on a store whose locks go with the connection', () => {
-  it.each(['run', 'once'] as const)(
+  it.each(['run', 'once', 'lead'] as const)(
     'a killed `holdfast %s` leaves no second command beside its own',
     { timeout: 60_000 },
     async (command) => {
       using folder = temporaryFolder();
       const log = join(folder.path, 'log');
       const name = randomUUID();
-      const options = command === 'once' ? ['--window', '1h'] : ['--wait', '30s'];
+      const options = { run: ['--wait', '30s'], once: ['--window', '1h'], lead: [] }[command];
       await using first = startCli([command, name, ...options, '--', ...slow(log)], { url: server.url });
       await first.prints(/on/);
       first.kill('SIGKILL');
       await first.ended;
       await using locks = await connect(server.url);
-      await until('its lock is free', async () => !(await locks.inspect(command === 'once' ? `once/${name}` : name)).held);
+      await until(
+        'its lock is free',
+        async () => !(await locks.inspect({ run: name, once: `once/${name}`, lead: `election/${name}` }[command])).held,
+      );
       const second = await runCli([command, name, ...options, '--', 'sh', '-c', 'echo second began >> "$0"', log], { url: server.url });
       expect(second).toMatchObject({ code: 0 });
       expect(readFileSync(log, 'utf8').trim().split('\n')).toEqual(['first began', 'first ended', 'second began']);

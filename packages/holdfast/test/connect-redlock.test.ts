@@ -81,6 +81,7 @@ describe("connect('redlock://...')", () => {
       [() => connect(`redlock://me:${secret}@127.0.0.1:x`), 'LOCK_INVALID_ARGUMENT'],
       [() => connect(`redlock://me:${secret}@127.0.0.1:1,127.0.0.1:1`), 'LOCK_INVALID_ARGUMENT'],
       [() => connect(`redlock://me:${secret}@127.0.0.1:1,,127.0.0.1:2`), 'LOCK_INVALID_ARGUMENT'],
+      [() => connect(`redlock://me:${secret}@127.0.0.1:1,me:${secret}@127.0.0.1:2,127.0.0.1:3`), 'LOCK_INVALID_ARGUMENT'],
       [() => connect(`redlock://:${secret}@127.0.0.1:1,127.0.0.1:2,127.0.0.1:3?quorum=1`), 'LOCK_INVALID_ARGUMENT'],
       [() => connect('redlock://127.0.0.1:1,127.0.0.1:2', { fair: true } as object), 'LOCK_INVALID_ARGUMENT'],
     ];

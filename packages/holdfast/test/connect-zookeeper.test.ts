@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { startZooKeeper, type ZooKeeperServer } from '@holdfast/test/servers';
+import { type Clock, systemClock } from '@holdfast/core';
+import { startZooKeeper, until, type ZooKeeperServer } from '@holdfast/test/servers';
 import { connect, isLockError } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -31,6 +32,22 @@ describe("connect('zookeeper://...')", () => {
     expect(await other.tryAcquire('name')).toBeNull();
     expect((await other.inspect('name')).held).toBe(true);
     await Promise.all([locks.close(), other.close()]);
+  });
+
+  it('hands the clock to the session, whose heartbeats it times', async () => {
+    const timers: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      setTimer(ms, fire) {
+        timers.push(ms);
+        return systemClock.setTimer(ms, fire);
+      },
+    };
+    await using locks = await connect(server.url, { clock, sessionTimeoutMs: 4_000 });
+    // Nothing is held, waits or is asked for: what is timed now is the session's own.
+    const before = timers.length;
+    await until('a heartbeat is due by this clock', () => timers.length > before, { timeoutMs: 20_000 });
+    expect(locks.clock).toBe(clock);
   });
 
   it('says what is wrong and shows no password', async () => {

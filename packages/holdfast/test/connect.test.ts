@@ -1,3 +1,4 @@
+import { rule, systemClock } from '@holdfast/core';
 import { createMemoryStore } from '@holdfast/core/memory';
 import { reservePort } from '@holdfast/test/servers';
 import {
@@ -115,7 +116,7 @@ describe('connect', () => {
   });
 
   it('passes options on: those of the manager, of the backend, and from the URL', async () => {
-    const labels = new Set<string>();
+    const labels = new Set<string | null>();
     const locks = await open('memory:options?fair=false&label=from-url', { onEvent: (event: LockEvent) => labels.add(event.label) });
     expect(locks.capabilities.fair).toBe(false);
     await locks.withLock('a', () => {});
@@ -169,6 +170,17 @@ describe('connect with schemes of one’s own', () => {
     expect(await locks.withLock('a', () => 'done')).toBe('done');
     await locks.close();
     expect(seen.closed).toBe(1);
+  });
+
+  it('gives a module of the manager’s options those that it has rules for', async () => {
+    const clock = { ...systemClock };
+    const optionRules = { clock: rule.object };
+    const { openBackend } = acme;
+    const locks = await open('acme:', { schemes: { acme: () => ({ openBackend, optionRules }) }, clock, label: 'me' });
+    expect(locks.clock).toBe(clock);
+    expect(seen.options).toEqual({ clock });
+    await open('acme:', { schemes: { acme: () => acme }, clock });
+    expect(seen.options).not.toHaveProperty('clock');
   });
 
   it('loads a module by its name, which configuration files need', async () => {

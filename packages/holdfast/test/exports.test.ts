@@ -1,5 +1,7 @@
 import * as core from '@holdfast/core';
 import * as coreConformance from '@holdfast/core/conformance';
+import * as coreElection from '@holdfast/election';
+import * as coreFencing from '@holdfast/fencing';
 import * as coreJobs from '@holdfast/jobs';
 import * as coreMemory from '@holdfast/core/memory';
 import * as coreMigration from '@holdfast/migration';
@@ -10,6 +12,8 @@ import * as redlockBackend from '@holdfast/redlock';
 import * as zooKeeperBackend from '@holdfast/zookeeper';
 import * as holdfast from 'holdfast';
 import * as conformance from 'holdfast/conformance';
+import * as election from 'holdfast/election';
+import * as fencing from 'holdfast/fencing';
 import * as jobs from 'holdfast/jobs';
 import * as memory from 'holdfast/memory';
 import * as migration from 'holdfast/migration';
@@ -31,6 +35,8 @@ describe('holdfast', () => {
     ['testing', testing, coreTesting],
     ['conformance', conformance, coreConformance],
     ['jobs', jobs, coreJobs],
+    ['election', election, coreElection],
+    ['fencing', fencing, coreFencing],
     ['migration', migration, coreMigration],
     ['redis', redis, redisBackend],
     ['postgres', postgres, postgresBackend],

@@ -41,7 +41,9 @@ async function pagesIn(...folders: readonly string[]): Promise<readonly string[]
   );
   return pages.flat();
 }
-const PACKAGES = ['core', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map((name) => `packages/${name}`);
+const PACKAGES = ['core', 'election', 'fencing', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map(
+  (name) => `packages/${name}`,
+);
 const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];
 /** The samples of one page that go on where the one before ended. */
 const IN_SEQUENCE = ['docs/testing.md'];
@@ -58,7 +60,7 @@ beforeAll(async () => {
   ];
   folder = await mkdtemp(join(home, 'dist-test/guides-'));
   const found: string[] = [];
-  for (const page of (await pagesIn('docs', ...PACKAGES)).filter((each) => !WITH_PARTS.includes(each))) {
+  for (const page of ['README.md', ...(await pagesIn('docs', ...PACKAGES))].filter((each) => !WITH_PARTS.includes(each))) {
     const text = await readFile(join(root, page), 'utf8');
     const blocks = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
     for (const [index, block] of (IN_SEQUENCE.includes(page) ? [blocks.join('\n')] : blocks).entries()) {
@@ -103,6 +105,12 @@ describe('the pages', () => {
       }
     }
     expect(broken).toEqual([]);
+  });
+
+  it('begin with one that fits on three screens', async () => {
+    const lines = (await readFile(join(root, 'README.md'), 'utf8')).trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(130);
+    expect(lines.filter((line) => line.length > 140)).toEqual([]);
   });
 
   it('of the packages say where it is that they link to and do not bring', async () => {

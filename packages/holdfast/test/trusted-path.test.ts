@@ -152,4 +152,23 @@ describe('the command line', () => {
     expect(existsSync(mark)).toBe(true);
     expect((await runCli(['health', '--no-config', '--url', 'memory:'], { cwd })).code).toBe(0);
   });
+
+  it.each(['./acme.mjs', 'acme'])('does not run a module %s that anybody may write, where the configuration was found', async (module) => {
+    using folder = temporaryFolder();
+    using elsewhere = temporaryFolder();
+    const [home, mark] = [join(folder.path, module === 'acme' ? 'node_modules/acme' : '.'), join(elsewhere.path, 'ran')];
+    await mkdir(home, { recursive: true });
+    const file = join(home, 'acme.mjs');
+    await writeFile(join(home, 'package.json'), JSON.stringify({ name: 'acme', exports: './acme.mjs' }));
+    await writeFile(file, payload(mark));
+    const config = join(folder.path, 'holdfast.config.json');
+    await writeFile(config, JSON.stringify({ url: 'acme://x', schemes: { acme: module } }));
+    await chmod(file, 0o666);
+    const found = await runCli(['ls'], { cwd: folder.path });
+    expect(found).toMatchObject({ code: 64, stdout: '' });
+    expect(found.stderr).toContain('anybody may write to');
+    expect(existsSync(mark)).toBe(false);
+    await runCli(['ls', '--config', config], { cwd: folder.path });
+    expect(existsSync(mark)).toBe(true);
+  });
 });

@@ -1,4 +1,4 @@
-import { LockArgumentError, type OptionRule } from '@holdfast/core';
+import { checkValue, LockArgumentError, type OptionRule } from '@holdfast/core';
 
 /** A window of a calendar: each of its periods is one. */
 export interface CalendarWindow {
@@ -39,6 +39,19 @@ export const calendarRule: OptionRule = (value) => {
   }
   return isTimeZone(timeZone) ? null : 'must have a timeZone that exists, such as Europe/Berlin';
 };
+
+/**
+ * A copy of its own, which is what was checked: the caller's may say something else each time that it is read.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export function readWindow(where: string, option: string, given: CalendarWindow | undefined): CalendarWindow | undefined {
+  if (given === undefined) return undefined;
+  const { period, timeZone } = given;
+  const window = { period, timeZone };
+  checkValue(where, option, window, calendarRule);
+  return window;
+}
 
 function isTimeZone(timeZone: string): boolean {
   try {

@@ -1,10 +1,11 @@
-import { checkValue, type FencingToken, isLockError, type Lease, type LeaseMap, type LeaseOptions, type LockManager } from '@holdfast/core';
+import { checkValue, type FencingToken, type Lease, type LeaseOptions, type LockManager } from '@holdfast/core';
 import { type Group, groupByKey } from './batch-groups.js';
+import { BatchSlices, type NotBegun, type Ready } from './batch-slices.js';
 import type { ForEachOptions } from './job-options.js';
 import { MarkBatch } from './mark-batch.js';
 import { MarkWriter } from './mark-writer.js';
 import { requireMarks } from './marked-task.js';
-import { stopwatch, Tries } from './tries.js';
+import { stopwatch } from './tries.js';
 
 /** What came of one item of a batch. */
 export type ForEachResult<I, T> =
@@ -20,14 +21,6 @@ export type ForEachResult<I, T> =
   | { readonly item: I; readonly outcome: 'failed'; readonly error: unknown }
   /** Before it was begun `signal` aborted, its lease had ended, or the store did not answer; `error` says which of them. */
   | { readonly item: I; readonly outcome: 'not-started'; readonly error: unknown };
-
-/** What is locked in one request: so many that it costs little, and no more than are begun at once where leases end by themselves. */
-const SLICE = 1_000;
-
-interface Ready<I, F extends FencingToken> {
-  readonly group: Group<I>;
-  readonly lease: Lease<F>;
-}
 
 /** See `JobLockManager.forEachExclusive`. */
 export async function forEachExclusive<I, T, F extends FencingToken>(
@@ -51,15 +44,8 @@ class Batch<I, T, F extends FencingToken> {
   readonly #task: (item: I, lease: Lease<F>) => T | PromiseLike<T>;
   readonly #writer: MarkWriter<F> | null;
   readonly #results: ForEachResult<I, T>[] = [];
-  /** Locked, and to be begun. */
-  readonly #ready: Ready<I, F>[] = [];
   /** What has ended and is being noted and freed, beside the tasks that run. */
   readonly #ending = new Set<Promise<void>>();
-  #filling: Promise<void> | null = null;
-  #idle = 0;
-  #next = 0;
-  /** Why nothing more is begun. */
-  #stop: { readonly error: unknown } | null = null;
 
   constructor(
     locks: LockManager<F>,
@@ -78,106 +64,15 @@ class Batch<I, T, F extends FencingToken> {
   }
 
   async run(): Promise<readonly ForEachResult<I, T>[]> {
+    using slices = new BatchSlices(this.#locks, this.#lease, this.#groups, this.#options, (groups, why) => this.#settle(groups, why));
     const work = async (): Promise<void> => {
-      for (let next = await this.#take(); next !== undefined; next = await this.#take()) {
+      for (let next = await slices.take(); next !== undefined; next = await slices.take()) {
         this.#end(next, await this.#process(next));
       }
     };
     await Promise.all(Array.from({ length: Math.min(this.#options.concurrency ?? 1, this.#groups.length) }, work));
     await Promise.all(this.#ending);
     return this.#results;
-  }
-
-  async #take(): Promise<Ready<I, F> | undefined> {
-    this.#idle += 1;
-    try {
-      for (;;) {
-        const ready = this.#ready.shift();
-        if (ready !== undefined) return ready;
-        if (this.#filling === null && this.#next === this.#groups.length) return undefined;
-        this.#filling ??= this.#fill().finally(() => {
-          this.#filling = null;
-        });
-        // oxlint-disable-next-line no-await-in-loop
-        await this.#filling;
-      }
-    } finally {
-      this.#idle -= 1;
-    }
-  }
-
-  /** Locks the next slice, and makes ready what of it is free and not done yet. @throws what is thrown before any task has started */
-  async #fill(): Promise<void> {
-    // Who ends in this turn wants work as well.
-    await new Promise((resolve) => setImmediate(resolve));
-    const isFirst = this.#next === 0;
-    const slice = this.#groups.slice(this.#next, this.#next + this.#sliceSize);
-    const { signal } = this.#options;
-    if (!isFirst && signal?.aborted === true) this.#stop ??= { error: signal.reason };
-    try {
-      if (this.#stop === null) await (isFirst ? this.#lock(slice) : this.#lockLater(slice));
-      else this.#settle(slice, { outcome: 'not-started', error: this.#stop.error });
-    } catch (error) {
-      if (isFirst) throw error;
-      this.#stop = { error };
-      this.#settle(slice, { outcome: 'not-started', error });
-    }
-    this.#next += slice.length;
-  }
-
-  /** A lease that nobody renews, or that is bounded, is to count from about the start of its item. */
-  get #sliceSize(): number {
-    const { renew = this.#locks.leaseDefaults.renew, maxHoldMs = this.#locks.leaseDefaults.maxHoldMs } = this.#lease;
-    return renew && maxHoldMs === Number.POSITIVE_INFINITY ? SLICE : Math.min(Math.max(1, this.#idle), SLICE);
-  }
-
-  /** In the midst of a batch a blip is ridden out, for at most one ttl. */
-  async #lockLater(slice: readonly Group<I>[]): Promise<void> {
-    const { signal = new AbortController().signal } = this.#options;
-    using tries = new Tries(this.#locks, this.#lease);
-    for (;;) {
-      try {
-        // oxlint-disable-next-line no-await-in-loop
-        await this.#lock(slice);
-        return;
-      } catch (error) {
-        // oxlint-disable-next-line no-await-in-loop
-        if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || signal.aborted || !(await tries.again(signal))) throw error;
-      }
-    }
-  }
-
-  async #lock(slice: readonly Group<I>[]): Promise<void> {
-    const leases = await this.#locks.tryAcquireEach(
-      slice.map(({ name }) => name),
-      this.#lease,
-    );
-    try {
-      await this.#freeDone(slice, leases);
-    } catch (error) {
-      await leases[Symbol.asyncDispose]();
-      throw error;
-    }
-    for (const group of slice) {
-      const lease = leases.get(group.name);
-      if (lease !== undefined) this.#ready.push({ group, lease });
-    }
-  }
-
-  /** Frees what was locked and need not be processed. */
-  async #freeDone(slice: readonly Group<I>[], leases: LeaseMap<string, F>): Promise<void> {
-    const locked = slice.filter(({ name }) => leases.has(name));
-    this.#settle(
-      slice.filter(({ name }) => !leases.has(name)),
-      { outcome: 'busy' },
-    );
-    if (this.#writer === null || locked.length === 0) return;
-    const stands = (await this.#locks.marks?.hasEach(locked.map(({ name }) => name))) ?? [];
-    const done = locked.filter((_, index) => stands[index] === true);
-    this.#settle(done, { outcome: 'done' });
-    const freed = done.flatMap(({ name }) => leases.get(name) ?? []);
-    for (const { name } of done) leases.delete(name);
-    await Promise.all(freed.map((lease) => lease[Symbol.asyncDispose]()));
   }
 
   /** The items of one key, one after another; each is looked after for itself. @returns whether all of them are done */
@@ -225,10 +120,7 @@ class Batch<I, T, F extends FencingToken> {
     }
   }
 
-  #settle(
-    groups: readonly Group<I>[],
-    result: { readonly outcome: 'busy' | 'done' } | { readonly outcome: 'failed' | 'not-started'; readonly error: unknown },
-  ): void {
+  #settle(groups: readonly Group<I>[], result: NotBegun | { readonly outcome: 'failed'; readonly error: unknown }): void {
     for (const { items } of groups) for (const { item, index } of items) this.#results[index] = { item, ...result };
   }
 }

@@ -11,7 +11,7 @@ import {
 import { Claims } from './claims.js';
 import { type ForEachResult, forEachExclusive } from './for-each-exclusive.js';
 import { ElementLocks } from './element-locks.js';
-import { periodRetentionMs } from './calendar.js';
+import { periodRetentionMs, readWindow } from './calendar.js';
 import { forget, type JobMark, type JobTarget, markOf, runMarkName } from './job-marks.js';
 import { jobName } from './job-names.js';
 import {
@@ -151,7 +151,8 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
 
   async runOnce<T>(name: string, given: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>> {
     const lockName = jobName('runOnce', 'once', { name });
-    const options = readJobOptions('runOnce', given);
+    const read = readJobOptions('runOnce', given);
+    const options = { ...read, window: readWindow('runOnce', 'window', read.window) };
     checkWindow(options);
     checkValue('runOnce', 'task', task, rule.function);
     const { windowMs = 0, window, lockAtLeastMs = 0, guarantee = 'at-least-once' } = options;

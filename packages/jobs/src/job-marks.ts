@@ -1,6 +1,6 @@
 import { LockArgumentError, type LockManager, type MarkState } from '@holdfast/core';
 import type { Claims } from './claims.js';
-import { type CalendarWindow, calendarRule, periodAt } from './calendar.js';
+import { type CalendarWindow, calendarRule, periodAt, readWindow } from './calendar.js';
 import { jobName } from './job-names.js';
 import { requireMarks } from './marked-task.js';
 
@@ -51,13 +51,16 @@ function markNameOf(where: string, target: JobTarget, { clock }: LockManager): s
   const text = (key: string): string => given[key] as string;
   switch (shape[0]) {
     case 'run': {
-      const { window } = given;
-      const broken = window === undefined ? null : calendarRule(window);
+      const broken = given['window'] === undefined ? null : calendarRule(given['window']);
       if (broken !== null) throw wrong(where, `has a window that ${broken}`);
-      return runMarkName(where, text('run'), window as CalendarWindow | undefined, clock.wall());
+      const window = readWindow(where, 'target', given['window'] as CalendarWindow | undefined);
+      return runMarkName(where, text('run'), window, clock.wall());
     }
     case 'message':
-      return jobName(where, 'message', { consumer: (given['consumer'] as string | undefined) ?? 'default', messageId: text('message') });
+      return jobName(where, 'message', {
+        consumer: 'consumer' in given && given['consumer'] !== undefined ? text('consumer') : 'default',
+        messageId: text('message'),
+      });
     case 'job':
       return jobName(where, 'job', { job: text('job'), element: text('element') });
     default:

@@ -15,11 +15,18 @@ interface Incomplete {
   readonly clock: Clock;
 }
 
+/** When it is tried next, or that it is being tried. */
+interface Completion {
+  timer: { cancel(): void };
+  running: Promise<void>;
+  isDropped: boolean;
+}
+
 /** Writes on the old side, in the background, what may stand on the target alone. */
 export class MarkCompleter {
   readonly #marks: Readonly<Record<MigrationSide, CompletionMarks>>;
   readonly #gate: PhaseGate;
-  readonly #incomplete = new Map<string, { cancel(): void }>();
+  readonly #incomplete = new Map<string, Completion>();
   #isClosed = false;
 
   constructor(marks: Readonly<Record<MigrationSide, CompletionMarks>>, gate: PhaseGate) {
@@ -32,35 +39,48 @@ export class MarkCompleter {
     this.#later({ request, rest, clock }, error, FIRST_PAUSE_MS);
   }
 
-  /** The mark was taken away, and is not to come back. */
-  forget(name: string): void {
-    this.#incomplete.get(name)?.cancel();
-    this.#incomplete.delete(name);
+  /** The mark is to be deleted, and not to come back. Settles when nothing of it is on its way any more. */
+  async forget(name: string): Promise<void> {
+    await this.#drop(name)?.running;
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#incomplete.values()) timer.cancel();
-    this.#incomplete.clear();
+    for (const name of [...this.#incomplete.keys()]) this.#drop(name);
+  }
+
+  #drop(name: string): Completion | undefined {
+    const completion = this.#incomplete.get(name);
+    this.#incomplete.delete(name);
+    completion?.timer.cancel();
+    if (completion !== undefined) completion.isDropped = true;
+    return completion;
   }
 
   #later(mark: Incomplete, error: unknown, pauseMs: number): void {
     const { request, rest, clock } = mark;
     const isOver = this.#isClosed || this.#gate.phase !== 'both' || rest(request.retentionMs) === 0;
     if (isOver || !isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable) return;
-    this.forget(request.name);
+    this.#drop(request.name);
     const timer = clock.setTimer(pauseMs, () => {
-      if (this.#incomplete.get(request.name) === timer) this.#incomplete.delete(request.name);
-      this.#complete(mark).catch((next: unknown) => this.#later(mark, next, Math.min(pauseMs * 2, LAST_PAUSE_MS)));
+      completion.running = this.#complete(mark, completion).then(
+        () => {
+          if (!completion.isDropped) this.#drop(request.name);
+        },
+        (next: unknown) => {
+          if (!completion.isDropped) this.#later(mark, next, Math.min(pauseMs * 2, LAST_PAUSE_MS));
+        },
+      );
     });
-    this.#incomplete.set(request.name, timer);
+    const completion: Completion = { timer, running: Promise.resolve(), isDropped: false };
+    this.#incomplete.set(request.name, completion);
   }
 
   /** The failed step may have been the target's, with its reply lost; or nobody has it, and then nobody needs it. */
-  async #complete({ request, rest }: Incomplete): Promise<void> {
+  async #complete({ request, rest }: Incomplete, completion: Completion): Promise<void> {
     const restMs = await this.#restOnTarget(request, rest);
     // It ends when it was to end, however late it is written.
-    if (restMs > 0) await this.#marks.from.set(request.name, markOptionsOf(request, restMs));
+    if (restMs > 0 && !completion.isDropped) await this.#marks.from.set(request.name, markOptionsOf(request, restMs));
   }
 
   /** By the target's own clock where it can tell. 0: it does not stand there. */

@@ -62,7 +62,7 @@ export class MigrationMarks implements BackendMarks {
   }
 
   async delete(name: string): Promise<boolean> {
-    this.#completer.forget(name);
+    await this.#completer.forget(name);
     const answers = await Promise.allSettled(this.#sides().map((marks) => marks.delete(name)));
     for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
     return answers.some((answer) => answer.status === 'fulfilled' && answer.value);

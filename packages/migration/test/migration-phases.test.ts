@@ -180,6 +180,20 @@ describe('marks in both', () => {
     expect(await a.manager.marks?.set('done', { retentionMs: 60_000 })).toBe(false);
   });
 
+  it('that are deleted while one is being completed do not come back', async () => {
+    await using world = new MigrationWorld();
+    const { manager, from } = world.process('both');
+    from.store.failNext('setMark');
+    await expect(manager.marks?.set('done', { retentionMs: 60_000 })).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    const completing = from.store.stallNext('setMark');
+    await completing.reached;
+    const deleting = Promise.resolve(manager.marks?.delete('done'));
+    expect(await isPending(deleting)).toBe(true);
+    completing.resume();
+    expect(await deleting).toBe(true);
+    expect([await world.only.from.marks?.has('done'), await world.only.to.marks?.has('done')]).toEqual([false, false]);
+  });
+
   it('that never reached the target are not made up, and may be set again', async () => {
     await using world = new MigrationWorld();
     const { manager, to } = world.process('both');

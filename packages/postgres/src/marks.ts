@@ -4,9 +4,11 @@ import type { Row } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
 import { hexOf } from './hex.js';
 import { eq, gt, le, ne, NOW, plus, rowsFrom } from './operators.js';
+import { cameTooLate } from './postgres-error.js';
 import { refusalOf } from './read-only.js';
 import type { Schema } from './schema.js';
-import { beginsWith, indexes, interval, msUntil, PAGE, textArray } from './table/rows.js';
+import { beginsWith, indexes, interval, isTimely, msUntil, PAGE, readChanges, SERVER_MS, textArray } from './table/rows.js';
+import { TimedStatements } from './table/timed-statements.js';
 
 /** So many marks take some of the expired ones along: twice as many and more, so that what has ended never adds up. */
 const TIDY_EVERY = 64;
@@ -15,6 +17,7 @@ const TIDY_AT_LEAST = 500;
 /** Completion marks: rows that say "this was done already", for as long as they are wanted. */
 export class Marks implements BackendMarks {
   readonly #source: ConnectionSource;
+  readonly #timed: TimedStatements;
   readonly #schema: Schema;
   readonly #table: string;
   readonly #namespace: string;
@@ -28,6 +31,7 @@ export class Marks implements BackendMarks {
     refuseIfClosed: () => void,
   ) {
     this.#source = source;
+    this.#timed = new TimedStatements(source);
     this.#schema = schema;
     this.#table = `"${options.schema}".marks`;
     this.#namespace = options.namespace;
@@ -42,30 +46,30 @@ export class Marks implements BackendMarks {
   async setEach(marks: readonly MarkRequest[], call: CallContext): Promise<readonly boolean[]> {
     const hasEnded = `mark.expires_at ${le} ${NOW}`;
     const kept = (column: string): string => `${column} = CASE WHEN ${hasEnded} THEN excluded.${column} ELSE mark.${column} END`;
-    const rows = await this.#query(
+    const answers = await this.#change(
+      marks,
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, ms, owner, pg_catalog.decode(label, 'hex') AS label
         FROM ${rowsFrom(['text', 'float8', 'text', 'text'], 2)} AS r(name, ms, owner, label, i)
       ), written AS (
         INSERT INTO ${this.#table} AS mark (namespace, name, set_at, expires_at, owner, label)
-        SELECT $1, name, ${NOW}, ${NOW} ${plus} ${interval('ms')}, owner, label FROM asked ORDER BY name
+        SELECT $1, name, ${NOW}, ${NOW} ${plus} ${interval('ms')}, owner, label FROM asked WHERE ${isTimely(6)} ORDER BY name
         ON CONFLICT (namespace, name) DO UPDATE SET ${['set_at', 'expires_at', 'owner', 'label'].map(kept).join(', ')}
-        WHERE ${hasEnded} OR mark.owner ${eq} excluded.owner AND mark.owner ${ne} ''
+        WHERE (${hasEnded} OR mark.owner ${eq} excluded.owner AND mark.owner ${ne} '') AND ${isTimely(6)}
         RETURNING mark.name, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i FROM asked JOIN written ON written.name ${eq} asked.name`,
-      [
-        this.#namespace,
-        textArray(marks.map(({ name }) => hexOf(name))),
-        textArray(marks.map(({ retentionMs }) => String(retentionMs))),
-        textArray(marks.map(({ owner }) => owner)),
-        textArray(marks.map(({ label }) => hexOf(label))),
+      SELECT asked.i, written.name IS NOT NULL, ${SERVER_MS}
+      FROM asked LEFT JOIN written ON written.name ${eq} asked.name ORDER BY asked.i`,
+      (some) => [
+        textArray(some.map(({ name }) => hexOf(name))),
+        textArray(some.map(({ retentionMs }) => String(retentionMs))),
+        textArray(some.map(({ owner }) => owner)),
+        textArray(some.map(({ label }) => hexOf(label))),
       ],
       call,
     );
     this.#tidyNowAndThen(marks.length, call);
-    const set = indexes(rows);
-    return marks.map((_, index) => set.has(index + 1));
+    return answers;
   }
 
   async has(name: string, call: CallContext): Promise<boolean> {
@@ -90,13 +94,17 @@ export class Marks implements BackendMarks {
   }
 
   async delete(name: string, call: CallContext): Promise<boolean> {
-    const [row] = await this.#query(
-      `DELETE FROM ${this.#table} WHERE namespace ${eq} $1 AND name ${eq} pg_catalog.decode($2, 'hex')
-      RETURNING expires_at ${gt} ${NOW}, pg_catalog.set_config('synchronous_commit', 'on', true)`,
-      [this.#namespace, hexOf(name)],
+    const [stood] = await this.#change(
+      [name],
+      `WITH gone AS (
+        DELETE FROM ${this.#table} WHERE namespace ${eq} $1 AND name ${eq} pg_catalog.decode($2, 'hex') AND ${isTimely(3)}
+        RETURNING expires_at ${gt} ${NOW} AS stood, pg_catalog.set_config('synchronous_commit', 'on', true)
+      )
+      SELECT 1, coalesce(gone.stood, false), ${SERVER_MS} FROM (SELECT 1) AS asked LEFT JOIN gone ON true`,
+      ([one = '']) => [hexOf(one)],
       call,
     );
-    return row?.[0] === 't';
+    return stood === true;
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<StoredMark> {
@@ -130,14 +138,40 @@ export class Marks implements BackendMarks {
     ).catch(() => {});
   }
 
-  async #query(text: string, values: readonly string[], call: CallContext): Promise<readonly Row[]> {
+  /**
+   * What writes is carried out in its time or not at all: a mark that is set late must not come back behind its deletion. `text` says for each
+   * item whether it was, and SERVER_MS; its last two parameters are those of `isTimely`.
+   */
+  async #change<T>(
+    items: readonly T[],
+    text: string,
+    valuesOf: (items: readonly T[]) => readonly string[],
+    { timeoutMs }: CallContext,
+  ): Promise<readonly boolean[]> {
+    const answers = await this.#told(timeoutMs, () =>
+      this.#timed.twiceIfLate(items, async (some, send) =>
+        readChanges(await send({ text }, [this.#namespace, ...valuesOf(some)], { timeoutMs, owners: [] })),
+      ),
+    );
+    return answers.map((answer) => {
+      if (answer === 'late') throw cameTooLate();
+      return answer;
+    });
+  }
+
+  #query(text: string, values: readonly string[], { timeoutMs }: CallContext): Promise<readonly Row[]> {
+    return this.#told(timeoutMs, () => this.#source.borrow(timeoutMs, (connection) => connection.query({ text }, values)));
+  }
+
+  /** Once the schema is there, and with errors of ours. */
+  async #told<T>(timeoutMs: number, ask: () => Promise<T>): Promise<T> {
     this.#refuseIfClosed();
     try {
-      await this.#schema.ensure(call.timeoutMs);
-      return await this.#source.borrow(call.timeoutMs, (connection) => connection.query({ text }, values));
+      await this.#schema.ensure(timeoutMs);
+      return await ask();
     } catch (error) {
       this.#schema.notice(error);
-      throw await refusalOf(error, this.#source, call.timeoutMs);
+      throw await refusalOf(error, this.#source, timeoutMs);
     }
   }
 }

@@ -72,6 +72,11 @@ function withRetryable(error: AnyLockError): Pick<LockUnavailableError, 'message
   return isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') ? error : { message: error.message, retryable: false, cause: error.cause };
 }
 
+/** The server refused it as late, and once more by the time of that refusal. */
+export function cameTooLate(): LockUnavailableError {
+  return unavailableBecause('the request reached the server too late, and so did the same once more');
+}
+
 export function closedError(): LockUnavailableError {
   return unavailableBecause('the backend is closed', { retryable: false, wasSent: false });
 }

@@ -1,13 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import {
-  type ConformanceHarness,
-  type ConformanceSetup,
-  injectFaults,
-  lateDelivery,
-  startTcpProxy,
-  type TcpProxy,
-} from '@holdfast/core/conformance';
+import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, type SetupOptions } from '@holdfast/core/conformance';
 import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { PostgresServer } from '@holdfast/test/servers';
@@ -22,7 +15,6 @@ type Reach = (connectionString: string, applicationName: string) => { readonly c
 /** What one case has opened. */
 class Opened {
   readonly namespace = `c-${randomBytes(6).toString('hex')}`;
-  readonly proxies: TcpProxy[] = [];
   readonly #backends: LockBackend[] = [];
   readonly #managers: LockManager[] = [];
   readonly #pools: Pool[] = [];
@@ -49,11 +41,9 @@ class Opened {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.proxies.map((proxy) => proxy.restore()));
     await Promise.all(this.#managers.map((manager) => manager.close()));
     await Promise.all(this.#backends.map((backend) => backend.close()));
     await Promise.all(this.#pools.map((pool) => pool.end()));
-    await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }
 }
 
@@ -99,35 +89,35 @@ export function wiredHarness(
       'killSession',
       'deliverLate',
       'openBackend',
+      'otherProcess',
     ],
+    inapplicable: { stopNode: 'it is one server', startNode: 'it is one server' },
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
       const { url, port } = server();
-      const links = new Map<LockManager, TcpProxy>();
-      const connect = async (over: ManagerOptions = {}) => {
-        const proxy = await startTcpProxy({ target: port });
-        opened.proxies.push(proxy);
-        const { backend, faults } = injectFaults(await opened.backend({ ...reach(proxy.urlFor(url), opened.namespace), ...options }));
-        const manager = opened.manager(backend, over);
-        links.set(manager, proxy);
-        return { manager, proxy, faults };
+      const open = async ({ via = noWire }: SetupOptions): Promise<LockBackend> => {
+        const address = new URL(url);
+        address.port = String((await via('127.0.0.1', port)).port);
+        return await opened.backend({ ...reach(address.href, opened.namespace), ...options });
       };
-      const { manager, proxy, faults } = await connect(managerOptions);
+      const connect = async (over: SetupOptions = {}) => {
+        const { backend, faults } = injectFaults(await open(over));
+        return { manager: opened.manager(backend, over), faults };
+      };
+      const { manager, faults } = await connect(managerOptions);
       return {
         manager,
         peer: async (over) => (await connect(over)).manager,
         faults: {
-          disconnect: () => (isTable ? proxy.refuse() : faults.disconnect()),
-          reconnect: () => (isTable ? proxy.restore() : faults.reconnect()),
-          freeze: async () => proxy.silence(),
-          thaw: () => proxy.restore(),
+          ...(isTable ? {} : { disconnect: () => faults.disconnect(), reconnect: () => faults.reconnect() }),
           loseNextReply: () => faults.loseNextReply(),
           requests: () => faults.requests(),
-          killSession: async () => proxy.cut(),
-          deliverLate: async () => lateDelivery([proxy]),
-          crash: async (peer) => links.get(peer)?.refuse(),
           residue: () => residue(opened.namespace, opened.namespace),
-          openBackend: () => opened.backend({ ...reach(proxy.urlFor(url), opened.namespace), ...options }),
+          openBackend: () => open(managerOptions),
+          otherProcess: () => ({
+            module: new URL('../dist-test/test/conformance-client.js', import.meta.url),
+            data: { connectionString: url, namespace: opened.namespace, ...options },
+          }),
         },
         close: () => opened.close(),
       };

@@ -5,8 +5,11 @@ import type { RedisStep } from './redis-step.js';
 
 type Named = Pick<Piece<RedisStep>, 'lockName'>;
 
+const FENCE = /^\d{1,16}$/;
+
 /** Reads one reply of acquire.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
 export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
+  if (typeof reply === 'string' && FENCE.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
   const answer = readAnswer(reply, piece);
   return answer.granted || isFinal ? answer : { ...answer, isFinal };
 }
@@ -17,7 +20,7 @@ export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> 
   if (reply === 'FENCE') throw noFence(lockName);
   // Lists from RESP2 and RESP3 alike hold a text for a grant; where the user's client turns numbers into texts
   // (stringNumbers), the sign tells the rest.
-  if (typeof reply === 'string' && /^\d{1,16}$/.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
+  if (typeof reply === 'string' && FENCE.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
   const value = Number(reply);
   if (!Number.isSafeInteger(value) || value >= 0) throw unavailable(new Error('no reply'), lockName);
   return { granted: false, remainingMs: value === -1 ? null : -2 - value };
@@ -40,7 +43,7 @@ export function readOnce(reply: unknown, piece: Named, _isFinal: boolean, isOnly
 
 /** Reads one reply of release.lua. */
 export function readRelease(reply: unknown, piece: Named, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
-  return { wasOurs: readOnce(reply, piece, isFinal, isOnly), isFinal };
+  return { wasOurs: reply === 1 || readOnce(reply, piece, isFinal, isOnly), isFinal };
 }
 
 export function noFence(lockName: string | null): LockUnavailableError {

@@ -72,10 +72,10 @@ export class HoldCommands {
 
   /** Hands a hold on to the manager's own next waiter, where it is that one's turn. */
   handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<Answer<bigint>> {
-    const { slot, keys, fence } = this.keysOf(hold);
+    const { slot, granting } = this.keysOf(hold);
     const args = [letterOf[hold.mode], hold.owner, letterOf[next.mode], next.owner, String(next.ttlMs), shorten(next.label)];
     // It is sent also when its caller is gone: the release that comes behind goes the same way.
-    return this.#sender.send(piece(steps.handOver, slot, [...keys, fence], args, next, call.timeoutMs), readAcquired);
+    return this.#sender.send(piece(steps.handOver, slot, granting, args, next, call.timeoutMs), readAcquired);
   }
 
   renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
@@ -124,7 +124,7 @@ export class HoldCommands {
     const name = this.keysOf(request);
     const { owner, ttlMs } = request;
     const args = [mode, owner, String(ttlMs), place, score, isOnly ? '1' : '0'];
-    return this.#sender.send(piece(steps.enqueue, name.slot, withFence(name, mode), args, request, timeoutMs, call), (reply, asked) => {
+    return this.#sender.send(piece(steps.enqueue, name.slot, name.granting, args, request, timeoutMs, call), (reply, asked) => {
       const [answer, taken, known, serverMs] = Array.isArray(reply) ? (reply as unknown[]) : [];
       return { answer: readAnswer(answer, asked), score: String(taken), wasKnown: Number(known) !== 0, serverMs: Number(serverMs) };
     });
@@ -136,7 +136,7 @@ export class HoldCommands {
    * @returns for each name: null when the places were dropped and have to be taken again; an error where its keys hold something else
    */
   refresh(names: readonly QueueName[], timeoutMs: number): Promise<readonly (LifeAnswer | null | ForeignKeyError)[]> {
-    const pieces = names.map(({ name, mode, keys }) => piece(steps.refresh, keys.slot, withFence(keys, mode), [mode], { name }, timeoutMs));
+    const pieces = names.map(({ name, mode, keys }) => piece(steps.refresh, keys.slot, keys.granting, [mode], { name }, timeoutMs));
     return this.#sender.sendAll(pieces, (reply, { lockName }) => {
       if (reply === 'WRONGTYPE') return new ForeignKeyError(lockName);
       if (Number(reply) === 0) return null;
@@ -149,31 +149,32 @@ export class HoldCommands {
 
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     const mode = letterOfKind[kind];
-    const keys = this.#keySpace.keysOf(name, mode);
-    const asked = piece(steps.inspect, keys.slot, withFence(keys, mode), [mode], { name }, call.timeoutMs, call);
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
+    const asked = piece(steps.inspect, slot, granting, [mode], { name }, call.timeoutMs, call);
     return this.#sender.send(asked, (reply) => readState(reply, name, kind));
   }
 
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     const mode = letterOfKind[kind];
-    const keys = this.#keySpace.keysOf(name, mode);
-    return this.#sender.send(piece(steps.forceRelease, keys.slot, withFence(keys, mode), [mode], { name }, call.timeoutMs, call), readOnce);
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
+    return this.#sender.send(piece(steps.forceRelease, slot, granting, [mode], { name }, call.timeoutMs, call), readOnce);
   }
 
   #acquirePiece(request: HoldRequest, call: CallContext): RedisPiece {
+    const { name, owner, ttlMs, label } = request;
     const mode = letterOf[request.mode];
-    const name = this.keysOf(request);
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
     const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${request.owner} ${request.ttlMs}${count} ${shorten(request.label)}`;
-    return piece(steps.acquire, name.slot, withFence(name, mode), [text], request, call.timeoutMs, call);
+    const text = `${mode} ${owner} ${ttlMs}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
+    return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
   }
 
   /** It is sent also when its caller is gone: what is to be freed is to be freed. */
-  #releasePiece(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): RedisPiece {
-    const keys = this.keysOf(hold);
-    const mode = letterOf[hold.mode];
-    const text = `${mode} ${hold.owner} ${isLast ? 1 : 0} ${place === '' ? '-' : place}`;
-    return piece(steps.release, keys.slot, withFence(keys, mode), [text], hold, timeoutMs);
+  #releasePiece({ name, owner, mode: held }: HoldRef, timeoutMs: number, place: string, isLast: boolean): RedisPiece {
+    const mode = letterOf[held];
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
+    const text = `${mode} ${owner} ${isLast ? 1 : 0} ${place === '' ? '-' : place}`;
+    return { step: steps.release, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs, call: null };
   }
 }
 
@@ -191,8 +192,4 @@ function piece(
 
 export function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
-}
-
-function withFence(name: NameKeys, mode: ModeLetter): readonly string[] {
-  return mode === 'p' ? name.keys : [...name.keys, name.fence];
 }

@@ -21,6 +21,8 @@ export interface NameKeys {
   /** x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters */
   readonly keys: readonly [hold: string, ...rest: string[]];
   readonly fence: string;
+  /** What a request that may be granted needs: permits have no fence. */
+  readonly granting: readonly string[];
 }
 
 /** Where some completion marks lie, see include/mark.lua. */
@@ -101,14 +103,16 @@ export class KeySpace {
     const slot = slotOf(this.clientPrefix + lock);
     const aux = `${RESERVED_PREFIX}${tagOf(slot)}}:`;
     const fence = `${aux}fence`;
-    if (mode === 'x') return { slot, fence, keys: [lock, `${aux}lock-waiters:${lock}`] };
-    if (mode === 'p')
-      return { slot, fence, keys: [`${aux}permits:${lock}`, `${aux}permits-info:${lock}`, `${aux}permits-waiters:${lock}`] };
-    return {
-      slot,
-      fence,
-      keys: [`${aux}writer:${lock}`, `${aux}readers:${lock}`, `${aux}readers-info:${lock}`, `${aux}rw-waiters:${lock}`],
-    };
+    if (mode === 'x') {
+      const waiters = `${aux}lock-waiters:${lock}`;
+      return { slot, fence, keys: [lock, waiters], granting: [lock, waiters, fence] };
+    }
+    if (mode === 'p') {
+      const keys = [`${aux}permits:${lock}`, `${aux}permits-info:${lock}`, `${aux}permits-waiters:${lock}`] as const;
+      return { slot, fence, keys, granting: keys };
+    }
+    const keys = [`${aux}writer:${lock}`, `${aux}readers:${lock}`, `${aux}readers-info:${lock}`, `${aux}rw-waiters:${lock}`] as const;
+    return { slot, fence, keys, granting: [...keys, fence] };
   }
 
   /** Where the completion mark of a name lies. */

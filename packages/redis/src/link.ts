@@ -1,5 +1,6 @@
 import type { Clock } from '@holdfast/core';
 import { ConnectionFault, Contact, type Link, within } from '@holdfast/core/backend';
+import { hearAsking } from './asking.js';
 import { watchClient } from './client-watch.js';
 import { refuseEviction } from './eviction-policy.js';
 import type { DriverClient } from './redis-client.js';
@@ -121,8 +122,8 @@ export class OwnedLink implements RedisLink {
     // Stays for as long as the client lives: an error event without a listener ends the process.
     client.on('error', note);
     client.on('node error', note);
-    client.on('+node', unrefWhenConnected);
-    for (const node of [client, ...(client.isCluster ? (client.nodes?.('all') ?? []) : [])]) unrefWhenConnected(node);
+    client.on('+node', adopt);
+    for (const node of [client, ...(client.isCluster ? (client.nodes?.('all') ?? []) : [])]) adopt(node);
     client.on('end', () => this.#lose(connection));
     const contact = contactWith(connection);
     try {
@@ -188,6 +189,12 @@ function ready(client: DriverClient): Promise<void> {
     client.once('ready', () => resolve());
     client.once('end', () => reject(new ConnectionFault('closed')));
   });
+}
+
+/** The client, or a node of a cluster's client, is ours to keep from ending the process. */
+function adopt(client: DriverClient): void {
+  hearAsking(client);
+  unrefWhenConnected(client);
 }
 
 /** An idle connection does not keep the process alive; a pending call does, by a timer of the manager. */

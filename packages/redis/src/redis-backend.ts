@@ -24,6 +24,7 @@ import { HoldCommands, type LeftPlace } from './hold-commands.js';
 import { KeySpace } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
+import { missingRights } from './missing-rights.js';
 import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
 import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
@@ -159,17 +160,19 @@ export class RedisBackend implements LockBackend<bigint> {
 
   release(holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const placeOf = (hold: HoldRef): LeftPlace => this.#leftBy(hold);
     const [first] = holds;
+    // The common case, without a promise more than it needs.
+    if (holds.length === 1 && first !== undefined && this.#moving === null) {
+      if (first.next !== undefined && this.takesNext) return this.#handOver(first, first.next, call);
+      if (this.#waitQueue.isIdle) return this.#commands.release(first, call.timeoutMs, readReleases, '', true);
+      const { member, isLast } = this.#leftBy(first);
+      return this.#commands.release(first, call.timeoutMs, readReleases, member, isLast);
+    }
+    const placeOf = (hold: HoldRef): LeftPlace => this.#leftBy(hold);
     if (this.#moving !== null) {
       const inOrder = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> =>
         this.#commands.releaseAll(those, call.timeoutMs, placeOf);
       return this.#despiteMoves(holds, inOrder, (moving, hold) => moving.release(this.#sender, hold, call));
-    }
-    if (holds.length === 1 && first !== undefined) {
-      if (first.next !== undefined && this.takesNext) return this.#handOver(first, first.next, call);
-      const { member, isLast } = placeOf(first);
-      return this.#commands.release(first, call.timeoutMs, readReleases, member, isLast);
     }
     return this.#commands.releaseAll(holds, call.timeoutMs, placeOf);
   }
@@ -214,8 +217,10 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       if (!this.#allowEviction) await within(call.clock, call.timeoutMs, refuseEviction(connection.client));
-      const forgetful = await within(call.clock, call.timeoutMs, forgetfulServers(connection.client));
-      if (forgetful.length > 0) return forgetful;
+      const { client } = connection;
+      const seen = await within(call.clock, call.timeoutMs, Promise.all([forgetfulServers(client), missingRights(client)]));
+      const problems = seen.flat();
+      if (problems.length > 0) return problems;
     } catch (error) {
       throw unavailable(error);
     }

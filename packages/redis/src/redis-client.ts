@@ -1,6 +1,6 @@
 /**
  * What Holdfast needs of a Redis client, as a type of its own: an `ioredis` `Redis` or `Cluster`, version 5 or 6,
- * fits. A client that was passed in is never closed; connections of our own are made from it with `duplicate()`.
+ * fits, and those of `iovalkey`. A client that was passed in is never closed; connections of our own are made from it with `duplicate()`.
  */
 export interface RedisClient {
   readonly status: string;
@@ -44,6 +44,8 @@ export interface DriverClient extends RedisClient {
   pipeline?(commands: readonly (readonly (string | number)[])[]): { exec(): Promise<readonly (readonly [Error | null, unknown])[] | null> };
   // Of a cluster only.
   nodes?(role: 'master' | 'all'): DriverClient[];
+  /** Of a node. */
+  asking?(): Promise<unknown>;
   /** For each slot its nodes as host:port, the master first. */
   readonly slots?: readonly (readonly string[] | undefined)[];
   /** The cluster client's own subscriber, of which we have no use. */

@@ -30,21 +30,25 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
   }
 
   send(commands: readonly Command<S>[]): readonly Promise<unknown>[] {
+    const [first] = commands;
     if (this.#ended.has(this.client)) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
-    const streams = commands.length === 1 ? [] : this.#streams();
+    if (commands.length === 1 && first !== undefined) return [this.#run(first)];
+    const streams = this.#streams();
     for (const stream of streams) stream.cork?.();
     const replies = commands.map((command) => this.#run(command));
     for (const stream of streams) stream.uncork?.();
     return replies;
   }
 
-  async #run({ step, keys, args }: Command<S>): Promise<unknown> {
+  #run({ step, keys, args }: Command<S>): Promise<unknown> {
     try {
-      return await this.#ask('evalsha', step.sha, keys, args);
+      return this.#ask('evalsha', step.sha, keys, args).then(undefined, (error: unknown) => {
+        // It has not run, so it may be sent again; only this time does the whole text travel.
+        if (isNoScript(error)) return this.#ask('eval', step.source, keys, args);
+        throw error;
+      });
     } catch (error) {
-      // It has not run, so it may be sent again; only this time does the whole text travel.
-      if (isNoScript(error)) return this.#ask('eval', step.source, keys, args);
-      throw error;
+      return Promise.reject(error);
     }
   }
 

@@ -12,7 +12,7 @@ export interface ReplicaOptions {
 
 /** Options of `createRedisBackend`: exactly one of `client` and `url`. */
 export interface RedisBackendOptions {
-  /** An ioredis client, 5 or 6, `Redis` or `Cluster`. It is used as it is and never closed. */
+  /** An ioredis client, 5 or 6, `Redis` or `Cluster`, or one of iovalkey's. It is used as it is and never closed. */
   readonly client?: RedisClient | undefined;
   /**
    * `redis://[user:password@]host[:port][/db]`, `rediss://...` (TLS), `redis+cluster://host:port,host:port`,
@@ -64,7 +64,7 @@ const prefixRule: OptionRule = (value) =>
 
 /** The options of a Redis backend and what each must be. */
 export const redisBackendRules = {
-  client: rule.secret((value) => (isRedisClient(value) ? null : 'must be an ioredis client (Redis or Cluster)')),
+  client: rule.secret((value) => (isRedisClient(value) ? null : 'must be a client of ioredis or iovalkey (Redis or Cluster)')),
   url: rule.secret(rule.string),
   prefix: prefixRule,
   fair: rule.boolean,

@@ -42,6 +42,9 @@ export function parseRedisUrl(url: string): RedisTarget {
   if ((query ?? '').length > 1 || (fragment ?? '').length > 1) {
     throw wrong('it must not have a query or a fragment; pass options beside it (driverOptions for those of ioredis)');
   }
+  // Else the first hosts would be taken for a part of the password, and left out.
+  if (/@.*,/s.test(credentials ?? ''))
+    throw wrong('a user and a password stand once, before all hosts; in them write %40 for an @ and %2C for a comma');
   const hosts = (hostList === '' ? ['localhost'] : (hostList ?? '').split(',')).map((host) => parseHost(host, scheme.kind));
   const [first, ...others] = hosts;
   if (first === undefined) throw wrong('it must name a host');

@@ -23,23 +23,45 @@ const shared = {
     end
   `),
   fence: lua(`
+    local fenceOfClock = time[1] .. string.sub('00000' .. time[2], -6)
+    local function fenceAfter(last, fence)
+    if string.find(last, '%D') or last == '' or #last > #fence or #last == #fence and last >= '9' then
+    return nil
+    end
+    return #last == #fence and last >= fence and string.format('%.0f', last + 1) or fence
+    end
     local function nextFence(key)
-    local fence = time[1] .. string.sub('00000' .. time[2], -6)
-    local last = redis.pcall('SET', key, fence, 'GET')
+    local last = redis.pcall('SET', key, fenceOfClock, 'GET')
+    if not last then
+    return fenceOfClock
+    end
     if type(last) == 'table' then
     if string.find(last.err, 'WRONGTYPE', 1, true) then
     return nil
     end
     error(last, 0)
     end
-    if last and (not string.find(last, '^%d+$') or #last > #fence or #last == #fence and last >= '9') then
+    local fence = fenceAfter(last, fenceOfClock)
+    if not fence then
     call('SET', key, last)
-    return nil
-    end
-    if last and #last == #fence and last >= fence then
-    fence = string.format('%.0f', tonumber(last) + 1)
+    elseif fence ~= fenceOfClock then
     call('SET', key, fence)
     end
+    return fence
+    end
+    local function nextFenceOfAll(keys)
+    local fence = fenceOfClock
+    for i, last in ipairs(call('MGET', unpack(keys))) do
+    fence = last and fenceAfter(last, fence) or not last and nextFence(keys[i]) and fence
+    if not fence then
+    return nil
+    end
+    end
+    local written = {}
+    for i, key in ipairs(keys) do
+    written[2 * i - 1], written[2 * i] = key, fence
+    end
+    call('MSET', unpack(written))
     return fence
     end
   `),
@@ -101,6 +123,7 @@ const shared = {
   hold: lua(`
     local sub, match = string.sub, string.match
     local CHUNK = 500
+    local LONGEST_MS = 2 ^ 31 - 1
     local function alone(step, ...)
     local ok, reply = pcall(step, ...)
     if ok then
@@ -140,6 +163,11 @@ const shared = {
     end
     local function keep(key, ttl)
     call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+    end
+    local function sweepFor(k, mode)
+    if mode ~= 'w' then
+    sweep(k)
+    end
     end
     local function mark(k, mode, owner, permits, ttl)
     local expiry = string.format('%.0f', now + ttl)
@@ -182,7 +210,7 @@ const shared = {
     return fence, tonumber(permits)
     end
     local function prolong(k, mode, owner, ttl)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence or fence == '0' then
     return 0
@@ -205,7 +233,7 @@ const shared = {
     return 1
     end
     local function drop(k, mode, owner)
-    sweep(k)
+    sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence then
     return 0
@@ -250,7 +278,7 @@ const shared = {
     left = last and math.max(0, last - now) or -1
     end
     end
-    return left < 0 and -1 or -2 - left
+    return left < 0 and -1 or -2 - math.min(left, LONGEST_MS)
     end
   `),
   mark: lua(`
@@ -370,28 +398,54 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'bf4f8bb6d085082c2ec2bee08634d675a2243d9c',
+    sha: '7d2acef829cea0281a2cbc2b25c0c77822b5f17d',
     source: [
       shared.clock,
       shared.deadline,
+      lua(`
+        local sub, find = string.sub, string.find
+        if not ARGV[5] and sub(ARGV[4], 1, 1) == 'x' and call('EXISTS', KEYS[1], KEYS[2]) == 0 then
+        local fence = time[1] .. sub('00000' .. time[2], -6)
+        local last = redis.pcall('SET', KEYS[3], fence, 'GET')
+        local isText = type(last) == 'string'
+        if not last or isText and #last == #fence and last < fence and not find(last, '%D') then
+        local text = ARGV[4]
+        local afterTtl = find(text, ' ', 36, true)
+        call('SET', KEYS[1], sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, afterTtl + 1), 'PX', sub(text, 36, afterTtl - 1))
+        return { fence, now }
+        end
+        if isText then
+        call('SET', KEYS[3], last)
+        end
+        end
+      `),
       shared.fence,
       lua(`
         local replies = {}
-        local at, arg = 1, 4
-        while ARGV[arg] do
-        local owner, ttl, label = string.match(ARGV[arg], '^x (%S+) (%d+) (.*)$')
-        if not owner or call('EXISTS', KEYS[at], KEYS[at + 1]) > 0 then
-        break
+        local function writeAll()
+        local taken, fences = {}, {}
+        for i = 1, #ARGV - 3 do
+        if sub(ARGV[i + 3], 1, 1) ~= 'x' then
+        return false
         end
-        local fence = nextFence(KEYS[at + 2])
-        if fence then
-        call('SET', KEYS[at], owner .. ':' .. fence .. ':' .. label, 'PX', ttl)
+        taken[2 * i - 1], taken[2 * i], fences[i] = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
         end
-        replies[arg - 3] = fence or 'FENCE'
-        at, arg = at + 3, arg + 1
+        local fence = call('EXISTS', unpack(taken)) == 0 and nextFenceOfAll(fences)
+        if not fence then
+        return false
         end
-        if not ARGV[arg] then
-        replies[arg - 3] = now
+        local areAll = true
+        for i = 1, #fences do
+        local text = ARGV[i + 3]
+        local afterTtl = find(text, ' ', 36, true)
+        local value = sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, afterTtl + 1)
+        replies[i] = call('SET', taken[2 * i - 1], value, 'NX', 'PX', sub(text, 36, afterTtl - 1)) and fence
+        areAll = areAll and replies[i]
+        end
+        return areAll
+        end
+        if ARGV[5] and writeAll() then
+        replies[#ARGV - 2] = now
         return replies
         end
       `),
@@ -400,13 +454,21 @@ export const scripts = {
       shared.grant,
       lua(`
         local function step(k, mode, owner, ttl, label, permits, limit)
+        if mode == 'x' and call('EXISTS', k.hold, k.waiters) == 0 then
+        local fence = nextFence(k.fence)
+        if fence then
+        place(k, mode, owner, permits, ttl, fence, label)
+        end
+        return fence or 'FENCE'
+        end
         local reply = try(k, mode, owner, ttl, label, permits, limit)
         if type(reply) ~= 'number' and (mode == 'r' or mode == 'p') then
         handOn(k)
         end
         return reply
         end
-        for i = arg, #ARGV do
+        local at = 1
+        for i = 4, #ARGV do
         local mode, owner, ttl, label = match(ARGV[i], '^(%a) (%S+) (%d+) (.*)$')
         local permits, limit, k = 1, 1, nil
         k, at = keysOf(mode, at)
@@ -414,7 +476,9 @@ export const scripts = {
         permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
         permits, limit = tonumber(permits), tonumber(limit)
         end
+        if not replies[i - 3] then
         replies[i - 3] = alone(step, k, mode, owner, tonumber(ttl), label, permits, limit)
+        end
         end
         replies[#ARGV - 2] = now
         return replies
@@ -438,7 +502,7 @@ export const scripts = {
   },
   drawFence: {
     name: 'drawFence',
-    sha: 'ad9aa34b840f32b414a1f898c5fcaaeec9115c78',
+    sha: 'f27ab594f710da2609bba408bb66f0b9a8781e17',
     source: [
       shared.clock,
       shared.fence,
@@ -465,7 +529,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '3d28923b2fbfa8f0b799c31cf5718205abdc5055',
+    sha: '03ea22da973c41309d8d0816e39d3a812bb29bd4',
     source: [
       shared.clock,
       shared.deadline,
@@ -523,7 +587,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '7e385988364bc0ef374385d0ec6e9a28c0dd1e79',
+    sha: '8f454e2430115347a2fa97dc3399a9a259758b02',
     source: [
       shared.clock,
       shared.fence,
@@ -570,7 +634,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: 'c3c8fe106ba99e8696fcbf39fbc9e13b94e8364c',
+    sha: 'fed72c78d4a24643349e487858b110c0a028bea0',
     source: [
       shared.clock,
       shared.deadline,
@@ -638,7 +702,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '98f18b33daaf2d36b34c98a9c4026b42106092e9',
+    sha: 'bb3716b472f0923168016407cd2a14ce9166bec2',
     source: [
       shared.clock,
       shared.fence,
@@ -705,7 +769,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '493d05c2e466b029d937fa9359bfcb6723685238',
+    sha: '7da1ff72738c13970665735d87e0f419cd7239b0',
     source: [
       shared.clock,
       shared.deadline,
@@ -753,29 +817,46 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '13591322da2151e7f57b07c605a306cc3987d65b',
+    sha: 'c1f8f2c0c68363ef3ef5d27420af33e6fda3ce30',
     source: [
       shared.clock,
       lua(`
+        local sub = string.sub
+        if not ARGV[3] and sub(ARGV[2], 1, 1) == 'x' and call('EXISTS', KEYS[2]) == 0 then
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) == 'string' and sub(held, 1, 33) == sub(ARGV[2], 3, 34) .. ':' then
+        call('DEL', KEYS[1])
+        return { 1, now }
+        end
+        return { 0, now }
+        end
         local replies = {}
-        local at, arg = 1, 2
-        while ARGV[arg] do
-        local token = string.match(ARGV[arg], '^x (%S+) ')
-        if not token or call('EXISTS', KEYS[at + 1]) == 1 then
-        break
+        local function freeAll()
+        local locks, waiters, mine = {}, {}, {}
+        for i = 1, #ARGV - 1 do
+        if sub(ARGV[i + 1], 1, 1) ~= 'x' then
+        return false
         end
-        token = token .. ':'
-        local held = redis.pcall('GET', KEYS[at])
-        if type(held) == 'string' and string.sub(held, 1, #token) == token then
-        call('DEL', KEYS[at])
-        replies[arg - 1] = 1
-        else
-        replies[arg - 1] = 0
+        locks[i], waiters[i] = KEYS[3 * i - 2], KEYS[3 * i - 1]
         end
-        at, arg = at + 3, arg + 1
+        if call('EXISTS', unpack(waiters)) > 0 then
+        return false
         end
-        if not ARGV[arg] then
-        replies[arg - 1] = now
+        for i, held in ipairs(call('MGET', unpack(locks))) do
+        local isMine = held and sub(held, 1, 33) == sub(ARGV[i + 1], 3, 34) .. ':' and not mine[locks[i]]
+        if isMine then
+        mine[locks[i]] = true
+        mine[#mine + 1] = locks[i]
+        end
+        replies[i] = isMine and 1 or 0
+        end
+        if mine[1] then
+        call('DEL', unpack(mine))
+        end
+        return true
+        end
+        if ARGV[3] and freeAll() then
+        replies[#ARGV] = now
         return replies
         end
       `),
@@ -787,7 +868,8 @@ export const scripts = {
         leave(k, owner, member, last)
         handOn(k)
         end
-        for i = arg, #ARGV do
+        local at = 1
+        for i = 2, #ARGV do
         local mode, owner, last, member = match(ARGV[i], '^(%a) (%S+) (%d) (.*)$')
         local k
         k, at = keysOf(mode, at)
@@ -802,7 +884,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '7f603d3f057770687b2b187c788e3258942d153a',
+    sha: 'aafb15f8c0a309a052e7f7c917e244c37b64f1c4',
     source: [
       shared.clock,
       shared.deadline,

@@ -67,6 +67,11 @@ export class WaitQueue {
     this.#places = new QueuePlaces((key) => parts.keySpace.onServer(key));
   }
 
+  /** Whether nobody waits. */
+  get isIdle(): boolean {
+    return this.#places.isEmpty;
+  }
+
   wait(request: HoldRequest, call: CallContext): Promise<Granted> {
     const wait = this.#wait(request, call);
     this.#waits.add(wait);

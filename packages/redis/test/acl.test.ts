@@ -1,14 +1,48 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createRedisBackend } from '@holdfast/redis';
+import { createLockManager } from '@holdfast/core';
+import { createRedisBackend, type RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
-import { until } from '@holdfast/test/servers';
+import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
-import { describe, expect, it } from 'vitest';
+import { Redis as Valkey } from 'iovalkey';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { slotOf } from '../src/key-slot.js';
 import { standIn, useRedis } from './redis-harness.js';
 
 const redis = useRedis();
+let cluster: RedisCluster;
+let masters: readonly Redis[];
+
+beforeAll(async () => {
+  cluster = await startRedisCluster({ replicas: 0, config: { appendonly: 'yes' } });
+  masters = cluster.masters.map(({ port }) => new Redis(port));
+});
+afterAll(async () => {
+  for (const master of masters) master.disconnect();
+  await cluster.close();
+});
+
+/** Where the rights are tried. */
+interface Store {
+  readonly url: string;
+  readonly servers: readonly Redis[];
+  /** What the README says is needed besides. */
+  readonly besides: readonly string[];
+  /** What checkHealth misses. */
+  readonly useful: readonly string[];
+}
+
+const stores = {
+  'one server': (): Store => ({ url: redis.server.url, servers: [redis.admin], besides: [], useful: ['+info'] }),
+  'a Cluster of three masters': (): Store => ({
+    url: cluster.url,
+    servers: masters,
+    besides: ['+cluster|slots'],
+    useful: ['+info', '+asking'],
+  }),
+} as const;
 
 /** The rule as the README gives it. */
 async function documentedRule(): Promise<string[]> {
@@ -18,14 +52,25 @@ async function documentedRule(): Promise<string[]> {
   return rule.replaceAll(/\\\n/g, ' ').trim().split(/\s+/);
 }
 
-async function userWith(name: string, change: (rule: string[]) => string[] = (rule) => rule): Promise<string> {
+/** @returns the URL for a user with the least rights, and what is besides them on this store */
+async function userOf(store: Store, name: string, change: (rule: string[]) => string[] = (rule) => rule): Promise<string> {
   const [, ...rule] = await documentedRule();
-  await redis.admin.call('ACL', 'SETUSER', name, 'reset', ...change(rule).map((word) => (word.startsWith('>') ? '>word' : word)));
-  return redis.server.url.replace('redis://', `redis://${name}:word@`);
+  const words = change([...rule, ...store.besides]).map((word) => (word.startsWith('>') ? '>word' : word));
+  for (const server of store.servers) await server.call('ACL', 'SETUSER', name, 'reset', ...words);
+  return store.url.replace('://', `://${name}:word@`);
+}
+
+/** Puts a list where a lock has its key. */
+async function spoil(store: Store, name: string): Promise<void> {
+  const key = `holdfast:${name}`;
+  const [first] = store.servers;
+  const owner = store.servers.length === 1 ? first : store.servers[Math.floor((slotOf(key) * store.servers.length) / 16_384)];
+  await owner?.del(key);
+  await owner?.rpush(key, 'x');
 }
 
 /** Every call there is, each step as a manager would make it. Rejects when one is refused. */
-async function everything(url: string): Promise<void> {
+async function everything(store: Store, url: string): Promise<void> {
   const backend = redis.backend({ url });
   const fair = redis.backend({ url, fair: true });
   try {
@@ -48,6 +93,9 @@ async function everything(url: string): Promise<void> {
     await until('it waits', async () => (await backend.inspect(first.name, 'lock', callOf())).waiters === 1);
     expect(await backend.forceRelease(first.name, 'lock', callOf())).toBe(true);
     await last;
+    const together = [requestOf(newName()), requestOf(newName())];
+    expect((await backend.attempt(together, callOf())).every(({ granted }) => granted)).toBe(true);
+    await backend.release(together, callOf());
     const others = [permitsOf(newName(), 2, 3), requestOf(newName(), 'read'), requestOf(newName(), 'write')];
     expect((await backend.attempt(others, callOf())).every(({ granted }) => granted)).toBe(true);
     expect(
@@ -70,60 +118,29 @@ async function everything(url: string): Promise<void> {
     for await (const mark of backend.marks?.list?.('', callOf()) ?? []) expect(mark.name).toBeTypeOf('string');
     await backend.checkHealth(callOf());
     // The text of a script is needed when the server has forgotten it.
-    await redis.admin.script('FLUSH');
+    for (const server of store.servers) await server.script('FLUSH');
     const again = requestOf(newName());
     await take(backend, again);
-    await redis.admin.del(`holdfast:${again.name}`);
-    await redis.admin.rpush(`holdfast:${again.name}`, 'x');
+    await spoil(store, again.name);
     await expect(attempt(backend, requestOf(again.name))).rejects.toThrow(/holds a list/);
   } finally {
     await Promise.all([backend.close(), fair.close()]);
   }
 }
 
-describe('a user with the rights of the README and no others', () => {
+describe.each(Object.entries(stores))('a user with the rights of the README and no others, on %s', (_, storeOf) => {
   it('can do everything', async () => {
-    await everything(await userWith('lockuser'));
+    await everything(storeOf(), await userOf(storeOf(), 'lockuser'));
   });
 
-  it.each([5, 6])('can do it through a client of ioredis %i', async (version) => {
-    await userWith('clientuser');
-    const options = { port: redis.server.port, username: 'clientuser', password: 'word', enableReadyCheck: false };
-    const client = version === 5 ? new Redis(options) : new Redis6(options);
-    const backend = createRedisBackend({ client });
-    const held = requestOf(newName());
-    await take(backend, held);
-    const waiting = standIn(backend, requestOf(held.name));
-    await until('it waits', async () => (await backend.inspect(held.name, 'lock', callOf())).waiters === 1);
-    await free(backend, held);
-    await waiting;
-    await backend.close();
-    client.disconnect();
-  });
-
-  it('is refused for good when one right is missing, and never told that the lock is busy', async () => {
-    const missing = { '+evalsha': 'evalsha', '+set': 'set', '+time': 'time' };
-    for (const [right, user] of Object.entries(missing)) {
-      const url = await userWith(user, (rule) => rule.filter((word) => word !== right));
-      await expect(attempt(redis.backend({ url }), requestOf(newName()))).rejects.toMatchObject({
-        code: 'LOCK_BACKEND_UNAVAILABLE',
-        retryable: false,
-      });
-    }
-    const url = await userWith('keys', (rule) => rule.map((word) => (word.startsWith('~') ? '~nothing:*' : word)));
-    await expect(attempt(redis.backend({ url }), requestOf(newName()))).rejects.toMatchObject({
-      code: 'LOCK_BACKEND_UNAVAILABLE',
-      retryable: false,
-    });
-  });
-
-  it('has no right that is not needed', async () => {
+  it('has no right that is not needed', { timeout: 60_000 }, async () => {
+    const store = storeOf();
     const [, ...rule] = await documentedRule();
-    const rights = rule.filter((word) => word.startsWith('+'));
+    const rights = [...rule.filter((word) => word.startsWith('+')), ...store.besides];
     const idle: string[] = [];
     for (const [i, right] of rights.entries()) {
-      const url = await userWith(`without${i}`, (words) => words.filter((word) => word !== right));
-      const outcome = await everything(url).then(
+      const url = await userOf(store, `without${i}`, (words) => words.filter((word) => word !== right));
+      const outcome = await everything(store, url).then(
         () => 'worked',
         () => 'refused',
       );
@@ -131,4 +148,55 @@ describe('a user with the rights of the README and no others', () => {
     }
     expect(idle).toEqual([]);
   });
+
+  it('is refused for good when one right is missing, and never told that the lock is busy', async () => {
+    const store = storeOf();
+    const missing = { '+evalsha': 'evalsha', '+set': 'set', '+time': 'time' };
+    const rules = Object.entries(missing).map(
+      ([right, user]) => [user, (rule: string[]) => rule.filter((word) => word !== right)] as const,
+    );
+    const noKeys = (rule: string[]): string[] => rule.map((word) => (word.startsWith('~') ? '~nothing:*' : word));
+    for (const [user, change] of [...rules, ['keys', noKeys] as const]) {
+      await expect(attempt(redis.backend({ url: await userOf(store, user, change) }), requestOf(newName()))).rejects.toMatchObject({
+        code: 'LOCK_BACKEND_UNAVAILABLE',
+        retryable: false,
+      });
+    }
+  });
+
+  it('is told by checkHealth what it cannot see, and nothing once it may', async () => {
+    const store = storeOf();
+    const healthOf = async (...more: string[]) => {
+      await using locks = createLockManager(createRedisBackend({ url: await userOf(store, 'viewer', (rule) => [...rule, ...more]) }));
+      return await locks.checkHealth();
+    };
+    const problems = store.useful.map((right) => ({ up: true, problem: expect.stringContaining(`(${right})`) as string }));
+    expect(await healthOf()).toMatchObject({ ok: true, nodes: problems });
+    expect(await healthOf(...store.useful)).not.toHaveProperty('nodes');
+  });
+});
+
+interface ClientOptions {
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly enableReadyCheck: boolean;
+}
+
+it.each([
+  ['ioredis 5', (options: ClientOptions): RedisClient => new Redis(options)],
+  ['ioredis 6', (options: ClientOptions): RedisClient => new Redis6(options)],
+  ['iovalkey', (options: ClientOptions): RedisClient => new Valkey(options)],
+] as const)('a user with those rights can do it through a client of %s', async (_, connect) => {
+  await userOf(stores['one server'](), 'clientuser');
+  const client = connect({ port: redis.server.port, username: 'clientuser', password: 'word', enableReadyCheck: false });
+  const backend = createRedisBackend({ client });
+  const held = requestOf(newName());
+  await take(backend, held);
+  const waiting = standIn(backend, requestOf(held.name));
+  await until('it waits', async () => (await backend.inspect(held.name, 'lock', callOf())).waiters === 1);
+  await free(backend, held);
+  await waiting;
+  await backend.close();
+  client.disconnect();
 });

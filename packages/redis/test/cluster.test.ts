@@ -5,6 +5,7 @@ import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/serv
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster510 } from 'ioredis-5-10';
 import { Cluster as Cluster6 } from 'ioredis-6';
+import { Cluster as ValkeyCluster } from 'iovalkey';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
 import { standIn, waitersOf } from './redis-harness.js';
@@ -62,6 +63,7 @@ describe('a cluster', () => {
     ['a URL', () => null],
     ['a Cluster of ioredis 5', () => new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })))],
     ['a Cluster of ioredis 6', () => new Cluster6(cluster.nodes.map(({ host, port }) => ({ host, port })))],
+    ['a Cluster of iovalkey', () => new ValkeyCluster(cluster.nodes.map(({ host, port }) => ({ host, port })))],
   ])('wakes waiters over nodes, through %s', async (_how, connect: () => RedisClient | null) => {
     const client = connect();
     const backend = backendOf(client === null ? {} : { client });

@@ -1,13 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import {
-  type ConformanceHarness,
-  type ConformanceSetup,
-  injectFaults,
-  lateDelivery,
-  startTcpProxy,
-  type TcpProxy,
-} from '@holdfast/core/conformance';
+import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, type SetupOptions } from '@holdfast/core/conformance';
 import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { RedisServer } from '@holdfast/test/servers';
@@ -19,7 +12,6 @@ type FindKeys = (pattern: string) => Promise<readonly string[]>;
 class Opened {
   readonly prefix = `c-${randomBytes(6).toString('hex')}:`;
   readonly clients: RedisClient[] = [];
-  readonly proxies: TcpProxy[] = [];
   readonly #backends: LockBackend<bigint>[] = [];
   readonly #managers: LockManager<bigint>[] = [];
 
@@ -45,11 +37,9 @@ class Opened {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.proxies.map((proxy) => proxy.restore()));
     await Promise.all(this.#managers.map((manager) => manager.close()));
     await Promise.all(this.#backends.map((backend) => backend.close()));
     for (const client of this.clients) client.disconnect();
-    await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }
 }
 
@@ -71,7 +61,7 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
   await close();
 }
 
-/** Through a proxy, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
+/** Over the suite's wire, so that faults happen there; what has to hit one request exactly is injected before it. */
 export function wiredHarness(name: string, server: () => RedisServer, find: FindKeys, options: RedisBackendOptions): ConformanceHarness {
   return {
     name,
@@ -87,40 +77,44 @@ export function wiredHarness(name: string, server: () => RedisServer, find: Find
       'killSession',
       'deliverLate',
       'openBackend',
+      'otherProcess',
     ],
+    inapplicable: { stopNode: 'it is one server', startNode: 'it is one server' },
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
       const { url, port } = server();
-      const links = new Map<LockManager, TcpProxy>();
-      const connect = async (over: ManagerOptions = {}) => {
-        const proxy = await startTcpProxy({ target: port });
-        opened.proxies.push(proxy);
-        const { backend, faults } = injectFaults(await opened.backend({ url: proxy.urlFor(url), ...options }));
-        const manager = opened.manager(backend, over);
-        links.set(manager, proxy);
-        return { manager, proxy, faults };
+      const open = async ({ via = noWire }: SetupOptions): Promise<LockBackend<bigint>> => {
+        const address = await via('127.0.0.1', port);
+        return await opened.backend({ url: urlAt(url, address.port), ...options });
       };
-      const { manager, proxy, faults } = await connect(managerOptions);
+      const connect = async (over: SetupOptions = {}) => {
+        const { backend, faults } = injectFaults(await open(over));
+        return { manager: opened.manager(backend, over), faults };
+      };
+      const { manager, faults } = await connect(managerOptions);
       return {
         manager,
         peer: async (over) => (await connect(over)).manager,
         faults: {
-          disconnect: () => proxy.refuse(),
-          reconnect: () => proxy.restore(),
-          freeze: async () => proxy.silence(),
-          thaw: () => proxy.restore(),
           loseNextReply: () => faults.loseNextReply(),
           requests: () => faults.requests(),
-          killSession: async () => proxy.cut(),
-          deliverLate: async () => lateDelivery([proxy]),
-          crash: async (peer) => links.get(peer)?.refuse(),
           residue: () => opened.residue(find),
-          openBackend: () => opened.backend({ url: proxy.urlFor(url), ...options }),
+          openBackend: () => open(managerOptions),
+          otherProcess: () => ({
+            module: new URL('../dist-test/test/conformance-client.js', import.meta.url),
+            data: { url, prefix: opened.prefix, ...options },
+          }),
         },
         close: () => opened.close(),
       };
     },
   };
+}
+
+function urlAt(url: string, port: number): string {
+  const copy = new URL(url);
+  copy.port = String(port);
+  return copy.href;
 }
 
 /** With a gate before the backend: for a client of the user, and for a cluster, whose nodes tell their own addresses. */

@@ -67,7 +67,27 @@ interface Asked {
   readonly isShort: boolean;
 }
 
+/** Several requests of one kind share a script. */
 function commandOf(random: Random, keySpace: KeySpace, managers: readonly string[], owners: readonly string[]): Asked {
+  const first = oneOf(random, keySpace, managers, owners);
+  const given = ARGUMENTS_IN_FRONT[first.script];
+  if (given === undefined || random.chance(0.5)) return first;
+  const others = Array.from({ length: 30 }, () => oneOf(random, keySpace, managers, owners)).filter(
+    ({ script }) => script === first.script,
+  );
+  const all = [first, ...others.slice(0, random.integer(1, 3))];
+  return {
+    script: first.script,
+    keys: all.flatMap(({ keys }) => keys),
+    args: [...first.args, ...all.slice(1).flatMap(({ args }) => args.slice(given))],
+    isShort: all.some(({ isShort }) => isShort),
+  };
+}
+
+/** How many arguments stand in front of those of the requests. */
+const ARGUMENTS_IN_FRONT: Partial<Record<ScriptName, number>> = { acquire: 3, renew: 3, refresh: 3, release: 1 };
+
+function oneOf(random: Random, keySpace: KeySpace, managers: readonly string[], owners: readonly string[]): Asked {
   const mode = random.pick<ModeLetter>(['x', 'x', 'r', 'w', 'p']);
   const { keys: bare, fence } = keySpace.keysOf(`n${random.integer(0, 1)}`, mode);
   const withFence = mode === 'p' ? bare : [...bare, fence];

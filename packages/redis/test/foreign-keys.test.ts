@@ -158,3 +158,25 @@ it('a list tells what is held beside what is foreign, and says what it left out'
   process.off('warning', onWarning);
   await redis.admin.del(foreign, keys[1] ?? '');
 });
+
+it('a writer is kept and freed though another program took the key of the readers', async () => {
+  const backend = redis.backend();
+  const writer = requestOf(newName(), 'write');
+  await take(backend, writer);
+  const { keys } = new KeySpace('holdfast:', '').keysOf(writer.name, 'w');
+  await redis.admin.lpush(keys[1] ?? '', 'foreign');
+  expect(await backend.renew([{ ...writer, ttlMs: 20_000 }], callOf())).toEqual([true]);
+  expect(await free(backend, writer)).toBe(true);
+  await redis.admin.del(keys[1] ?? '');
+  await take(backend, requestOf(writer.name, 'write'));
+});
+
+it('a reader that never expires, put there by another program, keeps writers out until it is forced free', async () => {
+  const backend = redis.backend();
+  const name = newName();
+  const { keys } = new KeySpace('holdfast:', '').keysOf(name, 'w');
+  await redis.admin.zadd(keys[1] ?? '', '+inf', 'foreign');
+  expect(await attempt(backend, requestOf(name, 'write'))).toMatchObject({ granted: false });
+  await backend.forceRelease(name, 'read-write', callOf());
+  await take(backend, requestOf(name, 'write'));
+});

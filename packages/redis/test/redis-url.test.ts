@@ -46,6 +46,8 @@ describe('a URL', () => {
     'secret',
     'http://secret@h',
     'redis://:secret@a,b',
+    'redis+cluster://:secret@a:1,:secret@b:2',
+    'redis+sentinel://u:secret@a,u:secret@b/m',
     'redis://:secret@h:0',
     `redis://:secret@${'secret'.repeat(50)}`,
     'redis://:secret@h:99999',

@@ -152,6 +152,31 @@ describe.each(Object.entries(clients))('a slot that is being moved, over %s', (_
   });
 });
 
+it('a user who may not send ASKING waits until the slot has moved, and nothing is left to the process', { timeout: 60_000 }, async () => {
+  for (const admin of admins) await admin.call('ACL', 'SETUSER', 'mover', 'on', '>word', '~*', '&*', '+@all', '-asking');
+  const locks = createRedisLockManager({ url: cluster.url.replace('://', '://mover:word@'), waitMs: 20_000 });
+  onTestFinished(() => locks.close());
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): void => {
+    rejections.push(reason);
+  };
+  process.on('unhandledRejection', note);
+  onTestFinished(() => {
+    process.off('unhandledRejection', note);
+  });
+  const name = Move.nameOnFirst();
+  const move = new Move(name);
+  await (await locks.acquire(name)).release();
+  await move.begin();
+  const refused = await locks.tryAcquire(name).catch((error: unknown) => error);
+  expect(isLockError(refused, 'LOCK_BACKEND_UNAVAILABLE') && refused.retryable).toBe(true);
+  const waiting = locks.acquire(name);
+  await move.keys();
+  await move.end();
+  expect(await (await waiting).release()).toBe(true);
+  expect(rejections).toEqual([]);
+});
+
 it('a live resharding under load rejects nothing, and tokens rise over it', { timeout: 120_000 }, async () => {
   const locks = createRedisLockManager({ url: cluster.url, waitMs: 30_000 });
   onTestFinished(() => locks.close());

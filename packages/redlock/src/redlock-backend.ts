@@ -17,12 +17,14 @@ import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
+import { FreedVotes } from './protocol/freed-votes.js';
 import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
 import { RedlockMarks } from './protocol/marks.js';
 import { areCertain, mergeStates } from './protocol/merge-states.js';
 import type { RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
 import { releaseHolds } from './protocol/release.js';
+import { NodeWatch } from './protocol/node-watch.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
 import { healthOf } from './node-health.js';
@@ -68,8 +70,9 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#wakeList = new WakeList((key) => this.#withdraw(key));
     this.#gatherer = new Gatherer(this.#wakeList, settings.quorum, clock);
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
-    const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs);
-    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner };
+    const freedVotes = new FreedVotes(clock);
+    const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs, freedVotes);
+    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner, freedVotes, watch: new NodeWatch(nodes) };
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
 
@@ -105,6 +108,10 @@ export class RedlockBackend implements LockBackend<bigint> {
   async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     this.#refuseIfClosed();
     return releaseHolds(this.#context, holds, call);
+  }
+
+  onNodeChanged(listener: (health: NodeHealth) => void): void {
+    this.#context.watch.onChange(listener);
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {

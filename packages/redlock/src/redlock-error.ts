@@ -5,7 +5,7 @@ import type { RedlockNode, Vote } from './protocol/node.js';
 
 export const BACKEND = 'redlock';
 
-/** Too few nodes took part. Says of each why it did not. @param wasSentBefore an earlier question of the same call has left */
+/** Too few nodes took part, or those that did differ. Says of each why it did not. @param wasSentBefore an earlier question of the same call has left */
 export function tooFewNodes(
   nodes: readonly RedlockNode[],
   answers: readonly NodeAnswer<unknown>[],
@@ -33,7 +33,11 @@ export function tooFewNodes(
   const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
   // What everybody meets who tries it for the first time.
   const advice = abstaining > 0 ? '; a quarantine ends by itself, and initializeNodes() spares a new deployment its first' : '';
-  return new LockUnavailableError(`redlock: ${usable} of ${nodes.length} nodes took part, and ${quorum} are needed${why}${advice}`, {
+  const what =
+    usable >= quorum
+      ? `the ${usable} nodes that answered do not agree, and no other node decides`
+      : `${usable} of ${nodes.length} nodes took part, and ${quorum} are needed`;
+  return new LockUnavailableError(`redlock: ${what}${why}${advice}`, {
     backend: BACKEND,
     lockName,
     retryable: mayRecover >= quorum,

@@ -8,22 +8,19 @@ import { LockArgumentError } from '@holdfast/core';
  */
 export function nodeUrls(url: string): readonly string[] {
   const parts = /^(redlocks?):\/\/(?:(.*)@)?([^/?#@]*)(\/[^?#]*)?$/is.exec(url.trim());
-  if (parts === null) {
-    throw new LockArgumentError(
-      'redlock: the url given is not usable: it must read redlock://host:port,host:port,host:port, with no query',
-      {
-        option: 'url',
-        backend: 'redlock',
-      },
-    );
-  }
+  if (parts === null) throw wrong('it must read redlock://host:port,host:port,host:port, with no query');
   const [, scheme = '', credentials, hosts = '', path = ''] = parts;
+  // Else the first nodes would be taken for a part of the password, and the majority counted without them.
+  if (/@.*,/s.test(credentials ?? ''))
+    throw wrong('a user and a password stand once, before all hosts; in them write %40 for an @ and %2C for a comma');
   const redis = scheme.toLowerCase() === 'redlocks' ? 'rediss' : 'redis';
   const start = `${redis}://${credentials === undefined ? '' : `${credentials}@`}`;
   return hosts.split(',').map((host) => {
-    if (host.trim() === '') {
-      throw new LockArgumentError('redlock: the url given is not usable: a host in it is empty', { option: 'url', backend: 'redlock' });
-    }
+    if (host.trim() === '') throw wrong('a host in it is empty');
     return `${start}${host.trim()}${path}`;
   });
+}
+
+function wrong(rule: string): LockArgumentError {
+  return new LockArgumentError(`redlock: the url given is not usable: ${rule}`, { option: 'url', backend: 'redlock' });
 }

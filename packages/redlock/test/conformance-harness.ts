@@ -1,21 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
-import {
-  type ConformanceHarness,
-  type ConformanceSetup,
-  injectFaults,
-  lateDelivery,
-  startTcpProxy,
-  type TcpProxy,
-} from '@holdfast/core/conformance';
+import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, type SetupOptions } from '@holdfast/core/conformance';
 import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redlock';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
+import { until } from '@holdfast/test/servers';
+import type { Redis } from 'ioredis';
 import type { NodesFixture } from './redlock-harness.js';
 
 /** What one case has opened. */
 class Opened {
   readonly prefix = `c-${randomBytes(6).toString('hex')}:`;
-  readonly proxies: TcpProxy[] = [];
   readonly #backends: LockBackend<bigint>[] = [];
   readonly #managers: LockManager<bigint>[] = [];
 
@@ -36,10 +30,8 @@ class Opened {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.proxies.map((proxy) => proxy.restore()));
     await Promise.all(this.#managers.map((manager) => manager.close()));
     await Promise.all(this.#backends.map((backend) => backend.close()));
-    await Promise.all(this.proxies.map((proxy) => proxy.close()));
   }
 }
 
@@ -58,7 +50,17 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
   await close();
 }
 
-/** Through a proxy for each node, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
+/** The names of the keys that hold a vote for a lock. */
+async function votesOn(admin: Redis, prefix: string): Promise<string> {
+  const keys = await admin.keys(`*${prefix}*`);
+  const types = await Promise.all(keys.map((key) => admin.type(key)));
+  return keys
+    .filter((_, index) => types[index] === 'string')
+    .sort()
+    .join(' ');
+}
+
+/** Over the suite's wire to each node, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
 export function wiredHarness(name: string, fixture: NodesFixture, options: RedlockBackendOptions): ConformanceHarness {
   return {
     name,
@@ -76,55 +78,51 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
       'stopNode',
       'startNode',
       'openBackend',
+      'otherProcess',
     ],
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
-      const links = new Map<LockManager, readonly TcpProxy[]>();
-      const connect = async (over: ManagerOptions = {}) => {
-        const proxies = await Promise.all(fixture.servers.map(({ port }) => startTcpProxy({ target: port })));
-        opened.proxies.push(...proxies);
-        const urls = proxies.map((proxy, index) => proxy.urlFor(fixture.urls[index] ?? ''));
-        const { backend, faults } = injectFaults(await opened.backend({ urls, ...options }));
-        const manager = opened.manager(backend, over);
-        links.set(manager, proxies);
-        return { manager, proxies, urls, faults };
+      const open = async ({ via = noWire }: SetupOptions): Promise<LockBackend<bigint>> => {
+        const addresses = await Promise.all(fixture.servers.map(({ port }) => via('127.0.0.1', port)));
+        const urls = fixture.urls.map((url, index) => urlAt(url, addresses[index]?.port));
+        return await opened.backend({ urls, ...options });
       };
-      const { manager, proxies, urls, faults } = await connect(managerOptions);
-      const each = async (act: (proxy: TcpProxy) => unknown, of: readonly TcpProxy[] = proxies): Promise<void> => {
-        await Promise.all(of.map(act));
+      const connect = async (over: SetupOptions = {}) => {
+        const { backend, faults } = injectFaults(await open(over));
+        return { manager: opened.manager(backend, over), faults };
       };
+      const { manager, faults } = await connect(managerOptions);
       return {
         manager,
         peer: async (over) => (await connect(over)).manager,
         faults: {
-          disconnect: () => each((proxy) => proxy.refuse()),
-          reconnect: () => each((proxy) => proxy.restore()),
-          freeze: () => each((proxy) => proxy.silence()),
-          thaw: () => each((proxy) => proxy.restore()),
           loseNextReply: () => faults.loseNextReply(),
           requests: () => faults.requests(),
-          killSession: () => each((proxy) => proxy.cut()),
-          deliverLate: async () => lateDelivery(proxies),
-          stopNode: async (how) => {
-            const ways = [...links.values()].flatMap((of) => of.slice(0, 1));
-            await each((proxy) => (how === 'silent' ? proxy.silence() : proxy.refuse()), ways);
-          },
-          startNode: () =>
-            each(
-              (proxy) => proxy.restore(),
-              [...links.values()].flatMap((of) => of.slice(0, 1)),
-            ),
-          crash: (peer) => each((proxy) => proxy.refuse(), links.get(peer) ?? []),
           // Fences are none of a case: there is a bounded number of them, whatever happens.
           residue: async () => {
             const found = await Promise.all(fixture.admins.map((admin) => admin.keys(`*${opened.prefix}*`)));
             // By key and not by node: a hold is granted by a majority, and the last vote for it may come later.
             return [...new Set(found.flat())];
           },
-          openBackend: () => opened.backend({ urls, ...options }),
+          openBackend: () => open(managerOptions),
+          otherProcess: () => ({
+            module: new URL('../dist-test/test/conformance-client.js', import.meta.url),
+            data: { urls: fixture.urls, prefix: opened.prefix, ...options },
+          }),
         },
+        settled: () =>
+          until('every node has a vote for what is held', async () => {
+            const held = await Promise.all(fixture.admins.map((admin) => votesOn(admin, opened.prefix)));
+            return held.every((votes) => votes === held[0]);
+          }),
         close: () => opened.close(),
       };
     },
   };
+}
+
+function urlAt(url: string, port: number | undefined): string {
+  const copy = new URL(url);
+  copy.port = String(port);
+  return copy.href;
 }

@@ -121,6 +121,36 @@ describe('a new deployment', () => {
   });
 });
 
+describe('a node that goes and comes back', () => {
+  it('is reported as a change, once each: away, in quarantine, takes part', async () => {
+    const { nodes, backend } = await newDeployment(3);
+    const seen: string[] = [];
+    const manager = createLockManager(backend, {
+      onEvent: (event) => {
+        if (event.type !== 'node-changed') return;
+        const { node, up, quarantinedForMs, problem } = event.health;
+        expect(node).toContain(String(server(nodes, 1).port));
+        seen.push(!up ? 'away' : (quarantinedForMs ?? 0) > 0 ? 'rests' : (problem ?? 'takes part'));
+      },
+    });
+    const work = (): Promise<void> => manager.withLock(newName(), { ttlMs: 1000 }, () => {});
+    const worksUntil = async (what: string, length: number): Promise<void> =>
+      await until(what, async () => {
+        await work();
+        return seen.length === length;
+      });
+    await work();
+    expect(seen).toEqual([]);
+    await server(nodes, 1).kill();
+    await worksUntil('it is away', 1);
+    await work();
+    await server(nodes, 1).restart();
+    await worksUntil('it takes part', 3);
+    expect(seen).toEqual(['away', 'rests', 'takes part']);
+    await manager.close();
+  });
+});
+
 describe.each([
   ['without AOF', {}],
   ['with AOF', { appendonly: 'yes', appendfsync: 'always' }],

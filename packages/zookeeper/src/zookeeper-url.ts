@@ -26,6 +26,8 @@ export function parseConnectionString(text: string): ZooKeeperTarget {
   const servers = hosts.split(',').map(parseHost);
   const path = chroot.replace(/\/+$/, '');
   if (path !== '' && !isPath(path)) throw wrong('the path after the hosts must be one of ZooKeeper, without empty parts, . or ..');
+  if (/@.*,/s.test(credentials ?? ''))
+    throw wrong('a user and a password stand once, before all hosts; in them write %40 for an @ and %2C for a comma');
   if (credentials !== undefined && !/^[^:]+:/.test(credentials)) throw wrong('what stands before the @ must be user:password');
   return { servers, chroot: path, credentials: credentials === undefined ? null : decode(credentials) };
 }

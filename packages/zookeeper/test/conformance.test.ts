@@ -1,12 +1,11 @@
-import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
+import { createLockManager, type LockBackend, type LockManager } from '@holdfast/core';
 import {
   type ConformanceHarness,
   type ConformanceSetup,
   describeLockManager,
   injectFaults,
-  lateDelivery,
-  startTcpProxy,
-  type TcpProxy,
+  noWire,
+  type SetupOptions,
 } from '@holdfast/core/conformance';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { createZooKeeperBackend } from '@holdfast/zookeeper';
@@ -28,7 +27,7 @@ driver.createClient = (connectionString, options) => {
 /** What one case has opened. Faults happen on the wire; what has to hit one request exactly is injected before it. */
 class Opened {
   readonly root = newRoot();
-  readonly links = new Map<LockManager, TcpProxy>();
+  readonly #managers: LockManager[] = [];
   readonly #backends: LockBackend<bigint>[] = [];
 
   /** A backend that has made contact: cases time waits, not connections. */
@@ -43,19 +42,18 @@ class Opened {
     return backend;
   }
 
-  async manager(options: ManagerOptions = {}) {
-    const proxy = await startTcpProxy({ target: zooKeeper.server.port });
-    const { backend, faults } = injectFaults(await this.backend(proxy.port));
+  async manager(options: SetupOptions = {}) {
+    const { via = noWire } = options;
+    const { port } = await via('127.0.0.1', zooKeeper.server.port);
+    const { backend, faults } = injectFaults(await this.backend(port));
     const manager = createLockManager(backend, options);
-    this.links.set(manager, proxy);
-    return { manager, proxy, faults };
+    this.#managers.push(manager);
+    return { manager, port, faults };
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.links.values()].map((proxy) => proxy.restore()));
-    await Promise.all([...this.links.keys()].map((manager) => manager.close()));
+    await Promise.all(this.#managers.map((manager) => manager.close()));
     await Promise.all(this.#backends.map((backend) => backend.close()));
-    await Promise.all([...this.links.values()].map((proxy) => proxy.close()));
     await zooKeeper.admin.removeAll(this.root);
   }
 }
@@ -74,29 +72,29 @@ const harness: ConformanceHarness = {
     'killSession',
     'deliverLate',
     'openBackend',
+    'otherProcess',
   ],
+  inapplicable: { stopNode: 'it is one server', startNode: 'it is one server' },
   async setup(options): Promise<ConformanceSetup> {
     const opened = new Opened();
-    const { manager, proxy, faults } = await opened.manager(options);
+    const { manager, port, faults } = await opened.manager(options);
     return {
       manager,
       peer: async (over) => (await opened.manager(over)).manager,
       faults: {
-        disconnect: () => proxy.refuse(),
-        reconnect: () => proxy.restore(),
-        freeze: async () => proxy.silence(),
-        thaw: () => proxy.restore(),
         loseNextReply: () => faults.loseNextReply(),
         requests: () => faults.requests(),
         killSession: async () => {
-          const client = clients.get(proxy.port);
+          const client = clients.get(port);
           if (client === undefined) throw new Error('no such client');
           await endSession(zooKeeper.server.port, client);
         },
-        deliverLate: async () => lateDelivery([proxy]),
-        crash: async (peer) => opened.links.get(peer)?.refuse(),
         residue: () => nodesUnder(zooKeeper.admin, opened.root),
-        openBackend: () => opened.backend(proxy.port),
+        openBackend: () => opened.backend(port),
+        otherProcess: () => ({
+          module: new URL('../dist-test/test/conformance-client.js', import.meta.url),
+          data: { connectionString: `127.0.0.1:${zooKeeper.server.port}`, sessionTimeoutMs: 4_000, root: opened.root },
+        }),
       },
       close: () => opened.close(),
     };

@@ -82,6 +82,7 @@ describe('a connection string', () => {
     'a#x',
     'user@a',
     'u:%zz@a',
+    'u:p@a:1,u:p@b:2',
   ])('%j is refused, and not shown', (text) => {
     const { option, message } = refusal(() => parseConnectionString(`${text}`));
     expect(option).toBe('connectionString');

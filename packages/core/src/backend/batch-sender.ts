@@ -1,30 +1,20 @@
 import { nextTick } from 'node:process';
-import type { Clock } from '../contract/clock.js';
 import { ConnectionFault } from './connection-fault.js';
-import type { Contact, Link, Step } from './connection.js';
+import type { Contact, Step } from './connection.js';
 import type { Flight, Queued } from './flight.js';
 import { GrantLedger } from './grant-ledger.js';
-import type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
+import { group, join } from './group.js';
+import type { Piece, Read, Receiver } from './piece.js';
 import { ReplyList } from './reply-list.js';
+import type { SenderParts } from './sender-parts.js';
 import { notAfterFrom, surelyPastMs, windowMs } from './server-clock.js';
 import { SilenceWatch } from './silence-watch.js';
 
-/** What differs between stores. */
-export interface SenderParts<S extends Step> {
-  readonly clock: Clock;
-  readonly link: Link<S>;
-  readonly failures: FailureRules;
-  /** Keys and an argument that go in front of each command's. */
-  readonly head: { readonly keys: readonly string[]; readonly argument: string };
-  /** Whether requests of different routes may not share a command. */
-  readonly byRoute: boolean;
-  /** A connection is not given up sooner, however short the time that a request was given. */
-  readonly leastSilenceMs: number;
-  /** A server that was silent for so long is asked nothing more until it answers. @default it is asked */
-  readonly refuseAfterMs?: number;
-  /** Whether requests for this route had better not share a command. @default they may */
-  isApart?(route: number): boolean;
-  verdictOf(error: unknown, route: number): Verdict;
+/** What follows from the time that a request has. Nearly all have the same. */
+interface Times {
+  readonly timeoutMs: number;
+  readonly window: string;
+  readonly forgetMs: number;
 }
 
 const FULL_QUEUE = 128;
@@ -46,6 +36,7 @@ export class BatchSender<S extends Step> {
   #isScheduled = false;
   #byRoute: boolean;
   #isClosed = false;
+  #times: Times = timesOf(0);
   #whenIdle: (() => void) | null = null;
 
   constructor(parts: SenderParts<S>) {
@@ -163,91 +154,52 @@ export class BatchSender<S extends Step> {
   #dispatch(contact: Contact<S>, queue: readonly Queued<S>[]): void {
     const [first] = queue;
     if (first === undefined) return;
-    this.#transmit(contact, queue.length === 1 ? [this.#newFlight(first)] : this.#group(queue));
+    this.#transmit(contact, queue.length === 1 ? [this.#newFlight(first)] : group(queue, this.#parts, this.#byRoute, this.#newFlight));
   }
 
-  /** Puts requests for one step together, without letting two for the same keys change places. */
-  #group(queue: readonly Queued<S>[]): readonly Flight<S>[] {
-    const flights: Flight<S>[] = [];
-    const lastOf = new Map<string, number>();
-    const lastTouched = new Map<string, number>();
-    for (const queued of queue) {
-      const { step, route, keys } = queued.piece;
-      const group = this.#byRoute ? `${step.name} ${route}` : step.name;
-      const hold = keys[0] ?? '';
-      const last = lastOf.get(group);
-      const flight = last === undefined ? undefined : flights[last];
-      const touched = lastTouched.get(hold);
-      const isAlone = this.#parts.isApart?.(route) === true;
-      if (
-        !isAlone &&
-        last !== undefined &&
-        flight !== undefined &&
-        flight.requests.length < step.most &&
-        (touched === undefined || touched <= last)
-      ) {
-        this.#join(flight, queued);
-        lastTouched.set(hold, last);
-      } else {
-        lastTouched.set(hold, flights.length);
-        lastOf.set(group, flights.length);
-        flights.push(this.#newFlight(queued));
-      }
-    }
-    return flights;
-  }
-
-  #newFlight(queued: Queued<S>, isAgain = false): Flight<S> {
-    const { keys, argument } = this.#parts.head;
-    const { step, route, timeoutMs } = queued.piece;
-    const flight: Flight<S> = {
+  readonly #newFlight = (queued: Queued<S>, isAgain = false): Flight<S> => {
+    const { head, leastSilenceMs } = this.#parts;
+    const { step, route, timeoutMs, keys, args } = queued.piece;
+    return {
       step,
       route,
-      keys: [...keys],
-      args: step.expires ? [argument, '', ''] : [argument],
-      requests: [],
+      keys: [...head.keys, ...keys],
+      args: step.expires ? [head.argument, '', '', ...args] : [head.argument, ...args],
+      requests: [queued],
       timeoutMs,
-      patienceMs: Number.POSITIVE_INFINITY,
+      patienceMs: Math.max(timeoutMs, leastSilenceMs),
       contact: null,
       clock: null,
       sentAt: 0,
       isAgain,
       isGivenUp: false,
     };
-    this.#join(flight, queued);
-    return flight;
-  }
-
-  #join(flight: Flight<S>, queued: Queued<S>): void {
-    const { keys, args, timeoutMs } = queued.piece;
-    flight.requests.push(queued);
-    flight.keys.push(...keys);
-    flight.args.push(...args);
-    flight.timeoutMs = Math.max(flight.timeoutMs, timeoutMs);
-    flight.patienceMs = Math.min(flight.patienceMs, Math.max(timeoutMs, this.#parts.leastSilenceMs));
-  }
+  };
 
   #transmit(contact: Contact<S>, flights: readonly Flight<S>[]): void {
     const now = this.#parts.clock.now();
-    for (const flight of flights) this.#begin(contact, flight, contact.clockOf(flight.route).notAfter(now, flight.timeoutMs), now);
+    for (const flight of flights) this.#begin(contact, flight, now);
     this.#write(contact, flights);
   }
 
-  #begin(contact: Contact<S>, flight: Flight<S>, notAfter: number, now: number): void {
+  /** @param notAfter by the server's clock as it is known here, unless it is given */
+  #begin(contact: Contact<S>, flight: Flight<S>, now: number, notAfter: number | null = null): void {
     const { step, timeoutMs } = flight;
+    const clock = contact.soleClock ?? contact.clockOf(flight.route);
     flight.contact = contact;
-    flight.clock = contact.clockOf(flight.route);
+    flight.clock = clock;
     flight.sentAt = now;
-    if (step.expires) {
-      flight.args[1] = String(notAfter);
-      flight.args[2] = String(windowMs(timeoutMs));
+    if (step.expires || step.grants) {
+      if (this.#times.timeoutMs !== timeoutMs) this.#times = timesOf(timeoutMs);
+      const until = notAfter ?? clock.notAfter(now, timeoutMs);
+      if (step.expires) {
+        flight.args[1] = String(until);
+        flight.args[2] = this.#times.window;
+      }
+      const way = contact.soleClock === null ? null : contact;
+      if (step.grants) for (const { piece } of flight.requests) this.#grants.sent(piece.owner, until, way, now, now + this.#times.forgetMs);
     }
-    if (step.grants) {
-      const forgetAt = now + surelyPastMs(timeoutMs);
-      for (const { piece } of flight.requests) this.#grants.sent(piece.owner, notAfter, wayOf(contact), now, forgetAt);
-    } else if (step.frees && this.#grants.size > 0) {
-      for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
-    }
+    if (step.frees && !step.grants) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
     this.#inFlight.add(flight);
     this.#watch.expect(now, flight.patienceMs);
   }
@@ -269,17 +221,17 @@ export class BatchSender<S extends Step> {
     flight.clock?.note(flight.sentAt, serverMs, now - flight.sentAt, flight.timeoutMs);
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
-      this.#end(flight, true);
+      // Where the connection has changed a driver may have sent a second copy.
       const isOnly = flight.contact?.connection.isOpen === true;
+      this.#end(flight, isOnly);
+      const way = flight.contact?.soleClock === null ? null : flight.contact;
       let i = 0;
-      for (const queued of flight.requests) queued.receiver.take(list[i++], queued.index, this.#isFinal(flight, queued, serverMs), isOnly);
+      for (const { piece, receiver, index, open, isSettled } of flight.requests) {
+        const isFinal = flight.step.grants ? isSettled : open === undefined || this.#grants.isFinal(piece.owner, open, way, serverMs);
+        receiver.take(list[i++], index, isFinal, isOnly);
+      }
     }
-    this.#settleIdle();
-  }
-
-  #isFinal({ step, contact }: Flight<S>, { piece: { owner }, open, isSettled }: Queued<S>, serverMs: number): boolean {
-    if (step.grants) return isSettled;
-    return open === undefined || this.#grants.isFinal(owner, open, wayOf(contact), serverMs);
+    if (this.#whenIdle !== null) this.#settleIdle();
   }
 
   /** Refused as one that comes too late: asked once more, by the clock that the refusal shows. */
@@ -293,12 +245,12 @@ export class BatchSender<S extends Step> {
     let second: Flight<S> | null = null;
     if (first !== undefined && current !== null) {
       second = this.#newFlight(first, true);
-      for (const queued of others) this.#join(second, queued);
+      for (const queued of others) join(second, queued, this.#parts.leastSilenceMs);
       second.timeoutMs = leftMs;
       // Before the first has ended: at no time does the owner seem to have nothing on its way.
-      this.#begin(current, second, notAfterFrom(serverMs, now - flight.sentAt, leftMs), now);
+      this.#begin(current, second, now, notAfterFrom(serverMs, now - flight.sentAt, leftMs));
     }
-    this.#end(flight, true);
+    this.#end(flight, flight.contact?.connection.isOpen === true);
     this.#refuseAll(over, new ConnectionFault('late'));
     if (second !== null && current !== null) this.#write(current, [second]);
   }
@@ -311,6 +263,7 @@ export class BatchSender<S extends Step> {
     const { link } = this.#parts;
     const { isAnswer, next } = this.#parts.verdictOf(error, flight.route);
     if (next === 'elsewhere') flight.contact?.connection.giveUp(null);
+    const isSure = isAnswer && flight.contact?.connection.isOpen === true;
     const mayLieWithOne = next === 'by-route' ? flight.requests.some(({ piece }) => piece.route !== flight.route) : next === 'apart';
     if (mayLieWithOne && flight.requests.length > 1 && link.current !== null) {
       if (next === 'by-route') this.#byRoute = true;
@@ -318,21 +271,19 @@ export class BatchSender<S extends Step> {
         link.current,
         flight.requests.map((queued) => this.#newFlight(queued)),
       );
-      this.#end(flight, isAnswer);
+      this.#end(flight, isSure);
     } else {
-      this.#end(flight, isAnswer);
+      this.#end(flight, isSure);
       this.#refuseAll(flight.requests, error);
     }
     this.#settleIdle();
   }
 
-  /** @param isAnswer the server has dealt with this very command */
-  #end(flight: Flight<S>, isAnswer: boolean): void {
+  /** @param isSure the server has dealt with this very command, and with no copy of it */
+  #end(flight: Flight<S>, isSure: boolean): void {
     this.#inFlight.delete(flight);
-    this.#watch.heard();
+    this.#watch.isSilent = false;
     if (!flight.step.grants) return;
-    // Where the connection has changed a driver may have sent a second copy.
-    const isSure = isAnswer && flight.contact?.connection.isOpen === true;
     for (const queued of flight.requests) queued.isSettled = this.#grants.settled(queued.piece.owner, isSure);
   }
 
@@ -351,6 +302,6 @@ export class BatchSender<S extends Step> {
   }
 }
 
-function wayOf<S extends Step>(contact: Contact<S> | null): object | null {
-  return contact?.isOrdered === true ? contact : null;
+function timesOf(timeoutMs: number): Times {
+  return { timeoutMs, window: String(windowMs(timeoutMs)), forgetMs: surelyPastMs(timeoutMs) };
 }

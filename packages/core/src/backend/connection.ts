@@ -53,19 +53,20 @@ export interface StoreConnection<S extends Step> {
 /** A connection that stands, with the clocks of the servers behind it. What is known of them ends with the connection. */
 export class Contact<S extends Step, C extends StoreConnection<S> = StoreConnection<S>> {
   readonly connection: C;
-  /** One server behind one connection: what is sent later is carried out later. */
-  readonly isOrdered: boolean;
+  /** The clock of the one server behind the connection, where what is sent later is carried out later; null of several servers. */
+  readonly soleClock: ServerClock | null;
   readonly #nodeOf: (route: number) => string;
   readonly #clocks = new Map<string, ServerClock>();
 
   /** @param nodeOf which of several servers a route leads to at present */
   constructor(connection: C, nodeOf?: (route: number) => string) {
     this.connection = connection;
-    this.isOrdered = nodeOf === undefined;
+    this.soleClock = nodeOf === undefined ? new ServerClock() : null;
     this.#nodeOf = nodeOf ?? (() => '');
   }
 
   clockOf(route: number): ServerClock {
+    if (this.soleClock !== null) return this.soleClock;
     const node = this.#nodeOf(route);
     let clock = this.#clocks.get(node);
     if (clock === undefined) {

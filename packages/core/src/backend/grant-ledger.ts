@@ -30,10 +30,6 @@ export class GrantLedger {
   readonly #open = new Map<string, OpenGrant>();
   #sweepAt = SWEEP_FROM;
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   /** @param way the connection, if it keeps the order of what is sent @param forgetAt see `OpenGrant` */
   sent(owner: string, notAfter: number, way: object | null, now: number, forgetAt: number): void {
     const grant = this.#open.get(owner);
@@ -57,7 +53,7 @@ export class GrantLedger {
     if (grant === undefined) return isSure;
     grant.unanswered -= 1;
     if (!isSure) grant.isUnsure = true;
-    return isAnswered(grant) && this.#open.delete(owner);
+    return grant.unanswered <= 0 && !grant.isUnsure && this.#open.delete(owner);
   }
 
   /** A release of the owner's is being sent. @returns what had not been answered until then; undefined: nothing */

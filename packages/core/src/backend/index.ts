@@ -2,12 +2,14 @@
  * What every backend needs and none should copy: a call under a deadline, a sender of batches, the list of those who wait, the
  * server's clock as it is seen from here, what a lost answer may yet do. For authors of backends, besides the contract.
  */
+export { labelOf } from '../annotation.js';
 export { guardMs } from '../store/guard.js';
 export { KeepAlive } from '../store/keep-alive.js';
+export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observe-backend.js';
 export { byPartition } from '../store/partitions.js';
 export { elapsedSince, stampOf } from '../store/stamp.js';
 export { type TimerEntry, TimerQueue } from '../store/timer-queue.js';
-export { BatchSender, type SenderParts } from './batch-sender.js';
+export { BatchSender } from './batch-sender.js';
 export { type Command, Contact, type Link, type Step, type StoreConnection } from './connection.js';
 export { ConnectionFault, type FaultKind } from './connection-fault.js';
 export { type DriverSource, driverLoader } from './driver-loader.js';
@@ -15,5 +17,6 @@ export { GrantLedger, type OpenGrant } from './grant-ledger.js';
 export type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
 export { ReplyList, worstOf } from './reply-list.js';
 export { isPast, notAfterFrom, ServerClock, surelyPastMs, windowMs } from './server-clock.js';
+export type { SenderParts } from './sender-parts.js';
 export { type WakeEntry, WakeList } from './wake-list.js';
 export { within } from './within.js';

@@ -11,9 +11,9 @@ export class SilenceWatch<S extends Step> {
   readonly #inFlight: ReadonlySet<Flight<S>>;
   readonly #refuseAfterMs: number;
   #timer: { cancel(): void } | null = null;
-  #firesAt = 0;
+  #firesAt = Number.POSITIVE_INFINITY;
   #isClosed = false;
-  /** The server has not answered for so long that there is no use in asking. */
+  /** The server has not answered for so long that there is no use in asking. Until it answers, or its connection ends: the next may answer. */
   isSilent = false;
 
   constructor(clock: Clock, inFlight: ReadonlySet<Flight<S>>, refuseAfterMs: number) {
@@ -25,23 +25,22 @@ export class SilenceWatch<S extends Step> {
   /** A command was sent that is to be answered within `patienceMs`. */
   expect(now: number, patienceMs: number): void {
     const dueAt = now + Math.min(patienceMs, this.#refuseAfterMs);
-    if (this.#timer === null || dueAt < this.#firesAt) this.#arm(now, dueAt);
-  }
-
-  /** The server answered, or its connection has ended: the next one may answer. */
-  heard(): void {
-    this.isSilent = false;
+    if (dueAt < this.#firesAt) this.#arm(now, dueAt);
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#disarm();
+  }
+
+  #disarm(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    this.#firesAt = Number.POSITIVE_INFINITY;
   }
 
   #arm(now: number, dueAt: number): void {
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#disarm();
     if (this.#isClosed) return;
     this.#firesAt = dueAt;
     this.#timer = this.#clock.setTimer(Math.ceil(dueAt - now), () => {
@@ -52,7 +51,7 @@ export class SilenceWatch<S extends Step> {
   }
 
   readonly #look = (): void => {
-    this.#timer = null;
+    this.#disarm();
     const now = this.#clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const flight of this.#inFlight) {

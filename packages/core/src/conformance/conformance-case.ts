@@ -1,8 +1,8 @@
-import type { Capabilities, LockManager, ManagerOptions } from '../index.js';
+import type { LockManager, ManagerOptions } from '../index.js';
 import type { ConformanceFaults, FaultName } from './harness.js';
-
-/** A capability that a backend has or lacks. */
-export type CapabilityName = Exclude<keyof Capabilities, 'expiry' | 'maxPermits'>;
+import { type CapabilityName, type LevelName, levelOfCase } from './levels.js';
+import { type Rule, ruleOfCase } from './rules.js';
+import type { Wire } from './wire/case-wire.js';
 
 /** What the body of a case works with. */
 export interface World<F extends FaultName = FaultName> {
@@ -10,6 +10,8 @@ export interface World<F extends FaultName = FaultName> {
   /** One more independent client of the same store. */
   peer(options?: ManagerOptions): Promise<LockManager>;
   readonly faults: Pick<Required<ConformanceFaults>, F>;
+  /** What is between the manager and its store, in a case that asks for it. */
+  readonly wire: Wire;
   /** A fresh random name, ending in `suffix`. */
   name(suffix?: string): string;
 }
@@ -20,10 +22,16 @@ export interface ConformanceCase {
   readonly id: string;
   readonly topic: string;
   readonly title: string;
+  /** What it checks, why that matters, and where to look when it fails. */
+  readonly rule: Rule;
+  /** The level that requires it. */
+  readonly level: LevelName;
   /** Where the backend lacks one of these, the case checks instead that it says so. */
   readonly needs: readonly CapabilityName[];
   /** Where the harness lacks one of these, the case is not registered. */
   readonly faults: readonly FaultName[];
+  /** Goes over the suite's wire: where the harness calls no `via` it is not applicable. */
+  readonly needsWire: boolean;
   /** Options of `world.manager`. */
   readonly options: ManagerOptions;
   readonly timeoutMs: number;
@@ -35,6 +43,8 @@ export interface CaseSpec<F extends FaultName> {
   readonly title: string;
   readonly needs?: readonly CapabilityName[];
   readonly faults?: readonly F[];
+  /** @default false */
+  readonly needsWire?: boolean;
   readonly options?: ManagerOptions;
   /** @default 15_000, far above what any case takes: it only ends a hang */
   readonly timeoutMs?: number;
@@ -43,14 +53,19 @@ export interface CaseSpec<F extends FaultName> {
 
 /** Makes a case; `world.faults` has exactly what `spec.faults` names. */
 export function conformanceCase<const F extends FaultName = never>(id: string, spec: CaseSpec<F>): ConformanceCase {
+  const rule = ruleOfCase(id);
+  const needs = spec.needs ?? [];
   return {
     id,
     topic: id.slice(0, id.indexOf('/')),
     title: spec.title,
-    needs: spec.needs ?? [],
+    rule,
+    level: levelOfCase(needs, rule.level),
+    needs,
     faults: spec.faults ?? [],
+    needsWire: spec.needsWire ?? false,
     options: spec.options ?? {},
     timeoutMs: spec.timeoutMs ?? 15_000,
-    run: ({ manager, peer, faults, name }) => spec.run({ manager, peer, faults, name }),
+    run: ({ manager, peer, faults, wire, name }) => spec.run({ manager, peer, faults, wire, name }),
   };
 }

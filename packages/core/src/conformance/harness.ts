@@ -17,18 +17,48 @@ export interface ConformanceHarness {
    */
   readonly faults?: readonly FaultName[] | undefined;
   /**
-   * Called once for each case. `options` are the manager options that the case needs: hand them to `manager`, over
-   * the harness's own.
+   * Faults that its store cannot have, each with the reason, such as "one server" for `stopNode`: in a report their cases count as not
+   * applicable, where those of a fault that is only missing count as not run.
+   * @default none
    */
-  setup(options: ManagerOptions): Promise<ConformanceSetup> | ConformanceSetup;
+  readonly inapplicable?: Readonly<Partial<Record<FaultName, string>>> | undefined;
+  /** The versions of the driver and of the server, for the report. What it throws is left out. */
+  versions?(): Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>;
+  /**
+   * Called once for each case. `options` are the manager options that the case needs: hand them to `manager`, over
+   * the harness's own. `options.via` puts the suite's wire between a client and its store; it is not enumerable, so that the options
+   * can be handed on as they are.
+   */
+  setup(options: SetupOptions): Promise<ConformanceSetup> | ConformanceSetup;
 }
+
+/**
+ * Gives the address to use instead of a server's, where the suite's own TCP proxy listens. To be called for each client, in `setup` and in
+ * `peer`, and for each server of several; a bare backend goes the way of the manager. For a case that leaves the wire alone it answers the
+ * address that it was given.
+ */
+export type Via = (host: string, port: number) => Promise<{ readonly host: string; readonly port: number }>;
+
+/** The options of a case's manager, and the suite's wire. */
+export type SetupOptions = ManagerOptions & {
+  /** @default noWire; the suite always hands one in */
+  readonly via?: Via;
+};
+
+/** For a harness that is tried without the suite: every client reaches its server itself. */
+export const noWire: Via = async (host, port) => ({ host, port });
 
 /** What one case works with. */
 export interface ConformanceSetup {
   readonly manager: LockManager;
-  /** An independent client of the same store: what another process would be. `options` go to that manager. */
-  peer(options?: ManagerOptions): Promise<LockManager> | LockManager;
+  /** An independent client of the same store: what another process would be. `options` go to that manager; `options.via` is as in `setup`. */
+  peer(options?: SetupOptions): Promise<LockManager> | LockManager;
   readonly faults?: ConformanceFaults | undefined;
+  /**
+   * Settles when every server of several knows what is held: a hold is granted by a majority, whose last vote may come later. Awaited
+   * before the suite stops a server.
+   */
+  settled?(): Promise<void>;
   /** Closes the manager, every peer and whatever else was opened. Managers may be closed already; faults may still be on. */
   close(): Promise<void>;
 }
@@ -72,8 +102,8 @@ export interface ConformanceFaults {
    */
   deliverLate?(): Promise<LateDelivery>;
   /**
-   * Stops one of the several servers of the store for all clients of this setup; the others suffice. `silent`: its connections
-   * stay open and nothing is answered; `refused`: they end, and new ones are refused.
+   * Stops one of the several servers of the store for all clients of this setup, once all of them have what is held; the others
+   * suffice. `silent`: its connections stay open and nothing is answered; `refused`: they end, and new ones are refused.
    */
   stopNode?(how: StoppedHow): Promise<void>;
   startNode?(): Promise<void>;
@@ -82,6 +112,19 @@ export interface ConformanceFaults {
    * way of `manager`, so that `deliverLate` is done to its requests too. The harness closes it.
    */
   openBackend?(): Promise<LockBackend> | LockBackend;
+  /**
+   * How a process of its own becomes one more client of the same store: a module that exports `openClient`. The suite starts processes that
+   * load the module, sets their clocks wrong, stops and kills them.
+   */
+  otherProcess?(): ClientModule | Promise<ClientModule>;
+}
+
+/** A module for `otherProcess`, in JavaScript that Node runs as it is. */
+export interface ClientModule {
+  /** A URL, or an absolute path. It exports `openClient(data, options)`, which answers a `LockManager` or a promise of one. */
+  readonly module: string | URL;
+  /** Handed to `openClient`; as JSON. */
+  readonly data?: unknown;
 }
 
 /** How a server that is stopped looks from its clients. */

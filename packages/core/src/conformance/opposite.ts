@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isLockError, type LockManager } from '../index.js';
-import type { CapabilityName } from './conformance-case.js';
+import type { CapabilityName } from './levels.js';
 import { describe, rejectsWith } from './expectations.js';
 
 /** A backend that lacks a capability says so, at once and with LOCK_UNSUPPORTED, instead of doing something else. */

@@ -8,7 +8,8 @@ import {
   type TryOptions,
   type TryResult,
 } from '../index.js';
-import type { CapabilityName, World } from './conformance-case.js';
+import type { World } from './conformance-case.js';
+import type { CapabilityName } from './levels.js';
 import { granted, LONG_TTL_MS } from './expectations.js';
 
 /** What every way of having something alone has in common. */

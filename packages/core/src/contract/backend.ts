@@ -168,5 +168,10 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * servers says how each of them is, and leaves it to that lock whether they suffice.
    */
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
+  /**
+   * Calls `listener` when one of several servers is known to differ from what was last reported of it: it went, came back, left its
+   * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
+   */
+  onNodeChanged?(listener: (health: NodeHealth) => void): void;
   close(): Promise<void>;
 }

@@ -1,9 +1,7 @@
-/**
- * A number that rises with every exclusive or write grant of one name. Hand it to the resource that the lock
- * protects, which refuses a lower one (Kleppmann, "How to do distributed locking", 2016). `null` where a hold has
- * none. Narrowed to `bigint` by every factory whose backend declares `fencing: true`.
- */
-export type FencingToken = bigint | null;
+import type { FencingToken } from './fencing-token.js';
+import type { HolderState, LockKind } from './state.js';
+
+export type { FencingToken };
 
 /**
  * Why a hold was lost: its deadline passed without a confirmed renewal; the store says that it is not ours any more; this manager's
@@ -51,6 +49,10 @@ export interface Hold extends AsyncDisposable {
 /** One holder's hold on a lock: the handle that `acquire` returns. */
 export interface Lease<F extends FencingToken = FencingToken> extends Hold {
   readonly name: string;
+  /** What the name is the name of. */
+  readonly kind: LockKind;
+  /** How it is held. A read hold's token is compared with those of writes, and never recorded. */
+  readonly mode: HolderState['mode'];
   /** Rises with every grant of the name: hand it to what the lock protects, which refuses a lower one. */
   readonly fencingToken: F;
 }

@@ -82,6 +82,8 @@ export type Names<N extends string> = readonly N[] | ReadonlySet<N>;
 export interface LockManager<F extends FencingToken = FencingToken> extends AsyncDisposable {
   /** The backend's name. */
   readonly backend: string;
+  /** Which manager it is: `managerId` of its events. Unique in the process, and most likely beyond. */
+  readonly id: string;
   /** What this store can and cannot do; `require` of `connect` asks for it at the start. */
   readonly capabilities: Capabilities;
   /** The clock that this manager counts by: its option `clock`. For what is built on a manager and waits or measures. */

@@ -94,7 +94,8 @@ export interface StoredMark {
 
 /**
  * The marks of a backend. `set` is idempotent per (name, owner): asked again, it is true again while the mark stands, and the mark
- * keeps its end. Whatever is left out core does without, or answers LOCK_UNSUPPORTED.
+ * keeps its end. Where requests expire, so do `set`, `setEach` and `delete`: one that comes later than its call allows changes nothing,
+ * so that it neither brings a deleted mark back nor takes a new one away. Whatever is left out core does without, or answers LOCK_UNSUPPORTED.
  */
 export interface BackendMarks {
   /** Core always says who sets it; one that nobody is named for is idempotent for nobody. */

@@ -1,14 +1,13 @@
 import type { CallerContext } from '../async-context.js';
-import type { Answer, CallContext, HoldRequest, LockBackend } from '../contract/backend.js';
+import type { Answer, CallContext, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
 import { LockUnavailableError } from '../errors.js';
 import { elapsedSince, stampOf } from '../store/stamp.js';
-import type { StoreCall, StoreCalls } from '../store/store-calls.js';
+import type { CallEnd, StoreCall, StoreCalls } from '../store/store-calls.js';
 import { wasNeverSent } from '../store/was-never-sent.js';
 import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';
-import { type HoldPlan, refOf, requestOf } from './hold-plan.js';
+import type { HoldPlan } from './hold-plan.js';
 import type { HoldRunner } from './hold-runner.js';
-import { storeTtlMs } from './hold-times.js';
 
 type Grant = Extract<Answer, { granted: true }>;
 
@@ -41,13 +40,22 @@ export class Asker {
 
   /** Asks for all in one call: all are answered, or nothing is held. */
   ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs = this.#calls.commandTimeoutMs): Asked<readonly (Hold | Busy)[]> {
-    return this.#ask(plans, context, atMostMs, (requests, store) => this.#backend.attempt(requests, store));
+    return this.#ask(plans, context, atMostMs, { answered: (outcomes) => outcomes, failed: () => null });
+  }
+
+  /** Asks for one. @param end what is done with the outcome in the moment in which it is known */
+  askOne(plan: HoldPlan, context: CallerContext, end: CallEnd<Hold | Busy, Hold>): Asked<Hold> {
+    return this.#ask([plan], context, this.#calls.commandTimeoutMs, {
+      answered: ([outcome]) => end.answered(outcome ?? { remainingMs: null }),
+      failed: (error) => end.failed(error),
+    });
   }
 
   /** Asks with the release of the hold in front, which carries the request to the store. */
   follow(plan: HoldPlan, context: CallerContext): Asked<readonly (Hold | Busy)[]> & { readonly follower: Follower } {
     let follower!: Follower;
-    const asked = this.#ask([plan], context, this.#calls.commandTimeoutMs, (requests) => {
+    const end: CallEnd<readonly (Hold | Busy)[], readonly (Hold | Busy)[]> = { answered: (outcomes) => outcomes, failed: () => null };
+    const asked = this.#ask([plan], context, this.#calls.commandTimeoutMs, end, (requests) => {
       return new Promise((resolve, reject) => {
         const request = requests[0] as HoldRequest;
         follower = { request, answered: (answer) => resolve([answer ?? { granted: false, remainingMs: null }]), failed: reject };
@@ -56,25 +64,40 @@ export class Asker {
     return { result: asked.result, end: (reason) => asked.end(reason), follower };
   }
 
-  #ask(
+  #ask<R>(
     plans: readonly HoldPlan[],
     context: CallerContext,
     atMostMs: number,
-    send: (requests: readonly HoldRequest[], store: CallContext) => Promise<readonly Answer[]>,
-  ): Asked<readonly (Hold | Busy)[]> {
+    end: CallEnd<readonly (Hold | Busy)[], R>,
+    send = (requests: readonly HoldRequest[], store: CallContext): Promise<readonly Answer[]> => this.#backend.attempt(requests, store),
+  ): StoreCall<readonly Answer[], R> {
     const holds = plans.map((plan) => this.#holds.create(plan, context));
-    const requests = holds.map(({ plan, owner }) => requestOf(plan, owner, storeTtlMs(this.#backend, plan.ttlMs)));
     // A grant that comes after its own deadline is of no use.
     let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
     const stamp = stampOf(this.#calls.clock);
-    const call: StoreCall<readonly Answer[], readonly (Hold | Busy)[]> = this.#calls.start(
+    const call: StoreCall<readonly Answer[], R> = this.#calls.start(
+      'attempt',
+      holds.length,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
-      (store) => send(requests, store),
+      (store) =>
+        send(
+          holds.map(({ request }) => request),
+          store,
+        ),
       {
-        answered: (answers) => this.#answered(holds, answers, stamp),
-        failed: (error) => this.doubt(holds, call, error),
+        answered: (answers) => {
+          const outcomes = this.#answered(holds, answers, stamp);
+          if (!(outcomes instanceof LockUnavailableError)) return end.answered(outcomes);
+          const instead = end.failed(outcomes);
+          if (instead === null) throw outcomes;
+          return instead;
+        },
+        failed: (error) => {
+          this.doubt(holds, call, error);
+          return end.failed(error);
+        },
         unwanted: () => this.giveBack(holds),
       },
     );
@@ -84,13 +107,14 @@ export class Asker {
   /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that reports it */
   stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
     const hold = this.#holds.create(plan, context);
-    const request = requestOf(plan, hold.owner, storeTtlMs(this.#backend, plan.ttlMs));
     const call: StoreCall<Grant, Hold> = this.#calls.start(
+      'wait',
+      1,
       plan.name,
       this.#calls.commandTimeoutMs,
       (store) => {
         if (this.#backend.wait === undefined) throw new LockUnavailableError('the backend has no queue', { backend: this.#backend.name });
-        return this.#backend.wait(request, {
+        return this.#backend.wait(hold.request, {
           timeoutMs: store.timeoutMs,
           clock: store.clock,
           onQueued,
@@ -103,7 +127,10 @@ export class Asker {
         answered: ({ fencingToken, stamp, forMs }) =>
           stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp, forMs),
         // Whatever the wait failed with, a place in the queue may stand from before.
-        failed: () => this.doubt([hold], call, null),
+        failed: () => {
+          this.doubt([hold], call, null);
+          return null;
+        },
         unwanted: () => this.giveBack([hold]),
       },
       Number.POSITIVE_INFINITY,
@@ -134,7 +161,8 @@ export class Asker {
     });
   }
 
-  #answered(holds: readonly Hold[], answers: readonly Answer[], stamp: ReturnType<typeof stampOf>): readonly (Hold | Busy)[] {
+  /** @returns the problem that leaves the caller with nothing, or the outcomes */
+  #answered(holds: readonly Hold[], answers: readonly Answer[], stamp: Stamp): readonly (Hold | Busy)[] | LockUnavailableError {
     let problem: LockUnavailableError | null = null;
     const outcomes = holds.map((hold, index): Hold | Busy => {
       const answer = answers[index];
@@ -154,16 +182,15 @@ export class Asker {
     if (problem === null) return outcomes;
     // One that is not known to be held leaves the caller with nothing.
     for (const hold of holds) this.#holds.dispatch(hold, { type: 'unused' });
-    throw problem as LockUnavailableError;
+    return problem;
   }
 
   /** A grant out of a queue whose stamp is not known is as old as the wait: a renewal, stamped now, confirms it. */
   async #confirm(hold: Hold, fencingToken: bigint | null): Promise<Hold> {
-    const { plan, owner } = hold;
+    const { plan, request } = hold;
     const stamp = stampOf(this.#calls.clock);
-    const request = { ...refOf(plan, owner), ttlMs: storeTtlMs(this.#backend, plan.ttlMs) };
     try {
-      const [stands] = await this.#calls.run(plan.name, (call) => this.#backend.renew([request], call));
+      const [stands] = await this.#calls.run('renew', 1, plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.
       if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
     } catch (error) {
@@ -173,12 +200,12 @@ export class Asker {
     return this.#adopt(hold, fencingToken, stamp);
   }
 
-  #adopt(hold: Hold, fencingToken: bigint | null, stamp: ReturnType<typeof stampOf>, forMs?: number): Hold {
+  #adopt(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs?: number): Hold {
     if (this.#holds.granted(hold, fencingToken, stamp, forMs)) return hold;
     throw this.#tooLate(hold.plan, stamp);
   }
 
-  #tooLate(plan: HoldPlan, asked: ReturnType<typeof stampOf> | null): LockUnavailableError {
+  #tooLate(plan: HoldPlan, asked: Stamp | null): LockUnavailableError {
     const when = asked === null ? '' : ` ${Math.round(elapsedSince(this.#calls.clock, asked))} ms after it was asked for`;
     return this.#error(plan, `was granted${when}, too late to be held safely for a ttlMs of ${plan.ttlMs}; it was freed again`);
   }

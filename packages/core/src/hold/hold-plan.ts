@@ -1,4 +1,5 @@
-import type { HoldRef, HoldRequest } from '../contract/backend.js';
+import { annotate } from '../annotation.js';
+import type { HoldRequest } from '../contract/backend.js';
 import type { LockKind } from '../contract/state.js';
 
 /** What is asked for, with all options resolved: the same for every attempt of one call. */
@@ -13,8 +14,16 @@ export interface HoldPlan {
   readonly limit: number;
   readonly label: string;
   readonly ttlMs: number;
+  /** What the store is given: the holder's belief and the guard. */
+  readonly storeTtlMs: number;
   readonly renew: boolean;
   readonly maxHoldMs: number;
+  /** Which call of its manager it is. */
+  readonly requestNo: number;
+  /** Whether the call was ever refused, or stood behind another; for events. */
+  wasContended: boolean;
+  /** What a listener wants to be kept beside the label. */
+  annotation: string | null;
 }
 
 /** Tells the locks, semaphores and read/write locks of one manager apart. */
@@ -27,15 +36,11 @@ export function isExclusive(plan: HoldPlan): boolean {
   return plan.mode === 'exclusive' || plan.mode === 'write';
 }
 
-/** The request to the store, told `storeTtlMs` (guard time included). */
-export function requestOf(plan: HoldPlan, owner: string, storeTtlMs: number): HoldRequest {
-  const { name, label } = plan;
-  return plan.mode === 'permits'
-    ? { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode, permits: plan.permits, limit: plan.limit }
-    : { name, owner, label, ttlMs: storeTtlMs, mode: plan.mode };
-}
-
-/** What names the hold of this plan and owner to the store. */
-export function refOf(plan: HoldPlan, owner: string): HoldRef {
-  return { name: plan.name, owner, mode: plan.mode };
+/** What the store is asked for. */
+export function requestOf(plan: HoldPlan, owner: string): HoldRequest {
+  const { name, storeTtlMs: ttlMs, mode } = plan;
+  const label = annotate(plan.label, plan.annotation);
+  return mode === 'permits'
+    ? { name, owner, label, ttlMs, mode, permits: plan.permits, limit: plan.limit }
+    : { name, owner, label, ttlMs, mode };
 }

@@ -5,6 +5,7 @@ import type { EventSource } from '../events.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
+import { isHoldTraced, traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
 import { Hold } from './hold.js';
@@ -172,9 +173,25 @@ export class HoldRunner {
     return outcomes;
   }
 
+  /** The task, shown to whoever traces while it runs under these holds. */
+  traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
+    if (!isHoldTraced()) return task;
+    const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
+    const plans = holds.map(({ plan }) => plan);
+    return (lease) => traceHold(facts, plans, () => task(lease));
+  }
+
   /** Sends again what waits for its next release. */
   hasten(): void {
     for (const hold of this.#leaving) if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
+  }
+
+  /** A renewal was confirmed, or an extension. @param ttlMs what was asked for */
+  renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void {
+    const left = this.#events.has('renewed') && hold.state.at === 'held' ? remainingMs(hold.state, stampOf(this.#calls.clock)) : null;
+    this.dispatch(hold, event);
+    if (left === null || hold.state.at !== 'held') return;
+    hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(left)), ttlMs }));
   }
 
   /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */
@@ -234,23 +251,22 @@ export class HoldRunner {
   }
 
   #emit(hold: Hold, effect: Extract<HoldEffect, { do: 'emit' }>): void {
-    const { kind, name, label } = hold.plan;
-    const { state, fencingToken } = hold;
+    const { plan, state, fencingToken } = hold;
     switch (effect.type) {
       case 'renew-failed': {
         const remaining = state.at === 'held' ? Math.floor(remainingMs(state, stampOf(this.#calls.clock))) : 0;
-        this.#events.emit({ type: 'renew-failed', kind, name, label, remainingMs: remaining, error: effect.error });
+        this.#events.emit(plan, { type: 'renew-failed', remainingMs: remaining, error: effect.error });
         return;
       }
       case 'release-failed':
-        this.#events.emit({ type: 'release-failed', kind, name, label, error: effect.error });
+        this.#events.emit(plan, { type: 'release-failed', error: effect.error });
         return;
       case 'lost':
         if (hold.lost === null) return;
-        this.#events.emit({ type: 'lost', kind, name, label, reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
+        this.#events.emit(plan, { type: 'lost', reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
         return;
       case 'released':
-        this.#events.emit({ type: 'released', kind, name, label, heldMs: this.#heldMs(state), freed: !hold.wasGone, fencingToken });
+        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: !hold.wasGone, fencingToken });
         return;
       default:
         effect satisfies never;

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { CallerContext } from '../async-context.js';
-import type { Stamp } from '../contract/backend.js';
+import type { HoldRequest, Stamp } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { AnyLockError, LockLostError } from '../errors.js';
 import type { TimerEntry } from '../store/timer-queue.js';
-import type { HoldPlan } from './hold-plan.js';
+import { type HoldPlan, requestOf } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { step } from './step.js';
 
@@ -14,6 +14,8 @@ export class Hold implements TimerEntry {
   heapIndex = -1;
   readonly plan: HoldPlan;
   readonly owner: string;
+  /** What the store is asked for, and what names the hold to the store from then on. */
+  readonly request: HoldRequest;
   #state: HoldState;
   #context: CallerContext | null;
   #controller: AbortController | null = null;
@@ -25,6 +27,7 @@ export class Hold implements TimerEntry {
   constructor(plan: HoldPlan, owner: string, store: StoreFacts, context: CallerContext, due: (hold: Hold) => void) {
     this.plan = plan;
     this.owner = owner;
+    this.request = requestOf(plan, owner);
     this.#state = { at: 'asking', hold: { plan, owner, store } };
     this.#context = context;
     this.#due = due;
@@ -98,7 +101,7 @@ export class Hold implements TimerEntry {
   /** Runs what the caller observes in the context in which the hold was asked for. */
   inContext(task: () => void): void {
     if (this.#context === null) task();
-    else this.#context.run(task);
+    else this.#context.runInAsyncScope(task);
   }
 
   /** Lets go of the caller's context: nothing of the hold's is observed any more. */

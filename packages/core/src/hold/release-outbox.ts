@@ -6,7 +6,6 @@ import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS } from './deadline.js';
 import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';
-import { refOf } from './hold-plan.js';
 import type { HoldEvents } from './renewal-outbox.js';
 
 /**
@@ -82,20 +81,29 @@ export class ReleaseOutbox {
     // A plain answer is final when the release was sent after the granting request had settled.
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
     const followers = holds.map((hold) => (hold.state.at === 'releasing' ? this.#nextOf(hold) : null));
-    const refs = holds.map((hold, index) => withNext(refOf(hold.plan, hold.owner), followers[index] ?? null));
-    const name = holds.length === 1 ? (holds[0]?.plan.name ?? null) : null;
-    const call = this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
-      name,
+    this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
+      'release',
+      holds.length,
+      holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
-      (context) => followed(this.#backend.release(refs, context), followers),
+      (context) =>
+        followed(
+          this.#backend.release(
+            holds.map(({ request }, index) => withNext(request, followers[index] ?? null)),
+            context,
+          ),
+          followers,
+        ),
       {
         answered: (answers) => {
-          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true);
+          for (let i = 0; i < holds.length; i += 1) this.#answered(holds[i] as Hold, answers[i], wereSettled[i] === true);
         },
-        failed: (error) => this.#failed(holds, error as AnyLockError),
+        failed: (error) => {
+          this.#failed(holds, error as AnyLockError);
+          return null;
+        },
       },
     );
-    call.result.catch(() => {});
   }
 
   #answered(hold: Hold, answer: boolean | ReleaseAnswer | undefined, wasSettled: boolean): void {

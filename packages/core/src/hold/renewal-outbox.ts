@@ -6,7 +6,6 @@ import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS, remainingMs } from './deadline.js';
 import type { Hold } from './hold.js';
-import { refOf } from './hold-plan.js';
 import type { HoldEvent } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
 
@@ -16,6 +15,7 @@ const VERIFY_TTL_MS = 1;
 /** Where answers go. */
 export interface HoldEvents {
   dispatch(hold: Hold, event: HoldEvent): void;
+  renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void;
 }
 
 /** What callers of `extend` wait for. Those of one turn share it. */
@@ -109,14 +109,21 @@ export class RenewalOutbox {
     const stamp = stampOf(this.#calls.clock);
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
-    const call = this.#calls.start(
+    this.#calls.start(
+      'renew',
+      holds.length,
       name,
       timeoutMs,
       // A late answer is an answer all the same: it says whether the hold stands.
       async (context) => this.#answered(renewals, await this.#backend.renew(holds, context), stamp),
-      { answered: () => {}, failed: (error) => this.#failed(renewals, error as AnyLockError, timeoutMs) },
+      {
+        answered: () => {},
+        failed: (error) => {
+          this.#failed(renewals, error as AnyLockError, timeoutMs);
+          return null;
+        },
+      },
     );
-    call.result.catch(() => {});
   }
 
   #answered(renewals: readonly Renewal[], answers: readonly (boolean | null)[], stamp: Stamp): void {
@@ -127,12 +134,10 @@ export class RenewalOutbox {
         continue;
       }
       const ttlMs = extension?.ttlMs ?? hold.plan.ttlMs;
-      this.#holds.dispatch(
-        hold,
-        answer
-          ? { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null }
-          : { type: 'gone', reason: 'taken' },
-      );
+      if (answer) {
+        const event = { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null } as const;
+        this.#holds.renewed(hold, event, ttlMs);
+      } else this.#holds.dispatch(hold, { type: 'gone', reason: 'taken' });
       extension?.resolve();
     }
   }
@@ -148,7 +153,8 @@ export class RenewalOutbox {
   }
 
   #requestOf({ hold: { plan, owner }, ttlMs }: Renewal): HoldRef & { readonly ttlMs: number } {
-    return { ...refOf(plan, owner), ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
+    const { name, mode } = plan;
+    return { name, owner, mode, ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
   }
 
   /** A hold depends on the answer: a third of its ttl leaves time for two more tries. One that is not confirmed has no more than it has. */

@@ -1,5 +1,6 @@
 import { checkValue, rule } from '../check-options.js';
 import type { FencingToken, Lease, PermitLease } from '../contract/lease.js';
+import type { HolderState, LockKind } from '../contract/state.js';
 import type { Hold } from '../hold/hold.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
 
@@ -28,6 +29,14 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
     this.fencingToken = hold.fencingToken as F;
     this.#hold = hold;
     this.#services = services;
+  }
+
+  get kind(): LockKind {
+    return this.#hold.plan.kind;
+  }
+
+  get mode(): HolderState['mode'] {
+    return this.#hold.plan.mode;
   }
 
   get signal(): AbortSignal {

@@ -19,18 +19,19 @@ export async function runTask<L extends Hold, T>(
 ): Promise<T> {
   let outcome: PromiseSettledResult<T>;
   try {
-    outcome = { status: 'fulfilled', value: await runHolding(runner, holds, () => task(lease)) };
+    outcome = { status: 'fulfilled', value: await runHolding(runner, holds, runner.traced(holds, task), lease) };
   } catch (error) {
     outcome = { status: 'rejected', reason: error };
   }
   // The clock, not the timer, says whether the task ended in time.
-  for (const hold of holds) runner.isHeld(hold);
-  let lost = holds.find((hold) => hold.lost !== null)?.lost ?? null;
-  await lease[Symbol.asyncDispose]();
-  if (lost === null) {
-    const gone = holds.find((hold) => hold.wasGone);
-    if (gone !== undefined) lost = runner.errorOf(gone, 'taken');
+  let lost: LockLostError | null = null;
+  for (const hold of holds) if (!runner.isHeld(hold)) lost ??= hold.lost;
+  try {
+    await lease.release();
+  } catch {
+    // Reported by the event 'release-failed'; the release goes on in the background.
   }
+  for (const hold of holds) if (hold.wasGone) lost ??= runner.errorOf(hold, 'taken');
   if (lost !== null && (outcome.status === 'fulfilled' || isCausedBy(outcome.reason, lost))) throw withOutcome(lost, outcome);
   if (outcome.status === 'rejected') throw outcome.reason;
   return outcome.value;

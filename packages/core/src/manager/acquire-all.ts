@@ -10,7 +10,7 @@ import { HeldLeaseMap } from '../lease/lease-map.js';
 import { refuseReentry } from '../reentry.js';
 import { isRetryable } from '../store/is-for-good.js';
 import { lockTarget, type ManagerCore } from './manager-core.js';
-import { sortedNames } from './resolve-options.js';
+import { type ResolvedLeaseOptions, sortedNames } from './resolve-options.js';
 
 /**
  * Takes all names or none, in code-unit order.
@@ -29,9 +29,23 @@ export async function acquireAll<N extends string, F extends FencingToken>(
     throw new LockArgumentError(`${where}: names is empty; it must hold at least one name`, { option: 'names' });
   }
   const resolved = core.resolve(where, options);
-  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
+  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
   for (const plan of plans) refuseReentry(core.holds, plan, core.backend.name);
-  const { waitMs, signal } = resolved;
+  return await core.traced(
+    where,
+    plans,
+    resolved.waitMs,
+    () => takeAll(core, sorted, plans, resolved),
+    () => 'granted',
+  );
+}
+
+async function takeAll<N extends string, F extends FencingToken>(
+  core: ManagerCore<F>,
+  sorted: readonly N[],
+  plans: readonly HoldPlan[],
+  { waitMs, signal }: ResolvedLeaseOptions,
+): Promise<HeldLeaseGroup<N, F>> {
   const { clock } = core.calls;
   const startedAt = clock.now();
   // Where time is left for a wait, the last name still gets one request.
@@ -116,9 +130,15 @@ export async function tryAcquireEach<N extends string, F extends FencingToken>(
   const sorted = sortedNames(where, names);
   const resolved = core.resolve(where, options);
   core.assertOpen();
-  const plans = sorted.map((name) => core.plan(lockTarget(name), resolved));
+  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
   const map = new HeldLeaseMap<N, F>(core);
-  const holds = await core.acquirer.tryMany(plans, resolved.signal);
+  const holds = await core.traced(
+    where,
+    plans,
+    0,
+    () => core.acquirer.tryMany(plans, resolved.signal),
+    (found) => (found.includes(null) ? 'busy' : 'granted'),
+  );
   for (const [index, name] of sorted.entries()) {
     const hold = holds[index] ?? null;
     if (hold !== null) map.set(name, new HeldLease<F>(hold, core));

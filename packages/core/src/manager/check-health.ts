@@ -2,7 +2,7 @@ import type { FencingToken } from '../contract/lease.js';
 import type { HealthReport, NodeHealth } from '../contract/health.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
 import { callerContext } from '../async-context.js';
-import { type HoldPlan, refOf, requestOf } from '../hold/hold-plan.js';
+import type { HoldPlan } from '../hold/hold-plan.js';
 import { storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
 import { wasOurs } from '../store/release-answer.js';
@@ -16,16 +16,24 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const { backend, calls, holds, asker } = core;
   const startedAt = calls.clock.now();
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
-  const plan: HoldPlan = { ...core.defaults, ...lockTarget(`holdfast:health:${newOwnerToken()}`), permits: 1 };
-  const hold = holds.create(plan, callerContext());
+  const target = lockTarget('checkHealth', `holdfast:health:${newOwnerToken()}`);
   // Not longer than what this manager's own locks have: a store may bound it.
-  const request = requestOf(plan, hold.owner, storeTtlMs(backend, Math.min(HEALTH_TTL_MS, core.defaults.ttlMs)));
-  const ref = refOf(plan, hold.owner);
+  const ttlMs = storeTtlMs(backend, Math.min(HEALTH_TTL_MS, core.defaults.ttlMs));
+  const plan: HoldPlan = {
+    ...core.defaults,
+    ...target,
+    permits: 1,
+    storeTtlMs: ttlMs,
+    requestNo: 0,
+    wasContended: false,
+    annotation: null,
+  };
+  const hold = holds.create(plan, callerContext());
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
-    const attempt = calls.start(null, timeoutMs, (call) => backend.attempt([request], call));
-    const checked = calls.run(null, (call) => backend.checkHealth(call), timeoutMs);
+    const attempt = calls.start('attempt', 1, null, timeoutMs, (call) => backend.attempt([hold.request], call));
+    const checked = calls.run('checkHealth', 1, null, (call) => backend.checkHealth(call), timeoutMs);
     const [taken, seen] = await Promise.allSettled([attempt.result, checked]);
     if (seen.status === 'fulfilled' && seen.value !== undefined) nodes = { nodes: seen.value };
     if (taken.status === 'rejected') {
@@ -34,7 +42,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     }
     const left = Math.max(1, Math.ceil(timeoutMs - latencyMs()));
     const freed = await calls
-      .run(null, (call) => backend.release([ref], call), left)
+      .run('release', 1, null, (call) => backend.release([hold.request], call), left)
       .catch((error: unknown) => {
         holds.dispatch(hold, { type: 'unanswered', isSettled: true });
         throw error;

@@ -40,7 +40,7 @@ export class Closer<F extends FencingToken> {
       await this.#atMost(freeUntil - calls.clock.now(), holds.changed());
     }
     try {
-      await calls.run(null, () => backend.close(), CLOSE_MS + Math.max(0, Math.ceil(freeUntil - calls.clock.now())));
+      await calls.run('close', 1, null, () => backend.close(), CLOSE_MS + Math.max(0, Math.ceil(freeUntil - calls.clock.now())));
     } catch {
       // Nothing is left to be done with a backend that cannot close; its holds end by themselves.
     }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { checkName } from '../check-name.js';
 import { checkValue, MAX_LABEL_BYTES, MAX_RETENTION_MS, type OptionRule, readOptions, rule } from '../check-options.js';
+import type { StoreOperation } from '../contract/events.js';
 import type { CallContext } from '../contract/call-context.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { BackendMarks, CompletionMarks, MarkOptions, MarkRequest, MarkState } from '../contract/marks.js';
@@ -38,13 +39,13 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
   async set(name: string, options: MarkOptions): Promise<boolean> {
     const { retentionMs, ...setter } = this.#request('marks.set', name, options);
     this.#assertOpen(name);
-    return await this.#core.calls.run(name, (call) => this.#marks.set(name, retentionMs, call, setter));
+    return await this.#core.calls.run('marks.set', 1, name, (call) => this.#marks.set(name, retentionMs, call, setter));
   }
 
   async has(name: string): Promise<boolean> {
     checkName('marks.has', name);
     this.#assertOpen(name);
-    return await this.#core.calls.run(name, (call) => this.#marks.has(name, call));
+    return await this.#core.calls.run('marks.has', 1, name, (call) => this.#marks.has(name, call));
   }
 
   async setEach(marks: readonly (MarkOptions & { readonly name: string })[]): Promise<readonly boolean[]> {
@@ -54,9 +55,12 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     this.#assertOpen();
     const { calls } = this.#core;
     const setEach = this.#marks.setEach?.bind(this.#marks);
-    if (setEach !== undefined) return await inParts(requests, (some) => this.#askEach(some, (call) => setEach(some, call)));
+    if (setEach !== undefined)
+      return await inParts(requests, (some) => this.#askEach('marks.setEach', some, (call) => setEach(some, call)));
     return await Promise.all(
-      requests.map(({ name, retentionMs, ...setter }) => calls.run(name, (call) => this.#marks.set(name, retentionMs, call, setter))),
+      requests.map(({ name, retentionMs, ...setter }) =>
+        calls.run('marks.set', 1, name, (call) => this.#marks.set(name, retentionMs, call, setter)),
+      ),
     );
   }
 
@@ -66,8 +70,9 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     this.#assertOpen();
     const { calls } = this.#core;
     const hasEach = this.#marks.hasEach?.bind(this.#marks);
-    if (hasEach !== undefined) return await inParts([...names], (some) => this.#askEach(some, (call) => hasEach(some, call)));
-    return await Promise.all(names.map((name) => calls.run(name, (call) => this.#marks.has(name, call))));
+    if (hasEach !== undefined)
+      return await inParts([...names], (some) => this.#askEach('marks.hasEach', some, (call) => hasEach(some, call)));
+    return await Promise.all(names.map((name) => calls.run('marks.has', 1, name, (call) => this.#marks.has(name, call))));
   }
 
   async get(name: string): Promise<MarkState | null> {
@@ -75,7 +80,7 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     const get = this.#marks.get?.bind(this.#marks);
     if (get === undefined) throw this.#core.unsupported('marks', 'way to look at a completion mark', name);
     this.#assertOpen(name);
-    const mark = await this.#core.calls.run(name, (call) => get(name, call));
+    const mark = await this.#core.calls.run('marks.get', 1, name, (call) => get(name, call));
     return mark === null ? null : markStateOf(mark);
   }
 
@@ -84,7 +89,7 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     const forget = this.#marks.delete?.bind(this.#marks);
     if (forget === undefined) throw this.#core.unsupported('marks', 'way to take a completion mark away', name);
     this.#assertOpen(name);
-    return await this.#core.calls.run(name, (call) => forget(name, call));
+    return await this.#core.calls.run('marks.delete', 1, name, (call) => forget(name, call));
   }
 
   async *list(options?: { readonly prefix?: string | undefined }): AsyncGenerator<MarkState, void, undefined> {
@@ -92,7 +97,7 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     if (prefix !== '') checkName('marks.list', prefix, 'prefix');
     const list = this.#marks.list?.bind(this.#marks);
     if (list === undefined) throw this.#core.unsupported('marks', 'way to list completion marks');
-    yield* pullEach(this.#core, (call) => list(prefix, call), markStateOf);
+    yield* pullEach(this.#core, 'marks.list', (call) => list(prefix, call), markStateOf);
   }
 
   /** While holders are given time to end, they may note what they have done. */
@@ -100,8 +105,12 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     if (this.#core.holds.heldCount === 0) this.#core.assertOpen(name);
   }
 
-  async #askEach(some: readonly unknown[], ask: (call: CallContext) => Promise<readonly boolean[]>): Promise<readonly boolean[]> {
-    const answers = await this.#core.calls.run(null, ask);
+  async #askEach(
+    operation: StoreOperation,
+    some: readonly unknown[],
+    ask: (call: CallContext) => Promise<readonly boolean[]>,
+  ): Promise<readonly boolean[]> {
+    const answers = await this.#core.calls.run(operation, some.length, null, ask);
     if (answers.length === some.length) return answers;
     const backend = this.#core.backend.name;
     throw new LockUnavailableError(`the ${backend} backend gave ${answers.length} answers to ${some.length} questions`, { backend });

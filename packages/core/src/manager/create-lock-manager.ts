@@ -8,6 +8,7 @@ import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/optio
 import type { HealthReport } from '../contract/health.js';
 import type { LockState } from '../contract/state.js';
 import { LockUnsupportedError } from '../errors.js';
+import { observedIfWanted } from '../store/observe-backend.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HeldLeaseGroup } from '../lease/lease-group.js';
 import { runTask } from '../lease/run-task.js';
@@ -16,15 +17,15 @@ import { checkHealth } from './check-health.js';
 import { Closer } from './close.js';
 import { completionMarks } from './completion-marks.js';
 import { listStates } from './list-states.js';
-import { lockLease } from './lock-handle.js';
-import { lockTarget, ManagerCore } from './manager-core.js';
+import { ManagerCore } from './manager-core.js';
 import { ReadWriteHandle } from './read-write-handle.js';
 import { checkBackend, readDrainMs, readPermitLimit } from './resolve-options.js';
 import { SemaphoreHandle } from './semaphore-handle.js';
-import { acquireLease, splitTask, type Takeable, type TaskArguments, tryAcquireLease, tryWithLease, withLease } from './take-lease.js';
+import { acquireLease, splitTask, type TaskArguments, tryAcquireLease, tryWithLease, withLease } from './take-lease.js';
 
 class Manager<F extends FencingToken> implements LockManager<F> {
   readonly backend: string;
+  readonly id: string;
   readonly capabilities: LockManager['capabilities'];
   readonly clock: LockManager['clock'];
   readonly leaseDefaults: LockManager['leaseDefaults'];
@@ -36,6 +37,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     this.#core = new ManagerCore(backend, options);
     this.#closer = new Closer(this.#core);
     this.backend = backend.name;
+    this.id = this.#core.id;
     this.capabilities = backend.capabilities;
     this.clock = this.#core.calls.clock;
     const { ttlMs, renew, maxHoldMs, label } = this.#core.defaults;
@@ -43,20 +45,20 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     this.marks = completionMarks(this.#core);
   }
 
-  async acquire(name: string, options?: AcquireOptions): Promise<Lease<F>> {
-    return await acquireLease(this.#lock('acquire', name), options);
+  acquire(name: string, options?: AcquireOptions): Promise<Lease<F>> {
+    return acquireLease({ core: this.#core, name, target: null, Lease: HeldLease<F> }, options);
   }
 
-  async tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null> {
-    return await tryAcquireLease(this.#lock('tryAcquire', name), options);
+  tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null> {
+    return tryAcquireLease({ core: this.#core, name, target: null, Lease: HeldLease<F> }, options);
   }
 
-  async withLock<T>(name: string, ...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
-    return await withLease(this.#lock('withLock', name), 'withLock', args);
+  withLock<T>(name: string, ...args: TaskArguments<AcquireOptions, Lease<F>, T>): Promise<T> {
+    return withLease({ core: this.#core, name, target: null, Lease: HeldLease<F> }, 'withLock', args);
   }
 
-  async tryWithLock<T>(name: string, ...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
-    return await tryWithLease(this.#lock('tryWithLock', name), 'tryWithLock', args);
+  tryWithLock<T>(name: string, ...args: TaskArguments<TryOptions, Lease<F>, T>): Promise<TryResult<T>> {
+    return tryWithLease({ core: this.#core, name, target: null, Lease: HeldLease<F> }, 'tryWithLock', args);
   }
 
   async acquireAll<const N extends string>(names: Names<N>, options?: AcquireOptions): Promise<LeaseGroup<N, F>> {
@@ -121,11 +123,6 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   toJSON(): Record<string, unknown> {
     return { backend: this.backend, capabilities: this.capabilities };
   }
-
-  #lock(where: string, name: string): Takeable<F, HeldLease<F>> {
-    checkName(where, name);
-    return { core: this.#core, target: lockTarget(name), leaseOf: lockLease };
-  }
 }
 
 /**
@@ -137,7 +134,7 @@ class Manager<F extends FencingToken> implements LockManager<F> {
  */
 export function createLockManager<F extends FencingToken>(backend: LockBackend<F>, options?: ManagerOptions): LockManager<F> {
   checkBackend(backend);
-  return new Manager(backend, options);
+  return new Manager(observedIfWanted(backend), options);
 }
 
 /**

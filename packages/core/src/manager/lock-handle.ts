@@ -1,15 +1,9 @@
 import type { FencingToken, Lease, TryResult } from '../contract/lease.js';
 import type { Lock } from '../contract/manager.js';
 import type { AcquireOptions, TryOptions } from '../contract/options.js';
-import type { Hold } from '../hold/hold.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { ManagerCore, Target } from './manager-core.js';
 import { acquireLease, type Takeable, type TaskArguments, tryAcquireLease, tryWithLease, withLease } from './take-lease.js';
-
-/** The lease of a lock, or of one side of a read/write lock. */
-export function lockLease<F extends FencingToken>(hold: Hold, core: ManagerCore<F>): HeldLease<F> {
-  return new HeldLease<F>(hold, core);
-}
 
 /** One side of a read/write lock. */
 export class LockHandle<F extends FencingToken> implements Lock<F> {
@@ -18,7 +12,7 @@ export class LockHandle<F extends FencingToken> implements Lock<F> {
 
   constructor(core: ManagerCore<F>, target: Target) {
     this.name = target.name;
-    this.#wanted = { core, target, leaseOf: lockLease };
+    this.#wanted = { core, name: target.name, target, Lease: HeldLease<F> };
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<F>> {

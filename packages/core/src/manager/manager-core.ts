@@ -3,17 +3,22 @@ import type { FencingToken } from '../contract/lease.js';
 import type { LockKind, LockState } from '../contract/state.js';
 import type { AcquireOptions, PermitCount } from '../contract/options.js';
 import type { ManagerOptions } from '../contract/manager.js';
+import { checkName } from '../check-name.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
 import { type HoldPlan, keyOf } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
+import { storeTtlMs } from '../hold/hold-times.js';
 import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
+import { withToJSON } from '../json.js';
 import { KeepAlive } from '../store/keep-alive.js';
+import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
+import { isAcquireTraced, traceAcquire } from '../tracing.js';
 import { Acquirer } from '../waiting/acquirer.js';
 import type { WaitLimits } from '../waiting/wait.js';
 import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
@@ -21,8 +26,19 @@ import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveMana
 /** What is wanted, before options are resolved. */
 export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
 
-/** The lock of this name. */
-export function lockTarget(name: string): Target {
+/** What is wanted by name. `target` is null for the lock of a name that nobody has looked at yet. */
+export interface Wanted {
+  readonly name: string;
+  readonly target: Target | null;
+}
+
+/**
+ * The lock of this name.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT when the name is none
+ */
+export function lockTarget(where: string, name: string): Target {
+  checkName(where, name);
   return { kind: 'lock', name, key: keyOf('lock', name), mode: 'exclusive', limit: 1 };
 }
 
@@ -36,15 +52,21 @@ export class ManagerCore<F extends FencingToken> {
   readonly asker: Asker;
   readonly acquirer: Acquirer;
   readonly defaults: ResolvedLeaseOptions;
+  /** Of this manager in this process, and most likely in all. */
+  readonly id = newOwnerToken().slice(0, 8);
+  readonly #defaultStoreTtlMs: number;
   isClosing = false;
+  #requestNo = 0;
 
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     const resolved = resolveManagerOptions(options);
     this.backend = backend;
     this.defaults = resolved.lease;
+    this.#defaultStoreTtlMs = storeTtlMs(backend, resolved.lease.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
-    this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs);
-    const events = new EventSource(backend.name, resolved.onEvent, () => resolved.clock.wall());
+    const events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
+    this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, events);
+    backend.onNodeChanged?.((health) => events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
     this.holds = new HoldRunner(backend, this.calls, events);
     this.asker = new Asker(backend, this.calls, this.holds);
     const { calls, holds, asker } = this;
@@ -69,7 +91,24 @@ export class ManagerCore<F extends FencingToken> {
   plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
     if (this.isClosing) this.assertOpen(name);
     const { ttlMs, renew, maxHoldMs, label, permits } = options;
-    return { kind, name, key, mode, permits, limit, label, ttlMs, renew, maxHoldMs };
+    const toldMs = ttlMs === this.defaults.ttlMs ? this.#defaultStoreTtlMs : storeTtlMs(this.backend, ttlMs);
+    this.#requestNo += 1;
+    return {
+      kind,
+      name,
+      key,
+      mode,
+      permits,
+      limit,
+      label,
+      ttlMs,
+      storeTtlMs: toldMs,
+      renew,
+      maxHoldMs,
+      requestNo: this.#requestNo,
+      wasContended: false,
+      annotation: null,
+    };
   }
 
   /**
@@ -77,9 +116,30 @@ export class ManagerCore<F extends FencingToken> {
    *
    * @throws what is known to be wrong before anything is sent
    */
-  acquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
+  acquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
+    const target = given ?? lockTarget(where, name);
     const resolved = options === undefined ? this.defaults : this.resolve(where, options, target);
-    return this.acquirePlan(this.plan(target, resolved), resolved);
+    const plan = this.plan(target, resolved);
+    if (!isAcquireTraced()) return this.acquirePlan(plan, resolved);
+    return this.traced(
+      where,
+      [plan],
+      resolved.waitMs,
+      () => this.acquirePlan(plan, resolved),
+      () => 'granted',
+    );
+  }
+
+  /** Shows the call to whoever traces. */
+  traced<T>(
+    operation: string,
+    plans: readonly HoldPlan[],
+    waitMs: number,
+    task: () => Promise<T>,
+    outcomeOf: (value: T) => 'granted' | 'busy',
+  ): Promise<T> {
+    if (!isAcquireTraced()) return task();
+    return traceAcquire({ operation, backend: this.backend.name, managerId: this.id }, plans, waitMs, task, outcomeOf);
   }
 
   /** @throws as `acquire` */
@@ -98,20 +158,29 @@ export class ManagerCore<F extends FencingToken> {
   }
 
   /** @throws as `acquire` */
-  tryAcquire(where: string, target: Target, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
+  tryAcquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
+    const target = given ?? lockTarget(where, name);
     const resolved = this.resolve(where, options, target);
-    return this.acquirer.tryOne(this.plan(target, resolved), resolved.signal);
+    const plan = this.plan(target, resolved);
+    if (!isAcquireTraced()) return this.acquirer.tryOne(plan, resolved.signal);
+    return this.traced(
+      where,
+      [plan],
+      0,
+      () => this.acquirer.tryOne(plan, resolved.signal),
+      (hold) => (hold === null ? 'busy' : 'granted'),
+    );
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
     this.assertOpen(name);
-    return toldState(await this.calls.run(name, (call) => this.backend.inspect(name, kind, call)));
+    return toldState(await this.calls.run('inspect', 1, name, (call) => this.backend.inspect(name, kind, call)));
   }
 
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
     this.assertOpen(name);
     const mine = this.holds.standing().filter(({ plan }) => plan.name === name && plan.kind === kind);
-    const freed = await this.calls.run(name, (call) => this.backend.forceRelease(name, kind, call));
+    const freed = await this.calls.run('forceRelease', 1, name, (call) => this.backend.forceRelease(name, kind, call));
     // Only those that stood before: a waiter of ours may have been granted since.
     if (freed) for (const hold of mine) this.holds.dispatch(hold, { type: 'gone', reason: 'forced' });
     return freed;

@@ -20,8 +20,9 @@ export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
     this.#core = core;
     this.#wanted = {
       core,
+      name,
       target: { kind: 'semaphore', name, key: keyOf('semaphore', name), mode: 'permits', limit: permits },
-      leaseOf: (hold) => new HeldPermitLease(hold, core),
+      Lease: HeldPermitLease,
     };
   }
 

@@ -4,7 +4,7 @@ import { LockArgumentError } from '../errors.js';
 import type { Hold } from '../hold/hold.js';
 import type { HeldLease } from '../lease/held-lease.js';
 import { runTask } from '../lease/run-task.js';
-import type { ManagerCore, Target } from './manager-core.js';
+import type { ManagerCore, Wanted } from './manager-core.js';
 import { checkTask } from './resolve-options.js';
 
 /** The two ways of calling a `with` method: options may be left out. */
@@ -25,43 +25,46 @@ export function splitTask<O, L, T>(
 }
 
 /** One thing that can be taken, whatever it is: a lock, one side of a read/write lock, permits. */
-export interface Takeable<F extends FencingToken, L extends HeldLease<FencingToken>> {
+export interface Takeable<F extends FencingToken, L> extends Wanted {
   readonly core: ManagerCore<F>;
-  readonly target: Target;
-  readonly leaseOf: (hold: Hold, core: ManagerCore<F>) => L;
+  readonly Lease: new (hold: Hold, core: ManagerCore<F>) => L;
 }
 
 export async function acquireLease<F extends FencingToken, L extends HeldLease<FencingToken>>(
-  { core, target, leaseOf }: Takeable<F, L>,
+  wanted: Takeable<F, L>,
   options: (AcquireOptions & PermitCount) | undefined,
 ): Promise<L> {
-  return leaseOf(await core.acquire('acquire', target, options), core);
+  const { core, Lease } = wanted;
+  return new Lease(await core.acquire('acquire', wanted, options), core);
 }
 
 export async function tryAcquireLease<F extends FencingToken, L extends HeldLease<FencingToken>>(
-  { core, target, leaseOf }: Takeable<F, L>,
+  wanted: Takeable<F, L>,
   options: (TryOptions & PermitCount) | undefined,
 ): Promise<L | null> {
-  const hold = await core.tryAcquire('tryAcquire', target, options);
-  return hold === null ? null : leaseOf(hold, core);
+  const { core, Lease } = wanted;
+  const hold = await core.tryAcquire('tryAcquire', wanted, options);
+  return hold === null ? null : new Lease(hold, core);
 }
 
 export async function withLease<F extends FencingToken, L extends HeldLease<FencingToken>, T>(
-  { core, target, leaseOf }: Takeable<F, L>,
+  wanted: Takeable<F, L>,
   where: string,
   args: TaskArguments<AcquireOptions & PermitCount, L, T>,
 ): Promise<T> {
   const { options, task } = splitTask(where, args);
-  const hold = await core.acquire(where, target, options);
-  return await runTask(core.holds, leaseOf(hold, core), [hold], task);
+  const { core, Lease } = wanted;
+  const hold = await core.acquire(where, wanted, options);
+  return await runTask(core.holds, new Lease(hold, core), [hold], task);
 }
 
 export async function tryWithLease<F extends FencingToken, L extends HeldLease<FencingToken>, T>(
-  { core, target, leaseOf }: Takeable<F, L>,
+  wanted: Takeable<F, L>,
   where: string,
   args: TaskArguments<TryOptions & PermitCount, L, T>,
 ): Promise<TryResult<T>> {
   const { options, task } = splitTask(where, args);
-  const hold = await core.tryAcquire(where, target, options);
-  return hold === null ? { acquired: false } : { acquired: true, value: await runTask(core.holds, leaseOf(hold, core), [hold], task) };
+  const { core, Lease } = wanted;
+  const hold = await core.tryAcquire(where, wanted, options);
+  return hold === null ? { acquired: false } : { acquired: true, value: await runTask(core.holds, new Lease(hold, core), [hold], task) };
 }

@@ -1,7 +1,9 @@
-import { outsideOfContexts } from '../async-context.js';
+import { nobodysContext } from '../async-context.js';
 import type { CallContext, LockBackend } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
-import { type AnyLockError, isLockError, LockUnavailableError } from '../errors.js';
+import type { StoreCallEvent, StoreOperation } from '../contract/events.js';
+import { type AnyLockError, isLockError, type LockErrorCode, LockUnavailableError } from '../errors.js';
+import type { EventSource } from '../events.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
@@ -9,8 +11,12 @@ import type { TimerEntry, TimerQueue } from './timer-queue.js';
 export interface CallEnd<T, R> {
   /** Turns the backend's answer into the result. What it throws is the rejection. */
   answered(value: T): R | PromiseLike<R>;
-  /** The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`. */
-  failed(error: unknown): void;
+  /**
+   * The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`.
+   *
+   * @returns what the result is to follow instead of the failure; null where it fails
+   */
+  failed(error: unknown): PromiseLike<R> | null;
   /** It was ended when it had been answered already, by whoever waited for the result and has not made use of it. */
   unwanted?(): void;
 }
@@ -24,29 +30,39 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   heapIndex = -1;
   readonly timeoutMs: number;
   readonly clock: Clock;
-  readonly result: Promise<R>;
   isSettled = false;
   #calls: StoreCalls | null;
   #lockName: string | null;
   readonly #end: CallEnd<T, R> | null;
-  #resolve!: (value: R | PromiseLike<R>) => void;
-  #reject!: (error: unknown) => void;
+  #resolve: ((value: R | PromiseLike<R>) => void) | null = null;
+  #reject: ((error: unknown) => void) | null = null;
+  #result: Promise<R> | null = null;
+  #outcome: { readonly value: R | PromiseLike<R> } | { readonly error: unknown } | null = null;
   #ended: { readonly reason: unknown } | null = null;
   #controller: AbortController | null = null;
   #failure: unknown = null;
+  /** What is to be reported of the call; null where nobody listens. */
+  readonly #observed: Observed | null;
   #onSettled: ((failure: unknown) => void) | null = null;
 
   /** @param end null where the answer is the result, and nothing follows a failure */
-  constructor(calls: StoreCalls, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
+  constructor(calls: StoreCalls, observed: Observed | null, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
+    this.#observed = observed;
     this.#calls = calls;
     this.#lockName = lockName;
     this.timeoutMs = timeoutMs;
     this.clock = calls.clock;
     this.#end = end;
-    this.result = new Promise<R>((resolve, reject) => {
+  }
+
+  /** Made on demand: where `end` does all, nobody asks. */
+  get result(): Promise<R> {
+    this.#result ??= new Promise<R>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
+      if (this.#outcome !== null) this.#settleResult(this.#outcome);
     });
+    return this.#result;
   }
 
   /** Made on demand: most calls are answered before anybody asks. */
@@ -59,14 +75,15 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   }
 
   /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is told by `signal`. */
-  end(reason: unknown): void {
+  end(reason: unknown, outcome: 'unanswered' | 'ended' = 'ended'): void {
+    const calls = this.#calls;
     if (!this.#finish()) {
       this.#end?.unwanted?.();
       return;
     }
+    if (this.#observed !== null) calls?.tell(this.#observed, outcome, outcome === 'unanswered' ? reason : null);
     this.#ended = { reason };
-    this.#end?.failed(reason);
-    this.#reject(reason);
+    this.#failed(reason);
     this.#controller?.abort(reason);
   }
 
@@ -84,21 +101,20 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
         backend: calls.backend,
         lockName: this.#lockName,
       }),
+      'unanswered',
     );
   }
 
   /** To be called when the backend has answered. */
   answer(value: T): void {
     this.#settle();
+    const calls = this.#calls;
     if (!this.#finish()) return;
-    if (this.#end === null) {
-      this.#resolve(value as unknown as R);
-      return;
-    }
+    if (this.#observed !== null) calls?.tell(this.#observed, 'answered', null);
     try {
-      this.#resolve(this.#end.answered(value));
+      this.#settleResult({ value: this.#end === null ? (value as unknown as R) : this.#end.answered(value) });
     } catch (error) {
-      this.#reject(error);
+      this.#settleResult({ error });
     }
   }
 
@@ -109,8 +125,19 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
     const wrapped = calls.wrap(error, this.#lockName);
-    this.#end?.failed(wrapped);
-    this.#reject(wrapped);
+    if (this.#observed !== null) calls.tell(this.#observed, 'failed', wrapped);
+    this.#failed(wrapped);
+  }
+
+  #failed(error: unknown): void {
+    const instead = this.#end?.failed(error) ?? null;
+    this.#settleResult(instead === null ? { error } : { value: instead });
+  }
+
+  #settleResult(outcome: { readonly value: R | PromiseLike<R> } | { readonly error: unknown }): void {
+    this.#outcome = outcome;
+    if ('error' in outcome) this.#reject?.(outcome.error);
+    else this.#resolve?.(outcome.value);
   }
 
   #settle(): void {
@@ -129,6 +156,13 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   }
 }
 
+/** A call that somebody listens for. */
+interface Observed {
+  readonly operation: StoreOperation;
+  readonly requests: number;
+  readonly startedAt: number;
+}
+
 /** Makes every call to the backend: each under its own deadline, each failure reported as one of our errors. */
 export class StoreCalls {
   readonly clock: Clock;
@@ -136,8 +170,10 @@ export class StoreCalls {
   readonly keepAlive: KeepAlive;
   readonly backend: string;
   readonly commandTimeoutMs: number;
+  readonly #events: EventSource;
 
-  constructor(backend: LockBackend, clock: Clock, timers: TimerQueue, keepAlive: KeepAlive, commandTimeoutMs: number) {
+  constructor(backend: LockBackend, clock: Clock, timers: TimerQueue, keepAlive: KeepAlive, commandTimeoutMs: number, events: EventSource) {
+    this.#events = events;
     this.backend = backend.name;
     this.clock = clock;
     this.timers = timers;
@@ -146,40 +182,45 @@ export class StoreCalls {
   }
 
   /**
-   * Starts a call. The caller must look at `result`: it rejects with one of our errors or with what ended it.
+   * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
    *
+   * @param requests how many holds or names it carries
    * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
    */
   start<T, R = T>(
+    operation: StoreOperation,
+    requests: number,
     lockName: string | null,
     timeoutMs: number,
     invoke: (call: CallContext) => Promise<T>,
     end: CallEnd<T, R> | null = null,
     deadlineMs = timeoutMs,
   ): StoreCall<T, R> {
-    const call = new StoreCall<T, R>(this, lockName, timeoutMs, end);
+    const observed = this.#events.hasCalls ? { operation, requests, startedAt: this.clock.now() } : null;
+    const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end);
     this.keepAlive.begin();
     this.timers.set(call, this.clock.now() + deadlineMs);
     // One call serves many callers, and what it opens outlives them.
-    outsideOfContexts(() => {
-      let promise: Promise<T>;
-      try {
-        // A backend in plain JavaScript may answer without a promise.
-        promise = Promise.resolve(invoke(call));
-      } catch (error) {
-        promise = Promise.reject(error);
-      }
-      promise.then(
-        (value) => call.answer(value),
-        (error: unknown) => call.fail(error),
-      );
-    });
+    nobodysContext.runInAsyncScope(begin<T, R>, undefined, call, invoke);
     return call;
   }
 
   /** A call whose outcome needs no clean-up. */
-  run<T>(lockName: string | null, invoke: (call: CallContext) => Promise<T>, timeoutMs = this.commandTimeoutMs): Promise<T> {
-    return this.start(lockName, timeoutMs, invoke).result;
+  run<T>(
+    operation: StoreOperation,
+    requests: number,
+    lockName: string | null,
+    invoke: (call: CallContext) => Promise<T>,
+    timeoutMs = this.commandTimeoutMs,
+  ): Promise<T> {
+    return this.start(operation, requests, lockName, timeoutMs, invoke).result;
+  }
+
+  /** Reports how a call has settled. One call serves many callers: in none of their contexts. */
+  tell({ operation, requests, startedAt }: Observed, outcome: StoreCallEvent['outcome'], error: unknown): void {
+    const durationMs = Math.max(0, this.clock.now() - startedAt);
+    const code: { readonly code?: LockErrorCode } = isLockError(error) ? { code: error.code } : {};
+    nobodysContext.runInAsyncScope(() => this.#events.emitCall({ type: 'store-call', operation, durationMs, outcome, requests, ...code }));
   }
 
   /** A backend should throw our errors; whatever else it throws means that the store was not reached. */
@@ -188,4 +229,18 @@ export class StoreCalls {
     const message = error instanceof Error ? error.message : 'unknown failure';
     return new LockUnavailableError(`the ${this.backend} backend failed: ${message}`, { backend: this.backend, lockName, cause: error });
   }
+}
+
+function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promise<T>): void {
+  let promise: Promise<T>;
+  try {
+    // A backend in plain JavaScript may answer without a promise.
+    promise = Promise.resolve(invoke(call));
+  } catch (error) {
+    promise = Promise.reject(error);
+  }
+  promise.then(
+    (value) => call.answer(value),
+    (error: unknown) => call.fail(error),
+  );
 }

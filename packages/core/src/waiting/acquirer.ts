@@ -6,7 +6,7 @@ import { isRetryable } from '../store/is-for-good.js';
 import { type AnyLockError, isLockError, LockClosedError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { HolderLook } from './holder-look.js';
-import { type Begun, NameQueue, type QueueServices } from './name-queue.js';
+import { NameQueue, type QueueServices } from './name-queue.js';
 import { RetryRhythm } from './retry-rhythm.js';
 import type { WaitLimits } from './wait.js';
 
@@ -29,14 +29,17 @@ export class Acquirer {
     this.#services = {
       ...services,
       rhythm: new RetryRhythm(services.backend, services.calls.clock),
-      onContended: ({ plan: { kind, name, label }, context }) => {
-        if (events.has('waiting')) context.run(() => events.emit({ type: 'waiting', kind, name, label }));
+      onContended: ({ plan, context }) => {
+        plan.wasContended = true;
+        if (events.has('waiting')) context.runInAsyncScope(() => events.emit(plan, { type: 'waiting' }));
       },
-      onGranted: ({ joinedAt, state, context }, hold) => {
-        if (events.has('granted')) context.run(() => this.#announceGrant(hold, waitedMs(joinedAt), state.isContended));
+      onGranted: ({ plan, joinedAt, state, context }, hold) => {
+        plan.wasContended = state.isContended;
+        if (events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(hold, waitedMs(joinedAt)));
       },
       onRefused: ({ plan, joinedAt, context }, error) => {
-        if (events.has('not-granted')) context.run(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error), error));
+        if (events.has('not-granted'))
+          context.runInAsyncScope(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error), error));
       },
       isAsked: (key) => this.#first.has(key),
       onEmpty: ({ key }) => this.#queues.delete(key),
@@ -96,7 +99,7 @@ export class Acquirer {
     }
     return outcomes.map((outcome, index) => {
       if ('plan' in outcome) {
-        this.#announceGrant(outcome, this.#waitedMs(startedAt), false);
+        this.#announceGrant(outcome, this.#waitedMs(startedAt));
         return outcome;
       }
       const plan = plans[index];
@@ -136,32 +139,28 @@ export class Acquirer {
   }
 
   /** Others of this manager stay behind the request until its answer. What was not granted goes on as a wait, in front of them. */
-  async #askFirst(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
+  #askFirst(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
     const { asker, calls } = this.#services;
+    const { key, name } = plan;
     const joinedAt = calls.clock.now();
     const context = callerContext();
-    const request = asker.ask([plan], context);
-    this.#first.set(plan.key, { name: plan.name, request });
-    let begun: Begun;
-    try {
-      const [outcome = { remainingMs: null }] = await request.result;
-      this.#first.delete(plan.key);
-      if (this.#isClosed) throw this.#closedError(plan.name);
-      if ('plan' in outcome) {
-        if (this.#events.has('granted')) this.#announceGrant(outcome, this.#waitedMs(joinedAt), false);
-        if (this.#queues.size > 0) this.#queues.get(plan.key)?.firstEnded();
+    const request = asker.askOne(plan, context, {
+      answered: (outcome) => {
+        this.#first.delete(key);
+        if (!('plan' in outcome)) return this.#queueFor(plan).join(plan, limits, { joinedAt, context, outcome });
+        if (this.#events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(outcome, this.#waitedMs(joinedAt)));
+        if (this.#queues.size > 0) this.#queues.get(key)?.firstEnded();
         return outcome;
-      }
-      begun = { joinedAt, context, outcome };
-    } catch (error) {
-      this.#first.delete(plan.key);
-      if (this.#isClosed) {
-        this.refused([plan], joinedAt, error);
-        throw error;
-      }
-      begun = { joinedAt, context, error: error as AnyLockError };
-    }
-    return await this.#queueFor(plan).join(plan, limits, begun);
+      },
+      failed: (error) => {
+        this.#first.delete(key);
+        if (!this.#isClosed) return this.#queueFor(plan).join(plan, limits, { joinedAt, context, error: error as AnyLockError });
+        if (this.#events.has('not-granted')) context.runInAsyncScope(() => this.refused([plan], joinedAt, error));
+        return null;
+      },
+    });
+    this.#first.set(key, { name, request });
+    return request.result;
   }
 
   #queueFor(plan: HoldPlan): NameQueue {
@@ -183,6 +182,7 @@ export class Acquirer {
     const { backend, calls } = this.#services;
     const look = new HolderLook(plan, backend, calls);
     const error = look.timeoutError(waitMs, 0, (await look.holders(HolderLook.PATIENCE_MS)) ?? []);
+    plan.wasContended = true;
     this.#announceRefusal(plan, 0, 'timeout', error);
     throw error;
   }
@@ -196,15 +196,14 @@ export class Acquirer {
     return Math.max(0, Math.round(this.#services.calls.clock.now() - since));
   }
 
-  #announceGrant(hold: Hold, waitedMs: number, contended: boolean): void {
-    if (!this.#events.has('granted')) return;
-    const { kind, name, label } = hold.plan;
-    this.#events.emit({ type: 'granted', kind, name, label, waitedMs, contended, fencingToken: hold.fencingToken });
+  #announceGrant({ plan, fencingToken }: Hold, waitedMs: number): void {
+    if (this.#events.has('granted')) this.#events.emit(plan, { type: 'granted', waitedMs, fencingToken });
   }
 
-  #announceRefusal({ kind, name, label }: HoldPlan, waitedMs: number, outcome: Outcome, error?: unknown): void {
+  #announceRefusal(plan: HoldPlan, waitedMs: number, outcome: Outcome, error?: unknown): void {
+    if (outcome === 'busy') plan.wasContended = true;
     if (!this.#events.has('not-granted')) return;
-    this.#events.emit({ type: 'not-granted', kind, name, label, waitedMs, outcome, ...(error === undefined ? {} : { error }) });
+    this.#events.emit(plan, { type: 'not-granted', waitedMs, outcome, ...(error === undefined ? {} : { error }) });
   }
 }
 

@@ -12,7 +12,6 @@ export class Hearing {
   /** When a request of this name was last answered, or, where the store's queue reports nothing, when a look found a holder. */
   #heard: { readonly at: number; readonly by: 'answer' | 'look' } | null = null;
   #failing: { readonly since: number; readonly by: 'answer' | 'look'; error: AnyLockError } | null = null;
-  #failures = 0;
   #wasReached = false;
 
   constructor(backend: LockBackend) {
@@ -32,7 +31,6 @@ export class Hearing {
     this.#wasReached = true;
     this.#heard = { at: now, by: 'answer' };
     this.#failing = null;
-    this.#failures = 0;
   }
 
   /** When a request was last answered, where none has failed since. */
@@ -40,11 +38,8 @@ export class Hearing {
     return this.#heard?.by === 'answer' && this.#failing === null ? this.#heard.at : Number.NEGATIVE_INFINITY;
   }
 
-  /** @returns how many requests have failed since the last answer */
-  failed(error: AnyLockError, askedAt: number): number {
+  failed(error: AnyLockError, askedAt: number): void {
     this.#fails(error, askedAt, 'answer');
-    this.#failures += 1;
-    return this.#failures;
   }
 
   /** An `inspect` that finds nobody is no answer to a wait. */

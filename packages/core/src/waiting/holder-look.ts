@@ -63,7 +63,7 @@ export class HolderLook {
   /** @throws one of our errors when the store does not answer */
   async ask(timeoutMs: number): Promise<readonly HolderState[]> {
     const { name, kind } = this.#plan;
-    const { holders } = await this.#calls.run(name, (call) => this.#backend.inspect(name, kind, call), timeoutMs);
+    const { holders } = await this.#calls.run('inspect', 1, name, (call) => this.#backend.inspect(name, kind, call), timeoutMs);
     return holders.map(toldHolder);
   }
 

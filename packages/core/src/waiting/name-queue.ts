@@ -51,6 +51,7 @@ export type Begun = { readonly joinedAt: number; readonly context: CallerContext
  */
 export class NameQueue implements WaitObserver {
   readonly key: string;
+  readonly #name: string;
   readonly #services: QueueServices;
   readonly #waits = new Set<Wait>();
   readonly #hearing: Hearing;
@@ -62,6 +63,7 @@ export class NameQueue implements WaitObserver {
   #localSince: number | null = null;
 
   constructor(plan: HoldPlan, services: QueueServices) {
+    this.#name = plan.name;
     const { backend, calls, unavailableAfterMs } = services;
     this.key = plan.key;
     this.#services = services;
@@ -193,7 +195,7 @@ export class NameQueue implements WaitObserver {
       case 'subscribe':
         // A subscription holds nothing, so it has no owner.
         wait.subscription = outsideOfContexts(
-          () => backend.subscribe?.(requestOf(wait.plan, '', wait.plan.ttlMs), () => this.#dispatch(wait, { type: 'woken' })) ?? null,
+          () => backend.subscribe?.(requestOf(wait.plan, ''), () => this.#dispatch(wait, { type: 'woken' })) ?? null,
         );
         return;
       case 'end-request':
@@ -286,14 +288,15 @@ export class NameQueue implements WaitObserver {
       this.end(wait, error);
       return;
     }
-    const failures = this.#hearing.failed(error, askedAt);
+    this.#hearing.failed(error, askedAt);
     this.#outage.failed();
-    this.#dispatch(wait, { type: 'failed', pauseMs: this.#services.rhythm.pauseMs(wait.plan.name, askedAt, failures) });
+    this.#dispatch(wait, { type: 'failed', pauseMs: this.#services.rhythm.failed(wait.plan.name) });
   }
 
   #heard(): void {
     this.#hearing.answered(this.#services.calls.clock.now());
     this.#outage.answered();
+    this.#services.rhythm.answered(this.#name);
   }
 
   #settled(wait: Wait): void {

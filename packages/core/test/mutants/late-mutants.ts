@@ -1,4 +1,4 @@
-import type { CallContext, HoldRef, LockBackend } from '@holdfast/core';
+import type { BackendMarks, CallContext, HoldRef, LockBackend } from '@holdfast/core';
 import { each, type Mutant } from './mutant.js';
 
 /** Requests that arrive behind the release that was to undo them. Over a way on which they can, and expire. */
@@ -29,7 +29,35 @@ export const lateMutants: readonly Mutant[] = [
       granting(backend, (call) => call.timeoutMs + call.clock.wall() - Date.now()),
     ),
   },
+  {
+    id: 'late-marks-are-set',
+    breaks: 'a mark that is set late does not come back behind its deletion',
+    caughtBy: ['late/mark-set', 'late/mark-set-clock-ahead'],
+    breakBackend: marks((whole) => ({
+      set: (name, ms, call, setter) => whole.set(name, ms, patient(call), setter),
+    })),
+  },
+  {
+    id: 'late-deletions-are-carried-out',
+    breaks: 'a deletion that arrives late leaves a mark that was set since',
+    caughtBy: ['late/mark-deletion'],
+    breakBackend: marks((whole) => ({
+      delete: async (name, call) => (await whole.delete?.(name, patient(call))) === true,
+    })),
+  },
 ];
+
+function marks(change: (whole: BackendMarks) => Partial<BackendMarks>): () => (backend: LockBackend) => LockBackend {
+  return each((backend) => {
+    const { marks: whole } = backend;
+    return whole === undefined ? {} : { marks: { ...whole, ...change(whole) } };
+  });
+}
+
+/** As if the request might take effect for a minute. */
+function patient({ signal, clock }: CallContext): CallContext {
+  return { signal, clock, timeoutMs: 60_000 };
+}
 
 /** Another time for what grants and renews; which release is the last word is reckoned with the time that was to count. */
 function granting(backend: LockBackend, timeoutMs: (call: CallContext) => number): Partial<LockBackend> {

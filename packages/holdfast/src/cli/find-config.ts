@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
+import { LockArgumentError } from '@holdfast/core';
 import type { ConnectConfig } from '../connect-options.js';
-import { isFile, loadConfig } from '../load-config.js';
+import { isFile, loadCheckedConfig } from '../load-config.js';
 import { usageError } from './cli-error.js';
 import { currentUser, distrustOf } from './trusted-path.js';
 
@@ -20,7 +21,7 @@ export async function findConfig(folder: string): Promise<FoundConfig | null> {
       const file = join(at, name);
       if (!(await isFile(file))) continue;
       await refuseStrangers(file);
-      return { file, config: await loadConfig(file) };
+      return { file, config: await loadCheckedConfig(file, refuseModule) };
     }
     if (dirname(at) === at) return null;
   }
@@ -28,8 +29,20 @@ export async function findConfig(folder: string): Promise<FoundConfig | null> {
 
 /** Refuses a file that was found and not named, when somebody else could have put it there: it says where the locks are, and is run. */
 async function refuseStrangers(file: string): Promise<void> {
+  const fault = await faultOf(file);
+  if (fault !== null) throw usageError(`${file}: it is not read, as ${fault}; ${WAYS_OUT}`);
+}
+
+/** The same of a module that such a file names. One that is not there is reported by whoever loads it. */
+async function refuseModule(file: string): Promise<void> {
+  const fault = (await isFile(file)) ? await faultOf(file) : null;
+  if (fault !== null) throw new LockArgumentError(`schemes: ${file} is not run, as ${fault}; ${WAYS_OUT}`, { option: 'schemes' });
+}
+
+const WAYS_OUT = 'name the configuration with --config if you trust it, or use --no-config';
+
+async function faultOf(file: string): Promise<string | null> {
   const user = currentUser();
-  if (user === null) return;
-  const fault = await distrustOf(file, user).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-  if (fault !== null) throw usageError(`${file}: it is not read, as ${fault}; name it with --config if you trust it, or use --no-config`);
+  if (user === null) return null;
+  return distrustOf(file, user).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
 }

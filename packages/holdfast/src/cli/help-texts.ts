@@ -61,6 +61,27 @@ Whether it is due: holdfast once statistics --status (with --window and
 holdfast ls --marks
 `;
 
+export const leadDescription =
+  'Campaigns, and runs the command while it leads: one command among all that campaign for the name. When the lead is lost the command is ended, and started ' +
+  'once more when it leads again. For a daemon on several servers of which one is to work:\n\n' +
+  '  holdfast lead scheduler -- /srv/app/scheduler';
+
+export const lead = `
+A command that ends by itself ends the lead, and holdfast with its code; with
+--restart it campaigns once more after a pause, which grows while the command
+fails. The pause leaves the others the lead. Asked to end (SIGTERM), the command
+gets the signal, and when it has ended the lead is given back. All else, codes,
+environment, signals, the guard, is as in holdfast run --help.
+
+HOLDFAST_FENCING_TOKEN is the term: a number that rises with every leader. Hand
+it to what the command writes to, which is to refuse lower ones.
+
+  79   with --exit-on-loss: the lead was lost before the command had ended
+
+The lock's name is election/<name>: holdfast inspect election/scheduler
+Who leads: holdfast leader scheduler
+`;
+
 export const releaseDescription =
   'Frees a lock whoever has it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
@@ -73,6 +94,21 @@ export const conformanceDescription =
   'Runs the suite that every backend must pass, on your own server. The names are random and nothing is flushed, so it may run on a server ' +
   'that is in use, and keeps it busy for a minute or two. Faults (cut connections, lost replies) are made on this side; the server is not ' +
   'disturbed. Ends with 0 when all cases passed, else with 1.';
+
+export const conformance = `
+Each case that fails says its rule, why the rule matters, the function of the
+backend to look at, and what the store was asked. A case is not applicable
+where the backend lacks a capability or the store is not to be disturbed, and
+not run where the run ended before, by --budget or a signal. The suite runs in
+a process of its own: a backend that ends or blocks it fails one case.
+
+Exit codes
+  0   no case failed that was not expected to, and none passed that was
+  1   the answer is no
+  64  wrong arguments, or a list of expected failures that names no case
+  69  the store was not reached
+  74  a report could not be written
+`;
 
 /** With the indent of what stands around it, and to the same width. */
 function wrapped(text: string): string {
@@ -98,11 +134,12 @@ Exit codes
   64  wrong usage or configuration           69  the store was not reached
   75  somebody else has the lock             79  the lock was lost
   70  a fault of holdfast itself             74  the result was not written
-  80  once: it ran, unnoted                  run, once: else the command's
+  80  once: it ran, unnoted                  run, once, lead: else the command's
 
 Examples
   holdfast run nightly-report --busy-ok -- ./report.sh
   holdfast once statistics --window 55m -- ./statistics.sh
+  holdfast lead scheduler -- ./scheduler
   holdfast ls orders: --json
   holdfast inspect nightly-report
   HOLDFAST_URL=redis://cache:6379 holdfast health

@@ -5,6 +5,8 @@ import type { ConformanceOptions } from './commands/conformance.js';
 import { health } from './commands/health.js';
 import { type InspectOptions, inspect, kinds, list, type ListOptions, release, type ReleaseOptions } from './commands/inspection.js';
 import { initNodes, type InitNodesOptions } from './commands/init-nodes.js';
+import { lead, type LeadOptions } from './commands/lead.js';
+import { leader, type LeaderOptions } from './commands/leader.js';
 import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
 import { parseDuration, parsePositiveDuration, parseRetention, parseWait, parseWindow } from './duration.js';
@@ -64,6 +66,26 @@ export function createProgram(output: Output, finish: Finish): Command {
       finish(await once(name, argv, { ...common(), ...options }, output)),
     );
 
+  withLeaseOptions(withCommand(program.command('lead')), { maxHold: false })
+    .summary('run a command while leading')
+    .description(help.leadDescription)
+    .option('--step-down <time>', 'end it so long before the lease does, when it cannot be renewed (default: a third)', parseDuration)
+    .option('--retry <time>', 'the pause before it campaigns once more (default: 2s)', parsePositiveDuration)
+    .option('--restart', 'campaign once more when the command has ended by itself')
+    .option('--exit-on-loss', 'end with 79 when the lead is lost, instead of campaigning once more')
+    .addHelpText('after', help.lead)
+    .action(async (name: string, argv: string[], options: LeadOptions) =>
+      finish(await lead(name, argv, { ...common(), ...options }, output)),
+    );
+
+  program
+    .command('leader')
+    .argument('<name>', 'the election')
+    .summary('say who leads')
+    .description('Says who leads an election, and in which term. Ends with 0 when somebody does, with 1 when nobody was seen to.')
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: LeaderOptions) => finish(await leader(name, { ...common(), ...options }, output)));
+
   program
     .command('ls')
     .argument('[prefix]', 'only names that begin with it')
@@ -114,7 +136,15 @@ export function createProgram(output: Output, finish: Finish): Command {
     .option('-y, --yes', 'do not ask')
     .option('--only <topic or id...>', 'only these topics or cases')
     .addOption(new Option('--concurrency <n>', 'how many cases at a time').argParser(parseInteger(1, 64)).default(4))
+    .addOption(new Option('--repeat <n>', 'run each case so often; one failure fails it').argParser(parseInteger(1, 10_000)).default(1))
+    .option('--budget <time>', 'start no case after this time', parsePositiveDuration)
+    .addOption(new Option('--seed <n>', 'run the cases in another order, the same for the same n').argParser(parseInteger(0, 2 ** 32 - 1)))
+    .option('--expect <file>', 'cases that are known to fail, an id a line; one that passes is an error')
+    .option('--harness <module>', 'instead of a store: a module that exports a harness')
+    .option('--junit <file>', 'write a report for CI')
+    .option('--html <file>', 'write a report as one page')
     .option('--json', 'print JSON')
+    .addHelpText('after', help.conformance)
     .action(async (options: ConformanceOptions) => {
       // Only when it is asked for: the suite is larger than all the rest.
       const { conformance } = await import('./commands/conformance.js');
@@ -152,7 +182,7 @@ export function parseFailure(error: CommanderError, program: Command, argv: read
   return usageError(`${message}${hint}; see holdfast ${command === undefined ? '' : `${command.name()} `}--help`);
 }
 
-/** What is run, for `run` and `once`. */
+/** What is run, for `run`, `once` and `lead`. */
 function withCommand(command: Command, what = '<command...>'): Command {
   return command
     .argument('<name>', 'any text, the same wherever others are to be kept out')
@@ -161,10 +191,10 @@ function withCommand(command: Command, what = '<command...>'): Command {
 }
 
 /** How it is run. */
-function withLeaseOptions(command: Command): Command {
+function withLeaseOptions(command: Command, { maxHold = true } = {}): Command {
+  command.option('-t, --ttl <time>', 'how long the store keeps the lock when holdfast dies (default: 30s)', parsePositiveDuration);
+  if (maxHold) command.option('--max-hold <time>', 'the longest the command may take before it is ended', parsePositiveDuration);
   return command
-    .option('-t, --ttl <time>', 'how long the store keeps the lock when holdfast dies (default: 30s)', parsePositiveDuration)
-    .option('--max-hold <time>', 'the longest the command may take before it is ended', parsePositiveDuration)
     .option('--label <text>', 'who holds the lock, for people (default: host:pid)')
     .addOption(new Option('--grace <time>', 'from SIGTERM to SIGKILL, when it must end').argParser(parseDuration).default(10_000, '10s'))
     .option('--foreground', "keep the command in the terminal's foreground, for prompts and editors");

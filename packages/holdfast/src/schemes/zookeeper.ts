@@ -10,4 +10,5 @@ export const optionRules = {
   auth: rule.secret(rule.object),
   // A list too, but not in a URL.
   acl: (value) => (typeof value === 'string' ? rule.oneOf('open', 'creator')(value) : rule.array(value)),
-} satisfies Record<Exclude<keyof ZooKeeperBackendOptions, 'connectionString' | 'clock'>, OptionRule>;
+  clock: rule.object,
+} satisfies Record<Exclude<keyof ZooKeeperBackendOptions, 'connectionString'>, OptionRule>;

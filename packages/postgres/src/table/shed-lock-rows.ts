@@ -1,4 +1,5 @@
 import { type Answer, type HolderState, type HoldRef, LockArgumentError, type LockState } from '@holdfast/core';
+import { labelOf } from '@holdfast/core/backend';
 import type { Row } from '../connection.js';
 import { eq, gt, le, ne, plus, rowsFrom } from '../operators.js';
 import { BACKEND, sqlState, unavailableBecause } from '../postgres-error.js';
@@ -199,7 +200,7 @@ function refuseTooLong(name: string, table: ShedLockTable): void {
 }
 
 function lockedBy({ owner, label }: TableRequest, { maxLockedBy }: ShedLockTable): string {
-  const characters = Array.from(label.replaceAll('\0', ''));
+  const characters = Array.from(labelOf(label).replaceAll('\0', ''));
   return `${characters.slice(0, Math.min(MAX_LABEL, maxLockedBy - SIGNATURE_LENGTH)).join('')} ${MARK}${owner}`;
 }
 

@@ -14,21 +14,19 @@ import {
 import type { ConnectionSource } from '../connection-source.js';
 import { Marks } from '../marks.js';
 import { eq, lt, minus, NOW } from '../operators.js';
-import { BACKEND, beforeSending, closedError, sqlState, unavailableBecause } from '../postgres-error.js';
+import { BACKEND, beforeSending, cameTooLate, closedError, sqlState } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { refusalOf } from '../read-only.js';
 import { Schema } from '../schema.js';
+import { ifSerializable } from '../if-serializable.js';
 import { LockRows } from './lock-rows.js';
 import { type Polling, pollWakes } from './poll-wakes.js';
-import { PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery, type TimedRows } from './rows.js';
+import { PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery } from './rows.js';
 import { TimedStatements } from './timed-statements.js';
 import { SharedRows } from './shared-rows.js';
 import { ShedLockRows } from './shed-lock-rows.js';
 import { TickBatches } from './tick-batches.js';
 
-const NOT_SERIALIZABLE = '40001';
-/** What a statement is tried so often for. */
-const MAX_TRIES = 5;
 const NOT_IN_ENCODING = '22P05';
 /** Every character that not all encodings have. */
 const NOT_ASCII = /[^ -~]/gu;
@@ -85,8 +83,7 @@ export class TableBackend implements LockBackend {
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer[]> {
-    const owners = requests.map(({ owner }) => owner);
-    return this.#timed.attempting(owners, async () => {
+    return this.#timed.attempting(ownersIn(requests), async () => {
       await this.#ready(call.timeoutMs);
       this.#attempts += 1;
       if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
@@ -196,7 +193,7 @@ export class TableBackend implements LockBackend {
   async #attempt(kind: LockKind, asked: readonly TableRequest[], timeoutMs: number): Promise<readonly Answer[]> {
     const rows = this.#rowsOf(kind);
     const plain = this.#statement(timeoutMs);
-    const answers = await this.#twiceIfLate(asked, timeoutMs, true, async (requests, timed) => {
+    const answers = await this.#twiceIfLate(asked, timeoutMs, ownersIn, async (requests, timed) => {
       try {
         return await rows.attempt(requests, timed, plain);
       } catch (error) {
@@ -207,47 +204,33 @@ export class TableBackend implements LockBackend {
       }
     });
     return answers.map((answer) => {
-      if (answer === 'late') throw unavailableBecause('the request reached the server too late, and so did the same once more');
+      if (answer === 'late') throw cameTooLate();
       return answer;
     });
   }
 
   async #renew(kind: LockKind, holds: readonly TableRenewal[], timeoutMs: number): Promise<readonly (boolean | null)[]> {
     const plain = this.#statement(timeoutMs);
-    const answers = await this.#twiceIfLate(holds, timeoutMs, false, (some, timed) => this.#rowsOf(kind).renew(some, timed, plain));
+    const answers = await this.#twiceIfLate(holds, timeoutMs, nobody, (some, timed) => this.#rowsOf(kind).renew(some, timed, plain));
     return answers.map((answer) => (answer === 'late' ? null : answer));
   }
 
   async #release(kind: LockKind, holds: readonly HoldRef[], timeoutMs: number): Promise<readonly ReleaseAnswer[]> {
-    const isFinal = this.#timed.beforeRelease(holds.map(({ owner }) => owner));
+    const isFinal = this.#timed.beforeRelease(ownersIn(holds));
     const freed = await this.#rowsOf(kind).release(holds, this.#statement(timeoutMs));
     return freed.map(({ wasOurs, serverMs }, index) => ({ wasOurs, isFinal: isFinal(holds[index]?.owner ?? '', serverMs) }));
   }
 
-  /** What the server refused as late is asked once more, by the time of that refusal. */
-  async #twiceIfLate<T extends HoldRef, A>(
+  /** @param ownersOf who may come to hold something by it */
+  #twiceIfLate<T, A>(
     items: readonly T[],
     timeoutMs: number,
-    mayGrant: boolean,
+    ownersOf: (items: readonly T[]) => readonly string[],
     step: (items: readonly T[], timed: TimedQuery) => Promise<readonly (A | 'late')[]>,
   ): Promise<readonly (A | 'late')[]> {
-    let last: TimedRows | undefined;
-    const send = async (some: readonly T[], after?: TimedRows): Promise<readonly (A | 'late')[]> => {
-      const owners = mayGrant ? some.map(({ owner }) => owner) : [];
-      return step(some, async (text, values) => {
-        last = await ifSerializable(() => this.#timed.send({ text, name: this.#nameOf(text) }, values, { timeoutMs, owners, after }));
-        return last;
-      });
-    };
-    const answers = [...(await send(items))];
-    const late = answers.flatMap((answer, index) => (answer === 'late' ? [index] : []));
-    if (late.length === 0) return answers;
-    const again = await send(
-      late.flatMap((index) => items[index] ?? []),
-      last,
+    return this.#timed.twiceIfLate(items, (some, send) =>
+      step(some, (text, values) => send({ text, name: this.#nameOf(text) }, values, { timeoutMs, owners: ownersOf(some) })),
     );
-    for (const [place, answer] of again.entries()) answers[late[place] ?? 0] = answer;
-    return answers;
   }
 
   /** Names a statement, so that it is parsed and planned once a connection: that takes longer than to carry it out. */
@@ -295,15 +278,13 @@ export class TableBackend implements LockBackend {
   }
 }
 
-/** A role may have a stricter isolation, by which the server refuses what ran into another's row. */
-async function ifSerializable<T>(statement: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await statement();
-    } catch (error) {
-      if (tries === MAX_TRIES || sqlState(error) !== NOT_SERIALIZABLE) throw error;
-    }
-  }
+function ownersIn(requests: readonly HoldRef[]): readonly string[] {
+  return requests.map(({ owner }) => owner);
+}
+
+/** What is renewed is held already. */
+function nobody(): readonly string[] {
+  return [];
 }
 
 function keyOf({ mode, name }: Pick<HoldRequest, 'mode' | 'name'>): string {

@@ -1,6 +1,7 @@
 import { GrantLedger, notAfterFrom, type OpenGrant, surelyPastMs, windowMs } from '@holdfast/core/backend';
 import type { Row, Statement } from '../connection.js';
 import type { ConnectionSource } from '../connection-source.js';
+import { ifSerializable } from '../if-serializable.js';
 import { sqlState } from '../postgres-error.js';
 import type { TimedRows } from './rows.js';
 
@@ -15,9 +16,10 @@ export interface TimedRequest {
   readonly timeoutMs: number;
   /** Who may come to hold something by it; nobody where it only keeps what is held. */
   readonly owners: readonly string[];
-  /** The refusal after which the same is asked once more: its own time counts, not what others have heard meanwhile. */
-  readonly after?: TimedRows | undefined;
 }
+
+/** Sends a statement with two further values: a moment of the server's clock, and how far ahead of that clock the moment may lie. */
+export type SendTimed = (statement: Statement, values: readonly string[], request: TimedRequest) => Promise<TimedRows>;
 
 /**
  * Requests that expire. A connection that was given up proves nothing: what it carried may still arrive, behind the release that
@@ -50,8 +52,29 @@ export class TimedStatements {
     }
   }
 
-  /** Sends a statement whose two further values are that moment and how far ahead of the server's clock it may lie. */
-  send(statement: Statement, values: readonly string[], { timeoutMs, owners, after }: TimedRequest): Promise<TimedRows> {
+  /** What the server refused as late is asked once more: by the time of that refusal, not by what others have heard meanwhile. */
+  async twiceIfLate<T, A>(
+    items: readonly T[],
+    step: (items: readonly T[], send: SendTimed) => Promise<readonly (A | 'late')[]>,
+  ): Promise<readonly (A | 'late')[]> {
+    let last: TimedRows | undefined;
+    const send = (some: readonly T[], after?: TimedRows): Promise<readonly (A | 'late')[]> =>
+      step(some, async (...statement) => {
+        last = await ifSerializable(() => this.#send(...statement, after));
+        return last;
+      });
+    const answers = [...(await send(items))];
+    const late = answers.flatMap((answer, index) => (answer === 'late' ? [index] : []));
+    if (late.length === 0) return answers;
+    const again = await send(
+      late.flatMap((index) => items[index] ?? []),
+      last,
+    );
+    for (const [place, answer] of again.entries()) answers[late[place] ?? 0] = answer;
+    return answers;
+  }
+
+  #send(statement: Statement, values: readonly string[], { timeoutMs, owners }: TimedRequest, after?: TimedRows): Promise<TimedRows> {
     const { clock, serverClock } = this.#source;
     const refusal = after === undefined ? undefined : this.#readings.get(after);
     const window = windowMs(timeoutMs);

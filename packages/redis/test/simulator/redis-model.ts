@@ -121,17 +121,27 @@ export class RedisModel {
   }
 
   #acquire(keys: readonly string[], requests: readonly string[]): Reply {
-    const replies: unknown[] = [];
+    const { data } = this;
     let at = 0;
-    for (const request of requests) {
+    const asked = requests.map((request) => {
       const [, mode = 'x', owner = '', ttl = '', rest = ''] = /^(\S) (\S+) (\d+) ([^]*)$/.exec(request) ?? [];
       const k = keysOf(mode, keys, at);
       at += keyCount(mode);
       const [, permits, limit, label = ''] = mode === 'p' ? (/^(\d+) (\d+) ([^]*)$/.exec(rest) ?? []) : ['', '1', '1', rest];
-      const reply = this.#try(k, mode, owner, Number(ttl), label, Number(permits), Number(limit));
+      return { k, mode, owner, ttl: Number(ttl), label, permits: Number(permits), limit: Number(limit) };
+    });
+    // Locks that are free and for which nobody waits share one fence.
+    const areFree = asked.every(({ mode, k }) => mode === 'x' && !data.exists(k.hold, k.waiters));
+    const shared = areFree ? this.#nextFenceOfAll(asked.map(({ k }) => k.fence)) : null;
+    const replies = asked.map(({ k, mode, owner, ttl, label, permits, limit }): Attempt => {
+      if (shared !== null && !data.exists(k.hold)) {
+        this.#place(k, mode, owner, permits, ttl, shared, label);
+        return shared;
+      }
+      const reply = this.#try(k, mode, owner, ttl, label, permits, limit);
       if (typeof reply !== 'number' && (mode === 'r' || mode === 'p')) this.#handOn(k);
-      replies.push(reply);
-    }
+      return reply;
+    });
     return [...replies, this.#now];
   }
 
@@ -355,6 +365,12 @@ export class RedisModel {
     const last = this.data.get(key);
     const fence = last === null || !this.#rules.remembersFence ? this.#micros : Math.max(this.#micros, Number(last) + 1);
     this.data.set(key, String(fence), null);
+    return String(fence);
+  }
+
+  #nextFenceOfAll(keys: readonly string[]): string {
+    const fence = keys.reduce((highest, key) => Math.max(highest, Number(this.#nextFence(key))), 0);
+    for (const key of keys) this.data.set(key, String(fence), null);
     return String(fence);
   }
 

@@ -140,6 +140,7 @@ export class Attempt {
       longestMs,
       ask: (node) => node.acquire(requests, Math.max(1, longestMs)),
       onAnswer: (index, answer) => {
+        this.#context.watch.voted(index, answer);
         for (const [at, { trial }] of open.entries()) this.#noteVote(trial, index, answer, at);
       },
       // While no node could be reached at all, the last one says whether anything was sent.

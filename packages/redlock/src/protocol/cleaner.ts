@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import type { FreedVotes } from './freed-votes.js';
 import type { RedlockNode, Release, ReleaseRequest } from './node.js';
 
 const FIRST_RETRY_MS = 50;
@@ -17,6 +18,7 @@ class NodeCleaner {
   readonly #node: RedlockNode;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #onFreed: (owner: string) => void;
   readonly #doubts = new Map<string, Doubt>();
   /** How many rounds of each attempt are in doubt. */
   readonly #attempts = new Map<string, number>();
@@ -24,10 +26,11 @@ class NodeCleaner {
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
 
-  constructor(node: RedlockNode, clock: Clock, timeoutMs: number) {
+  constructor(node: RedlockNode, clock: Clock, timeoutMs: number, onFreed: (owner: string) => void) {
     this.#node = node;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#onFreed = onFreed;
   }
 
   get size(): number {
@@ -71,7 +74,10 @@ class NodeCleaner {
       const deadline = this.#clock.setTimer(this.#timeoutMs, resolve);
       const settle = (releases: readonly Release[]): void => {
         deadline.cancel();
-        for (const [index, { owner }] of requests.entries()) if (releases[index]?.isFinal === true) this.drop(owner);
+        for (const [index, { owner }] of requests.entries()) {
+          if (releases[index]?.wasFreed === true) this.#onFreed(owner);
+          if (releases[index]?.isFinal === true) this.drop(owner);
+        }
         this.plan();
         resolve();
       };
@@ -111,8 +117,8 @@ export interface Leftover {
 export class Cleaner {
   readonly #nodes: readonly NodeCleaner[];
 
-  constructor(nodes: readonly RedlockNode[], clock: Clock, timeoutMs: number) {
-    this.#nodes = nodes.map((node) => new NodeCleaner(node, clock, timeoutMs));
+  constructor(nodes: readonly RedlockNode[], clock: Clock, timeoutMs: number, freedVotes: FreedVotes) {
+    this.#nodes = nodes.map((node, index) => new NodeCleaner(node, clock, timeoutMs, (owner) => freedVotes.note(index, owner)));
   }
 
   get size(): number {

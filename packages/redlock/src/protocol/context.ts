@@ -1,7 +1,9 @@
 import type { Clock } from '@holdfast/core';
 import type { Cleaner } from './cleaner.js';
+import type { FreedVotes } from './freed-votes.js';
 import type { HoldTable } from './hold-table.js';
 import type { RedlockNode } from './node.js';
+import type { NodeWatch } from './node-watch.js';
 import type { ValidityRule } from './validity.js';
 
 /** What decides how the protocol runs; all clients of a deployment must agree on `quorum` and `maxTtlMs`. */
@@ -22,4 +24,6 @@ export interface ProtocolContext {
   readonly clock: Clock;
   readonly holds: HoldTable;
   readonly cleaner: Cleaner;
+  readonly freedVotes: FreedVotes;
+  readonly watch: NodeWatch;
 }

@@ -1,4 +1,11 @@
-import { type BackendMarks, type CallContext, LockUnavailableError, type MarkSetter, type StoredMark } from '@holdfast/core';
+import {
+  type BackendMarks,
+  type CallContext,
+  LockUnavailableError,
+  MAX_DURATION_MS,
+  type MarkSetter,
+  type StoredMark,
+} from '@holdfast/core';
 import { BACKEND, tooFewNodes, undecided } from '../redlock-error.js';
 import { answersOf, askNodes, type NodeAnswer } from './ask-nodes.js';
 import type { ProtocolContext } from './context.js';
@@ -99,11 +106,18 @@ export class RedlockMarks implements BackendMarks {
   async *list(prefix: string, call: CallContext): AsyncIterable<StoredMark> {
     this.#refuseIfClosed();
     const { nodes, settings } = this.#context;
-    const found = await Promise.allSettled(nodes.map((node) => node.markNames(prefix, settings.nodeTimeoutMs)));
-    const names = [...new Set(found.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])))];
-    if (found.filter(({ status }) => status === 'fulfilled').length < settings.quorum) {
-      throw undecided('too few nodes listed their marks', null);
-    }
+    const { nodeTimeoutMs, quorum } = settings;
+    // A mark that stands is on one at least of any quorum of nodes: a node that is stopped is not waited for. Each page has its own deadline.
+    const answers = await askNodes({
+      nodes,
+      clock: call.clock,
+      timeoutMs: MAX_DURATION_MS,
+      ask: (node) => node.markNames(prefix, nodeTimeoutMs),
+      isDecided: (soFar) => answersOf(soFar).length >= quorum,
+    });
+    const found = answersOf(answers);
+    if (found.length < quorum) throw tooFewNodes(nodes, answers, quorum, null);
+    const names = [...new Set(found.flat())];
     for (let at = 0; at < names.length; at += PAGE) {
       // oxlint-disable-next-line no-await-in-loop
       const marks = await Promise.all(names.slice(at, at + PAGE).map((name) => this.get(name, call)));

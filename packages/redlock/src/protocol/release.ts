@@ -11,8 +11,8 @@ interface Release {
   readonly owner: string;
   readonly request: ReleaseRequest;
   readonly until: number;
-  freed: number;
-  absent: number;
+  /** Nodes that have freed it, for this release or for an earlier one without an outcome. */
+  readonly freed: ReadonlySet<number>;
   /** Nodes that have answered. */
   readonly heard: Set<number>;
 }
@@ -22,32 +22,29 @@ interface Release {
  * the hold has ended there by itself.
  *
  * @returns for each whether a quorum had it (fewer nodes are no hold), and whether a quorum can no longer come to have it
- * @throws LockUnavailableError when too few nodes answered to tell
+ * @throws LockUnavailableError when too few nodes answered to tell, or those that answered do not agree
  */
 export async function releaseHolds(
   context: ProtocolContext,
   holds: readonly HoldRef[],
   call: CallContext,
 ): Promise<readonly ReleaseAnswer[]> {
-  const { nodes, settings, cleaner } = context;
+  const { nodes, settings, cleaner, freedVotes } = context;
   const { quorum } = settings;
   const releases = holds.map(({ name, mode, owner }): Release => {
     const hold = context.holds.remove(owner);
     if (hold !== undefined) hold.fate = 'over';
-    return {
-      owner,
-      // One that is not in the table is the rest of an attempt whose answer was lost.
-      request: hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false },
-      until: hold?.until ?? context.clock.now() + quarantineMs(settings.maxTtlMs),
-      freed: 0,
-      absent: 0,
-      heard: new Set(),
-    };
+    // One that is not in the table is the rest of an attempt whose answer was lost.
+    const request = hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false };
+    const until = hold?.until ?? context.clock.now() + quarantineMs(settings.maxTtlMs);
+    return { owner, request, until, freed: freedVotes.watch(request.owner, until), heard: new Set() };
   });
   const requests = releases.map(({ request }) => request);
   const timeoutMs = Math.max(1, Math.min(settings.nodeTimeoutMs, call.timeoutMs));
-  const says = ({ freed, absent }: Release, pending: number): boolean | 'unknown' | null =>
-    majoritySays(freed, absent, pending, nodes.length, quorum);
+  const says = ({ freed, heard }: Release, pending: number): boolean | 'unknown' | null => {
+    const absent = [...heard].filter((node) => !freed.has(node)).length;
+    return majoritySays(freed.size, absent, pending, nodes.length, quorum);
+  };
   const answers = await askNodes<readonly NodeRelease[]>({
     nodes,
     clock: call.clock,
@@ -56,16 +53,14 @@ export async function releaseHolds(
     longestMs: call.timeoutMs,
     ask: (node) => node.release(requests, timeoutMs),
     onAnswer: (node, answer, isLate) => {
+      context.watch.answered(node, answer);
       const told = (at: number): NodeRelease | undefined => (answer.kind === 'answered' ? answer.value[at] : undefined);
       const open = releases.filter((_, at) => told(at)?.isFinal !== true);
       cleaner.freeLater(open.map(({ request, until }) => ({ node, request, until })));
-      if (isLate) return;
-      for (const [at, release] of releases.entries()) {
+      for (const [at, { request, heard }] of releases.entries()) {
         const wasFreed = told(at)?.wasFreed;
-        if (wasFreed === undefined) continue;
-        release.heard.add(node);
-        if (wasFreed) release.freed += 1;
-        else release.absent += 1;
+        if (wasFreed === true) freedVotes.note(node, request.owner);
+        if (wasFreed !== undefined && !isLate) heard.add(node);
       }
     },
     isDecided: (_, pending) => releases.every((release) => says(release, pending) !== null),
@@ -73,6 +68,7 @@ export async function releaseHolds(
   return releases.map((release) => {
     const wasOurs = says(release, 0);
     if (typeof wasOurs !== 'boolean') throw tooFewNodes(nodes, answers, quorum, release.request.name);
+    freedVotes.forget(release.request.owner);
     const ended = [...release.heard].filter((node) => !cleaner.has(node, release.owner));
     return { wasOurs, isFinal: nodes.length - ended.length < quorum };
   });

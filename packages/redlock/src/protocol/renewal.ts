@@ -108,6 +108,7 @@ function ask(
         Math.max(1, timeLeftMs),
       ),
     onAnswer: (index, answer, isLate) => {
+      context.watch.answered(index, answer);
       for (const [at, renewal] of renewals.entries()) {
         let extension = answer.kind === 'answered' ? answer.value[at] : undefined;
         if (typeof extension === 'object' && extension !== null) {

@@ -9,8 +9,9 @@ import {
   type LockState,
   systemClock,
 } from '../../index.js';
-import { type CapabilityName, type ConformanceCase, conformanceCase } from '../conformance-case.js';
+import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { delay, eventually, granted, isBusy, isFree, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
+import type { CapabilityName } from '../levels.js';
 
 const TTL_MS = 10_000;
 /** Of a hold that is to expire, but not before the few calls in between, also on a busy machine. */

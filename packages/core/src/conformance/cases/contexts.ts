@@ -84,7 +84,7 @@ export const contextCases: readonly ConformanceCase[] = [
         seen.calls.add(`${call} ${where()}`);
         if (call === 'renew') renewals += 1;
       });
-      const manager = createLockManager(observed, { clock, ttlMs: 600 });
+      const manager = createLockManager(observed, { clock, ttlMs: 1_500 });
       const lock = name();
       const lease = await inContextOf('A', () => manager.acquire(lock, { waitMs: SOON_MS }));
       const waiting = inContextOf('B', () => manager.acquire(lock, { ttlMs: LONG_TTL_MS, waitMs: 3 * SOON_MS }));

@@ -14,18 +14,21 @@ import { fencingCases } from './fencing.js';
 import { inspectionCases } from './inspection.js';
 import { kindCases } from './kinds.js';
 import { lateCases } from './late.js';
+import { lateMarkCases } from './late-marks.js';
 import { leaseCases } from './leases.js';
 import { manyCases } from './many.js';
 import { markCases } from './marks.js';
 import { nameCases } from './names.js';
 import { nodeCases } from './nodes.js';
 import { outcomeCases } from './outcomes.js';
+import { processCases } from './process.js';
 import { readWriteCases } from './read-write.js';
 import { reentryCases } from './reentry.js';
 import { renewalCases } from './renewal.js';
 import { semaphoreCases } from './semaphores.js';
 import { unavailableCases } from './unavailable.js';
 import { waitingCases } from './waiting.js';
+import { severalServersCases, wireCases } from './wire.js';
 import { withLockCases } from './with-lock.js';
 
 /** Every case there is, in the order in which a reader would want them to fail. */
@@ -43,7 +46,10 @@ export const allCases: readonly ConformanceCase[] = [
   ...abortCases,
   ...unavailableCases,
   ...lateCases,
+  ...lateMarkCases,
+  ...wireCases,
   ...nodeCases,
+  ...severalServersCases,
   ...fencingCases,
   ...semaphoreCases,
   ...readWriteCases,
@@ -58,5 +64,6 @@ export const allCases: readonly ConformanceCase[] = [
   ...eventCases,
   ...residueCases,
   ...crashCases,
+  ...processCases,
   ...backendCases,
 ];

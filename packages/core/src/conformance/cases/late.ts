@@ -122,7 +122,8 @@ function attemptsOf({ capabilities }: LockManager, name: World['name']): readonl
   ];
 }
 
-async function onItsWay(late: LateDelivery): Promise<void> {
+/** What was asked for has left this process; our end of its connections is gone. */
+export async function onItsWay(late: LateDelivery): Promise<void> {
   await late.taken();
   // What was asked for in the same moment may be in a second packet.
   await delay(30);

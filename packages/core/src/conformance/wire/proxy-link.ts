@@ -8,6 +8,8 @@ export interface LinkControl {
   isSilent(direction: ProxyDirection): boolean;
   /** Whether what the client sends from now on is held up, on this connection until `deliverHeld`. */
   isHolding(): boolean;
+  /** Whether this reply is to be cut in its middle; true for one of them. */
+  takesCut(): boolean;
   onDelivered(direction: ProxyDirection, length: number): void;
   onClosed(): void;
 }
@@ -26,7 +28,7 @@ export class ProxyLink {
     this.#client = client;
     this.#server = server;
     this.#up = new Flow('up', client, server, control);
-    this.#down = new Flow('down', server, client, control);
+    this.#down = new Flow('down', server, client, control, () => this.#server.resetAndDestroy());
     let open = 2;
     for (const [socket, other] of [
       [client, server],
@@ -96,8 +98,10 @@ class Flow {
   #timer: NodeJS.Timeout | undefined;
   /** Whether what comes is held up; a flow that ever was in this state is late, and the end of its sender is not told. */
   #hold: 'never' | 'now' | 'over' = 'never';
+  readonly #endSender: () => void;
 
-  constructor(direction: ProxyDirection, from: Socket, to: Socket, control: LinkControl) {
+  constructor(direction: ProxyDirection, from: Socket, to: Socket, control: LinkControl, endSender: () => void = () => {}) {
+    this.#endSender = endSender;
     this.#direction = direction;
     this.#to = to;
     this.#control = control;
@@ -132,6 +136,11 @@ class Flow {
       this.#queue.shift();
       if (head.chunk === null) {
         this.#to.end();
+      } else if (this.#direction === 'down' && this.#control.takesCut()) {
+        this.#queue = [];
+        this.#to.end(head.chunk.subarray(0, head.chunk.length >> 1));
+        this.#endSender();
+        return;
       } else {
         this.#to.write(head.chunk);
         this.#control.onDelivered(this.#direction, head.chunk.length);

@@ -42,6 +42,11 @@ export interface TcpProxy extends AsyncDisposable {
   cutClients(): void;
   /** What was held up arrives, also from clients that have gone. Settles when the servers have dealt with it. */
   deliver(): Promise<void>;
+  /**
+   * The next reply on any connection is cut in its middle: half of what comes is delivered, then the connection ends. Settles when that has
+   * happened.
+   */
+  cutNextReply(): Promise<void>;
   /** Cuts, and from now on new connections are refused, as by a machine whose server is down. */
   refuse(): Promise<void>;
   /** Ends `silence`, `hold` and `refuse`. */
@@ -78,6 +83,7 @@ class Wire implements TcpProxy {
   readonly #links = new Set<ProxyLink>();
   readonly #silent: Record<ProxyDirection, boolean> = { up: false, down: false };
   #isHolding = false;
+  #onCutReply: (() => void) | null = null;
   #server: Server | null = null;
 
   constructor(target: Target, reserved: ReservedPort) {
@@ -128,6 +134,12 @@ class Wire implements TcpProxy {
     await Promise.all([...this.#links].map((link) => link.deliverHeld()));
   }
 
+  cutNextReply(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onCutReply = resolve;
+    });
+  }
+
   async refuse(): Promise<void> {
     const server = this.#server;
     this.#server = null;
@@ -168,6 +180,12 @@ class Wire implements TcpProxy {
       delayMs: () => this.delayMs,
       isSilent: (direction) => this.#silent[direction],
       isHolding: () => this.#isHolding,
+      takesCut: () => {
+        const done = this.#onCutReply;
+        this.#onCutReply = null;
+        done?.();
+        return done !== null;
+      },
       onDelivered: (direction, length) => {
         this.bytes[direction] += length;
       },

@@ -9,7 +9,7 @@ import type { Output } from '../output.js';
 import { quoted } from '../printable.js';
 import { warnOfMemory } from '../warn-of-memory.js';
 
-/** The options that `run` and `once` have in common. */
+/** The options that `run`, `once` and `lead` have in common. */
 export interface CommandOptions extends StoreOptions {
   readonly ttl?: number;
   readonly maxHold?: number;
@@ -25,11 +25,15 @@ export interface CommandSession {
   readonly lease: LeaseOptions;
   /** Runs the command under the lock that was taken. */
   readonly runCommand: (lease: CommandLease & { readonly name: string }) => Promise<Ending>;
+  /** Aborts when an end was asked for while no command was running. */
+  readonly interrupted: AbortSignal;
+  /** Whether an end was asked for, before the command or while it ran. */
+  readonly isAskedToEnd: boolean;
   /** How the command ended; undefined while it has not. */
   readonly ending: Ending | undefined;
 }
 
-/** Connects, passes signals on, and tells of a loss, around the work of `run` and `once`. Answers the exit code. */
+/** Connects, passes signals on, and tells of a loss, around the work of `run`, `once` and `lead`. Answers the exit code. */
 export async function withCommandSession(
   argv: readonly string[],
   options: CommandOptions,
@@ -55,6 +59,10 @@ export async function withCommandSession(
               : null;
           ending = await runGuarded(lease, { name: lease.name, argv, graceMs, foreground, sessionStore }, relay, output);
           return ending;
+        },
+        interrupted: relay.interrupted,
+        get isAskedToEnd() {
+          return relay.isAskedToEnd;
         },
         get ending() {
           return ending;

@@ -1,62 +1,127 @@
+import { fork } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import process from 'node:process';
-import { describeLockManager } from '@holdfast/core/conformance';
+import { fileURLToPath } from 'node:url';
+import {
+  type CaseResult,
+  type ConformanceReport,
+  conformanceCases,
+  parseExpectedFailures,
+  planCases,
+  superviseConformance,
+  terminalReport,
+} from '@holdfast/core/conformance';
 import { redactUrl } from '../../redact-url.js';
 import { usageError } from '../cli-error.js';
+import { checkReportFiles, type ReportFiles, writeReportFiles } from '../conformance/report-files.js';
+import { storeFaults, storeInapplicable } from '../conformance/store-harness.js';
+import type { SuiteTarget } from '../conformance/suite-process.js';
 import { confirm } from '../confirm.js';
-import { CaseCollector, type CaseResult, type RegisteredCase, runCases } from '../conformance/case-runner.js';
-import { storeHarness } from '../conformance/store-harness.js';
-import { showDuration } from '../duration.js';
 import { exitCodes } from '../exit-codes.js';
 import { SignalRelay } from '../guarded/signal-relay.js';
 import { resolveStore, type StoreOptions, withManager } from '../open-store.js';
 import type { Output } from '../output.js';
 import { printable, quoted } from '../printable.js';
-import { table } from '../table.js';
 
-export interface ConformanceOptions extends StoreOptions {
+export interface ConformanceOptions extends StoreOptions, ReportFiles {
   readonly json?: boolean;
   readonly yes?: boolean;
   readonly only?: readonly string[];
   readonly concurrency: number;
+  readonly repeat: number;
+  readonly budget?: number;
+  readonly seed?: number;
+  /** The path of a list of expected failures. */
+  readonly expect?: string;
+  /** The path of a module that exports a harness. */
+  readonly harness?: string;
 }
 
-/** `holdfast conformance`: the suite that every backend must pass, on the user's own server. */
+const suiteProcess = fileURLToPath(new URL('../conformance/suite-process.js', import.meta.url));
+
+/** `holdfast conformance`: the suite that every backend must pass, on the user's own server or by a harness of an author's. */
 export async function conformance(options: ConformanceOptions, output: Output): Promise<number> {
-  const config = await resolveStore(options, output);
-  const url = redactUrl(config.url);
-  // A store that cannot be reached is not one that fails all cases.
-  const { backend, expiry } = await withManager(config, async (manager) => ({
-    backend: manager.backend,
-    expiry: manager.capabilities.expiry,
-  }));
-  const collector = new CaseCollector();
-  describeLockManager(collector, storeHarness(config, expiry));
-  const cases = chosen(collector.cases, options.only);
-  if (!options.yes) await confirm(announcement(cases.length, url, options.concurrency), 'run them', 'nothing was run');
+  const expectedFailures = await expectedOf(options.expect);
+  // Whatever is wrong with the arguments is said before anything is asked or run.
+  const planned = inWords(() => planCases(options));
+  await checkReportFiles(options);
+  const { target, shown, count } = await targetOf(options, output, [...planned.first, ...planned.rest]);
+  if (!options.yes) await confirm(announcement(count, shown, options.concurrency), 'run them', 'nothing was run');
 
   const relay = new SignalRelay();
-  const start = performance.now();
   try {
-    const progress = new Progress(cases.length, options.json === true);
-    const results = await runCases(cases, options.concurrency, (result) => progress.add(result), relay.interrupted);
-    progress.end();
+    const progress = new Progress(count, options.json === true);
+    const run = superviseConformance(shown, () => start(target), {
+      only: options.only,
+      seed: options.seed,
+      concurrency: options.concurrency,
+      repeat: options.repeat,
+      budgetMs: options.budget,
+      expectedFailures,
+      signal: relay.interrupted,
+      onResult: (result) => progress.add(result),
+    });
+    const report = withoutSecrets(await run.finally(() => progress.end()).catch(unstarted), output);
+    // Not on stdout alone: what was found out is shown also where a file cannot be written.
+    if (options.json) output.printJson({ ...report, url: shown });
+    else output.print(terminalReport(report, (style, text) => output.style(style, text)));
+    writeReportFiles(options, report);
     relay.interrupted.throwIfAborted();
-    const report = { ok: results.every(({ ok }) => ok), backend, url, ms: Math.round(performance.now() - start), ...counts(results) };
-    if (options.json) output.printJson({ ...report, cases: results.map((result) => withoutSecrets(result, output)) });
-    else printReport(results, report, output);
     return report.ok ? exitCodes.ok : exitCodes.no;
   } finally {
     relay.close();
   }
 }
 
-function chosen(cases: readonly RegisteredCase[], only: readonly string[] | undefined): readonly RegisteredCase[] {
-  if (only === undefined) return cases;
-  const isNamed = ({ topic, id }: RegisteredCase, name: string): boolean => topic === name || id === name;
-  const unknown = only.find((name) => !cases.some((each) => isNamed(each, name)));
-  if (unknown === undefined) return cases.filter((each) => only.some((name) => isNamed(each, name)));
-  const topics = [...new Set(cases.map(({ topic }) => topic))].join(', ');
-  throw usageError(`--only: there is no case and no topic ${quoted(unknown)}; the topics are ${topics}`);
+async function targetOf(options: ConformanceOptions, output: Output, planned: ReturnType<typeof conformanceCases>) {
+  if (options.harness !== undefined) {
+    return { target: { harness: options.harness } satisfies SuiteTarget, shown: options.harness, count: planned.length };
+  }
+  const config = await resolveStore(options, output);
+  // A store that cannot be reached is not one that fails all cases.
+  const expiry = await withManager(config, async ({ capabilities }) => capabilities.expiry);
+  const { url, config: file } = options;
+  const store = { ...(url === undefined ? {} : { url }), ...(file === undefined ? {} : { config: file }) };
+  const faults = new Set<string>([...storeFaults(expiry), ...Object.keys(storeInapplicable(expiry))]);
+  const count = planned.filter((one) => one.faults.every((fault) => faults.has(fault))).length;
+  return { target: { store, expiry } satisfies SuiteTarget, shown: redactUrl(config.url), count };
+}
+
+/** The child has said why on stderr. */
+function unstarted(error: unknown): never {
+  throw usageError(error instanceof Error ? error.message : String(error));
+}
+
+/** What a backend prints is no part of the report. */
+function start(target: SuiteTarget) {
+  const child = fork(suiteProcess, { stdio: ['ignore', process.stderr, process.stderr, 'ipc'], execArgv: [] });
+  child.send(target, () => {});
+  return child;
+}
+
+async function expectedOf(path: string | undefined): Promise<ReadonlySet<string>> {
+  if (path === undefined) return new Set();
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw usageError(`--expect ${quoted(path)} cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+  return inWords(() =>
+    parseExpectedFailures(
+      text,
+      conformanceCases().map(({ id }) => id),
+    ),
+  );
+}
+
+function inWords<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(error.message);
+    throw error;
+  }
 }
 
 /** Nobody is to run this on a server in production by a slip of the shell's history. */
@@ -67,32 +132,20 @@ function announcement(count: number, url: string, concurrency: number): string {
   );
 }
 
-function counts(results: readonly CaseResult[]): { readonly passed: number; readonly failed: number } {
-  const passed = results.filter(({ ok }) => ok).length;
-  return { passed, failed: results.length - passed };
-}
-
-function withoutSecrets(result: CaseResult, output: Output): CaseResult {
-  return result.error === undefined ? result : { ...result, error: output.scrub(result.error) };
-}
-
-function printReport(results: readonly CaseResult[], report: { readonly ok: boolean; readonly ms: number }, output: Output): void {
-  const topics = [...new Set(results.map(({ topic }) => topic))];
-  const rows = topics.map((topic) => {
-    const own = results.filter((result) => result.topic === topic);
-    const { passed, failed } = counts(own);
-    return [topic, String(passed), failed === 0 ? '-' : String(failed), showDuration(own.reduce((sum, { ms }) => sum + ms, 0))];
-  });
-  const [head = '', ...lines] = table([['TOPIC', 'PASSED', 'FAILED', 'TIME'], ...rows]);
-  output.print(output.style('bold', head));
-  for (const [index, line] of lines.entries()) output.print(rows[index]?.[2] === '-' ? line : output.style('red', line));
-  for (const result of results) {
-    if (result.ok) continue;
-    output.print(`\n${output.style('red', 'FAILED')} ${result.id}: ${result.title}`);
-    for (const line of output.scrub(result.error ?? '').split('\n')) output.print(`  ${printable(line)}`);
-  }
-  const { passed, failed } = counts(results);
-  output.print(`\n${output.style(report.ok ? 'green' : 'red', `${passed} passed, ${failed} failed`)} in ${showDuration(report.ms)}`);
+/** No text of the report shows what a URL hides, or what a terminal would act on. */
+function withoutSecrets(report: ConformanceReport, output: Output): ConformanceReport {
+  const clean = (text: string): string =>
+    output
+      .scrub(text)
+      .split('\n')
+      .map((line) => printable(line))
+      .join('\n');
+  const cases = report.cases.map((result) => ({
+    ...result,
+    ...(result.error === undefined ? {} : { error: clean(result.error) }),
+    ...(result.history === undefined ? {} : { history: result.history.map(clean) }),
+  }));
+  return { ...report, cases, strays: report.strays.map(clean) };
 }
 
 /** A line that is written over on a terminal; elsewhere, silence until the end. */
@@ -107,7 +160,8 @@ class Progress {
     this.#isShown = !asJson && process.stderr.isTTY;
   }
 
-  add({ ok, id }: CaseResult): void {
+  add({ ok, id, status }: CaseResult): void {
+    if (status === 'not-run') return;
     this.#done += 1;
     if (!ok) this.#failed += 1;
     if (!this.#isShown) return;

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type CallContext, createLockManager, type LockBackend, type LockManager, type ManagerOptions, systemClock } from '@holdfast/core';
-import { type ConformanceHarness, type InjectedFaults, injectFaults } from '@holdfast/core/conformance';
+import { type ConformanceHarness, type FaultName, type InjectedFaults, injectFaults } from '@holdfast/core/conformance';
 import { closeQuietly, openBackend } from '../../open-backend.js';
 import { type Settings, settingsOf } from '../../settings.js';
 import type { StoreConfig } from '../open-store.js';
@@ -20,10 +20,8 @@ export function storeHarness(config: StoreConfig, expiry: LockManager['capabilit
   const canCut = expiry === 'ttl';
   return {
     name: settings.url,
-    faults: [
-      ...(canCut ? (['disconnect', 'reconnect', 'crash'] as const) : []),
-      ...(['freeze', 'thaw', 'loseNextReply', 'requests', 'openBackend'] as const),
-    ],
+    faults: storeFaults(expiry),
+    inapplicable: storeInapplicable(expiry),
     async setup(managerOptions) {
       const opened = new OpenedClients(settings);
       try {
@@ -42,6 +40,20 @@ export function storeHarness(config: StoreConfig, expiry: LockManager['capabilit
       }
     },
   };
+}
+
+const CUTTING = ['disconnect', 'reconnect', 'crash'] as const;
+
+/** What is done to a store of the user's. */
+export function storeFaults(expiry: LockManager['capabilities']['expiry']): readonly FaultName[] {
+  return [...(expiry === 'ttl' ? CUTTING : []), 'freeze', 'thaw', 'loseNextReply', 'requests', 'openBackend'];
+}
+
+/** What is not, and why. */
+export function storeInapplicable(expiry: LockManager['capabilities']['expiry']): Readonly<Partial<Record<FaultName, string>>> {
+  const undisturbed = 'the server of a user is not disturbed';
+  const cut = expiry === 'ttl' ? {} : Object.fromEntries(CUTTING.map((fault) => [fault, 'its session goes on behind the gate']));
+  return { ...cut, killSession: undisturbed, stopNode: undisturbed, startNode: undisturbed, residue: 'its store has other clients' };
 }
 
 /** All that one case has opened. */

@@ -50,7 +50,7 @@ export async function runGuarded(lease: CommandLease, command: GuardedCommand, r
       stopping ??= group.stop(graceMs);
     };
     const onLost = (): void => {
-      output.tell(`the lock ${quoted(name)} is lost${reasonOf(lease.signal.reason)}; ending the command`, 'red');
+      output.tell(`${describeEnd(name, lease.signal.reason)}; ending the command`, 'red');
       stop();
     };
     let killer: NodeJS.Timeout | undefined;
@@ -105,6 +105,8 @@ function environment(name: string, token: FencingToken): NodeJS.ProcessEnv {
   return { ...env, HOLDFAST_LOCK: name, ...(token !== null && { HOLDFAST_FENCING_TOKEN: String(token) }) };
 }
 
-function reasonOf(reason: unknown): string {
-  return isLockError(reason, 'LOCK_LOST') ? ` (${reason.reason})` : '';
+/** Why the command must end: its lease is lost, or somebody has another reason. */
+function describeEnd(name: string, reason: unknown): string {
+  if (isLockError(reason, 'LOCK_LOST')) return `the lock ${quoted(name)} is lost (${reason.reason})`;
+  return reason instanceof Error ? reason.message : `the lock ${quoted(name)} is lost`;
 }

@@ -48,6 +48,11 @@ export class SignalRelay {
     return this.#interrupt.signal;
   }
 
+  /** Whether somebody wants an end of all this, and not of one command that ended by itself. */
+  get isAskedToEnd(): boolean {
+    return this.#requests > 0 || this.#interrupt.signal.aborted;
+  }
+
   attach(target: SignalTarget): void {
     this.#target = target;
   }

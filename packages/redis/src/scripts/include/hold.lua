@@ -13,6 +13,9 @@ local sub, match = string.sub, string.match
 -- unpack() has a limit, and so has the patience of the other clients.
 local CHUNK = 500
 
+-- No hold lasts longer; what another program put there may say so.
+local LONGEST_MS = 2 ^ 31 - 1
+
 -- One step for one of several requests: 'WRONGTYPE' where another program took a key of its name, which must not cost the
 -- others their replies.
 local function alone(step, ...)
@@ -65,6 +68,13 @@ local function keep(key, ttl)
   call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
 end
 
+-- Before a hold of this mode is looked up. A writer stands apart from the readers, whose key may be another program's.
+local function sweepFor(k, mode)
+  if mode ~= 'w' then
+    sweep(k)
+  end
+end
+
 local function mark(k, mode, owner, permits, ttl)
   local expiry = string.format('%.0f', now + ttl)
   if mode == 'r' then
@@ -113,7 +123,7 @@ end
 
 -- Keeps the hold for ttl ms from now, never shorter than it has. Returns 1, or 0 when it is not the owner's.
 local function prolong(k, mode, owner, ttl)
-  sweep(k)
+  sweepFor(k, mode)
   local fence, permits = found(k, mode, owner)
   if not fence or fence == '0' then
     return 0
@@ -141,7 +151,7 @@ end
 
 -- Frees what the owner has. Returns 1 when it held it; 0 when it did not, also when only a place was reserved for it.
 local function drop(k, mode, owner)
-  sweep(k)
+  sweepFor(k, mode)
   local fence, permits = found(k, mode, owner)
   if not fence then
     return 0
@@ -190,5 +200,5 @@ local function busy(k, mode, permits, limit)
       left = last and math.max(0, last - now) or -1
     end
   end
-  return left < 0 and -1 or -2 - left
+  return left < 0 and -1 or -2 - math.min(left, LONGEST_MS)
 end

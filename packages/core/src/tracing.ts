@@ -1,0 +1,91 @@
+import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
+import { readAnnotation } from './annotation.js';
+import type { AcquireTrace, HoldTrace } from './contract/traces.js';
+import { publish, requestIdOf } from './events.js';
+import type { HoldPlan } from './hold/hold-plan.js';
+
+type Trace = AcquireTrace | HoldTrace;
+type Facts = Pick<Trace, 'operation' | 'backend' | 'managerId'>;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const acquireChannel = tracingChannel<unknown, AcquireTrace>('holdfast:acquire');
+const holdChannel = tracingChannel<unknown, HoldTrace>('holdfast:hold');
+
+/** Whether anybody listens to the taking of holds: nothing is built for it otherwise. */
+export function isAcquireTraced(): boolean {
+  return isListenedTo(acquireChannel);
+}
+
+/** Whether anybody listens to tasks that run under holds. */
+export function isHoldTraced(): boolean {
+  return isListenedTo(holdChannel);
+}
+
+/**
+ * Publishes the start and the end of taking holds, to whoever traces. A listener of `start` may set `annotation`, which the store then
+ * keeps beside the label.
+ */
+export function traceAcquire<T>(
+  facts: Facts,
+  plans: readonly HoldPlan[],
+  waitMs: number,
+  task: () => Promise<T>,
+  outcomeOf: (value: T) => NonNullable<AcquireTrace['outcome']>,
+): Promise<T> {
+  const context: Mutable<AcquireTrace> = { ...factsOf(facts, plans), waitMs };
+  const annotated = (): Promise<T> => {
+    const annotation = readAnnotation(context.annotation);
+    for (const plan of plans) plan.annotation = annotation;
+    return task();
+  };
+  return trace(acquireChannel, context, async () => {
+    try {
+      const value = await annotated();
+      context.outcome = outcomeOf(value);
+      return value;
+    } finally {
+      context.contended = plans.some(({ wasContended }) => wasContended);
+    }
+  });
+}
+
+/** Publishes the start and the end of a task that runs under holds. */
+export function traceHold<T>(facts: Facts, plans: readonly HoldPlan[], task: () => T | PromiseLike<T>): Promise<T> {
+  return trace(holdChannel, factsOf(facts, plans), async () => await task());
+}
+
+function factsOf(facts: Facts, plans: readonly HoldPlan[]): Omit<HoldTrace, 'error'> {
+  const [first] = plans;
+  return {
+    ...facts,
+    requestIds: plans.map((plan) => requestIdOf(facts.managerId, plan)),
+    names: plans.map(({ name }) => name),
+    kind: first?.kind ?? 'lock',
+    mode: first?.mode ?? 'exclusive',
+    permits: first?.permits ?? 1,
+    label: first?.label ?? '',
+  };
+}
+
+/** As `TracingChannel.tracePromise`, except that what a listener of anything but `start` throws harms nobody. */
+function trace<C extends Trace, T>(channel: TracingChannel<unknown, C>, context: Mutable<C>, task: () => Promise<T>): Promise<T> {
+  const { start, end, asyncStart, asyncEnd, error } = channel;
+  return start.runStores(context, async () => {
+    const promise = task();
+    publish(end, context);
+    try {
+      return await promise;
+    } catch (reason) {
+      context.error = reason;
+      publish(error, context);
+      throw reason;
+    } finally {
+      publish(asyncStart, context);
+      publish(asyncEnd, context);
+    }
+  });
+}
+
+function isListenedTo<C extends Trace>({ start, end, asyncStart, asyncEnd, error }: TracingChannel<unknown, C>): boolean {
+  return start.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers;
+}

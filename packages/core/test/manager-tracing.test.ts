@@ -1,0 +1,137 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
+import type { AcquireTrace, HoldTrace } from '@holdfast/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createWorld, outcomeOf } from './manager-world.js';
+
+type Step = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error';
+
+const STEPS: readonly Step[] = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];
+const cleanups: (() => void)[] = [];
+
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
+
+/** What a channel publishes. @param onStart may throw, or set an annotation */
+function trace<C>(name: 'acquire' | 'hold', onStart: (context: C) => void = () => {}): (readonly [Step, C])[] {
+  const seen: (readonly [Step, C])[] = [];
+  for (const step of STEPS) {
+    const listener = (context: unknown): void => {
+      seen.push([step, context as C]);
+      if (step === 'start') onStart(context as C);
+    };
+    subscribe(`tracing:holdfast:${name}:${step}`, listener);
+    cleanups.push(() => unsubscribe(`tracing:holdfast:${name}:${step}`, listener));
+  }
+  return seen;
+}
+
+const stepsOf = (seen: readonly (readonly [Step, unknown])[]): readonly Step[] => seen.map(([step]) => step);
+
+describe('the tracing channels', () => {
+  it('show a hold that is taken, from start to end, with one object', async () => {
+    const { manager, events } = createWorld();
+    const seen = trace<AcquireTrace>('acquire');
+    const lease = await manager.acquire('x', { waitMs: 700 });
+    expect(stepsOf(seen)).toEqual(['start', 'end', 'asyncStart', 'asyncEnd']);
+    const [granted] = events;
+    const context = seen[0]?.[1];
+    expect(new Set(seen.map(([, each]) => each))).toEqual(new Set([context]));
+    expect(context).toMatchObject({
+      operation: 'acquire',
+      backend: 'memory',
+      managerId: manager.id,
+      requestIds: [granted?.type === 'granted' && granted.requestId],
+      names: ['x'],
+      kind: 'lock',
+      mode: 'exclusive',
+      permits: 1,
+      label: 'mine',
+      waitMs: 700,
+      outcome: 'granted',
+      contended: false,
+    });
+    expect(JSON.stringify(context)).not.toMatch(/[0-9a-f]{32}/);
+    await lease.release();
+  });
+
+  it('show what was busy, what failed, and several at once', async () => {
+    const { clock, manager, peer } = createWorld();
+    await peer.acquire('x');
+    const seen = trace<AcquireTrace>('acquire');
+    expect(await manager.tryAcquire('x')).toBeNull();
+    expect(seen.at(-1)).toMatchObject(['asyncEnd', { operation: 'tryAcquire', waitMs: 0, outcome: 'busy', contended: true }]);
+    const waiting = outcomeOf(manager.acquireAll(['x', 'y'], { waitMs: 100 }));
+    await clock.advance(200);
+    expect(seen.at(-1)).toMatchObject(['asyncEnd', { operation: 'acquireAll', names: ['x', 'y'], error: waiting.error, contended: true }]);
+    expect(stepsOf(seen.slice(-3))).toEqual(['error', 'asyncStart', 'asyncEnd']);
+    await manager.tryAcquireEach(['a', 'b', 'x']);
+    expect(seen.at(-1)).toMatchObject(['asyncEnd', { operation: 'tryAcquireEach', outcome: 'busy', names: ['a', 'b', 'x'] }]);
+  });
+
+  it('show the task of a with… method, and its error', async () => {
+    const { manager } = createWorld();
+    const seen = trace<HoldTrace>('hold');
+    expect(await manager.withLock('x', () => 7)).toBe(7);
+    expect(stepsOf(seen)).toEqual(['start', 'end', 'asyncStart', 'asyncEnd']);
+    const failure = new Error('task');
+    await expect(manager.withAll(['x', 'y'], () => Promise.reject(failure))).rejects.toBe(failure);
+    expect(seen.at(-1)).toMatchObject(['asyncEnd', { names: ['x', 'y'], error: failure }]);
+    expect(seen.at(-1)?.[1].requestIds).toHaveLength(2);
+  });
+
+  it('let a store bound to start reach the task, and nothing behind it', async () => {
+    const { clock, manager } = createWorld({ ttlMs: 3_000 });
+    const spans = new AsyncLocalStorage<unknown>();
+    const hold = tracingChannel('holdfast:hold');
+    hold.start.bindStore(spans, () => 'span');
+    cleanups.push(() => hold.start.unbindStore(spans));
+    const seen: unknown[] = [];
+    await manager.withLock('x', async () => {
+      seen.push(spans.getStore());
+      await clock.advance(1_200);
+      seen.push(spans.getStore());
+    });
+    expect(seen).toEqual(['span', 'span']);
+    expect(spans.getStore()).toBeUndefined();
+  });
+
+  it('keep an annotation beside the label, in the store alone', async () => {
+    const { manager, peer, events } = createWorld();
+    const traceparent = '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01';
+    trace<AcquireTrace>('acquire', (context) => {
+      context.annotation = traceparent;
+    });
+    const lease = await manager.acquire('x', { label: 'with\u001f a mark' });
+    expect((await peer.inspect('x')).holders).toMatchObject([{ label: 'with\u001f a mark', traceparent }]);
+    expect(events[0]).toMatchObject({ label: 'with\u001f a mark' });
+    await lease.release();
+  });
+
+  it.each<readonly [string, unknown, string]>([
+    ['is longer than 256 bytes', 'x'.repeat(257), 'me'],
+    ['is no text', { trace: 1 }, 'me'],
+    ['has no room beside a long label', 'x'.repeat(200), 'm'.repeat(1_000)],
+    ['is no traceparent', '00-none', 'me'],
+    ['is a label with a mark, and no annotation', undefined, 'mine\u001fnot an annotation'],
+  ])('leave out what %s', async (_, annotation, label) => {
+    const { manager, peer } = createWorld();
+    trace<AcquireTrace>('acquire', (context) => {
+      context.annotation = annotation;
+    });
+    const lease = await manager.acquire('x', { label });
+    expect((await peer.inspect('x')).holders).toMatchObject([{ label, traceparent: null }]);
+    await lease.release();
+  });
+
+  it('hurt no lease when a listener of the end throws', async () => {
+    const { manager } = createWorld();
+    const thrower = (): void => {
+      throw new Error('listener');
+    };
+    subscribe('tracing:holdfast:acquire:asyncEnd', thrower);
+    cleanups.push(() => unsubscribe('tracing:holdfast:acquire:asyncEnd', thrower));
+    expect(await manager.withLock('x', () => 'done')).toBe('done');
+  });
+});

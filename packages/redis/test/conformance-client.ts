@@ -1,0 +1,7 @@
+import { createLockManager, type LockManager, type ManagerOptions } from '@holdfast/core';
+import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+
+/** One more client, in a process that the conformance suite starts. */
+export function openClient(options: RedisBackendOptions, managerOptions: ManagerOptions): LockManager {
+  return createLockManager(createRedisBackend(options), managerOptions);
+}

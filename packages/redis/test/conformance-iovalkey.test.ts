@@ -1,0 +1,23 @@
+import { describeLockManager } from '@holdfast/core/conformance';
+import { Redis } from 'iovalkey';
+import { beforeAll, describe, it } from 'vitest';
+import { gatedHarness, warmUp } from './conformance-harness.js';
+import { useRedis } from './redis-harness.js';
+
+const redis = useRedis();
+
+function newClient(): Redis {
+  const client = new Redis(redis.server.port);
+  client.on('error', () => {});
+  return client;
+}
+
+const harness = gatedHarness(
+  'Redis through a client of iovalkey',
+  () => ({ client: newClient() }),
+  (pattern) => redis.admin.keys(pattern),
+);
+
+beforeAll(() => warmUp(harness));
+
+describeLockManager({ describe, it: it.concurrent }, harness);
