@@ -21,7 +21,7 @@ const openDriver = (name, driver) => ({
 const onCoresRoot = (name) => ({
   files: [own(name)],
   may: [NODE, own(name), '@holdfast/core'],
-  why: "jobs, election, fencing and migration stand on core's public contract alone: its root.",
+  why: "jobs, election, fencing, migration and otel stand on core's public contract alone: its root.",
 });
 
 /** What holdfast takes of each package: it exports it again, or loads it when a URL asks for it. */
@@ -33,6 +33,7 @@ const OURS = [
   'jobs',
   'election',
   'fencing',
+  'otel',
   'migration',
   'redis',
   'redlock',
@@ -67,6 +68,7 @@ export const borders = [
   onCoresRoot('election'),
   onCoresRoot('fencing'),
   onCoresRoot('migration'),
+  { ...onCoresRoot('otel'), may: [NODE, own('otel'), '@holdfast/core', '@opentelemetry/api'] },
   openDriver('redis', 'ioredis'),
   openDriver('postgres', 'pg'),
   openDriver('zookeeper', 'node-zookeeper-client'),

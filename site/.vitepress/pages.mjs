@@ -49,6 +49,7 @@ const GROUPS = {
   Guides: [
     'docs/one-at-a-time.md',
     'docs/jobs.md',
+    'docs/node-cron.md',
     'docs/permits.md',
     'docs/readers.md',
     'docs/election.md',

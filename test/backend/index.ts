@@ -1,3 +1,11 @@
+export {
+  type CountedManagers,
+  documentedRoundTrips,
+  type LockKindName,
+  lockKinds,
+  measureRoundTrips,
+  type RoundTrips,
+} from './round-trips.js';
 export { loadMarks, type MarkLoad } from './mark-load.js';
 export {
   attempt,

@@ -1,14 +1,17 @@
-import { randomUUID } from 'node:crypto';
-import type { LockManager } from '@holdfast/core';
-import { createJobLockManager } from '@holdfast/jobs';
+import { randomInt, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isLockError, type LockManager } from '@holdfast/core';
+import { createJobLockManager, type JobLockManager } from '@holdfast/jobs';
 import { createPostgresLockManager } from '@holdfast/postgres';
 import { createRedisLockManager } from '@holdfast/redis';
-import { startPostgres, startRedis, startTcpProxy, type TcpProxy } from '@holdfast/test/servers';
+import { createRedlockLockManager, initializeNodes } from '@holdfast/redlock';
+import { startPostgres, startRedis, startRedisNodes, startTcpProxy, startZooKeeper, type TcpProxy } from '@holdfast/test/servers';
+import { createZooKeeperLockManager } from '@holdfast/zookeeper';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const HOUR_MS = 3_600_000;
 
-const blips: readonly (readonly [what: string, blip: (proxy: TcpProxy) => void])[] = [
+const blips = [
   ['all connections are reset', (proxy) => proxy.cut()],
   [
     'the network is silent for half a second, and then all connections are reset',
@@ -30,43 +33,135 @@ const blips: readonly (readonly [what: string, blip: (proxy: TcpProxy) => void])
       }, 2_500);
     },
   ],
+] as const satisfies readonly (readonly [what: string, blip: (proxy: TcpProxy) => void])[];
+
+/** What one server does, and then another, each naming what it begins. */
+interface Work {
+  readonly id: string;
+  readonly begin: (what: string) => unknown;
+  readonly blip: () => void;
+}
+
+const uses: readonly (readonly [what: string, use: (jobs: JobLockManager, work: Work) => Promise<unknown>])[] = [
+  [
+    'a message, at most once, as it is locked or claimed, and delivered until it is',
+    async (jobs, { id, begin, blip }) => {
+      setTimeout(blip, randomInt(6));
+      for (;;) {
+        try {
+          // oxlint-disable-next-line no-await-in-loop
+          return await jobs.processOnce(id, { guarantee: 'at-most-once' }, () => begin('message'));
+        } catch (error) {
+          if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) throw error;
+        }
+        // oxlint-disable-next-line no-await-in-loop
+        await sleep(50);
+      }
+    },
+  ],
+  [
+    'an element that is unlocked too soon',
+    async (jobs, { id, begin, blip }) => {
+      if (!(await jobs.lock('job', id))) return;
+      begin('element');
+      blip();
+      await jobs.unlock('job', id);
+    },
+  ],
+  [
+    'a run that fails, with a least time',
+    async (jobs, { id, begin, blip }) => {
+      const fail = (): never => {
+        begin('run');
+        blip();
+        throw new Error('failed');
+      };
+      await jobs.runOnce(id, { windowMs: HOUR_MS, lockAtLeastMs: HOUR_MS }, fail).catch(() => {});
+    },
+  ],
+  [
+    'a batch, in the midst of it',
+    async (jobs, { id, begin, blip }) => {
+      const items = Array.from({ length: 12 }, (_, index) => `${id} ${index}`);
+      const options = { key: (item: string) => item, maxHoldMs: 60_000, concurrency: 3, retentionMs: HOUR_MS };
+      await jobs.forEachExclusive(items, options, (item) => {
+        begin(item);
+        if (item.endsWith(' 4')) blip();
+      });
+    },
+  ],
 ];
 
+interface World {
+  /** Through lines that can be disturbed, and directly. */
+  readonly mine: LockManager;
+  readonly theirs: LockManager;
+  readonly lines: readonly TcpProxy[];
+  close(): Promise<void>;
+}
+
+interface Server {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const onOne = (start: () => Promise<Server>, open: (url: string) => LockManager) => async (): Promise<World> => {
+  const server = await start();
+  const line = await startTcpProxy({ target: server.url });
+  return { mine: open(line.urlFor(server.url)), theirs: open(server.url), lines: [line], close: () => server.close() };
+};
+
+async function onNodes(): Promise<World> {
+  const started = await startRedisNodes(3);
+  await initializeNodes({ urls: started.urls });
+  const lines = await Promise.all(started.nodes.map(({ port }) => startTcpProxy({ target: port })));
+  const mine = createRedlockLockManager({ urls: started.urls.map((url, index) => lines[index]?.urlFor(url) ?? url) });
+  return { mine, theirs: createRedlockLockManager({ urls: started.urls }), lines, close: () => started.close() };
+}
+
 const stores = [
-  ['Redis', startRedis, (url: string) => createRedisLockManager({ url })],
-  ['PostgreSQL, advisory', startPostgres, (url: string) => createPostgresLockManager({ connectionString: url })],
-  ['PostgreSQL, table', startPostgres, (url: string) => createPostgresLockManager({ connectionString: url, strategy: 'table' })],
+  ['Redis', onOne(startRedis, (url) => createRedisLockManager({ url }))],
+  ['Redlock', onNodes],
+  ['PostgreSQL, advisory', onOne(startPostgres, (url) => createPostgresLockManager({ connectionString: url }))],
+  ['PostgreSQL, table', onOne(startPostgres, (url) => createPostgresLockManager({ connectionString: url, strategy: 'table' }))],
+  ['ZooKeeper', onOne(startZooKeeper, (url) => createZooKeeperLockManager({ connectionString: url }))],
 ] as const;
 
-describe.each(stores)('a job on %s, as whose work ends', (_, start, open) => {
-  let server: Awaited<ReturnType<typeof start>>;
-  let proxy: TcpProxy;
-  let [mine, theirs]: readonly LockManager[] = [];
+describe.each(stores)('a job on %s, as whose work ends', (_, open) => {
+  let world: World;
 
   beforeAll(async () => {
-    server = await start();
-    proxy = await startTcpProxy({ target: server.url });
-    [mine, theirs] = [open(proxy.urlFor(server.url)), open(server.url)];
-    await Promise.all([mine, theirs].map((locks) => locks.withLock('warm', () => {})));
+    world = await open();
+    await Promise.all([world.mine, world.theirs].map((locks) => locks.withLock('warm', () => {})));
   });
   afterAll(async () => {
-    await mine?.close();
-    await theirs?.close();
-    await proxy?.close();
-    await server?.close();
+    await world?.mine.close();
+    await world?.theirs.close();
+    await Promise.all((world?.lines ?? []).map((line) => line.close()));
+    await world?.close();
   });
 
   it.each(blips)('%s, is run once', { timeout: 60_000 }, async (__, blip) => {
-    if (mine === undefined || theirs === undefined) throw new Error('not started');
     const name = randomUUID();
-    const run = createJobLockManager(mine).runOnce(name, { windowMs: HOUR_MS }, () => {
-      blip(proxy);
+    const run = createJobLockManager(world.mine).runOnce(name, { windowMs: HOUR_MS }, () => {
+      for (const line of world.lines) blip(line);
       return 'done';
     });
     expect(await run).toEqual({ ran: true, value: 'done' });
-    expect(await createJobLockManager(theirs).runOnce(name, { windowMs: HOUR_MS }, () => 'again')).toEqual({
+    expect(await createJobLockManager(world.theirs).runOnce(name, { windowMs: HOUR_MS }, () => 'again')).toEqual({
       ran: false,
       because: 'not-due',
     });
+  });
+
+  it.each(uses)('%s: the network is silent for half a second, and nothing is done twice', { timeout: 60_000 }, async (__, use) => {
+    const begun: string[] = [];
+    const id = randomUUID();
+    const [, silence] = blips[1];
+    const work = { id, begin: (what: string) => begun.push(what), blip: () => world.lines.forEach(silence) };
+    await use(createJobLockManager(world.mine, { lockAtLeastMs: HOUR_MS }), work);
+    await use(createJobLockManager(world.theirs, { lockAtLeastMs: HOUR_MS }), { ...work, blip: () => {} });
+    expect(begun).toEqual([...new Set(begun)]);
+    expect(begun).not.toEqual([]);
   });
 });

@@ -19,3 +19,6 @@ export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-scr
 export { type ZooKeeperConfig, type ZooKeeperOptions, type ZooKeeperServer, zooKeeperSpec, startZooKeeper } from './zookeeper.js';
 export { type ZooKeeperEnsemble, type ZooKeeperMember, startZooKeeperEnsemble } from './zookeeper-ensemble.js';
 export { until } from './until.js';
+export { newPostgresWire } from './postgres-wire.js';
+export { newRedisWire } from './redis-wire.js';
+export { type Piece, RoundTripCounter, type Wire } from './round-trip-counter.js';

@@ -18,6 +18,8 @@ export interface Weather {
   readonly secondAnswers: number;
   /** How often the sender gives the connection up before its request arrives, which then arrives all the same. */
   readonly abandons: number;
+  /** What goes over one connection arrives in the order in which it was sent, as over TCP. @default false */
+  readonly keepsOrder?: boolean;
 }
 
 /** A network without faults. */
@@ -50,6 +52,8 @@ export interface Exchange<T> {
    * treats the rest as before.
    */
   readonly name?: string | undefined;
+  /** The connection, where the network keeps their order. */
+  readonly connection?: string | undefined;
 }
 
 /** A network on which messages are late, lost, doubled and out of order. */
@@ -57,6 +61,8 @@ export class Network {
   readonly #world: World;
   readonly #seed: number;
   readonly #fates = new Map<string, Random>();
+  /** By connection and direction: when what was sent last arrives. */
+  readonly #arrivals = new Map<string, number>();
   weather: Weather;
 
   constructor(world: World, weather: Weather, seed = 0) {
@@ -66,7 +72,7 @@ export class Network {
   }
 
   /** A request and its reply. Of what is lost the sender hears late, when the connection ends, or never. */
-  ask<T>({ machine, carryOut, ended, onMishap, name }: Exchange<T>): Promise<T> {
+  ask<T>({ machine, carryOut, ended, onMishap, name, connection }: Exchange<T>): Promise<T> {
     const { weather } = this;
     const random = this.#fateOf(name);
     return new Promise((resolve, reject) => {
@@ -81,7 +87,7 @@ export class Network {
           onMishap?.('reply lost');
           this.#lose(random, fail);
         } else {
-          const delayMs = this.#delay(random);
+          const delayMs = this.#behind(`from ${connection}`, this.#delay(random));
           if (delayMs > weather.slowestMs) onMishap?.('reply late');
           this.#world.later(delayMs, () => machine.reach(() => resolve(answer.reply)));
         }
@@ -90,7 +96,7 @@ export class Network {
         onMishap?.('lost');
         this.#lose(random, fail);
       } else {
-        const delayMs = this.#delay(random);
+        const delayMs = this.#behind(`to ${connection}`, this.#delay(random));
         if (delayMs > weather.slowestMs) onMishap?.('late');
         this.#world.later(delayMs, () => arrive(isFirstAnswered));
         if (weather.abandons > 0 && random.chance(weather.abandons)) {
@@ -106,15 +112,23 @@ export class Network {
   }
 
   /** A message that nobody answers. */
-  tell(arrive: () => void, name?: string): void {
+  tell(arrive: () => void, name?: string, connection?: string): void {
     const random = this.#fateOf(name);
-    if (!random.chance(this.weather.loses)) this.#world.later(this.#delay(random), arrive);
+    if (!random.chance(this.weather.loses)) this.#world.later(this.#behind(`from ${connection}`, this.#delay(random)), arrive);
   }
 
   #delay(random: Random): number {
     const { fastestMs, slowestMs, straggles, stragglesMs } = this.weather;
     const usual = random.between(fastestMs, slowestMs);
     return straggles > 0 && random.chance(straggles) ? usual + random.between(0, stragglesMs) : usual;
+  }
+
+  /** Not before what was sent earlier over the same connection. */
+  #behind(direction: string, delayMs: number): number {
+    if (this.weather.keepsOrder !== true) return delayMs;
+    const at = Math.max(this.#arrivals.get(direction) ?? 0, this.#world.now + delayMs);
+    this.#arrivals.set(direction, at);
+    return at - this.#world.now;
   }
 
   #lose(random: Random, fail: () => void): void {

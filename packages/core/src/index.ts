@@ -59,3 +59,12 @@ export { withToJSON } from './json.js';
 export { systemClock } from './system-clock.js';
 export { createLockManager, requireFencing } from './manager/create-lock-manager.js';
 export { managerOptionRules } from './manager/resolve-options.js';
+export {
+  type Instrument,
+  type InstrumentKind,
+  type InstrumentName,
+  lockInstruments,
+  type MetricAttributes,
+  type MetricSink,
+} from './metrics/instruments.js';
+export { type LockMeter, type MeterOptions, meterLocks } from './metrics/meter-locks.js';

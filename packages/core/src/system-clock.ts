@@ -12,7 +12,7 @@ const random = Math.random;
 /** The machine's clock: `performance.now`, `Date.now` and unref'd timers, as they were when the module was loaded. */
 export const systemClock: Clock = Object.freeze({
   now: monotonic,
-  wall: () => wall(),
+  wall,
   setTimer(delayMs: number, fire: () => void) {
     const timer = set(fire, Math.min(Math.max(delayMs, 0), 2 ** 31 - 1));
     timer.unref();

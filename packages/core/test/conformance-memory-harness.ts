@@ -1,7 +1,7 @@
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type InjectedFaults, injectFaults, type LateDelivery } from '@holdfast/core/conformance';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
+import { createTestMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
 import { LateLink } from './late-link.js';
 
 export interface MemoryHarnessOptions {
@@ -29,7 +29,7 @@ export function memoryHarness(options: MemoryHarnessOptions): ConformanceHarness
       ...(options.late ? (['deliverLate'] as const) : []),
     ],
     setup(managerOptions) {
-      const store = createMemoryStore();
+      const store = createTestMemoryStore();
       const breakBackend = options.breakBackend?.() ?? unbroken;
       const breakManager = options.breakManager?.() ?? unbroken;
       const clients = new Map<LockManager, Client>();

@@ -1,6 +1,6 @@
 import { createLockManager, type LockBackend, LockUnavailableError } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore } from '@holdfast/core/testing';
 import { expect, it } from 'vitest';
 import { outcomeOf } from './manager-world.js';
 import { altered } from './mutants/mutant.js';
@@ -21,7 +21,7 @@ function refusing(backend: LockBackend<bigint>, isRefusing: () => boolean): Lock
 
 it('a hold that the store refuses to renew for good does not cost the others of its batch', async () => {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   let isRefusing = false;
   const manager = createLockManager(
     refusing(createMemoryBackend({ store, fair: false }), () => isRefusing),
@@ -42,7 +42,7 @@ it('a hold that the store refuses to renew for good does not cost the others of 
 
 it('an extension that the store refuses for good does not refuse the others of its batch', async () => {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   let isRefusing = false;
   const manager = createLockManager(
     refusing(createMemoryBackend({ store, fair: false }), () => isRefusing),
@@ -58,7 +58,7 @@ it('an extension that the store refuses for good does not refuse the others of i
 
 it('a release that the store refuses for good leaves no other hold behind', async () => {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   const onlooker = createLockManager(createMemoryBackend({ store: store.peer() }), { clock });
   const manager = createLockManager(
     refusing(createMemoryBackend({ store, fair: false }), () => true),

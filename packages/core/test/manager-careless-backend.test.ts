@@ -1,6 +1,6 @@
 import { createLockManager, type LockBackend, type LockEvent, type LockManager } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock } from '@holdfast/core/testing';
 import { describe, expect, it } from 'vitest';
 import { outcomeOf } from './manager-world.js';
 
@@ -11,7 +11,7 @@ function careless(broken: Record<string, unknown>): {
   readonly events: LockEvent[];
 } {
   const clock = createManualClock();
-  const whole = createMemoryBackend({ store: createMemoryStore({ clock }), fair: false });
+  const whole = createMemoryBackend({ store: createTestMemoryStore({ clock }), fair: false });
   const backend = {
     contract: 1,
     name: 'careless',
@@ -68,7 +68,7 @@ describe('a backend that throws', () => {
   it('in its renewal has the hold renewed later', async () => {
     let fails = true;
     const clock = createManualClock();
-    const whole = createMemoryBackend({ store: createMemoryStore({ clock }), fair: false });
+    const whole = createMemoryBackend({ store: createTestMemoryStore({ clock }), fair: false });
     const renew: LockBackend['renew'] = (holds, call) => (fails ? thrower() : whole.renew(holds, call));
     const {
       manager,

@@ -1,6 +1,6 @@
 import { type CallContext, createLockManager, type HoldRequest, type LockBackend } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore } from '@holdfast/core/testing';
 import { describe, expect, it } from 'vitest';
 import { createWorld, expectNothingLeft, outcomeOf, rejection } from './manager-world.js';
 
@@ -35,7 +35,7 @@ describe('the deadline of a lease', () => {
   it('is never later than what the backend can vouch for', async () => {
     const clock = createManualClock();
     const vouched = new Map<string, number>();
-    const memory = createMemoryBackend({ store: createMemoryStore({ clock }) });
+    const memory = createMemoryBackend({ store: createTestMemoryStore({ clock }) });
     const backend: LockBackend<bigint> = Object.assign(Object.create(memory) as LockBackend<bigint>, {
       remainingMs: (owner: string) => (vouched.get(owner) ?? 0) - clock.now(),
       attempt: async (requests: readonly HoldRequest[], call: CallContext) => {

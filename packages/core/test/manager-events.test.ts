@@ -138,14 +138,17 @@ describe('events', () => {
   it('tell of each call to the store on a channel of its own, and not by onEvent', async () => {
     const { clock, store, manager, events } = createWorld({ ttlMs: 3_000, fair: false, commandTimeoutMs: 500 });
     const calls: unknown[] = [];
+    let last: StoreCallEvent | undefined;
     const listener = (event: unknown): void => {
-      const { operation, outcome, requests, code, durationMs, managerId } = event as StoreCallEvent;
+      last = event as StoreCallEvent;
+      const { operation, outcome, requests, code, durationMs, managerId } = last;
       expect(managerId).toBe(manager.id);
       calls.push([operation, outcome, requests, code, durationMs]);
     };
     subscribe('holdfast:store-call', listener);
     cleanups.push(() => unsubscribe('holdfast:store-call', listener));
     const map = await manager.tryAcquireEach(['a', 'b', 'c']);
+    expect(last?.requestIds).toHaveLength(3);
     store.failNext('inspect');
     await manager.inspect('a').catch(() => {});
     await map[Symbol.asyncDispose]();

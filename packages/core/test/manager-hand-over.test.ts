@@ -7,7 +7,7 @@ import {
   type Release,
 } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock } from '@holdfast/core/testing';
 import { describe, expect, it } from 'vitest';
 import { handing, PROVISIONAL_MS } from './handing-backend.js';
 import { outcomeOf, rejection } from './manager-world.js';
@@ -21,12 +21,12 @@ interface Hall {
   readonly other: LockManager;
   /** What the backend of `manager` was asked, in this order. */
   readonly asked: string[];
-  readonly store: ReturnType<typeof createMemoryStore>;
+  readonly store: ReturnType<typeof createTestMemoryStore>;
 }
 
 function hall(change: (backend: LockBackend) => Partial<LockBackend> = () => ({})): Hall {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   const asked: string[] = [];
   const open = (alter: (backend: LockBackend) => LockBackend): LockManager =>
     createLockManager(alter(handing(createMemoryBackend({ store: store.peer() }))), { clock, ttlMs: TTL_MS });

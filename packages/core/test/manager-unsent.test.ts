@@ -1,6 +1,6 @@
 import { createLockManager, type LockBackend, type LockManager, LockUnavailableError } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore } from '@holdfast/core/testing';
 import { describe, expect, it } from 'vitest';
 import { outcomeOf } from './manager-world.js';
 
@@ -9,7 +9,7 @@ type AttemptCall = LockBackend<bigint>['attempt'];
 /** A manager whose attempts go where the test wants, on a store that does not answer releases; both are counted. */
 function createUnsent(attempt: AttemptCall) {
   const clock = createManualClock();
-  const inner = createMemoryBackend({ store: createMemoryStore({ clock }), fair: false });
+  const inner = createMemoryBackend({ store: createTestMemoryStore({ clock }), fair: false });
   const counts = { attempts: 0, releases: 0 };
   const backend: LockBackend<bigint> = {
     contract: 1,

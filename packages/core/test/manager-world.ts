@@ -12,7 +12,7 @@ import {
   type ManagerOptions,
 } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { expect } from 'vitest';
 
 /** One manager, a peer, and an onlooker, each with a connection of its own to one store, on one clock that tests move. */
@@ -38,7 +38,7 @@ export const waitings = [
 export function createWorld(options: ManagerOptions & { readonly fair?: boolean } = {}): World {
   const { fair = true, ...managerOptions } = options;
   const clock = createManualClock();
-  const store = createMemoryStore({ clock });
+  const store = createTestMemoryStore({ clock });
   const peerStore = store.peer();
   const events: LockEvent[] = [];
   const open = (own: TestMemoryStore, more: ManagerOptions): LockManager<bigint> =>

@@ -1,7 +1,11 @@
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import type { Answer, CallContext, HoldRequest, LockBackend } from '@holdfast/core';
 import { createLockManager, isLockError } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LockTable } from '../src/memory/lock-table.js';
 
@@ -11,7 +15,7 @@ let owners = 0;
 
 beforeEach(() => {
   clock = createManualClock();
-  store = createMemoryStore({ clock });
+  store = createTestMemoryStore({ clock });
 });
 
 function ask(mode: 'exclusive' | 'read' | 'write', name = 'x', ttlMs = 1_000): HoldRequest {
@@ -90,7 +94,7 @@ describe('holds', () => {
   });
 
   it('expire by the clock of the first manager, where the store was given none', async () => {
-    for (const shared of [createMemoryStore(), undefined]) {
+    for (const shared of [createTestMemoryStore(), undefined]) {
       const [first, other] = [createManualClock(), createManualClock()];
       const mine = createLockManager(createMemoryBackend({ store: shared }), { clock: first });
       const theirs = shared === undefined ? mine : createLockManager(createMemoryBackend({ store: shared }), { clock: other });
@@ -613,6 +617,23 @@ describe('options', () => {
   });
 
   it('refuse a clock that is none', () => {
-    expect(() => createMemoryStore({ clock: { now: 1 } as never })).toThrow(expect.objectContaining({ option: 'clock' }));
+    expect(() => createTestMemoryStore({ clock: { now: 1 } as never })).toThrow(expect.objectContaining({ option: 'clock' }));
   });
+});
+
+it('a worker thread is warned once that its locks in memory keep out nobody else', async () => {
+  const memory = pathToFileURL(createRequire(import.meta.url).resolve('@holdfast/core/memory')).href;
+  const program = `
+    const { parentPort } = require('node:worker_threads');
+    const codes = [];
+    process.on('warning', ({ code }) => codes.push(code));
+    import(${JSON.stringify(memory)}).then(async ({ createMemoryLockManager }) => {
+      const managers = [createMemoryLockManager(), createMemoryLockManager()];
+      await Promise.all(managers.map((locks) => locks.withLock('x', () => {})));
+      setImmediate(() => parentPort.postMessage(codes));
+    });`;
+  const worker = new Worker(program, { eval: true });
+  const [codes] = (await once(worker, 'message')) as [readonly string[]];
+  await worker.terminate();
+  expect(codes).toEqual(['HOLDFAST_MEMORY_THREAD']);
 });

@@ -11,7 +11,13 @@ import {
   type LockManager,
 } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type InjectedFault, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
+import {
+  createManualClock,
+  createTestMemoryStore,
+  type InjectedFault,
+  type ManualClock,
+  type TestMemoryStore,
+} from '@holdfast/core/testing';
 import { altered } from './mutants/mutant.js';
 
 const COMMAND_MS = 400;
@@ -93,7 +99,7 @@ export class RandomRun {
     this.#clock = createManualClock({ seed });
     // A sequence of its own: how often the managers draw must not change what is done to them.
     this.#random = createManualClock({ seed: seed + 1_000_000 }).random;
-    this.#store = createMemoryStore({ clock: this.#clock });
+    this.#store = createTestMemoryStore({ clock: this.#clock });
     for (let i = 0; i < 2 + (seed % 2); i += 1) this.#open();
   }
 

@@ -1,7 +1,7 @@
 import type { CallContext, HoldRequest, LockBackend } from '@holdfast/core';
 import { isLockError } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 let clock: ManualClock;
@@ -12,7 +12,7 @@ let owners = 0;
 
 beforeEach(() => {
   clock = createManualClock();
-  store = createMemoryStore({ clock });
+  store = createTestMemoryStore({ clock });
   backend = createMemoryBackend({ store });
   other = createMemoryBackend({ store: store.peer() });
 });

@@ -29,7 +29,7 @@ interface EndedTerm {
   readonly wasWell: boolean;
 }
 
-/** One `run`: campaigns, leads, campaigns again. */
+/** One `run`: campaigns, leads, and campaigns once more. */
 export class Candidate {
   readonly #setting: CandidateSetting;
   readonly #task: LeaderTask;
@@ -98,7 +98,7 @@ export class Candidate {
     return this.#endedTerm();
   }
 
-  /** A store that is out of reach is asked again; the rest is the caller's to know. */
+  /** A store that is out of reach is asked once more, later; every other failure is reported to the caller. */
   async #notElected(error: unknown): Promise<void> {
     if (this.#stop.aborted && error === this.#stop.reason) return;
     if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable) throw error;

@@ -21,7 +21,7 @@ interface EventBase {
 
 /**
  * What an operator can observe of an election, through `onEvent` and on the channel `holdfast:election:<type>` of
- * `node:diagnostics_channel`. `elected`, `resigned` and `deposed` are of this election's own candidates. `leader-changed` is about whoever leads, when
+ * `node:diagnostics_channel`. `elected`, `resigned` and `deposed` are of this election's own candidates. `leader-changed` is about the leader, here or elsewhere, when
  * this election notices it: it is elected, `leader()` or `observe()` sees a later term.
  */
 export type ElectionEvent =
@@ -43,7 +43,7 @@ const channels: Readonly<Record<ElectionEventType, Channel>> = {
   'leader-changed': channel('holdfast:election:leader-changed' satisfies ElectionChannel),
 };
 
-/** Gives an event to whoever observes; what they throw never reaches an election. */
+/** Gives an event to the observers; what they throw never reaches an election. */
 export function emit(event: ElectionEvent, onEvent: ((event: ElectionEvent) => unknown) | undefined): void {
   publishEvent(channels[event.type], event, onEvent);
 }

@@ -16,7 +16,7 @@ export interface ElectionOptions {
   readonly stepDownMs?: number | undefined;
   /**
    * The pause before this candidate campaigns once more: after a term that ended by itself one to two of them, after losses one, two, four ... up to half a
-   * minute, give or take a half, so that a sick candidate does not win again and again.
+   * minute, give or take a half, so that a sick candidate does not win each time.
    * @default 2_000
    */
   readonly retryMs?: number | undefined;

@@ -1,10 +1,10 @@
 import { type FencingToken, type Lease, type LockManager, LockUnsupportedError } from '@holdfast/core';
 
-/** @throws LockUnsupportedError LOCK_UNSUPPORTED: a leader without a token cannot be told from the one before it */
+/** @throws LockUnsupportedError LOCK_UNSUPPORTED: a leader without a token looks like the one before it */
 export function requireTerms(locks: LockManager): void {
   if (locks.capabilities.fencing) return;
   throw new LockUnsupportedError(
-    `an election needs fencing tokens, by which terms are told apart, and the ${locks.backend} backend gives none (yet); choose a store that does`,
+    `an election needs fencing tokens, by which terms differ, and the ${locks.backend} backend gives none (yet); choose a store that does`,
     { backend: locks.backend, capability: 'fencing' },
   );
 }

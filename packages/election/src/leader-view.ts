@@ -11,7 +11,7 @@ export interface Leader {
   readonly since: number;
 }
 
-/** Whoever follows a view. */
+/** One that follows a view. */
 export interface Follower {
   readonly everyMs: number;
   seen(leader: Leader | null): void;

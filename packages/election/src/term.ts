@@ -66,7 +66,7 @@ export class Term {
     this.lease.signal.removeEventListener('abort', this.#onLost);
   }
 
-  /** Whether a task's failure is only what its signal told it: that reason, or an error that has it as its cause. */
+  /** Whether a task's failure is only what its signal reported: that reason, or an error that has it as its cause. */
   isEndOfTask(error: unknown): boolean {
     if (!this.signal.aborted) return false;
     // A cause may be its own ancestor; no real chain is this long.

@@ -1,12 +1,12 @@
 import { createMemoryLockManager } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore } from '@holdfast/core/testing';
 import { createElection, type ElectionEvent, type ElectionOptions } from '@holdfast/election';
 
 /** Two servers with one candidate each, and what they say. With a manual clock time moves only when a test says so. */
 export function twoCandidates(options: ElectionOptions = {}, { manual = false } = {}) {
   const clock = createManualClock();
   const timed = manual ? { clock } : {};
-  const store = createMemoryStore(timed);
+  const store = createTestMemoryStore(timed);
   const links = [store.peer(), store.peer()] as const;
   const events: ElectionEvent[] = [];
   const locks = links.map((link, index) => createMemoryLockManager({ store: link, label: `server-${index}`, ...timed }));

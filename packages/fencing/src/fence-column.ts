@@ -29,7 +29,7 @@ export interface FenceColumn {
   /** For the `set` of an update. @throws LockArgumentError LOCK_INVALID_ARGUMENT for a lease without a token, and for a read hold, which must not write */
   set(lease: FencedLease): string;
   /**
-   * For an update that changed no row though there is one: tells of the token that was read from it.
+   * For an update that changed no row though there is one: looks at the token that was read from the row.
    *
    * @throws StaleTokenError LOCK_STALE_TOKEN when it is a later holder's
    */

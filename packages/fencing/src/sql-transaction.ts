@@ -1,7 +1,7 @@
 import { LockArgumentError } from '@holdfast/core';
 
 /**
- * A running transaction, of any of these libraries; which one is told by its methods. `query(text, values)`: pg, mysql2, mariadb, TypeORM, and whatever
+ * A running transaction, of any of these libraries; which one follows from its methods. `query(text, values)`: pg, mysql2, mariadb, TypeORM, and whatever
  * else has it. `unsafe(text)`: postgres.js. `raw(text)`: Knex. `executeQuery(query)`: Kysely. `execute(text)`: Drizzle, @libsql/client. `all(text)`: Drizzle on SQLite.
  * `prepare(text)`: better-sqlite3, libsql, node:sqlite.
  */
@@ -11,7 +11,7 @@ type Method = (...args: readonly unknown[]) => unknown;
 type Library = Readonly<Record<string, unknown>>;
 
 interface Adapter {
-  /** The method that it is told by. */
+  /** The method that the library is known by. */
   readonly method: string;
   run(tx: Library, method: Method, text: string): unknown;
   /** Looks like the connection or the pool, and not like a transaction of it: each statement would be a transaction of its own. */
@@ -45,7 +45,7 @@ const adapters: readonly Adapter[] = [
 ];
 
 /**
- * Runs one statement. What the driver throws is its own error, as it is: whoever repeats transactions knows it by its code.
+ * Runs one statement. What the driver throws is its own error, as it is: code that repeats transactions looks at its code.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for what is no transaction of a library that is known
  */

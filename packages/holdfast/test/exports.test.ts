@@ -4,6 +4,7 @@ import * as coreElection from '@holdfast/election';
 import * as coreFencing from '@holdfast/fencing';
 import * as coreJobs from '@holdfast/jobs';
 import * as coreMemory from '@holdfast/core/memory';
+import * as coreOtel from '@holdfast/otel';
 import * as coreMigration from '@holdfast/migration';
 import * as coreTesting from '@holdfast/core/testing';
 import * as postgresBackend from '@holdfast/postgres';
@@ -17,6 +18,7 @@ import * as fencing from 'holdfast/fencing';
 import * as jobs from 'holdfast/jobs';
 import * as memory from 'holdfast/memory';
 import * as migration from 'holdfast/migration';
+import * as otel from 'holdfast/otel';
 import * as postgres from 'holdfast/postgres';
 import * as redis from 'holdfast/redis';
 import * as testing from 'holdfast/testing';
@@ -37,6 +39,7 @@ describe('holdfast', () => {
     ['jobs', jobs, coreJobs],
     ['election', election, coreElection],
     ['fencing', fencing, coreFencing],
+    ['otel', otel, coreOtel],
     ['migration', migration, coreMigration],
     ['redis', redis, redisBackend],
     ['postgres', postgres, postgresBackend],

@@ -33,6 +33,7 @@ const manager: Options = {
   commandTimeoutMs: 500,
   unavailableAfterMs: 500,
   onEvent: () => {},
+  warnUnusedTokens: false,
   clock: createManualClock(),
 };
 const memory = { store: createMemoryStore(), fair: true };
@@ -85,10 +86,10 @@ const takers: Readonly<Record<string, readonly [options: Options, take: (options
   createMemoryBackend: [memory, (options) => createMemoryBackend(options)],
   createMemoryLockManager: [{ ...memory, ...manager }, (options) => createMemoryLockManager(options)],
   createMemoryStore: [{ clock: createManualClock() }, (options) => createMemoryStore(options)],
-  createRedisBackend: [redis, (options) => createRedisBackend(options)],
-  createRedisLockManager: [{ ...redis, ...manager }, (options) => createRedisLockManager(options)],
-  createRedlockBackend: [redlock, (options) => createRedlockBackend(options)],
-  createRedlockLockManager: [{ ...redlock, ...manager }, (options) => createRedlockLockManager(options)],
+  createRedisBackend: [redis, (options) => createRedisBackend(options as typeof redis)],
+  createRedisLockManager: [{ ...redis, ...manager }, (options) => createRedisLockManager(options as typeof redis)],
+  createRedlockBackend: [redlock, (options) => createRedlockBackend(options as typeof redlock)],
+  createRedlockLockManager: [{ ...redlock, ...manager }, (options) => createRedlockLockManager(options as typeof redlock)],
   'createPostgresBackend for advisory locks': [advisory, (options) => createPostgresBackend(options)],
   'createPostgresBackend for a table': [table, (options) => createPostgresBackend(options)],
   createPostgresLockManager: [{ ...advisory, ...manager }, (options) => createPostgresLockManager(options)],
@@ -189,7 +190,7 @@ describe('options are read once', () => {
     }
     await (await connect(new Settings())).close();
     await expect(connect(Object.create({ url: 'memory:', ttl: 5 }) as object)).rejects.toMatchObject({ option: 'ttl' });
-    expect(() => createRedisLockManager(Object.create({ url: redis.url, ttl: 5 }) as object)).toThrow('did you mean ttlMs');
+    expect(() => createRedisLockManager(Object.create({ url: redis.url, ttl: 5 }) as typeof redis)).toThrow('did you mean ttlMs');
   });
 
   it('in lists too', () => {

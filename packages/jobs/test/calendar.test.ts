@@ -1,6 +1,6 @@
 import { createLockManager } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createManualClock, createMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore } from '@holdfast/core/testing';
 import { type CalendarWindow, createJobLockManager, type RunOnceOptions } from '@holdfast/jobs';
 import { describe, expect, it } from 'vitest';
 import { periodAt } from '../src/calendar.js';
@@ -41,7 +41,7 @@ describe('the period of a moment', () => {
 
 /** Servers on one store, whose wall clocks are off by so much. */
 function servers(start: string, ...offsMs: readonly number[]) {
-  const store = createMemoryStore();
+  const store = createTestMemoryStore();
   const clock = createManualClock({ wallMs: at(start) });
   const managers = offsMs.map((offMs) => {
     const own = { now: () => clock.now(), wall: () => clock.wall() + offMs, setTimer: clock.setTimer.bind(clock), random: () => 0.5 };

@@ -1,11 +1,11 @@
 import type { CompletionMarks, LockManager } from '@holdfast/core';
 import { createMemoryLockManager } from '@holdfast/core/memory';
-import { createMemoryStore } from '@holdfast/core/testing';
+import { createTestMemoryStore } from '@holdfast/core/testing';
 import { createJobLockManager, type JobLockOptions } from '@holdfast/jobs';
 
 /** Two servers on one store, each with a connection that can be disturbed. */
 export function twoServers(options: JobLockOptions = {}) {
-  const store = createMemoryStore();
+  const store = createTestMemoryStore();
   const links = [store.peer(), store.peer()] as const;
   const [here, there] = [createMemoryLockManager({ store: links[0] }), createMemoryLockManager({ store: links[1] })];
   return {

@@ -2,7 +2,7 @@ import { createLockManager, type LockManager, type ManagerOptions } from '@holdf
 import { type ConformanceHarness, type InjectedFaults, injectFaults } from '@holdfast/core/conformance';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { createMigratingLockManager, type MigrationPhase } from '@holdfast/migration';
-import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
+import { createTestMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
 
 export interface MigratingHarnessOptions {
   readonly phase: MigrationPhase;
@@ -28,7 +28,7 @@ export function migratingHarness({ phase, fair, losesReplyOf }: MigratingHarness
     name: `a manager in phase "${phase}" over two ${fair ? 'fair' : 'plain'} memory stores, which loses replies of "${losesReplyOf}"`,
     faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'crash', 'requests', 'residue'],
     setup(managerOptions) {
-      const stores = { from: createMemoryStore(), to: createMemoryStore() };
+      const stores = { from: createTestMemoryStore(), to: createTestMemoryStore() };
       const clients = new Map<LockManager, Client>();
       const open = (options: ManagerOptions): LockManager => {
         const side = (which: 'from' | 'to'): Side => {

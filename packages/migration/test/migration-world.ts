@@ -1,7 +1,7 @@
 import { createLockManager, type LockEvent, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { createMigratingLockManager, type MigratingLockManager, type MigrationEvent, type MigrationPhase } from '@holdfast/migration';
-import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
+import { createTestMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
 
 /** One process on its way: its migrating manager, and the managers of the two sides that it owns. */
 export interface Traveller {
@@ -15,7 +15,7 @@ export interface Traveller {
 
 /** Two stores, and as many processes on their way from one to the other as a test asks for. */
 export class MigrationWorld implements AsyncDisposable {
-  readonly stores = { from: createMemoryStore(), to: createMemoryStore() };
+  readonly stores = { from: createTestMemoryStore(), to: createTestMemoryStore() };
   /** Somebody who uses one side alone, and what it says of itself. */
   readonly only = {
     from: createLockManager(createMemoryBackend({ store: this.stores.from.peer() }), { label: 'only from' }),

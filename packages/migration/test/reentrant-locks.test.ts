@@ -1,12 +1,12 @@
 import { createMemoryLockManager } from '@holdfast/core/memory';
 import { createReentrantLocks, type ReentrantLock } from '@holdfast/migration';
-import { createMemoryStore } from '@holdfast/core/testing';
+import { createTestMemoryStore } from '@holdfast/core/testing';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { isPending } from './migration-world.js';
 
 function world({ ttlMs }: { readonly ttlMs?: number } = {}) {
-  const store = createMemoryStore();
+  const store = createTestMemoryStore();
   const locks = createMemoryLockManager({ store, ttlMs });
   const other = createMemoryLockManager({ store: store.peer() });
   return {
@@ -188,7 +188,7 @@ describe('a re-entrant lock', () => {
   });
 
   it('is never false because the store is out of reach', async () => {
-    const store = createMemoryStore();
+    const store = createTestMemoryStore();
     const link = store.peer();
     await using locks = createMemoryLockManager({ store: link });
     const { getLock, runInContext } = createReentrantLocks(locks);

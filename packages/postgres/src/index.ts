@@ -4,4 +4,9 @@ export { openBackend, openBackendRules, type OpenBackendOptions } from './open-b
 export type { PostgresPool, PostgresPoolClient } from './postgres-client.js';
 export type { PostgresBackendOptions } from './postgres-options.js';
 export { type PostgresSchemaOptions, postgresSchemaSql } from './schema.js';
-export { type TransactionClient, type TransactionLockOptions, withTransactionLock } from './transaction-lock.js';
+export {
+  type PostgresJsTransaction,
+  type TransactionClient,
+  type TransactionLockOptions,
+  withTransactionLock,
+} from './transaction-lock.js';

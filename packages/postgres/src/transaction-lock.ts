@@ -16,7 +16,13 @@ import { postgresBackendRules } from './postgres-options.js';
  * The connection on which the transaction was begun: a client of `pg`, or whatever else has `query(text)`; or what `sql.begin` of postgres.js hands
  * over. Each call must be sent as it is, without values, in that transaction.
  */
-export type TransactionClient = { query(text: string): PromiseLike<unknown> } | { unsafe(text: string): PromiseLike<unknown> };
+export type TransactionClient = { query(text: string): PromiseLike<unknown> } | PostgresJsTransaction;
+
+/** What `sql.begin` of postgres.js hands over, as far as it is used. */
+export interface PostgresJsTransaction {
+  readonly unsafe: (text: string) => PromiseLike<unknown>;
+  readonly savepoint: <T>(name: string, body: (inner: Pick<PostgresJsTransaction, 'unsafe'>) => Promise<T>) => PromiseLike<T>;
+}
 
 /** Options of `withTransactionLock`. */
 export interface TransactionLockOptions {
@@ -42,6 +48,13 @@ const SAVEPOINT = 'holdfast_lock';
 const WHERE = 'withTransactionLock';
 
 type Run = (text: string) => Promise<unknown>;
+
+/** The caller's transaction. */
+interface Transaction {
+  readonly run: Run;
+  /** Runs statements under a savepoint, to which the transaction goes back when one fails. */
+  readonly within: <T>(body: (run: Run) => Promise<T>) => Promise<T>;
+}
 
 /**
  * Runs `task` under a lock that goes with the caller's own transaction: `pg_advisory_xact_lock` on the same key as the advisory locks of `createPostgresLockManager`, so that
@@ -70,7 +83,7 @@ export async function withTransactionLock<T>(
   ...args: readonly [() => T | PromiseLike<T>] | readonly [TransactionLockOptions, () => T | PromiseLike<T>]
 ): Promise<T> {
   const [given, task] = args.length === 1 ? [undefined, args[0]] : args;
-  const run = runnerOf(client);
+  const transaction = transactionOf(client);
   checkName(WHERE, name);
   const {
     namespace = '',
@@ -81,7 +94,7 @@ export async function withTransactionLock<T>(
   const lockKeys = new LockKeys(namespace, keyOf);
   const keys = lockKeys.of('lock', name);
   const startedAt = systemClock.now();
-  if (!(await take(run, keys, waitMs))) {
+  if (!(await take(transaction, keys, waitMs))) {
     const waitedMs = Math.round(systemClock.now() - startedAt);
     const text = `${JSON.stringify(name)} was not free${waitMs === 0 ? '' : ` within ${waitMs} ms`}`;
     throw new LockTimeoutError(text, { lockName: name, backend: BACKEND, waitedMs });
@@ -89,32 +102,24 @@ export async function withTransactionLock<T>(
   try {
     return await task();
   } finally {
-    // In a transaction that has failed nothing can be said, and nothing needs to: those who wait look again within 2 s.
-    await run(notifyWaiters(lockKeys.channel(keys.bucket), keys)).catch(() => {});
+    // In a transaction that has failed nothing can be said, and nothing needs to: those who wait look by themselves within 2 s.
+    await transaction.run(notifyWaiters(lockKeys.channel(keys.bucket), keys)).catch(() => {});
   }
 }
 
 /** Answers whether it was taken. The transaction is as it was, also after a failure. */
-async function take(run: Run, keys: NameKeys, waitMs: number): Promise<boolean> {
-  const { name } = keys;
+async function take({ within }: Transaction, keys: NameKeys, waitMs: number): Promise<boolean> {
   try {
-    // Refused outside of a transaction, where the lock would be gone with the statement that takes it.
-    await run(`SAVEPOINT ${SAVEPOINT}`);
-  } catch (error) {
-    throw outside(error) ?? unavailable(error, name);
-  }
-  try {
-    if (waitMs > 0) {
+    return await within(async (run) => {
+      if (waitMs === 0) {
+        return valueOf(await run(`SELECT pg_catalog.pg_try_advisory_xact_lock(${keys.main})::pg_catalog.text AS value`)) === 'true';
+      }
       await waitFor(run, keys, waitMs);
       return true;
-    }
-    const taken = valueOf(await run(`SELECT pg_catalog.pg_try_advisory_xact_lock(${keys.main})::pg_catalog.text AS value`)) === 'true';
-    await run(`RELEASE SAVEPOINT ${SAVEPOINT}`);
-    return taken;
+    });
   } catch (error) {
-    await run(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}; RELEASE SAVEPOINT ${SAVEPOINT}`).catch(() => {});
     if (waitMs > 0 && sqlState(error) === LOCK_NOT_AVAILABLE) return false;
-    throw unavailable(error, name);
+    throw outside(error) ?? unavailable(error, keys.name);
   }
 }
 
@@ -130,7 +135,6 @@ async function waitFor(run: Run, keys: NameKeys, waitMs: number): Promise<void> 
       `SET LOCAL lock_timeout = ${waitMs === Number.POSITIVE_INFINITY ? 0 : waitMs}`,
       `SELECT pg_catalog.pg_advisory_xact_lock(${keys.main})`,
       `SET LOCAL lock_timeout = '${before}'`,
-      `RELEASE SAVEPOINT ${SAVEPOINT}`,
     ].join('; '),
   );
 }
@@ -153,15 +157,37 @@ function refused(why: string): LockArgumentError {
   return new LockArgumentError(`${WHERE}: client cannot be used: ${why}`, { option: 'client', backend: BACKEND });
 }
 
-function runnerOf(client: TransactionClient): Run {
+function transactionOf(client: TransactionClient): Transaction {
   checkValue(WHERE, 'client', client, rule.object);
   // A pool would send each statement on another connection; postgres.js itself too, outside of `sql.begin`.
   if ('totalCount' in client || ('begin' in client && !('savepoint' in client))) {
     throw refused('it is a pool; pass the connection that the transaction was begun on');
   }
-  if ('unsafe' in client && typeof client.unsafe === 'function') return async (text) => await client.unsafe(text);
-  if ('query' in client && typeof client.query === 'function') return async (text) => await client.query(text);
-  throw refused('it has neither query(text) nor unsafe(text)');
+  if ('savepoint' in client && typeof client.savepoint === 'function') {
+    // postgres.js fails a transaction permanently when a statement has failed outside of a savepoint that it knows of.
+    return { run: runnerOf(client), within: async (body) => await client.savepoint(SAVEPOINT, (inner) => body(runnerOf(inner))) };
+  }
+  if (!('query' in client) || typeof client.query !== 'function') throw refused('it has neither query(text) nor savepoint and unsafe');
+  const run: Run = async (text) => await client.query(text);
+  return {
+    run,
+    async within(body) {
+      // Refused outside of a transaction, where the lock would be gone with the statement that takes it.
+      await run(`SAVEPOINT ${SAVEPOINT}`);
+      try {
+        const value = await body(run);
+        await run(`RELEASE SAVEPOINT ${SAVEPOINT}`);
+        return value;
+      } catch (error) {
+        await run(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}; RELEASE SAVEPOINT ${SAVEPOINT}`).catch(() => {});
+        throw error;
+      }
+    },
+  };
+}
+
+function runnerOf({ unsafe }: Pick<PostgresJsTransaction, 'unsafe'>): Run {
+  return async (text) => await unsafe(text);
 }
 
 /** The column `value` of the first row, of an answer as pg gives it or of rows alone. */

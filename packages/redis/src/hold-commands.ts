@@ -1,5 +1,5 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
-import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
+import type { BatchSender, Piece } from '@holdfast/core/backend';
 import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
 import { ForeignKeyError, unavailable } from './redis-error.js';
@@ -46,6 +46,9 @@ export interface LifeAnswer {
   readonly granted: readonly string[];
 }
 
+/** Nobody of this manager waits for the name. */
+const NOWHERE: LeftPlace = { member: '', isLast: true };
+
 /** What each script is asked, and how its answer reads. The scripts say what their keys and arguments mean. */
 export class HoldCommands {
   readonly #sender: BatchSender<RedisStep>;
@@ -60,13 +63,15 @@ export class HoldCommands {
     return this.#keySpace.keysOf(name, letterOf[mode]);
   }
 
-  /** Asks without a place among the waiters. */
-  acquire<T>(request: HoldRequest, call: CallContext, read: Read<RedisStep, T>): Promise<T> {
-    return this.#sender.send(this.#acquirePiece(request, call), read);
-  }
-
   acquireAll(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const pieces = requests.map((request) => this.#acquirePiece(request, call));
+    const pieces = requests.map((request): RedisPiece => {
+      const { name, owner, ttlMs, label } = request;
+      const mode = letterOf[request.mode];
+      const { slot, granting } = this.#keySpace.keysOf(name, mode);
+      const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
+      const text = `${mode} ${owner} ${ttlMs}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
+      return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
+    });
     return this.#sender.sendAll(pieces, readAcquired);
   }
 
@@ -95,14 +100,18 @@ export class HoldCommands {
    * @param place the owner's place in the queue; '' if it has none
    * @param isLast whether that is the manager's last place for this name
    */
-  release<T>(hold: HoldRef, timeoutMs: number, read: Read<RedisStep, T>, place = '', isLast = false): Promise<T> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), read);
+  release(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Promise<ReleaseAnswer> {
+    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
   }
 
-  /** @param placeOf the place of each owner in the queue, '' if it has none, and whether that is the manager's last one for this name */
-  releaseAll(holds: readonly HoldRef[], timeoutMs: number, placeOf: (hold: HoldRef) => LeftPlace): Promise<readonly ReleaseAnswer[]> {
+  /** @param placeOf what each owner has in a queue; null where nobody waits */
+  releaseAll(
+    holds: readonly HoldRef[],
+    timeoutMs: number,
+    placeOf: ((hold: HoldRef) => LeftPlace) | null = null,
+  ): Promise<readonly ReleaseAnswer[]> {
     const pieces = holds.map((hold) => {
-      const { member, isLast } = placeOf(hold);
+      const { member, isLast } = placeOf?.(hold) ?? NOWHERE;
       return this.#releasePiece(hold, timeoutMs, member, isLast);
     });
     return this.#sender.sendAll(pieces, readRelease);
@@ -158,15 +167,6 @@ export class HoldCommands {
     const mode = letterOfKind[kind];
     const { slot, granting } = this.#keySpace.keysOf(name, mode);
     return this.#sender.send(piece(steps.forceRelease, slot, granting, [mode], { name }, call.timeoutMs, call), readOnce);
-  }
-
-  #acquirePiece(request: HoldRequest, call: CallContext): RedisPiece {
-    const { name, owner, ttlMs, label } = request;
-    const mode = letterOf[request.mode];
-    const { slot, granting } = this.#keySpace.keysOf(name, mode);
-    const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-    const text = `${mode} ${owner} ${ttlMs}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
-    return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
   }
 
   /** It is sent also when its caller is gone: what is to be freed is to be freed. */

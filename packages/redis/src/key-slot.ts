@@ -31,7 +31,7 @@ export function slotOf(key: string): number {
   for (let i = from; i < to; i++) {
     const unit = key.charCodeAt(i);
     if (unit > 0x7f) return slotOfBytes(Buffer.from(key.slice(from, to)));
-    crc = step(crc, unit);
+    crc = ((crc << 8) & 0xffff) ^ (crcOfByte[(crc >> 8) ^ unit] as number);
   }
   return crc & (SLOTS - 1);
 }

@@ -58,7 +58,7 @@ export class BorrowedLink implements RedisLink {
     const { losses } = watch;
     if (this.#contact === null || this.#losses !== losses) {
       this.#losses = losses;
-      this.#contact = contactWith(new RedisConnection(this.#client, { isOurs: false, isOpen: () => watch.losses === losses }));
+      this.#contact = contactWith(new RedisConnection(this.#client, { isOurs: false, watch }));
       greet(this.#contact, this.#clock, (serverId) => this.onServer?.(serverId));
     }
     return this.#contact;
@@ -112,7 +112,7 @@ export class OwnedLink implements RedisLink {
     const { clock, make, prepare } = this.#steps;
     if (this.#isClosed) throw unavailable(new ConnectionFault('closed'));
     const client = await make();
-    const connection = new RedisConnection(client, { isOurs: true, isOpen: () => client.status === 'ready' });
+    const connection = new RedisConnection(client, { isOurs: true, watch: null });
     this.#unready = connection;
     let failure: unknown;
     const note = (error: unknown): void => {

@@ -15,8 +15,7 @@ import {
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
-import { BatchSender, type Read, within, worstOf } from '@holdfast/core/backend';
-import { readAcquired, readRelease } from './answers.js';
+import { BatchSender, within, worstOf } from '@holdfast/core/backend';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -37,7 +36,6 @@ const NAME = 'redis';
 /** A lease of some milliseconds asks for answers in fewer: that is no reason to end the connection of all the others. */
 const LEAST_SILENCE_MS = 250;
 const DRAIN_MS = 1000;
-const NOWHERE: LeftPlace = { member: '', isLast: false };
 
 /**
  * Locks on one Redis: a server, a master found by Sentinel, or a Cluster. Makes no contact before the first call.
@@ -142,11 +140,8 @@ export class RedisBackend implements LockBackend<bigint> {
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = requests;
     // The common case, without a promise more than it needs.
-    if (requests.length === 1 && first !== undefined && this.#confirmer === null && this.#moving === null) {
-      return this.#commands.acquire(first, call, readAnswers);
-    }
+    if (this.#confirmer === null && this.#moving === null) return this.#commands.acquireAll(requests, call);
     return this.#attemptMany(requests, call);
   }
 
@@ -161,13 +156,8 @@ export class RedisBackend implements LockBackend<bigint> {
   release(holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
     const [first] = holds;
-    // The common case, without a promise more than it needs.
-    if (holds.length === 1 && first !== undefined && this.#moving === null) {
-      if (first.next !== undefined && this.takesNext) return this.#handOver(first, first.next, call);
-      if (this.#waitQueue.isIdle) return this.#commands.release(first, call.timeoutMs, readReleases, '', true);
-      const { member, isLast } = this.#leftBy(first);
-      return this.#commands.release(first, call.timeoutMs, readReleases, member, isLast);
-    }
+    if (first?.next !== undefined && holds.length === 1 && this.takesNext) return this.#handOver(first, first.next, call);
+    if (this.#moving === null && this.#waitQueue.isIdle) return this.#commands.releaseAll(holds, call.timeoutMs);
     const placeOf = (hold: HoldRef): LeftPlace => this.#leftBy(hold);
     if (this.#moving !== null) {
       const inOrder = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> =>
@@ -290,7 +280,7 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       await this.#confirmer.confirm(this.#slotsOf(requests), timeoutMs);
     } catch (error) {
-      await this.#commands.releaseAll(requests, timeoutMs, () => NOWHERE).catch(() => {});
+      await this.#commands.releaseAll(requests, timeoutMs).catch(() => {});
       throw error;
     }
   }
@@ -312,7 +302,7 @@ export class RedisBackend implements LockBackend<bigint> {
   async #handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
     const { member, isLast } = this.#leftBy(hold);
     const handing = this.#commands.handOver(hold, next, call);
-    const freeing = this.#commands.release(hold, call.timeoutMs, readRelease, member, isLast);
+    const freeing = this.#commands.release(hold, call.timeoutMs, member, isLast);
     const [handed, freed] = await Promise.allSettled([handing, freeing]);
     if (freed.status === 'rejected') throw freed.reason;
     const { wasOurs, isFinal } = freed.value;
@@ -322,9 +312,6 @@ export class RedisBackend implements LockBackend<bigint> {
     return [{ wasOurs, isFinal, next: { granted: false, isFinal: false, remainingMs: null } }];
   }
 }
-
-const readReleases: Read<RedisStep, readonly ReleaseAnswer[]> = (...reply) => [readRelease(...reply)];
-const readAnswers: Read<RedisStep, readonly Answer<bigint>[]> = (reply, piece, isFinal) => [readAcquired(reply, piece, isFinal)];
 
 function warnOfForeign(names: readonly string[]): void {
   const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));

@@ -8,7 +8,8 @@ import type { Script } from './scripts.generated.js';
 export interface Ownership {
   /** A client of the user's is never ended. */
   readonly isOurs: boolean;
-  isOpen(): boolean;
+  /** How often the user's client has lost its connection; null of ours, which does not come back. */
+  readonly watch: { readonly losses: number } | null;
 }
 
 /** A client of ioredis, as the sender and the wake channel know it. */
@@ -17,21 +18,31 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
   /** Which process of a server it leads to, once that is known; null where the user may not ask, and of a cluster. */
   serverId: string | null = null;
   readonly #ownership: Ownership;
+  readonly #lossesBefore: number;
+  /**
+   * Up to its version 5.10 ioredis takes the script for the key when it puts a Cluster's commands into one pipeline by itself, and sends those
+   * of several slots to one node. A pipeline for each command it sends where the keys lie.
+   */
+  readonly #goesAlone: boolean;
   readonly #ended = new WeakSet<DriverClient>();
+  #isEnded = false;
   readonly #ears = new Map<string, (text: string) => void>();
 
   constructor(client: DriverClient, ownership: Ownership) {
     this.client = client;
     this.#ownership = ownership;
+    this.#lossesBefore = ownership.watch?.losses ?? 0;
+    this.#goesAlone = client.isCluster && client.options?.enableAutoPipelining === true && client.pipeline !== undefined;
   }
 
   get isOpen(): boolean {
-    return !this.#ended.has(this.client) && this.#ownership.isOpen();
+    const { watch } = this.#ownership;
+    return !this.#isEnded && (watch === null ? this.client.status === 'ready' : watch.losses === this.#lossesBefore);
   }
 
   send(commands: readonly Command<S>[]): readonly Promise<unknown>[] {
     const [first] = commands;
-    if (this.#ended.has(this.client)) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
+    if (this.#isEnded) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
     if (commands.length === 1 && first !== undefined) return [this.#run(first)];
     const streams = this.#streams();
     for (const stream of streams) stream.cork?.();
@@ -41,25 +52,26 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
   }
 
   #run({ step, keys, args }: Command<S>): Promise<unknown> {
+    const { client } = this;
     try {
-      return this.#ask('evalsha', step.sha, keys, args).then(undefined, (error: unknown) => {
+      const reply = this.#goesAlone
+        ? this.#alone('evalsha', step.sha, keys, args)
+        : client.evalsha(step.sha, keys.length, ...keys, ...args);
+      return reply.then(undefined, (error: unknown) => {
+        if (!isNoScript(error)) throw error;
         // It has not run, so it may be sent again; only this time does the whole text travel.
-        if (isNoScript(error)) return this.#ask('eval', step.source, keys, args);
-        throw error;
+        return this.#goesAlone ? this.#alone('eval', step.source, keys, args) : client.eval(step.source, keys.length, ...keys, ...args);
       });
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #ask(command: 'eval' | 'evalsha', script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const { client } = this;
-    if (!client.isCluster || client.options?.enableAutoPipelining !== true || client.pipeline === undefined) {
-      return client[command](script, keys.length, ...keys, ...args);
-    }
-    // Up to its version 5.10 ioredis takes the script for the key when it puts a Cluster's commands into one pipeline by itself, and sends those
-    // of several slots to one node. A pipeline for each command it sends where the keys lie.
-    return alone(client.pipeline([[command, script, keys.length, ...keys, ...args]]).exec());
+  async #alone(command: 'eval' | 'evalsha', script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const replies = await this.client.pipeline?.([[command, script, keys.length, ...keys, ...args]]).exec();
+    const [error, reply] = replies?.[0] ?? [new ConnectionFault('closed'), null];
+    if (error !== null) throw error;
+    return reply;
   }
 
   async listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
@@ -101,6 +113,7 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
     for (const client of clients) {
       if (this.#ended.has(client)) continue;
       this.#ended.add(client);
+      if (client === this.client) this.#isEnded = true;
       how(client);
       client.disconnect();
     }
@@ -110,12 +123,6 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
     const nodes = this.client.isCluster ? (this.client.nodes?.('master') ?? []) : [this.client];
     return nodes.flatMap(({ stream }) => (stream === undefined || stream === null ? [] : [stream]));
   }
-}
-
-async function alone(replies: Promise<readonly (readonly [Error | null, unknown])[] | null>): Promise<unknown> {
-  const [error, reply] = (await replies)?.[0] ?? [new ConnectionFault('closed'), null];
-  if (error !== null) throw error;
-  return reply;
 }
 
 /**

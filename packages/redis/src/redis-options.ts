@@ -10,15 +10,28 @@ export interface ReplicaOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** Options of `createRedisBackend`: exactly one of `client` and `url`. */
-export interface RedisBackendOptions {
+/** By a client of the user's. */
+interface ByClient {
   /** An ioredis client, 5 or 6, `Redis` or `Cluster`, or one of iovalkey's. It is used as it is and never closed. */
-  readonly client?: RedisClient | undefined;
+  readonly client: RedisClient;
+  readonly url?: undefined;
+  readonly driverOptions?: undefined;
+}
+
+/** By connections of our own. */
+interface ByUrl {
   /**
    * `redis://[user:password@]host[:port][/db]`, `rediss://...` (TLS), `redis+cluster://host:port,host:port`,
    * `redis+sentinel://host:port,host:port/master-name[/db]`. Connections to it are ours: made at the first call.
    */
-  readonly url?: string | undefined;
+  readonly url: string;
+  readonly client?: undefined;
+  /** With `url`: further options for ioredis, such as `tls`, `sentinelPassword`, `natMap`, `family`. @default {} */
+  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What does not depend on how the server is reached. */
+interface RedisSettings {
   /**
    * What the keys of locks begin with: the key is `prefix + name`. '' or another library's own prefix makes the two
    * exclude each other on one key.
@@ -41,9 +54,10 @@ export interface RedisBackendOptions {
    * @default false
    */
   readonly allowEviction?: boolean | undefined;
-  /** With `url`: further options for ioredis, such as `tls`, `sentinelPassword`, `natMap`, `family`. @default {} */
-  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
 }
+
+/** Options of `createRedisBackend`: exactly one of `client` and `url`. */
+export type RedisBackendOptions = RedisSettings & (ByClient | ByUrl);
 
 export interface ResolvedRedisOptions {
   readonly client: DriverClient | null;

@@ -1,6 +1,5 @@
 import { type Answer, type CallContext, type Clock, type HoldRequest, isLockError, LockUnavailableError, type Stamp } from '@holdfast/core';
 import { stampOf } from '@holdfast/core/backend';
-import { readAnswer, readRelease } from './answers.js';
 import type { HoldCommands, LifeAnswer } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { LifeSigns, PROVISIONAL_MS } from './life-signs.js';
@@ -159,7 +158,7 @@ export class WaitQueue {
     const isLast = this.#places.beside(place).size === 0;
     let isFinal = false;
     try {
-      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), readRelease, member, isLast));
+      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), member, isLast));
     } catch {
       // After its ttl the server has forgotten it by itself.
       isFinal = clock.now() > until;
@@ -172,8 +171,10 @@ export class WaitQueue {
     const { request, call } = place;
     const stamp = stampOf(call.clock);
     const { moving, commands } = this.#parts;
-    const answer = await (moving.concerns(request) ? moving.attempt(request, call) : commands.acquire(request, call, readAnswer));
-    if (answer.granted) return this.#confirmed(place, answer.fencingToken, stamp);
+    const answer = await (moving.concerns(request)
+      ? moving.attempt(request, call)
+      : commands.acquireAll([request], call).then(([only]) => only));
+    if (answer?.granted === true) return this.#confirmed(place, answer.fencingToken, stamp);
     call.onQueued?.();
     return null;
   }

@@ -93,7 +93,9 @@ async function everything(store: Store, url: string): Promise<void> {
     await until('it waits', async () => (await backend.inspect(first.name, 'lock', callOf())).waiters === 1);
     expect(await backend.forceRelease(first.name, 'lock', callOf())).toBe(true);
     await last;
-    const together = [requestOf(newName()), requestOf(newName())];
+    // On a Cluster only those of one slot share a script.
+    const tag = newName();
+    const together = [requestOf(`{${tag}}1`), requestOf(`{${tag}}2`)];
     expect((await backend.attempt(together, callOf())).every(({ granted }) => granted)).toBe(true);
     await backend.release(together, callOf());
     const others = [permitsOf(newName(), 2, 3), requestOf(newName(), 'read'), requestOf(newName(), 'write')];

@@ -1,11 +1,11 @@
 import type { LockBackend } from '@holdfast/core';
-import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+import { createRedisBackend } from '@holdfast/redis';
 import { callOf, free, freeAll, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
-import { standIn } from './redis-harness.js';
+import { standIn, type OptionsHere, reachedBy } from './redis-harness.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];
@@ -20,8 +20,8 @@ afterAll(async () => {
   await cluster.close();
 });
 
-function backendOf(options: RedisBackendOptions = {}): LockBackend<bigint> {
-  const backend = createRedisBackend({ url: cluster.url, ...options });
+function backendOf(options: OptionsHere = {}): LockBackend<bigint> {
+  const backend = createRedisBackend(reachedBy(cluster.url, options));
   backends.push(backend);
   return backend;
 }

@@ -1,5 +1,5 @@
 import type { LockBackend } from '@holdfast/core';
-import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
+import { createRedisBackend, type RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, freeAll, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
@@ -8,7 +8,7 @@ import { Cluster as Cluster6 } from 'ioredis-6';
 import { Cluster as ValkeyCluster } from 'iovalkey';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
-import { standIn, waitersOf } from './redis-harness.js';
+import { standIn, waitersOf, type OptionsHere, reachedBy } from './redis-harness.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];
@@ -23,8 +23,8 @@ afterAll(async () => {
   await cluster.close();
 });
 
-function backendOf(options: RedisBackendOptions = {}): LockBackend<bigint> {
-  const backend = createRedisBackend(options.client === undefined ? { url: cluster.url, ...options } : options);
+function backendOf(options: OptionsHere = {}): LockBackend<bigint> {
+  const backend = createRedisBackend(reachedBy(cluster.url, options));
   backends.push(backend);
   return backend;
 }

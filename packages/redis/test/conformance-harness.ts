@@ -4,6 +4,7 @@ import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, t
 import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { RedisServer } from '@holdfast/test/servers';
+import { type OptionsHere, reachedBy } from './redis-harness.js';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;
@@ -62,7 +63,7 @@ export async function warmUp(harness: ConformanceHarness): Promise<void> {
 }
 
 /** Over the suite's wire, so that faults happen there; what has to hit one request exactly is injected before it. */
-export function wiredHarness(name: string, server: () => RedisServer, find: FindKeys, options: RedisBackendOptions): ConformanceHarness {
+export function wiredHarness(name: string, server: () => RedisServer, find: FindKeys, options: OptionsHere): ConformanceHarness {
   return {
     name,
     faults: [
@@ -85,7 +86,7 @@ export function wiredHarness(name: string, server: () => RedisServer, find: Find
       const { url, port } = server();
       const open = async ({ via = noWire }: SetupOptions): Promise<LockBackend<bigint>> => {
         const address = await via('127.0.0.1', port);
-        return await opened.backend({ url: urlAt(url, address.port), ...options });
+        return await opened.backend(reachedBy(urlAt(url, address.port), options));
       };
       const connect = async (over: SetupOptions = {}) => {
         const { backend, faults } = injectFaults(await open(over));

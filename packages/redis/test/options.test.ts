@@ -2,7 +2,7 @@ import { isLockError } from '@holdfast/core';
 import { createRedisBackend, openBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis-6';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 
 function refusal(options: unknown): string | null {
   try {
@@ -71,4 +71,14 @@ describe('options', () => {
     await backend.close();
     expect(() => openBackend(url, { client: new Redis({ lazyConnect: true }) } as object)).toThrow(/unknown option "client"/);
   });
+});
+
+it('are, by their types, exactly one of client and url', () => {
+  const client = new Redis({ lazyConnect: true });
+  expectTypeOf({ client }).toExtend<RedisBackendOptions>();
+  expectTypeOf({ url: 'redis://h', driverOptions: {}, fair: true }).toExtend<RedisBackendOptions>();
+  expectTypeOf({ url: 'redis://h', client: undefined }).toExtend<RedisBackendOptions>();
+  expectTypeOf({ client, url: 'redis://h' }).not.toExtend<RedisBackendOptions>();
+  expectTypeOf({ fair: true }).not.toExtend<RedisBackendOptions>();
+  expectTypeOf({ client, driverOptions: {} }).not.toExtend<RedisBackendOptions>();
 });

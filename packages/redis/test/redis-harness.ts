@@ -15,11 +15,21 @@ export function standIn(backend: LockBackend<bigint>, request: HoldRequest, sign
   return backend.wait(request, callOf(2000, signal));
 }
 
+type Settings = Omit<RedisBackendOptions, 'client' | 'url' | 'driverOptions'>;
+
+/** Options of a backend that may leave open where the server is. */
+export type OptionsHere = RedisBackendOptions | (Settings & { readonly client?: undefined; readonly url?: undefined });
+
+/** The same, with this URL where none and no client is given. */
+export function reachedBy(url: string, options: OptionsHere): RedisBackendOptions {
+  return options.client === undefined && options.url === undefined ? { ...options, url } : options;
+}
+
 /** One Redis for a test file, and backends on it that end with their test. */
 export interface RedisFixture {
   readonly server: RedisServer;
   readonly admin: Redis;
-  backend(options?: RedisBackendOptions): LockBackend<bigint>;
+  backend(options?: OptionsHere): LockBackend<bigint>;
 }
 
 export function useRedis(config?: Readonly<Record<string, string | number | readonly string[]>>): RedisFixture {
@@ -50,7 +60,7 @@ export function useRedis(config?: Readonly<Record<string, string | number | read
       return must(admin);
     },
     backend(options = {}) {
-      const backend = createRedisBackend(options.client === undefined ? { url: must(server).url, ...options } : options);
+      const backend = createRedisBackend(reachedBy(must(server).url, options));
       backends.push(backend);
       return backend;
     },

@@ -1,10 +1,10 @@
 import { isLockError, type LockBackend } from '@holdfast/core';
-import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+import { createRedisBackend } from '@holdfast/redis';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisWithReplica, startRedisCluster, startRedisWithReplica, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { standIn } from './redis-harness.js';
+import { standIn, type OptionsHere, reachedBy } from './redis-harness.js';
 
 let pair: RedisWithReplica;
 let admin: Redis;
@@ -25,8 +25,8 @@ afterAll(async () => {
   await pair.close();
 });
 
-function backendOf(options: Partial<RedisBackendOptions> = {}): LockBackend<bigint> {
-  const backend = createRedisBackend({ url: pair.primary.url, replicas: { min: 1, timeoutMs: 300 }, ...options });
+function backendOf(options: OptionsHere = {}): LockBackend<bigint> {
+  const backend = createRedisBackend(reachedBy(pair.primary.url, { replicas: { min: 1, timeoutMs: 300 }, ...options }));
   backends.push(backend);
   return backend;
 }

@@ -30,10 +30,17 @@ class Move {
     this.#slot = slotOf(`holdfast:${name}`);
   }
 
+  static readonly #moved = new Set<number>();
+
+  /** In a slot that no test before has moved away. */
   static nameOnFirst(): string {
     for (;;) {
       const name = newName();
-      if (slotOf(`holdfast:${name}`) < 5000) return name;
+      const slot = slotOf(`holdfast:${name}`);
+      if (slot < 5000 && !Move.#moved.has(slot)) {
+        Move.#moved.add(slot);
+        return name;
+      }
     }
   }
 

@@ -6,7 +6,7 @@ import { healthOf } from './node-health.js';
 import type { ProtocolSettings } from './protocol/context.js';
 import type { NodeStatus, RedlockNode } from './protocol/node.js';
 import { BACKEND, tooFewNodes } from './redlock-error.js';
-import { type RedlockBackendOptions, resolveRedlockOptions } from './redlock-options.js';
+import { type NodesOptions, resolveRedlockOptions } from './redlock-options.js';
 
 type Status = NodeStatus & { readonly done: boolean };
 
@@ -19,7 +19,7 @@ type Status = NodeStatus & { readonly done: boolean };
  *   of them are the same server; then no node was changed
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
-export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quorum'>): Promise<void> {
+export async function initializeNodes(options: NodesOptions): Promise<void> {
   await withNodes('initializeNodes', options, async (nodes, { nodeTimeoutMs }) => {
     const looked = await askAll(nodes, 'look', nodeTimeoutMs * 4);
     refuseUsed(nodes, looked);
@@ -42,7 +42,7 @@ export async function initializeNodes(options: Omit<RedlockBackendOptions, 'quor
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
-export async function lookAtNodes(options: Omit<RedlockBackendOptions, 'quorum'>): Promise<readonly NodeHealth[]> {
+export async function lookAtNodes(options: NodesOptions): Promise<readonly NodeHealth[]> {
   return withNodes('lookAtNodes', options, (nodes, { nodeTimeoutMs, maxTtlMs }) =>
     healthOf(nodes, systemClock, nodeTimeoutMs * 4, maxTtlMs),
   );
@@ -51,7 +51,7 @@ export async function lookAtNodes(options: Omit<RedlockBackendOptions, 'quorum'>
 /** Connects to each node for as long as the work takes. */
 async function withNodes<T>(
   where: string,
-  options: Omit<RedlockBackendOptions, 'quorum'>,
+  options: NodesOptions,
   work: (nodes: readonly RedlockNode[], settings: ProtocolSettings) => Promise<T>,
 ): Promise<T> {
   const { sources, protocol, node } = resolveRedlockOptions(where, options, systemClock);

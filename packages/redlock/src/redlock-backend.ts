@@ -9,22 +9,24 @@ import {
   type LockBackend,
   type LockKind,
   type LockState,
+  type LostReason,
   type NodeHealth,
   type ReleaseAnswer,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList } from '@holdfast/core/backend';
 import { answersOf, askNodes } from './protocol/ask-nodes.js';
-import { Attempt } from './protocol/attempt.js';
+import { Attempt, passedOn } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
 import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
 import { FreedVotes } from './protocol/freed-votes.js';
+import { giveBack } from './protocol/give-back.js';
 import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
 import { RedlockMarks } from './protocol/marks.js';
 import { areCertain, mergeStates } from './protocol/merge-states.js';
 import type { RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
-import { releaseHolds } from './protocol/release.js';
 import { NodeWatch } from './protocol/node-watch.js';
+import { Relay, type Seeker } from './protocol/relay.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
 import { healthOf } from './node-health.js';
@@ -63,6 +65,8 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly #context: ProtocolContext;
   readonly #wakeList: WakeList<WaitKey>;
   readonly #gatherer: Gatherer;
+  readonly #relay: Relay;
+  #tellLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   #highestToken = 0;
   #isClosed = false;
 
@@ -72,7 +76,17 @@ export class RedlockBackend implements LockBackend<bigint> {
     const nodes = connect((node) => ({ onWake: (wakeKey) => this.#onWake(node, wakeKey) }));
     const freedVotes = new FreedVotes(clock);
     const cleaner = new Cleaner(nodes, clock, settings.nodeTimeoutMs, freedVotes);
-    this.#context = { nodes, settings, clock, holds: new HoldTable(clock), cleaner, freedVotes, watch: new NodeWatch(nodes) };
+    this.#context = {
+      nodes,
+      settings,
+      clock,
+      holds: new HoldTable(clock),
+      cleaner,
+      freedVotes,
+      watch: new NodeWatch(nodes),
+      onLost: (hold) => this.#tellLost(hold, 'taken'),
+    };
+    this.#relay = new Relay(clock);
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
 
@@ -84,8 +98,18 @@ export class RedlockBackend implements LockBackend<bigint> {
     const entries = requests.map(find);
     for (const entry of entries) if (entry !== undefined) entry.isWoken = false;
     const isWaiting = (request: HoldRequest): boolean => find(request) !== undefined;
+    const [request] = requests;
+    const relayed = requests.length === 1 && request?.mode === 'permits' ? request : null;
+    const passed = relayed === null ? null : this.#relay.take(relayed);
+    if (passed !== null) return [passedOn(passed).answer];
     const attempt = new Attempt(this.#context, requests, isWaiting, call, this.#highestToken);
+    const seeker: Seeker | null = relayed === null ? null : { request: relayed, take: (hold) => attempt.take(hold) };
     try {
+      if (seeker !== null) {
+        const rest = this.#relay.restOf(seeker.request.name);
+        if (rest !== undefined) await rest;
+        this.#relay.enter(seeker);
+      }
       const results = await attempt.run();
       this.#highestToken = Math.max(this.#highestToken, attempt.highestToken);
       for (const [index, { answer, everywhere }] of results.entries()) {
@@ -96,6 +120,8 @@ export class RedlockBackend implements LockBackend<bigint> {
     } catch (error) {
       for (const entry of entries) if (entry !== undefined) this.#wakeList.answered(entry, false, true);
       throw error;
+    } finally {
+      if (seeker !== null) this.#relay.leave(seeker);
     }
   }
 
@@ -107,7 +133,11 @@ export class RedlockBackend implements LockBackend<bigint> {
 
   async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     this.#refuseIfClosed();
-    return releaseHolds(this.#context, holds, call);
+    return giveBack(this.#context, this.#relay, holds, call);
+  }
+
+  onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
+    this.#tellLost = listener;
   }
 
   onNodeChanged(listener: (health: NodeHealth) => void): void {

@@ -7,12 +7,25 @@ import type { ProtocolSettings } from './protocol/context.js';
 import { majorityOf } from './protocol/quorum.js';
 import { hintBoundMicros, quarantineMs, validityMs } from './protocol/validity.js';
 
-/** Options of `createRedlockBackend`: exactly one of `clients` and `urls`. */
-export interface RedlockBackendOptions {
-  /** ioredis clients (`Redis`, 5 or 6), one for each independent server. They are used as they are and never closed. */
-  readonly clients?: readonly RedisClient[] | undefined;
+/** By clients of the user's. */
+interface ByClients {
+  /** Clients of ioredis, 5 or 6, or of iovalkey (`Redis`), one for each independent server. They are used as they are and never closed. */
+  readonly clients: readonly RedisClient[];
+  readonly urls?: undefined;
+  readonly driverOptions?: undefined;
+}
+
+/** By connections of our own. */
+interface ByUrls {
   /** `redis://[user:password@]host[:port][/db]` or `rediss://...`, one for each independent server. */
-  readonly urls?: readonly string[] | undefined;
+  readonly urls: readonly string[];
+  readonly clients?: undefined;
+  /** With `urls`: further options for ioredis, such as `tls`. @default {} */
+  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What does not depend on how the servers are reached. */
+interface RedlockSettings {
   /** How many nodes must grant. From the majority to all of them. @default the majority, `floor(n / 2) + 1` */
   readonly quorum?: number | undefined;
   /**
@@ -28,9 +41,13 @@ export interface RedlockBackendOptions {
   readonly prefix?: string | undefined;
   /** Takes servers whose maxmemory-policy may drop keys that are in use, instead of refusing them. @default false */
   readonly allowEviction?: boolean | undefined;
-  /** With `urls`: further options for ioredis, such as `tls`. @default {} */
-  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
 }
+
+/** Options of `createRedlockBackend`: exactly one of `clients` and `urls`. */
+export type RedlockBackendOptions = RedlockSettings & (ByClients | ByUrls);
+
+/** What nodes are reached by, whatever their quorum is. */
+export type NodesOptions = Omit<RedlockSettings, 'quorum'> & (ByClients | ByUrls);
 
 /** What one node is reached by. */
 export interface NodeSource {

@@ -307,6 +307,22 @@ const shared = {
     end
     return kept
     end
+    local function behind(k, list)
+    local ordered, own = {}, {}
+    for _, waiter in ipairs(list) do
+    if waiter.id == MANAGER then
+    waiter.since = now
+    note(k, waiter.field, now, waiter.expiry - now)
+    own[#own + 1] = waiter
+    else
+    ordered[#ordered + 1] = waiter
+    end
+    end
+    for _, waiter in ipairs(own) do
+    ordered[#ordered + 1] = waiter
+    end
+    return ordered
+    end
     local function wake(k, mode, freed, quiet)
     if call('EXISTS', k.waiters) == 0 then
     return
@@ -317,7 +333,7 @@ const shared = {
     end
     if mode == 'p' then
     local used = call('ZCARD', k.set)
-    for _, waiter in ipairs(others) do
+    for _, waiter in ipairs(behind(k, others)) do
     if used + waiter.permits <= waiter.limit and tell(k, waiter) then
     used = used + waiter.permits
     end
@@ -341,7 +357,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '733e1734da35a37ed44b6ec45d84c838b22fb7b8',
+    sha: '5f4bf5d8b5e724717bd96c0c9311f833acdb4965',
     source: [
       shared.node,
       shared.deadline,
@@ -515,7 +531,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '94e0526a4701850978dc2c5b319852c0d903410c',
+    sha: '2dc377c67fb6d4e81e1c15a9c811e299e95e2470',
     source: [
       shared.node,
       shared.hold,
@@ -546,7 +562,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '1c23da970915be6697064df2189305ab11653f3f',
+    sha: 'c31986e5083107a812bfbddee9407d97b90b8c5e',
     source: [
       shared.node,
       shared.hold,
@@ -685,7 +701,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '708daa1a52e91b4845c940cab981971d8c8ff361',
+    sha: '45fd9c45546940362ce8ab4cada022303e55b3e5',
     source: [
       shared.node,
       lua(`
@@ -770,7 +786,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: 'e69d672bdc53081429520811495c9af66d8bf8c6',
+    sha: '47e9f0bd91d03e7eb23aa1147cb2a3032bdd6c62',
     source: [
       shared.node,
       shared.hold,

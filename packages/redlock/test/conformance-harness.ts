@@ -5,7 +5,7 @@ import { createRedlockBackend, type RedlockBackendOptions } from '@holdfast/redl
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import type { Redis } from 'ioredis';
-import type { NodesFixture } from './redlock-harness.js';
+import { type NodesFixture, type OptionsHere, reachedBy } from './redlock-harness.js';
 
 /** What one case has opened. */
 class Opened {
@@ -61,7 +61,7 @@ async function votesOn(admin: Redis, prefix: string): Promise<string> {
 }
 
 /** Over the suite's wire to each node, so that faults happen on the wire; what has to hit one request exactly is injected before it. */
-export function wiredHarness(name: string, fixture: NodesFixture, options: RedlockBackendOptions): ConformanceHarness {
+export function wiredHarness(name: string, fixture: NodesFixture, options: OptionsHere): ConformanceHarness {
   return {
     name,
     faults: [
@@ -85,7 +85,7 @@ export function wiredHarness(name: string, fixture: NodesFixture, options: Redlo
       const open = async ({ via = noWire }: SetupOptions): Promise<LockBackend<bigint>> => {
         const addresses = await Promise.all(fixture.servers.map(({ port }) => via('127.0.0.1', port)));
         const urls = fixture.urls.map((url, index) => urlAt(url, addresses[index]?.port));
-        return await opened.backend({ urls, ...options });
+        return await opened.backend(reachedBy(urls, options));
       };
       const connect = async (over: SetupOptions = {}) => {
         const { backend, faults } = injectFaults(await open(over));

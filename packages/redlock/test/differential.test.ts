@@ -120,13 +120,13 @@ describe('the simulated node', () => {
         same(
           `release ${id}`,
           released.map(({ wasFreed }) => wasFreed),
-          simulated.release(request),
+          simulated.release(ID, request),
         );
       } else if (what === 8) {
         const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
         const of = mode === 'read' ? 'write' : mode;
         if (world.chance(0.2))
-          same(`force ${kind} ${name}`, await real.forceRelease(name, kind, TIMEOUT_MS), simulated.forceRelease(name, of));
+          same(`force ${kind} ${name}`, await real.forceRelease(name, kind, TIMEOUT_MS), simulated.forceRelease(ID, name, of));
         same(`inspect ${kind} ${name}`, stateOf(await real.inspect(name, kind, TIMEOUT_MS)), stateOf(simulated.inspect(name, of)));
       } else {
         const token = `${owner}${world.pick(['0123abcd', '4567ef01'])}`;
@@ -162,7 +162,7 @@ describe('the simulated node', () => {
     const give = async ({ name, mode, owner }: Unit, quiet: boolean): Promise<void> => {
       const request = [{ name, mode, owner, quiet }];
       const released = await real.release(request, TIMEOUT_MS);
-      expect(released.map(({ wasFreed }) => wasFreed)).toEqual(simulated.release(request));
+      expect(released.map(({ wasFreed }) => wasFreed)).toEqual(simulated.release(ID, request));
     };
     const waiters = async (name: string): Promise<number> => {
       const theirs = await real.inspect(name, 'lock', TIMEOUT_MS);

@@ -1,5 +1,5 @@
 import { createLockManager, isLockError } from '@holdfast/core';
-import { createRedlockBackend, initializeNodes } from '@holdfast/redlock';
+import { createRedlockBackend, initializeNodes, type RedlockBackendOptions } from '@holdfast/redlock';
 import { attempt, callOf, free, freeAll, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
@@ -280,7 +280,7 @@ describe('options', () => {
     for (const options of wrong) {
       let error: unknown = null;
       try {
-        createRedlockBackend(options);
+        createRedlockBackend(options as RedlockBackendOptions);
       } catch (reason) {
         error = reason;
       }

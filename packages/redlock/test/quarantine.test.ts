@@ -1,9 +1,10 @@
 import { createLockManager, isLockError, type LockBackend, type LockUnavailableError } from '@holdfast/core';
-import { createRedlockBackend, initializeNodes, type RedlockBackendOptions } from '@holdfast/redlock';
+import { createRedlockBackend, initializeNodes } from '@holdfast/redlock';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisNodes, startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type OptionsHere, reachedBy } from './redlock-harness.js';
 
 // The quarantine is this and its guard, a tenth.
 const MAX_TTL_MS = 1500;
@@ -19,8 +20,8 @@ async function startNodes(count: number, config: Record<string, string> = {}): P
   return nodes;
 }
 
-function backendOn(urls: readonly string[], options: RedlockBackendOptions = {}): LockBackend<bigint> {
-  const backend = createRedlockBackend({ urls, maxTtlMs: MAX_TTL_MS, ...options });
+function backendOn(urls: readonly string[], options: OptionsHere = {}): LockBackend<bigint> {
+  const backend = createRedlockBackend(reachedBy(urls, { maxTtlMs: MAX_TTL_MS, ...options }));
   open.push(backend);
   return backend;
 }

@@ -5,14 +5,24 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 
 /** Independent servers for a test file, set up as a new deployment, and backends on them that end with their test. */
+type Settings = Omit<RedlockBackendOptions, 'clients' | 'urls' | 'driverOptions'>;
+
+/** Options of a backend that may leave open where the nodes are. */
+export type OptionsHere = RedlockBackendOptions | (Settings & { readonly clients?: undefined; readonly urls?: undefined });
+
+/** The same, with these URLs where none and no clients are given. */
+export function reachedBy(urls: readonly string[], options: OptionsHere): RedlockBackendOptions {
+  return options.clients === undefined && options.urls === undefined ? { ...options, urls } : options;
+}
+
 export interface NodesFixture {
   readonly servers: RedisNodes['nodes'];
   readonly urls: readonly string[];
   readonly admins: readonly Redis[];
-  backend(options?: RedlockBackendOptions): LockBackend<bigint>;
+  backend(options?: OptionsHere): LockBackend<bigint>;
 }
 
-export function useNodes(count: number, options: Omit<RedlockBackendOptions, 'urls' | 'clients'> = {}): NodesFixture {
+export function useNodes(count: number, options: Settings = {}): NodesFixture {
   let started: RedisNodes | null = null;
   let admins: readonly Redis[] = [];
   const backends: LockBackend<bigint>[] = [];
@@ -47,7 +57,7 @@ export function useNodes(count: number, options: Omit<RedlockBackendOptions, 'ur
       return admins;
     },
     backend(own = {}) {
-      const backend = createRedlockBackend({ ...(own.clients === undefined ? { urls: must().urls } : {}), ...options, ...own });
+      const backend = createRedlockBackend({ ...options, ...reachedBy(must().urls, own) });
       backends.push(backend);
       return backend;
     },

@@ -42,6 +42,7 @@ function createRelease(...scripts: readonly (readonly (Release | NodeFailure)[])
     cleaner,
     freedVotes,
     watch: new NodeWatch(nodes),
+    onLost: () => {},
   };
   const request = requestOf(newName());
   const hold = new Trial(request, { ...request, slots: [] }, request.ttlMs, nodes.length);

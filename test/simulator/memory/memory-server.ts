@@ -1,6 +1,6 @@
 import type { Answer, Clock, HolderState, HoldRef, HoldRequest, LockBackend, LockKind, LockState } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
-import { createMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
+import { createTestMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
 import { calm, Machine, Network, type World } from '@holdfast/test/simulation';
 import type { SimulatedClient } from '../client.js';
 import type { History } from '../history.js';
@@ -56,7 +56,7 @@ export class MemoryServer implements Omit<SimulatedStore, 'connect'> {
           this.#look();
         }),
     };
-    this.#store = createMemoryStore({ clock: this.#clock });
+    this.#store = createTestMemoryStore({ clock: this.#clock });
     this.#backend = this.newBackend();
     this.#world = world;
     this.#jump = scenario.serverJump;

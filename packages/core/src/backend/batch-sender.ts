@@ -7,15 +7,8 @@ import { group, join } from './group.js';
 import type { Piece, Read, Receiver } from './piece.js';
 import { ReplyList } from './reply-list.js';
 import type { SenderParts } from './sender-parts.js';
-import { notAfterFrom, surelyPastMs, windowMs } from './server-clock.js';
+import { limitsOf, notAfterFrom } from './server-clock.js';
 import { SilenceWatch } from './silence-watch.js';
-
-/** What follows from the time that a request has. Nearly all have the same. */
-interface Times {
-  readonly timeoutMs: number;
-  readonly window: string;
-  readonly forgetMs: number;
-}
 
 const FULL_QUEUE = 128;
 /** A far server takes several round trips to make a connection: the time of a request is no reason to give it up for all others. */
@@ -36,7 +29,10 @@ export class BatchSender<S extends Step> {
   #isScheduled = false;
   #byRoute: boolean;
   #isClosed = false;
-  #times: Times = timesOf(0);
+  /** What was sent on last: as good as the link's while it is open. */
+  #contact: Contact<S> | null = null;
+  /** Nearly all requests have the same time. */
+  #limits = limitsOf(0);
   #whenIdle: (() => void) | null = null;
 
   constructor(parts: SenderParts<S>) {
@@ -60,14 +56,17 @@ export class BatchSender<S extends Step> {
 
   /** Many at once: settles when all were answered, with the failure that matters most when any failed. */
   sendAll<T>(pieces: readonly Piece<S>[], read: Read<S, T>): Promise<readonly T[]> {
+    const [only] = pieces;
+    if (only !== undefined && pieces.length === 1)
+      return this.send(only, (reply, piece, isFinal, isOnly) => [read(reply, piece, isFinal, isOnly)]);
     const receiver = new ReplyList(pieces, read, this.#parts.failures);
-    for (const [index, piece] of pieces.entries()) this.#enter(piece, receiver, index, pieces.length === 1);
+    for (const [index, piece] of pieces.entries()) this.#enter(piece, receiver, index, false);
     return receiver.all;
   }
 
   /** Resolves when everything sent was answered, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
-    if (this.#isIdle) return;
+    if (this.#queue.length === 0 && this.#inFlight.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#parts.clock.setTimer(timeoutMs, resolve);
       this.#whenIdle = () => {
@@ -91,7 +90,8 @@ export class BatchSender<S extends Step> {
       );
       return;
     }
-    const contact = link.current;
+    if (this.#contact?.connection.isOpen !== true) this.#contact = link.current;
+    const contact = this.#contact;
     const dueAt = contact === null ? clock.now() + piece.timeoutMs : Number.POSITIVE_INFINITY;
     const queued: Queued<S> = { piece, receiver, index, dueAt, open: undefined, isSettled: false };
     // Nothing to share a command with, so nothing to wait for.
@@ -108,10 +108,6 @@ export class BatchSender<S extends Step> {
       // Enough for a command: the server works on it while the rest is put together.
       this.#dispatch(contact, this.#queue.splice(0));
     }
-  }
-
-  get #isIdle(): boolean {
-    return this.#queue.length === 0 && this.#inFlight.size === 0;
   }
 
   readonly #flush = (): void => {
@@ -176,43 +172,41 @@ export class BatchSender<S extends Step> {
     };
   };
 
-  #transmit(contact: Contact<S>, flights: readonly Flight<S>[]): void {
-    const now = this.#parts.clock.now();
-    for (const flight of flights) this.#begin(contact, flight, now);
-    this.#write(contact, flights);
+  /** @param notAfter by the server's clock as it is known here, unless it is given */
+  #transmit(contact: Contact<S>, flights: readonly Flight<S>[], now = this.#parts.clock.now(), notAfter: number | null = null): void {
+    for (const flight of flights) this.#begin(contact, flight, now, notAfter);
+    const replies = contact.connection.send(flights);
+    let i = 0;
+    for (const flight of flights) {
+      const reply = replies[i++] ?? Promise.reject(new ConnectionFault('closed'));
+      reply.then(
+        (list) => this.#answered(flight, Array.isArray(list) ? (list as unknown[]) : []),
+        (error: unknown) => this.#failed(flight, error),
+      );
+    }
   }
 
-  /** @param notAfter by the server's clock as it is known here, unless it is given */
-  #begin(contact: Contact<S>, flight: Flight<S>, now: number, notAfter: number | null = null): void {
+  #begin(contact: Contact<S>, flight: Flight<S>, now: number, notAfter: number | null): void {
     const { step, timeoutMs } = flight;
     const clock = contact.soleClock ?? contact.clockOf(flight.route);
     flight.contact = contact;
     flight.clock = clock;
     flight.sentAt = now;
     if (step.expires || step.grants) {
-      if (this.#times.timeoutMs !== timeoutMs) this.#times = timesOf(timeoutMs);
+      if (this.#limits.timeoutMs !== timeoutMs) this.#limits = limitsOf(timeoutMs);
       const until = notAfter ?? clock.notAfter(now, timeoutMs);
       if (step.expires) {
         flight.args[1] = String(until);
-        flight.args[2] = this.#times.window;
+        flight.args[2] = this.#limits.window;
       }
       const way = contact.soleClock === null ? null : contact;
-      if (step.grants) for (const { piece } of flight.requests) this.#grants.sent(piece.owner, until, way, now, now + this.#times.forgetMs);
+      if (step.grants)
+        for (const { piece } of flight.requests) this.#grants.sent(piece.owner, until, way, now, now + this.#limits.forgetMs);
     }
     if (step.frees && !step.grants) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
     this.#inFlight.add(flight);
-    this.#watch.expect(now, flight.patienceMs);
-  }
-
-  #write({ connection }: Contact<S>, flights: readonly Flight<S>[]): void {
-    const replies = connection.send(flights);
-    for (const [index, flight] of flights.entries()) {
-      const reply = replies[index] ?? Promise.reject(new ConnectionFault('closed'));
-      reply.then(
-        (list) => this.#answered(flight, Array.isArray(list) ? (list as unknown[]) : []),
-        (error: unknown) => this.#failed(flight, error),
-      );
-    }
+    const dueAt = now + Math.min(flight.patienceMs, this.#watch.refuseAfterMs);
+    if (dueAt < this.#watch.firesAt) this.#watch.arm(now, dueAt);
   }
 
   #answered(flight: Flight<S>, list: readonly unknown[]): void {
@@ -242,17 +236,15 @@ export class BatchSender<S extends Step> {
     const isOver = flight.isAgain || leftMs < 1 || current === null || this.#isClosed;
     for (const queued of flight.requests) (isOver || !this.#mayAskAgain(flight.step, queued.piece) ? over : again).push(queued);
     const [first, ...others] = again;
-    let second: Flight<S> | null = null;
     if (first !== undefined && current !== null) {
-      second = this.#newFlight(first, true);
+      const second = this.#newFlight(first, true);
       for (const queued of others) join(second, queued, this.#parts.leastSilenceMs);
       second.timeoutMs = leftMs;
       // Before the first has ended: at no time does the owner seem to have nothing on its way.
-      this.#begin(current, second, now, notAfterFrom(serverMs, now - flight.sentAt, leftMs));
+      this.#transmit(current, [second], now, notAfterFrom(serverMs, now - flight.sentAt, leftMs));
     }
     this.#end(flight, flight.contact?.connection.isOpen === true);
     this.#refuseAll(over, new ConnectionFault('late'));
-    if (second !== null && current !== null) this.#write(current, [second]);
   }
 
   #mayAskAgain({ grants }: S, { owner, call }: Piece<S>): boolean {
@@ -288,7 +280,7 @@ export class BatchSender<S extends Step> {
   }
 
   #settleIdle(): void {
-    if (this.#whenIdle === null || !this.#isIdle) return;
+    if (this.#whenIdle === null || this.#queue.length > 0 || this.#inFlight.size > 0) return;
     this.#whenIdle();
     this.#whenIdle = null;
   }
@@ -300,8 +292,4 @@ export class BatchSender<S extends Step> {
   #refuseUnsent({ piece, receiver, index }: Queued<S>, error: unknown): void {
     receiver.fail(this.#parts.failures.failureOf(error, piece.lockName, false), index);
   }
-}
-
-function timesOf(timeoutMs: number): Times {
-  return { timeoutMs, window: String(windowMs(timeoutMs)), forgetMs: surelyPastMs(timeoutMs) };
 }

@@ -27,7 +27,7 @@ export class ServerClock {
 
   /** Until when, by the server's clock, a request that is sent now may take effect; 0 before the server was heard. */
   notAfter(now: number, timeoutMs: number): number {
-    return this.#server === 0 ? 0 : notAfterFrom(this.#server, now - this.#at, timeoutMs);
+    return this.#server === 0 ? 0 : Math.floor(this.#server + (now - this.#at + timeoutMs) * RATE);
   }
 }
 
@@ -49,4 +49,9 @@ export function isPast(server: number, notAfter: number): boolean {
 /** After so long, by any clock, a `notAfter` of a request sent now lies in the past. */
 export function surelyPastMs(timeoutMs: number): number {
   return 2 * (windowMs(timeoutMs) + MARGIN_MS);
+}
+
+/** What follows from the time that a request has. */
+export function limitsOf(timeoutMs: number): { readonly timeoutMs: number; readonly window: string; readonly forgetMs: number } {
+  return { timeoutMs, window: String(windowMs(timeoutMs)), forgetMs: surelyPastMs(timeoutMs) };
 }

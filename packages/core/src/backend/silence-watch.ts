@@ -9,9 +9,10 @@ import type { Flight } from './flight.js';
 export class SilenceWatch<S extends Step> {
   readonly #clock: Clock;
   readonly #inFlight: ReadonlySet<Flight<S>>;
-  readonly #refuseAfterMs: number;
+  readonly refuseAfterMs: number;
   #timer: { cancel(): void } | null = null;
-  #firesAt = Number.POSITIVE_INFINITY;
+  /** When it looks next whether an answer is missing. */
+  firesAt = Number.POSITIVE_INFINITY;
   #isClosed = false;
   /** The server has not answered for so long that there is no use in asking. Until it answers, or its connection ends: the next may answer. */
   isSilent = false;
@@ -19,13 +20,19 @@ export class SilenceWatch<S extends Step> {
   constructor(clock: Clock, inFlight: ReadonlySet<Flight<S>>, refuseAfterMs: number) {
     this.#clock = clock;
     this.#inFlight = inFlight;
-    this.#refuseAfterMs = refuseAfterMs;
+    this.refuseAfterMs = refuseAfterMs;
   }
 
-  /** A command was sent that is to be answered within `patienceMs`. */
-  expect(now: number, patienceMs: number): void {
-    const dueAt = now + Math.min(patienceMs, this.#refuseAfterMs);
-    if (dueAt < this.#firesAt) this.#arm(now, dueAt);
+  /** An answer is expected by `dueAt`, before all others. */
+  arm(now: number, dueAt: number): void {
+    this.#disarm();
+    if (this.#isClosed) return;
+    this.firesAt = dueAt;
+    this.#timer = this.#clock.setTimer(Math.ceil(dueAt - now), () => {
+      // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
+      this.#timer = this.#clock.setTimer(0, this.#look);
+      this.firesAt = dueAt;
+    });
   }
 
   close(): void {
@@ -36,18 +43,7 @@ export class SilenceWatch<S extends Step> {
   #disarm(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    this.#firesAt = Number.POSITIVE_INFINITY;
-  }
-
-  #arm(now: number, dueAt: number): void {
-    this.#disarm();
-    if (this.#isClosed) return;
-    this.#firesAt = dueAt;
-    this.#timer = this.#clock.setTimer(Math.ceil(dueAt - now), () => {
-      // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
-      this.#timer = this.#clock.setTimer(0, this.#look);
-      this.#firesAt = dueAt;
-    });
+    this.firesAt = Number.POSITIVE_INFINITY;
   }
 
   readonly #look = (): void => {
@@ -56,8 +52,8 @@ export class SilenceWatch<S extends Step> {
     let next = Number.POSITIVE_INFINITY;
     for (const flight of this.#inFlight) {
       const { sentAt, patienceMs, contact, route } = flight;
-      if (!this.isSilent && sentAt + this.#refuseAfterMs <= now) this.isSilent = true;
-      if (!this.isSilent) next = Math.min(next, sentAt + this.#refuseAfterMs);
+      if (!this.isSilent && sentAt + this.refuseAfterMs <= now) this.isSilent = true;
+      if (!this.isSilent) next = Math.min(next, sentAt + this.refuseAfterMs);
       if (flight.isGivenUp) continue;
       if (sentAt + patienceMs > now) next = Math.min(next, sentAt + patienceMs);
       else {
@@ -65,6 +61,6 @@ export class SilenceWatch<S extends Step> {
         contact?.connection.giveUp(route);
       }
     }
-    if (next !== Number.POSITIVE_INFINITY) this.#arm(now, next);
+    if (next !== Number.POSITIVE_INFINITY) this.arm(now, next);
   };
 }

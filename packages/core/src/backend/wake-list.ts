@@ -19,14 +19,12 @@ export class WakeList<K> {
   readonly #withdraw: (key: K) => void;
   readonly #entries = new Map<string, WakeEntry<K>>();
   readonly #byTopic = new Map<string, Set<WakeEntry<K>>>();
+  /** Nobody waits. */
+  isEmpty = true;
 
   /** @param withdraw gives up a place in the store, and passes the turn on */
   constructor(withdraw: (key: K) => void) {
     this.#withdraw = withdraw;
-  }
-
-  get isEmpty(): boolean {
-    return this.#entries.size === 0;
   }
 
   get entries(): Iterable<WakeEntry<K>> {
@@ -42,6 +40,7 @@ export class WakeList<K> {
     if (entry === undefined) {
       entry = { id, key, topics, wakes: new Set(), isEnrolled: false, isWoken: false };
       this.#entries.set(id, entry);
+      this.isEmpty = false;
       for (const topic of topics) {
         const others = this.#byTopic.get(topic);
         if (others === undefined) this.#byTopic.set(topic, new Set([entry]));
@@ -90,6 +89,7 @@ export class WakeList<K> {
   #remove(entry: WakeEntry<K>, own: () => void): void {
     if (!entry.wakes.delete(own) || entry.wakes.size > 0) return;
     this.#entries.delete(entry.id);
+    this.isEmpty = this.#entries.size === 0;
     for (const topic of entry.topics) {
       const others = this.#byTopic.get(topic);
       others?.delete(entry);

@@ -81,6 +81,8 @@ export type StoreCallEvent = StoreEventBase & {
   readonly outcome: 'answered' | 'failed' | 'unanswered' | 'ended';
   /** How many holds or names it carried. */
   readonly requests: number;
+  /** Of the holds that it carried, the `requestId` of each; empty for what is asked for no hold. */
+  readonly requestIds: readonly string[];
   /** Of `failed` and `unanswered`. */
   readonly code?: LockErrorCode;
 };

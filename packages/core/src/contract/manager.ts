@@ -221,6 +221,12 @@ export interface ManagerOptions {
   /** Called with every event. `unknown`, so that an async observer's rejection is ours to swallow. */
   readonly onEvent?: ((event: LockEvent) => unknown) | undefined;
   /**
+   * For tests and development: a lock or write lock whose lease ends without its `fencingToken` ever having been read is warned of, once a
+   * name, by `process.emitWarning` (code HOLDFAST_UNUSED_TOKEN). `toJSON` does not count as reading.
+   * @default false
+   */
+  readonly warnUnusedTokens?: boolean | undefined;
+  /**
    * The holder's clock; another than the machine's is for tests.
    * @default systemClock
    */

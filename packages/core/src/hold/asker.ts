@@ -1,7 +1,7 @@
 import type { CallerContext } from '../async-context.js';
 import type { Answer, CallContext, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
 import { LockUnavailableError } from '../errors.js';
-import { elapsedSince, stampOf } from '../store/stamp.js';
+import { elapsedSince } from '../store/stamp.js';
 import type { CallEnd, StoreCall, StoreCalls } from '../store/store-calls.js';
 import { wasNeverSent } from '../store/was-never-sent.js';
 import type { Follower } from './follower.js';
@@ -19,6 +19,8 @@ export interface Busy {
 /** One request under way. */
 export interface Asked<T> {
   readonly result: Promise<T>;
+  /** Monotonic time. */
+  readonly startedAt: number;
   /**
    * Ends the request: `result` rejects with `reason`, and whatever the store makes of the request is freed. Also what the store has
    * granted already, which `result` then reports all the same: for the caller that waits for `result`, before the grant is used.
@@ -38,47 +40,39 @@ export class Asker {
     this.#holds = holds;
   }
 
-  /** Asks for all in one call: all are answered, or nothing is held. */
-  ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs = this.#calls.commandTimeoutMs): Asked<readonly (Hold | Busy)[]> {
-    return this.#ask(plans, context, atMostMs, { answered: (outcomes) => outcomes, failed: () => null });
-  }
-
-  /** Asks for one. @param end what is done with the outcome in the moment in which it is known */
-  askOne(plan: HoldPlan, context: CallerContext, end: CallEnd<Hold | Busy, Hold>): Asked<Hold> {
-    return this.#ask([plan], context, this.#calls.commandTimeoutMs, {
-      answered: ([outcome]) => end.answered(outcome ?? { remainingMs: null }),
-      failed: (error) => end.failed(error),
-    });
-  }
-
   /** Asks with the release of the hold in front, which carries the request to the store. */
   follow(plan: HoldPlan, context: CallerContext): Asked<readonly (Hold | Busy)[]> & { readonly follower: Follower } {
     let follower!: Follower;
-    const end: CallEnd<readonly (Hold | Busy)[], readonly (Hold | Busy)[]> = { answered: (outcomes) => outcomes, failed: () => null };
-    const asked = this.#ask([plan], context, this.#calls.commandTimeoutMs, end, (requests) => {
+    const asked = this.ask([plan], context, this.#calls.commandTimeoutMs, null, (requests) => {
       return new Promise((resolve, reject) => {
         const request = requests[0] as HoldRequest;
         follower = { request, answered: (answer) => resolve([answer ?? { granted: false, remainingMs: null }]), failed: reject };
       });
     });
-    return { result: asked.result, end: (reason) => asked.end(reason), follower };
+    return { result: asked.result, startedAt: asked.startedAt, end: (reason) => asked.end(reason), follower };
   }
 
-  #ask<R>(
+  /**
+   * Asks for all in one call: all are answered, or nothing is held.
+   *
+   * @param end what is done with the outcomes in the moment in which they are known
+   * @param send how the requests get to the store
+   */
+  ask<R = readonly (Hold | Busy)[]>(
     plans: readonly HoldPlan[],
     context: CallerContext,
-    atMostMs: number,
-    end: CallEnd<readonly (Hold | Busy)[], R>,
+    atMostMs = this.#calls.commandTimeoutMs,
+    end: CallEnd<readonly (Hold | Busy)[], R> | null = null,
     send = (requests: readonly HoldRequest[], store: CallContext): Promise<readonly Answer[]> => this.#backend.attempt(requests, store),
-  ): StoreCall<readonly Answer[], R> {
+  ): Asked<R> {
     const holds = plans.map((plan) => this.#holds.create(plan, context));
     // A grant that comes after its own deadline is of no use.
     let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
-    const stamp = stampOf(this.#calls.clock);
+    const stamp = this.#calls.stamp();
     const call: StoreCall<readonly Answer[], R> = this.#calls.start(
       'attempt',
-      holds.length,
+      holds,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (store) =>
@@ -89,17 +83,18 @@ export class Asker {
       {
         answered: (answers) => {
           const outcomes = this.#answered(holds, answers, stamp);
-          if (!(outcomes instanceof LockUnavailableError)) return end.answered(outcomes);
-          const instead = end.failed(outcomes);
+          if (!(outcomes instanceof LockUnavailableError)) return end === null ? (outcomes as R) : end.answered(outcomes);
+          const instead = end?.failed(outcomes) ?? null;
           if (instead === null) throw outcomes;
           return instead;
         },
         failed: (error) => {
           this.doubt(holds, call, error);
-          return end.failed(error);
+          return end?.failed(error) ?? null;
         },
         unwanted: () => this.giveBack(holds),
       },
+      { startedAt: stamp.now },
     );
     return call;
   }
@@ -109,7 +104,7 @@ export class Asker {
     const hold = this.#holds.create(plan, context);
     const call: StoreCall<Grant, Hold> = this.#calls.start(
       'wait',
-      1,
+      [hold],
       plan.name,
       this.#calls.commandTimeoutMs,
       (store) => {
@@ -133,7 +128,7 @@ export class Asker {
         },
         unwanted: () => this.giveBack([hold]),
       },
-      Number.POSITIVE_INFINITY,
+      { deadlineMs: Number.POSITIVE_INFINITY },
     );
     return call;
   }
@@ -188,9 +183,9 @@ export class Asker {
   /** A grant out of a queue whose stamp is not known is as old as the wait: a renewal, stamped now, confirms it. */
   async #confirm(hold: Hold, fencingToken: bigint | null): Promise<Hold> {
     const { plan, request } = hold;
-    const stamp = stampOf(this.#calls.clock);
+    const stamp = this.#calls.stamp();
     try {
-      const [stands] = await this.#calls.run('renew', 1, plan.name, (call) => this.#backend.renew([request], call));
+      const [stands] = await this.#calls.run('renew', [hold], plan.name, (call) => this.#backend.renew([request], call));
       // Ended meanwhile by its caller, it is in doubt already.
       if (stands !== true || hold.state.at !== 'asking') throw this.#tooLate(plan, null);
     } catch (error) {

@@ -6,7 +6,7 @@ import type { LockKind } from '../contract/state.js';
 export interface HoldPlan {
   readonly kind: LockKind;
   readonly name: string;
-  /** See `keyOf`. */
+  /** Tells the locks, semaphores and read/write locks of one manager apart. */
   readonly key: string;
   readonly mode: HoldRequest['mode'];
   /** 1 for everything but permits. */
@@ -24,11 +24,6 @@ export interface HoldPlan {
   wasContended: boolean;
   /** What a listener wants to be kept beside the label. */
   annotation: string | null;
-}
-
-/** Tells the locks, semaphores and read/write locks of one manager apart. */
-export function keyOf(kind: LockKind, name: string): string {
-  return `${kind}:${name}`;
 }
 
 /** Whether a hold of this plan excludes every other of its key. */

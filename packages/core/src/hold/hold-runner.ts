@@ -3,13 +3,12 @@ import type { LockLostError, LostReason } from '../errors.js';
 import type { CallerContext } from '../async-context.js';
 import type { EventSource } from '../events.js';
 import { newOwnerToken } from '../store/owner-token.js';
-import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { isHoldTraced, traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
 import { Hold } from './hold.js';
-import { type HoldPlan, isExclusive } from './hold-plan.js';
+import type { HoldPlan } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { beliefMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
@@ -98,7 +97,8 @@ export class HoldRunner {
    */
   granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs: number | undefined): boolean {
     const token = hold.plan.mode === 'permits' ? null : fencingToken;
-    const askedMs = beliefMs(this.#backend, hold.plan.ttlMs);
+    const { ttlMs } = hold.plan;
+    const askedMs = this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs;
     this.dispatch(
       hold,
       forMs === undefined
@@ -106,7 +106,7 @@ export class HoldRunner {
         : {
             type: 'granted',
             // What its holder may do with it begins now.
-            grant: { stamp: stampOf(this.#calls.clock), fencingToken: token },
+            grant: { stamp: this.#calls.stamp(), fencingToken: token },
             beliefMs: Math.min(forMs, askedMs),
             provisionalFrom: stamp,
           },
@@ -115,9 +115,9 @@ export class HoldRunner {
   }
 
   /** Whether the hold may be believed in now. Latches the loss when its time is up. */
-  isHeld(hold: Hold): boolean {
+  isHeld(hold: Hold, now = this.#calls.stamp()): boolean {
     if (hold.state.at !== 'held') return false;
-    if (remainingMs(hold.state, stampOf(this.#calls.clock)) > 0 && this.#vouchedMs(hold) > 0) return true;
+    if (remainingMs(hold.state, now) > 0 && (this.#backend.remainingMs === undefined || this.#vouchedMs(hold) > 0)) return true;
     this.dispatch(hold, { type: 'expired' });
     return false;
   }
@@ -125,7 +125,7 @@ export class HoldRunner {
   /** Whole milliseconds, never more than are left: 0 in the last one, though the hold stands. */
   remainingMs(hold: Hold): number {
     if (!this.isHeld(hold) || hold.state.at !== 'held') return 0;
-    const left = Math.min(remainingMs(hold.state, stampOf(this.#calls.clock)), this.#vouchedMs(hold));
+    const left = Math.min(remainingMs(hold.state, this.#calls.stamp()), this.#vouchedMs(hold));
     return Math.max(0, Math.floor(left));
   }
 
@@ -155,22 +155,24 @@ export class HoldRunner {
     }
   }
 
-  /** Frees holds, all in one call, in the order given. Each promise is that hold's own outcome. */
-  release(holds: readonly Hold[]): readonly Promise<boolean>[] {
-    const outcomes = holds.map((hold) => {
-      if (this.isHeld(hold)) {
-        const outcome = hold.whenReleased();
-        this.dispatch(hold, { type: 'release' }, true);
-        return outcome;
+  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
+  release(holds: readonly Hold[]): void {
+    const begun: Hold[] = [];
+    for (const hold of holds) {
+      if (!hold.isFirstRelease()) continue;
+      const now = this.#calls.stamp();
+      if (this.isHeld(hold, now)) {
+        this.dispatch(hold, { type: 'release' }, now, true);
+        begun.push(hold);
+        continue;
       }
       // What the deadline ended may still stand in the store: its task is done now.
       if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
-      return Promise.resolve(false);
-    });
+      hold.settleRelease({ wasOurs: false });
+    }
     // Sent before this manager's waiters hear of it, so that the next one's request comes right behind.
     this.#releases.flush();
-    for (const hold of holds) if (hold.state.at === 'releasing') this.#onEnd(hold);
-    return outcomes;
+    for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
   /** The task, shown to whoever traces while it runs under these holds. */
@@ -188,16 +190,16 @@ export class HoldRunner {
 
   /** A renewal was confirmed, or an extension. @param ttlMs what was asked for */
   renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void {
-    const left = this.#events.has('renewed') && hold.state.at === 'held' ? remainingMs(hold.state, stampOf(this.#calls.clock)) : null;
+    const left = this.#events.has('renewed') && hold.state.at === 'held' ? remainingMs(hold.state, this.#calls.stamp()) : null;
     this.dispatch(hold, event);
     if (left === null || hold.state.at !== 'held') return;
     hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(left)), ttlMs }));
   }
 
   /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */
-  dispatch(hold: Hold, event: HoldEvent, silently = false): void {
+  dispatch(hold: Hold, event: HoldEvent, now = this.#calls.stamp(), silently = false): void {
     const before = hold.state;
-    const effects = hold.take(event, stampOf(this.#calls.clock));
+    const effects = hold.take(event, now);
     const { at } = hold.state;
     if (before.at !== at) this.#moved(hold, before);
     for (const effect of effects) this.#carryOut(hold, effect);
@@ -216,7 +218,7 @@ export class HoldRunner {
     const { at } = hold.state;
     if (at === 'held') {
       this.#held.set(owner, hold);
-      if (isExclusive(plan)) this.#exclusive.set(plan.key, hold);
+      if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
     } else if (before.at === 'held') {
       this.#held.delete(owner);
       if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
@@ -254,7 +256,7 @@ export class HoldRunner {
     const { plan, state, fencingToken } = hold;
     switch (effect.type) {
       case 'renew-failed': {
-        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, stampOf(this.#calls.clock))) : 0;
+        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, this.#calls.stamp())) : 0;
         this.#events.emit(plan, { type: 'renew-failed', remainingMs: remaining, error: effect.error });
         return;
       }

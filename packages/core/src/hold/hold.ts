@@ -8,6 +8,9 @@ import { type HoldPlan, requestOf } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { step } from './step.js';
 
+/** What the store made of a release, or why that is unknown. */
+export type ReleaseOutcome = { readonly wasOurs: boolean } | { readonly error: AnyLockError };
+
 /** Keeps the state of one hold, and what must be reached from it: its signal, its listeners, the caller of its release. */
 export class Hold implements TimerEntry {
   dueAt = 0;
@@ -20,7 +23,10 @@ export class Hold implements TimerEntry {
   #context: CallerContext | null;
   #controller: AbortController | null = null;
   #onLost: ((error: LockLostError) => void)[] | null = null;
-  #onReleased: { readonly resolve: (wasOurs: boolean) => void; readonly reject: (error: AnyLockError) => void } | null = null;
+  #isReleaseAsked = false;
+  #outcome: ReleaseOutcome | null = null;
+  #released: Promise<boolean> | null = null;
+  readonly #onReleased: ((outcome: ReleaseOutcome) => void)[] = [];
   readonly #due: (hold: Hold) => void;
 
   /** @param due called when the hold's timer fires */
@@ -85,17 +91,30 @@ export class Hold implements TimerEntry {
     this.#controller?.abort(error);
   }
 
-  /** Settles when the store has answered the release, or has not in time. */
-  whenReleased(): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.#onReleased = { resolve, reject };
-    });
+  /** Whether its release is asked for the first time: one answer serves all who ask. */
+  isFirstRelease(): boolean {
+    const isFirst = !this.#isReleaseAsked;
+    this.#isReleaseAsked = true;
+    return isFirst;
   }
 
-  settleRelease(outcome: { readonly wasOurs: boolean } | { readonly error: AnyLockError }): void {
-    if ('error' in outcome) this.#onReleased?.reject(outcome.error);
-    else this.#onReleased?.resolve(outcome.wasOurs);
-    this.#onReleased = null;
+  /** Settles when the store has answered the release, or has not in time. */
+  get released(): Promise<boolean> {
+    this.#released ??= new Promise((resolve, reject) => {
+      this.whenReleased((outcome) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.wasOurs)));
+    });
+    return this.#released;
+  }
+
+  /** The same without a promise. */
+  whenReleased(listener: (outcome: ReleaseOutcome) => void): void {
+    if (this.#outcome !== null) listener(this.#outcome);
+    else this.#onReleased.push(listener);
+  }
+
+  settleRelease(outcome: ReleaseOutcome): void {
+    this.#outcome = outcome;
+    for (const listener of this.#onReleased.splice(0)) listener(outcome);
   }
 
   /** Runs what the caller observes in the context in which the hold was asked for. */

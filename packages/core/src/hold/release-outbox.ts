@@ -83,7 +83,7 @@ export class ReleaseOutbox {
     const followers = holds.map((hold) => (hold.state.at === 'releasing' ? this.#nextOf(hold) : null));
     this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
       'release',
-      holds.length,
+      holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
       (context) =>
@@ -96,7 +96,7 @@ export class ReleaseOutbox {
         ),
       {
         answered: (answers) => {
-          for (let i = 0; i < holds.length; i += 1) this.#answered(holds[i] as Hold, answers[i], wereSettled[i] === true);
+          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true);
         },
         failed: (error) => {
           this.#failed(holds, error as AnyLockError);

@@ -2,7 +2,6 @@ import type { HoldRef, LockBackend, Stamp } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
-import { stampOf } from '../store/stamp.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS, remainingMs } from './deadline.js';
 import type { Hold } from './hold.js';
@@ -106,12 +105,12 @@ export class RenewalOutbox {
   }
 
   #send(renewals: readonly Renewal[], timeoutMs: number): void {
-    const stamp = stampOf(this.#calls.clock);
+    const stamp = this.#calls.stamp();
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
     this.#calls.start(
       'renew',
-      holds.length,
+      renewals.map(({ hold }) => hold),
       name,
       timeoutMs,
       // A late answer is an answer all the same: it says whether the hold stands.
@@ -160,7 +159,7 @@ export class RenewalOutbox {
   /** A hold depends on the answer: a third of its ttl leaves time for two more tries. One that is not confirmed has no more than it has. */
   #timeoutFor({ plan, state }: Hold): number {
     if (state.at === 'held' && !state.isConfirmed) {
-      return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(remainingMs(state, stampOf(this.#calls.clock)))));
+      return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(remainingMs(state, this.#calls.stamp()))));
     }
     return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(beliefMs(this.#backend, plan.ttlMs) / 3)));
   }

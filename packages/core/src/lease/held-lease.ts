@@ -3,10 +3,13 @@ import type { FencingToken, Lease, PermitLease } from '../contract/lease.js';
 import type { HolderState, LockKind } from '../contract/state.js';
 import type { Hold } from '../hold/hold.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
+import type { UnusedTokens } from './unused-tokens.js';
 
 /** What a lease needs of its manager. */
 export interface LeaseServices {
   readonly holds: HoldRunner;
+  /** null: nobody wants to know. */
+  readonly unusedTokens: UnusedTokens | null;
 }
 
 const ttlRule = rule.duration({ min: 1 });
@@ -20,15 +23,18 @@ export function checkExtend(ttlMs: number | undefined): void {
 export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F> {
   readonly name: string;
   readonly fencingToken: F;
+  /** The same, for what does not count as reading it. */
+  readonly #token: FencingToken;
   readonly #hold: Hold;
   readonly #services: LeaseServices;
-  #release: Promise<boolean> | null = null;
 
   constructor(hold: Hold, services: LeaseServices) {
     this.name = hold.plan.name;
     this.fencingToken = hold.fencingToken as F;
+    this.#token = this.fencingToken;
     this.#hold = hold;
     this.#services = services;
+    services.unusedTokens?.watch(this, hold);
   }
 
   get kind(): LockKind {
@@ -63,17 +69,9 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   }
 
   release(): Promise<boolean> {
-    this.#release ??= this.#services.holds.release([this.#hold])[0] ?? Promise.resolve(false);
-    return this.#release;
-  }
-
-  /** For a release that was carried out as one of many: `release` answers the same. */
-  settleRelease(outcome: Promise<boolean>): Promise<boolean> {
-    if (this.#release === null) {
-      this.#release = outcome;
-      outcome.catch(() => {});
-    }
-    return this.#release;
+    this.#services.unusedTokens?.ended(this);
+    this.#services.holds.release([this.#hold]);
+    return this.#hold.released;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,7 +85,7 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   toJSON(): Record<string, unknown> {
     return {
       name: this.name,
-      fencingToken: this.fencingToken === null ? null : String(this.fencingToken),
+      fencingToken: this.#token === null ? null : String(this.#token),
       isHeld: this.isHeld,
       remainingMs: this.remainingMs,
     };

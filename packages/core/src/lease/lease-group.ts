@@ -93,10 +93,8 @@ export class HeldLeaseGroup<N extends string, F extends FencingToken> implements
   }
 
   async #releaseAll(): Promise<boolean> {
-    const outcomes = await Promise.allSettled(releaseLeases([...this.#leases.values()].reverse(), this.#services));
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return outcomes.every((outcome) => outcome.status === 'fulfilled' && outcome.value);
+    const leases = [...this.#leases.values()].reverse();
+    return (await releaseLeases(leases, this.#services)) === leases.length;
   }
 
   #lose(error: LockLostError): void {

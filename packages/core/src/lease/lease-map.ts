@@ -18,10 +18,7 @@ export class HeldLeaseMap<N extends string, F extends FencingToken> extends Map<
 
   async releaseAll(): Promise<number> {
     const held = [...this.values()].filter((lease): lease is HeldLease<F> => lease instanceof HeldLease && lease.isHeld);
-    const outcomes = await Promise.allSettled(releaseLeases(held, this.#services));
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value).length;
+    return await releaseLeases(held, this.#services);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,8 +1,19 @@
-import type { Hold } from '../contract/lease.js';
-import { LockLostError } from '../errors.js';
-import { runHolding } from '../reentry.js';
-import type { Hold as StoreHold } from '../hold/hold.js';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Hold as Releasable } from '../contract/lease.js';
+import { LockLostError, LockReentryError } from '../errors.js';
+import type { Hold } from '../hold/hold.js';
+import { type HoldPlan, isExclusive } from '../hold/hold-plan.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
+
+/** A task that runs, and what it holds. */
+interface Frame {
+  readonly runner: HoldRunner;
+  readonly holds: readonly Hold[];
+  readonly outer: Frame | undefined;
+}
+
+// `run` only: `enterWith` after a bare acquire would leak into sibling flows.
+const frames = new AsyncLocalStorage<Frame>();
 
 /**
  * Runs a task under a hold and frees the hold afterwards.
@@ -11,23 +22,27 @@ import type { HoldRunner } from '../hold/hold-runner.js';
  * signal's reason; timers and streams wrap it). A task that finished after a loss did so without the lock, also when
  * only the release reveals that it was gone: its result is reported inside LOCK_LOST. A failed release replaces neither; the event `release-failed` reports it.
  */
-export async function runTask<L extends Hold, T>(
+export async function runTask<L extends Releasable, T>(
   runner: HoldRunner,
   lease: L,
-  holds: readonly StoreHold[],
+  holds: readonly Hold[],
   task: (lease: L) => T | PromiseLike<T>,
 ): Promise<T> {
   let outcome: PromiseSettledResult<T>;
   try {
-    outcome = { status: 'fulfilled', value: await runHolding(runner, holds, runner.traced(holds, task), lease) };
+    outcome = {
+      status: 'fulfilled',
+      value: await frames.run({ runner, holds, outer: frames.getStore() }, runner.traced(holds, task), lease),
+    };
   } catch (error) {
     outcome = { status: 'rejected', reason: error };
   }
-  // The clock, not the timer, says whether the task ended in time.
+  // The clock, not the timer, says whether the task ended in time: a release looks at the clock first.
+  const released = lease.release();
   let lost: LockLostError | null = null;
-  for (const hold of holds) if (!runner.isHeld(hold)) lost ??= hold.lost;
+  for (const hold of holds) lost ??= hold.lost;
   try {
-    await lease.release();
+    await released;
   } catch {
     // Reported by the event 'release-failed'; the release goes on in the background.
   }
@@ -50,4 +65,44 @@ function isCausedBy(error: unknown, loss: LockLostError): boolean {
 function withOutcome(lost: LockLostError, outcome: PromiseSettledResult<unknown>): LockLostError {
   const { message, lockName, backend, reason, fencingToken } = lost;
   return new LockLostError(message, { lockName, backend, reason, fencingToken, outcome, cause: lost });
+}
+
+/**
+ * Refuses to wait for what the running task itself still holds: the wait would never end.
+ *
+ * @throws LockReentryError LOCK_REENTRY
+ */
+export function refuseReentry(runner: HoldRunner, plan: HoldPlan, backend: string): void {
+  let frame = frames.getStore();
+  if (frame === undefined) return;
+  const key = plan.key;
+  let permits = plan.permits;
+  for (; frame !== undefined; frame = frame.outer) {
+    if (frame.runner !== runner) continue;
+    for (const hold of frame.holds) {
+      if (hold.plan.key !== key || !runner.isHeld(hold)) continue;
+      permits += hold.plan.permits;
+      const isBlocked = plan.mode === 'permits' ? permits > plan.limit : isExclusive(plan) || isExclusive(hold.plan);
+      if (isBlocked) throw reentryError(plan, backend);
+    }
+  }
+}
+
+/** Whether the running task holds the key in any mode: a reader that would wait here waits for a writer that waits for it. */
+export function holdsInTask(runner: HoldRunner, plan: HoldPlan): boolean {
+  const key = plan.key;
+  for (let frame = frames.getStore(); frame !== undefined; frame = frame.outer) {
+    if (frame.runner !== runner) continue;
+    if (frame.holds.some((hold) => hold.plan.key === key && runner.isHeld(hold))) return true;
+  }
+  return false;
+}
+
+/** The error of both. */
+export function reentryError(plan: HoldPlan, backend: string): LockReentryError {
+  const what = plan.mode === 'exclusive' ? 'this lock' : plan.mode === 'permits' ? 'permits of this semaphore' : 'this read/write lock';
+  return new LockReentryError(
+    `${JSON.stringify(plan.name)}: the running task already holds ${what} and would wait for itself; pass its lease on instead`,
+    { backend, lockName: plan.name },
+  );
 }

@@ -7,7 +7,7 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { HeldLeaseGroup } from '../lease/lease-group.js';
 import { HeldLeaseMap } from '../lease/lease-map.js';
-import { refuseReentry } from '../reentry.js';
+import { refuseReentry } from '../lease/run-task.js';
 import { isRetryable } from '../store/is-for-good.js';
 import { lockTarget, type ManagerCore } from './manager-core.js';
 import { type ResolvedLeaseOptions, sortedNames } from './resolve-options.js';
@@ -117,7 +117,7 @@ async function takePrefix<F extends FencingToken>(
 
 /** Frees in reverse, in the background: the caller's time is not spent on a store that does not answer. */
 function free<F extends FencingToken>(core: ManagerCore<F>, holds: readonly Hold[]): void {
-  for (const outcome of core.holds.release([...holds].reverse())) outcome.catch(() => {});
+  core.holds.release([...holds].reverse());
 }
 
 /** Takes those that are free, in one round trip. */

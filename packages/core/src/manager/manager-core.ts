@@ -6,13 +6,14 @@ import type { ManagerOptions } from '../contract/manager.js';
 import { checkName } from '../check-name.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
-import { type HoldPlan, keyOf } from '../hold/hold-plan.js';
+import type { HoldPlan } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
 import { storeTtlMs } from '../hold/hold-times.js';
-import { holdsInTask, reentryError, refuseReentry } from '../reentry.js';
 import { withToJSON } from '../json.js';
+import { holdsInTask, reentryError, refuseReentry } from '../lease/run-task.js';
+import { UnusedTokens } from '../lease/unused-tokens.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
@@ -25,6 +26,11 @@ import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveMana
 
 /** What is wanted, before options are resolved. */
 export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
+
+/** Tells the locks, semaphores and read/write locks of one manager apart. */
+export function keyOf(kind: LockKind, name: string): string {
+  return `${kind}:${name}`;
+}
 
 /** What is wanted by name. `target` is null for the lock of a name that nobody has looked at yet. */
 export interface Wanted {
@@ -51,6 +57,7 @@ export class ManagerCore<F extends FencingToken> {
   readonly holds: HoldRunner;
   readonly asker: Asker;
   readonly acquirer: Acquirer;
+  readonly unusedTokens: UnusedTokens | null;
   readonly defaults: ResolvedLeaseOptions;
   /** Of this manager in this process, and most likely in all. */
   readonly id = newOwnerToken().slice(0, 8);
@@ -68,6 +75,7 @@ export class ManagerCore<F extends FencingToken> {
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, events);
     backend.onNodeChanged?.((health) => events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
     this.holds = new HoldRunner(backend, this.calls, events);
+    this.unusedTokens = resolved.warnUnusedTokens ? new UnusedTokens() : null;
     this.asker = new Asker(backend, this.calls, this.holds);
     const { calls, holds, asker } = this;
     this.acquirer = new Acquirer({ backend, calls, holds, asker, unavailableAfterMs: resolved.unavailableAfterMs }, events);

@@ -1,9 +1,8 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { Lock, ReadWriteLock } from '../contract/manager.js';
 import type { LockState } from '../contract/state.js';
-import { keyOf } from '../hold/hold-plan.js';
 import { LockHandle } from './lock-handle.js';
-import type { ManagerCore } from './manager-core.js';
+import { keyOf, type ManagerCore } from './manager-core.js';
 
 /** One read/write lock of one manager. */
 export class ReadWriteHandle<F extends FencingToken> implements ReadWriteLock<F> {

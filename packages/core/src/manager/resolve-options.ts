@@ -26,6 +26,7 @@ export const managerOptionRules: Readonly<Record<keyof ManagerOptions, OptionRul
   commandTimeoutMs: rule.duration({ min: 1 }),
   unavailableAfterMs: rule.duration({ infinity: true }),
   onEvent: rule.function,
+  warnUnusedTokens: rule.boolean,
   clock: rule.object,
 };
 
@@ -60,6 +61,7 @@ export interface ResolvedManagerOptions {
   readonly commandTimeoutMs: number;
   readonly unavailableAfterMs: number;
   readonly onEvent: ((event: LockEvent) => unknown) | undefined;
+  readonly warnUnusedTokens: boolean;
   readonly clock: Clock;
 }
 
@@ -78,6 +80,7 @@ export function resolveManagerOptions(options: ManagerOptions | undefined): Reso
     commandTimeoutMs: given.commandTimeoutMs ?? 2_000,
     unavailableAfterMs: given.unavailableAfterMs ?? 5_000,
     onEvent: given.onEvent,
+    warnUnusedTokens: given.warnUnusedTokens ?? false,
     clock: given.clock ?? systemClock,
   };
 }

@@ -3,8 +3,7 @@ import type { Semaphore } from '../contract/manager.js';
 import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
 import type { LockState } from '../contract/state.js';
 import { HeldPermitLease } from '../lease/held-lease.js';
-import { keyOf } from '../hold/hold-plan.js';
-import type { ManagerCore } from './manager-core.js';
+import { keyOf, type ManagerCore } from './manager-core.js';
 import { acquireLease, type Takeable, type TaskArguments, tryAcquireLease, tryWithLease, withLease } from './take-lease.js';
 
 /** One semaphore of one manager. */

@@ -8,7 +8,7 @@ export type MemoryLockManagerOptions = ManagerOptions & MemoryBackendOptions;
 const rules = { ...managerOptionRules, ...memoryBackendRules };
 
 /**
- * A lock manager for the tasks of this process. Without `store` it has one of its own, which goes by the manager's
+ * A lock manager for the tasks of this process, or of this worker thread. Without `store` it has one of its own, which goes by the manager's
  * `clock`.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT

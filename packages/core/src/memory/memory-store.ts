@@ -1,6 +1,7 @@
 import { type Clock, type OptionRule, readOptions } from '../index.js';
 import { LockTable } from './lock-table.js';
 import { StoreClock } from './store-clock.js';
+import { warnOfThread } from './warn-of-thread.js';
 
 /** The steps that a backend asks of its store. */
 export type StoreCallKind =
@@ -71,12 +72,14 @@ export const storeRule: OptionRule = (value) =>
   typeof value === 'object' && value !== null && storeLink in value ? null : 'must be a store that createMemoryStore made';
 
 /**
- * Makes an empty store. `@holdfast/core/testing` has one with the same name that can also be cut off and disturbed.
+ * Makes an empty store. `createTestMemoryStore` of `@holdfast/core/testing` makes one that can also be cut off and disturbed. In a worker
+ * thread it says once, by a process warning (`HOLDFAST_MEMORY_THREAD`), that it excludes this thread only.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const { clock = new StoreClock() } = readOptions('createMemoryStore', options, { clock: clockRule });
+  warnOfThread();
   const table = new LockTable(clock);
   return { clock: table.clock, [storeLink]: directLink(table) };
 }

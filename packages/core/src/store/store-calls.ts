@@ -1,9 +1,10 @@
 import { nobodysContext } from '../async-context.js';
-import type { CallContext, LockBackend } from '../contract/backend.js';
+import type { CallContext, LockBackend, Stamp } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import type { StoreCallEvent, StoreOperation } from '../contract/events.js';
 import { type AnyLockError, isLockError, type LockErrorCode, LockUnavailableError } from '../errors.js';
-import type { EventSource } from '../events.js';
+import { type EventSource, requestIdOf } from '../events.js';
+import type { HoldPlan } from '../hold/hold-plan.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
@@ -30,6 +31,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   heapIndex = -1;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Monotonic time. */
+  readonly startedAt: number;
   isSettled = false;
   #calls: StoreCalls | null;
   #lockName: string | null;
@@ -46,12 +49,20 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   #onSettled: ((failure: unknown) => void) | null = null;
 
   /** @param end null where the answer is the result, and nothing follows a failure */
-  constructor(calls: StoreCalls, observed: Observed | null, lockName: string | null, timeoutMs: number, end: CallEnd<T, R> | null) {
+  constructor(
+    calls: StoreCalls,
+    observed: Observed | null,
+    lockName: string | null,
+    timeoutMs: number,
+    end: CallEnd<T, R> | null,
+    startedAt: number,
+  ) {
     this.#observed = observed;
     this.#calls = calls;
     this.#lockName = lockName;
     this.timeoutMs = timeoutMs;
     this.clock = calls.clock;
+    this.startedAt = startedAt;
     this.#end = end;
   }
 
@@ -107,7 +118,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
 
   /** To be called when the backend has answered. */
   answer(value: T): void {
-    this.#settle();
+    this.isSettled = true;
+    if (this.#onSettled !== null) this.#settle(this.#onSettled);
     const calls = this.#calls;
     if (!this.#finish()) return;
     if (this.#observed !== null) calls?.tell(this.#observed, 'answered', null);
@@ -121,7 +133,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   /** To be called when the backend has rejected. */
   fail(error: unknown): void {
     this.#failure = error;
-    this.#settle();
+    this.isSettled = true;
+    if (this.#onSettled !== null) this.#settle(this.#onSettled);
     const calls = this.#calls;
     if (calls === null || !this.#finish()) return;
     const wrapped = calls.wrap(error, this.#lockName);
@@ -140,10 +153,9 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     else this.#resolve?.(outcome.value);
   }
 
-  #settle(): void {
-    this.isSettled = true;
-    this.#onSettled?.(this.#failure);
+  #settle(then: (failure: unknown) => void): void {
     this.#onSettled = null;
+    then(this.#failure);
   }
 
   #finish(): boolean {
@@ -156,10 +168,18 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   }
 }
 
+/** When a call began, if somebody knows, and how long it may take in all. */
+export interface CallTimes {
+  readonly startedAt?: number;
+  /** When ours differs from what one command may take: a wait in a native queue has none. */
+  readonly deadlineMs?: number;
+}
+
 /** A call that somebody listens for. */
 interface Observed {
   readonly operation: StoreOperation;
   readonly requests: number;
+  readonly plans: readonly { readonly plan: HoldPlan }[];
   readonly startedAt: number;
 }
 
@@ -181,25 +201,29 @@ export class StoreCalls {
     this.commandTimeoutMs = commandTimeoutMs;
   }
 
+  /** Both readings of the clock. */
+  stamp(): Stamp {
+    return { now: this.clock.now(), wall: this.clock.wall() };
+  }
+
   /**
    * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
    *
-   * @param requests how many holds or names it carries
-   * @param deadlineMs when ours differs from what one command may take: a wait in a native queue has none
+   * @param requests the holds that it carries, or how many names
    */
   start<T, R = T>(
     operation: StoreOperation,
-    requests: number,
+    requests: number | readonly { readonly plan: HoldPlan }[],
     lockName: string | null,
     timeoutMs: number,
     invoke: (call: CallContext) => Promise<T>,
     end: CallEnd<T, R> | null = null,
-    deadlineMs = timeoutMs,
+    { deadlineMs = timeoutMs, startedAt = this.clock.now() }: CallTimes = {},
   ): StoreCall<T, R> {
-    const observed = this.#events.hasCalls ? { operation, requests, startedAt: this.clock.now() } : null;
-    const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end);
+    const observed = this.#events.hasCalls ? observe(operation, requests, startedAt) : null;
+    const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end, startedAt);
     this.keepAlive.begin();
-    this.timers.set(call, this.clock.now() + deadlineMs);
+    this.timers.set(call, startedAt + deadlineMs);
     // One call serves many callers, and what it opens outlives them.
     nobodysContext.runInAsyncScope(begin<T, R>, undefined, call, invoke);
     return call;
@@ -208,7 +232,7 @@ export class StoreCalls {
   /** A call whose outcome needs no clean-up. */
   run<T>(
     operation: StoreOperation,
-    requests: number,
+    requests: number | readonly { readonly plan: HoldPlan }[],
     lockName: string | null,
     invoke: (call: CallContext) => Promise<T>,
     timeoutMs = this.commandTimeoutMs,
@@ -217,10 +241,13 @@ export class StoreCalls {
   }
 
   /** Reports how a call has settled. One call serves many callers: in none of their contexts. */
-  tell({ operation, requests, startedAt }: Observed, outcome: StoreCallEvent['outcome'], error: unknown): void {
+  tell({ operation, requests, plans, startedAt }: Observed, outcome: StoreCallEvent['outcome'], error: unknown): void {
     const durationMs = Math.max(0, this.clock.now() - startedAt);
+    const requestIds = plans.map(({ plan }) => requestIdOf(this.#events.managerId, plan));
     const code: { readonly code?: LockErrorCode } = isLockError(error) ? { code: error.code } : {};
-    nobodysContext.runInAsyncScope(() => this.#events.emitCall({ type: 'store-call', operation, durationMs, outcome, requests, ...code }));
+    nobodysContext.runInAsyncScope(() =>
+      this.#events.emitCall({ type: 'store-call', operation, durationMs, outcome, requests, requestIds, ...code }),
+    );
   }
 
   /** A backend should throw our errors; whatever else it throws means that the store was not reached. */
@@ -243,4 +270,9 @@ function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promi
     (value) => call.answer(value),
     (error: unknown) => call.fail(error),
   );
+}
+
+function observe(operation: StoreOperation, requests: number | readonly { readonly plan: HoldPlan }[], startedAt: number): Observed {
+  const plans = typeof requests === 'number' ? [] : requests;
+  return { operation, requests: typeof requests === 'number' ? requests : requests.length, plans, startedAt };
 }

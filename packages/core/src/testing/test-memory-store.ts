@@ -80,8 +80,8 @@ export interface TestMemoryStore extends MemoryStore {
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  */
-export function createMemoryStore(options: MemoryStoreOptions = {}): TestMemoryStore {
-  const { clock = new StoreClock() } = readOptions('createMemoryStore', options, { clock: clockRule });
+export function createTestMemoryStore(options: MemoryStoreOptions = {}): TestMemoryStore {
+  const { clock = new StoreClock() } = readOptions('createTestMemoryStore', options, { clock: clockRule });
   return new FaultyStore(new LockTable(clock));
 }
 

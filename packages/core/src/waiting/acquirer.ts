@@ -142,20 +142,20 @@ export class Acquirer {
   #askFirst(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
     const { asker, calls } = this.#services;
     const { key, name } = plan;
-    const joinedAt = calls.clock.now();
     const context = callerContext();
-    const request = asker.askOne(plan, context, {
-      answered: (outcome) => {
+    const request: Asked<Hold> = asker.ask<Hold>([plan], context, calls.commandTimeoutMs, {
+      answered: ([outcome = { remainingMs: null }]) => {
         this.#first.delete(key);
-        if (!('plan' in outcome)) return this.#queueFor(plan).join(plan, limits, { joinedAt, context, outcome });
-        if (this.#events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(outcome, this.#waitedMs(joinedAt)));
+        if (!('plan' in outcome)) return this.#queueFor(plan).join(plan, limits, { joinedAt: request.startedAt, context, outcome });
+        if (this.#events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(outcome, this.#waitedMs(request.startedAt)));
         if (this.#queues.size > 0) this.#queues.get(key)?.firstEnded();
         return outcome;
       },
       failed: (error) => {
         this.#first.delete(key);
-        if (!this.#isClosed) return this.#queueFor(plan).join(plan, limits, { joinedAt, context, error: error as AnyLockError });
-        if (this.#events.has('not-granted')) context.runInAsyncScope(() => this.refused([plan], joinedAt, error));
+        if (!this.#isClosed)
+          return this.#queueFor(plan).join(plan, limits, { joinedAt: request.startedAt, context, error: error as AnyLockError });
+        if (this.#events.has('not-granted')) context.runInAsyncScope(() => this.refused([plan], request.startedAt, error));
         return null;
       },
     });

@@ -134,14 +134,14 @@ export const takePermits: Statement = {
   name: 'holdfast_permits',
   text: `
 SELECT i, CASE WHEN announcement IS NULL OR pg_catalog.pg_try_advisory_lock_shared(announcement) THEN (
-  WITH RECURSIVE try(n, got, failed, taken) AS (
-    SELECT 0, 0, 0, '{}'::pg_catalog.int8[]
+  WITH RECURSIVE try(n, got, failed, was_free) AS (
+    SELECT 0, 0, 0, false
     UNION ALL
-    SELECT n ${plus} 1, got ${plus} ok::pg_catalog.int4, failed ${plus} (NOT ok)::pg_catalog.int4,
-      CASE WHEN ok THEN taken ${concat} slots[n ${plus} 1] ELSE taken END
+    SELECT n ${plus} 1, got ${plus} ok::pg_catalog.int4, failed ${plus} (NOT ok)::pg_catalog.int4, ok
     FROM try, LATERAL (SELECT pg_catalog.pg_try_advisory_lock(base ${plus} slots[n ${plus} 1]) AS ok OFFSET 0) AS one
     WHERE got ${lt} want AND failed ${le} (pg_catalog.cardinality(slots) ${minus} want) AND n ${lt} pg_catalog.cardinality(slots)
-  ), last AS MATERIALIZED (SELECT got, taken FROM try ORDER BY n DESC LIMIT 1)
+  ), last AS MATERIALIZED (
+    SELECT pg_catalog.max(got) AS got, pg_catalog.array_agg(slots[n] ORDER BY n) FILTER (WHERE was_free) AS taken FROM try)
   SELECT CASE WHEN got ${eq} want THEN pg_catalog.array_to_string(taken, ',')
     WHEN got ${eq} 0 THEN 'busy'
     ELSE (SELECT 'tried' FROM (

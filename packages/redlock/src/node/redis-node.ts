@@ -23,8 +23,6 @@ import { nodeFailureRules } from './node-failure.js';
 import { steps } from './node-step.js';
 import { readExtension, readFlag, readMark, readNames, readNodeState, readStatus, readVote } from './replies.js';
 
-/** A label is for people; a longer one is cut. */
-const MAX_LABEL_LENGTH = 1024;
 const SCAN_COUNT = '1000';
 /** After so long without an answer a connection of ours is given up. Longer than a node is waited for: its late votes can still be freed. */
 const GIVE_UP_MS = 2000;
@@ -80,7 +78,7 @@ export class RedisNode implements RedlockNode {
     const pieces = requests.map(({ unit, ttlMs, hint, waits, limit }) => {
       const mode = letterOf[unit.mode];
       const slots = mode === 'p' ? `${unit.slots.join(',')} ${limit} ` : '';
-      const text = `${mode} ${unit.owner} ${ttlMs} ${Math.max(0, Math.floor(hint))} ${waits ? 1 : 0} ${slots}${shorten(unit.label)}`;
+      const text = `${mode} ${unit.owner} ${ttlMs} ${Math.max(0, Math.floor(hint))} ${waits ? 1 : 0} ${slots}${unit.label}`;
       return this.#piece(steps.acquire, unit, text, timeoutMs);
     });
     return this.#sender.sendAll(pieces, readCertainVote);
@@ -97,7 +95,7 @@ export class RedisNode implements RedlockNode {
     const pieces = requests.map(({ unit, counter, token, ttlMs, repair }) => {
       const slots = unit.slots.length === 0 ? '-' : unit.slots.join(',');
       const mode = letterOf[unit.mode];
-      const text = `${mode} ${unit.owner} ${counter} ${token} ${ttlMs} ${repair ? 1 : 0} ${slots} ${shorten(unit.label)}`;
+      const text = `${mode} ${unit.owner} ${counter} ${token} ${ttlMs} ${repair ? 1 : 0} ${slots} ${unit.label}`;
       return this.#piece(steps.extend, unit, text, timeoutMs);
     });
     return this.#sender.sendAll(pieces, readExtension);
@@ -226,10 +224,6 @@ const readCertainVote: Read<RedisStep, Vote> = (reply, _piece, isFinal) => {
 };
 
 const readRelease: Read<RedisStep, Release> = (reply, _piece, isFinal) => ({ wasFreed: readFlag(reply), isFinal });
-
-function shorten(label: string): string {
-  return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
-}
 
 function escapePrefix(text: string): string {
   return text.replace(/[\\*?[\]^]/g, '\\$&');

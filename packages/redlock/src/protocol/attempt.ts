@@ -1,4 +1,5 @@
-import type { Answer, CallContext, Clock, HoldRequest, LockUnavailableError } from '@holdfast/core';
+import type { Answer, CallContext, Clock, HoldRequest, LockUnavailableError, Stamp } from '@holdfast/core';
+import { stampOf } from '@holdfast/core/backend';
 import { tooFewNodes, undecided } from '../redlock-error.js';
 import { askNodes, type NodeAnswer } from './ask-nodes.js';
 import { ATTEMPT_DIGITS, type Leftover } from './cleaner.js';
@@ -35,12 +36,16 @@ export interface AttemptResult {
 export class Attempt {
   readonly #context: ProtocolContext;
   readonly #clock: Clock;
-  readonly #stamp: { readonly now: number; readonly wall: number };
+  readonly #stamp: Stamp;
   readonly #endsAt: number;
   readonly #callMs: number;
   readonly #hintFloor: number;
   readonly #contests: readonly Contest[];
   #round = 0;
+  #isOver = false;
+  #serve: ((results: readonly AttemptResult[]) => void) | null = null;
+  /** It goes on with another's hold. */
+  #isServed = false;
 
   /** @param hintFloor the highest token that this client has seen: no lower hint can be the counter of all nodes */
   constructor(
@@ -52,7 +57,7 @@ export class Attempt {
   ) {
     this.#context = context;
     this.#clock = call.clock;
-    this.#stamp = { now: call.clock.now(), wall: call.clock.wall() };
+    this.#stamp = stampOf(call.clock);
     this.#endsAt = this.#stamp.now + call.timeoutMs;
     this.#callMs = call.timeoutMs;
     this.#hintFloor = hintFloor;
@@ -69,8 +74,28 @@ export class Attempt {
     return Math.max(0, ...this.#contests.map(({ trial }) => (trial.fate === 'held' ? trial.token : 0)));
   }
 
+  /**
+   * Goes on with a hold that another holder of this client gives back, while it asks for one of its own; what it gets of that is freed.
+   *
+   * @returns false when it is too late for that
+   */
+  take(hold: Trial): boolean {
+    if (this.#isOver || this.#isServed || this.#serve === null) return false;
+    if (this.#contests.some(({ trial }) => trial.fate === 'held')) return false;
+    this.#isServed = true;
+    this.#serve([passedOn(hold)]);
+    return true;
+  }
+
   /** @throws LockUnavailableError when the answer to any request is unknown */
-  async run(): Promise<readonly AttemptResult[]> {
+  run(): Promise<readonly AttemptResult[]> {
+    return new Promise((resolve, reject) => {
+      this.#serve = resolve;
+      this.#rounds().then(resolve, reject);
+    });
+  }
+
+  async #rounds(): Promise<readonly AttemptResult[]> {
     let failure: LockUnavailableError | null = null;
     let open: readonly Contest[] = this.#contests;
     while (open.length > 0 && failure === null) {
@@ -80,16 +105,19 @@ export class Attempt {
       for (const { trial } of lost) trial.fate = 'over';
       if (lost.length > 0) await this.#free(lost.map(({ trial }) => trial));
       const isSplit = lost.some(({ trial }) => trial.granted > 0);
-      open = failure === null ? lost.filter((contest) => this.#mayTryAgain(contest)) : [];
+      open = failure === null && !this.#isServed ? lost.filter((contest) => this.#mayTryAgain(contest)) : [];
       if (open.length > 0) await this.#nextRound(isSplit);
     }
+    this.#isOver = true;
     failure ??= this.#lateness();
     if (failure !== null) {
       const held = this.#contests.flatMap(({ trial }) => (trial.fate === 'held' ? [trial] : []));
       for (const trial of held) trial.fate = 'over';
       await this.#free(held);
     }
-    for (const { request, trial } of this.#contests) if (trial.fate !== 'held') this.#context.holds.remove(request.owner);
+    // The owner of one that was served has another hold.
+    for (const { request, trial } of this.#contests)
+      if (trial.fate !== 'held' && !this.#isServed) this.#context.holds.remove(request.owner);
     if (failure !== null) throw failure;
     return this.#contests.map((contest) => this.#resultOf(contest));
   }
@@ -102,6 +130,7 @@ export class Attempt {
   async #vote(open: readonly Contest[]): Promise<LockUnavailableError | null> {
     const { quorum } = this.#context.settings;
     const answers = await this.#askForVotes(open);
+    if (this.#isServed) return null;
     for (const { request, trial } of open) {
       const verdict = trial.verdict(quorum, true);
       if (verdict === 'unavailable') return tooFewNodes(this.#context.nodes, answers, quorum, request.name, this.#round > 0);
@@ -110,10 +139,12 @@ export class Attempt {
     for (const { trial } of won) trial.token ||= Math.max(...trial.counters);
     const toConfirm = won.filter(({ trial }) => countFrom(trial.counters, trial.token) < quorum).map(({ trial }) => trial);
     const confirmed = toConfirm.length === 0 ? new Map<Trial, number>() : await this.#confirm(toConfirm);
+    if (this.#isServed) return null;
     for (const { request, trial } of won) {
       if ((confirmed.get(trial) ?? quorum) < quorum) continue;
       if (this.#isTooLate(trial)) return this.#lateness(trial);
       trial.fate = 'held';
+      trial.confirmed = { stamp: this.#stamp, ttlMs: trial.request.ttlMs };
       this.#context.holds.add(request.owner, trial);
     }
     return null;
@@ -132,6 +163,8 @@ export class Attempt {
       }),
     );
     const longestMs = this.#endsAt - this.#now;
+    // Of this round: by the time that a late answer comes the next one may have begun, whose votes are others.
+    const trials = open.map(({ trial }) => trial);
     return askNodes<readonly Vote[]>({
       nodes,
       clock: this.#clock,
@@ -141,11 +174,11 @@ export class Attempt {
       ask: (node) => node.acquire(requests, Math.max(1, longestMs)),
       onAnswer: (index, answer) => {
         this.#context.watch.voted(index, answer);
-        for (const [at, { trial }] of open.entries()) this.#noteVote(trial, index, answer, at);
+        for (const [at, trial] of trials.entries()) this.#noteVote(trial, index, answer, at);
       },
       // While no node could be reached at all, the last one says whether anything was sent.
       isDecided: (_, pending) =>
-        open.every(({ trial }) => trial.verdict(settings.quorum, false) !== 'open' && (pending === 0 || !trial.isUnsent)),
+        trials.every((trial) => trial.verdict(settings.quorum, false) !== 'open' && (pending === 0 || !trial.isUnsent)),
     });
   }
 
@@ -302,6 +335,12 @@ export class Attempt {
     if (trial.fate !== 'held') return { answer: { granted: false, remainingMs: trial.remainingMs(quorum) }, everywhere: false };
     return { answer: { granted: true, fencingToken: BigInt(trial.token) }, everywhere: trial.granted === this.#context.nodes.length };
   }
+}
+
+/** The answer to a request that goes on with another's hold: as old as the last time that a quorum has answered for it. */
+export function passedOn({ token, confirmed }: Trial): AttemptResult {
+  const stamp = confirmed === null ? {} : { stamp: confirmed.stamp };
+  return { answer: { granted: true, fencingToken: BigInt(token), ...stamp }, everywhere: false };
 }
 
 function isToConfirm(trial: Trial, node: number): boolean {

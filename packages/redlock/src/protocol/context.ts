@@ -1,4 +1,4 @@
-import type { Clock } from '@holdfast/core';
+import type { Clock, HoldRef } from '@holdfast/core';
 import type { Cleaner } from './cleaner.js';
 import type { FreedVotes } from './freed-votes.js';
 import type { HoldTable } from './hold-table.js';
@@ -26,4 +26,6 @@ export interface ProtocolContext {
   readonly cleaner: Cleaner;
   readonly freedVotes: FreedVotes;
   readonly watch: NodeWatch;
+  /** A hold is known to be lost whose holder has not asked for it. */
+  readonly onLost: (hold: HoldRef) => void;
 }

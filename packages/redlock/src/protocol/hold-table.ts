@@ -12,6 +12,8 @@ export class HoldTable {
   readonly #clock: Clock;
   readonly #holds = new Map<string, Trial>();
   readonly #slots = new Map<string, Set<number>>();
+  /** Owners whose hold was passed on, and until when something of it may stand: a release of theirs must not touch the next holder's. */
+  readonly #passed = new Map<string, number>();
   #sweptAt: number;
 
   constructor(clock: Clock) {
@@ -31,6 +33,7 @@ export class HoldTable {
   add(owner: string, hold: Trial): void {
     this.#sweep();
     this.#holds.set(owner, hold);
+    hold.heldBy = owner;
     const { mode, name, slots } = hold.unit;
     if (mode !== 'permits') return;
     const taken = this.#slots.get(name) ?? new Set();
@@ -51,11 +54,24 @@ export class HoldTable {
     return hold;
   }
 
+  /** Another owner goes on with a hold. */
+  pass(hold: Trial, owner: string): void {
+    const from = hold.heldBy;
+    this.remove(from);
+    this.#passed.set(from, hold.until);
+    this.add(owner, hold);
+  }
+
+  wasPassed(owner: string): boolean {
+    return this.#passed.has(owner);
+  }
+
   /** Nobody tells of a hold that its holder let expire. */
   #sweep(): void {
     const now = this.#clock.now();
     if (now - this.#sweptAt < SWEEP_MS) return;
     this.#sweptAt = now;
     for (const [owner, hold] of this.#holds) if (hold.until <= now) this.remove(owner);
+    for (const [owner, until] of this.#passed) if (until <= now) this.#passed.delete(owner);
   }
 }

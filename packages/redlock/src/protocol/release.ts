@@ -7,8 +7,8 @@ import { majoritySays } from './quorum.js';
 import { quarantineMs } from './validity.js';
 
 interface Release {
-  /** By which core knows it. */
-  readonly owner: string;
+  /** By which core knows it, and by which the nodes do: another one where it was passed on. */
+  readonly owners: readonly string[];
   readonly request: ReleaseRequest;
   readonly until: number;
   /** Nodes that have freed it, for this release or for an earlier one without an outcome. */
@@ -37,7 +37,7 @@ export async function releaseHolds(
     // One that is not in the table is the rest of an attempt whose answer was lost.
     const request = hold?.releaseRequest(false) ?? { name, mode, owner, quiet: false };
     const until = hold?.until ?? context.clock.now() + quarantineMs(settings.maxTtlMs);
-    return { owner, request, until, freed: freedVotes.watch(request.owner, until), heard: new Set() };
+    return { owners: [owner, request.owner], request, until, freed: freedVotes.watch(request.owner, until), heard: new Set() };
   });
   const requests = releases.map(({ request }) => request);
   const timeoutMs = Math.max(1, Math.min(settings.nodeTimeoutMs, call.timeoutMs));
@@ -69,7 +69,7 @@ export async function releaseHolds(
     const wasOurs = says(release, 0);
     if (typeof wasOurs !== 'boolean') throw tooFewNodes(nodes, answers, quorum, release.request.name);
     freedVotes.forget(release.request.owner);
-    const ended = [...release.heard].filter((node) => !cleaner.has(node, release.owner));
+    const ended = [...release.heard].filter((node) => !release.owners.some((owner) => cleaner.has(node, owner)));
     return { wasOurs, isFinal: nodes.length - ended.length < quorum };
   });
 }

@@ -1,4 +1,5 @@
 import type { CallContext, HoldRef } from '@holdfast/core';
+import { stampOf } from '@holdfast/core/backend';
 import { tooFewNodes } from '../redlock-error.js';
 import { askNodes, type NodeAnswer } from './ask-nodes.js';
 import type { ProtocolContext } from './context.js';
@@ -27,6 +28,7 @@ interface Renewal {
  * back there. A hold is lost when a quorum can no longer be reached; one node's "not yours" is not loss. What nodes still
  * have of a lost one, or were given back by this very renewal, is freed: it would be a lock that nobody holds.
  *
+ * @param isOwn it was not core that asked: the holder of what is lost is told
  * @returns for each hold true, false when it is definitely lost, null when too few nodes answered to tell
  * @throws LockUnavailableError when that is so for all
  */
@@ -34,6 +36,7 @@ export async function renewHolds(
   context: ProtocolContext,
   holds: readonly (HoldRef & { readonly ttlMs: number })[],
   call: CallContext,
+  isOwn = false,
 ): Promise<readonly (boolean | null)[]> {
   const renewals = holds.map(({ owner, ttlMs }): Renewal | null => {
     const hold = context.holds.get(owner);
@@ -49,18 +52,21 @@ export async function renewHolds(
           repaired: false,
         };
   });
-  const endsAt = call.clock.now() + call.timeoutMs;
+  const stamp = stampOf(call.clock);
+  const endsAt = stamp.now + call.timeoutMs;
   const all = renewals.filter((renewal) => renewal !== null);
   let answers = await ask(context, all, call, call.timeoutMs);
   // Those that were short of a node that was put back just now: there they count this time.
   const again = all.filter((renewal) => renewal.repaired && says(context, renewal) === 'unknown');
   const left = endsAt - call.clock.now();
   if (again.length > 0 && left >= 1) answers = await ask(context, again, call, left);
-  const results = holds.map(({ owner }, index) => {
+  const results = holds.map(({ owner, ttlMs }, index) => {
     const renewal = renewals[index] ?? null;
-    if (renewal === null) return false;
+    // Given up meanwhile, for another holder of the same votes: what has been put back is about to be freed.
+    if (renewal === null || renewal.hold.fate === 'lost') return false;
     const answer = says(context, renewal);
-    if (answer === false) giveUp(context, owner, renewal);
+    if (answer === true) renewal.hold.confirmed = { stamp, ttlMs };
+    if (answer === false) giveUp(context, isOwn ? null : owner, renewal);
     return typeof answer === 'boolean' ? answer : null;
   });
   if (results.length > 0 && results.every((result) => result === null)) {
@@ -129,9 +135,12 @@ function ask(
 }
 
 /** Frees what is left of a lost hold on every node; where the renewal has not been answered, until it can have no effect any more. */
-function giveUp({ nodes, holds, cleaner }: ProtocolContext, owner: string, { hold }: Renewal): void {
-  holds.remove(owner);
-  hold.fate = 'over';
+function giveUp({ nodes, holds, cleaner, onLost }: ProtocolContext, asker: string | null, { hold }: Renewal): void {
+  const { name, mode } = hold.unit;
+  const isHeld = holds.remove(hold.heldBy) !== undefined;
+  hold.fate = 'lost';
   const request = hold.releaseRequest(false);
   void cleaner.free(nodes.map((_, node) => ({ node, request, until: hold.until })));
+  // Who has it now is told unless that is who asked: it may have been passed on since.
+  if (isHeld && hold.heldBy !== asker) onLost({ name, mode, owner: hold.heldBy });
 }

@@ -1,10 +1,10 @@
-import type { HoldRequest } from '@holdfast/core';
+import type { HoldRequest, Stamp } from '@holdfast/core';
 import type { NodeAnswer } from './ask-nodes.js';
 import type { ReleaseRequest, Unit, Vote } from './node.js';
 import { freeAfterMs, type Verdict, verdictOf } from './quorum.js';
 
-/** What became of one request: it is voted on; it is held; it has ended, and whatever is found of it is freed. */
-type Fate = 'open' | 'held' | 'over';
+/** What became of one request: it is voted on; it is held; it has ended, or was found lost, and whatever is found of it is freed. */
+type Fate = 'open' | 'held' | 'over' | 'lost';
 
 /** One round of one request: the votes of all nodes for one owner token. When it is won it is what is known of the hold. */
 export class Trial {
@@ -21,11 +21,20 @@ export class Trial {
   token = 0;
   /** Monotonic time after which no node keeps it any more. */
   until = 0;
+  /** Of the request that a quorum has answered last: from then on it is kept for so long. null until it is held. */
+  confirmed: { readonly stamp: Stamp; readonly ttlMs: number } | null = null;
+  /** By which core knows it: the owner of the attempt that won it, or to whom it was passed on. */
+  heldBy: string;
+  /** Monotonic time since when it has been passed on from holder to holder; null while it is its first holder's. */
+  passedSince: number | null = null;
+  /** A renewal behind a hand-over is under way. */
+  isBeingConfirmed = false;
 
   constructor(request: HoldRequest, unit: Unit, nodeTtlMs: number, nodes: number) {
     this.request = request;
     this.unit = unit;
     this.nodeTtlMs = nodeTtlMs;
+    this.heldBy = request.owner;
     this.counters = Array.from({ length: nodes }, () => 0);
     this.votes = Array.from({ length: nodes }, () => 'pending');
   }

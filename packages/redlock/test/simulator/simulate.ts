@@ -44,6 +44,7 @@ class Simulation {
   readonly #isWild: boolean;
   /** Operators free what is held: then exclusion is not promised either. */
   readonly #isForced: boolean;
+  readonly #isBusy: boolean;
   readonly #ledger: Ledger;
   readonly #wakes = new Map<string, (node: number, wakeKey: string) => void>();
   #working = 0;
@@ -57,6 +58,7 @@ class Simulation {
     this.#isForced = !this.#isWild && world.chance(0.3);
     this.#kind = this.#isForced ? 'lock' : world.pick(['lock', 'lock', 'lock', 'read-write', 'semaphore', 'semaphore'] as const);
     this.#limit = world.integer(1, 3);
+    this.#isBusy = this.#kind === 'semaphore' && world.chance(0.5);
     this.#ledger = new Ledger(this.#limit, !this.#isWild && !this.#isForced);
     const isCalm = world.chance(0.3);
     const isLossy = this.#kind === 'semaphore' && world.chance(0.5);
@@ -151,7 +153,7 @@ class Simulation {
   #force(): void {
     const mode = modeOfKind(this.#kind);
     const { node, isUp } = this.#world.pick(this.#servers);
-    if (isUp) node.forceRelease(NAME, mode);
+    if (isUp) node.forceRelease('', NAME, mode);
   }
 
   #startClient(client: number): void {
@@ -186,16 +188,30 @@ class Simulation {
     if (world.chance(0.3))
       for (let pause = world.integer(1, 3); pause > 0; pause--)
         world.later(world.between(0, 500), () => machine.pause(world.between(1, 250)));
+    const simulated = new SimulatedClient({
+      world,
+      machine,
+      backend,
+      ledger: this.#ledger,
+      number: client,
+      kind: this.#kind,
+      limit: this.#limit,
+      links,
+      isBusy: this.#isBusy,
+    });
+    // Tasks of one client pass permits on to each other.
+    for (let tasks = this.#isBusy ? 3 : 1; tasks > 0; tasks--) this.#work(simulated, client);
+  }
+
+  #work(simulated: SimulatedClient, client: number): void {
     this.#working += 1;
-    new SimulatedClient({ world, machine, backend, ledger: this.#ledger, number: client, kind: this.#kind, limit: this.#limit, links })
-      .work()
-      .then(
-        () => {
-          this.#working -= 1;
-        },
-        (error: unknown) => {
-          this.#violation ??= error instanceof Violation ? error : new Violation('error', `client ${client}: ${String(error)}`);
-        },
-      );
+    simulated.work().then(
+      () => {
+        this.#working -= 1;
+      },
+      (error: unknown) => {
+        this.#violation ??= error instanceof Violation ? error : new Violation('error', `client ${client}: ${String(error)}`);
+      },
+    );
   }
 }

@@ -103,7 +103,7 @@ export class SimulatedLink implements RedlockNode {
 
   async release(requests: readonly ReleaseRequest[]): Promise<readonly Release[]> {
     const open: (OpenGrant | undefined)[] = requests.map(({ owner }) => this.#grants.releasing(owner));
-    const { freed, ms } = await this.#send((node) => ({ freed: node.release(requests), ms: node.nowMs }));
+    const { freed, ms } = await this.#send((node) => ({ freed: node.release(this.#id, requests), ms: node.nowMs }));
     return requests.map(({ owner }, index) => ({
       wasFreed: freed[index] === true,
       isFinal: this.#grants.isFinal(owner, open[index], null, ms),
@@ -127,7 +127,7 @@ export class SimulatedLink implements RedlockNode {
   }
 
   forceRelease(name: string, kind: LockKind): Promise<boolean> {
-    return this.#send((node) => node.forceRelease(name, modeOfKind(kind)));
+    return this.#send((node) => node.forceRelease(this.#id, name, modeOfKind(kind)));
   }
 
   status(command: 'look' | 'greet' | 'open' | 'close'): Promise<NodeStatus & { readonly done: boolean }> {
@@ -192,6 +192,7 @@ export class SimulatedLink implements RedlockNode {
   async #send<T>(carryOut: (node: SimulatedNode) => T, onReply: (reply: T) => void = () => {}): Promise<T> {
     const reply = await this.#network.ask({
       machine: this.#machine,
+      connection: `${this.#id} ${this.label}`,
       carryOut: () => (this.#server.isUp ? { reply: carryOut(this.#server.node) } : null),
       ended: () => new NodeFailure('the connection ended', { mayHappen: true, retryable: true }),
     });

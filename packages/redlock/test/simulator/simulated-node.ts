@@ -154,14 +154,14 @@ export class SimulatedNode {
     return requests.map((request) => this.#extend(request));
   }
 
-  release(requests: readonly ReleaseRequest[]): readonly boolean[] {
+  release(id: string, requests: readonly ReleaseRequest[]): readonly boolean[] {
     return requests.map(({ name, mode, owner, quiet }) => {
       const place = this.#place(name, mode);
       const freed = this.#found(place, mode, owner) !== undefined;
       if (!freed) return false;
       if (isSingle(mode)) place.hold = null;
       else place.set.delete(owner);
-      this.#wake(place, name, mode, mode, quiet);
+      this.#wake(id, place, name, mode, mode, quiet);
       return true;
     });
   }
@@ -169,7 +169,7 @@ export class SimulatedNode {
   withdraw(id: string, { name, mode, permits, limit }: WaitKey): void {
     const place = this.#place(name, mode);
     place.waiters.delete(`${id}:${letterOf[mode]}:${permits}:${limit}`);
-    this.#wake(place, name, mode, null, false);
+    this.#wake(id, place, name, mode, null, false);
   }
 
   mark(name: string, command: MarkCommand): MarkReply {
@@ -224,12 +224,12 @@ export class SimulatedNode {
     };
   }
 
-  forceRelease(name: string, mode: 'exclusive' | 'write' | 'permits'): boolean {
+  forceRelease(id: string, name: string, mode: 'exclusive' | 'write' | 'permits'): boolean {
     const place = this.#place(name, mode);
     const freed = place.hold !== null || place.set.size > 0;
     place.hold = null;
     place.set.clear();
-    this.#wake(place, name, mode, mode, false);
+    this.#wake(id, place, name, mode, mode, false);
     return freed;
   }
 
@@ -394,7 +394,7 @@ export class SimulatedNode {
     return longest > 0 ? { remainingMs: longest, holder: null } : null;
   }
 
-  #wake(place: Place, name: string, mode: HoldRequest['mode'], freed: HoldRequest['mode'] | null, quiet: boolean): void {
+  #wake(id: string, place: Place, name: string, mode: HoldRequest['mode'], freed: HoldRequest['mode'] | null, quiet: boolean): void {
     if (place.waiters.size === 0) return;
     const now = this.#now;
     const isRecent = ({ expiry }: Waiter): boolean => !quiet || expiry >= now + WAITS_MS - RECENT_MS;
@@ -412,7 +412,7 @@ export class SimulatedNode {
     const isTurn = place.turnUntil > now;
     if (mode === 'permits') {
       let used = [...place.set.values()].reduce((sum, stand) => sum + stand.slots.length, 0);
-      for (const waiter of others) if (used + waiter.permits <= waiter.limit && tell(waiter)) used += waiter.permits;
+      for (const waiter of behind(id, others, now)) if (used + waiter.permits <= waiter.limit && tell(waiter)) used += waiter.permits;
     } else if (place.hold !== null) {
       return;
     } else if (mode === 'exclusive') {
@@ -424,6 +424,13 @@ export class SimulatedNode {
       for (const reader of readers) tell(reader);
     }
   }
+}
+
+/** Those of the releasing manager last: they wait anew. */
+function behind(id: string, waiters: readonly Waiter[], now: number): readonly Waiter[] {
+  const own = waiters.filter((waiter) => waiter.id === id);
+  for (const waiter of own) waiter.since = now;
+  return [...waiters.filter((waiter) => waiter.id !== id), ...own];
 }
 
 const NOBODY_KNOWS: { readonly remainingMs: number | null; readonly holder: string | null } = { remainingMs: null, holder: null };

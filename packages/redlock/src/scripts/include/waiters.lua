@@ -104,6 +104,24 @@ local function recent(list)
   return kept
 end
 
+-- Waiters with those of this manager last, who wait anew from now on: it has had its turn, and asks by itself behind its release.
+local function behind(k, list)
+  local ordered, own = {}, {}
+  for _, waiter in ipairs(list) do
+    if waiter.id == MANAGER then
+      waiter.since = now
+      note(k, waiter.field, now, waiter.expiry - now)
+      own[#own + 1] = waiter
+    else
+      ordered[#ordered + 1] = waiter
+    end
+  end
+  for _, waiter in ipairs(own) do
+    ordered[#ordered + 1] = waiter
+  end
+  return ordered
+end
+
 -- Wakes whoever could have what is free now.
 --   mode: x, p, r or w, which of r and w does not matter   freed: the mode of what was just freed, or nil
 --   quiet: what is given back was never a hold, only votes of an attempt that failed: only those who came across it are woken,
@@ -118,7 +136,7 @@ local function wake(k, mode, freed, quiet)
   end
   if mode == 'p' then
     local used = call('ZCARD', k.set)
-    for _, waiter in ipairs(others) do
+    for _, waiter in ipairs(behind(k, others)) do
       if used + waiter.permits <= waiter.limit and tell(k, waiter) then
         used = used + waiter.permits
       end

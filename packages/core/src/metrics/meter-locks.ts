@@ -1,0 +1,158 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { readOptions, rule } from '../check-options.js';
+import type { HoldLifeEvent, LockEvent, NodeChangedEvent, StoreCallEvent } from '../contract/events.js';
+import { Groups } from './groups.js';
+import type { InstrumentName, MetricAttributes, MetricSink } from './instruments.js';
+
+/** How `meterLocks` counts. */
+export interface MeterOptions {
+  /** Which managers count, by `LockManager.id`; asked for each event. @default every manager of the process */
+  readonly isCounted?: ((managerId: string) => boolean) | undefined;
+  /**
+   * The value of the attribute `lock.group` for a name; names themselves are never attributes, of which a metrics system bears few. The
+   * first 100 values are kept; others become `other`, as does what it throws. @default no such attribute
+   */
+  readonly groupOf?: ((name: string) => string) | undefined;
+}
+
+/** A meter at work. */
+export interface LockMeter extends Disposable {
+  /** Ends the counting. */
+  close(): void;
+}
+
+type AnyEvent = LockEvent | StoreCallEvent;
+
+const TYPES = ['waiting', 'granted', 'not-granted', 'renewed', 'lost', 'released', 'store-call', 'node-changed'] as const;
+
+/** What is known of one request while it waits or holds. */
+interface Open {
+  readonly permits: number;
+  readonly attributes: MetricAttributes;
+}
+
+/**
+ * Counts what managers do, by their events alone, from now on: for an exporter of metrics. `sink` gets values by the names of
+ * `lockInstruments`.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ */
+export function meterLocks(sink: MetricSink, options?: MeterOptions): LockMeter {
+  const { isCounted, groupOf } = readOptions('meterLocks', options, { isCounted: rule.function, groupOf: rule.function }) as MeterOptions;
+  const meter = new Meter(sink, groupOf === undefined ? null : new Groups(groupOf));
+  const listener = (message: unknown): void => {
+    const event = message as AnyEvent;
+    if (isCounted === undefined || isCounted(event.managerId)) meter.count(event);
+  };
+  for (const type of TYPES) subscribe(`holdfast:${type}`, listener);
+  const close = (): void => {
+    for (const type of TYPES) unsubscribe(`holdfast:${type}`, listener);
+    meter.close();
+  };
+  return { close, [Symbol.dispose]: close };
+}
+
+class Meter {
+  readonly #sink: MetricSink;
+  readonly #groups: Groups | null;
+  readonly #waiting = new Map<string, Open>();
+  readonly #held = new Map<string, Open>();
+
+  constructor(sink: MetricSink, groups: Groups | null) {
+    this.#sink = sink;
+    this.#groups = groups;
+  }
+
+  count(event: AnyEvent): void {
+    if (event.type === 'store-call') this.#storeCall(event);
+    else if (event.type === 'node-changed') this.#nodeChanged(event);
+    else this.#hold(event);
+  }
+
+  /** What still stands is taken back: a counter that goes up and down would stay up. */
+  close(): void {
+    for (const id of [...this.#waiting.keys()]) this.#leave(this.#waiting, 'lock.waiting', id);
+    for (const id of [...this.#held.keys()]) this.#leave(this.#held, 'lock.held', id);
+  }
+
+  #hold(event: HoldLifeEvent): void {
+    const attributes = this.#attributesOf(event);
+    const { requestId, contended } = event;
+    switch (event.type) {
+      case 'waiting':
+        this.#enter(this.#waiting, 'lock.waiting', requestId, { permits: 1, attributes });
+        return;
+      case 'granted':
+        this.#leave(this.#waiting, 'lock.waiting', requestId);
+        this.#enter(this.#held, 'lock.held', requestId, { permits: event.permits, attributes });
+        this.#record('lock.acquire.duration', event.waitedMs / 1000, {
+          ...attributes,
+          'lock.outcome': 'granted',
+          'lock.contended': contended,
+        });
+        return;
+      case 'not-granted':
+        this.#leave(this.#waiting, 'lock.waiting', requestId);
+        this.#record('lock.acquire.duration', event.waitedMs / 1000, {
+          ...attributes,
+          'lock.outcome': event.outcome,
+          'lock.contended': contended,
+        });
+        return;
+      case 'renewed':
+        if (event.ttlMs > 0) this.#record('lock.renewal.margin', event.remainingMs / event.ttlMs, attributes);
+        return;
+      case 'lost':
+        this.#leave(this.#held, 'lock.held', requestId);
+        this.#record('lock.lost', 1, { ...attributes, 'lock.lost.reason': event.reason });
+        this.#record('lock.hold.duration', event.heldMs / 1000, { ...attributes, 'lock.end': 'lost', 'lock.lost.reason': event.reason });
+        return;
+      case 'released':
+        this.#leave(this.#held, 'lock.held', requestId);
+        this.#record('lock.hold.duration', event.heldMs / 1000, { ...attributes, 'lock.end': 'released' });
+        return;
+      default:
+    }
+  }
+
+  #storeCall({ backend, operation, outcome, durationMs }: StoreCallEvent): void {
+    this.#record('lock.store.duration', durationMs / 1000, {
+      'lock.system': backend,
+      'lock.operation': operation,
+      'lock.outcome': outcome,
+    });
+  }
+
+  #nodeChanged({ backend, health: { node, clockOffsetMs, quarantinedForMs } }: NodeChangedEvent): void {
+    const attributes = { 'lock.system': backend, 'lock.node': node };
+    if (clockOffsetMs !== null) this.#record('lock.node.clock_offset', clockOffsetMs / 1000, attributes);
+    if (quarantinedForMs !== null) this.#record('lock.node.quarantine', quarantinedForMs / 1000, attributes);
+  }
+
+  #attributesOf({ backend, kind, mode, name }: HoldLifeEvent): MetricAttributes {
+    const group = this.#groups === null ? {} : { 'lock.group': this.#groups.of(name) };
+    return { 'lock.system': backend, 'lock.kind': kind, 'lock.mode': mode, ...group };
+  }
+
+  #enter(open: Map<string, Open>, name: InstrumentName, requestId: string, entry: Open): void {
+    if (open.has(requestId)) return;
+    open.set(requestId, entry);
+    this.#record(name, entry.permits, entry.attributes);
+  }
+
+  /** What began before the meter is not counted down. */
+  #leave(open: Map<string, Open>, name: InstrumentName, requestId: string): void {
+    const entry = open.get(requestId);
+    if (entry === undefined) return;
+    open.delete(requestId);
+    this.#record(name, -entry.permits, entry.attributes);
+  }
+
+  #record(name: InstrumentName, value: number, attributes: MetricAttributes): void {
+    try {
+      this.#sink.record(name, value, attributes);
+    } catch {
+      // A broken exporter must not be able to hurt a lease.
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { type LockManager, meterLocks } from '@holdfast/core';
+import { readMetricsOptions } from './metrics-options.js';
+import { Series } from './series.js';
+
+/** What `createLockMetrics` counts. */
+export interface LockMetricsOptions {
+  /** The one manager to count. @default every manager of the process */
+  readonly manager?: Pick<LockManager, 'id'> | undefined;
+  /** The label `lock_group` for a name: 100 values at most, then `other`. @default no such label */
+  readonly groupOf?: ((name: string) => string) | undefined;
+}
+
+/** Counts of locks, for a Prometheus that scrapes. */
+export interface LockMetrics extends Disposable {
+  /** Of the answer to a scrape. */
+  readonly contentType: string;
+  /** The counts so far, in Prometheus' text format, under the names that OpenTelemetry's Prometheus exporter gives the same metrics. */
+  text(): string;
+  /** Ends the counting; `text()` stays as it is then. */
+  close(): void;
+}
+
+/**
+ * Counts what managers of this process do, from now on, for an endpoint `/metrics`. Needs no library of metrics; where one is in use
+ * already, `holdfast/otel` feeds it.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ */
+export function createLockMetrics(options?: LockMetricsOptions): LockMetrics {
+  const { managerId, groupOf } = readMetricsOptions(options);
+  const series = new Series();
+  const isCounted = managerId === null ? undefined : (id: string) => id === managerId;
+  const meter = meterLocks(series, { isCounted, groupOf });
+  const close = (): void => meter.close();
+  return {
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+    text: () => series.text(),
+    close,
+    [Symbol.dispose]: close,
+  };
+}

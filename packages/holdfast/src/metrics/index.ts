@@ -1,0 +1,1 @@
+export { createLockMetrics, type LockMetrics, type LockMetricsOptions } from './create-lock-metrics.js';

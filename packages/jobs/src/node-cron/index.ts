@@ -1,0 +1,1 @@
+export { createRunCoordinator, type RunCoordinator, type RunCoordinatorOptions } from './run-coordinator.js';

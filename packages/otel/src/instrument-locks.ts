@@ -1,0 +1,134 @@
+import { LockArgumentError, type LockManager } from '@holdfast/core';
+import { type MeterProvider, metrics, trace, type TracerProvider } from '@opentelemetry/api';
+import { SCOPE, startMetrics } from './lock-metrics.js';
+import { startSpans } from './lock-spans.js';
+import { Shared } from './shared.js';
+
+/** What `instrumentLocks` looks at, and where it reports to. */
+export interface InstrumentLocksOptions {
+  /** The one manager to look at. @default every manager of the process */
+  readonly manager?: Pick<LockManager, 'id'> | undefined;
+  /** @default the global one */
+  readonly meterProvider?: MeterProvider | undefined;
+  /** @default the global one */
+  readonly tracerProvider?: TracerProvider | undefined;
+  /** The attribute `lock.group` of metrics for a name: 100 values at most, then `other`. @default no such attribute */
+  readonly groupOf?: ((name: string) => string) | undefined;
+  /** A span for each call to the store, a root with a link to each request that the call carried. @default false */
+  readonly storeSpans?: boolean | undefined;
+  /**
+   * Keeps the `traceparent` of the span in which a hold was taken beside the hold's label in the store: whoever waits in vain for it gets
+   * a link to that span. @default false
+   */
+  readonly annotate?: boolean | undefined;
+}
+
+/**
+ * An instrumentation at work. It also fits `instrumentations` of OpenTelemetry's NodeSDK, which hands its own providers to it where
+ * none was given.
+ */
+export interface LockInstrumentation extends Disposable {
+  readonly instrumentationName: string;
+  readonly instrumentationVersion: string;
+  close(): void;
+  enable(): void;
+  disable(): void;
+  setMeterProvider(provider: MeterProvider): void;
+  setTracerProvider(provider: TracerProvider): void;
+  setConfig(config: object): void;
+  getConfig(): object;
+}
+
+const KNOWN = ['manager', 'meterProvider', 'tracerProvider', 'groupOf', 'storeSpans', 'annotate'];
+
+/** By provider; what the first use of a provider was given holds for the later ones. */
+const groups = new WeakMap<MeterProvider, InstrumentLocksOptions['groupOf']>();
+const spanOptions = new WeakMap<TracerProvider, { readonly storeSpans: boolean; readonly annotate: boolean }>();
+const sharedMetrics = new Shared<MeterProvider>((provider, isCounted) => startMetrics(provider, isCounted, groups.get(provider)));
+const sharedSpans = new Shared<TracerProvider>((provider, isCounted) =>
+  startSpans(provider, isCounted, spanOptions.get(provider) ?? { storeSpans: false, annotate: false }),
+);
+
+/**
+ * Reports metrics and traces of locks through OpenTelemetry, by the diagnostics channels alone, from now on until `close`. Twice over the
+ * same manager and provider counts once.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for an option that it does not know
+ */
+export function instrumentLocks(options: InstrumentLocksOptions = {}): LockInstrumentation {
+  for (const option of Object.keys(options)) {
+    if (!KNOWN.includes(option)) {
+      throw new LockArgumentError(`instrumentLocks: there is no option ${JSON.stringify(option)}; known are ${KNOWN.join(', ')}`, {
+        option,
+      });
+    }
+  }
+  return new Instrumentation(options);
+}
+
+class Instrumentation implements LockInstrumentation {
+  readonly instrumentationName = SCOPE;
+  readonly instrumentationVersion = '0.0.0';
+  readonly #options: InstrumentLocksOptions;
+  #meterProvider: MeterProvider;
+  #tracerProvider: TracerProvider;
+  #ends: readonly (() => void)[] = [];
+
+  constructor(options: InstrumentLocksOptions) {
+    this.#options = options;
+    this.#meterProvider = options.meterProvider ?? metrics.getMeterProvider();
+    this.#tracerProvider = options.tracerProvider ?? trace.getTracerProvider();
+    this.enable();
+  }
+
+  enable(): void {
+    if (this.#ends.length > 0) return;
+    const { manager, groupOf, storeSpans = false, annotate = false } = this.#options;
+    const managerId = manager?.id ?? null;
+    if (!groups.has(this.#meterProvider)) groups.set(this.#meterProvider, groupOf);
+    if (!spanOptions.has(this.#tracerProvider)) spanOptions.set(this.#tracerProvider, { storeSpans, annotate });
+    this.#ends = [sharedMetrics.use(this.#meterProvider, managerId), sharedSpans.use(this.#tracerProvider, managerId)];
+  }
+
+  disable(): void {
+    for (const end of this.#ends) end();
+    this.#ends = [];
+  }
+
+  close(): void {
+    this.disable();
+  }
+
+  [Symbol.dispose](): void {
+    this.disable();
+  }
+
+  /** The NodeSDK calls this when its provider is ready: one that was given stays. */
+  setMeterProvider(provider: MeterProvider): void {
+    if (this.#options.meterProvider !== undefined) return;
+    this.#restart(() => {
+      this.#meterProvider = provider;
+    });
+  }
+
+  setTracerProvider(provider: TracerProvider): void {
+    if (this.#options.tracerProvider !== undefined) return;
+    this.#restart(() => {
+      this.#tracerProvider = provider;
+    });
+  }
+
+  /** Nothing can be set: the options are those of `instrumentLocks`. */
+  setConfig(): void {}
+
+  getConfig(): object {
+    return {};
+  }
+
+  #restart(change: () => void): void {
+    const wasEnabled = this.#ends.length > 0;
+    this.disable();
+    change();
+    if (wasEnabled) this.enable();
+  }
+}

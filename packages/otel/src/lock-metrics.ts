@@ -1,0 +1,36 @@
+import { type InstrumentName, lockInstruments, meterLocks, type MetricAttributes } from '@holdfast/core';
+import type { MeterProvider } from '@opentelemetry/api';
+import type { Running } from './shared.js';
+
+/** The name under which a backend for metrics and traces shows where they come from. */
+export const SCOPE = '@holdfast/otel';
+
+type Record = (value: number, attributes: MetricAttributes) => void;
+
+/** Counts into a provider of meters. */
+export function startMetrics(
+  provider: MeterProvider,
+  isCounted: (managerId: string) => boolean,
+  groupOf: ((name: string) => string) | undefined,
+): Running {
+  const meter = provider.getMeter(SCOPE);
+  const records = new Map<InstrumentName, Record>();
+  for (const name of Object.keys(lockInstruments) as InstrumentName[]) {
+    const { kind, unit, description, ...more } = lockInstruments[name];
+    const options = { unit, description };
+    if (kind === 'histogram') {
+      const advice = 'boundaries' in more ? { advice: { explicitBucketBoundaries: [...more.boundaries] } } : {};
+      const histogram = meter.createHistogram(name, { ...options, ...advice });
+      records.set(name, (value, attributes) => histogram.record(value, attributes));
+    } else if (kind === 'gauge') {
+      const gauge = meter.createGauge(name, options);
+      records.set(name, (value, attributes) => gauge.record(value, attributes));
+    } else {
+      const counter = kind === 'counter' ? meter.createCounter(name, options) : meter.createUpDownCounter(name, options);
+      records.set(name, (value, attributes) => counter.add(value, attributes));
+    }
+  }
+  const sink = { record: (name: InstrumentName, value: number, attributes: MetricAttributes) => records.get(name)?.(value, attributes) };
+  const locks = meterLocks(sink, { isCounted, groupOf });
+  return { stop: () => locks.close() };
+}

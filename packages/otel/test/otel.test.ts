@@ -1,0 +1,235 @@
+import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
+import { createMemoryBackend } from '@holdfast/core/memory';
+import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
+import { type InstrumentLocksOptions, instrumentLocks } from '@holdfast/otel';
+import { context, type Context, SpanStatusCode, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import {
+  AggregationTemporality,
+  type DataPoint,
+  type Histogram,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const cleanups: (() => unknown)[] = [];
+
+beforeEach(() => {
+  const manager = new AsyncLocalStorageContextManager().enable();
+  context.setGlobalContextManager(manager);
+  cleanups.push(() => context.disable());
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+interface World {
+  readonly clock: ManualClock;
+  readonly store: TestMemoryStore;
+  readonly mine: LockManager<bigint>;
+  readonly theirs: LockManager<bigint>;
+}
+
+function createWorld(): World {
+  const clock = createManualClock();
+  const store = createTestMemoryStore({ clock });
+  const open = (own: TestMemoryStore, label: string): LockManager<bigint> =>
+    createLockManager(createMemoryBackend({ store: own, fair: false }), { clock, ttlMs: 3_000, label });
+  return { clock, store, mine: open(store, 'mine'), theirs: open(store.peer(), 'theirs') };
+}
+
+/** Real providers that keep what they get. */
+function createTelemetry() {
+  const spans = new InMemorySpanExporter();
+  const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  const meterProvider = new MeterProvider({ readers: [reader] });
+  cleanups.push(() => Promise.all([tracerProvider.shutdown(), meterProvider.shutdown()]));
+  const points = async (name: string): Promise<readonly DataPoint<number | Histogram>[]> => {
+    await meterProvider.forceFlush();
+    const metrics =
+      exporter
+        .getMetrics()
+        .at(-1)
+        ?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
+    return (metrics.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? []) as DataPoint<number | Histogram>[];
+  };
+  const start = (options: InstrumentLocksOptions = {}) => {
+    const locks = instrumentLocks({ meterProvider, tracerProvider, ...options });
+    cleanups.push(() => locks.close());
+    return locks;
+  };
+  return { tracerProvider, meterProvider, points, start, spans: (): readonly ReadableSpan[] => spans.getFinishedSpans() };
+}
+
+const named = (spans: readonly ReadableSpan[], name: string): readonly ReadableSpan[] => spans.filter((span) => span.name === name);
+
+describe('metrics of locks', () => {
+  it('count waits, holds, losses and the margin of renewals', async () => {
+    const { clock, store, mine, theirs } = createWorld();
+    const { points, start } = createTelemetry();
+    start({ manager: mine });
+    const held = await theirs.acquire('x');
+    const waiting = mine.acquire('x');
+    await clock.advance(400);
+    expect(await points('lock.waiting')).toMatchObject([{ value: 1 }]);
+    await held.release();
+    await clock.advance(10);
+    const lease = await waiting;
+    await clock.advance(1_200);
+    expect(await points('lock.held')).toMatchObject([
+      { value: 1, attributes: { 'lock.system': 'memory', 'lock.kind': 'lock', 'lock.mode': 'exclusive' } },
+    ]);
+    expect(await points('lock.renewal.margin')).toMatchObject([{ value: { count: 1 } }]);
+    store.evict('x');
+    await clock.advance(1_500);
+    expect(lease.isHeld).toBe(false);
+    expect(await points('lock.held')).toMatchObject([{ value: 0 }]);
+    expect(await points('lock.lost')).toMatchObject([{ value: 1, attributes: { 'lock.lost.reason': 'taken' } }]);
+    expect(await points('lock.acquire.duration')).toMatchObject([
+      { value: { count: 1, sum: expect.closeTo(0.4, 1) }, attributes: { 'lock.outcome': 'granted', 'lock.contended': true } },
+    ]);
+    expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 1 }, attributes: { 'lock.end': 'lost' } }]);
+    expect((await points('lock.store.duration')).map(({ attributes }) => attributes['lock.operation'])).toContain('attempt');
+  });
+
+  it('count the same manager once, however often it is instrumented, until the last use has ended', async () => {
+    const { mine } = createWorld();
+    const { points, start } = createTelemetry();
+    const [all, one] = [start(), start({ manager: mine })];
+    await mine.withLock('x', () => {});
+    expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 1 } }]);
+    all.close();
+    await mine.withLock('x', () => {});
+    expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 2 } }]);
+    one.close();
+    await mine.withLock('x', () => {});
+    expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 2 } }]);
+  });
+
+  it('reach a Prometheus that scrapes', async () => {
+    const { mine } = createWorld();
+    const exporter = new PrometheusExporter({ port: 0, host: '127.0.0.1', preventServerStart: true });
+    const meterProvider = new MeterProvider({ readers: [exporter] });
+    cleanups.push(() => meterProvider.shutdown());
+    const locks = instrumentLocks({ meterProvider });
+    cleanups.push(() => locks.close());
+    await exporter.startServer();
+    const { port } = (exporter as unknown as { readonly _server: { address(): { readonly port: number } } })._server.address();
+    await mine.withLock('order:1', () => {});
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(text).toMatch(/^lock_acquire_duration(?:_seconds)?_count\{.*lock_outcome="granted".*\} 1/m);
+    expect(text).toMatch(/^lock_held\{.*\} 0/m);
+    expect(text).not.toContain('order:1');
+  });
+});
+
+describe('traces of locks', () => {
+  it('show taking and holding as children of the caller, and the task inside of the hold', async () => {
+    const { mine } = createWorld();
+    const { tracerProvider, start, spans } = createTelemetry();
+    start();
+    const tracer = tracerProvider.getTracer('test');
+    let inTask: string | undefined;
+    await tracer.startActiveSpan('request', async (request) => {
+      await mine.withLock('x', () => {
+        inTask = trace.getActiveSpan()?.spanContext().spanId;
+        tracer.startSpan('work').end();
+      });
+      request.end();
+    });
+    const all = spans();
+    const [request] = named(all, 'request');
+    const [acquire] = named(all, 'acquire lock');
+    const [hold] = named(all, 'hold lock');
+    const [work] = named(all, 'work');
+    expect([acquire, hold].map((span) => span?.parentSpanContext?.spanId)).toEqual(
+      [request, request].map((span) => span?.spanContext().spanId),
+    );
+    expect(work?.parentSpanContext?.spanId).toBe(hold?.spanContext().spanId);
+    expect(inTask).toBe(hold?.spanContext().spanId);
+    expect(acquire?.attributes).toMatchObject({ 'lock.names': ['x'], 'lock.outcome': 'granted', 'lock.contended': false });
+  });
+
+  it('are not those of renewals: what is done in the background is in no trace of a caller', async () => {
+    const { clock, mine } = createWorld();
+    const { tracerProvider, start, spans } = createTelemetry();
+    start({ storeSpans: true });
+    await tracerProvider.getTracer('test').startActiveSpan('request', async (request) => {
+      const lease = await mine.acquire('x');
+      await clock.advance(1_200);
+      await lease.release();
+      request.end();
+    });
+    const [acquire] = named(spans(), 'acquire lock');
+    const calls = ['store attempt', 'store renew', 'store release'].map((name) => named(spans(), name)[0]);
+    for (const call of calls) {
+      expect(call?.parentSpanContext).toBeUndefined();
+      expect(call?.links.map((link) => link.context.spanId)).toEqual([acquire?.spanContext().spanId]);
+    }
+  });
+
+  it('link who waited in vain to who held, where the holder keeps its trace', async () => {
+    const { clock, mine, theirs } = createWorld();
+    const { start, spans } = createTelemetry();
+    start({ annotate: true });
+    await theirs.acquire('x');
+    const waiting = mine.acquire('x', { waitMs: 300 }).catch((error: unknown) => error);
+    await clock.advance(400);
+    const error = await waiting;
+    const [holder, waiter] = named(spans(), 'acquire lock');
+    expect(isLockError(error, 'LOCK_TIMEOUT') && error.holders[0]?.traceparent).toContain(holder?.spanContext().spanId);
+    expect(waiter?.links.map((link) => link.context.spanId)).toEqual([holder?.spanContext().spanId]);
+    expect(waiter?.status.code).toBe(SpanStatusCode.ERROR);
+    expect(waiter?.attributes['error.type']).toBe('LOCK_TIMEOUT');
+    expect((await mine.inspect('x')).holders).toMatchObject([{ label: 'theirs' }]);
+  });
+
+  it('end with the instrumentation', async () => {
+    const { mine } = createWorld();
+    const { start, spans } = createTelemetry();
+    start().close();
+    await mine.withLock('x', () => {});
+    expect(spans()).toEqual([]);
+  });
+});
+
+describe('an instrumentation', () => {
+  it('takes the providers that a NodeSDK hands to it, where none was given', async () => {
+    const { mine } = createWorld();
+    const { tracerProvider, meterProvider, spans, points } = createTelemetry();
+    const locks = instrumentLocks({ manager: mine });
+    cleanups.push(() => locks.close());
+    await mine.withLock('before', () => {});
+    locks.setTracerProvider(tracerProvider);
+    locks.setMeterProvider(meterProvider);
+    await mine.withLock('after', () => {});
+    expect(named(spans(), 'hold lock').map(({ attributes }) => attributes['lock.names'])).toEqual([['after']]);
+    expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 1 } }]);
+  });
+
+  it('refuses an option that it does not know', () => {
+    expect(() => instrumentLocks({ managers: [] } as InstrumentLocksOptions)).toThrow(
+      expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT', option: 'managers' }),
+    );
+  });
+
+  it('needs no context manager: spans are made, and not active', async () => {
+    context.disable();
+    const { mine } = createWorld();
+    const { start, spans } = createTelemetry();
+    start();
+    let active: Context | undefined;
+    await mine.withLock('x', () => {
+      active = context.active();
+    });
+    expect(active && trace.getSpan(active)).toBeUndefined();
+    expect(named(spans(), 'hold lock')).toHaveLength(1);
+  });
+});
