@@ -49,8 +49,8 @@ export class Hearing {
     this.#failing = null;
     // A queue that reports nothing until the grant, or in which only the first of these waits stands: that somebody holds the name is all
     // there is to hear.
-    const { wait, tellsQueued, capabilities } = this.#backend;
-    const isAnswer = wait !== undefined && (tellsQueued !== true || !capabilities.fair) && holders.length > 0;
+    const { tellsQueued, capabilities } = this.#backend;
+    const isAnswer = this.#backend.wait !== undefined && (tellsQueued !== true || !capabilities.fair) && holders.length > 0;
     if (isAnswer) this.#heard = { at: now, by: 'look' };
   }
 
