@@ -36,6 +36,7 @@ const held = (over: Partial<Held> = {}): Held => ({
   capMs: Number.POSITIVE_INFINITY,
   renewAt: NOW.now + 500,
   longestTtlMs: 3_000,
+  isConfirmed: true,
   ...over,
 });
 const doubtful = (release: Doubtful['release'], over: Partial<Doubtful> = {}): Doubtful => ({
@@ -59,6 +60,7 @@ const states: Readonly<Record<string, HoldState>> = {
   held: held(),
   'held, renewal due': held({ renewAt: NOW.now }),
   'held, deadline passed': held({ deadline: passed }),
+  'held, not confirmed': held({ renewAt: NOW.now, isConfirmed: false, hold: { ...hold, plan: { ...hold.plan, renew: false } } }),
   'held, at max-hold': held({ grant: grant(60_000) }),
   releasing,
   'doubtful, waiting': doubtful('waiting'),
@@ -71,8 +73,10 @@ const states: Readonly<Record<string, HoldState>> = {
 };
 
 const events: Readonly<Record<string, HoldEvent>> = {
-  'granted in time': { type: 'granted', grant: grant(100), beliefMs: 3_000 },
-  'granted too late': { type: 'granted', grant: grant(3_000), beliefMs: 3_000 },
+  'granted in time': { type: 'granted', grant: grant(100), beliefMs: 3_000, provisionalFrom: null },
+  'granted for a while': { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(500) },
+  'granted for a while, too late': { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(1_800) },
+  'granted too late': { type: 'granted', grant: grant(3_000), beliefMs: 3_000, provisionalFrom: null },
   refused: { type: 'refused' },
   unanswered: { type: 'unanswered', isSettled: false },
   settled: { type: 'settled' },
@@ -101,10 +105,12 @@ function nameOf(state: HoldState): string {
 const times: Readonly<Record<number, string>> = {
   0: 'now',
   50: 'pause',
+  100: 'soon',
   250: 'retry',
   300: 'guard',
   500: 'renewal',
   900: 'renewal',
+  1_300: 'deadline',
   2_000: 'deadline',
 };
 
@@ -184,9 +190,34 @@ describe('the machine of a hold', () => {
     expect(pauses).toEqual([50, 100, 200, 400, 800, 1_000, 1_000]);
   });
 
+  it('confirms a grant for a while by a renewal with the whole ttl, also of a hold that is not renewed', () => {
+    const once = { ...hold, plan: { ...hold.plan, renew: false } };
+    const granted: HoldEvent = { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(500) };
+    const [state, sent] = step({ at: 'asking', hold: once }, granted, NOW);
+    expect(state).toMatchObject({ at: 'held', isConfirmed: false, deadline: { now: NOW.now + 1_300, wall: NOW.wall + 1_300 } });
+    expect(sent).toContainEqual({ do: 'send', what: 'renewal', ttlMs: 3_000 });
+    const [failed] = step(state, { type: 'renew-failed', error }, NOW);
+    expect(step({ ...(failed as Held), renewAt: NOW.now }, { type: 'due' }, NOW)[1]).toEqual(expect.arrayContaining(sent.slice(0, 1)));
+    const [confirmed] = step(state, { type: 'renewed', stamp: NOW, beliefMs: 3_000, extensionMs: null }, NOW);
+    expect(confirmed).toMatchObject({ isConfirmed: true, deadline: { now: NOW.now + 3_000 } });
+    const [, later] = step({ ...(confirmed as Held), renewAt: NOW.now }, { type: 'due' }, NOW);
+    expect(later).toContainEqual({ do: 'send', what: 'renewal', ttlMs: null });
+  });
+
+  it('counts maxHoldMs of a grant for a while from the grant on, not from the sign of life that it counts by', () => {
+    const short = { ...hold, plan: { ...hold.plan, maxHoldMs: 1_000 } };
+    const granted: HoldEvent = { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(700) };
+    const [, effects] = step({ at: 'asking', hold: short }, granted, NOW);
+    expect(effects).toContainEqual({ do: 'timer', at: NOW.now + 1_000 });
+  });
+
   it('ends a session hold without renewal at its ttl, unless it was extended', () => {
     const session = { ...hold, plan: { ...hold.plan, renew: false }, store: { ...hold.store, isSession: true } };
-    const [granted] = step({ at: 'asking', hold: session }, { type: 'granted', grant: grant(0), beliefMs: 3_000 }, NOW);
+    const [granted] = step(
+      { at: 'asking', hold: session },
+      { type: 'granted', grant: grant(0), beliefMs: 3_000, provisionalFrom: null },
+      NOW,
+    );
     expect(granted).toMatchObject({ at: 'held', capMs: 3_000 });
     expect(step(granted, { type: 'renewed', stamp: NOW, beliefMs: 3_000, extensionMs: null }, NOW)[0]).toMatchObject({ capMs: 3_000 });
     expect(step(granted, { type: 'renewed', stamp: NOW, beliefMs: 3_000, extensionMs: 9_000 }, NOW)[0]).toMatchObject({ capMs: 9_000 });

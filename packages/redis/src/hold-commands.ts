@@ -3,7 +3,6 @@ import type { BatchSender, Piece } from '@holdfast/core/backend';
 import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
 import { ForeignKeyError, unavailable } from './redis-error.js';
-import type { WaitPlace } from './wait-place.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
 import { type RedisStep, steps } from './redis-step.js';
 
@@ -19,7 +18,36 @@ export interface EnqueueReply {
   readonly score: string;
   /** false: the server had not known that this manager is alive, and may have dropped its other places. */
   readonly wasKnown: boolean;
+  /** The server's time, which is what it calls this sign of life. */
+  readonly serverMs: number;
 }
+
+/** One name in whose queue somebody stands. */
+export interface QueueName {
+  readonly name: string;
+  readonly mode: ModeLetter;
+  readonly keys: NameKeys;
+}
+
+/** What a release takes out of a queue with its owner. */
+export interface LeftPlace {
+  /** '' where it has none. */
+  readonly member: string;
+  /** It is the manager's last one for this name. */
+  readonly isLast: boolean;
+}
+
+/** What the queue of one name is like, to a manager that has said that it is alive. */
+export interface LifeAnswer {
+  readonly serverMs: number;
+  /** When the first of what is held ends by itself. */
+  readonly remainingMs: number | null;
+  /** The owners that were granted while they waited, and have not confirmed it. */
+  readonly granted: readonly string[];
+}
+
+/** Nobody of this manager waits for the name. */
+const NOWHERE: LeftPlace = { member: '', isLast: true };
 
 /** What each script is asked, and how its answer reads. The scripts say what their keys and arguments mean. */
 export class HoldCommands {
@@ -35,22 +63,24 @@ export class HoldCommands {
     return this.#keySpace.keysOf(name, letterOf[mode]);
   }
 
-  /** @param placeOf the manager's place among the waiters; '' where it does not wait */
-  acquireAll(
-    requests: readonly HoldRequest[],
-    call: CallContext,
-    placeOf: ((index: number) => string) | null = null,
-  ): Promise<readonly Answer<bigint>[]> {
-    const pieces = requests.map((request, index): RedisPiece => {
+  acquireAll(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    const pieces = requests.map((request): RedisPiece => {
       const { name, owner, ttlMs, label } = request;
       const mode = letterOf[request.mode];
       const { slot, granting } = this.#keySpace.keysOf(name, mode);
-      const place = placeOf?.(index) ?? '';
       const count = request.mode === 'permits' ? ` ${request.permits} ${request.limit}` : '';
-      const text = `${mode} ${owner} ${ttlMs} ${place === '' ? '-' : place}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
+      const text = `${mode} ${owner} ${ttlMs}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
       return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
     });
     return this.#sender.sendAll(pieces, readAcquired);
+  }
+
+  /** Hands a hold on to the manager's own next waiter, where it is that one's turn. */
+  handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<Answer<bigint>> {
+    const { slot, granting } = this.keysOf(hold);
+    const args = [letterOf[hold.mode], hold.owner, letterOf[next.mode], next.owner, String(next.ttlMs), shorten(next.label)];
+    // It is sent also when its caller is gone: the release that comes behind goes the same way.
+    return this.#sender.send(piece(steps.handOver, slot, granting, args, next, call.timeoutMs), readAcquired);
   }
 
   renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
@@ -74,25 +104,17 @@ export class HoldCommands {
     return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
   }
 
-  /** @param placeOf the place of each owner in the queue; '' if it has none */
+  /** @param placeOf what each owner has in a queue; null where nobody waits */
   releaseAll(
     holds: readonly HoldRef[],
     timeoutMs: number,
-    placeOf: ((hold: HoldRef) => string) | null = null,
+    placeOf: ((hold: HoldRef) => LeftPlace) | null = null,
   ): Promise<readonly ReleaseAnswer[]> {
-    const pieces = holds.map((hold) => this.#releasePiece(hold, timeoutMs, placeOf?.(hold) ?? '', false));
+    const pieces = holds.map((hold) => {
+      const { member, isLast } = placeOf?.(hold) ?? NOWHERE;
+      return this.#releasePiece(hold, timeoutMs, member, isLast);
+    });
     return this.#sender.sendAll(pieces, readRelease);
-  }
-
-  /** Gives up a manager's place among the waiters, and passes the turn on. */
-  withdraw({ name, mode, keys: { slot, keys }, member }: WaitPlace, timeoutMs: number): Promise<boolean> {
-    return this.#sender.send(piece(steps.withdraw, slot, keys, [mode, member], { name }, timeoutMs), readBoolean);
-  }
-
-  /** Gives back what was reserved for an owner that does not wait any more; never what it holds. */
-  decline(hold: HoldRef, timeoutMs: number): Promise<boolean> {
-    const { slot, keys } = this.keysOf(hold);
-    return this.#sender.send(piece(steps.decline, slot, keys, [letterOf[hold.mode], hold.owner], hold, timeoutMs), readBoolean);
   }
 
   /**
@@ -109,49 +131,50 @@ export class HoldCommands {
   ): Promise<EnqueueReply> {
     const mode = letterOf[request.mode];
     const name = this.keysOf(request);
-    const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
-    const { owner, ttlMs, label } = request;
-    const counts = [String(permits), String(limit)];
-    const args = [mode, owner, String(ttlMs), shorten(label), ...counts, place, score, isOnly ? '1' : '0'];
+    const { owner, ttlMs } = request;
+    const args = [mode, owner, String(ttlMs), place, score, isOnly ? '1' : '0'];
     return this.#sender.send(piece(steps.enqueue, name.slot, name.granting, args, request, timeoutMs, call), (reply, asked) => {
-      const [answer, taken, known] = Array.isArray(reply) ? (reply as unknown[]) : [];
-      return { answer: readAnswer(answer, asked), score: String(taken), wasKnown: Number(known) !== 0 };
+      const [answer, taken, known, serverMs] = Array.isArray(reply) ? (reply as unknown[]) : [];
+      return { answer: readAnswer(answer, asked), score: String(taken), wasKnown: Number(known) !== 0, serverMs: Number(serverMs) };
     });
   }
 
   /**
-   * Says that this manager is alive for its places in the queue of one name.
+   * Says that this manager is alive for its places in the queues of some names, in one command.
    *
-   * @returns the owners for whom a place is reserved; null when the places were dropped and have to be taken again
+   * @returns for each name: null when the places were dropped and have to be taken again; an error where its keys hold something else
    */
-  refresh(name: string, mode: ModeLetter, { slot, keys }: NameKeys, timeoutMs: number): Promise<readonly string[] | null> {
-    return this.#sender.send(piece(steps.refresh, slot, keys, [mode], { name }, timeoutMs), (reply) => {
-      if (typeof reply !== 'string' && typeof reply !== 'number') throw unavailable(new Error('no reply'), name);
-      const owners = String(reply);
-      if (owners === 'WRONGTYPE') throw new ForeignKeyError(name);
-      return owners === '0' ? null : owners.split(',').filter((owner) => owner !== '');
+  refresh(names: readonly QueueName[], timeoutMs: number): Promise<readonly (LifeAnswer | null | ForeignKeyError)[]> {
+    const pieces = names.map(({ name, mode, keys }) => piece(steps.refresh, keys.slot, keys.granting, [mode], { name }, timeoutMs));
+    return this.#sender.sendAll(pieces, (reply, { lockName }) => {
+      if (reply === 'WRONGTYPE') return new ForeignKeyError(lockName);
+      if (Number(reply) === 0) return null;
+      const [, serverMs, left, owners = ''] = /^(\d{1,16}) (-1|\d{1,16}) ([0-9a-f,]*)$/.exec(String(reply)) ?? [];
+      if (serverMs === undefined) throw unavailable(new Error('no reply'), lockName);
+      const remainingMs = left === '-1' ? null : Number(left);
+      return { serverMs: Number(serverMs), remainingMs, granted: owners.split(',').filter((owner) => owner !== '') };
     });
   }
 
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     const mode = letterOfKind[kind];
-    const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    const asked = piece(steps.inspect, slot, keys, [mode], { name }, call.timeoutMs, call);
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
+    const asked = piece(steps.inspect, slot, granting, [mode], { name }, call.timeoutMs, call);
     return this.#sender.send(asked, (reply) => readState(reply, name, kind));
   }
 
   forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     const mode = letterOfKind[kind];
-    const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    return this.#sender.send(piece(steps.forceRelease, slot, keys, [mode], { name }, call.timeoutMs, call), readOnce);
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
+    return this.#sender.send(piece(steps.forceRelease, slot, granting, [mode], { name }, call.timeoutMs, call), readOnce);
   }
 
   /** It is sent also when its caller is gone: what is to be freed is to be freed. */
   #releasePiece({ name, owner, mode: held }: HoldRef, timeoutMs: number, place: string, isLast: boolean): RedisPiece {
     const mode = letterOf[held];
-    const { slot, keys } = this.#keySpace.keysOf(name, mode);
-    const text = `${mode} ${owner} ${place === '' ? '-' : place} ${isLast ? 1 : 0}`;
-    return { step: steps.release, route: slot, keys, args: [text], lockName: name, owner, timeoutMs, call: null };
+    const { slot, granting } = this.#keySpace.keysOf(name, mode);
+    const text = `${mode} ${owner} ${isLast ? 1 : 0} ${place === '' ? '-' : place}`;
+    return { step: steps.release, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs, call: null };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Answer, CallContext, Clock, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { noFence, readAcquired, readBoolean, readRelease } from './answers.js';
+import { noFence, readAcquired, readRelease } from './answers.js';
 import { shorten } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { unavailable } from './redis-error.js';
@@ -61,24 +61,20 @@ export class MovingSlots {
     return second;
   }
 
-  async release(sender: BatchSender<RedisStep>, hold: HoldRef, call: CallContext): Promise<ReleaseAnswer> {
-    // Also when its caller is gone: what is to be freed is to be freed.
-    const answer = await sender.send({ ...this.#piece(steps.dropMoving, hold, 'lock', [hold.owner], call), call: null }, readRelease);
-    const lockKey = this.#keySpace.onServer(this.#keySpace.lockKey(hold.name));
-    // In the background: what is lost of it costs the others one poll.
-    if (answer.wasOurs) sender.send(this.#piece(steps.callNext, hold, 'waiters', [lockKey], call), readBoolean).catch(() => {});
-    return answer;
+  release(sender: BatchSender<RedisStep>, hold: HoldRef, call: CallContext): Promise<ReleaseAnswer> {
+    // Also when its caller is gone: what is to be freed is to be freed. Those who wait ask from time to time.
+    return sender.send({ ...this.#piece(steps.dropMoving, hold, 'lock', [hold.owner], call), call: null }, readRelease);
   }
 
   #piece(
     step: RedisStep,
     { name, owner }: Pick<HoldRef, 'name' | 'owner'>,
-    which: 'lock' | 'waiters' | 'fence',
+    which: 'lock' | 'fence',
     args: readonly string[],
     call: CallContext,
   ): Piece<RedisStep> {
     const { slot, keys, fence } = this.#keySpace.keysOf(name, 'x');
-    const key = which === 'fence' ? fence : (keys[which === 'lock' ? 0 : 1] ?? '');
+    const key = which === 'fence' ? fence : keys[0];
     return { step, route: slot, keys: [key], args, lockName: name, owner, timeoutMs: call.timeoutMs, call };
   }
 }

@@ -1,11 +1,21 @@
-import type { CallContext, HoldRequest } from '@holdfast/core';
+import { randomBytes } from 'node:crypto';
+import type { CallContext, HoldRequest, Stamp } from '@holdfast/core';
+import { shorten } from './hold-commands.js';
 import { letterOf, type ModeLetter, type NameKeys } from './key-space.js';
 
-/** One waiter of a fair queue: it keeps its place until it is granted or leaves. */
+/** What the head of the queue was granted while it waited: its token, and which sign of life its time counts from. */
+export interface PushedGrant {
+  readonly fencingToken: bigint;
+  readonly stamp: Stamp;
+}
+
+/** One waiter in the queue of a name: it keeps its place until it is granted or leaves. */
 export class QueuePlace {
   readonly request: HoldRequest;
   readonly mode: ModeLetter;
   readonly keys: NameKeys;
+  /** What a message calls it: 64 random bits, used once, that free nothing. */
+  readonly ticket = randomBytes(8).toString('hex');
   /** The place on the server. */
   readonly member: string;
   readonly call: CallContext;
@@ -13,6 +23,8 @@ export class QueuePlace {
   score = '';
   /** It has just come, its turn has come, or its place was lost. */
   #mustAsk = true;
+  #pushed: PushedGrant | null = null;
+  #onPushed: ((grant: PushedGrant) => void) | null = null;
   #isEnded = false;
   #reason: unknown = null;
   #next: (() => void) | null = null;
@@ -23,18 +35,20 @@ export class QueuePlace {
     this.keys = keys;
     this.call = call;
     const [permits, limit] = request.mode === 'permits' ? [request.permits, request.limit] : [1, 1];
-    this.member = `${request.owner}:${managerId}:${this.mode}:${permits}:${limit}`;
+    const label = shorten(request.label);
+    this.member = `${request.owner}:${this.ticket}:${managerId}:${this.mode}:${permits}:${limit}:${label}`;
   }
 
-  /** Resolves when it has to ask. @throws what ended the wait */
-  async turn(): Promise<void> {
-    while (!this.#mustAsk && !this.#isEnded) {
+  /** Resolves when it has to ask, with null, or when it was granted by a message. @throws what ended the wait */
+  async turn(): Promise<PushedGrant | null> {
+    while (!this.#mustAsk && !this.#isEnded && this.#pushed === null) {
       await new Promise<void>((resolve) => {
         this.#next = resolve;
       });
     }
     this.throwIfEnded();
     this.#mustAsk = false;
+    return this.#pushed;
   }
 
   throwIfEnded(): void {
@@ -44,6 +58,22 @@ export class QueuePlace {
   ask(): void {
     this.#mustAsk = true;
     this.#next?.();
+  }
+
+  /** A message says that it was granted. */
+  push(grant: PushedGrant): void {
+    this.#pushed = grant;
+    this.#onPushed?.(grant);
+    this.#next?.();
+  }
+
+  /** What comes first: the answer to a request, or a message that it was granted. */
+  async unlessPushed<T>(asked: Promise<T>): Promise<T | PushedGrant> {
+    if (this.#pushed !== null) return this.#pushed;
+    const pushed = new Promise<PushedGrant>((resolve) => {
+      this.#onPushed = resolve;
+    });
+    return Promise.race([asked, pushed]);
   }
 
   /** Ends the wait; the first reason stays. */

@@ -12,17 +12,17 @@ import {
   type LockKind,
   type LockState,
   type NodeHealth,
+  type Release,
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
-import { BatchSender, type WakeEntry, WakeList, within, worstOf } from '@holdfast/core/backend';
+import { BatchSender, within, worstOf } from '@holdfast/core/backend';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
 import { examineServers } from './examine-server.js';
-import { closedError, FairQueue } from './fair-queue.js';
-import { HoldCommands } from './hold-commands.js';
-import { KeySpace, letterOfKind } from './key-space.js';
+import { HoldCommands, type LeftPlace } from './hold-commands.js';
+import { KeySpace } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
 import { missingRights } from './missing-rights.js';
@@ -31,13 +31,12 @@ import { forgetfulServers } from './persistence.js';
 import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
-import { idOf, type WaitPlace, waitPlaceOf } from './wait-place.js';
+import { closedError, WaitQueue } from './wait-queue.js';
 import { WakeChannel } from './wake-channel.js';
 
 const NAME = 'redis';
 /** A lease of some milliseconds asks for answers in fewer: that is no reason to end the connection of all the others. */
 const LEAST_SILENCE_MS = 250;
-const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
 
 /**
@@ -56,8 +55,8 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities;
   readonly requestsExpire = true;
   readonly tellsQueued = true;
-  readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
-  readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
+  /** Plain managers hand on to waiters of their own, where one step of the server can do so. */
+  readonly takesNext: boolean;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
   readonly marks: RedisMarks;
   /** Names this backend among the waiters on the server, and its channel. */
@@ -68,8 +67,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly #sender: BatchSender<RedisStep>;
   readonly #commands: HoldCommands;
   readonly #channel: WakeChannel;
-  readonly #wakeList: WakeList<WaitPlace>;
-  readonly #fairQueue: FairQueue;
+  readonly #waitQueue: WaitQueue;
   readonly #confirmer: Confirmer | null;
   readonly #allowEviction: boolean;
   /** Of a cluster only. */
@@ -89,8 +87,7 @@ export class RedisBackend implements LockBackend<bigint> {
       clock,
       link: source.link,
       failures: failureRules,
-      // Who asks, and whether PUBLISH tells how many listen: in a cluster it counts those on the same node only.
-      head: { keys: [], argument: (source.isCluster ? '0' : '1') + this.#id },
+      head: { keys: [], argument: `1${this.#id}` },
       byRoute: source.isCluster,
       leastSilenceMs: LEAST_SILENCE_MS,
       isApart: (slot) => this.#moving?.has(slot) === true,
@@ -102,21 +99,24 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#moving = source.isCluster ? new MovingSlots(this.#keySpace, clock) : null;
     this.#commands = new HoldCommands(this.#sender, this.#keySpace);
     this.#channel = new WakeChannel(source, this.#id, clock, {
-      onWake: (holdKey, owner) => this.#onWake(holdKey, owner),
-      onOpen: (tag) => {
-        for (const entry of this.#wakeList.about(topicOf(tag))) this.#wakeList.wake(entry);
-      },
-      onConnected: () => this.#fairQueue.refreshNow(),
+      onMessage: (text, isOurServer) => this.#waitQueue.hear(text, isOurServer),
+      onConnected: () => this.#waitQueue.refreshNow(),
     });
-    this.#wakeList = new WakeList((place) => this.#withdraw(place));
     this.#confirmer = replicas === null ? null : new Confirmer(source, this.#keySpace, clock, replicas.min, replicas.timeoutMs);
-    this.#fairQueue = new FairQueue({
+    this.#waitQueue = new WaitQueue({
       id: this.#id,
       clock,
       keySpace: this.#keySpace,
       commands: this.#commands,
       channel: this.#channel,
       isCluster: source.isCluster,
+      asksFirst: fair,
+      confirms: replicas !== null,
+      connection: () => (source.isCluster ? null : (source.link.current?.connection ?? null)),
+      moving: {
+        concerns: (request) => this.#moving?.concerns(request) === true,
+        attempt: (request, call) => (this.#moving as MovingSlots).acquire(this.#sender, request, call),
+      },
       confirm: (request, timeoutMs) => this.#confirmGrants([request], timeoutMs),
     });
     this.capabilities = Object.freeze({
@@ -130,8 +130,7 @@ export class RedisBackend implements LockBackend<bigint> {
       list: true,
       expiry: 'ttl',
     });
-    if (fair) this.wait = (request, call) => this.#wait(request, call);
-    else this.subscribe = (request, wake) => this.#subscribe(request, wake);
+    this.takesNext = !fair && !source.isCluster && replicas === null;
     if (source.isCluster) this.partition = (name) => source.link.current?.connection.client.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
     this.marks = new RedisMarks({
       sender: this.#sender,
@@ -144,7 +143,7 @@ export class RedisBackend implements LockBackend<bigint> {
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     if (this.#isClosed) return Promise.reject(closedError());
     // The common case, without a promise more than it needs.
-    if (this.#confirmer === null && this.#moving === null && this.#wakeList.isEmpty) return this.#commands.acquireAll(requests, call);
+    if (this.#confirmer === null && this.#moving === null) return this.#commands.acquireAll(requests, call);
     return this.#attemptMany(requests, call);
   }
 
@@ -156,17 +155,24 @@ export class RedisBackend implements LockBackend<bigint> {
     return renewed;
   }
 
-  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
+  release(holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    // The common case, without a promise more than it needs.
-    if (this.#moving === null && this.wait === undefined) return this.#commands.releaseAll(holds, call.timeoutMs);
-    const placeOf = ({ owner }: HoldRef): string => this.#fairQueue.dismiss(owner);
+    const [first] = holds;
+    if (first?.next !== undefined && holds.length === 1 && this.takesNext) return this.#handOver(first, first.next, call);
+    if (this.#moving === null && this.#waitQueue.isIdle) return this.#commands.releaseAll(holds, call.timeoutMs);
+    const placeOf = (hold: HoldRef): LeftPlace => this.#leftBy(hold);
     if (this.#moving !== null) {
       const inOrder = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> =>
         this.#commands.releaseAll(those, call.timeoutMs, placeOf);
       return this.#despiteMoves(holds, inOrder, (moving, hold) => moving.release(this.#sender, hold, call));
     }
     return this.#commands.releaseAll(holds, call.timeoutMs, placeOf);
+  }
+
+  /** Stands in the queue on the server: every waiter of a fair manager, the first one of any other. */
+  async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
+    this.#refuseIfClosed();
+    return this.#waitQueue.wait(request, call);
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -225,7 +231,7 @@ export class RedisBackend implements LockBackend<bigint> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     // Waiters that are told to go leave their places, and pass on the turns that they had.
-    await within(this.#clock, DRAIN_MS, this.#fairQueue.close(closedError())).catch(() => {});
+    await within(this.#clock, DRAIN_MS, this.#waitQueue.close(closedError())).catch(() => {});
     await this.#sender.drain(DRAIN_MS);
     this.#channel.close();
     this.#confirmer?.close();
@@ -238,24 +244,11 @@ export class RedisBackend implements LockBackend<bigint> {
   }
 
   async #attemptMany(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const entries: (WakeEntry<WaitPlace> | undefined)[] = this.#wakeList.isEmpty
-      ? []
-      : requests.map((request) => this.#wakeList.find(idOf(waitPlaceOf(request, this.#keySpace, this.#id))));
-    for (const entry of entries) if (entry !== undefined) entry.isWoken = false;
-    let answers: readonly Answer<bigint>[] = [];
-    try {
-      const memberOf = new Map(requests.map((request, index) => [request, entries[index]?.key.member ?? '']));
-      answers = await this.#despiteMoves(
-        requests,
-        (those) => this.#commands.acquireAll(those, call, (index) => memberOf.get(those[index] as HoldRequest) ?? ''),
-        (moving, request) => moving.acquire(this.#sender, request, call),
-      );
-    } finally {
-      for (const [i, entry] of entries.entries()) {
-        const isGranted = answers[i]?.granted === true;
-        if (entry !== undefined) this.#wakeList.answered(entry, isGranted, !isGranted);
-      }
-    }
+    const answers = await this.#despiteMoves(
+      requests,
+      (those) => this.#commands.acquireAll(those, call),
+      (moving, request) => moving.acquire(this.#sender, request, call),
+    );
     await this.#confirmGrants(
       requests.filter((_, i) => answers[i]?.granted === true),
       call.timeoutMs,
@@ -307,55 +300,28 @@ export class RedisBackend implements LockBackend<bigint> {
     return refs.map((ref) => this.#commands.keysOf(ref).slot);
   }
 
-  async #wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
-    this.#refuseIfClosed();
-    return this.#fairQueue.wait(request, call);
+  #leftBy(hold: HoldRef): LeftPlace {
+    const [holdKey] = this.#commands.keysOf(hold).keys;
+    const isLast = this.#waitQueue.isLast(holdKey, hold.owner);
+    return { member: this.#waitQueue.dismiss(hold.owner), isLast };
   }
 
-  #subscribe(request: HoldRequest, wake: () => void): { close(): void } {
-    const place = waitPlaceOf(request, this.#keySpace, this.#id);
-    const tag = this.#keySpace.wakeTagOf(place.keys, this.#source.isCluster);
-    const topics = [this.#keySpace.onServer(place.keys.keys[0]), topicOf(tag)];
-    const subscription = this.#wakeList.add(idOf(place), place, topics, wake);
-    this.#channel.use(tag);
-    let isOpen = true;
-    return {
-      close: () => {
-        if (!isOpen) return;
-        isOpen = false;
-        subscription.close();
-        this.#channel.unuse(tag);
-      },
-    };
+  /**
+   * Two requests, the release right behind the other, so in one round trip: the first hands the hold on where it is the next one's turn, the
+   * second frees what the first has left, and hands that on to others.
+   */
+  async #handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
+    const { member, isLast } = this.#leftBy(hold);
+    const handing = this.#commands.handOver(hold, next, call);
+    const freeing = this.#commands.release(hold, call.timeoutMs, member, isLast);
+    const [handed, freed] = await Promise.allSettled([handing, freeing]);
+    if (freed.status === 'rejected') throw freed.reason;
+    const { wasOurs, isFinal } = freed.value;
+    if (handed.status === 'fulfilled') return [{ wasOurs: wasOurs || handed.value.granted, isFinal, next: handed.value }];
+    // Whose the hold was the release says only where the other has not handed it on.
+    if (!wasOurs) throw handed.reason;
+    return [{ wasOurs, isFinal, next: { granted: false, isFinal: false, remainingMs: null } }];
   }
-
-  #onWake(holdKey: string, owner: string): void {
-    if (owner !== '') {
-      if (!this.#fairQueue.wake(owner)) this.#fairQueue.decline(holdKey, owner);
-      return;
-    }
-    let isWaitedFor = false;
-    for (const entry of this.#wakeList.about(holdKey)) {
-      isWaitedFor = true;
-      this.#wakeList.wake(entry);
-    }
-    if (isWaitedFor) return;
-    // Woken for a waiter that has left: the next one's turn.
-    const known = this.#keySpace.parse(holdKey);
-    if (known === null) return;
-    const mode = letterOfKind[known.kind];
-    this.#withdraw({ name: known.name, mode, keys: this.#keySpace.keysOf(known.name, mode), member: '' });
-  }
-
-  /** In the background: what is lost of it costs the others one poll. */
-  #withdraw(place: WaitPlace): void {
-    this.#commands.withdraw(place, BACKGROUND_MS).catch(() => {});
-  }
-}
-
-/** Apart from every key, which cannot be empty. */
-function topicOf(tag: string): string {
-  return `\n${tag}`;
 }
 
 function warnOfForeign(names: readonly string[]): void {

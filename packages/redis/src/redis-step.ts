@@ -15,8 +15,7 @@ export const steps = {
   renew: step(scripts.renew, { most: 256, expires: true }),
   refresh: step(scripts.refresh, { most: 64, expires: true }),
   release: step(scripts.release, { most: 128, frees: true }),
-  withdraw: step(scripts.withdraw),
-  decline: step(scripts.decline),
+  handOver: step(scripts.handOver, { expires: true, grants: true }),
   inspect: step(scripts.inspect),
   forceRelease: step(scripts.forceRelease),
   setMark: step(scripts.setMark, { most: 128, expires: true }),
@@ -26,5 +25,4 @@ export const steps = {
   takeMoving: step(scripts.takeMoving, { expires: true, grants: true }),
   drawFence: step(scripts.drawFence),
   dropMoving: step(scripts.dropMoving, { frees: true }),
-  callNext: step(scripts.callNext),
 };

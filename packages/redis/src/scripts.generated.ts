@@ -66,36 +66,16 @@ const shared = {
     end
   `),
   grant: lua(`
-    local function try(k, fenceKey, mode, owner, ttl, label, permits, limit)
-    sweep(k)
-    local fence = found(k, mode, owner)
-    if fence and fence ~= '0' then
-    prolong(k, mode, owner, ttl)
-    return mode == 'p' and '0' or fence
-    end
-    if not fence then
-    if call('EXISTS', k.waiters) == 1 then
-    dropExpired(k)
-    if liveHead(k) then
-    handOn(k)
-    return busy(k, mode, permits, limit)
-    end
-    local intent = mode == 'r' and writersWaitFor(k) or 0
-    if intent > 0 then
-    handOn(k)
-    return -2 - intent
-    end
-    end
-    if not fits(k, mode, permits, limit) then
-    if mode == 'x' and call('TYPE', k.hold).ok ~= 'string' then
+    local function refuse(k, mode, permits, limit)
+    if mode == 'x' and isTaken(k.hold) and call('TYPE', k.hold).ok ~= 'string' then
     return 'WRONGTYPE'
     end
     return busy(k, mode, permits, limit)
     end
-    end
+    local function grant(k, mode, owner, ttl, label, permits)
     local new = '1'
     if mode ~= 'p' then
-    new = nextFence(fenceKey)
+    new = nextFence(k.fence)
     if not new then
     return 'FENCE'
     end
@@ -103,6 +83,41 @@ const shared = {
     place(k, mode, owner, permits, ttl, new, label)
     leave(k, owner, '', false)
     return mode == 'p' and '0' or new
+    end
+    local function again(k, mode, owner, ttl)
+    sweep(k)
+    local fence, permits = found(k, mode, owner)
+    if not fence or fence == '0' then
+    return nil
+    end
+    if ttl >= LEAST_TTL_MS or not call('ZSCORE', k.waiters, 'g' .. owner .. ':' .. MANAGER) then
+    prolong(k, mode, owner, ttl)
+    elseif mode == 'x' or mode == 'w' then
+    call('PEXPIRE', k.hold, string.format('%.0f', ttl))
+    else
+    mark(k, mode, owner, permits, ttl)
+    end
+    leave(k, owner, '', false)
+    return mode == 'p' and '0' or fence
+    end
+    local function try(k, mode, owner, ttl, label, permits, limit)
+    local reply = again(k, mode, owner, ttl)
+    if reply then
+    return reply
+    end
+    if not found(k, mode, owner) then
+    if call('EXISTS', k.waiters) == 1 then
+    dropExpired(k)
+    if liveHead(k) then
+    handOn(k)
+    return refuse(k, mode, permits, limit)
+    end
+    end
+    if not fits(k, mode, permits, limit) then
+    return refuse(k, mode, permits, limit)
+    end
+    end
+    return grant(k, mode, owner, ttl, label, permits)
     end
   `),
   hold: lua(`
@@ -121,12 +136,12 @@ const shared = {
     end
     local function keysOf(mode, at)
     if mode == 'x' then
-    return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+    return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
     end
     if mode == 'p' then
     return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
     end
-    return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+    return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
     end
     local function isTaken(key)
     return redis.pcall('EXISTS', key) == 1
@@ -286,108 +301,71 @@ const shared = {
     end
   `),
   waiters: lua(`
-    local COUNTED, MANAGER = sub(ARGV[1], 1, 1) == '1', sub(ARGV[1], 2)
+    local MANAGER = sub(ARGV[1], 2)
     local QUEUE = '100000000000000'
-    local WAITERS_MS, RESERVED_MS, TURN_MS = 3000, 1000, 100
-    local PLAIN_MS, INTENT_MS, WRITER_POLL_MS = 2500, 1900, 1500
-    local ALIVE_MS = 1600
+    local WAITERS_MS = 3000
+    local ALIVE_MS, PROVISIONAL_MS, GUARD_MS = 1500, 1800, 180
+    local LEAST_TTL_MS = 2200
     local function enter(k, member, ms)
     call('ZADD', k.waiters, string.format('%.0f', now + ms), member)
     call('PEXPIRE', k.waiters, WAITERS_MS)
     end
-    local function tell(k, id, owner)
+    local function tell(k, id, text)
     local channel = 'holdfast.wake:' .. id
     if sub(id, 1, 1) == 'c' then
     channel = 'holdfast.wake:' .. match(k.waiters, '{[^}]+}') .. id
     end
-    return call('PUBLISH', channel, owner .. '|' .. k.hold) > 0 or not COUNTED
+    call('PUBLISH', channel, text)
+    end
+    local function stands(k, owner)
+    if k.set and call('HGET', k.info, owner) then
+    return true
+    end
+    local held = redis.pcall('GET', k.hold)
+    return type(held) == 'string' and sub(held, 1, #owner + 1) == owner .. ':'
     end
     local function dropExpired(k)
     for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '-inf', now)) do
+    local kind = sub(member, 1, 1)
+    if kind ~= 't' then
     call('ZREM', k.waiters, member)
-    if sub(member, 1, 1) == 'r' then
-    call('ZREM', k.waiters, 'f' .. (match(member, ':(%x+)$') or ''))
+    end
+    local owner, id = match(member, '^g(.*):(%x+)$')
+    if owner and not stands(k, owner) then
+    call('ZREM', k.waiters, 'f' .. id)
     end
     end
+    end
+    local function placeOf(member)
+    local owner, ticket, id, mode, permits, limit, label = match(member, '^([^:]*):(%x+):(%x+):(%a):(%d+):(%d+):(.*)$')
+    return owner
+    and {
+    member = member,
+    owner = owner,
+    ticket = ticket,
+    id = id,
+    mode = mode,
+    permits = tonumber(permits),
+    limit = tonumber(limit),
+    label = label,
+    }
     end
     local function liveHead(k)
     while true do
-    local head = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
-    if not head then
+    local member = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'LIMIT', 0, 1)[1]
+    if not member then
     return nil
     end
-    local owner, id, mode, permits, limit = match(head, '^(.*):(%x+):(%a):(%d+):(%d+)$')
-    if id and call('ZSCORE', k.waiters, 'f' .. id) then
-    return { member = head, owner = owner, id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit) }
+    local head = placeOf(member)
+    local alive = head and call('ZSCORE', k.waiters, 'f' .. head.id)
+    if alive then
+    head.seen = alive - ALIVE_MS
+    return head
     end
-    call('ZREM', k.waiters, head)
-    end
-    end
-    local function plainWaiters(k)
-    local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
-    local readers, others, turn = {}, {}, false
-    for i = 1, #entries, 2 do
-    local id, mode, permits, limit = match(entries[i], '^p(%x+):(%a):(%d+):(%d+)$')
-    if id then
-    local list = mode == 'r' and readers or others
-    list[#list + 1] =
-    { member = entries[i], id = id, mode = mode, permits = tonumber(permits), limit = tonumber(limit), expiry = tonumber(entries[i + 1]) }
-    elseif entries[i] == 't' then
-    turn = true
+    call('ZREM', k.waiters, member)
     end
     end
-    return readers, others, turn
-    end
-    local function writersWaitFor(k)
-    local _, writers, turn = plainWaiters(k)
-    local longest = 0
-    for _, writer in ipairs(writers) do
-    longest = math.max(longest, writer.expiry - now - (PLAIN_MS - INTENT_MS))
-    end
-    return turn and 0 or longest
-    end
-    local function wake(k, list, most)
-    local woken = 0
-    for _, waiter in ipairs(list) do
-    if woken == most then
-    break
-    end
-    if tell(k, waiter.id, '') then
-    if waiter.mode ~= 'w' then
-    call('ZREM', k.waiters, waiter.member)
-    end
-    woken = woken + 1
-    end
-    end
-    return woken
-    end
-    local function wakePlain(k, freed)
-    local readers, others, turn = plainWaiters(k)
-    if #readers + #others == 0 then
-    return
-    end
-    local first = others[1] or readers[1]
-    if first.mode == 'p' then
-    local used = call('ZCARD', k.set)
-    for _, waiter in ipairs(others) do
-    if used + waiter.permits <= waiter.limit and wake(k, { waiter }, 1) == 1 then
-    used = used + waiter.permits
-    end
-    end
-    elseif isTaken(k.hold) then
-    return
-    elseif first.mode == 'x' then
-    wake(k, others, 1)
-    elseif #readers > 0 and (turn or freed == 'w' or #others == 0) then
-    if #others > 0 and not turn then
-    enter(k, 't', TURN_MS)
-    end
-    wake(k, readers, -1)
-    elseif call('ZCARD', k.set) == 0 and wake(k, others, 1) == 0 then
-    wake(k, readers, -1)
-    end
-    end
-    local function handOn(k, freed)
+    local function handOn(k)
     if call('EXISTS', k.waiters) == 0 then
     return
     end
@@ -395,21 +373,23 @@ const shared = {
     dropExpired(k)
     while true do
     local head = liveHead(k)
-    if not head then
-    return wakePlain(k, freed)
-    end
-    if not fits(k, head.mode, head.permits, head.limit) then
+    if not head or not fits(k, head.mode, head.permits, head.limit) then
     return
     end
-    place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '')
-    call('ZREM', k.waiters, head.member)
-    enter(k, 'r' .. head.owner .. ':' .. head.id, RESERVED_MS)
-    tell(k, head.id, head.owner)
+    local fence = head.mode == 'p' and '1' or nextFence(k.fence)
+    if not fence then
+    return
+    end
+    local ends = string.format('%.0f', head.seen + PROVISIONAL_MS + GUARD_MS)
+    place(k, head.mode, head.owner, head.permits, ends - now, fence, head.label)
+    call('ZREM', k.waiters, head.member, 't' .. MANAGER)
+    call('ZADD', k.waiters, ends, 'g' .. head.owner .. ':' .. head.id)
+    tell(k, head.id, head.ticket .. '|' .. fence .. '|' .. string.format('%.0f', head.seen))
     end
     end
     local function leave(k, owner, member, last)
     if call('EXISTS', k.waiters) == 1 then
-    call('ZREM', k.waiters, 'r' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
+    call('ZREM', k.waiters, 'g' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
     end
     end
   `),
@@ -418,7 +398,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '3e55b7dc6484ca2c936ae4d2fe513431b31c57d4',
+    sha: '7d2acef829cea0281a2cbc2b25c0c77822b5f17d',
     source: [
       shared.clock,
       shared.deadline,
@@ -431,8 +411,7 @@ export const scripts = {
         if not last or isText and #last == #fence and last < fence and not find(last, '%D') then
         local text = ARGV[4]
         local afterTtl = find(text, ' ', 36, true)
-        local label = sub(text, find(text, ' ', afterTtl + 1, true) + 1)
-        call('SET', KEYS[1], sub(text, 3, 34) .. ':' .. fence .. ':' .. label, 'PX', sub(text, 36, afterTtl - 1))
+        call('SET', KEYS[1], sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, afterTtl + 1), 'PX', sub(text, 36, afterTtl - 1))
         return { fence, now }
         end
         if isText then
@@ -459,7 +438,7 @@ export const scripts = {
         for i = 1, #fences do
         local text = ARGV[i + 3]
         local afterTtl = find(text, ' ', 36, true)
-        local value = sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, find(text, ' ', afterTtl + 1, true) + 1)
+        local value = sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, afterTtl + 1)
         replies[i] = call('SET', taken[2 * i - 1], value, 'NX', 'PX', sub(text, 36, afterTtl - 1)) and fence
         areAll = areAll and replies[i]
         end
@@ -474,84 +453,35 @@ export const scripts = {
       shared.waiters,
       shared.grant,
       lua(`
-        local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit)
+        local function step(k, mode, owner, ttl, label, permits, limit)
         if mode == 'x' and call('EXISTS', k.hold, k.waiters) == 0 then
-        local fence = nextFence(fenceKey)
+        local fence = nextFence(k.fence)
         if fence then
         place(k, mode, owner, permits, ttl, fence, label)
         end
         return fence or 'FENCE'
         end
-        local reply = try(k, fenceKey, mode, owner, ttl, label, permits, limit)
-        if type(reply) == 'number' then
-        if member ~= '-' then
-        enter(k, member, PLAIN_MS)
-        if mode == 'w' and (reply == -1 or reply < -2 - WRITER_POLL_MS) then
-        reply = -2 - WRITER_POLL_MS
-        end
-        end
-        elseif reply ~= 'WRONGTYPE' and reply ~= 'FENCE' then
-        if member ~= '-' then
-        call('ZREM', k.waiters, member)
-        end
-        if mode ~= 'x' and mode ~= 'w' then
+        local reply = try(k, mode, owner, ttl, label, permits, limit)
+        if type(reply) ~= 'number' and (mode == 'r' or mode == 'p') then
         handOn(k)
-        end
         end
         return reply
         end
         local at = 1
         for i = 4, #ARGV do
-        local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
-        local permits, limit, fenceKey, k = 1, 1, nil, nil
+        local mode, owner, ttl, label = match(ARGV[i], '^(%a) (%S+) (%d+) (.*)$')
+        local permits, limit, k = 1, 1, nil
         k, at = keysOf(mode, at)
         if mode == 'p' then
         permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
         permits, limit = tonumber(permits), tonumber(limit)
-        else
-        fenceKey = KEYS[at]
-        at = at + 1
         end
         if not replies[i - 3] then
-        replies[i - 3] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
+        replies[i - 3] = alone(step, k, mode, owner, tonumber(ttl), label, permits, limit)
         end
         end
         replies[#ARGV - 2] = now
         return replies
-      `),
-    ].join('\n'),
-  },
-  callNext: {
-    name: 'callNext',
-    sha: '233119eae8e0b25141fa1986d217ca29123c4cab',
-    source: [
-      shared.clock,
-      shared.hold,
-      shared.waiters,
-      lua(`
-        pcall(handOn, { hold = ARGV[2], waiters = KEYS[1] }, 'x')
-        return { 1, now }
-      `),
-    ].join('\n'),
-  },
-  decline: {
-    name: 'decline',
-    sha: '5b41b612ec04ce08b7651c6f8dc1f1c4c81321e0',
-    source: [
-      shared.clock,
-      shared.hold,
-      shared.waiters,
-      lua(`
-        local mode, owner = ARGV[2], ARGV[3]
-        local k = keysOf(mode, 1)
-        sweep(k)
-        if found(k, mode, owner) ~= '0' then
-        return { 0, now }
-        end
-        drop(k, mode, owner)
-        leave(k, owner, '', false)
-        handOn(k, mode)
-        return { 1, now }
       `),
     ].join('\n'),
   },
@@ -599,7 +529,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '97099693086cd0527e4d058c65dfe695c6babda9',
+    sha: '03ea22da973c41309d8d0816e39d3a812bb29bd4',
     source: [
       shared.clock,
       shared.deadline,
@@ -608,34 +538,33 @@ export const scripts = {
       shared.waiters,
       shared.grant,
       lua(`
-        local mode, owner, member = ARGV[4], ARGV[5], ARGV[10]
-        local permits, limit = tonumber(ARGV[8]), tonumber(ARGV[9])
-        local k, at = keysOf(mode, 1)
-        local score = ARGV[11]
-        local reply
-        sweep(k)
-        if score == '' or found(k, mode, owner) then
-        reply = try(k, KEYS[at], mode, owner, tonumber(ARGV[6]), ARGV[7], permits, limit)
-        else
-        dropExpired(k)
-        reply = busy(k, mode, permits, limit)
-        end
-        if type(reply) ~= 'number' then
-        leave(k, owner, member, ARGV[12] == '1')
-        if mode ~= 'x' and mode ~= 'w' then
-        handOn(k)
-        end
-        return { { reply, '', 1 }, now }
-        end
+        local mode, owner, ttl, member, score, isOnly = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9] == '1'
+        local k = keysOf(mode, 1)
+        local own = placeOf(member)
+        local known = call('ZSCORE', k.waiters, 'f' .. MANAGER) and 1 or 0
+        enter(k, 'f' .. MANAGER, ALIVE_MS)
+        local reply = again(k, mode, owner, ttl)
+        if not reply then
         if score == '' then
         local last = tonumber(call('ZRANGE', k.waiters, -1, -1, 'WITHSCORES')[2]) or 0
         score = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
         end
-        local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
         call('ZADD', k.waiters, score, member)
-        enter(k, 'f' .. MANAGER, ALIVE_MS)
+        dropExpired(k)
+        local head = liveHead(k)
+        if head and head.member == member and fits(k, mode, own.permits, own.limit) then
+        reply = grant(k, mode, owner, ttl, own.label, own.permits)
+        else
         handOn(k)
-        return { { reply, score, known and 1 or 0 }, now }
+        reply = refuse(k, mode, own.permits, own.limit)
+        end
+        end
+        if type(reply) == 'number' then
+        return { { reply, score, known, now }, now }
+        end
+        leave(k, owner, member, isOnly)
+        handOn(k)
+        return { { reply, '', 1, now }, now }
       `),
     ].join('\n'),
   },
@@ -658,9 +587,10 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '6fabb2eacc04a7c32a0064975fa2719853b02fcf',
+    sha: '8f454e2430115347a2fa97dc3399a9a259758b02',
     source: [
       shared.clock,
+      shared.fence,
       shared.hold,
       shared.waiters,
       lua(`
@@ -692,30 +622,96 @@ export const scripts = {
         end
         end
         end
-        handOn(k, ARGV[2])
+        for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
+        if sub(member, 1, 1) == 'g' then
+        call('ZREM', k.waiters, member)
+        end
+        end
+        handOn(k)
         return { freed, now }
+      `),
+    ].join('\n'),
+  },
+  handOver: {
+    name: 'handOver',
+    sha: 'fed72c78d4a24643349e487858b110c0a028bea0',
+    source: [
+      shared.clock,
+      shared.deadline,
+      shared.fence,
+      shared.hold,
+      shared.waiters,
+      lua(`
+        local TURN_MS = 100
+        local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+        local k = keysOf(mode, 1)
+        local function othersWait()
+        dropExpired(k)
+        if not liveHead(k) then
+        return false
+        end
+        for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf')) do
+        local other = placeOf(member)
+        if other and other.id ~= MANAGER and call('ZSCORE', k.waiters, 'f' .. other.id) then
+        return true
+        end
+        end
+        return false
+        end
+        local function mayGoOn()
+        if call('EXISTS', k.waiters) == 0 then
+        return true
+        end
+        local turn = 't' .. MANAGER
+        if not othersWait() then
+        call('ZREM', k.waiters, turn)
+        return true
+        end
+        local ends = tonumber(call('ZSCORE', k.waiters, turn))
+        if not ends then
+        call('ZADD', k.waiters, string.format('%.0f', now + TURN_MS), turn)
+        elseif ends <= now then
+        call('ZREM', k.waiters, turn)
+        return false
+        end
+        return true
+        end
+        sweep(k)
+        local fence = found(k, nextMode, nextOwner)
+        if fence then
+        prolong(k, nextMode, nextOwner, ttl)
+        return { fence, now }
+        end
+        local held = found(k, mode, owner)
+        if not held or held == '0' or not mayGoOn() then
+        return { -1, now }
+        end
+        fence = nextFence(k.fence)
+        if not fence then
+        return { -1, now }
+        end
+        drop(k, mode, owner)
+        place(k, nextMode, nextOwner, 1, ttl, fence, ARGV[9])
+        leave(k, owner, '', false)
+        if nextMode == 'r' then
+        handOn(k)
+        end
+        return { fence, now }
       `),
     ].join('\n'),
   },
   inspect: {
     name: 'inspect',
-    sha: 'dac339df92b57c9a7c2cf64a31a71a66176d9af3',
+    sha: 'bb3716b472f0923168016407cd2a14ce9166bec2',
     source: [
       shared.clock,
+      shared.fence,
       shared.hold,
       shared.waiters,
       lua(`
         local mode = ARGV[2]
         local k = keysOf(mode, 1)
-        local waiters = 0
-        for _, list in ipairs({ { '(' .. now, '(' .. QUEUE, '^p%x+:' }, { QUEUE, '+inf', ':' } }) do
-        for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, list[1], list[2])) do
-        if match(member, list[3]) then
-        waiters = waiters + 1
-        end
-        end
-        end
-        local reply = { waiters }
+        local reply = { #call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf') }
         local function add(...)
         for _, value in ipairs({ ... }) do
         reply[#reply + 1] = value
@@ -773,27 +769,39 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '7ce18d3f4e7c2293986aecedbc00c44fd7bfbf7d',
+    sha: '7da1ff72738c13970665735d87e0f419cd7239b0',
     source: [
       shared.clock,
       shared.deadline,
+      shared.fence,
       shared.hold,
       shared.waiters,
       lua(`
+        local function soonest(k)
+        local left = k.hold ~= k.set and call('PTTL', k.hold) or -1
+        local first = k.set and call('ZRANGE', k.set, 0, 0, 'WITHSCORES')[2]
+        if first and (left < 0 or first - now < left) then
+        return math.max(0, first - now)
+        end
+        return math.max(-1, left)
+        end
         local function step(k)
-        if not call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+        local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
+        if known then
+        enter(k, 'f' .. MANAGER, ALIVE_MS)
+        end
+        handOn(k)
+        if not known then
         return 0
         end
-        enter(k, 'f' .. MANAGER, ALIVE_MS)
-        handOn(k)
-        local reserved = {}
+        local granted = {}
         for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
-        local owner, manager = match(member, '^r(.*):(%x+)$')
+        local owner, manager = match(member, '^g(.*):(%x+)$')
         if manager == MANAGER then
-        reserved[#reserved + 1] = owner
+        granted[#granted + 1] = owner
         end
         end
-        return table.concat(reserved, ',')
+        return string.format('%.0f %.0f ', now, soonest(k)) .. table.concat(granted, ',')
         end
         local replies = {}
         local at = 1
@@ -809,7 +817,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'b924d91f064cbf93d08e7b3f474cef035711e1fe',
+    sha: 'c1f8f2c0c68363ef3ef5d27420af33e6fda3ce30',
     source: [
       shared.clock,
       lua(`
@@ -829,7 +837,7 @@ export const scripts = {
         if sub(ARGV[i + 1], 1, 1) ~= 'x' then
         return false
         end
-        locks[i], waiters[i] = KEYS[2 * i - 1], KEYS[2 * i]
+        locks[i], waiters[i] = KEYS[3 * i - 2], KEYS[3 * i - 1]
         end
         if call('EXISTS', unpack(waiters)) > 0 then
         return false
@@ -852,21 +860,22 @@ export const scripts = {
         return replies
         end
       `),
+      shared.fence,
       shared.hold,
       shared.waiters,
       lua(`
-        local function handOnAfter(k, mode, owner, member, last)
+        local function handOnAfter(k, owner, member, last)
         leave(k, owner, member, last)
-        handOn(k, mode)
+        handOn(k)
         end
         local at = 1
         for i = 2, #ARGV do
-        local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
+        local mode, owner, last, member = match(ARGV[i], '^(%a) (%S+) (%d) (.*)$')
         local k
         k, at = keysOf(mode, at)
         local reply = alone(drop, k, mode, owner)
         replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
-        pcall(handOnAfter, k, mode, owner, member, last == '1')
+        pcall(handOnAfter, k, owner, member, last == '1')
         end
         replies[#ARGV] = now
         return replies
@@ -875,7 +884,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '57d989444ea38612f5c3326df5039bcf75394706',
+    sha: 'aafb15f8c0a309a052e7f7c917e244c37b64f1c4',
     source: [
       shared.clock,
       shared.deadline,
@@ -962,21 +971,6 @@ export const scripts = {
         fence = ARGV[6] == '' and '0' or ARGV[6]
         call('SET', KEYS[1], token .. fence .. ':' .. ARGV[7], 'PX', ARGV[5])
         return { fence == '0' and 'reserved' or fence, now }
-      `),
-    ].join('\n'),
-  },
-  withdraw: {
-    name: 'withdraw',
-    sha: '2a7d9b03abe3db1d5ee12171272bc6d8a8673d19',
-    source: [
-      shared.clock,
-      shared.hold,
-      shared.waiters,
-      lua(`
-        local k = keysOf(ARGV[2], 1)
-        call('ZREM', k.waiters, ARGV[3])
-        handOn(k)
-        return { 1, now }
       `),
     ].join('\n'),
   },

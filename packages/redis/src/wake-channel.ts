@@ -16,10 +16,10 @@ const REUNITE_MS = 1000;
 
 /** What comes over the channels. */
 export interface WakeListener {
-  /** The hold with this key on the server may have become possible; with an owner: a place is reserved for that one. */
-  onWake(holdKey: string, owner: string): void;
+  /** @param isOurServer whether the message comes from the very server that the commands go to */
+  onMessage(text: string, isOurServer: boolean): void;
   /** The channel of this tag is heard, for the first time or again: what was published before was missed. */
-  onOpen(tag: string): void;
+  onOpen?(tag: string): void;
   /** The connection was made, for the first time or again. */
   onConnected?(): void;
 }
@@ -135,11 +135,11 @@ export class WakeChannel {
   #listen(tag: string, channel: Channel, connection: RedisConnection): void {
     channel.connection = connection;
     channel.opening = connection
-      .listen(CHANNEL_PREFIX + tag + this.#id, (text) => this.#hear(text))
+      .listen(CHANNEL_PREFIX + tag + this.#id, (text) => this.#hear(text, connection.serverId))
       .then(
         (stop) => {
           channel.stop = stop;
-          this.#listener.onOpen(tag);
+          this.#listener.onOpen?.(tag);
         },
         (error: unknown) => {
           if (channel.connection === connection) channel.connection = null;
@@ -149,10 +149,9 @@ export class WakeChannel {
     channel.opening.catch(() => {});
   }
 
-  /** What is not ours, or garbled, is ignored. */
-  #hear(text: string): void {
-    const [, owner, holdKey] = /^([0-9a-f]{32}|)\|([^]+)$/.exec(text) ?? [];
-    if (!this.#isClosed && owner !== undefined && holdKey !== undefined) this.#listener.onWake(holdKey, owner);
+  #hear(text: string, serverId: string | null): void {
+    if (this.#isClosed) return;
+    this.#listener.onMessage(text, serverId !== null && serverId === this.#source.link.current?.connection.serverId);
   }
 
   async #prepare(connection: RedisConnection): Promise<void> {

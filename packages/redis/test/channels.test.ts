@@ -1,11 +1,11 @@
 import type { LockBackend } from '@holdfast/core';
 import { createRedisBackend } from '@holdfast/redis';
-import { attempt, callOf, free, freeAll, newName, requestOf, take } from '@holdfast/test/backend';
+import { callOf, free, freeAll, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
-import { fairWait, type OptionsHere, reachedBy } from './redis-harness.js';
+import { standIn, type OptionsHere, reachedBy } from './redis-harness.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];
@@ -40,35 +40,47 @@ describe('the channels of a manager', () => {
     const holder = backendOf();
     const held = Array.from({ length: 12 }, () => requestOf(newName()));
     await holder.attempt(held, callOf());
-    const woken = new Set<string>();
-    const subscriptions = held.map(({ name }) => backend.subscribe?.(requestOf(name), () => woken.add(name)));
+    const leaving = held.map(() => new AbortController());
+    const granted = new Set<string>();
+    const waits = held.map(({ name }, index) =>
+      standIn(backend, requestOf(name), leaving[index]?.signal).then(
+        () => granted.add(name),
+        () => {},
+      ),
+    );
     const tags = held.map(({ name }) => `{${tagOf(slotOf(`holdfast:${name}`))}}`);
     await until('each is heard', async () => {
       const open = await channels();
       return tags.every((tag) => open.some((channel) => channel.startsWith(`holdfast.wake:${tag}c`)));
     });
     for (const tag of tags) expect(slotOf(`holdfast.wake:${tag}c0`)).toBe(slotOf(tag));
-    for (const { name } of held) await attempt(backend, requestOf(name));
-    woken.clear();
-    await freeAll(holder, held);
-    await until('all are woken', () => woken.size === held.length);
-    for (const subscription of subscriptions.slice(1)) subscription?.close();
+    const [first, ...others] = held;
+    await freeAll(holder, others);
+    await Promise.all(waits.slice(1));
+    expect(granted.size).toBe(others.length);
     await until('only what is waited for is heard', async () => (await channels()).length === 1);
-    subscriptions[0]?.close();
+    leaving[0]?.abort(new Error('enough'));
+    await waits[0];
     await until('nothing is', async () => (await channels()).length === 0);
+    if (first !== undefined) await free(holder, first);
   });
 
   it('bear what is garbled, or not theirs', async () => {
     const backend = backendOf({ fair: true });
     const held = requestOf(newName());
     await take(backend, held);
-    const waiting = fairWait(backend, requestOf(held.name));
+    const waiting = standIn(backend, requestOf(held.name));
     await until('it is heard', async () => (await channels()).length === 1);
     const [channel = ''] = await channels();
     const admin = new Redis(cluster.nodes[0]?.port ?? 0);
     for (const text of [
       '',
       '|',
+      '|1|1',
+      `${'f'.repeat(16)}|1|`,
+      `${'f'.repeat(16)}|-1|1`,
+      `${'f'.repeat(16)}|1|1|`,
+      `${'f'.repeat(16)}|${'9'.repeat(400)}|1`,
       'x',
       'x|y',
       `${'f'.repeat(32)}|`,

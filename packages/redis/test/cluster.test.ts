@@ -8,7 +8,7 @@ import { Cluster as Cluster6 } from 'ioredis-6';
 import { Cluster as ValkeyCluster } from 'iovalkey';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
-import { fairWait, waitersOf, type OptionsHere, reachedBy } from './redis-harness.js';
+import { standIn, waitersOf, type OptionsHere, reachedBy } from './redis-harness.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];
@@ -71,18 +71,12 @@ describe('a cluster', () => {
     for (let i = 0; i < 6; i++) {
       const held = requestOf(newName());
       await take(holder, held);
-      let wakes = 0;
-      const waiting = requestOf(held.name);
-      const subscription = backend.subscribe?.(waiting, () => {
-        wakes += 1;
-      });
-      await attempt(backend, waiting);
-      if (i === 0) await until('the channel stands', () => wakes > 0);
-      await attempt(backend, waiting);
-      const before = wakes;
+      const request = requestOf(held.name);
+      const waiting = standIn(backend, request);
+      await until('it waits', async () => (await waitersOf(holder, held.name)) === 1);
       await free(holder, held);
-      await until('it is woken', () => wakes > before, { timeoutMs: 1000 });
-      subscription?.close();
+      await waiting;
+      await free(backend, request);
     }
     await backend.close();
     client?.disconnect();
@@ -99,7 +93,7 @@ describe('a cluster', () => {
       const backend = i % 2 === 0 ? first : second;
       const request = requestOf(name);
       waits.push(
-        fairWait(backend, request).then(async () => {
+        standIn(backend, request).then(async () => {
           order.push(i);
           await free(backend, request);
         }),
@@ -116,9 +110,9 @@ describe('a cluster', () => {
     const name = newName();
     const held = requestOf(name);
     await take(holder, held);
-    const abandoned = fairWait(dead, requestOf(name)).catch(() => {});
+    const abandoned = standIn(dead, requestOf(name)).catch(() => {});
     await until('it waits', async () => (await waitersOf(holder, name)) === 1);
-    const wait = fairWait(alive, requestOf(name));
+    const wait = standIn(alive, requestOf(name));
     await until('both wait', async () => (await waitersOf(holder, name)) === 2);
     const node = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })));
     const key = `holdfast.{${tagOf(slotOf(`holdfast:${name}`))}}:lock-waiters:holdfast:${name}`;
@@ -137,7 +131,11 @@ describe('a cluster', () => {
     const backend = backendOf();
     const requests = Array.from({ length: 60 }, () => requestOf(newName()));
     await backend.attempt(requests, callOf());
-    backend.subscribe?.(requestOf(newName()), () => {}).close();
+    const leaving = new AbortController();
+    const waiting = standIn(backend, requestOf(requests[0]?.name ?? ''), leaving.signal).catch(() => {});
+    await until('it waits', async () => (await waitersOf(backend, requests[0]?.name ?? '')) === 1);
+    leaving.abort(new Error('enough'));
+    await waiting;
     await backend.close();
     for (const { port } of cluster.nodes) {
       const admin = new Redis(port);

@@ -31,7 +31,7 @@ describe('the model of the scripts', () => {
     await redis.flushall();
     const random = new Random(seed);
     // Nobody listens on the real one either.
-    const model = new RedisModel({ micros: () => Date.now() * 1000, publish: () => 0 });
+    const model = new RedisModel({ micros: () => Date.now() * 1000, publish: () => {} });
     const keySpace = new KeySpace('holdfast:', '');
     const managers = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')];
     const owners = Array.from({ length: 5 }, () => randomBytes(16).toString('hex'));
@@ -58,7 +58,7 @@ describe('the model of the scripts', () => {
   });
 });
 
-type ScriptName = 'acquire' | 'enqueue' | 'renew' | 'refresh' | 'release' | 'decline' | 'withdraw' | 'forceRelease' | 'inspect';
+type ScriptName = 'acquire' | 'enqueue' | 'renew' | 'refresh' | 'release' | 'handOver' | 'forceRelease' | 'inspect';
 
 interface Asked {
   readonly script: ScriptName;
@@ -98,11 +98,9 @@ function oneOf(random: Random, keySpace: KeySpace, managers: readonly string[], 
   const permits = String(random.integer(1, 3));
   // In time, too late, or by another server's clock.
   const notAfter = String(Date.now() + random.pick([5_000, 5_000, 5_000, 5_000, -1_000, 3_600_000]));
-  // Nobody listens: where the receivers cannot be counted, a place is reserved all the same.
-  const head = [`${random.pick(['0', '1'])}${manager}`];
+  const head = [`1${manager}`];
   const timed = [...head, notAfter, '60000'];
-  const place = `${owner}:${manager}:${mode}:${mode === 'p' ? permits : 1}:${mode === 'p' ? 3 : 1}`;
-  const plain = `p${manager}:${mode}:${mode === 'p' ? permits : 1}:${mode === 'p' ? 3 : 1}`;
+  const place = `${owner}:${owner.slice(0, 16)}:${manager}:${mode}:${mode === 'p' ? permits : 1}:${mode === 'p' ? 3 : 1}:la:bel`;
   const asked = (script: ScriptName, keys: readonly string[], args: readonly string[], endsSoon = false): Asked => ({
     script,
     keys,
@@ -112,22 +110,21 @@ function oneOf(random: Random, keySpace: KeySpace, managers: readonly string[], 
   const what = random.integer(0, 11);
   if (what <= 3) {
     const counts = mode === 'p' ? ` ${permits} 3` : '';
-    return asked('acquire', withFence, [...timed, `${mode} ${owner} ${ttl} ${random.chance(0.3) ? plain : '-'}${counts} label`], isShort);
+    return asked('acquire', withFence, [...timed, `${mode} ${owner} ${ttl}${counts} label`], isShort);
   }
-  if (what === 4) {
-    const counts = mode === 'p' ? [permits, '3'] : ['1', '1'];
-    return asked('enqueue', withFence, [...timed, mode, owner, ttl, 'label', ...counts, place, '', random.pick(['0', '1'])], isShort);
-  }
+  if (what === 4) return asked('enqueue', withFence, [...timed, mode, owner, ttl, place, '', random.pick(['0', '1'])], isShort);
   if (what === 5) {
     const keys = mode === 'p' ? bare.slice(0, 2) : mode === 'r' ? bare.slice(1, 3) : bare.slice(0, 1);
     return asked('renew', keys, [...timed, `${mode} ${owner} ${LONG_MS}`]);
   }
-  if (what === 6) return asked('refresh', bare, [...timed, mode]);
+  if (what === 6) return asked('refresh', withFence, [...timed, mode]);
   if (what <= 8)
-    return asked('release', bare, [...head, `${mode} ${owner} ${random.chance(0.5) ? place : '-'} ${random.pick(['0', '1'])}`]);
-  if (what === 9) return asked('decline', bare, [...head, mode, owner]);
-  if (what === 10) return asked('withdraw', bare, [...head, mode, plain]);
-  return random.chance(0.2) ? asked('forceRelease', bare, [...head, mode]) : asked('inspect', bare, [...head, mode]);
+    return asked('release', withFence, [...head, `${mode} ${owner} ${random.pick(['0', '1'])} ${random.chance(0.5) ? place : '-'}`]);
+  if (what <= 10 && (mode === 'x' || mode === 'w')) {
+    const nextMode = mode === 'x' ? 'x' : random.pick(['r', 'w']);
+    return asked('handOver', withFence, [...timed, mode, owner, nextMode, random.pick(owners), ttl, 'label'], isShort);
+  }
+  return random.chance(0.2) ? asked('forceRelease', withFence, [...head, mode]) : asked('inspect', withFence, [...head, mode]);
 }
 
 /** But for what two clocks tell a little differently: fences, times, and what is left of a hold. */
@@ -135,6 +132,8 @@ function roughly(reply: unknown): unknown {
   if (Array.isArray(reply)) return reply.map(roughly);
   if (typeof reply === 'string' && /^\d{15,17}$/.test(reply)) return 'a fence or a place';
   if (typeof reply === 'string' && /^\d{15,17}:/.test(reply)) return reply.replace(/^\d+/, 'fence');
+  const [, left, owners] = typeof reply === 'string' ? (/^\d{13} (-?\d+) ([0-9a-f,]*)$/.exec(reply) ?? []) : [];
+  if (left !== undefined) return ['the time', roughly(Number(left)), owners];
   const size = typeof reply === 'number' ? Math.abs(reply) : 0;
   if (size > 1_000_000_000_000) return 'the time';
   if (size > 2 * SHORT_MS) return 'long';

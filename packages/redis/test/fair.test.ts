@@ -4,8 +4,7 @@ import type { LockBackend } from '@holdfast/core';
 import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { slotOf, tagOf } from '../src/key-slot.js';
-import { fairWait, useRedis, waitersOf } from './redis-harness.js';
+import { standIn, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
 
@@ -14,7 +13,7 @@ const fair = (): LockBackend<bigint> => redis.backend({ fair: true });
 describe('the fair queue', () => {
   it('grants at once when nobody holds it, with a stamp taken before', async () => {
     const before = performance.now();
-    const grant = await fairWait(fair(), requestOf(newName()));
+    const grant = await standIn(fair(), requestOf(newName()));
     expect(grant.stamp?.now).toBeGreaterThanOrEqual(before);
     expect(grant.stamp?.now).toBeLessThanOrEqual(performance.now());
   });
@@ -30,7 +29,7 @@ describe('the fair queue', () => {
     for (let i = 0; i < 24; i++) {
       const backend = backends[i % 3] as LockBackend<bigint>;
       const request = requestOf(name);
-      const wait = fairWait(backend, request).then(async (grant) => {
+      const wait = standIn(backend, request).then(async (grant) => {
         order.push(i);
         expect(grant.fencingToken).toBeGreaterThan(last);
         expect(performance.now() - (grant.stamp?.now ?? 0)).toBeLessThan(2000);
@@ -53,7 +52,7 @@ describe('the fair queue', () => {
     const held = requestOf(name);
     await take(backend, held);
     const request = requestOf(name);
-    const wait = fairWait(backend, request);
+    const wait = standIn(backend, request);
     await until('it waits', async () => (await waitersOf(backend, name)) === 1);
     // Ended behind everybody's back: free, but not for those who have not waited.
     await redis.admin.del(`holdfast:${name}`);
@@ -73,7 +72,7 @@ describe('the fair queue', () => {
     const requests = [requestOf(name), requestOf(name), requestOf(name, 'exclusive', { ttlMs: 200 }), requestOf(name)];
     const waits = [];
     for (const [i, request] of requests.entries()) {
-      waits.push(fairWait(backend, request));
+      waits.push(standIn(backend, request));
       await until('it waits', async () => (await waitersOf(backend, name)) === i + 1);
     }
     await free(plain, held);
@@ -94,10 +93,10 @@ describe('the fair queue', () => {
     const held = requestOf(name);
     await take(backend, held);
     const leaving = new AbortController();
-    const first = fairWait(backend, requestOf(name), leaving.signal);
+    const first = standIn(backend, requestOf(name), leaving.signal);
     await until('it waits', async () => (await waitersOf(backend, name)) === 1);
     const nextRequest = requestOf(name);
-    const second = fairWait(backend, nextRequest);
+    const second = standIn(backend, nextRequest);
     await until('both wait', async () => (await waitersOf(backend, name)) === 2);
     // The turn and the end at the same moment.
     const freed = free(backend, held);
@@ -113,12 +112,10 @@ describe('the fair queue', () => {
   it('leaves a hold alone when the message of its turn comes late', async () => {
     const backend = fair();
     for (const request of [requestOf(newName()), requestOf(newName(), 'read'), requestOf(newName(), 'write'), permitsOf(newName(), 2, 2)]) {
-      const kind = request.mode === 'permits' ? 'semaphore' : request.mode === 'exclusive' ? 'lock' : 'read-write';
-      await fairWait(backend, request);
-      const aux = `holdfast.{${tagOf(slotOf(`holdfast:${request.name}`))}}:`;
-      const keys = { lock: 'holdfast:', semaphore: `${aux}permits:holdfast:`, 'read-write': `${aux}writer:holdfast:` };
+      await standIn(backend, request);
       for (const channel of (await redis.admin.pubsub('CHANNELS', 'holdfast.wake:*')) as string[]) {
-        await redis.admin.publish(channel, `${request.owner}|${keys[kind]}${request.name}`);
+        await redis.admin.publish(channel, `${request.owner.slice(0, 16)}|1|${Date.now()}`);
+        await redis.admin.publish(channel, `${request.owner}|holdfast:${request.name}`);
       }
       // Nothing is to happen.
       await sleep(30);
@@ -132,9 +129,9 @@ describe('the fair queue', () => {
     const held = requestOf(name);
     await take(backend, held);
     const [leaving, next] = [requestOf(name), requestOf(name)];
-    const left = fairWait(backend, leaving);
+    const left = standIn(backend, leaving);
     await until('it waits', async () => (await waitersOf(backend, name)) === 1);
-    const wait = fairWait(backend, next);
+    const wait = standIn(backend, next);
     await until('both wait', async () => (await waitersOf(backend, name)) === 2);
     expect(await free(backend, leaving)).toBe(false);
     await expect(left).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
@@ -150,8 +147,8 @@ describe('the fair queue', () => {
     await take(backend, held);
     const leaving = new AbortController();
     setMaxListeners(0, leaving.signal);
-    const left = Array.from({ length: 30 }, () => fairWait(backend, requestOf(name), leaving.signal).catch(() => 'left'));
-    const last = fairWait(fair(), requestOf(name));
+    const left = Array.from({ length: 30 }, () => standIn(backend, requestOf(name), leaving.signal).catch(() => 'left'));
+    const last = standIn(fair(), requestOf(name));
     await until('all wait', async () => (await waitersOf(backend, name)) === 31);
     void free(backend, held);
     setTimeout(() => leaving.abort(), 3);
@@ -168,9 +165,9 @@ describe('the fair queue', () => {
     const name = newName();
     const held = requestOf(name);
     await take(holder, held);
-    const abandoned = Array.from({ length: 20 }, () => fairWait(dead, requestOf(name)).catch(() => {}));
+    const abandoned = Array.from({ length: 20 }, () => standIn(dead, requestOf(name)).catch(() => {}));
     await until('they wait', async () => (await waitersOf(holder, name)) === 20);
-    const wait = fairWait(alive, requestOf(name));
+    const wait = standIn(alive, requestOf(name));
     await until('all wait', async () => (await waitersOf(holder, name)) === 21);
     // What the server knows of a process that was killed or stopped: it says nothing more, but its places stand. close()
     // takes them away, so they are put back.
@@ -199,7 +196,7 @@ describe('the fair queue', () => {
     for (let i = 0; i < 5; i++) {
       const request = requestOf(name);
       waits.push(
-        fairWait(waiter, request).then(async () => {
+        standIn(waiter, request).then(async () => {
           order.push(i);
           await free(waiter, request);
         }),
@@ -224,7 +221,7 @@ describe('the fair queue', () => {
       const backend = i === 3 ? holder : slow;
       const request = requestOf(name);
       waits.push(
-        fairWait(backend, request).then(async () => {
+        standIn(backend, request).then(async () => {
           order.push(i);
           await free(backend, request);
         }),
@@ -234,8 +231,10 @@ describe('the fair queue', () => {
     // Dropped, as after seconds of silence.
     const key = (await redis.admin.keys(`*lock-waiters*${name}`))[0] ?? '';
     for (const member of await redis.admin.zrange(key, 0, -1)) if (!/^[0-9a-f]{32}:/.test(member)) await redis.admin.zrem(key, member);
-    const late = fairWait(slow, requestOf(name));
+    const late = standIn(slow, requestOf(name));
     await until('all are back', async () => (await waitersOf(holder, name)) === 7);
+    const areAlive = async (): Promise<number> => (await redis.admin.zrange(key, 0, -1)).filter((member) => member.startsWith('f')).length;
+    await until('both managers are known to be alive', async () => (await areAlive()) === 2);
     await free(holder, held);
     await Promise.all(waits);
     await late;
@@ -250,7 +249,7 @@ describe('the fair queue', () => {
     const leaving = new AbortController();
     setMaxListeners(0, leaving.signal);
     const waits = backends.flatMap((backend) =>
-      Array.from({ length: 250 }, () => fairWait(backend, requestOf(name), leaving.signal).catch(() => {})),
+      Array.from({ length: 250 }, () => standIn(backend, requestOf(name), leaving.signal).catch(() => {})),
     );
     await until('all wait', async () => (await waitersOf(backends[0] as LockBackend<bigint>, name)) === 1000);
     await redis.admin.config('RESETSTAT');
@@ -274,7 +273,7 @@ describe('the fair queue of permits', () => {
     const requests = [3, 2, 4, 1].map((permits) => permitsOf(name, permits, 5));
     const waits = [];
     for (const [i, request] of requests.entries()) {
-      waits.push(fairWait(backend, request).then(() => granted.push(i)));
+      waits.push(standIn(backend, request).then(() => granted.push(i)));
       await until('it waits', async () => (await waitersOf(backend, name, 'semaphore')) === i + 1);
     }
     await free(backend, held);
@@ -300,7 +299,7 @@ describe('the fair queue of readers and writers', () => {
     const granted: number[] = [];
     const waits = [];
     for (const [i, request] of requests.entries()) {
-      waits.push(fairWait(backend, request).then(() => granted.push(i)));
+      waits.push(standIn(backend, request).then(() => granted.push(i)));
       await until('it waits', async () => (await waitersOf(backend, name, 'read-write')) === i + 1);
     }
     await free(backend, held);

@@ -5,6 +5,7 @@ import { type RedisServer, reservePort, startRedis, startRedisWithReplica, start
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { standIn, waitersOf } from './redis-harness.js';
 
 const rejections: unknown[] = [];
 const onRejection = (reason: unknown): void => void rejections.push(reason);
@@ -285,18 +286,10 @@ describe('scripts', () => {
     const names: string[] = [];
     for await (const state of backend.list?.('', callOf()) ?? []) names.push(state.name);
     expect(names).toEqual([name]);
-    let wakes = 0;
-    const waiting = requestOf(name);
-    const subscription = backend.subscribe?.(waiting, () => {
-      wakes += 1;
-    });
-    await attempt(backend, waiting);
-    await until('the channel stands', () => wakes > 0);
-    await attempt(backend, waiting);
-    const before = wakes;
+    const waiting = standIn(backend, requestOf(name));
+    await until('it waits', async () => (await waitersOf(backend, name)) === 1);
     await free(backend, request);
-    await until('it is woken', () => wakes > before, { timeoutMs: 1000 });
-    subscription?.close();
+    await waiting;
     admin.disconnect();
     client.disconnect();
   });
@@ -309,12 +302,14 @@ describe('what is left open', () => {
     const backend = createRedisBackend({ url: server.url });
     const request = requestOf(newName());
     await take(backend, request);
-    const subscription = backend.subscribe?.(requestOf(request.name), () => {});
+    const leaving = new AbortController();
+    const waiting = standIn(backend, requestOf(request.name), leaving.signal).catch(() => {});
     await until(
       'the channel stands',
       async () => (await admin.pubsub('NUMPAT')) !== null && ((await admin.pubsub('CHANNELS')) as string[]).length === 1,
     );
-    subscription?.close();
+    leaving.abort(new Error('enough'));
+    await waiting;
     await backend.close();
     await until(
       'its connections have ended',

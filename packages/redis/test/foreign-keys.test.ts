@@ -4,7 +4,7 @@ import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { slotOf } from '../src/key-slot.js';
 import { KeySpace } from '../src/key-space.js';
-import { fairWait, useRedis, waitersOf } from './redis-harness.js';
+import { standIn, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
 
@@ -44,15 +44,15 @@ it('a lock whose waiters key another program took is freed all the same, and the
   await take(backend, strange);
   const before = await redis.admin.keys(`*${strange.name}*`);
   // A waiter makes the key known.
-  const subscription = backend.subscribe?.(requestOf(strange.name, 'write'), () => {});
-  await attempt(backend, requestOf(strange.name, 'write'));
+  const waiting = standIn(backend, requestOf(strange.name, 'write')).catch((error: unknown) => error);
+  await until('it waits', async () => (await waitersOf(backend, strange.name, 'read-write')) === 1);
   const waiters = (await redis.admin.keys(`*${strange.name}*`)).filter((key) => !before.includes(key));
   expect(waiters).toHaveLength(1);
   for (const key of waiters) await redis.admin.multi().del(key).lpush(key, 'foreign').exec();
   await take(backend, other);
   expect(await freeAll(backend, [strange, other])).toEqual([true, true]);
   expect(await free(backend, other)).toBe(false);
-  subscription?.close();
+  expect(await waiting).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
 });
 
 it('a queue that another program took does not end the waits in others', async () => {
@@ -60,7 +60,7 @@ it('a queue that another program took does not end the waits in others', async (
   const [first, strange, other] = [requestOf(newName()), requestOf(newName()), requestOf(newName())];
   for (const request of [first, strange, other]) await take(backend, request);
   const [, foreign, waiting] = [first, strange, other].map(({ name }) =>
-    fairWait(backend, requestOf(name)).catch((error: unknown) => error),
+    standIn(backend, requestOf(name)).catch((error: unknown) => error),
   );
   for (const { name } of [first, strange, other]) await until('it stands in the queue', async () => (await waitersOf(backend, name)) === 1);
   const [waiters = ''] = await redis.admin.keys(`*waiters*${strange.name}`);
@@ -131,7 +131,7 @@ it('members among the waiters that are none of ours cost nobody anything', async
   const backend = redis.backend({ fair: true });
   const held = requestOf(newName());
   await take(backend, held);
-  const waiting = fairWait(backend, requestOf(held.name));
+  const waiting = standIn(backend, requestOf(held.name));
   await until('it waits', async () => (await waitersOf(backend, held.name)) === 1);
   const [key = ''] = await redis.admin.keys(`*lock-waiters:*${held.name}`);
   await redis.admin.zadd(key, 1, 'r', 2, 'rx', 150_000_000_000_000, 'junk', 150_000_000_000_001, 'a:b:c');

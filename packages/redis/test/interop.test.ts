@@ -5,7 +5,7 @@ import { until } from '@holdfast/test/servers';
 import Redlock from 'redlock';
 import { Mutex } from 'redis-semaphore';
 import { describe, expect, it } from 'vitest';
-import { useRedis } from './redis-harness.js';
+import { standIn, useRedis } from './redis-harness.js';
 
 interface OtherLock {
   release(): Promise<unknown>;
@@ -74,6 +74,47 @@ describe.each(Object.keys(libraries))('%s on the same key', (title) => {
     const theirs = await other.tryAcquire(request.name);
     expect(theirs).not.toBeNull();
     await theirs?.release();
+  });
+
+  it('is waited for by us, who look for ourselves, as it calls nobody', async () => {
+    const other = library();
+    const name = newName();
+    for (const fair of [true, false]) {
+      const backend = redis.backend({ prefix: other.prefix, fair });
+      const theirs = await other.tryAcquire(name);
+      const request = requestOf(name);
+      const waiting = standIn(backend, request);
+      await until('it waits', async () => (await backend.inspect(name, 'lock', callOf())).waiters === 1);
+      const start = performance.now();
+      await theirs?.release();
+      await waiting;
+      expect(performance.now() - start).toBeLessThan(2000);
+      expect(await free(backend, request)).toBe(true);
+    }
+  });
+
+  it('waits for us by asking again, and has the key as soon as none of us waits', async () => {
+    const other = library();
+    const backend = redis.backend({ prefix: other.prefix });
+    const [first, next] = [requestOf(newName()), requestOf('')];
+    const second = { ...next, name: first.name };
+    await take(backend, first);
+    const waiting = standIn(backend, second);
+    await until('it waits', async () => (await backend.inspect(first.name, 'lock', callOf())).waiters === 1);
+    let theirs: OtherLock | null = null;
+    let isOurs = true;
+    const asking = (async () => {
+      while (theirs === null) {
+        theirs = await other.tryAcquire(first.name);
+        if (theirs !== null) expect(isOurs).toBe(false);
+      }
+    })();
+    await free(backend, first);
+    await waiting;
+    isOurs = false;
+    await free(backend, second);
+    await asking;
+    expect(theirs).not.toBeNull();
   });
 
   it('is kept out while the lock is on its way to the next of a fair queue', async () => {

@@ -139,17 +139,20 @@ it('a user that may not ask which server it is waits for as long as the polls ar
   await lease.release();
 });
 
-it('a place among the waiters stays though nobody heard the call', async () => {
+it('a place in the queue stays though nobody heard the message', async () => {
   const backend = createRedisBackend({ url: servers[0].url });
   onTestFinished(() => backend.close());
   const held = requestOf(newName());
   await attempt(backend, held);
-  const [id, other] = ['aaaaaaaaaaaaaaaa', 'bbbbbbbbbbbbbbbb'];
+  const id = 'aaaaaaaaaaaaaaaa';
   const key = (await waitersKey(held.name)) ?? '';
-  const expiry = Date.now() + 60_000;
-  await admins[0]?.zadd(key, expiry, `p${id}:x:1:1`, expiry, `p${other}:x:1:1`);
+  const place = (owner: string): string => `${owner.repeat(32)}:${owner.repeat(16)}:${id}:x:1:1:label`;
+  await admins[0]?.zadd(key, Date.now() + 60_000, `f${id}`, Date.now() * 1000, place('1'), Date.now() * 1000 + 1, place('2'));
   await backend.release([held], callOf());
-  expect(await admins[0]?.zcard(key)).toBe(2);
+  // The first was granted, the second waits, and their manager is still taken for alive.
+  expect(await admins[0]?.zrangebyscore(key, 100_000_000_000_000, '+inf')).toEqual([place('2')]);
+  expect(await admins[0]?.zscore(key, `f${id}`)).not.toBeNull();
+  expect(await admins[0]?.get(`holdfast:${held.name}`)).toMatch(/^1{32}:[0-9]+:label$/);
 });
 
 /** The key under which those who wait for a lock lie. */

@@ -22,11 +22,11 @@ async function run(
     const request = (owner) => ({ name: 'n' + process.pid, owner: owner.repeat(32), label: '', ttlMs: 5000, mode: 'exclusive' });
     const [answer] = await backend.attempt([request('a')], call);
     if (${isWaiting}) {
-      await new Promise((resolve) => {
-        backend.subscribe(request('b'), resolve);
-        setTimeout(resolve, 5000).unref();
-      });
-      await backend.attempt([request('b')], call);
+      const leaving = new AbortController();
+      const waiting = backend.wait(request('b'), { ...call, signal: leaving.signal }).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      leaving.abort(new Error('enough'));
+      await waiting;
     }
     console.log(answer.granted, Date.now());
     clearInterval(stay);

@@ -1,7 +1,7 @@
 import type { HoldRequest, LockBackend, LockKind } from '@holdfast/core';
 import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
-import { attempt, callOf, free, type Granted, newName, requestOf, take } from '@holdfast/test/backend';
-import { type RedisServer, startRedis, until } from '@holdfast/test/servers';
+import { callOf, type Granted } from '@holdfast/test/backend';
+import { type RedisServer, startRedis } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 
@@ -9,49 +9,10 @@ export async function waitersOf(backend: LockBackend<bigint>, name: string, kind
   return (await backend.inspect(name, kind, callOf())).waiters;
 }
 
-export function fairWait(backend: LockBackend<bigint>, request: HoldRequest, signal?: AbortSignal): Promise<Granted> {
-  if (backend.wait === undefined) throw new Error('not a fair backend');
+/** Stands in the queue on the server. */
+export function standIn(backend: LockBackend<bigint>, request: HoldRequest, signal?: AbortSignal): Promise<Granted> {
+  if (backend.wait === undefined) throw new Error('a backend without a queue');
   return backend.wait(request, callOf(2000, signal));
-}
-
-/** Counts wake-ups. */
-export class Wakes {
-  count = 0;
-  readonly wake = (): void => {
-    this.count += 1;
-  };
-
-  /** Resolves when there were more than before. */
-  async after(count: number, timeoutMs = 5000): Promise<void> {
-    await until(`wake-up ${count + 1}`, () => this.count > count, { timeoutMs, everyMs: 2 });
-  }
-}
-
-function subscribe(backend: LockBackend<bigint>, request: HoldRequest, wake: () => void): { close(): void } {
-  if (backend.subscribe === undefined) throw new Error('a fair backend has no subscriptions');
-  return backend.subscribe(request, wake);
-}
-
-/** Subscribes, and waits until the channel stands: that is told by a first wake-up. */
-export async function subscribed(backend: LockBackend<bigint>, request: HoldRequest): Promise<{ wakes: Wakes; close(): void }> {
-  const wakes = new Wakes();
-  // A subscription for a name of its own: the channel may stand already, and then nobody is told.
-  const probe = requestOf(newName());
-  const opened = new Wakes();
-  const first = subscribe(backend, probe, opened.wake);
-  const holder = requestOf(probe.name);
-  await take(backend, holder);
-  await until('the channel stands', async () => {
-    if (opened.count > 0) return true;
-    await attempt(backend, probe);
-    await free(backend, holder);
-    await attempt(backend, holder);
-    return opened.count > 0;
-  });
-  await free(backend, holder);
-  first.close();
-  const subscription = subscribe(backend, request, wakes.wake);
-  return { wakes, close: () => subscription.close() };
 }
 
 type Settings = Omit<RedisBackendOptions, 'client' | 'url' | 'driverOptions'>;

@@ -4,7 +4,7 @@ import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/
 import { type RedisWithReplica, startRedisCluster, startRedisWithReplica, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { fairWait, type OptionsHere, reachedBy } from './redis-harness.js';
+import { standIn, type OptionsHere, reachedBy } from './redis-harness.js';
 
 let pair: RedisWithReplica;
 let admin: Redis;
@@ -50,7 +50,7 @@ describe('confirmation by replicas', () => {
     expect(await replica.pttl(`holdfast:${requests[0]?.name}`)).toBeGreaterThan(30_000);
     expect(await backend.marks?.set(newName(), 1000, callOf())).toBe(true);
     await backend.release(requests, callOf());
-    expect((await fairWait(backendOf({ fair: true }), requestOf(newName()))).granted).toBe(true);
+    expect((await standIn(backendOf({ fair: true }), requestOf(newName()))).granted).toBe(true);
   });
 
   it('failing, the grant is given back and the call fails; other commands do not wait behind it', async () => {
@@ -68,7 +68,7 @@ describe('confirmation by replicas', () => {
       const error = await pending;
       expect(isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && error.retryable).toBe(true);
       await until('the lock is free again', async () => (await admin.exists(`holdfast:${request.name}`)) === 0);
-      await expect(fairWait(fair, request)).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+      await expect(standIn(fair, request)).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
       await until('the lock is free again', async () => (await admin.exists(`holdfast:${request.name}`)) === 0);
       // A renewal that is not confirmed is not believed, and the hold stays.
       await expect(backend.renew([{ ...held, ttlMs: 60_000 }], callOf())).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });

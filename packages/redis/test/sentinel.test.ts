@@ -2,7 +2,7 @@ import { createRedisBackend } from '@holdfast/redis';
 import { attempt, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { startRedisWithSentinels, until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { subscribed } from './redis-harness.js';
+import { standIn, waitersOf } from './redis-harness.js';
 
 describe('sentinels', () => {
   it('lead to the master, and to the new one after a fail-over, with rising tokens', async () => {
@@ -11,8 +11,6 @@ describe('sentinels', () => {
     try {
       const request = requestOf(newName());
       const first = await take(backend, request);
-      const { wakes, close } = await subscribed(backend, requestOf(newName()));
-      const before = wakes.count;
       await free(backend, request);
       await servers.primary.kill();
       await expect(attempt(backend, requestOf(newName()), 1000)).rejects.toMatchObject({
@@ -31,9 +29,11 @@ describe('sentinels', () => {
         { timeoutMs: 20_000, everyMs: 100 },
       );
       expect(token).toBeGreaterThan(first.fencingToken);
-      // Whoever waits listens there, too, and looks once.
-      await wakes.after(before);
-      close();
+      // Whoever waits listens there, too.
+      const behind = standIn(backend, requestOf(request.name));
+      await until('it waits', async () => (await waitersOf(backend, request.name)) === 1);
+      await free(backend, next);
+      await behind;
     } finally {
       await backend.close();
     }

@@ -2,11 +2,11 @@ import {
   type BackendMarks,
   type CallContext,
   type FencingToken,
-  type HoldRef,
   type HoldRequest,
   type LockBackend,
   type LockKind,
   LockUnavailableError,
+  type Release,
 } from '../index.js';
 import type { ConformanceFaults } from './harness.js';
 
@@ -42,12 +42,13 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     },
     attempt: (requests, call) => writing(call, (inner) => backend.attempt(requests, inner)),
     renew: (holds, call) => writing(call, (inner) => backend.renew(holds, inner)),
-    release: (holds: readonly HoldRef[], call) => writing(call, (inner) => backend.release(holds, inner)),
+    release: (holds: readonly Release[], call) => writing(call, (inner) => backend.release(holds, inner)),
     inspect: (name: string, kind: LockKind, call) => reading(call, (inner) => backend.inspect(name, kind, inner)),
     forceRelease: (name: string, kind: LockKind, call) => reading(call, (inner) => backend.forceRelease(name, kind, inner)),
     checkHealth: (call) => reading(call, (inner) => backend.checkHealth(inner)),
     close: () => backend.close(),
     ...(backend.tellsQueued === undefined ? {} : { tellsQueued: backend.tellsQueued }),
+    ...(backend.takesNext === undefined ? {} : { takesNext: backend.takesNext }),
     ...(backend.requestsExpire === undefined ? {} : { requestsExpire: backend.requestsExpire }),
     ...(backend.maxTtlMs === undefined ? {} : { maxTtlMs: backend.maxTtlMs }),
     ...(partition && { partition: (name: string) => partition.call(backend, name) }),

@@ -191,6 +191,14 @@ export const rules: readonly Rule[] = [
     cases: ['waiting/fair', 'waiting/unheard-in-line', 'backend/released-in-the-queue'],
   },
   {
+    id: 'next',
+    says: 'A release that names the next waiter of its own manager grants to that one only what it frees, and says so.',
+    why: 'Whoever has nothing any more must not hand on what somebody else may have; a grant that nobody is told of stands until it expires.',
+    lookAt: ['release', 'takesNext'],
+    standsOn: ['owner'],
+    cases: ['backend/next'],
+  },
+  {
     id: 'push',
     says: 'Where `capabilities.push` is declared, waiters are woken by a message and do not poll.',
     why: 'Polling is either slow or dear; most libraries are both.',

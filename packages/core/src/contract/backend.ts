@@ -59,6 +59,11 @@ export type Answer<F extends FencingToken = FencingToken> =
        * out, core confirms such a grant by a renewal.
        */
       readonly stamp?: Stamp;
+      /**
+       * The grant is provisional: it may be believed for so many ms from `stamp` on, never for longer than was asked for. Core confirms such a grant at once by a renewal, which lasts as long as any other. For a store that grants to a waiter
+       * before that one has asked again.
+       */
+      readonly forMs?: number;
     }
   | {
       readonly granted: false;
@@ -73,6 +78,15 @@ export type Answer<F extends FencingToken = FencingToken> =
       readonly remainingMs: number | null;
     };
 
+/** What is to be freed. */
+export interface Release extends HoldRef {
+  /**
+   * The request of this manager's next waiter, of the same name, to be answered in the same step of the store: granted when the hold was
+   * this owner's and the request fits, unless others have waited for long enough. Given only to a backend with `takesNext`.
+   */
+  readonly next?: HoldRequest;
+}
+
 /** The answer to the release of one hold, from a backend whose requests expire. */
 export interface ReleaseAnswer {
   /** Whether this release freed the hold: false when the hold was not this owner's. */
@@ -82,6 +96,8 @@ export interface ReleaseAnswer {
    * the background; the caller has `wasOurs` of the first answer at once.
    */
   readonly isFinal: boolean;
+  /** The answer to `Release.next`: its grant; null, or left out, when it was not granted. */
+  readonly next?: Answer | null;
 }
 
 /**
@@ -157,18 +173,27 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * `requestsExpire` each answer is a `ReleaseAnswer`; a plain boolean is final when it was sent after every granting
    * request of its owner had settled. The client that waits for what was freed is woken by the store in the same step where it can.
    */
-  release(holds: readonly HoldRef[], call: CallContext): Promise<readonly (boolean | ReleaseAnswer)[]>;
+  release(holds: readonly Release[], call: CallContext): Promise<readonly (boolean | ReleaseAnswer)[]>;
+  /**
+   * `release` takes `next`. For a backend with `wait` and without `capabilities.fair`: its manager hands on to its own waiters as long as the
+   * store allows, without a round trip in between.
+   * @default false
+   */
+  readonly takesNext?: boolean;
   /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. @default one partition */
   partition?(name: string): string;
   /**
-   * A native queue, for fair backends: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. It has no
+   * A native queue: enrols once, waits its turn, resolves with the grant; leaves nothing behind when ended. With `capabilities.fair` every
+   * waiter stands in it. Without, only the first of a manager's waiters for a name does, and not while the manager itself holds the name
+   * against everybody; the others stand in line behind that one, and the first request of all is an `attempt`. It has no
    * deadline of its own: it ends by `call.signal`, and then rejects. Core keeps it for as long as the wait lasts, over failures of the store too: a
    * rejection ends this enrolment, and core enrols again under a new owner.
    */
   wait?(request: HoldRequest, call: CallContext): Promise<Extract<Answer<F>, { granted: true }>>;
   /**
    * Whether `wait` calls `call.onQueued` for each request that is not granted at once. Without it core takes what has not
-   * been granted after a moment for waiting, which is a guess where the store is far away.
+   * been granted after a moment for waiting, which is a guess where the store is far away. It may be called each time that the store is heard:
+   * core then does not look by itself whether the store is there.
    * @default false
    */
   readonly tellsQueued?: boolean;

@@ -19,7 +19,10 @@ export interface Hold extends AsyncDisposable {
   readonly signal: AbortSignal;
   /** Whether the holder may still believe in the hold: a synchronous check against the deadline on its own clock. */
   readonly isHeld: boolean;
-  /** Whole milliseconds left until the deadline, rounded down; 0 once the hold has ended. */
+  /**
+   * Whole milliseconds left until the deadline, rounded down; 0 once the hold has ended. Right after a wait that a message of the store has
+   * ended they may be fewer than the ttl, until the store has confirmed the hold.
+   */
   readonly remainingMs: number;
   /** @throws LockLostError LOCK_LOST when the hold has ended (`reason: 'released'` after a release). */
   assertHeld(): void;

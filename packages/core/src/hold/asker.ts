@@ -1,9 +1,10 @@
 import type { CallerContext } from '../async-context.js';
-import type { Answer, LockBackend, Stamp } from '../contract/backend.js';
+import type { Answer, CallContext, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
 import { LockUnavailableError } from '../errors.js';
 import { elapsedSince } from '../store/stamp.js';
 import type { CallEnd, StoreCall, StoreCalls } from '../store/store-calls.js';
 import { wasNeverSent } from '../store/was-never-sent.js';
+import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';
 import type { HoldPlan } from './hold-plan.js';
 import type { HoldRunner } from './hold-runner.js';
@@ -39,16 +40,30 @@ export class Asker {
     this.#holds = holds;
   }
 
+  /** Asks with the release of the hold in front, which carries the request to the store. */
+  follow(plan: HoldPlan, context: CallerContext): Asked<readonly (Hold | Busy)[]> & { readonly follower: Follower } {
+    let follower!: Follower;
+    const asked = this.ask([plan], context, this.#calls.commandTimeoutMs, null, (requests) => {
+      return new Promise((resolve, reject) => {
+        const request = requests[0] as HoldRequest;
+        follower = { request, answered: (answer) => resolve([answer ?? { granted: false, remainingMs: null }]), failed: reject };
+      });
+    });
+    return { result: asked.result, startedAt: asked.startedAt, end: (reason) => asked.end(reason), follower };
+  }
+
   /**
    * Asks for all in one call: all are answered, or nothing is held.
    *
    * @param end what is done with the outcomes in the moment in which they are known
+   * @param send how the requests get to the store
    */
   ask<R = readonly (Hold | Busy)[]>(
     plans: readonly HoldPlan[],
     context: CallerContext,
     atMostMs = this.#calls.commandTimeoutMs,
     end: CallEnd<readonly (Hold | Busy)[], R> | null = null,
+    send = (requests: readonly HoldRequest[], store: CallContext): Promise<readonly Answer[]> => this.#backend.attempt(requests, store),
   ): Asked<R> {
     const holds = plans.map((plan) => this.#holds.create(plan, context));
     // A grant that comes after its own deadline is of no use.
@@ -61,7 +76,7 @@ export class Asker {
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
       (store) =>
-        this.#backend.attempt(
+        send(
           holds.map(({ request }) => request),
           store,
         ),
@@ -104,8 +119,8 @@ export class Asker {
         });
       },
       {
-        answered: ({ fencingToken, stamp }) =>
-          stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp),
+        answered: ({ fencingToken, stamp, forMs }) =>
+          stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp, forMs),
         // Whatever the wait failed with, a place in the queue may stand from before.
         failed: () => {
           this.doubt([hold], call, null);
@@ -149,7 +164,7 @@ export class Asker {
       const answer = answers[index];
       if (answer?.granted === true) {
         const asked = answer.stamp ?? stamp;
-        if (!this.#holds.granted(hold, answer.fencingToken, asked, now)) problem ??= this.#tooLate(hold.plan, asked);
+        if (!this.#holds.granted(hold, answer.fencingToken, asked, answer.forMs, now)) problem ??= this.#tooLate(hold.plan, asked);
         return hold;
       }
       if (answer === undefined) {
@@ -181,8 +196,8 @@ export class Asker {
     return this.#adopt(hold, fencingToken, stamp);
   }
 
-  #adopt(hold: Hold, fencingToken: bigint | null, stamp: Stamp): Hold {
-    if (this.#holds.granted(hold, fencingToken, stamp)) return hold;
+  #adopt(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs?: number): Hold {
+    if (this.#holds.granted(hold, fencingToken, stamp, forMs)) return hold;
     throw this.#tooLate(hold.plan, stamp);
   }
 

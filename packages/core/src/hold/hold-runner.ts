@@ -6,6 +6,7 @@ import { newOwnerToken } from '../store/owner-token.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { isHoldTraced, traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
+import type { Follower } from './follower.js';
 import { Hold } from './hold.js';
 import type { HoldPlan } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
@@ -53,6 +54,11 @@ export class HoldRunner {
     this.#onEnd = listener;
   }
 
+  /** Has `next` asked which waiter's request goes with the release of a hold, where the backend takes one. */
+  onRelease(next: (hold: Hold) => Follower | null): void {
+    if (this.#backend.takesNext === true) this.#releases.onRelease(next);
+  }
+
   /** How many stand. */
   get heldCount(): number {
     return this.#held.size;
@@ -85,11 +91,27 @@ export class HoldRunner {
     return new Hold(plan, newOwnerToken(), this.#facts, context, this.#due);
   }
 
-  /** @returns whether the grant came in time to be believed; one that did not is freed */
-  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, now = this.#calls.stamp()): boolean {
-    const grant = { stamp, fencingToken: hold.plan.mode === 'permits' ? null : fencingToken };
+  /**
+   * @param forMs of a provisional grant, see `Answer`
+   * @returns whether the grant came in time to be believed; one that did not is freed
+   */
+  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs: number | undefined, now = this.#calls.stamp()): boolean {
+    const token = hold.plan.mode === 'permits' ? null : fencingToken;
     const { ttlMs } = hold.plan;
-    this.dispatch(hold, { type: 'granted', grant, beliefMs: this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs }, now);
+    const askedMs = this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs;
+    this.dispatch(
+      hold,
+      forMs === undefined
+        ? { type: 'granted', grant: { stamp, fencingToken: token }, beliefMs: askedMs, provisionalFrom: null }
+        : {
+            type: 'granted',
+            // What its holder may do with it begins now.
+            grant: { stamp: now, fencingToken: token },
+            beliefMs: Math.min(forMs, askedMs),
+            provisionalFrom: stamp,
+          },
+      now,
+    );
     return hold.state.at === 'held';
   }
 

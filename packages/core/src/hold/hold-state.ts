@@ -55,6 +55,8 @@ export interface Held {
   readonly renewAt: number;
   /** The longest that the store was ever given, without the guard: the store may keep the hold for so long. */
   readonly longestTtlMs: number;
+  /** false: granted for a while only, until a renewal has lengthened it. */
+  readonly isConfirmed: boolean;
 }
 
 /** The holder's release is under way. */
@@ -99,6 +101,8 @@ export type HoldEvent =
       readonly grant: Grant;
       /** For how long after the stamp the grant may be believed. */
       readonly beliefMs: number;
+      /** A provisional grant: from when `beliefMs` counts, which is before the grant. null for any other. */
+      readonly provisionalFrom: Stamp | null;
     }
   /** The store refused, or the request certainly never left this process. */
   | { readonly type: 'refused' }

@@ -1,9 +1,10 @@
-import type { LockBackend, ReleaseAnswer, Stamp } from '../contract/backend.js';
+import type { LockBackend, Release, ReleaseAnswer, Stamp } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS } from './deadline.js';
+import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';
 import type { HoldEvents } from './renewal-outbox.js';
 
@@ -19,6 +20,7 @@ export class ReleaseOutbox {
   #doubtful: Hold[] = [];
   #isFlushPlanned = false;
   #isClosed = false;
+  #nextOf: (hold: Hold) => Follower | null = () => null;
   #lastBatchAt = Number.NEGATIVE_INFINITY;
   readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDoubtful() };
 
@@ -26,6 +28,11 @@ export class ReleaseOutbox {
     this.#backend = backend;
     this.#calls = calls;
     this.#holds = holds;
+  }
+
+  /** Asks `next` which waiter's request goes with a release that a caller waits for. */
+  onRelease(next: (hold: Hold) => Follower | null): void {
+    this.#nextOf = next;
   }
 
   /** @param soon what else is due within milliseconds goes with it */
@@ -73,15 +80,19 @@ export class ReleaseOutbox {
     if (this.#isClosed) return;
     // A plain answer is final when the release was sent after the granting request had settled.
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
+    const followers = holds.map((hold) => (hold.state.at === 'releasing' ? this.#nextOf(hold) : null));
     this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
       'release',
       holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
       (context) =>
-        this.#backend.release(
-          holds.map(({ request }) => request),
-          context,
+        followed(
+          this.#backend.release(
+            holds.map(({ request }, index) => withNext(request, followers[index] ?? null)),
+            context,
+          ),
+          followers,
         ),
       {
         answered: (answers) => {
@@ -115,4 +126,28 @@ export class ReleaseOutbox {
     if (holds.length > 1 && isForGood(error)) for (const hold of holds) this.#send([hold]);
     else for (const hold of holds) this.#holds.dispatch(hold, { type: 'not-freed', error });
   }
+}
+
+function withNext(ref: Release, follower: Follower | null): Release {
+  return follower === null ? ref : { ...ref, next: follower.request };
+}
+
+/** Whoever follows hears of the answer when the backend gives it, however long the release itself is waited for. */
+function followed<A extends boolean | ReleaseAnswer>(
+  answers: Promise<readonly A[]>,
+  followers: readonly (Follower | null)[],
+): Promise<readonly A[]> {
+  if (followers.every((follower) => follower === null)) return answers;
+  answers.then(
+    (given) => {
+      for (const [index, follower] of followers.entries()) {
+        const answer = given[index];
+        follower?.answered(typeof answer === 'object' ? answer.next : null);
+      }
+    },
+    (error: unknown) => {
+      for (const follower of followers) follower?.failed(error);
+    },
+  );
+  return answers;
 }

@@ -3,7 +3,7 @@ import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
 import type { StoreCalls } from '../store/store-calls.js';
-import { BATCH_GAP_MS } from './deadline.js';
+import { BATCH_GAP_MS, remainingMs } from './deadline.js';
 import type { Hold } from './hold.js';
 import type { HoldEvent } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
@@ -41,6 +41,7 @@ export class RenewalOutbox {
   #due: Renewal[] = [];
   #extensions = new Map<Hold, Extension>();
   #lastBatchAt = Number.NEGATIVE_INFINITY;
+  #isFlushPlanned = false;
   readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDue() };
 
   constructor(backend: LockBackend, calls: StoreCalls, holds: HoldEvents) {
@@ -51,6 +52,12 @@ export class RenewalOutbox {
 
   add(hold: Hold, ttlMs: number | null): void {
     this.#due.push({ hold, ttlMs, extension: null });
+    if (hold.state.at === 'held' && !hold.state.isConfirmed) {
+      // Before its holder runs, who may keep the event loop for longer than the store keeps the hold.
+      if (!this.#isFlushPlanned) queueMicrotask(() => this.#flushDue());
+      this.#isFlushPlanned = true;
+      return;
+    }
     const { timers, clock } = this.#calls;
     if (this.#batchEntry.heapIndex < 0) timers.set(this.#batchEntry, Math.max(clock.now(), this.#lastBatchAt + BATCH_GAP_MS));
   }
@@ -72,6 +79,7 @@ export class RenewalOutbox {
 
   /** All that are due share a request: it has as long as the one that can wait the least. */
   #flushDue(): void {
+    this.#isFlushPlanned = false;
     this.#lastBatchAt = this.#calls.clock.now();
     const due = this.#due.filter(({ hold }) => hold.state.at === 'held');
     this.#due = [];
@@ -148,8 +156,11 @@ export class RenewalOutbox {
     return { name, owner, mode, ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
   }
 
-  /** A hold depends on the answer: a third of its ttl leaves time for two more tries. */
-  #timeoutFor({ plan }: Hold): number {
+  /** A hold depends on the answer: a third of its ttl leaves time for two more tries. One that is not confirmed has no more than it has. */
+  #timeoutFor({ plan, state }: Hold): number {
+    if (state.at === 'held' && !state.isConfirmed) {
+      return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(remainingMs(state, this.#calls.stamp()))));
+    }
     return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(beliefMs(this.#backend, plan.ttlMs) / 3)));
   }
 

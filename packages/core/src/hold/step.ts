@@ -8,6 +8,8 @@ import { lostError } from './lost-error.js';
 /** The pause before a release is repeated doubles from the first to the last. */
 const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 1_000;
+/** A grant that is not confirmed yet has little time. */
+const CONFIRM_AGAIN_MS = 100;
 /** For so much longer than it was given the store may seem to keep a hold: its clock and ours differ. */
 const UNTIL_MARGIN_MS = 1_000;
 
@@ -44,18 +46,22 @@ function ask(state: Asking, event: HoldEvent, now: Stamp): Step {
   switch (event.type) {
     case 'granted': {
       const { plan, store } = state.hold;
-      const { grant, beliefMs } = event;
+      const { grant, beliefMs, provisionalFrom } = event;
+      const from = provisionalFrom ?? grant.stamp;
       const held: Held = {
         at: 'held',
         hold: state.hold,
         grant,
-        deadline: { now: grant.stamp.now + beliefMs, wall: grant.stamp.wall + beliefMs },
+        deadline: { now: from.now + beliefMs, wall: from.wall + beliefMs },
         capMs: store.isSession && !plan.renew ? plan.ttlMs : Number.POSITIVE_INFINITY,
-        renewAt: nextRenewalAt(grant.stamp.now, beliefMs),
+        renewAt: provisionalFrom === null ? nextRenewalAt(from.now, beliefMs) : Number.POSITIVE_INFINITY,
         longestTtlMs: plan.ttlMs,
+        isConfirmed: provisionalFrom === null,
       };
       // The deadline counts from before the request was sent: a grant may come too late to be believed.
-      return remainingMs(held, now) > 0 ? [held, [timerOf(held, now)]] : [doubtAbout(state, { how: 'not-granted' }, now, true), [release]];
+      if (remainingMs(held, now) <= 0) return [doubtAbout(state, { how: 'not-granted' }, now, true), [release]];
+      if (provisionalFrom === null) return [held, [timerOf(held, now)]];
+      return [held, [{ do: 'send', what: 'renewal', ttlMs: plan.ttlMs }, timerOf(held, now)]];
     }
     case 'refused':
       return [ended(state, { how: 'not-granted' }), none];
@@ -75,7 +81,7 @@ function hold(state: Held, event: HoldEvent, now: Stamp): Step {
       if (state.renewAt > now.now) return [state, [timerOf(state, now)]];
       const { renew, ttlMs } = state.hold.plan;
       const next: Held = { ...state, renewAt: Number.POSITIVE_INFINITY };
-      return [next, [renew ? { do: 'send', what: 'renewal', ttlMs } : verification, timerOf(next, now)]];
+      return [next, [renew || !state.isConfirmed ? { do: 'send', what: 'renewal', ttlMs } : verification, timerOf(next, now)]];
     }
     case 'renewed': {
       // Late is lost: the answer must come before the old deadline.
@@ -86,7 +92,8 @@ function hold(state: Held, event: HoldEvent, now: Stamp): Step {
     case 'renew-failed': {
       const left = remainingMs(state, now);
       if (left <= 0) return hold(state, { type: 'expired' }, now);
-      const next: Held = { ...state, renewAt: now.now + Math.min(Math.max(left / 8, BATCH_GAP_MS), 1_000) };
+      const longest = state.isConfirmed ? 1_000 : CONFIRM_AGAIN_MS;
+      const next: Held = { ...state, renewAt: now.now + Math.min(Math.max(left / 8, BATCH_GAP_MS), longest) };
       return [next, [timerOf(next, now), { do: 'emit', type: 'renew-failed', error: event.error }]];
     }
     case 'extend':
@@ -156,11 +163,11 @@ function renewed(state: Held, { stamp, beliefMs, extensionMs }: Extract<HoldEven
   const { plan, store } = state.hold;
   const deadline = later(state.deadline, { now: stamp.now + beliefMs, wall: stamp.wall + beliefMs });
   if (extensionMs !== null) {
-    return { ...state, deadline, capMs: Math.max(state.capMs, stamp.now - state.grant.stamp.now + extensionMs) };
+    return { ...state, isConfirmed: true, deadline, capMs: Math.max(state.capMs, stamp.now - state.grant.stamp.now + extensionMs) };
   }
   const renewAt = nextRenewalAt(stamp.now, beliefMs);
   // A ttl store was only asked whether the hold stands.
-  return plan.renew || store.isSession ? { ...state, deadline, renewAt } : { ...state, renewAt };
+  return plan.renew || store.isSession || !state.isConfirmed ? { ...state, isConfirmed: true, deadline, renewAt } : { ...state, renewAt };
 }
 
 function lose(state: Held, reason: LostReason, now: Stamp): Step {

@@ -44,6 +44,7 @@ export class Acquirer {
       isAsked: (key) => this.#first.has(key),
       onEmpty: ({ key }) => this.#queues.delete(key),
     };
+    services.holds.onRelease(({ plan }) => this.#queues.get(plan.key)?.follow() ?? null);
     services.holds.onEnd(({ plan }) => {
       if (this.#queues.size > 0) this.#queues.get(plan.key)?.holdEnded();
     });
@@ -128,7 +129,7 @@ export class Acquirer {
     const { backend, calls, holds } = this.#services;
     return (
       signal === undefined &&
-      backend.wait === undefined &&
+      (backend.wait === undefined || !backend.capabilities.fair) &&
       waitMs >= Math.min(calls.commandTimeoutMs, ttlMs) &&
       // Before the other looks: this one may report a loss, and whoever hears of the loss may ask for the same name meanwhile.
       !holds.holdsExclusively(key) &&

@@ -33,6 +33,11 @@ export class Hearing {
     this.#failing = null;
   }
 
+  /** When a request was last answered, where none has failed since. */
+  get answeredAt(): number {
+    return this.#heard?.by === 'answer' && this.#failing === null ? this.#heard.at : Number.NEGATIVE_INFINITY;
+  }
+
   failed(error: AnyLockError, askedAt: number): void {
     this.#fails(error, askedAt, 'answer');
   }
@@ -42,8 +47,10 @@ export class Hearing {
     this.#wasReached = true;
     if (this.#failing?.by === 'answer') return;
     this.#failing = null;
-    // A queue that reports nothing until the grant: that somebody holds the name is all there is to hear.
-    const isAnswer = this.#backend.wait !== undefined && this.#backend.tellsQueued !== true && holders.length > 0;
+    // A queue that reports nothing until the grant, or in which only the first of these waits stands: that somebody holds the name is all
+    // there is to hear.
+    const { tellsQueued, capabilities } = this.#backend;
+    const isAnswer = this.#backend.wait !== undefined && (tellsQueued !== true || !capabilities.fair) && holders.length > 0;
     if (isAnswer) this.#heard = { at: now, by: 'look' };
   }
 

@@ -1,7 +1,8 @@
 import { type CallerContext, callerContext, outsideOfContexts } from '../async-context.js';
 import type { LockBackend } from '../contract/backend.js';
 import { type AnyLockError, isLockError } from '../errors.js';
-import type { Asker, Busy } from '../hold/asker.js';
+import type { Asked, Asker, Busy } from '../hold/asker.js';
+import type { Follower } from '../hold/follower.js';
 import type { Hold } from '../hold/hold.js';
 import { type HoldPlan, requestOf } from '../hold/hold-plan.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
@@ -45,8 +46,8 @@ export type Begun = { readonly joinedAt: number; readonly context: CallerContext
 
 /**
  * The waits of one manager for one name. With a plain backend they stand in line and only the first asks the
- * store; while the manager itself holds the lock not even that one does. With a fair backend each stands in the
- * store's own queue. What the store last said is shared by all of them.
+ * store, or stands in the store's own queue; while the manager itself holds the lock not even that one does. With a fair backend each
+ * stands in the store's own queue. What the store last said is shared by all of them.
  */
 export class NameQueue implements WaitObserver {
   readonly key: string;
@@ -57,6 +58,8 @@ export class NameQueue implements WaitObserver {
   readonly #outage: OutageWatch;
   readonly #look: HolderLook;
   #head: Wait | null = null;
+  /** All of them stand in the store's queue. */
+  readonly #allStand: boolean;
   #localSince: number | null = null;
 
   constructor(plan: HoldPlan, services: QueueServices) {
@@ -64,6 +67,7 @@ export class NameQueue implements WaitObserver {
     const { backend, calls, unavailableAfterMs } = services;
     this.key = plan.key;
     this.#services = services;
+    this.#allStand = backend.wait !== undefined && backend.capabilities.fair;
     this.#hearing = new Hearing(backend);
     this.#look = new HolderLook(plan, backend, calls);
     this.#outage = new OutageWatch(this.#hearing, this.#look, calls, unavailableAfterMs, {
@@ -92,7 +96,7 @@ export class NameQueue implements WaitObserver {
       wait.take({ type: 'turn', may: 'ask' });
       if ('error' in begun) this.#failed(wait, begun.error, joinedAt);
       else this.#answered(wait, begun.outcome);
-    } else if (this.#head === null || backend.wait !== undefined) {
+    } else if (this.#head === null || this.#allStand) {
       this.#head ??= wait;
       this.#takeTurn(wait);
     } else this.#dispatch(wait, { type: 'behind' });
@@ -102,6 +106,18 @@ export class NameQueue implements WaitObserver {
   /** The request that found nobody in front has been granted: readers and permits may have room for more. */
   firstEnded(): void {
     if (this.#head !== null) this.#dispatch(this.#head, { type: 'woken' });
+  }
+
+  /** A hold of this manager on this name is being released: the first waiter's request goes with the release, unless one is under way. */
+  follow(): Follower | null {
+    const wait = this.#head;
+    const { at } = wait?.state ?? { at: 'ended' };
+    if (wait === null || (at !== 'queued' && at !== 'pausing')) return null;
+    this.#services.calls.timers.remove(wait.pauseEntry);
+    wait.take({ type: 'turn', may: 'ask' });
+    const { follower, ...request } = this.#services.asker.follow(wait.plan, wait.context);
+    this.#await(wait, request);
+    return follower;
   }
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
@@ -192,10 +208,9 @@ export class NameQueue implements WaitObserver {
 
   #takeTurn(wait: Wait): void {
     const { backend, holds, isAsked } = this.#services;
-    const isPlain = backend.wait === undefined;
     // The look at our own hold may report its loss, and somebody end the wait for that: then the turn comes too late to matter.
-    const may =
-      isPlain && (isAsked(this.key) || holds.holdsExclusively(this.key)) ? 'stay' : isPlain && this.#isOthersTurn() ? 'yield' : 'ask';
+    const mustStay = !this.#allStand && (isAsked(this.key) || holds.holdsExclusively(this.key));
+    const may = mustStay ? 'stay' : backend.wait === undefined && this.#isOthersTurn() ? 'yield' : 'ask';
     this.#dispatch(wait, { type: 'turn', may });
   }
 
@@ -204,12 +219,7 @@ export class NameQueue implements WaitObserver {
     const { plan, context } = wait;
     const askedAt = calls.clock.now();
     if (backend.wait === undefined) {
-      const request = asker.ask([plan], context);
-      wait.request = request;
-      request.result.then(
-        ([outcome]) => this.#answered(wait, outcome ?? { remainingMs: null }),
-        (error: unknown) => this.#failed(wait, error as AnyLockError, askedAt),
-      );
+      this.#await(wait, asker.ask([plan], context));
       return;
     }
     const request = asker.stand(plan, context, () => {
@@ -224,6 +234,15 @@ export class NameQueue implements WaitObserver {
     );
     // Where the queue reports nothing until the grant, what is not granted soon is waiting.
     if (backend.tellsQueued !== true) calls.timers.set(wait.pauseEntry, askedAt + QUEUED_IS_WAITING_MS);
+  }
+
+  #await(wait: Wait, request: Asked<readonly (Hold | Busy)[]>): void {
+    const askedAt = this.#services.calls.clock.now();
+    wait.request = request;
+    request.result.then(
+      ([outcome]) => this.#answered(wait, outcome ?? { remainingMs: null }),
+      (error: unknown) => this.#failed(wait, error as AnyLockError, askedAt),
+    );
   }
 
   #answered(wait: Wait, outcome: Hold | Busy): void {
@@ -249,6 +268,11 @@ export class NameQueue implements WaitObserver {
     this.#localSince = null;
     const { calls, backend } = this.#services;
     const refusals = wait.state.refusals + 1;
+    if (backend.wait !== undefined) {
+      // Now it stands in the store's queue.
+      this.#dispatch(wait, { type: 'busy', isHeard: false, pauseMs: 0 });
+      return;
+    }
     if (backend.subscribe !== undefined) {
       const pauseMs = pollMs(calls.clock, remainingMs, refusals);
       this.#dispatch(wait, { type: 'busy', isHeard: wait.subscription !== null, pauseMs });

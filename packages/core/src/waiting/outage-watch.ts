@@ -79,9 +79,14 @@ export class OutageWatch {
     timers.set(this.#probeEntry, at);
   }
 
-  /** One look a name and command timeout. Never rejects. */
+  /** One look a name and command timeout, where nothing else was heard. Never rejects. */
   async #probe(): Promise<void> {
     const { clock, commandTimeoutMs } = this.#calls;
+    const quietMs = clock.now() - this.#hearing.answeredAt;
+    if (quietMs < commandTimeoutMs) {
+      this.#planProbe(commandTimeoutMs - quietMs);
+      return;
+    }
     const [first] = this.#watched.waits;
     const since = first === undefined || this.#hearing.wasReached ? clock.now() : first.joinedAt;
     this.#isProbing = true;

@@ -1,4 +1,5 @@
 import { exclusionMutants } from './exclusion-mutants.js';
+import { handingMutants } from './handing-mutants.js';
 import { lateMutants } from './late-mutants.js';
 import { managerMutants } from './manager-mutants.js';
 import { markMutants } from './mark-mutants.js';
@@ -17,6 +18,7 @@ export const mutants: readonly Mutant[] = [
   ...storeMutants,
   ...markMutants,
   ...waitingMutants,
+  ...handingMutants,
   ...lateMutants,
   ...ruleMutants,
   ...managerMutants,

@@ -32,6 +32,7 @@ export function altered(backend: LockBackend, changes: Partial<LockBackend>): Lo
     ...(subscribe && { subscribe: subscribe.bind(backend) }),
     ...(list && { list: list.bind(backend) }),
     ...(marks && { marks }),
+    ...(backend.takesNext === true && { takesNext: true }),
     ...(backend.requestsExpire === true && { requestsExpire: true }),
     ...changes,
   };

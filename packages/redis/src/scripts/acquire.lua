@@ -1,9 +1,8 @@
 -- Takes each hold that is free, without waiting.
 -- KEYS, for each request: x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua
--- ARGV[4..], for each request: `mode token ttl place label`, and for p `p token ttl place permits limit label`: a letter, 32 digits, ttl
---   in ms, guard included; place is the manager's among the waiters, - when it does not wait. One argument each, because a driver
---   spends more time on arguments than the server on taking this one apart.
+-- ARGV[4..], for each request: `mode token ttl label`, and for p `p token ttl permits limit label`: a letter, 32 digits, ttl in ms,
+--   guard included. One argument each, because a driver spends more time on arguments than the server on taking this one apart.
 -- Returns for each request: a text when it was granted or is ours already: the fencing token, 0 for permits; a number
 --   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when a key holds no lock, FENCE when that of the fence holds none.
 
@@ -19,8 +18,7 @@ if not ARGV[5] and sub(ARGV[4], 1, 1) == 'x' and call('EXISTS', KEYS[1], KEYS[2]
   if not last or isText and #last == #fence and last < fence and not find(last, '%D') then
     local text = ARGV[4]
     local afterTtl = find(text, ' ', 36, true)
-    local label = sub(text, find(text, ' ', afterTtl + 1, true) + 1)
-    call('SET', KEYS[1], sub(text, 3, 34) .. ':' .. fence .. ':' .. label, 'PX', sub(text, 36, afterTtl - 1))
+    call('SET', KEYS[1], sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, afterTtl + 1), 'PX', sub(text, 36, afterTtl - 1))
     return { fence, now }
   end
   if isText then
@@ -49,7 +47,7 @@ local function writeAll()
   for i = 1, #fences do
     local text = ARGV[i + 3]
     local afterTtl = find(text, ' ', 36, true)
-    local value = sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, find(text, ' ', afterTtl + 1, true) + 1)
+    local value = sub(text, 3, 34) .. ':' .. fence .. ':' .. sub(text, afterTtl + 1)
     -- One that has been taken stands in the list before.
     replies[i] = call('SET', taken[2 * i - 1], value, 'NX', 'PX', sub(text, 36, afterTtl - 1)) and fence
     areAll = areAll and replies[i]
@@ -65,48 +63,33 @@ end
 -- include waiters.lua
 -- include grant.lua
 
-local function step(k, fenceKey, mode, owner, ttl, member, label, permits, limit)
+local function step(k, mode, owner, ttl, label, permits, limit)
   if mode == 'x' and call('EXISTS', k.hold, k.waiters) == 0 then
-    local fence = nextFence(fenceKey)
+    local fence = nextFence(k.fence)
     if fence then
       place(k, mode, owner, permits, ttl, fence, label)
     end
     return fence or 'FENCE'
   end
-  local reply = try(k, fenceKey, mode, owner, ttl, label, permits, limit)
-  if type(reply) == 'number' then
-    if member ~= '-' then
-      enter(k, member, PLAIN_MS)
-      if mode == 'w' and (reply == -1 or reply < -2 - WRITER_POLL_MS) then
-        reply = -2 - WRITER_POLL_MS
-      end
-    end
-  elseif reply ~= 'WRONGTYPE' and reply ~= 'FENCE' then
-    if member ~= '-' then
-      call('ZREM', k.waiters, member)
-    end
-    if mode ~= 'x' and mode ~= 'w' then
-      -- Granted while more could be granted: the next one's turn.
-      handOn(k)
-    end
+  local reply = try(k, mode, owner, ttl, label, permits, limit)
+  if type(reply) ~= 'number' and (mode == 'r' or mode == 'p') then
+    -- Granted while more could be granted: the next one's turn.
+    handOn(k)
   end
   return reply
 end
 
 local at = 1
 for i = 4, #ARGV do
-  local mode, owner, ttl, member, label = match(ARGV[i], '^(%a) (%S+) (%d+) (%S+) (.*)$')
-  local permits, limit, fenceKey, k = 1, 1, nil, nil
+  local mode, owner, ttl, label = match(ARGV[i], '^(%a) (%S+) (%d+) (.*)$')
+  local permits, limit, k = 1, 1, nil
   k, at = keysOf(mode, at)
   if mode == 'p' then
     permits, limit, label = match(label, '^(%d+) (%d+) (.*)$')
     permits, limit = tonumber(permits), tonumber(limit)
-  else
-    fenceKey = KEYS[at]
-    at = at + 1
   end
   if not replies[i - 3] then
-    replies[i - 3] = alone(step, k, fenceKey, mode, owner, tonumber(ttl), member, label, permits, limit)
+    replies[i - 3] = alone(step, k, mode, owner, tonumber(ttl), label, permits, limit)
   end
 end
 replies[#ARGV - 2] = now

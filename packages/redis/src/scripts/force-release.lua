@@ -1,9 +1,10 @@
--- Frees one name whoever holds it, and wakes who waits for it. Leaves reservations: the next one's turn has begun.
--- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
+-- Frees one name whoever holds it, and hands it on to who waits for it.
+-- KEYS x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2] mode
 -- Returns {1 when somebody held it, else 0, or WRONGTYPE when the key holds something else than a lock, which is left alone; the time}.
 
 -- include clock.lua
+-- include fence.lua
 -- include hold.lua
 -- include waiters.lua
 
@@ -35,5 +36,11 @@ if k.set then
     end
   end
 end
-handOn(k, ARGV[2])
+-- Who was granted for a while, and has lost that, has not kept silent.
+for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
+  if sub(member, 1, 1) == 'g' then
+    call('ZREM', k.waiters, member)
+  end
+end
+handOn(k)
 return { freed, now }

@@ -1,25 +1,18 @@
 -- Who holds one name and how many wait for it. Changes nothing.
--- KEYS x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
+-- KEYS x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2] mode
 -- Returns {{number of waiters, then for each holder: mode, what stands after its token (fence:label, or for r and p
 --   fence:permits:label) or '' for a value that is not ours, ms left or -1 for none}, the time}. {{-1}, the time} when the key holds
 --   something else than a lock.
 
 -- include clock.lua
+-- include fence.lua
 -- include hold.lua
 -- include waiters.lua
 
 local mode = ARGV[2]
 local k = keysOf(mode, 1)
-local waiters = 0
-for _, list in ipairs({ { '(' .. now, '(' .. QUEUE, '^p%x+:' }, { QUEUE, '+inf', ':' } }) do
-  for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, list[1], list[2])) do
-    if match(member, list[3]) then
-      waiters = waiters + 1
-    end
-  end
-end
-local reply = { waiters }
+local reply = { #call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf') }
 local function add(...)
   for _, value in ipairs({ ... }) do
     reply[#reply + 1] = value

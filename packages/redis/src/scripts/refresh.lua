@@ -1,28 +1,42 @@
 -- Says that a manager is alive for all its places in the queues of some names, and hands on what is free there.
--- KEYS, for each name: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
+-- KEYS, for each name: x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua   ARGV[4..] the mode of each name
--- Returns for each name: 0 when the manager's places were dropped and have to be taken again; else the tokens, joined
---   by commas, of its waiters for whom a place is reserved: their wake-up may have been missed; WRONGTYPE when its keys hold something else.
+-- Returns for each name: 0 when the manager's places were dropped and have to be taken again; else `time left tokens`: the time; the ms until
+--   the first of what is held there ends, -1 if nobody can tell; joined by commas, the tokens of the manager's waiters that were granted and
+--   have not confirmed: the message may have been missed. WRONGTYPE when its keys hold something else.
 
 -- include clock.lua
 -- include deadline.lua
+-- include fence.lua
 -- include hold.lua
 -- include waiters.lua
 
+local function soonest(k)
+  local left = k.hold ~= k.set and call('PTTL', k.hold) or -1
+  local first = k.set and call('ZRANGE', k.set, 0, 0, 'WITHSCORES')[2]
+  if first and (left < 0 or first - now < left) then
+    return math.max(0, first - now)
+  end
+  return math.max(-1, left)
+end
+
 local function step(k)
-  if not call('ZSCORE', k.waiters, 'f' .. MANAGER) then
+  local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
+  if known then
+    enter(k, 'f' .. MANAGER, ALIVE_MS)
+  end
+  handOn(k)
+  if not known then
     return 0
   end
-  enter(k, 'f' .. MANAGER, ALIVE_MS)
-  handOn(k)
-  local reserved = {}
+  local granted = {}
   for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
-    local owner, manager = match(member, '^r(.*):(%x+)$')
+    local owner, manager = match(member, '^g(.*):(%x+)$')
     if manager == MANAGER then
-      reserved[#reserved + 1] = owner
+      granted[#granted + 1] = owner
     end
   end
-  return table.concat(reserved, ',')
+  return string.format('%.0f %.0f ', now, soonest(k)) .. table.concat(granted, ',')
 end
 
 local replies = {}

@@ -1,7 +1,7 @@
 -- Frees each hold, and whatever else its owner left; wakes who waits for it. Also for an owner that holds nothing: that
 -- undoes a request whose answer was lost.
--- KEYS, for each hold: x: lock, waiters   p: permits, info, waiters   r, w: writer, readers, info, waiters
--- ARGV[1] see clock.lua   ARGV[2..], for each hold: `mode token place last`: a letter, 32 digits, the owner's place in the
+-- KEYS, for each hold: x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
+-- ARGV[1] see clock.lua   ARGV[2..], for each hold: `mode token last place`: a letter, 32 digits, the owner's place in the
 --   queue, - if it has none; 1 if it is the manager's last one for this name, else 0
 -- Returns for each hold: 1 when it was the owner's, else 0.
 
@@ -27,7 +27,7 @@ local function freeAll()
     if sub(ARGV[i + 1], 1, 1) ~= 'x' then
       return false
     end
-    locks[i], waiters[i] = KEYS[2 * i - 1], KEYS[2 * i]
+    locks[i], waiters[i] = KEYS[3 * i - 2], KEYS[3 * i - 1]
   end
   if call('EXISTS', unpack(waiters)) > 0 then
     return false
@@ -51,24 +51,25 @@ if ARGV[3] and freeAll() then
   return replies
 end
 
+-- include fence.lua
 -- include hold.lua
 -- include waiters.lua
 
-local function handOnAfter(k, mode, owner, member, last)
+local function handOnAfter(k, owner, member, last)
   leave(k, owner, member, last)
-  handOn(k, mode)
+  handOn(k)
 end
 
 local at = 1
 for i = 2, #ARGV do
-  local mode, owner, member, last = match(ARGV[i], '^(%a) (%S+) (%S+) (%d)$')
+  local mode, owner, last, member = match(ARGV[i], '^(%a) (%S+) (%d) (.*)$')
   local k
   k, at = keysOf(mode, at)
   local reply = alone(drop, k, mode, owner)
   replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
   -- What was freed is freed, whether or not the next one can be told: the server may refuse a write for want of memory, or a key of a slot
   -- that is being moved. Whoever waits looks by itself.
-  pcall(handOnAfter, k, mode, owner, member, last == '1')
+  pcall(handOnAfter, k, owner, member, last == '1')
 end
 replies[#ARGV] = now
 return replies

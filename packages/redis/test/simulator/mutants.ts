@@ -55,6 +55,24 @@ export const redisMutants: readonly RedisMutant[] = [
     scripts: { ...realRules, checksOwner: false },
   },
   {
+    id: 'provisional-too-short',
+    breaks: 'what the head of the queue was granted lasts for as long as the head believes',
+    rule: 'I2',
+    scripts: { ...realRules, keepsProvisional: false },
+  },
+  {
+    id: 'counts-from-the-message',
+    breaks: 'what the head of the queue was granted counts from the sign of life that the message names',
+    rule: 'I2',
+    backend: (backend) => ({
+      async wait(request, call) {
+        if (backend.wait === undefined) throw new Error('the backend has no queue');
+        const granted = await backend.wait(request, call);
+        return granted.forMs === undefined ? granted : { ...granted, stamp: { now: call.clock.now(), wall: call.clock.wall() } };
+      },
+    }),
+  },
+  {
     id: 'nobody-is-told',
     breaks: 'a waiter is served when the name is free',
     rule: 'I9',

@@ -1,7 +1,8 @@
 import type { ModeLetter } from '../../src/key-space.js';
 import { RedisData } from './redis-data.js';
 
-const [WAITERS_MS, RESERVED_MS, TURN_MS, PLAIN_MS, INTENT_MS, WRITER_POLL_MS, ALIVE_MS] = [3_000, 1_000, 100, 2_500, 1_900, 1_500, 1_600];
+const [WAITERS_MS, ALIVE_MS, PROVISIONAL_MS, GUARD_MS, TURN_MS] = [3_000, 1_500, 1_800, 180, 100];
+const LEAST_TTL_MS = 2_200;
 /** Scores below it are moments in ms, those above it places in a queue. */
 const QUEUE = 100_000_000_000_000;
 
@@ -19,6 +20,8 @@ export interface ScriptRules {
   readonly handsOn: boolean;
   /** Whether a reader looks at the writer's key. */
   readonly looksAtWriter: boolean;
+  /** Whether what the head of the queue was granted lasts as long as the head believes. */
+  readonly keepsProvisional: boolean;
 }
 
 export const realRules: ScriptRules = {
@@ -28,13 +31,13 @@ export const realRules: ScriptRules = {
   remembersFence: true,
   handsOn: true,
   looksAtWriter: true,
+  keepsProvisional: true,
 };
 
 export interface RedisModelOptions {
   /** Microseconds of the server's wall clock. */
   readonly micros: () => number;
-  /** @returns how many listen */
-  readonly publish: (channel: string, text: string) => number;
+  readonly publish: (channel: string, text: string) => void;
   readonly rules?: ScriptRules;
 }
 
@@ -44,15 +47,18 @@ interface Keys {
   readonly set: string | null;
   readonly info: string;
   readonly waiters: string;
+  readonly fence: string;
 }
 
-interface Waiter {
+interface Place {
   readonly member: string;
+  readonly owner: string;
+  readonly ticket: string;
   readonly id: string;
   readonly mode: string;
   readonly permits: number;
   readonly limit: number;
-  readonly expiry: number;
+  readonly label: string;
 }
 
 /** What acquire.lua answers for one request. */
@@ -66,7 +72,6 @@ export class RedisModel {
   readonly #rules: ScriptRules;
   /** Microseconds of the present script. */
   #micros = 0;
-  #isCounted = true;
   #manager = '';
 
   constructor(options: RedisModelOptions) {
@@ -79,7 +84,6 @@ export class RedisModel {
     this.#micros = this.#options.micros();
     this.data.now = Math.floor(this.#micros / 1000);
     const head = args[0] ?? '';
-    this.#isCounted = head.startsWith('1');
     this.#manager = head.slice(1);
     switch (script) {
       case 'acquire':
@@ -92,10 +96,8 @@ export class RedisModel {
         return this.#late(args, false) ?? this.#refresh(keys, args.slice(3));
       case 'release':
         return this.#release(keys, args.slice(1));
-      case 'decline':
-        return this.#decline(keys, args.slice(1));
-      case 'withdraw':
-        return this.#withdraw(keys, args.slice(1));
+      case 'handOver':
+        return this.#late(args, true) ?? this.#handOver(keys, args.slice(3));
       case 'forceRelease':
         return this.#forceRelease(keys, args.slice(1));
       case 'inspect':
@@ -122,62 +124,52 @@ export class RedisModel {
     const { data } = this;
     let at = 0;
     const asked = requests.map((request) => {
-      const [, mode = 'x', owner = '', ttl = '', member = '', rest = ''] = /^(\S) (\S+) (\d+) (\S+) ([^]*)$/.exec(request) ?? [];
+      const [, mode = 'x', owner = '', ttl = '', rest = ''] = /^(\S) (\S+) (\d+) ([^]*)$/.exec(request) ?? [];
       const k = keysOf(mode, keys, at);
-      at += mode === 'x' ? 2 : mode === 'p' ? 3 : 4;
-      const fenceKey = mode === 'p' ? '' : (keys[at++] ?? '');
-      const [, permits, limit, label] = mode === 'p' ? (/^(\d+) (\d+) ([^]*)$/.exec(rest) ?? []) : ['', '1', '1', rest];
-      return { k, fenceKey, mode, owner, ttl: Number(ttl), member, label: label ?? '', permits: Number(permits), limit: Number(limit) };
+      at += keyCount(mode);
+      const [, permits, limit, label = ''] = mode === 'p' ? (/^(\d+) (\d+) ([^]*)$/.exec(rest) ?? []) : ['', '1', '1', rest];
+      return { k, mode, owner, ttl: Number(ttl), label, permits: Number(permits), limit: Number(limit) };
     });
     // Locks that are free and for which nobody waits share one fence.
     const areFree = asked.every(({ mode, k }) => mode === 'x' && !data.exists(k.hold, k.waiters));
-    const shared = areFree ? this.#nextFenceOfAll(asked.map(({ fenceKey }) => fenceKey)) : null;
-    const replies = asked.map((request): Attempt => {
-      const { k, fenceKey, mode, owner, ttl, member, label, permits, limit } = request;
-      if (mode === 'x' && !data.exists(k.hold, k.waiters)) {
-        const fence = shared ?? this.#nextFence(fenceKey);
-        this.#place(k, mode, owner, permits, ttl, fence, label);
-        return fence;
+    const shared = areFree ? this.#nextFenceOfAll(asked.map(({ k }) => k.fence)) : null;
+    const replies = asked.map(({ k, mode, owner, ttl, label, permits, limit }): Attempt => {
+      if (shared !== null && !data.exists(k.hold)) {
+        this.#place(k, mode, owner, permits, ttl, shared, label);
+        return shared;
       }
-      let reply = this.#try(k, fenceKey, mode, owner, ttl, label, permits, limit);
-      if (typeof reply === 'number') {
-        if (member !== '-') {
-          this.#enter(k, member, PLAIN_MS);
-          if (mode === 'w' && (reply === -1 || reply < -2 - WRITER_POLL_MS)) reply = -2 - WRITER_POLL_MS;
-        }
-      } else {
-        if (member !== '-') data.zrem(k.waiters, member);
-        if (mode !== 'x' && mode !== 'w') this.#handOn(k, null);
-      }
+      const reply = this.#try(k, mode, owner, ttl, label, permits, limit);
+      if (typeof reply !== 'number' && (mode === 'r' || mode === 'p')) this.#handOn(k);
       return reply;
     });
     return [...replies, this.#now];
   }
 
   #enqueue(keys: readonly string[], args: readonly string[]): Reply {
-    const [mode = 'x', owner = '', ttl, label = '', permits, limit, member = '', former = '', isOnly] = args;
+    const [mode = 'x', owner = '', ttl, member = '', former = '', isOnly] = args;
     const k = keysOf(mode, keys, 0);
-    const fenceKey = keys[mode === 'x' ? 2 : mode === 'p' ? 3 : 4] ?? '';
-    this.#sweep(k);
-    let reply: Attempt;
-    if (former === '' || this.#found(k, mode, owner) !== null) {
-      reply = this.#try(k, fenceKey, mode, owner, Number(ttl), label, Number(permits), Number(limit));
-    } else {
-      this.#dropExpired(k);
-      reply = this.#busy(k, mode, Number(permits), Number(limit));
-    }
-    if (typeof reply !== 'number') {
-      this.#leave(k, owner, member, isOnly === '1');
-      if (mode !== 'x' && mode !== 'w') this.#handOn(k, null);
-      return [[reply, '', 1], this.#now];
-    }
-    let score = Number(former);
-    if (former === '') score = Math.max(this.#micros, (this.data.zrange(k.waiters).at(-1)?.[1] ?? 0) + 1);
-    const known = this.data.zscore(k.waiters, `f${this.#manager}`) !== null;
-    this.data.zadd(k.waiters, score, member);
+    const own = placeOf(member);
+    if (own === null) throw new Error(`no place: ${member}`);
+    const known = this.data.zscore(k.waiters, `f${this.#manager}`) === null ? 0 : 1;
     this.#enter(k, `f${this.#manager}`, ALIVE_MS);
-    this.#handOn(k, null);
-    return [[reply, String(score), known ? 1 : 0], this.#now];
+    let score = former;
+    let reply: Attempt | null = this.#again(k, mode, owner, Number(ttl));
+    if (reply === null) {
+      if (former === '') score = String(Math.max(this.#micros, (this.data.zrange(k.waiters).at(-1)?.[1] ?? 0) + 1));
+      this.data.zadd(k.waiters, Number(score), member);
+      this.#dropExpired(k);
+      const head = this.#liveHead(k);
+      if (head?.member === member && this.#fits(k, mode, own.permits, own.limit)) {
+        reply = this.#grant(k, mode, owner, Number(ttl), own.label, own.permits);
+      } else {
+        this.#handOn(k);
+        reply = this.#busy(k, mode, own.permits, own.limit);
+      }
+    }
+    if (typeof reply === 'number') return [[reply, score, known, this.#now], this.#now];
+    this.#leave(k, owner, member, isOnly === '1');
+    this.#handOn(k);
+    return [[reply, '', 1, this.#now], this.#now];
   }
 
   #renew(keys: readonly string[], holds: readonly string[]): Reply {
@@ -187,7 +179,9 @@ export class RedisModel {
       const isOne = mode === 'x' || mode === 'w';
       const [first = '', second = ''] = keys.slice(at, at + 2);
       at += isOne ? 1 : 2;
-      const k = isOne ? { hold: first, set: null, info: '', waiters: '' } : { hold: '', set: first, info: second, waiters: '' };
+      const k = isOne
+        ? { hold: first, set: null, info: '', waiters: '', fence: '' }
+        : { hold: '', set: first, info: second, waiters: '', fence: '' };
       return this.#prolong(k, mode, owner, Number(ttl));
     });
     return [...replies, this.#now];
@@ -197,48 +191,86 @@ export class RedisModel {
     let at = 0;
     const replies = modes.map((mode) => {
       const k = keysOf(mode, keys, at);
-      at += mode === 'x' ? 2 : mode === 'p' ? 3 : 4;
-      if (this.data.zscore(k.waiters, `f${this.#manager}`) === null) return 0;
-      this.#enter(k, `f${this.#manager}`, ALIVE_MS);
-      this.#handOn(k, null);
-      const reserved = this.data.zrange(k.waiters).flatMap(([member, score]) => {
-        const [, owner, id] = /^r(.*):([0-9a-f]+)$/.exec(member) ?? [];
-        return score > this.#now && score <= QUEUE && id === this.#manager && owner !== undefined ? [owner] : [];
-      });
-      return reserved.join(',');
+      at += keyCount(mode);
+      const isKnown = this.data.zscore(k.waiters, `f${this.#manager}`) !== null;
+      if (isKnown) this.#enter(k, `f${this.#manager}`, ALIVE_MS);
+      this.#handOn(k);
+      if (!isKnown) return 0;
+      const granted = this.#provisional(k).flatMap(({ owner, id }) => (id === this.#manager ? [owner] : []));
+      return `${this.#now} ${this.#soonest(k)} ${granted.join(',')}`;
     });
     return [...replies, this.#now];
+  }
+
+  /** Those that were granted and have not confirmed, in the order of the set. */
+  #provisional(k: Keys): readonly { readonly member: string; readonly owner: string; readonly id: string }[] {
+    return this.data.zrange(k.waiters).flatMap(([member, score]) => {
+      const [, owner, id] = /^g(.*):([0-9a-f]+)$/.exec(member) ?? [];
+      return score > this.#now && score < QUEUE && owner !== undefined && id !== undefined ? [{ member, owner, id }] : [];
+    });
+  }
+
+  #soonest(k: Keys): number {
+    const left = k.hold === k.set ? -1 : this.data.pttl(k.hold);
+    const first = k.set === null ? undefined : this.data.zrange(k.set)[0];
+    if (first !== undefined && (left < 0 || first[1] - this.#now < left)) return Math.max(0, first[1] - this.#now);
+    return Math.max(-1, left);
   }
 
   #release(keys: readonly string[], holds: readonly string[]): Reply {
     let at = 0;
     const replies = holds.map((hold) => {
-      const [mode = 'x', owner = '', member = '', last] = hold.split(' ');
+      const [, mode = 'x', owner = '', last, member = ''] = /^(\S) (\S+) (\d) ([^]*)$/.exec(hold) ?? [];
       const k = keysOf(mode, keys, at);
-      at += mode === 'x' ? 2 : mode === 'p' ? 3 : 4;
+      at += keyCount(mode);
       const reply = this.#drop(k, mode, owner);
       this.#leave(k, owner, member, last === '1');
-      this.#handOn(k, mode);
+      this.#handOn(k);
       return reply;
     });
     return [...replies, this.#now];
   }
 
-  #decline(keys: readonly string[], [mode = 'x', owner = '']: readonly string[]): Reply {
+  #handOver(keys: readonly string[], args: readonly string[]): Reply {
+    const [mode = 'x', owner = '', nextMode = 'x', nextOwner = '', ttl, label = ''] = args;
     const k = keysOf(mode, keys, 0);
     this.#sweep(k);
-    if (this.#found(k, mode, owner)?.fence !== '0') return [0, this.#now];
+    const known = this.#found(k, nextMode, nextOwner);
+    if (known !== null) {
+      this.#prolong(k, nextMode, nextOwner, Number(ttl));
+      return [known.fence, this.#now];
+    }
+    const held = this.#found(k, mode, owner);
+    if (held === null || held.fence === '0' || !this.#mayGoOn(k)) return [-1, this.#now];
+    const fence = this.#nextFence(k.fence);
     this.#drop(k, mode, owner);
+    this.#place(k, nextMode, nextOwner, 1, Number(ttl), fence, label);
     this.#leave(k, owner, '', false);
-    this.#handOn(k, mode);
-    return [1, this.#now];
+    if (nextMode === 'r') this.#handOn(k);
+    return [fence, this.#now];
   }
 
-  #withdraw(keys: readonly string[], [mode = 'x', member = '']: readonly string[]): Reply {
-    const k = keysOf(mode, keys, 0);
-    this.data.zrem(k.waiters, member);
-    this.#handOn(k, null);
-    return [1, this.#now];
+  #mayGoOn(k: Keys): boolean {
+    const { data } = this;
+    if (!data.exists(k.waiters)) return true;
+    const turn = `t${this.#manager}`;
+    this.#dropExpired(k);
+    this.#liveHead(k);
+    const others = data.zrange(k.waiters).some(([member, score]) => {
+      const place = score < QUEUE ? null : placeOf(member);
+      return place !== null && place.id !== this.#manager && data.zscore(k.waiters, `f${place.id}`) !== null;
+    });
+    if (!others) {
+      data.zrem(k.waiters, turn);
+      return true;
+    }
+    const ends = data.zscore(k.waiters, turn);
+    if (ends === null) data.zadd(k.waiters, this.#now + TURN_MS, turn);
+    else if (ends <= this.#now) {
+      data.zrem(k.waiters, turn);
+      return false;
+    }
+    return true;
   }
 
   #forceRelease(keys: readonly string[], [mode = 'x']: readonly string[]): Reply {
@@ -264,17 +296,15 @@ export class RedisModel {
         freed = 1;
       }
     }
-    this.#handOn(k, mode);
+    for (const { member } of this.#provisional(k)) data.zrem(k.waiters, member);
+    this.#handOn(k);
     return [freed, this.#now];
   }
 
   #inspect(keys: readonly string[], [mode = 'x']: readonly string[]): Reply {
     const { data } = this;
     const k = keysOf(mode, keys, 0);
-    let waiters = 0;
-    for (const [member, score] of data.zrange(k.waiters)) {
-      if (score > this.#now && score < QUEUE ? /^p[0-9a-f]+:/.test(member) : score >= QUEUE && member.includes(':')) waiters += 1;
-    }
+    const waiters = data.zrange(k.waiters).filter(([, score]) => score >= QUEUE).length;
     const reply: unknown[] = [waiters];
     if (mode !== 'p') {
       const held = data.get(k.hold);
@@ -297,29 +327,35 @@ export class RedisModel {
 
   // --- hold.lua, grant.lua, fence.lua
 
-  #try(k: Keys, fenceKey: string, mode: string, owner: string, ttl: number, label: string, permits: number, limit: number): Attempt {
-    this.#sweep(k);
-    const known = this.#found(k, mode, owner);
-    if (known !== null && known.fence !== '0') {
-      this.#prolong(k, mode, owner, ttl);
-      return mode === 'p' ? '0' : known.fence;
-    }
-    if (known === null) {
+  #try(k: Keys, mode: string, owner: string, ttl: number, label: string, permits: number, limit: number): Attempt {
+    const held = this.#again(k, mode, owner, ttl);
+    if (held !== null) return held;
+    if (this.#found(k, mode, owner) === null) {
       if (this.data.exists(k.waiters)) {
         this.#dropExpired(k);
         if (this.#liveHead(k) !== null) {
-          this.#handOn(k, null);
+          this.#handOn(k);
           return this.#busy(k, mode, permits, limit);
-        }
-        const intent = mode === 'r' ? this.#writersWaitFor(k) : 0;
-        if (intent > 0) {
-          this.#handOn(k, null);
-          return -2 - intent;
         }
       }
       if (!this.#fits(k, mode, permits, limit)) return this.#busy(k, mode, permits, limit);
     }
-    const fence = mode === 'p' ? '1' : this.#nextFence(fenceKey);
+    return this.#grant(k, mode, owner, ttl, label, permits);
+  }
+
+  #again(k: Keys, mode: string, owner: string, ttl: number): string | null {
+    this.#sweep(k);
+    const known = this.#found(k, mode, owner);
+    if (known === null || known.fence === '0') return null;
+    if (ttl >= LEAST_TTL_MS || this.data.zscore(k.waiters, `g${owner}:${this.#manager}`) === null) this.#prolong(k, mode, owner, ttl);
+    else if (mode === 'x' || mode === 'w') this.data.pexpire(k.hold, ttl);
+    else this.#mark(k, mode, owner, known.permits, ttl);
+    this.#leave(k, owner, '', false);
+    return mode === 'p' ? '0' : known.fence;
+  }
+
+  #grant(k: Keys, mode: string, owner: string, ttl: number, label: string, permits: number): string {
+    const fence = mode === 'p' ? '1' : this.#nextFence(k.fence);
     this.#place(k, mode, owner, permits, ttl, fence, label);
     this.#leave(k, owner, '', false);
     return mode === 'p' ? '0' : fence;
@@ -444,104 +480,69 @@ export class RedisModel {
     this.data.pexpire(k.waiters, WAITERS_MS);
   }
 
-  #tell(k: Keys, id: string, owner: string): boolean {
-    return this.#options.publish(`holdfast.wake:${id}`, `${owner}|${k.hold}`) > 0 || !this.#isCounted;
+  #stands(k: Keys, owner: string): boolean {
+    if (k.set !== null && this.data.hget(k.info, owner) !== null) return true;
+    return this.data.get(k.hold)?.startsWith(`${owner}:`) === true;
   }
 
   #dropExpired(k: Keys): void {
     for (const [member, score] of this.data.zrange(k.waiters)) {
       if (score > this.#now) return;
-      this.data.zrem(k.waiters, member);
-      if (member.startsWith('r')) this.data.zrem(k.waiters, `f${/:([0-9a-f]+)$/.exec(member)?.[1]}`);
+      if (!member.startsWith('t')) this.data.zrem(k.waiters, member);
+      const [, owner, id] = /^g(.*):([0-9a-f]+)$/.exec(member) ?? [];
+      if (owner !== undefined && !this.#stands(k, owner)) this.data.zrem(k.waiters, `f${id}`);
     }
   }
 
-  #liveHead(k: Keys): (Waiter & { readonly owner: string }) | null {
+  #liveHead(k: Keys): (Place & { readonly seen: number }) | null {
     for (const [member, score] of this.data.zrange(k.waiters)) {
       if (score < QUEUE) continue;
-      const [, owner = '', id = '', mode = '', permits, limit] = /^(.*):([0-9a-f]+):(\w):(\d+):(\d+)$/.exec(member) ?? [];
-      if (this.data.zscore(k.waiters, `f${id}`) !== null)
-        return { member, owner, id, mode, permits: Number(permits), limit: Number(limit), expiry: score };
+      const place = placeOf(member);
+      const alive = place === null ? null : this.data.zscore(k.waiters, `f${place.id}`);
+      if (place !== null && alive !== null) return { ...place, seen: alive - ALIVE_MS };
       this.data.zrem(k.waiters, member);
     }
     return null;
   }
 
-  #plainWaiters(k: Keys): { readonly readers: readonly Waiter[]; readonly others: readonly Waiter[]; readonly isTurn: boolean } {
-    const readers: Waiter[] = [];
-    const others: Waiter[] = [];
-    let isTurn = false;
-    for (const [member, expiry] of this.data.zrange(k.waiters)) {
-      if (expiry <= this.#now || expiry > QUEUE) continue;
-      const [, id, mode = '', permits, limit] = /^p([0-9a-f]+):(\w):(\d+):(\d+)$/.exec(member) ?? [];
-      if (id !== undefined)
-        (mode === 'r' ? readers : others).push({ member, id, mode, permits: Number(permits), limit: Number(limit), expiry });
-      else if (member === 't') isTurn = true;
-    }
-    return { readers, others, isTurn };
-  }
-
-  #writersWaitFor(k: Keys): number {
-    const { others, isTurn } = this.#plainWaiters(k);
-    return isTurn ? 0 : Math.max(0, ...others.map(({ expiry }) => expiry - this.#now - (PLAIN_MS - INTENT_MS)));
-  }
-
-  #wake(k: Keys, list: readonly Waiter[], most: number): number {
-    let woken = 0;
-    for (const { member, id, mode } of list) {
-      if (woken === most) break;
-      if (!this.#tell(k, id, '')) continue;
-      if (mode !== 'w') this.data.zrem(k.waiters, member);
-      woken += 1;
-    }
-    return woken;
-  }
-
-  #wakePlain(k: Keys, freed: string | null): void {
-    const { readers, others, isTurn } = this.#plainWaiters(k);
-    const first = others[0] ?? readers[0];
-    if (first === undefined) return;
-    if (first.mode === 'p') {
-      let used = this.data.zcard(k.set ?? '');
-      for (const waiter of others) if (used + waiter.permits <= waiter.limit && this.#wake(k, [waiter], 1) === 1) used += waiter.permits;
-    } else if (this.data.exists(k.hold)) {
-      return;
-    } else if (first.mode === 'x') {
-      this.#wake(k, others, 1);
-    } else if (readers.length > 0 && (isTurn || freed === 'w' || others.length === 0)) {
-      if (others.length > 0 && !isTurn) this.#enter(k, 't', TURN_MS);
-      this.#wake(k, readers, -1);
-    } else if (this.data.zcard(k.set ?? '') === 0 && this.#wake(k, others, 1) === 0) {
-      this.#wake(k, readers, -1);
-    }
-  }
-
-  #handOn(k: Keys, freed: string | null): void {
-    if (!this.data.exists(k.waiters) || !this.#rules.handsOn) return;
+  #handOn(k: Keys): void {
+    const { handsOn, keepsProvisional } = this.#rules;
+    if (!this.data.exists(k.waiters) || !handsOn) return;
     this.#sweep(k);
     this.#dropExpired(k);
     for (;;) {
       const head = this.#liveHead(k);
-      if (head === null) return this.#wakePlain(k, freed);
-      if (!this.#fits(k, head.mode, head.permits, head.limit)) return;
-      this.#place(k, head.mode, head.owner, head.permits, RESERVED_MS, '0', '');
-      this.data.zrem(k.waiters, head.member);
-      this.#enter(k, `r${head.owner}:${head.id}`, RESERVED_MS);
-      this.#tell(k, head.id, head.owner);
+      if (head === null || !this.#fits(k, head.mode, head.permits, head.limit)) return;
+      const fence = head.mode === 'p' ? '1' : this.#nextFence(k.fence);
+      const ends = keepsProvisional ? head.seen + PROVISIONAL_MS + GUARD_MS : this.#now + 100;
+      this.#place(k, head.mode, head.owner, head.permits, ends - this.#now, fence, head.label);
+      this.data.zrem(k.waiters, head.member, `t${this.#manager}`);
+      this.data.zadd(k.waiters, ends, `g${head.owner}:${head.id}`);
+      this.#options.publish(`holdfast.wake:${head.id}`, `${head.ticket}|${fence}|${head.seen}`);
     }
   }
 
   #leave(k: Keys, owner: string, member: string, isLast: boolean): void {
     if (!this.data.exists(k.waiters)) return;
-    this.data.zrem(k.waiters, `r${owner}:${this.#manager}`, member, isLast ? `f${this.#manager}` : '');
+    this.data.zrem(k.waiters, `g${owner}:${this.#manager}`, member, isLast ? `f${this.#manager}` : '');
   }
 }
 
 function keysOf(mode: string, keys: readonly string[], at: number): Keys {
-  const [first = '', second = '', third = '', fourth = ''] = keys.slice(at, at + 4);
-  if ((mode as ModeLetter) === 'x') return { hold: first, set: null, info: '', waiters: second };
-  if (mode === 'p') return { hold: first, set: first, info: second, waiters: third };
-  return { hold: first, set: second, info: third, waiters: fourth };
+  const [first = '', second = '', third = '', fourth = '', fifth = ''] = keys.slice(at, at + 5);
+  if ((mode as ModeLetter) === 'x') return { hold: first, set: null, info: '', waiters: second, fence: third };
+  if (mode === 'p') return { hold: first, set: first, info: second, waiters: third, fence: '' };
+  return { hold: first, set: second, info: third, waiters: fourth, fence: fifth };
+}
+
+function keyCount(mode: string): number {
+  return mode === 'x' || mode === 'p' ? 3 : 5;
+}
+
+function placeOf(member: string): Place | null {
+  const [, owner, ticket = '', id = '', mode = '', permits, limit, label = ''] =
+    /^([^:]*):([0-9a-f]+):([0-9a-f]+):(\w):(\d+):(\d+):([^]*)$/.exec(member) ?? [];
+  return owner === undefined ? null : { member, owner, ticket, id, mode, permits: Number(permits), limit: Number(limit), label };
 }
 
 function ownerOf(member: string): string {

@@ -82,7 +82,8 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
   forceRelease(target: Target): readonly string[] {
     const labels = this.holds(target).map(({ label }) => label);
     const letter = letterOfKind[target.kind];
-    this.#model.run('forceRelease', this.#keySpace.keysOf(target.name, letter).keys, [OPERATOR, letter]);
+    const { keys, fence } = this.#keySpace.keysOf(target.name, letter);
+    this.#model.run('forceRelease', letter === 'p' ? keys : [...keys, fence], [OPERATOR, letter]);
     this.#version += 1;
     return labels;
   }
@@ -95,7 +96,7 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
         hold === null ? `reserved: ${key} for ${text}` : `${hold.label} holds ${key}`,
       );
       const waiters = this.#keySpace.keysOf(target.name, letterOfKind[target.kind]).keys.at(-1) ?? '';
-      const waiting = data.zrange(waiters).filter(([, score]) => score > data.now);
+      const waiting = data.zrange(waiters).filter(([member, score]) => score > data.now && !member.startsWith('t'));
       return [...standing, ...waiting.map(([member]) => `waiting: ${member} for ${key}`)];
     });
   }
@@ -154,7 +155,7 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
     }
     const wall = this.machine.clock.wall();
     if (command === 'time') return [String(Math.floor(wall / 1000)), String(Math.floor((wall % 1000) * 1000))];
-    if (command === 'info') return 'maxmemory_policy:noeviction\r\n';
+    if (command === 'info') return 'maxmemory_policy:noeviction\r\nrun_id:simulated\r\n';
     return 'PONG';
   }
 
@@ -174,11 +175,10 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
     return reply;
   }
 
-  #publish(channel: string, text: string): number {
+  #publish(channel: string, text: string): void {
     const wires = this.#listening.get(channel);
     this.#history.add('store', () => `publishes ${this.#named(text)} to ${this.#named(channel)}, heard by ${wires?.size ?? 0}`);
     for (const wire of wires ?? []) wire.publish(channel, text);
-    return wires?.size ?? 0;
   }
 
   // --- what stands

@@ -65,7 +65,11 @@ export class RedisNode implements RedlockNode {
       verdictOf,
     });
     this.#channel = new WakeChannel(source, settings.id, clock, {
-      onWake: (holdKey) => target.onWake(holdKey),
+      onMessage: (text) => {
+        // What is not ours, or garbled, is ignored.
+        const [, holdKey] = /^\|([^]+)$/.exec(text) ?? [];
+        if (holdKey !== undefined) target.onWake(holdKey);
+      },
       onOpen: () => target.onWake(null),
     });
   }

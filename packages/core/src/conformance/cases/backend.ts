@@ -138,6 +138,55 @@ export const backendCases: readonly ConformanceCase[] = [
     },
   ),
 
+  backendCase(
+    'next',
+    'a release hands on to the request that it names, once, and only from its own owner',
+    [],
+    async ({ backend, name }) => {
+      if (backend.takesNext !== true) return;
+      const [first, second, third] = [holdRequest('exclusive', name), holdRequest('exclusive', name), holdRequest('exclusive', name)];
+      await backend.attempt([first], callContext());
+      const given = await next(backend, first, second);
+      assert.ok(given?.granted === true, 'nobody else waits, and the next one was not granted');
+      assert.ok(given.fencingToken === null || BigInt(given.fencingToken) > 0n);
+      assert.equal((await backend.attempt([third], callContext()))[0]?.granted, false, 'what was handed on is not held');
+      assert.deepEqual(await backend.renew([{ ...second, ttlMs: TTL_MS }], callContext()), [true], 'what was handed on is not its owner’s');
+      const stolen = await next(backend, first, third);
+      assert.ok(stolen?.granted !== true, 'who holds nothing any more has handed on');
+      assert.deepEqual(await freed(backend, [third, second]), [false, true]);
+      const late = await next(backend, second, third);
+      assert.ok(late?.granted !== true, 'who holds nothing has handed on what was free');
+      assert.deepEqual(await freed(backend, [third]), [false], 'the store has something of a request that was not granted');
+    },
+  ),
+
+  conformanceCase('backend/late-next', {
+    title: 'no request that a release names comes to stand behind the release that is the last word on it',
+    faults: ['openBackend', 'deliverLate'],
+    async run({ faults, name }) {
+      const backend = await faults.openBackend();
+      if (backend.takesNext !== true) return;
+      const [first, second] = [holdRequest('exclusive', name(), 1, 60_000), holdRequest('exclusive', '', 1, 60_000)];
+      const named = { ...second, name: first.name };
+      await backend.attempt([first], callContext());
+      const late = await faults.deliverLate();
+      const asked = backend.release([{ ...first, next: named }], callContext(new AbortController().signal, 500)).catch(() => null);
+      await late.taken();
+      await late.cut();
+      await within('the release that is late', asked);
+      await freedForGood(backend, named);
+      await late.deliver();
+      await delay(100);
+      await freedForGood(backend, first);
+      const other = holdRequest('exclusive', first.name);
+      await eventually('a request that was undone does not stand', async () => {
+        const [answer] = await backend.attempt([other], callContext()).catch(() => []);
+        return answer?.granted === true;
+      });
+      await backend.release([other], callContext());
+    },
+  }),
+
   ...(['exclusive', 'read', 'write', 'permits'] as const).map((mode) =>
     conformanceCase(`backend/late-${mode}`, {
       title: `no request comes to stand behind the release that is the last word on it (${mode})`,
@@ -259,6 +308,12 @@ function tokenOf(answer: Answer | undefined): unknown {
 }
 
 /** Of each hold whether its release freed the hold. */
+/** What became of the request that goes with the release of `front`. */
+async function next(backend: LockBackend, front: HoldRef, request: HoldRequest): Promise<Answer | null> {
+  const [answer] = await backend.release([{ name: front.name, mode: front.mode, owner: front.owner, next: request }], callContext());
+  return typeof answer === 'object' ? (answer.next ?? null) : null;
+}
+
 async function freed(backend: LockBackend, holds: readonly HoldRef[]): Promise<readonly boolean[]> {
   const answers = await backend.release(holds, callContext());
   return answers.map((answer) => (typeof answer === 'boolean' ? answer : answer.wasOurs));

@@ -5,7 +5,8 @@
 --   k.set      r: sorted set of token -> expiry (ms). p: sorted set of `token:i` -> expiry, a member a permit.
 --   k.info     r, p: hash of token -> `fence:permits:label`. Permits have no fencing token: 1 stands in its place.
 --   k.waiters  see waiters.lua
--- A fence of 0 marks a reservation: the place is kept for a waiter whose turn it is, and nobody holds it yet.
+--   k.fence    x, w, r: see fence.lua
+-- A fence of 0 marks a lock that is reserved and not held yet, see take-moving.lua.
 
 local sub, match = string.sub, string.match
 
@@ -32,12 +33,12 @@ end
 -- The keys of one name, and where the next one's begin.
 local function keysOf(mode, at)
   if mode == 'x' then
-    return { hold = KEYS[at], waiters = KEYS[at + 1] }, at + 2
+    return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
   end
   if mode == 'p' then
     return { hold = KEYS[at], set = KEYS[at], info = KEYS[at + 1], waiters = KEYS[at + 2] }, at + 3
   end
-  return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3] }, at + 4
+  return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
 end
 
 -- Whether somebody has the key. While a slot is moved to another node, one that is not on this node is told by an error: here it is free.
