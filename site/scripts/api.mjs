@@ -54,6 +54,8 @@ for (const module of project.children ?? []) {
 }
 
 if (isCheck) {
+  // Not counted: that a checkout has no remote to which sources could be linked.
+  const before = app.logger.warningCount;
   const isClear = (reflection) => reflection.kind === ReflectionKind.Property && !reflection.hasComment() && isSelfEvident(reflection);
   const clear = Object.values(project.reflections).filter(isClear);
   app.options.setValue('intentionallyNotDocumented', [...new Set(clear.map((each) => each.getFriendlyFullName()))]);
@@ -63,7 +65,7 @@ if (isCheck) {
     const text = parts.map(({ kind, text: part }) => (kind === 'code' ? '' : part)).join('');
     for (const wrong of wrongWords(text)) app.logger.warn(`the docstring of ${name} says ${wrong}`);
   }
-  const problems = app.logger.warningCount + app.logger.errorCount;
+  const problems = app.logger.warningCount - before + app.logger.errorCount;
   console.log(`${ENTRY_POINTS.length} entry points, ${problems} problems`);
   process.exitCode = problems > 0 ? 1 : 0;
 } else {
