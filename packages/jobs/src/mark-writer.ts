@@ -56,6 +56,8 @@ export class MarkWriter<F extends FencingToken> {
     using tries = new Tries(this.#locks, work.options);
     let { lease } = work;
     let unanswered: unknown;
+    /** How the store was last away. */
+    let away: unknown;
     try {
       for (let restMs = retentionMs(); restMs > 0; restMs = retentionMs()) {
         try {
@@ -67,8 +69,10 @@ export class MarkWriter<F extends FencingToken> {
           });
           if (isSet || lease === work.lease) return;
         } catch (error) {
-          if (!(await this.#isToBeTriedAgain(error, lease, tries))) throw failureOf(error, lease, unanswered);
-          continue;
+          if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) away = error;
+          if (await this.#isToBeTriedAgain(error, lease, tries)) continue;
+          // A lease that has ended because the store was away: that is the reason.
+          throw failureOf(mayBeTakenAgain(lease) ? (away ?? error) : error, lease, unanswered);
         }
         // Somebody else has done it while the lock was free.
         throw lostError(work.lease, undefined);
