@@ -47,7 +47,7 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
   it('asks before it does anything, and without a terminal wants --yes', async () => {
     const { code, stdout, stderr } = await runCli(['conformance'], { url: server.url });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
-    expect(stderr).toMatch(/^holdfast: 2\d\d cases .* Their names are random, nothing is flushed, .* Say --yes to run them\.\n$/);
+    expect(stderr).toMatch(/^holdfast: \d{3} cases .* Their names are random, nothing is flushed, .* Say --yes to run them\.\n$/);
   });
 
   it('passes on a real server, as a table, and leaves what is there alone', async () => {

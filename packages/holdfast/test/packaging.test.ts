@@ -102,7 +102,9 @@ describe('the packages as they are published', () => {
       expect(
         list.filter(
           (file) =>
-            /test|tsbuildinfo|tsconfig|demo/.test(file) && !/\/testing\b/.test(file) && !/test-(?:memory-)?store|test-runner/.test(file),
+            /test|tsbuildinfo|tsconfig|demo/.test(file) &&
+            !/\/testing\b|\/templates\//.test(file) &&
+            !/test-(?:memory-)?store|test-runner/.test(file),
         ),
       ).toEqual([]);
       const manifest = await mustRun('tar', ['-xzOf', tarball, 'package/package.json']);
