@@ -103,7 +103,7 @@ describe('holdfast inspect', () => {
 
   it('tells of one that is free', async () => {
     const name = randomUUID();
-    expect(await json('inspect', name)).toEqual({ name, kind: 'lock', held: false, holders: [], waiters: 0 });
+    expect(await json('inspect', name)).toEqual({ name, kind: 'lock', held: false, holders: [], waiters: 0, oldestWaitMs: null });
     expect((await cli('inspect', name)).stdout).toBe(`${name} (lock): free\n`);
   });
 

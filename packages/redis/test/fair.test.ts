@@ -233,7 +233,8 @@ describe('the fair queue', () => {
     for (const member of await redis.admin.zrange(key, 0, -1)) if (!/^[0-9a-f]{32}:/.test(member)) await redis.admin.zrem(key, member);
     const late = standIn(slow, requestOf(name));
     await until('all are back', async () => (await waitersOf(holder, name)) === 7);
-    const areAlive = async (): Promise<number> => (await redis.admin.zrange(key, 0, -1)).filter((member) => member.startsWith('f')).length;
+    const areAlive = async (): Promise<number> =>
+      (await redis.admin.zrange(key, 0, -1)).filter((member) => /^f[0-9a-f]{16}$/.test(member)).length;
     await until('both managers are known to be alive', async () => (await areAlive()) === 2);
     await free(holder, held);
     await Promise.all(waits);
