@@ -1,7 +1,7 @@
 import { runMain } from '@holdfast/test/simulation';
 import { describe, expect, it } from 'vitest';
 
-const SEEDS = 59_000;
+const SEEDS = 75_000;
 const main = new URL('./dist/simulator/main.js', import.meta.url);
 
 describe('whole managers over the memory store behind a network', () => {

@@ -1,7 +1,7 @@
 import { runMain } from '@holdfast/test/simulation';
 import { describe, expect, it } from 'vitest';
 
-const SEEDS = 30_000;
+const SEEDS = 14_000;
 const main = new URL('../dist-test/simulator/test/simulator/main.js', import.meta.url);
 
 describe('whole managers over a model of the scripts', () => {
