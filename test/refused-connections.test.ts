@@ -15,9 +15,12 @@ async function attemptsOf(
   open: (ports: readonly number[]) => LockManager,
 ): Promise<readonly [number, number, number]> {
   const attempts: [number, number, number] = [0, 0, 0];
+  let firstAt: number | null = null;
   const servers = ([0, 1, 2] as const).map((index) =>
     createServer((socket) => {
-      attempts[index] += 1;
+      firstAt ??= performance.now();
+      // A process that has much to do ends the count late.
+      if (performance.now() - firstAt < ms) attempts[index] += 1;
       socket.destroy();
     }).listen(0, '127.0.0.1'),
   );
@@ -42,12 +45,12 @@ const postgres = (port: number | undefined): string => `postgres://nobody@127.0.
 const patient = { unavailableAfterMs: PAST_ALL_MS };
 
 describe('a store that refuses connections', () => {
-  it.concurrent.each<readonly [string, (ports: readonly number[]) => LockManager]>([
+  it.each<readonly [string, (ports: readonly number[]) => LockManager]>([
     ['Redis', ([port]) => createRedisLockManager({ url: redis(port), ...patient })],
     ['Redlock', (ports) => createRedlockLockManager({ urls: ports.map(redis), ...patient })],
     ['PostgreSQL', ([port]) => createPostgresLockManager({ connectionString: postgres(port), ...patient })],
     ['PostgreSQL, table', ([port]) => createPostgresLockManager({ connectionString: postgres(port), strategy: 'table', ...patient })],
-  ])('meets at most one more with 200 waiters than with two (%s)', async (_, open) => {
+  ])('meets at most one more with 200 waiters than with two (%s)', { timeout: 30_000 }, async (_, open) => {
     const [few, many] = await Promise.all([attemptsOf(2, 10_000, open), attemptsOf(200, 10_000, open)]);
     expect(few[0]).toBeGreaterThan(10);
     for (const [index, attempts] of many.entries()) expect(attempts).toBeLessThanOrEqual((few[index] ?? 0) + 1);

@@ -84,7 +84,8 @@ export class OutageWatch {
     const { clock, commandTimeoutMs } = this.#calls;
     const quietMs = clock.now() - this.#hearing.answeredAt;
     if (quietMs < commandTimeoutMs) {
-      this.#planProbe(commandTimeoutMs - quietMs);
+      // A whole millisecond at least: a rest smaller than what the clock can tell apart would be due at once, for ever.
+      this.#planProbe(Math.max(1, commandTimeoutMs - quietMs));
       return;
     }
     const [first] = this.#watched.waits;
