@@ -12,28 +12,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const HOUR_MS = 3_600_000;
 
 const blips = [
-  ['all connections are reset', (proxy) => proxy.cut()],
-  [
-    'the network is silent for half a second, and then all connections are reset',
-    (proxy) => {
-      proxy.silence();
-      setTimeout(() => {
-        proxy.cut();
-        void proxy.restore();
-      }, 500);
-    },
-  ],
-  [
-    'the network is silent for longer than a command may take',
-    (proxy) => {
-      proxy.silence();
-      setTimeout(() => {
-        proxy.cut();
-        void proxy.restore();
-      }, 2_500);
-    },
-  ],
-] as const satisfies readonly (readonly [what: string, blip: (proxy: TcpProxy) => void])[];
+  ['all connections are reset', async (proxy) => proxy.cut()],
+  ['the network is silent for half a second, and then all connections are reset', (proxy) => silence(proxy, 500)],
+  ['the network is silent for longer than a command may take', (proxy) => silence(proxy, 2_500)],
+] as const satisfies readonly (readonly [what: string, blip: (proxy: TcpProxy) => Promise<void>])[];
+
+/** Resolves when the line works again: what comes next must not meet the end of it. */
+async function silence(proxy: TcpProxy, ms: number): Promise<void> {
+  proxy.silence();
+  await sleep(ms);
+  proxy.cut();
+  await proxy.restore();
+}
 
 /** What one server does, and then another, each naming what it begins. */
 interface Work {
@@ -46,11 +36,14 @@ const uses: readonly (readonly [what: string, use: (jobs: JobLockManager, work: 
   [
     'a message, at most once, as it is locked or claimed, and delivered until it is',
     async (jobs, { id, begin, blip }) => {
-      setTimeout(blip, randomInt(6));
+      const isBlown = sleep(randomInt(6)).then(blip);
       for (;;) {
         try {
           // oxlint-disable-next-line no-await-in-loop
-          return await jobs.processOnce(id, { guarantee: 'at-most-once' }, () => begin('message'));
+          const outcome = await jobs.processOnce(id, { guarantee: 'at-most-once' }, () => begin('message'));
+          // oxlint-disable-next-line no-await-in-loop
+          await isBlown;
+          return outcome;
         } catch (error) {
           if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) throw error;
         }
@@ -143,11 +136,13 @@ describe.each(stores)('a job on %s, as whose work ends', (_, open) => {
 
   it.each(blips)('%s, is run once', { timeout: 60_000 }, async (__, blip) => {
     const name = randomUUID();
+    const ends: Promise<void>[] = [];
     const run = createJobLockManager(world.mine).runOnce(name, { windowMs: HOUR_MS }, () => {
-      for (const line of world.lines) blip(line);
+      for (const line of world.lines) ends.push(blip(line));
       return 'done';
     });
     expect(await run).toEqual({ ran: true, value: 'done' });
+    await Promise.all(ends);
     expect(await createJobLockManager(world.theirs).runOnce(name, { windowMs: HOUR_MS }, () => 'again')).toEqual({
       ran: false,
       because: 'not-due',
@@ -157,9 +152,13 @@ describe.each(stores)('a job on %s, as whose work ends', (_, open) => {
   it.each(uses)('%s: the network is silent for half a second, and nothing is done twice', { timeout: 60_000 }, async (__, use) => {
     const begun: string[] = [];
     const id = randomUUID();
-    const [, silence] = blips[1];
-    const work = { id, begin: (what: string) => begun.push(what), blip: () => world.lines.forEach(silence) };
+    const ends: Promise<void>[] = [];
+    const blip = (): void => {
+      for (const line of world.lines) ends.push(silence(line, 500));
+    };
+    const work = { id, begin: (what: string) => begun.push(what), blip };
     await use(createJobLockManager(world.mine, { lockAtLeastMs: HOUR_MS }), work);
+    await Promise.all(ends);
     await use(createJobLockManager(world.theirs, { lockAtLeastMs: HOUR_MS }), { ...work, blip: () => {} });
     expect(begun).toEqual([...new Set(begun)]);
     expect(begun).not.toEqual([]);
