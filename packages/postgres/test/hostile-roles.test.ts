@@ -93,7 +93,15 @@ describe("beside a role that has put its own of everything before what is Postgr
       { strategy, ...(strategy === 'advisory' && { sessionMs: 6_000 }) },
     );
     // Every statement is in these: what the others do to the wire changes none.
-    const harness: ConformanceHarness = { ...wired, faults: ['killSession', 'openBackend'] };
+    const harness: ConformanceHarness = {
+      ...wired,
+      faults: ['killSession', 'openBackend'],
+      async setup(options) {
+        const setup = await wired.setup(options);
+        const { openBackend } = setup.faults ?? {};
+        return { ...setup, faults: openBackend === undefined ? {} : { openBackend } };
+      },
+    };
     describe(`strategy ${strategy}`, () => {
       beforeAll(() => warmUp(harness));
       afterAll(expectNothingRun);
