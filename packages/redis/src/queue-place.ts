@@ -21,6 +21,8 @@ export class QueuePlace {
   readonly call: CallContext;
   /** Its position on the server, kept so that it can be taken again. '' before the first answer. */
   score = '';
+  /** Whether anything of it may have left this process: then something of it may stand on the server. */
+  isSent = false;
   /** It has just come, its turn has come, or its place was lost. */
   #mustAsk = true;
   #pushed: PushedGrant | null = null;

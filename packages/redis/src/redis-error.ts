@@ -65,6 +65,11 @@ function told(error: AnyLockError, lockName: string | null, isSent: boolean): An
   return new LockUnavailableError(message, { backend: BACKEND, lockName, retryable, cause, wasSent: isSent });
 }
 
+/** An error of a wait: whether anything of it has left this process, whatever its last request was. */
+export function ofWait(error: unknown, lockName: string, isSent: boolean): unknown {
+  return isLockError(error) ? told(error, lockName, isSent) : error;
+}
+
 /** Whether a cluster refused because it is moving the slot to another node, where some of the keys may lie already. */
 export function isMoving(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -5,7 +5,7 @@ import type { KeySpace } from './key-space.js';
 import { LifeSigns, PROVISIONAL_MS } from './life-signs.js';
 import { type PushedGrant, QueuePlace } from './queue-place.js';
 import { QueuePlaces } from './queue-places.js';
-import { ForeignKeyError, unavailable } from './redis-error.js';
+import { failureRules, ForeignKeyError, ofWait, unavailable } from './redis-error.js';
 import type { WakeChannel } from './wake-channel.js';
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
@@ -141,10 +141,13 @@ export class WaitQueue {
       if (asksFirst && !channel.isOpen(tag)) granted = await this.#askOnce(place);
       granted ??= await channel.during(tag, () => this.#untilGranted(place), Math.min(call.timeoutMs, COMMAND_MS));
       return granted;
+    } catch (error) {
+      throw ofWait(error, request.name, place.isSent);
     } finally {
       call.signal.removeEventListener('abort', onAbort);
       this.#leave(place);
-      if (granted === null) await this.#undo(place, RETRY_MS, this.#parts.clock.now() + request.ttlMs);
+      // A server that refuses connections is not asked again for what never left.
+      if (granted === null && place.isSent) await this.#undo(place, RETRY_MS, this.#parts.clock.now() + request.ttlMs);
     }
   }
 
@@ -171,9 +174,10 @@ export class WaitQueue {
     const { request, call } = place;
     const stamp = stampOf(call.clock);
     const { moving, commands } = this.#parts;
-    const answer = await (moving.concerns(request)
-      ? moving.attempt(request, call)
-      : commands.acquireAll([request], call).then(([only]) => only));
+    const answer = await sending(
+      place,
+      moving.concerns(request) ? moving.attempt(request, call) : commands.acquireAll([request], call).then(([only]) => only),
+    );
     if (answer?.granted === true) return this.#confirmed(place, answer.fencingToken, stamp);
     call.onQueued?.();
     return null;
@@ -205,7 +209,8 @@ export class WaitQueue {
     const connection = this.#parts.connection();
     const isOnly = this.#places.beside(place).size === 1;
     const timeoutMs = Math.min(call.timeoutMs, SIGN_MS);
-    const reply = await this.#parts.commands.enqueue(request, member, place.score, isOnly, timeoutMs, call).catch((error: unknown) => {
+    const enqueued = sending(place, this.#parts.commands.enqueue(request, member, place.score, isOnly, timeoutMs, call));
+    const reply = await enqueued.catch((error: unknown) => {
       // Refused because the slot moves: the next round asks as that wants it.
       if (this.#parts.moving.concerns(request)) return null;
       throw error;
@@ -226,7 +231,7 @@ export class WaitQueue {
   }
 
   async #askMoving(place: QueuePlace): Promise<Granted | null> {
-    const answer = await this.#parts.moving.attempt(place.request, place.call);
+    const answer = await sending(place, this.#parts.moving.attempt(place.request, place.call));
     if (answer.granted) return answer;
     place.call.onQueued?.();
     this.#askLater(place);
@@ -316,6 +321,18 @@ export class WaitQueue {
   /** What was granted, and no message has told: asked for. */
   #claim({ granted }: LifeAnswer): void {
     for (const owner of granted) this.#places.ofOwner(owner)?.ask();
+  }
+}
+
+/** Notes that something of the place has left, unless the request certainly has not. */
+async function sending<T>(place: QueuePlace, request: Promise<T>): Promise<T> {
+  try {
+    const answer = await request;
+    place.isSent = true;
+    return answer;
+  } catch (error) {
+    if (failureRules.wasSent(error as Error)) place.isSent = true;
+    throw error;
   }
 }
 

@@ -187,7 +187,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * waiter stands in it. Without, only the first of a manager's waiters for a name does, and not while the manager itself holds the name
    * against everybody; the others stand in line behind that one, and the first request of all is an `attempt`. It has no
    * deadline of its own: it ends by `call.signal`, and then rejects. Core keeps it for as long as the wait lasts, over failures of the store too: a
-   * rejection ends this enrolment, and core enrols again under a new owner.
+   * rejection ends this enrolment, and core enrols again under a new owner. `wasSent: false` says that nothing of the enrolment has ever left.
    */
   wait?(request: HoldRequest, call: CallContext): Promise<Extract<Answer<F>, { granted: true }>>;
   /**

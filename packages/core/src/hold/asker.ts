@@ -121,9 +121,9 @@ export class Asker {
       {
         answered: ({ fencingToken, stamp, forMs }) =>
           stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp, forMs),
-        // Whatever the wait failed with, a place in the queue may stand from before.
-        failed: () => {
-          this.doubt([hold], call, null);
+        // Ended by its caller, or failed behind an earlier request: a place in the queue may stand.
+        failed: (error) => {
+          this.doubt([hold], call, error);
           return null;
         },
         unwanted: () => this.giveBack([hold]),
