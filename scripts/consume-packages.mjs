@@ -21,6 +21,9 @@ export function consumePackages(root, directory, tarballs) {
   // No driver is installed here: they are optional peers, so everything has to load without them.
   mkdirSync(join(modules, '@types'), { recursive: true });
   symlinkSync(join(root, 'node_modules/@types/node'), join(modules, '@types/node'));
+  // The one peer that an entry point is made for: who imports holdfast/otel has it.
+  mkdirSync(join(modules, '@opentelemetry'), { recursive: true });
+  symlinkSync(join(root, 'packages/otel/node_modules/@opentelemetry/api'), join(modules, '@opentelemetry/api'));
 
   writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
   const imports = specifiers.map((specifier, index) => `import * as entry${index} from '${specifier}';`);
