@@ -142,7 +142,8 @@ async function untilStopped(pid: number | undefined, stopped: boolean): Promise<
   if (process.platform !== 'linux') return;
   await until(`process ${pid} ${stopped ? 'stopped' : 'continued'}`, async () => {
     const state = await stateOf(pid);
-    return state === null || (state === 'T') === stopped;
+    // One that ended just before stays a zombie while its parent stands still.
+    return state === null || state === 'Z' || (state === 'T') === stopped;
   });
 }
 
