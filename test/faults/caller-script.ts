@@ -3,7 +3,7 @@ import type { LockManager } from '@holdfast/core';
 import { Random } from '@holdfast/test/simulation';
 import { type Surroundings, takeLast, takeTurn } from './caller.js';
 import type { CallerSettings, Order, Report } from './messages.js';
-import { type Way, waysOf } from './objects.js';
+import { type Ways, waysOf } from './objects.js';
 import { openManager, SetClock } from './open-manager.js';
 import { Recorder } from './recorder.js';
 
@@ -25,7 +25,7 @@ interface Place {
   readonly target: string;
   readonly open: () => LockManager<bigint>;
   manager: LockManager<bigint>;
-  ways: readonly Way[];
+  ways: Ways;
 }
 
 let places: Place[] = [];
@@ -59,7 +59,9 @@ async function run(settings: CallerSettings): Promise<void> {
     unexpected: (what) => unexpected.push(what),
   });
   const reporting = setInterval(() => say({ report: 'grants', counts }), REPORT_EVERY_MS);
-  await Promise.all(places.flatMap((place) => Array.from({ length: settings.callers }, () => callUntilFinished(place, around(place)))));
+  await Promise.all(
+    places.flatMap((place) => Array.from({ length: settings.callers }, (_, index) => callUntilFinished(place, index === 0, around(place)))),
+  );
   await Promise.all(places.map((place) => takeEachOnceMore(place, around(place))));
   await Promise.all(places.map(({ manager }) => manager.close()));
   clearInterval(reporting);
@@ -68,17 +70,18 @@ async function run(settings: CallerSettings): Promise<void> {
   process.disconnect();
 }
 
-async function callUntilFinished(place: Place, around: Surroundings): Promise<void> {
+async function callUntilFinished(place: Place, isLong: boolean, around: Surroundings): Promise<void> {
   while (!isFinishing) {
-    await takeTurn(around.random.pick(place.ways), around);
+    await takeTurn(isLong ? place.ways.long : around.random.pick(place.ways.short), isLong, around);
     // So that a store whose answers are all refusals at once does not keep the process from everything else.
     await sleep(0);
   }
 }
 
 async function takeEachOnceMore(place: Place, around: Surroundings): Promise<void> {
-  for (const way of place.ways) {
-    if (!(await takeLast(way, around, LAST_WAIT_MS))) unexpected.push(`${way.object} (${way.mode}) was not to be had when all faults were over`);
+  for (const way of [...place.ways.short, place.ways.long]) {
+    if (!(await takeLast(way, around, LAST_WAIT_MS)))
+      unexpected.push(`${way.parts.map(({ object, mode }) => `${object} (${mode})`).join()} was not to be had when all faults were over`);
   }
 }
 

@@ -1,0 +1,33 @@
+import type { Ground } from './fault.js';
+import type { StoreSettings } from './open-manager.js';
+import { postgresAdvisory, postgresPgBouncer, postgresTable } from './postgres-grounds.js';
+import { redis, redisCluster, redisSentinel, redisEmptied, redisWithoutData, redlock } from './redis-grounds.js';
+import { zooKeeper, zooKeeperEnsemble } from './zookeeper-grounds.js';
+
+/** Starts the servers of a store, on free ports, and says how to reach and how to disturb them. */
+export type OpenGround = () => Promise<Ground & { readonly store: StoreSettings }>;
+
+/** Every store that can be disturbed, by the name that `pnpm soak --backend` takes. */
+export const grounds = {
+  redis: redis(false),
+  'redis-fair': redis(true),
+  'redis-without-data': redisWithoutData,
+  'redis-sentinel': redisSentinel,
+  'redis-cluster': redisCluster,
+  redlock,
+  'postgres-advisory': postgresAdvisory,
+  'postgres-pgbouncer': postgresPgBouncer,
+  'postgres-table': postgresTable,
+  zookeeper: zooKeeper,
+  'zookeeper-ensemble': zooKeeperEnsemble,
+  'redis-emptied': redisEmptied,
+} as const satisfies Readonly<Record<string, OpenGround>>;
+
+export type GroundName = keyof typeof grounds;
+
+/** Stores that break what locks promise, and do not say so: a run on one of them must find it. */
+export const brokenGrounds: readonly GroundName[] = ['redis-emptied'];
+
+export function isGroundName(name: string): name is GroundName {
+  return Object.hasOwn(grounds, name);
+}
