@@ -1,4 +1,5 @@
 import type { ServerHandle, TcpProxy } from '@holdfast/test/servers';
+import type { StoreSettings } from './open-manager.js';
 
 /** Something that befalls a store, or the way to it. */
 export interface Fault {
@@ -12,11 +13,15 @@ export interface Fault {
   heal(): Promise<void>;
 }
 
-/** A store that a run disturbs. */
+/** A store that a run uses and disturbs. */
 export interface Ground {
+  readonly store: StoreSettings;
   readonly faults: readonly Fault[];
   close(): Promise<void>;
 }
+
+/** Starts the servers of a store, on free ports, and says how to reach and how to disturb them. */
+export type OpenGround = () => Promise<Ground>;
 
 const SHORT: Fault['lastsMs'] = [300, 900];
 /** Longer than a lease is believed in. */
@@ -28,7 +33,7 @@ async function nothing(): Promise<void> {}
 /** What befalls the connections to a store. `of`: what stands before each title. */
 export function wireFaults(wires: readonly TcpProxy[], of = ''): Fault[] {
   const all = (act: (wire: TcpProxy) => void | Promise<void>) => async (): Promise<void> => {
-    await Promise.all(wires.map(act));
+    await Promise.all(wires.map(async (wire) => act(wire)));
   };
   const restore = all((wire) => wire.restore());
   const lostReplies = all((wire) => {

@@ -1,11 +1,7 @@
-import type { Ground } from './fault.js';
-import type { StoreSettings } from './open-manager.js';
+import type { OpenGround } from './fault.js';
 import { postgresAdvisory, postgresPgBouncer, postgresTable } from './postgres-grounds.js';
 import { redis, redisCluster, redisSentinel, redisEmptied, redisWithoutData, redlock } from './redis-grounds.js';
 import { zooKeeper, zooKeeperEnsemble } from './zookeeper-grounds.js';
-
-/** Starts the servers of a store, on free ports, and says how to reach and how to disturb them. */
-export type OpenGround = () => Promise<Ground & { readonly store: StoreSettings }>;
 
 /** Every store that can be disturbed, by the name that `pnpm soak --backend` takes. */
 export const grounds = {

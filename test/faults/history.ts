@@ -22,9 +22,9 @@ export type CallerEvent =
   /** It took the value, or refused a token that is below one that it has seen. */
   | { readonly what: 'written'; readonly update: string; readonly accepted: boolean };
 
-/** What was done to the store or to a process; `target` is null for a process. */
+/** What was done to the store or to a process; `target` is null for a process, `forgets` as in `Fault`. */
 export type FaultEvent =
-  | { readonly what: 'fault'; readonly fault: string; readonly target: string | null }
+  | { readonly what: 'fault'; readonly fault: string; readonly target: string | null; readonly forgets: boolean }
   | { readonly what: 'healed'; readonly fault: string; readonly target: string | null };
 
 /** `at`: nanoseconds of the machine's monotonic clock since the run began. All processes of a run are on one machine, so they compare. */

@@ -53,7 +53,9 @@ export function matrixOf({ events, holds, breaches }: Pick<RunReport, 'events' |
     row.kept += count(stood, 'released');
     row.lost += count(stood, 'lost');
     row.unavailable += refusals.filter((refusal) => concerns(refusal) && refusal.at >= at && refusal.at <= next).length;
-    row.breaches += breaches.filter((hold) => concerns(hold) && hold.grantedAt >= at && hold.askedAt <= next).length;
+    const end = events.slice(index + 1).find((later) => later.what === 'fault' && later.target === target)?.at ?? Infinity;
+    // What befalls processes makes no store forget.
+    if (target !== null) row.breaches += breaches.filter((hold) => concerns(hold) && hold.grantedAt >= at && hold.grantedAt < end).length;
     if (Number.isFinite(next)) row.recoveredMs = Math.max(row.recoveredMs, Math.round((next - healedAt) / 1e6));
   }
   return [...rows.values()].sort((a, b) => compare(a.target, b.target) || compare(a.fault, b.fault));

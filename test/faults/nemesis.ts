@@ -86,14 +86,14 @@ export class Nemesis {
   /** Every fault of processes likewise. */
   async disturbProcesses(pace: Pace): Promise<void> {
     await this.#rounds(processFaults, pace, async (fault) => {
-      this.#note({ what: 'fault', fault: fault.title, target: null });
+      this.#note({ what: 'fault', fault: fault.title, target: null, forgets: false });
       await fault.strike(this.#fleet, this.#random);
       this.#note({ what: 'healed', fault: fault.title, target: null });
     });
   }
 
   async #during(fault: Fault, target: string): Promise<void> {
-    this.#note({ what: 'fault', fault: fault.title, target });
+    this.#note({ what: 'fault', fault: fault.title, target, forgets: fault.forgets });
     try {
       await fault.begin();
       await sleep(this.#random.integer(...fault.lastsMs));

@@ -1,7 +1,6 @@
 import { type PostgresServer, startPgBouncer, startPostgres, startTcpProxy } from '@holdfast/test/servers';
 import pg from 'pg';
-import { blow, type Fault, serverFaults, wireFaults } from './fault.js';
-import type { OpenGround } from './grounds.js';
+import { blow, type Fault, type OpenGround, serverFaults, wireFaults } from './fault.js';
 import { closeAll } from './redis-grounds.js';
 
 const KEEPS = { title: 'with its data', forgets: false };

@@ -9,9 +9,8 @@ import {
   startTcpProxy,
   until,
 } from '@holdfast/test/servers';
-import { blow, serverFaults, wireFaults } from './fault.js';
+import { blow, type OpenGround, serverFaults, wireFaults } from './fault.js';
 import { TTL_MS } from './open-manager.js';
-import type { OpenGround } from './grounds.js';
 import { moveASlot } from './reshard.js';
 
 /** One Redis that writes each change to a file before it answers: a process that is killed takes nothing with it. */

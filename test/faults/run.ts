@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { hrtime } from 'node:process';
 import { until } from '@holdfast/test/servers';
 import { Random } from '@holdfast/test/simulation';
+import type { Ground } from './fault.js';
 import { Fleet } from './fleet.js';
 import { type GroundName, grounds } from './grounds.js';
 import type { HistoryEvent } from './history.js';
 import { Nemesis, type Pace } from './nemesis.js';
-import { type Forgetting, judge, type Verdicts } from './verdict.js';
+import { judge, type Verdicts } from './verdict.js';
 
 export interface RunOptions {
   readonly seed: number;
@@ -67,7 +68,7 @@ export async function runFaults(options: RunOptions): Promise<RunReport> {
     await Promise.all(opened.map(({ ground }) => ground.close()));
   }
   const events = [...(await fleet.history()), ...nemesis.events].sort((a, b) => a.at - b.at);
-  const verdicts = judge(events, forgettingsOf(events, opened));
+  const verdicts = judge(events);
   const violations = [...wrong, ...nemesis.complaints, ...verdicts.violations];
   const keptIn = options.history ?? (violations.length > 0 ? join(tmpdir(), `holdfast-faults-${options.seed}.jsonl`) : null);
   if (keptIn !== null) await writeFile(keptIn, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
@@ -80,7 +81,10 @@ async function granted(what: string, fleet: Fleet, condition: () => boolean): Pr
   fleet.check();
 }
 
-type Opened = { readonly name: GroundName; readonly ground: Awaited<ReturnType<(typeof grounds)[GroundName]>> };
+interface Opened {
+  readonly name: GroundName;
+  readonly ground: Ground;
+}
 
 async function openAll(names: readonly GroundName[]): Promise<Opened[]> {
   const outcomes = await Promise.allSettled(names.map(async (name): Promise<Opened> => ({ name, ground: await grounds[name]() })));
@@ -89,16 +93,4 @@ async function openAll(names: readonly GroundName[]): Promise<Opened[]> {
   if (failure === undefined) return opened;
   await Promise.all(opened.map(({ ground }) => ground.close()));
   throw failure.reason;
-}
-
-/** From the beginning of a fault by which a store may forget until the store was healed. */
-function forgettingsOf(events: readonly HistoryEvent[], opened: readonly Opened[]): Forgetting[] {
-  return events.flatMap((event, index) => {
-    if (event.what !== 'fault' || event.target === null) return [];
-    const { fault: title, target } = event;
-    const fault = opened.find(({ name }) => name === target)?.ground.faults.find((one) => one.title === title);
-    if (fault?.forgets !== true) return [];
-    const healed = events.slice(index).find((later) => later.what === 'healed' && later.target === target);
-    return [{ objects: `${target}/`, from: event.at, to: healed?.at ?? Infinity }];
-  });
 }

@@ -6,8 +6,8 @@ import type { Model, Operation } from './model.js';
 import { registerModel } from './register-model.js';
 import { updatesOf } from './updates.js';
 
-/** When a store forgot what it had granted, as its documentation says that it may: of these objects, between these moments. */
-export interface Forgetting {
+/** When a store may have forgotten what it had granted, as its documentation says: of these objects, between these moments. */
+interface Forgetting {
   /** What the objects' names begin with. */
   readonly objects: string;
   readonly from: number;
@@ -32,7 +32,8 @@ export function objectId(target: string, kind: ObjectKind, name: string, limit?:
 const SHOWN_EVENTS = 40;
 
 /** Compares what happened with what locks, semaphores, read/write locks and what they protect may do. */
-export function judge(events: readonly HistoryEvent[], forgettings: readonly Forgetting[] = []): Verdicts {
+export function judge(events: readonly HistoryEvent[]): Verdicts {
+  const forgettings = forgettingsOf(events);
   const violations: string[] = [];
   const holds = holdsOf(events);
   const excused: ObservedHold[] = [];
@@ -57,6 +58,16 @@ export function judge(events: readonly HistoryEvent[], forgettings: readonly For
             holds,
           ),
   };
+}
+
+/** From the beginning of each fault by which a store may forget until the store was healed. */
+function forgettingsOf(events: readonly HistoryEvent[]): Forgetting[] {
+  return events.flatMap((event, index) => {
+    if (event.what !== 'fault' || !event.forgets) return [];
+    const { target } = event;
+    const healed = events.slice(index).find((later) => later.what === 'healed' && later.target === target);
+    return [{ objects: `${target}/`, from: event.at, to: healed?.at ?? Infinity }];
+  });
 }
 
 function modelOf(object: string) {

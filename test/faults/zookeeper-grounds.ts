@@ -1,6 +1,5 @@
 import { startTcpProxy, startZooKeeper, startZooKeeperEnsemble } from '@holdfast/test/servers';
-import { blow, serverFaults, wireFaults } from './fault.js';
-import type { OpenGround } from './grounds.js';
+import { blow, type OpenGround, serverFaults, wireFaults } from './fault.js';
 import { closeAll } from './redis-grounds.js';
 
 /** One server. Its sessions outlive a restart. */
