@@ -1,6 +1,6 @@
 import type { OpenGround } from './fault.js';
 import { postgresAdvisory, postgresPgBouncer, postgresTable } from './postgres-grounds.js';
-import { redis, redisCluster, redisSentinel, redisEmptied, redisWithoutData, redlock } from './redis-grounds.js';
+import { redis, redisClock, redisCluster, redisSentinel, redisEmptied, redisWithoutData, redlock } from './redis-grounds.js';
 import { zooKeeper, zooKeeperEnsemble } from './zookeeper-grounds.js';
 
 /** Every store that can be disturbed, by the name that `pnpm soak --backend` takes. */
@@ -10,6 +10,7 @@ export const grounds = {
   'redis-without-data': redisWithoutData,
   'redis-sentinel': redisSentinel,
   'redis-cluster': redisCluster,
+  'redis-clock': redisClock,
   redlock,
   'postgres-advisory': postgresAdvisory,
   'postgres-pgbouncer': postgresPgBouncer,

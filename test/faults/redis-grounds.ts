@@ -9,9 +9,10 @@ import {
   startTcpProxy,
   until,
 } from '@holdfast/test/servers';
-import { blow, type OpenGround, serverFaults, wireFaults } from './fault.js';
+import { blow, type Fault, type OpenGround, serverFaults, wireFaults } from './fault.js';
 import { TTL_MS } from './open-manager.js';
 import { moveASlot } from './reshard.js';
+import { compileServerClock } from './server-clock.js';
 
 /** One Redis that writes each change to a file before it answers: a process that is killed takes nothing with it. */
 export const redis =
@@ -33,6 +34,27 @@ export const redisWithoutData: OpenGround = async () => {
     store: { kind: 'redis', url: server.url, fair: false },
     faults: serverFaults(server, { title: 'without its data', forgets: true }).filter(({ forgets }) => forgets),
     close: closeAll(server),
+  };
+};
+
+/** One Redis whose wall clock is set. Every store with a time to live needs one that nobody sets by more than the margin of a second. */
+export const redisClock: OpenGround = async () => {
+  const clock = await compileServerClock();
+  const server = await startRedis({ config: {}, environment: clock.environment });
+  let aheadMs = 0;
+  const set = (title: string, byMs: number, forgets: boolean): Fault =>
+    blow(title, forgets, async () => {
+      aheadMs += byMs;
+      await clock.set(aheadMs);
+    });
+  return {
+    store: { kind: 'redis', url: server.url, fair: false },
+    faults: [
+      set("server's clock set forward by 10 s", 10_000, true),
+      set("server's clock set back by 0.5 s", -500, false),
+      set("server's clock set back by 10 s", -10_000, true),
+    ],
+    close: closeAll(server, clock),
   };
 };
 

@@ -58,6 +58,7 @@ export class BinaryRunner implements ServerRunner {
       // detached: a Ctrl-C in the terminal must reach the tests first, not take the server away under them.
       const child = spawn(this.#program, this.#plan.args(this.#directory), {
         cwd: this.#directory,
+        env: { ...process.env, ...this.#plan.environment },
         stdio: ['ignore', output, output],
         detached: true,
         ...this.#user,
