@@ -107,6 +107,23 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
+  it('say in which month and version other libraries were looked at, and the versions are those that the tests run', async () => {
+    const pages = (await pagesIn('docs')).filter((page) => page.includes('migrating-from-'));
+    for (const page of [...pages, 'docs/redlock.md', 'bench/README.md']) {
+      expect(await readFile(join(root, page), 'utf8'), page).toMatch(/[Ll]ooked at in [A-Z][a-z]+ 20\d\d/);
+    }
+    for (const [page, manifest] of [
+      ['docs/migrating-from-node-redlock.md', 'packages/redis/package.json'],
+      ['bench/README.md', 'bench/package.json'],
+    ] as const) {
+      const { devDependencies, dependencies } = JSON.parse(await readFile(join(root, manifest), 'utf8'));
+      const text = (await readFile(join(root, page), 'utf8')).replace(/\s+/g, ' ');
+      for (const name of ['redlock', 'redis-semaphore', '@verrou/core']) {
+        expect(text).toContain(`${name} ${{ ...dependencies, ...devDependencies }[name]}`);
+      }
+    }
+  });
+
   it('begin with one that fits on three screens', async () => {
     const lines = (await readFile(join(root, 'README.md'), 'utf8')).trimEnd().split('\n');
     expect(lines.length).toBeLessThanOrEqual(130);
