@@ -87,7 +87,7 @@ function isClaim(cell) {
 }
 
 /** What stands under a heading, without what stands under the headings within. */
-export function sectionOf(page, heading) {
+function sectionOf(page, heading) {
   const lines = page.split('\n');
   const start = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, '') === heading);
   if (start === -1) return null;

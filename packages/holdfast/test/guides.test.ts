@@ -107,6 +107,22 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
+  it('say what to install beside holdfast and ioredis', async () => {
+    const drivers: readonly (readonly [RegExp, string])[] = [
+      [/connect\('postgres:/, 'pg'],
+      [/connect\('zookeeper:/, 'node-zookeeper-client'],
+    ];
+    for (const page of await pagesIn('docs')) {
+      const text = await readFile(join(root, page), 'utf8');
+      const code = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '').join('\n');
+      const imported = [...code.matchAll(/from '([^'.][^']*)'/g)].map((match) => match[1] ?? '');
+      const others = imported.filter((name) => !/^(holdfast|@holdfast|node:|ioredis)/.test(name));
+      const installed = [...text.matchAll(/^npm install (.*)$/gm)].flatMap((match) => (match[1] ?? '').split(/\s+/));
+      const needed = new Set([...others, ...drivers.filter(([url]) => url.test(code)).map(([, driver]) => driver)]);
+      expect({ page, missing: [...needed].filter((name) => !installed.includes(name)) }).toEqual({ page, missing: [] });
+    }
+  });
+
   it('say in which month and version other libraries were looked at, and the versions are those that the tests run', async () => {
     const pages = (await pagesIn('docs')).filter((page) => page.includes('migrating-from-'));
     for (const page of [...pages, 'docs/redlock.md', 'bench/README.md']) {
