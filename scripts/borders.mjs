@@ -84,7 +84,7 @@ export const borders = [
   },
   {
     files: [own('holdfast')],
-    may: [...HOLDFAST, ...OURS.filter((name) => !BACKENDS.includes(name)).map((name) => `@holdfast/${name}`)],
+    may: [...HOLDFAST, '@holdfast/jobs/node-cron', ...OURS.filter((name) => !BACKENDS.includes(name)).map((name) => `@holdfast/${name}`)],
     why: 'holdfast loads a backend when a URL asks for it, by way of schemes/, and no driver.',
   },
   {
