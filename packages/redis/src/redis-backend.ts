@@ -67,6 +67,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly #sender: BatchSender<RedisStep>;
   readonly #commands: HoldCommands;
   readonly #channel: WakeChannel;
+  readonly announce?: NonNullable<LockBackend<bigint>['announce']>;
   readonly #waitQueue: WaitQueue;
   readonly #confirmer: Confirmer | null;
   readonly #allowEviction: boolean;
@@ -130,6 +131,7 @@ export class RedisBackend implements LockBackend<bigint> {
       list: true,
       expiry: 'ttl',
     });
+    if (!fair) this.announce = (request, line) => this.#waitQueue.announce(request, line);
     this.takesNext = !fair && !source.isCluster && replicas === null;
     if (source.isCluster) this.partition = (name) => source.link.current?.connection.client.slots?.[this.#keySpace.slotOf(name)]?.[0] ?? '';
     this.marks = new RedisMarks({
