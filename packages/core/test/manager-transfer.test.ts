@@ -21,7 +21,7 @@ describe('a lease that is detached', () => {
       mode: 'exclusive',
       permits: 1,
       limit: 1,
-      owner: expect.stringMatching(/^[0-9a-f]{32}$/),
+      owner: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
       fencingToken: String(fencingToken),
       ttlMs: 9_000,
     });

@@ -77,8 +77,7 @@ export class LeaseTransfer<F extends FencingToken> {
     } finally {
       this.#adopting.delete(owner);
     }
-    const lease = mode === 'permits' ? new HeldPermitLease(hold, this.#core) : new HeldLease<F>(hold, this.#core);
-    return lease as Lease<F | null>;
+    return mode === 'permits' ? new HeldPermitLease(hold, this.#core) : new HeldLease<F>(hold, this.#core);
   }
 
   /** Asks the store whether it stands. Whatever comes of that, nothing is freed: the hold is not ours before it was found. */
