@@ -189,7 +189,7 @@ export class WakeChannel {
         this.#schedulePing(connection);
         return;
       }
-      within(this.#clock, PING_MS, connection.client.call('ping')).then(
+      within(this.#clock, PING_MS, connection.port.call('PING')).then(
         () => {
           if (connection.isOpen) this.#schedulePing(connection);
         },
