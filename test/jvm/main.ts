@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argv, hrtime } from 'node:process';
+import { argv, exit, hrtime } from 'node:process';
 import { startPostgres, startRedis } from '@holdfast/test/servers';
 import pg from 'pg';
 import { judge } from '../faults/verdict.js';
@@ -71,4 +71,4 @@ async function createTable(connectionString: string, schema: string): Promise<vo
   await client.end();
 }
 
-process.exitCode = await main(argv.slice(2));
+exit(await main(argv.slice(2)));
