@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, exit, hrtime } from 'node:process';
-import { startPostgres, startRedis } from '@holdfast/test/servers';
+import { reservePort, startPostgres, startRedis } from '@holdfast/test/servers';
 import pg from 'pg';
 import { judge } from '../faults/verdict.js';
+import { JavaProcess } from './java-process.js';
 import { compileJava } from './maven.js';
 import { MoveFleet } from './move-fleet.js';
 import { isSystem, type Move, moves, type Stores, type System } from './moves.js';
@@ -24,18 +25,22 @@ async function main(given: readonly string[]): Promise<number> {
     console.log('Maven cannot reach its repository, and HOLDFAST_OFFLINE=1 says that this is known: no move was tried');
     return 0;
   }
-  const redis = await startRedis({ config: {} });
-  const postgres = await startPostgres({ config: {} });
+  const [redis, postgres] = await Promise.all([startRedis({ config: {} }), startPostgres({ config: {} })]);
+  const hazelcastPort = await reservePort();
+  const hazelcast = new JavaProcess(classPath, 'HazelcastMember', { port: `${hazelcastPort.port}` });
+  await hazelcast.started;
+  const stores: Stores = { redisUrl: redis.url, postgresUrl: postgres.url, hazelcastPort: hazelcastPort.port };
   let failed = 0;
   try {
     for (const system of systems) {
-      const wrong = await tryMove(system, classPath, { redisUrl: redis.url, postgresUrl: postgres.url });
+      const wrong = await tryMove(system, classPath, stores);
       if (wrong.length > 0) failed += 1;
       console.log(`${wrong.length === 0 ? 'passed' : 'FAILED'}: ${moves[system].title}`);
       for (const what of wrong) console.error(what);
     }
   } finally {
-    await Promise.all([redis.close(), postgres.close()]);
+    await Promise.all([redis.close(), postgres.close(), hazelcast.kill()]);
+    hazelcastPort.release();
   }
   console.log(`${systems.length - failed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;

@@ -3,9 +3,9 @@ import { extname, join } from 'node:path';
 import { type ScriptProcess, spawnScript, until } from '@holdfast/test/servers';
 import type { MigrationPhase } from '@holdfast/migration';
 import { type HistoryEvent, parseHistory } from '../faults/history.js';
+import { JavaProcess } from './java-process.js';
 import type { Stage, Stores, System } from './moves.js';
 import type { NewProcessOrder, NewProcessReport } from './new-process-script.js';
-import { OldProcess } from './old-process.js';
 
 const SCRIPT = new URL(`./new-process-script${extname(import.meta.url)}`, import.meta.url);
 /** So many turns each process has in a stage, or it is stalled. */
@@ -91,7 +91,7 @@ export class MoveFleet {
   #startOld(name: string): Member {
     const { classPath, system, stores, names, startNs } = this.#options;
     const { hostname, port, pathname, username, password } = new URL(stores.postgresUrl);
-    const old = new OldProcess(classPath, {
+    const old = new JavaProcess(classPath, 'Worker', {
       system,
       process: name,
       file: this.#fileOf(name),
@@ -99,6 +99,7 @@ export class MoveFleet {
       names: names.join(),
       objects: `${system}/lock/NAME`,
       redis: new URL(stores.redisUrl).port,
+      hazelcast: `${stores.hazelcastPort}`,
       jdbc: `jdbc:postgresql://${hostname}:${port}${pathname}?user=${username}&password=${password}`,
     });
     return {

@@ -2,6 +2,7 @@ import type { LockManager } from '@holdfast/core';
 import { createMigratingLockManager, type MigrationPhase } from '@holdfast/migration';
 import { createPostgresLockManager } from '@holdfast/postgres';
 import { createRedisLockManager } from '@holdfast/redis';
+import { hazelcastLocks, hazelcastMapLocks } from './hazelcast-locks.js';
 import { redissonLocks } from './redisson-locks.js';
 import { springTableLocks } from './spring-table-locks.js';
 
@@ -9,6 +10,8 @@ import { springTableLocks } from './spring-table-locks.js';
 export interface Stores {
   readonly redisUrl: string;
   readonly postgresUrl: string;
+  /** On 127.0.0.1. */
+  readonly hazelcastPort: number;
 }
 
 /** What runs side by side at one time: so many processes of the old release, and Node processes by phase. */
@@ -99,6 +102,16 @@ export const moves = {
     title: "Redisson's RFencedLock, by the phases",
     stages: PHASES,
     open: phased(({ redisUrl }) => redissonLocks(redisUrl)),
+  },
+  hazelcast: {
+    title: "Hazelcast's FencedLock, by the phases",
+    stages: PHASES,
+    open: phased(({ hazelcastPort }) => hazelcastLocks(hazelcastPort)),
+  },
+  'hazelcast-map': {
+    title: "Hazelcast's locks of a map, by the phases",
+    stages: PHASES,
+    open: phased(({ hazelcastPort }) => hazelcastMapLocks(hazelcastPort)),
   },
 } as const satisfies Readonly<Record<string, Move>>;
 

@@ -1,5 +1,10 @@
 package holdfast.jvm;
 
+import com.hazelcast.client.HazelcastClient;
+import com.hazelcast.client.config.ClientConfig;
+import com.hazelcast.core.HazelcastInstance;
+import com.hazelcast.cp.lock.FencedLock;
+import com.hazelcast.map.IMap;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
@@ -10,10 +15,6 @@ import net.javacrumbs.shedlock.core.LockProvider;
 import net.javacrumbs.shedlock.core.SimpleLock;
 import net.javacrumbs.shedlock.provider.jdbctemplate.JdbcTemplateLockProvider;
 import net.javacrumbs.shedlock.provider.redis.spring.RedisLockProvider;
-import org.apache.curator.framework.CuratorFramework;
-import org.apache.curator.framework.CuratorFrameworkFactory;
-import org.apache.curator.framework.recipes.locks.InterProcessMutex;
-import org.apache.curator.retry.ExponentialBackoffRetry;
 import org.postgresql.ds.PGSimpleDataSource;
 import org.redisson.Redisson;
 import org.redisson.api.RFencedLock;
@@ -58,7 +59,8 @@ final class OldLocks {
       }
       case "redisson" -> redissonLock(redisson(at));
       case "redisson-fenced" -> redissonFenced(redisson(at));
-      case "curator" -> curator(at.get("zookeeper"));
+      case "hazelcast" -> hazelcastLock(hazelcast(at));
+      case "hazelcast-map" -> hazelcastMap(hazelcast(at));
       default -> throw new IllegalArgumentException(system);
     };
   }
@@ -91,14 +93,16 @@ final class OldLocks {
     };
   }
 
-  private static OldLock curator(String servers) throws Exception {
-    CuratorFramework client = CuratorFrameworkFactory.newClient(servers, new ExponentialBackoffRetry(200, 5));
-    client.start();
-    client.blockUntilConnected();
+  private static OldLock hazelcastLock(HazelcastInstance client) {
     return name -> {
-      var mutex = new InterProcessMutex(client, "/locks/" + name);
-      return mutex.acquire(WAIT_MS, TimeUnit.MILLISECONDS) ? mutex::release : null;
+      FencedLock lock = client.getCPSubsystem().getLock(name);
+      return lock.tryLock(WAIT_MS, TimeUnit.MILLISECONDS) ? lock::unlock : null;
     };
+  }
+
+  private static OldLock hazelcastMap(HazelcastInstance client) {
+    IMap<String, String> map = client.getMap("locks");
+    return name -> map.tryLock(name, WAIT_MS, TimeUnit.MILLISECONDS) ? () -> map.unlock(name) : null;
   }
 
   private static PGSimpleDataSource dataSource(Map<String, String> at) {
@@ -118,5 +122,11 @@ final class OldLocks {
     var config = new org.redisson.config.Config();
     config.useSingleServer().setAddress("redis://127.0.0.1:" + at.get("redis")).setConnectionMinimumIdleSize(4).setConnectionPoolSize(8);
     return Redisson.create(config);
+  }
+
+  private static HazelcastInstance hazelcast(Map<String, String> at) {
+    var config = new ClientConfig().setProperty("hazelcast.logging.type", "none");
+    config.getNetworkConfig().addAddress("127.0.0.1:" + at.get("hazelcast"));
+    return HazelcastClient.newHazelcastClient(config);
   }
 }
