@@ -84,6 +84,7 @@ const GROUPS = {
     'packages/core/src/conformance/RULES.md',
     'docs/peers.md',
     'docs/simulator.md',
+    'docs/faults.md',
     'bench/README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
