@@ -63,6 +63,14 @@ const sharedSpans = new Shared<TracerProvider>((provider, isCounted) =>
  * same manager and provider counts once.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for an option that it does not know
+ *
+ * @example
+ * ```ts
+ * import { instrumentLocks } from 'holdfast/otel';
+ *
+ * const instrumentation = instrumentLocks(); // every manager of the process, the global providers
+ * instrumentation.close(); // at the end
+ * ```
  */
 export function instrumentLocks(options: InstrumentLocksOptions = {}): LockInstrumentation {
   for (const option of Object.keys(options)) {

@@ -32,6 +32,15 @@ const CLOSE_MS = 1000;
  * Locks on a ZooKeeper ensemble. Makes no contact before the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createZooKeeperBackend } from 'holdfast/zookeeper';
+ *
+ * const locks = createLockManager(createZooKeeperBackend({ connectionString: 'zk1:2181,zk2:2181,zk3:2181' }), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createZooKeeperBackend(options: ZooKeeperBackendOptions): LockBackend<bigint> {
   return new ZooKeeperBackend(resolveZooKeeperOptions('createZooKeeperBackend', options));

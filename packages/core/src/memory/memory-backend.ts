@@ -47,6 +47,15 @@ export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
  * believe in it; nothing outlives the process.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createMemoryBackend } from 'holdfast/memory';
+ *
+ * const locks = createLockManager(createMemoryBackend(), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createMemoryBackend(options: MemoryBackendOptions = {}): LockBackend<bigint> {
   const { store = createMemoryStore(), fair = true } = readOptions('createMemoryBackend', options, memoryBackendRules);
