@@ -52,6 +52,7 @@ const GROUPS = {
     'docs/node-cron.md',
     'docs/permits.md',
     'docs/readers.md',
+    'docs/web-locks.md',
     'docs/election.md',
     'docs/protecting-a-row.md',
     'docs/fencing.md',
