@@ -76,7 +76,7 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
 
   it('ends with 1 and shows what a broken backend does wrong', async () => {
     using folder = temporaryFolder();
-    // Lets in whoever asks.
+    // Lets in the one who asks.
     const broken = `
       import { createMemoryBackend } from '${new URL('../dist/memory.js', import.meta.url).href}';
       export function openBackend() {

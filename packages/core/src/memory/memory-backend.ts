@@ -262,7 +262,7 @@ class MemoryBackend implements LockBackend<bigint> {
     for (const watcher of this.#watchers) {
       watcher.isWoken = false;
       this.#link.table.watch(watcher);
-      // Whatever was freed in between was not told.
+      // Whatever was freed in between was not notified.
       watcher.wake();
     }
   }
