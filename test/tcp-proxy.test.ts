@@ -114,7 +114,7 @@ test('a silence downwards lets a request through and loses its reply with a cut'
   client.socket.write('b');
   await until('the request arrived', () => seen.text === 'ab');
   proxy.cut();
-  await until('the client is told', () => client.code() !== null);
+  await until('the client is notified', () => client.code() !== null);
   await proxy.restore();
   expect(client.got()).toBe('a');
 });

@@ -133,7 +133,7 @@ describe('beyond the standard, a lock', () => {
   });
 });
 
-describe('what cannot be done is told as the standard tells it', () => {
+describe('what cannot be done is reported as the standard tells it', () => {
   it.each([
     ['an empty name', ''],
     ['a name of more than 512 bytes', 'x'.repeat(513)],

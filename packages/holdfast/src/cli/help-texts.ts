@@ -95,7 +95,7 @@ export const acquireDescription =
   'is longer than the longest step, and check what renew answers. A script that dies leaves the lock until its time is over.';
 
 export const acquire = `
-The lease is a secret: whoever has it can renew and free the lock. Others see
+The lease is a secret: who has it can renew and free the lock. Others see
 the arguments of a process, so hand it on in the environment or on stdin:
 
   HOLDFAST_LEASE=$(holdfast acquire deploy --ttl 10m) || exit
@@ -154,7 +154,7 @@ Examples
 
 export const serveDescription =
   'Shows what is held as a page, for this machine only unless --host and --allow-host say otherwise. Read-only without --allow-release. The page has no users of its own: ' +
-  'whoever reaches it sees the names and holders of all locks.';
+  'everybody who reaches it sees the names and holders of all locks.';
 
 export const serve = `
 The page answers only browsers that ask for it as localhost, 127.0.0.1, [::1] or

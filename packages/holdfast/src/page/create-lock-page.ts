@@ -177,7 +177,7 @@ class PageHandler {
 
   async #release(request: Request, query: URLSearchParams): Promise<Response> {
     if (this.#token === null)
-      return refused({ status: 403, error: 'this page only shows; whoever runs it can allow more (option allowRelease)' });
+      return refused({ status: 403, error: 'this page only shows; its operator can allow more (option allowRelease)' });
     const refusal = refuseForgery(request, this.#token);
     if (refusal !== null) return refused(refusal);
     const target = this.#targetOf(query);

@@ -19,7 +19,7 @@ export function refuseHost(request: Request, hosts: readonly string[]): Refusal 
   if ([...LOOPBACK, ...hosts].some((allowed) => allowed === name || allowed === host)) return null;
   return {
     status: 421,
-    error: 'this page is not to be had under this host name; whoever runs it can allow the name (option hosts, or --allow-host)',
+    error: 'this page is not to be had under this host name; its operator can allow the name (option hosts, or --allow-host)',
   };
 }
 

@@ -16,7 +16,7 @@ const TELL_MS = 300;
 /** A message holds 8,000 bytes. */
 const MAX_TEXT = 7_500;
 
-/** Who holds a name, over all sessions: seen in pg_locks, told by the holders themselves. */
+/** Who holds a name, over all sessions: seen in pg_locks, reported by the holders themselves. */
 export class Holders {
   readonly #talk: HolderTalk;
   readonly #waitList: WaitList;
@@ -85,7 +85,7 @@ export class Holders {
     };
   }
 
-  /** Every holder is told before the first hold is freed: none may learn it from the next one. */
+  /** Every holder is notified before the first hold is freed: none may learn it from the next one. */
   async #letGo(session: HoldSession, keys: NameKeys): Promise<number> {
     const holds = session.table.holdsOf(keys);
     for (const { ref } of holds) this.#onLost(ref, 'forced');

@@ -35,7 +35,7 @@ const GRANTED_NOW = `pg_catalog.jsonb_build_object('at', ${NOW_MS})`;
  * drawn for a row that is there is drawn under its lock.
  *
  * Every step is an INSERT that finds its rows in the way: each by the primary key, whatever the planner knows of the table; and behind
- * whoever is just inserting it. What a renewal or a release inserts where there is no row is one that has expired. All statements
+ * the one who is just inserting it. What a renewal or a release inserts where there is no row is one that has expired. All statements
  * take their rows in the order of the names, so that two of them never wait for each other.
  */
 export class LockRows implements Rows<bigint> {
