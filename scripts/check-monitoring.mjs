@@ -30,7 +30,12 @@ tool('each alert fires on its series and on no other', ['test', 'rules', join(fo
 
 const rules = readFileSync(join(folder, 'alerts.yml'), 'utf8');
 const errors = readFileSync(join(folder, '../errors.md'), 'utf8');
-const headings = [...errors.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-'));
+const headings = [...errors.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w -]/g, '')
+    .replaceAll(' ', '-'),
+);
 const runbooks = [...rules.matchAll(/runbook: docs\/errors\.md#(\S+)/g)].map(([, anchor]) => anchor);
 assert.ok(runbooks.length > 0 && runbooks.length === rules.split('- alert:').length - 1, 'each alert has a runbook');
 for (const anchor of runbooks) assert.ok(headings.includes(anchor), `docs/errors.md has no heading for #${anchor}`);
@@ -39,14 +44,21 @@ console.log('ok  each alert says what to do');
 const metrics = createLockMetrics();
 const redis = await startRedis();
 const nodes = await startRedisNodes(3);
-const locks = await connect(`${redis.url}?ttlMs=1500&commandTimeoutMs=400`);
-const majority = await connect(`redlock://${nodes.nodes.map(({ url }) => new URL(url).host).join(',')}?maxTtlMs=10000&ttlMs=3000`).catch(() => null);
-const exporter = createServer((_, response) => response.setHeader('content-type', metrics.contentType).end(metrics.text())).listen(0, '127.0.0.1');
+const locks = await connect(`${redis.url}?ttlMs=3000`);
+const majority = await connect(`redlock://${nodes.nodes.map(({ url }) => new URL(url).host).join(',')}?maxTtlMs=10000&ttlMs=3000`).catch(
+  () => null,
+);
+const exporter = createServer((_, response) => response.setHeader('content-type', metrics.contentType).end(metrics.text())).listen(
+  0,
+  '127.0.0.1',
+);
 await once(exporter, 'listening');
 
 const ended = new AbortController();
 const election = createElection(locks, 'scheduler', { ttlMs: 3_000 });
-const leading = election.run(({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), { signal: ended.signal });
+const leading = election.run(({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), {
+  signal: ended.signal,
+});
 leading.catch(() => {});
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -58,7 +70,7 @@ async function work() {
     const held = await locks.acquire(name, { signal: ended.signal });
     const waiting = locks.acquire(name, { waitMs: 300 }).catch(() => null);
     await locks.tryAcquire(name);
-    await pause(round % 4 === 0 ? 900 : 50);
+    await pause(round % 4 === 0 ? 1_300 : 50);
     if (round % 5 === 0) await locks.forceRelease(name);
     else await held.release();
     await (await waiting)?.release();
@@ -106,8 +118,18 @@ function asked(expression) {
 }
 
 try {
-  await until('Prometheus answers', () => fetch(`http://127.0.0.1:${port}/-/ready`).then(({ ok }) => ok, () => false), { timeoutMs: MOST_MS });
-  await until('it has scraped', async () => (await query('count_over_time(lock_held[1m])')).some(({ value }) => Number(value[1]) > 3), { timeoutMs: MOST_MS });
+  await until(
+    'Prometheus answers',
+    () =>
+      fetch(`http://127.0.0.1:${port}/-/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    { timeoutMs: MOST_MS },
+  );
+  await until('it has scraped', async () => (await query('count_over_time(lock_held[1m])')).some(({ value }) => Number(value[1]) > 3), {
+    timeoutMs: MOST_MS,
+  });
   await until('the leader is seen', async () => (await query('lock_leader')).length > 0, { timeoutMs: MOST_MS });
   tool('the text of createLockMetrics is as Prometheus wants it', ['check', 'metrics'], metrics.text());
 
@@ -116,11 +138,17 @@ try {
   assert.ok(expressions.length > 15);
   for (const expression of expressions) {
     /* oxlint-disable-next-line no-await-in-loop */
-    await until(`${expression} gives a series`, async () => (await query(asked(expression))).some(({ value }) => value[1] !== 'NaN'), { timeoutMs: MOST_MS });
+    await until(`${expression} gives a series`, async () => (await query(asked(expression))).some(({ value }) => value[1] !== 'NaN'), {
+      timeoutMs: MOST_MS,
+    });
   }
   console.log(`ok  ${expressions.length} queries of the dashboard give a series`);
 
-  await until('the alert of a loss fires', async () => (await query('ALERTS{alertname="HoldfastLockLost",alertstate="firing"}')).length > 0, { timeoutMs: MOST_MS });
+  await until(
+    'the alert of a loss fires',
+    async () => (await query('ALERTS{alertname="HoldfastLockLost",alertstate="firing"}')).length > 0,
+    { timeoutMs: MOST_MS },
+  );
   const { data } = await (await fetch(`http://127.0.0.1:${port}/api/v1/rules`)).json();
   for (const rule of data.groups.flatMap((group) => group.rules)) assert.equal(rule.health, 'ok', `${rule.name}: ${rule.lastError}`);
   console.log('ok  the alerts are evaluated, and a loss fires');

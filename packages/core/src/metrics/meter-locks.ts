@@ -26,7 +26,7 @@ export interface OldestWait {
 
 /** A meter at work. */
 export interface LockMeter extends Disposable {
-  /** For whoever reads the metrics: for how long the first one waits now, by attributes that had a waiter since the meter was made. */
+  /** For an exporter, each time that the metrics are read: for how long the first one waits now, by attributes that had a waiter since the meter was made. */
   oldestWaits(): readonly OldestWait[];
   /** Ends the counting. */
   close(): void;

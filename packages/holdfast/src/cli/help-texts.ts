@@ -108,7 +108,7 @@ Examples
 
 export const serveDescription =
   'Shows what is held as a page, for this machine only unless --host and --allow-host say otherwise. Read-only without --allow-release. The page has no users of its own: ' +
-  'whoever reaches it sees the names and holders of all locks.';
+  'everybody who reaches it sees the names and holders of all locks.';
 
 export const serve = `
 The page answers only browsers that ask for it as localhost, 127.0.0.1, [::1] or

@@ -35,7 +35,7 @@ export async function inspect(name: string, options: InspectOptions, output: Out
   return exitCodes.ok;
 }
 
-/** `holdfast release --force`: takes a lock away from whoever has it. */
+/** `holdfast release --force`: takes a lock away from its holder. */
 export async function release(name: string, options: ReleaseOptions, output: Output): Promise<number> {
   if (!options.force) {
     throw usageError(`release takes ${quoted(name)} away from its holder, who may be at work; say --force if that is what you want`);

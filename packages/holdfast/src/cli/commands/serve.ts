@@ -40,7 +40,7 @@ export async function serve(prefix: string | undefined, options: ServeOptions, o
     }
     const { port: taken } = server.address() as AddressInfo;
     output.print(`http://${host.includes(':') ? `[${host}]` : host}:${taken}/`);
-    output.tell(allowRelease ? 'whoever reaches the page may take locks away' : 'the page only shows');
+    output.tell(allowRelease ? 'everybody who reaches the page may take locks away' : 'the page only shows');
     await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
     server.close();
     server.closeAllConnections();
