@@ -12,6 +12,7 @@ import { join } from 'node:path';
 const { requireProgram, reservePort, startRedis, startRedisNodes, until } = await import('../test/dist/servers/index.js');
 const { connect } = await import('../packages/holdfast/dist/index.js');
 const { createElection } = await import('../packages/holdfast/dist/election.js');
+const { initializeNodes } = await import('../packages/redlock/dist/index.js');
 const { createLockMetrics } = await import('../packages/holdfast/dist/metrics/index.js');
 
 const prometheus = await requireProgram({ binary: 'prometheus', debianPackage: 'prometheus' });
@@ -45,9 +46,8 @@ const metrics = createLockMetrics();
 const redis = await startRedis();
 const nodes = await startRedisNodes(3);
 const locks = await connect(`${redis.url}?ttlMs=3000`);
-const majority = await connect(`redlock://${nodes.nodes.map(({ url }) => new URL(url).host).join(',')}?maxTtlMs=10000&ttlMs=3000`).catch(
-  () => null,
-);
+await initializeNodes({ urls: nodes.urls, maxTtlMs: 10_000 });
+const majority = await connect(`redlock://${nodes.urls.map((url) => new URL(url).host).join(',')}?maxTtlMs=10000&ttlMs=3000`);
 const exporter = createServer((_, response) => response.setHeader('content-type', metrics.contentType).end(metrics.text())).listen(
   0,
   '127.0.0.1',
@@ -75,7 +75,9 @@ async function work() {
     else await held.release();
     await (await waiting)?.release();
     await locks.semaphore('pool', { permits: 4 }).withPermits({ permits: 2 }, () => pause(10));
-    await majority?.tryWithLock('spread', () => pause(10)).catch(() => null);
+    await majority.tryWithLock('spread', () => pause(10)).catch(() => null);
+    // Clocks of nodes are looked at by checks of their health alone.
+    if (round % 5 === 0) await majority.checkHealth();
     /* oxlint-enable no-await-in-loop */
   }
 }
@@ -133,6 +135,12 @@ try {
   await until('the leader is seen', async () => (await query('lock_leader')).length > 0, { timeoutMs: MOST_MS });
   tool('the text of createLockMetrics is as Prometheus wants it', ['check', 'metrics'], metrics.text());
 
+  // A node that is restarted is heard of, and takes no part for a while.
+  const [node] = nodes.nodes;
+  await node.kill();
+  await pause(500);
+  await node.restart();
+
   const { panels } = JSON.parse(readFileSync(join(folder, 'dashboard.json'), 'utf8'));
   const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
   assert.ok(expressions.length > 15);
@@ -162,7 +170,7 @@ try {
   rmSync(directory, { recursive: true, force: true });
   await Promise.allSettled([working, leading, waiter]);
   await stuck.release().catch(() => {});
-  await Promise.allSettled([locks.close(), majority?.close()]);
+  await Promise.allSettled([locks.close(), majority.close()]);
   metrics.close();
   exporter.close();
   exporter.closeAllConnections();
