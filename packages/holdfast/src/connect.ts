@@ -25,7 +25,8 @@ const WHERE = 'connect';
  * - any other scheme by `schemes`.
  *
  * Options may also stand in the URL (`redis://host?prefix=app:&ttlMs=10000`), so that one environment variable can carry
- * all; each may be given once. Without a URL the environment variable HOLDFAST_URL is read. There is no default: a lock
+ * all; each may be given once. Without a URL the environment variable HOLDFAST_URL is read, or the file that HOLDFAST_URL_FILE names; the
+ * password may stand in HOLDFAST_PASSWORD, or in the file of HOLDFAST_PASSWORD_FILE. There is no default: a lock
  * that turned out to hold in one process only would be worse than none.
  *
  * Whatever fails, nothing stays open, and no message shows a password.

@@ -54,6 +54,11 @@ export class MigratingBackend implements LockBackend {
     this.#onLost = listener;
   }
 
+  /** A hold of it is two leases in this process. */
+  canAdopt(): boolean {
+    return false;
+  }
+
   remainingMs(owner: string): number {
     return this.#holds.get(owner)?.remainingMs ?? 0;
   }

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type FencingToken,
   type Finding,
   type HoldRef,
   type HoldRequest,
@@ -15,6 +16,7 @@ import {
   type ReleaseAnswer,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList } from '@holdfast/core/backend';
+import { adoptHold } from './protocol/adoption.js';
 import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt, passedOn } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
@@ -124,6 +126,16 @@ export class RedlockBackend implements LockBackend<bigint> {
     } finally {
       if (seeker !== null) this.#relay.leave(seeker);
     }
+  }
+
+  /** Slots of a semaphore are known to who took them alone. */
+  canAdopt(mode: HoldRequest['mode']): boolean {
+    return mode !== 'permits';
+  }
+
+  async adopt(request: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<void> {
+    this.#refuseIfClosed();
+    await adoptHold(this.#context, request, Number(fencingToken ?? 0n), call);
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {

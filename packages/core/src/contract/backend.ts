@@ -191,6 +191,19 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * @default false
    */
   readonly takesNext?: boolean;
+  /**
+   * Whether a hold of this mode can be renewed and released by another manager than the one that was granted it, by its name, mode and owner alone and
+   * after `adopt`. Not asked where `expiry` is 'session'.
+   * @default every hold can
+   */
+  canAdopt?(mode: HoldRequest['mode']): boolean;
+  /**
+   * Gets ready for the renewals and the release of a hold that another manager was granted, with the fencing token that it was granted: for a
+   * backend that must know more of a hold than its owner. Asks only; what is not held is for the renewal to find out, which core sends next.
+   *
+   * @throws LockUnavailableError when the store did not answer
+   */
+  adopt?(hold: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<void>;
   /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. @default one partition */
   partition?(name: string): string;
   /**

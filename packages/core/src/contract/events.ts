@@ -103,7 +103,7 @@ export type HoldLifeEvent =
       readonly type: 'released';
       /** How long it was held, in milliseconds. */
       readonly heldMs: number;
-      /** Whether the release freed it: false when it had ended before. */
+      /** Whether the release freed it: false when it had ended before, and when it was detached. */
       readonly freed: boolean;
       /** The token of the hold; null for permits, and where the store has none. */
       readonly fencingToken: FencingToken;

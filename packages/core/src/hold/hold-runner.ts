@@ -88,7 +88,7 @@ export class HoldRunner {
 
   /** A hold that is about to be asked for. */
   create(plan: HoldPlan, context: CallerContext): Hold {
-    return new Hold(plan, newOwnerToken(), this.#facts, context, this.#due);
+    return this.createFor(newOwnerToken(), plan, context);
   }
 
   /**
@@ -158,6 +158,31 @@ export class HoldRunner {
       // What ended while the store did not answer is lost, and to ask again would not help.
       for (const hold of holds) this.assertHeld(hold);
     }
+  }
+
+  /**
+   * Lets go of a hold that stands, once the store keeps it for another `ttlMs`, and nothing of ours can act on it any more.
+   *
+   * @throws LockLostError when the hold has ended
+   */
+  async detach(hold: Hold, ttlMs: number | undefined): Promise<void> {
+    await this.extend([hold], ttlMs);
+    // A renewal that is still on its way could put back, on some node of several, what its next holder has freed meanwhile.
+    await this.#renewals.settled(hold);
+    this.assertHeld(hold);
+    this.dispatch(hold, { type: 'detach' });
+  }
+
+  /** Whether a hold of this owner stands, or is being freed. */
+  has(owner: string): boolean {
+    if (this.#held.has(owner)) return true;
+    for (const hold of this.#leaving) if (hold.owner === owner) return true;
+    return false;
+  }
+
+  /** A hold that somebody else was granted. */
+  createFor(owner: string, plan: HoldPlan, context: CallerContext): Hold {
+    return new Hold(plan, owner, this.#facts, context, this.#due);
   }
 
   /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
@@ -273,7 +298,7 @@ export class HoldRunner {
         this.#events.emit(plan, { type: 'lost', reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
         return;
       case 'released':
-        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: !hold.wasGone, fencingToken });
+        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: hold.wasFreed, fencingToken });
         return;
       default:
         effect satisfies never;

@@ -12,10 +12,13 @@ The command finds in its environment
   HOLDFAST_LOCK           the lock's name
   HOLDFAST_FENCING_TOKEN  a number that rises with every holder. Hand it to what
                           the lock protects, which is to refuse lower ones.
+                          Permits have none. That of --read is to be compared
+                          with those of writers, and never to be recorded.
 
 Exit codes: those of the command, 128 + n when signal n ended it, and
   64   wrong usage or configuration; nothing was run
   69   the store was not reached, or refused; nothing was run
+  74   the --report could not be written; nothing was run, or it ended with 0
   75   somebody else has the lock (0 with --busy-ok); nothing was run
   79   the lock was lost before the command had ended. A command that still
        runs then gets SIGTERM, and after --grace SIGKILL.
@@ -31,6 +34,7 @@ on beside the next one until it ends by itself; use a fencing check.
 
 Examples
   holdfast run deploy --wait 10m -- ./deploy.sh production
+  holdfast run reports --permits 1/3 -- ./report.sh
   holdfast run eod --max-hold 2h -- sh -c 'eod --fence $HOLDFAST_FENCING_TOKEN'
 `;
 
@@ -81,6 +85,48 @@ it to what the command writes to, which is to refuse lower ones.
 The lock's name is election/<name>: holdfast inspect election/scheduler
 Who leads: holdfast leader scheduler
 `;
+
+export const holdDescription =
+  'Takes the lock and holds it until SIGINT, SIGTERM or SIGHUP, or for a time, then frees it and ends with 0. The lock is renewed meanwhile. Prints one line ' +
+  'when it is held, so that a script can wait for that. Ends with 79 when the lock is lost.';
+
+export const acquireDescription =
+  'Takes the lock and prints a lease, one word, by which the following steps of a script renew and free it. Nothing renews it by itself: choose a --ttl that ' +
+  'is longer than the longest step, and check what renew answers. A script that dies leaves the lock until its time is over.';
+
+export const acquire = `
+The lease is a secret: whoever has it can renew and free the lock. Others see
+the arguments of a process, so hand it on in the environment or on stdin:
+
+  HOLDFAST_LEASE=$(holdfast acquire deploy --ttl 10m) || exit
+  export HOLDFAST_LEASE
+  ./build.sh
+  holdfast renew || exit     # 79: it is lost, somebody else may be at work
+  ./upload.sh
+  holdfast free
+
+It works where a lock ends by its time (Redis, Redlock, PostgreSQL with
+strategy=table). Elsewhere the lock would end with this command, which then
+takes nothing and ends with 64.
+
+Exit codes: 0, and 64 wrong usage or such a store, 69 the store was not reached,
+75 somebody else has the lock (0 with --busy-ok, which prints no lease).
+`;
+
+export const renewDescription =
+  'Keeps the lock of a lease for another --ttl from now on, never for less than it has. Ends with 0, with 79 when the lock is lost: what follows must not ' +
+  'count on it; with 69 when the store was not reached.';
+
+export const freeDescription =
+  'Frees the lock of a lease. Ends with 0, with 79 when the lock had been lost before: others may have had it meanwhile; with 69 when the store was not reached.';
+
+export const schemaDescription =
+  'Prints the SQL that makes what Holdfast needs in a PostgreSQL database, for an administrator to run where the role of the application may not. It may be run ' +
+  'any number of times. Asks no server.';
+
+export const completionDescription =
+  'Prints a script that completes the commands and options of holdfast. bash: source <(holdfast completion bash). zsh: save it as _holdfast in a folder of fpath. ' +
+  'fish: holdfast completion fish > ~/.config/fish/completions/holdfast.fish';
 
 export const releaseDescription =
   'Frees a lock, no matter who holds it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
@@ -169,9 +215,12 @@ const schemes = Object.keys(builtInSchemes)
 export const program = `
 The store is the first of --url, the environment variable HOLDFAST_URL and the
 "url" in the configuration file. A --url can be seen in the list of processes;
-do not put a password there. The file is the nearest holdfast.config.json, .js
-or .mjs, from the working directory upward; its other options (prefix, ttlMs,
-...) hold wherever the URL comes from.
+do not put a password there. HOLDFAST_URL_FILE names a file that holds the URL,
+HOLDFAST_PASSWORD or HOLDFAST_PASSWORD_FILE a password to put into it.
+
+The configuration file is the nearest holdfast.config.json, .js or .mjs, from
+the working directory upward; its other options (prefix, ttlMs, ...) hold
+wherever the URL comes from.
 
   redis://[user:password@]host[:port][/db]
 ${wrapped(`Known are ${schemes}; memory: is this process only, to try things.`)}
@@ -192,3 +241,6 @@ Examples
   holdfast inspect nightly-report
   HOLDFAST_URL=redis://cache:6379 holdfast health
 `;
+
+/** What stands behind the options of a command, by its name. */
+export const behind: Readonly<Record<string, string>> = { run, once, lead, acquire, conformance };

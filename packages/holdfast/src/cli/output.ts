@@ -40,9 +40,14 @@ export class Output {
 
   /** Why it did not work; with `asJson` as one line of JSON. */
   fail({ code, message, exitCode, words }: Failure, asJson: boolean): void {
-    const shown = words === 'ours' ? message : words === 'foreign' ? this.#scrubForeign(message) : this.scrub(message);
+    const shown = this.shown({ message, words });
     if (asJson) process.stderr.write(`${printableJson({ error: { code, message: shown, exitCode } })}\n`);
     else this.tell(shown, 'red');
+  }
+
+  /** The words of a failure, without what the URLs hide. */
+  shown({ message, words }: Pick<Failure, 'message' | 'words'>): string {
+    return words === 'ours' ? message : words === 'foreign' ? this.#scrubForeign(message) : this.scrub(message);
   }
 
   /** Colours for stdout, where somebody sees them. */

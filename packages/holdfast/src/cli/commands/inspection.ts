@@ -2,6 +2,7 @@ import type { HolderState, LockKind } from '@holdfast/core';
 import { modeOfHolder } from '../../view/lock-row.js';
 import { ofKind } from '../../view/of-kind.js';
 import { showDuration } from '../duration.js';
+import { looksLikeLease } from '../lease-text.js';
 import { resolveStore, type StoreOptions, withManager } from '../open-store.js';
 import type { Output } from '../output.js';
 import { printable, quoted } from '../printable.js';
@@ -35,11 +36,18 @@ export async function inspect(name: string, options: InspectOptions, output: Out
   return exitCodes.ok;
 }
 
-/** `holdfast release --force`: takes a lock away from its holder. */
+/** `holdfast release --force`: the same under its older name. */
 export async function release(name: string, options: ReleaseOptions, output: Output): Promise<number> {
+  if (!options.force && looksLikeLease(name)) throw usageError('this is a lease; holdfast free gives back what holdfast acquire took');
   if (!options.force) {
     throw usageError(`release takes ${quoted(name)} away from its holder, who may be at work; say --force if that is what you want`);
   }
+  return await forceRelease(name, options, output);
+}
+
+/** `holdfast force-release`: takes a lock away from whoever has it. */
+export async function forceRelease(name: string, options: InspectOptions, output: Output): Promise<number> {
+  if (looksLikeLease(name)) throw usageError('this is a lease and no name; holdfast free gives back what holdfast acquire took');
   const config = await resolveStore(options, output);
   const freed = await withManager(config, (manager) => ofKind(manager, name, options.kind).forceRelease());
   if (options.json) output.printJson({ name, kind: options.kind, freed });
