@@ -60,7 +60,6 @@ const GROUPS = {
     'docs/protecting-a-row.md',
     'docs/fencing.md',
     'docs/transaction-lock.md',
-    'docs/transaction-lock.md',
     'docs/migrating.md',
     'docs/testing.md',
     'docs/writing-a-backend.md',
@@ -83,6 +82,7 @@ const GROUPS = {
   ],
   Packages: ['packages/holdfast/README.md', 'packages/core/README.md'],
   Proof: [
+    'docs/claims.md',
     'packages/core/src/conformance/README.md',
     'packages/core/src/conformance/RULES.md',
     'docs/peers.md',

@@ -7,8 +7,8 @@ import { wrongWords } from './words.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const NO_TEXTS = /(^|\/)(node_modules|dist|dist-test|api|reports|CHANGELOG\.md)(\/|$)|^\.|\.generated\.ts$/;
-/** Titles of cases are statements about the code and no messages; RULES.md is generated from them. */
-const TITLES = /^packages\/core\/src\/conformance\/(.*\.ts|RULES\.md)$/;
+/** Titles of cases and tests are statements about the code and no messages; RULES.md and claims.md are generated from them. */
+const TITLES = /^(packages\/core\/src\/conformance\/(.*\.ts|RULES\.md)|docs\/claims\.md)$/;
 
 const files = ['', 'docs/', 'bench/', 'examples/', 'packages/', 'site/']
   .flatMap(filesIn)

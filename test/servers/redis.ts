@@ -11,6 +11,8 @@ export interface RedisOptions {
   readonly config?: RedisConfig | undefined;
   /** More arguments of redis-server, after the configuration file. */
   readonly args?: readonly string[] | undefined;
+  /** Variables of its environment, for a program of this machine. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One redis-server that answers on 127.0.0.1. */
@@ -56,6 +58,7 @@ export async function startRedisIn(
   const plan: LaunchPlan = {
     files: { 'redis.conf': renderRedisConfig(config), ...options.files },
     args: (directory) => [`${directory}/redis.conf`, ...mode, '--dir', directory, ...(options.args ?? [])],
+    environment: options.environment,
     ports: [port],
     // Any reply will do, "-NOAUTH" included, but not that it is still reading its data or waits for its primary.
     isReady: async () => !/^-(?:LOADING|MASTERDOWN)/.test(await askRedis(port, 'PING')),

@@ -1,4 +1,4 @@
-export type { Answer, HoldRef, HoldRequest, LockBackend, Release, ReleaseAnswer, Stamp } from './contract/backend.js';
+export type { Answer, HoldRef, HoldRequest, LockBackend, Release, ReleaseAnswer, Stamp, WaitLine } from './contract/backend.js';
 export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';

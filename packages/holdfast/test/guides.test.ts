@@ -120,6 +120,40 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
+  it('say what to install beside holdfast and ioredis', async () => {
+    const drivers: readonly (readonly [RegExp, string])[] = [
+      [/connect\('postgres:/, 'pg'],
+      [/connect\('zookeeper:/, 'node-zookeeper-client'],
+    ];
+    for (const page of await pagesIn('docs')) {
+      const text = await readFile(join(root, page), 'utf8');
+      const code = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '').join('\n');
+      const imported = [...code.matchAll(/from '([^'.][^']*)'/g)].map((match) => match[1] ?? '');
+      const others = imported.filter((name) => !/^(holdfast|@holdfast|node:|ioredis)/.test(name));
+      const installed = [...text.matchAll(/^npm install (.*)$/gm)].flatMap((match) => (match[1] ?? '').split(/\s+/));
+      const needed = new Set([...others, ...drivers.filter(([url]) => url.test(code)).map(([, driver]) => driver)]);
+      expect({ page, missing: [...needed].filter((name) => !installed.includes(name)) }).toEqual({ page, missing: [] });
+    }
+  });
+
+  it('say in which month and version other libraries were looked at, and the versions are those that the tests run', async () => {
+    const pages = (await pagesIn('docs')).filter((page) => page.includes('migrating-from-'));
+    const texts = await Promise.all(
+      [...pages, 'docs/redlock.md', 'bench/README.md'].map(async (page) => [page, await readFile(join(root, page), 'utf8')] as const),
+    );
+    expect(texts.filter(([, text]) => !/[Ll]ooked at in [A-Z][a-z]+ 20\d\d/.test(text)).map(([page]) => page)).toEqual([]);
+    for (const [page, manifest] of [
+      ['docs/migrating-from-node-redlock.md', 'packages/redis/package.json'],
+      ['bench/README.md', 'bench/package.json'],
+    ] as const) {
+      const versions = JSON.parse(await readFile(join(root, manifest), 'utf8')) as Record<string, Record<string, string> | undefined>;
+      const text = (await readFile(join(root, page), 'utf8')).replace(/\s+/g, ' ');
+      for (const name of ['redlock', 'redis-semaphore', '@verrou/core']) {
+        expect(text).toContain(`${name} ${versions['dependencies']?.[name] ?? versions['devDependencies']?.[name]}`);
+      }
+    }
+  });
+
   it('begin with one that fits on three screens', async () => {
     const lines = (await readFile(join(root, 'README.md'), 'utf8')).trimEnd().split('\n');
     expect(lines.length).toBeLessThanOrEqual(130);

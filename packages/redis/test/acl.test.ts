@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLockManager } from '@holdfast/core';
-import { createRedisBackend, type RedisClient } from '@holdfast/redis';
+import { createRedisBackend, type IoredisClient } from '@holdfast/redis';
 import { attempt, callOf, free, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
@@ -188,9 +188,9 @@ interface ClientOptions {
 }
 
 it.each([
-  ['ioredis 5', (options: ClientOptions): RedisClient => new Redis(options)],
-  ['ioredis 6', (options: ClientOptions): RedisClient => new Redis6(options)],
-  ['iovalkey', (options: ClientOptions): RedisClient => new Valkey(options)],
+  ['ioredis 5', (options: ClientOptions): IoredisClient => new Redis(options)],
+  ['ioredis 6', (options: ClientOptions): IoredisClient => new Redis6(options)],
+  ['iovalkey', (options: ClientOptions): IoredisClient => new Valkey(options)],
 ] as const)('a user with those rights can do it through a client of %s', async (_, connect) => {
   await userOf(stores['one server'](), 'clientuser');
   const client = connect({ port: redis.server.port, username: 'clientuser', password: 'word', enableReadyCheck: false });

@@ -1,5 +1,5 @@
 import type { LockBackend } from '@holdfast/core';
-import { createRedisBackend, type RedisClient } from '@holdfast/redis';
+import { createRedisBackend, type IoredisClient, type RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, freeAll, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
@@ -64,7 +64,7 @@ describe('a cluster', () => {
     ['a Cluster of ioredis 5', () => new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })))],
     ['a Cluster of ioredis 6', () => new Cluster6(cluster.nodes.map(({ host, port }) => ({ host, port })))],
     ['a Cluster of iovalkey', () => new ValkeyCluster(cluster.nodes.map(({ host, port }) => ({ host, port })))],
-  ])('wakes waiters over nodes, through %s', async (_how, connect: () => RedisClient | null) => {
+  ])('wakes waiters over nodes, through %s', async (_how, connect: () => IoredisClient | null) => {
     const client = connect();
     const backend = backendOf(client === null ? {} : { client });
     const holder = backendOf();

@@ -15,7 +15,7 @@ export function standIn(backend: LockBackend<bigint>, request: HoldRequest, sign
   return backend.wait(request, callOf(2000, signal));
 }
 
-type Settings = Omit<RedisBackendOptions, 'client' | 'url' | 'driverOptions'>;
+type Settings = Omit<RedisBackendOptions, 'client' | 'url' | 'driver' | 'driverOptions'>;
 
 /** Options of a backend that may leave open where the server is. */
 export type OptionsHere = RedisBackendOptions | (Settings & { readonly client?: undefined; readonly url?: undefined });

@@ -229,7 +229,7 @@ function roughly(vote: Vote | undefined): unknown {
 }
 
 function stateOf({ waiters, holders }: NodeState): unknown {
-  const rough = holders.map((holder) => ({ ...holder, remainingMs: span(holder.remainingMs) }));
+  const rough = holders.map((holder) => ({ ...holder, remainingMs: span(holder.remainingMs), heldMs: typeof holder.heldMs }));
   return { waiters, holders: rough.sort((a, b) => (a.id < b.id ? -1 : 1)) };
 }
 

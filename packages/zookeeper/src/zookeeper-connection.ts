@@ -48,6 +48,8 @@ export interface ConnectionEvents {
 export interface NodeStat {
   /** The zxid of the transaction that made the node. */
   readonly czxid: bigint;
+  /** When it was made, by the clock of the leader. */
+  readonly createdAtMs: number;
   /** When its data was last written, by the clock of the leader. */
   readonly modifiedAtMs: number;
   readonly version: number;
@@ -307,6 +309,7 @@ export class Connection {
 function readStat(stat: DriverStat): NodeStat {
   return {
     czxid: stat.czxid.readBigUInt64BE(),
+    createdAtMs: Number(stat.ctime.readBigInt64BE()),
     modifiedAtMs: Number(stat.mtime.readBigInt64BE()),
     version: stat.version,
     ephemeralOwner: stat.ephemeralOwner.readBigUInt64BE(),

@@ -48,6 +48,17 @@ export interface Stamp {
   readonly wall: number;
 }
 
+/**
+ * The waiters of one manager for one name, in a line: with a plain backend only the first of them asks the store, and none does while the
+ * manager itself holds the name. For people who look; nothing is decided by it.
+ */
+export interface WaitLine {
+  /** How many wait. */
+  readonly waiters: number;
+  /** For how long the first of them has waited, in milliseconds. */
+  readonly oldestWaitMs: number;
+}
+
 /** The answer to one request. */
 export type Answer<F extends FencingToken = FencingToken> =
   | {
@@ -220,6 +231,18 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
     wake: () => void,
   ): {
     /** Nobody waits any more. */
+    close(): void;
+  };
+  /**
+   * Optional, and never called on a backend with `capabilities.fair`, in whose store every waiter stands: waiters of this manager stand in
+   * line for the name, until it is closed. A backend that can show them in `inspect` and `list` reads `line` when it needs the present
+   * numbers: a store in this process at once, others with a sign of life, a second behind at most. Does no I/O by itself and never throws.
+   */
+  announce?(
+    request: HoldRequest,
+    line: () => WaitLine,
+  ): {
+    /** Nobody of this manager waits any more. */
     close(): void;
   };
   /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */

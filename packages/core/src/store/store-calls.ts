@@ -107,13 +107,10 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   onDue(): void {
     const calls = this.#calls;
     if (calls === null) return;
-    this.end(
-      new LockUnavailableError(`the ${calls.backend} backend did not answer within ${this.timeoutMs} ms`, {
-        backend: calls.backend,
-        lockName: this.#lockName,
-      }),
-      'unanswered',
-    );
+    // When the event loop has stood still, the answer may be there already, behind this timer: one more turn lets the answer in.
+    calls.clock.setTimer(0, () => {
+      if (this.#calls !== null) this.end(unanswered(calls, this.#lockName, this.timeoutMs), 'unanswered');
+    });
   }
 
   /** To be called when the backend has answered. */
@@ -256,6 +253,10 @@ export class StoreCalls {
     const message = error instanceof Error ? error.message : 'unknown failure';
     return new LockUnavailableError(`the ${this.backend} backend failed: ${message}`, { backend: this.backend, lockName, cause: error });
   }
+}
+
+function unanswered({ backend }: StoreCalls, lockName: string | null, timeoutMs: number): LockUnavailableError {
+  return new LockUnavailableError(`the ${backend} backend did not answer within ${timeoutMs} ms`, { backend, lockName });
 }
 
 function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promise<T>): void {

@@ -132,6 +132,44 @@ export const releaseDescription =
   'Frees a lock, no matter who holds it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
 
+export const topDescription =
+  'Shows what is held, live: by whom, for how long, until when, how many wait and for how long, and how often holders change. Enter shows one lock by itself; x ' +
+  'takes it away from its holder, after a question.';
+
+export const top = `
+Keys: arrows, j and k choose; enter inspects; s sorts by the next column, S the
+other way round; / filters; p pauses; x takes away; ? shows all; q quits.
+
+Each look asks the store for all that is held: on a busy store give a prefix or
+a longer --every. At most 20,000 names are shown. PostgreSQL's advisory locks
+cannot be listed: give their names by --name.
+
+Into a pipe: holdfast ls --watch
+
+Examples
+  holdfast top
+  holdfast top orders: --sort oldest
+  holdfast top --url postgres://localhost/shop --name nightly-report deploy
+`;
+
+export const serveDescription =
+  'Shows what is held as a page, for this machine only unless --host and --allow-host say otherwise. Read-only without --allow-release. The page has no users of its own: ' +
+  'whoever reaches it sees the names and holders of all locks.';
+
+export const serve = `
+The page answers only browsers that ask for it as localhost, 127.0.0.1, [::1] or
+one of --allow-host. Put a proxy that knows your users in front of it before
+others can reach it, and name the host that the proxy passes on. It ends by
+Ctrl-C or SIGTERM.
+
+In your own service: createLockPage of holdfast/page.
+
+Examples
+  holdfast serve
+  holdfast serve orders: --port 8080 --allow-release
+  holdfast serve --host 0.0.0.0 --allow-host locks.example.com
+`;
+
 export const doctorDescription =
   'Looks at the configuration and at the server (version, eviction, persistence, replicas, role, clock, permissions, poolers, timeouts, limits), says what is wrong ' +
   'for locks, what to set, and what it was not allowed to see. Changes nothing. Ends with 0, with 1 when something is wrong, with 69 when the store ' +
@@ -199,6 +237,7 @@ Examples
   holdfast once statistics --window 55m -- ./statistics.sh
   holdfast lead scheduler -- ./scheduler
   holdfast ls orders: --json
+  holdfast top --sort oldest
   holdfast inspect nightly-report
   HOLDFAST_URL=redis://cache:6379 holdfast health
 `;

@@ -25,6 +25,11 @@ export class Output {
     this.print(printableJson(value, 2));
   }
 
+  /** One of many results for programs, on a line of its own. */
+  printJsonLine(value: unknown): void {
+    this.print(printableJson(value));
+  }
+
   /** One line about what happens. */
   tell(message: string, style?: Style): void {
     const line = printable(message.replace(/\s*[\r\n]+\s*/g, ' '));

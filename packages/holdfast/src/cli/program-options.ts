@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { kinds } from './commands/inspection.js';
 import { parseDuration, parsePositiveDuration, parseWait } from './duration.js';
 import { parsePermits } from './wanted.js';
+import { kinds } from '../view/of-kind.js';
+import { sortKeys } from '../view/order.js';
 
 /** What is run, for `run`, `once` and `lead`. */
 export function withCommand(command: Command, what = '<command...>'): Command {
@@ -48,6 +49,15 @@ export function withLeaseOptions(command: Command, { maxHold = true } = {}): Com
 
 export function kindOption(): Option {
   return new Option('--kind <kind>', 'what is meant by the name').choices(kinds).default('lock');
+}
+
+/** Which kinds are shown. */
+export function onlyKindOption(): Option {
+  return new Option('--kind <kind>', 'only this kind').choices(kinds);
+}
+
+export function sortOption(usual: string): Option {
+  return new Option('--sort <column>', 'what comes first: times and numbers from the largest').choices(sortKeys).default(usual);
 }
 
 export function parseInteger(min: number, max: number): (text: string) => number {

@@ -4,21 +4,34 @@ import type { ConformanceOptions } from './commands/conformance.js';
 import { doctor } from './commands/doctor.js';
 import { health } from './commands/health.js';
 import { hold, type HoldOptions } from './commands/hold.js';
-import { forceRelease, inspect, type InspectOptions, list, type ListOptions, release, type ReleaseOptions } from './commands/inspection.js';
+import { forceRelease, inspect, type InspectOptions, release, type ReleaseOptions } from './commands/inspection.js';
 import { initNodes, type InitNodesOptions } from './commands/init-nodes.js';
 import { lead, type LeadOptions } from './commands/lead.js';
 import { leader, type LeaderOptions } from './commands/leader.js';
 import { acquire, type AcquireOptions, free, type LeaseCommandOptions, renew } from './commands/leases.js';
+import { list, type ListOptions } from './commands/list.js';
 import { newBackend } from './commands/new-backend.js';
 import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
 import type { SchemaOptions } from './commands/schema.js';
-import { parseDuration, parsePositiveDuration, parseRetention, parseWindow } from './duration.js';
+import { serve, type ServeOptions } from './commands/serve.js';
+import { top, type TopCommandOptions } from './commands/top.js';
+import { parseDuration, parseInterval, parsePositiveDuration, parseRetention, parseWindow } from './duration.js';
 import { exitCodes } from './exit-codes.js';
 import * as help from './help-texts.js';
 import type { StoreOptions } from './open-store.js';
 import type { Output } from './output.js';
-import { kindOption, parseInteger, withCommand, withLabel, withLeaseOptions, withTakeOptions, withTtl } from './program-options.js';
+import {
+  kindOption,
+  onlyKindOption,
+  parseInteger,
+  sortOption,
+  withCommand,
+  withLabel,
+  withLeaseOptions,
+  withTakeOptions,
+  withTtl,
+} from './program-options.js';
 import { completion, shells } from './shell/completion.js';
 import { manPage } from './shell/man-page.js';
 
@@ -129,9 +142,41 @@ export function createProgram(output: Output, finish: Finish): Command {
     .argument('[prefix]', 'only names that begin with it')
     .summary('list what is held')
     .description('Lists the locks, semaphores and read/write locks that are held now, by whom, and for how long.')
+    .addOption(onlyKindOption())
+    .addOption(sortOption('name'))
+    .option('--reverse', 'the other way round')
+    .addOption(new Option('--watch [time]', 'look again and again, after so long').argParser(parseInterval).preset('1s'))
     .option('--marks', 'list what is noted as done instead: by once, and by jobs')
     .option('--json', 'print JSON')
     .action(async (prefix: string | undefined, options: ListOptions) => finish(await list(prefix, { ...common(), ...options }, output)));
+
+  program
+    .command('top')
+    .argument('[prefix]', 'only names that begin with it')
+    .summary('watch what is held')
+    .description(help.topDescription)
+    .addOption(onlyKindOption())
+    .addOption(sortOption('held'))
+    .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
+    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list')
+    .addHelpText('after', help.top)
+    .action(async (prefix: string | undefined, options: TopCommandOptions) =>
+      finish(await top(prefix, { ...common(), ...options }, output)),
+    );
+
+  program
+    .command('serve')
+    .argument('[prefix]', 'only names that begin with it')
+    .summary('show what is held as a page')
+    .description(help.serveDescription)
+    .addOption(new Option('--port <n>', 'where it listens; 0: any free port').argParser(parseInteger(0, 65_535)).default(7_080))
+    .option('--host <address>', 'where it listens; beside this machine only with --allow-host', '127.0.0.1')
+    .option('--allow-host <name...>', 'by which host names browsers may ask for it, beside localhost')
+    .option('--allow-release', 'locks may be taken away from their holders by it')
+    .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
+    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list')
+    .addHelpText('after', help.serve)
+    .action(async (prefix: string | undefined, options: ServeOptions) => finish(await serve(prefix, { ...common(), ...options }, output)));
 
   program
     .command('inspect')

@@ -86,10 +86,14 @@ export interface NodeHolder {
   readonly permits: number;
   readonly label: string;
   readonly remainingMs: number | null;
+  /** Since its token's time; null for another library's lock. */
+  readonly heldMs: number | null;
 }
 
 export interface NodeState {
   readonly waiters: number;
+  /** null where nobody waits. */
+  readonly oldestWaitMs: number | null;
   readonly holders: readonly NodeHolder[];
 }
 
