@@ -69,7 +69,7 @@ export const borders = [
   onCoresRoot('fencing'),
   onCoresRoot('migration'),
   { ...onCoresRoot('otel'), may: [NODE, own('otel'), '@holdfast/core', '@opentelemetry/api'] },
-  openDriver('redis', 'ioredis', 'iovalkey'),
+  openDriver('redis', 'ioredis', 'redis', 'iovalkey'),
   openDriver('postgres', 'pg'),
   openDriver('zookeeper', 'node-zookeeper-client'),
   backend('redis'),
