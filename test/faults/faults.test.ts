@@ -31,10 +31,11 @@ describe('several processes, every primitive, and a nemesis', () => {
       const report = await runFaults({
         seed: 1,
         backends: ['redis-emptied'],
-        processes: 2,
-        callers: 3,
+        processes: 3,
+        callers: 6,
         grants: 1,
-        rounds: 1,
+        // Each deletes ten times what three processes hold and wait for.
+        rounds: 2,
         most: 1,
         lastsMs: 1,
       });
