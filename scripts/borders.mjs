@@ -12,11 +12,11 @@ const backend = (name, ...more) => ({
   may: [NODE, own(name), '@holdfast/core', '@holdfast/core/backend', ...more],
   why: 'A backend imports core by its name, and no other backend; but for redlock, which is made of redis.',
 });
-const openDriver = (name, driver) => ({
-  ...backend(name, driver),
+const openDriver = (name, ...drivers) => ({
+  ...backend(name, ...drivers),
   files: [`${own(name)}open-driver.ts`],
-  lazily: [driver],
-  why: 'Drivers are optional peers: open-driver.ts alone knows one, by a dynamic import, and the rest a small type of our own.',
+  lazily: drivers,
+  why: 'Drivers are optional peers: open-driver.ts alone knows them, by a dynamic import, and the rest a small type of our own.',
 });
 const onCoresRoot = (name) => ({
   files: [own(name)],
@@ -69,7 +69,17 @@ export const borders = [
   onCoresRoot('fencing'),
   onCoresRoot('migration'),
   { ...onCoresRoot('otel'), may: [NODE, own('otel'), '@holdfast/core', '@opentelemetry/api'] },
-  openDriver('redis', 'ioredis'),
+  {
+    files: [own('fastify')],
+    may: [NODE, own('fastify'), '@holdfast/core', 'fastify'],
+    why: "fastify stands on core's root and on Fastify's types.",
+  },
+  {
+    files: [own('nestjs')],
+    may: [NODE, own('nestjs'), '@holdfast/core', '@holdfast/jobs', '@nestjs/common'],
+    why: "nestjs stands on core's root, on jobs and on @nestjs/common.",
+  },
+  openDriver('redis', 'ioredis', 'redis', 'iovalkey'),
   openDriver('postgres', 'pg'),
   openDriver('zookeeper', 'node-zookeeper-client'),
   backend('redis'),
@@ -84,7 +94,7 @@ export const borders = [
   },
   {
     files: [own('holdfast')],
-    may: [...HOLDFAST, ...OURS.filter((name) => !BACKENDS.includes(name)).map((name) => `@holdfast/${name}`)],
+    may: [...HOLDFAST, '@holdfast/jobs/node-cron', ...OURS.filter((name) => !BACKENDS.includes(name)).map((name) => `@holdfast/${name}`)],
     why: 'holdfast loads a backend when a URL asks for it, by way of schemes/, and no driver.',
   },
   {

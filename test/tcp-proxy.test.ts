@@ -114,7 +114,7 @@ test('a silence downwards lets a request through and loses its reply with a cut'
   client.socket.write('b');
   await until('the request arrived', () => seen.text === 'ab');
   proxy.cut();
-  await until('the client is told', () => client.code() !== null);
+  await until('the client is notified', () => client.code() !== null);
   await proxy.restore();
   expect(client.got()).toBe('a');
 });
@@ -188,7 +188,7 @@ test('a server that goes away is seen by the client', async () => {
   await until('the reset', () => other.code() === 'ECONNRESET');
 });
 
-test('a cut closes a connection whose end is just being told to the server', async () => {
+test('a cut closes a connection whose end is just being reported to the server', async () => {
   const client = await open();
   client.socket.write('hello');
   await until('the server has a connection', () => seen.text === 'hello');

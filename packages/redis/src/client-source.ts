@@ -1,10 +1,10 @@
-import { type Clock, LockUnavailableError } from '@holdfast/core';
+import type { Clock } from '@holdfast/core';
 import { refuseEviction } from './eviction-policy.js';
+import { SLOTS } from './key-slot.js';
 import { BorrowedLink, OwnedLink, type RedisLink } from './link.js';
-import { connectTo } from './open-driver.js';
-import { OWN_CONNECTION } from './own-connection.js';
-import type { DriverClient } from './redis-client.js';
+import { openDriver } from './open-driver.js';
 import type { ResolvedRedisOptions } from './redis-options.js';
+import type { RedisPort } from './redis-port.js';
 
 /** Where connections come from: the user's client or a URL. */
 export interface ClientSource {
@@ -14,24 +14,24 @@ export interface ClientSource {
   /** The way of all commands but those that block or listen. */
   readonly link: RedisLink;
   /** Makes another connection to the same data, ours to close; of a cluster to one master, that of the slot if given. */
-  another(slot: number | null): Promise<DriverClient> | DriverClient;
+  another(slot: number | null): Promise<RedisPort> | RedisPort;
 }
 
 /** @param options with exactly one of `client` and `target` */
 export function clientSource(options: ResolvedRedisOptions, clock: Clock): ClientSource {
-  const { client, target, driverOptions, allowEviction } = options;
+  const { client, target, driver, driverOptions, allowEviction } = options;
   if (client !== null) {
-    const link = new BorrowedLink(client, clock, allowEviction);
+    const isCluster = client.isCluster === true;
     return {
-      isCluster: client.isCluster,
-      keyPrefix: client.options?.keyPrefix ?? '',
-      link,
-      another: (slot) => (client.isCluster ? nodeOf(client, slot, clock) : client).duplicate(OWN_CONNECTION),
+      isCluster,
+      keyPrefix: client.keyPrefix ?? '',
+      link: new BorrowedLink(client, clock, allowEviction),
+      another: (slot) => client.another(isCluster ? (slot ?? anySlot(clock)) : null),
     };
   }
   if (target === null) throw new TypeError('neither a client nor a target');
-  const connect = (): Promise<DriverClient> => connectTo(target, driverOptions);
-  const link = new OwnedLink({ clock, make: connect, prepare: allowEviction ? null : ({ client: made }) => refuseEviction(made) });
+  const connect = (): Promise<RedisPort> => openDriver(target, driver, driverOptions);
+  const link = new OwnedLink({ clock, make: connect, prepare: allowEviction ? null : ({ port }) => refuseEviction(port) });
   return {
     isCluster: target.kind === 'cluster',
     keyPrefix: '',
@@ -39,19 +39,14 @@ export function clientSource(options: ResolvedRedisOptions, clock: Clock): Clien
     another: async (slot) => {
       if (target.kind !== 'cluster') return connect();
       const { connection } = await link.open(CONNECT_MS);
-      return nodeOf(connection.client, slot, clock).duplicate(OWN_CONNECTION);
+      return connection.port.another(slot ?? anySlot(clock));
     },
   };
 }
 
 const CONNECT_MS = 2000;
 
-/** A master of the cluster: that of the slot, else any. */
-function nodeOf(cluster: DriverClient, slot: number | null, clock: Clock): DriverClient {
-  const masters = cluster.nodes?.('master') ?? [];
-  const key = slot === null ? undefined : cluster.slots?.[slot]?.[0];
-  const node =
-    masters.find(({ options }) => `${options?.host}:${options?.port}` === key) ?? masters[Math.floor(clock.random() * masters.length)];
-  if (node === undefined) throw new LockUnavailableError('redis: no master of the cluster is known yet', { backend: 'redis' });
-  return node;
+/** So that the listeners of many processes spread over the masters. */
+function anySlot(clock: Clock): number {
+  return Math.floor(clock.random() * SLOTS);
 }

@@ -49,7 +49,7 @@ export class Confirmer {
   }
 
   #masterOf(slot: number): string {
-    return this.#source.isCluster ? (this.#source.link.current?.connection.client.slots?.[slot]?.[0] ?? '') : '';
+    return this.#source.isCluster ? (this.#source.link.current?.connection.port.nodeOf?.(slot) ?? '') : '';
   }
 
   /** Grants of one time share a round; one that comes while a round is on its way takes the next. */
@@ -78,9 +78,9 @@ export class Confirmer {
     let count: number;
     try {
       const { connection } = await link.open(timeoutMs + SLACK_MS);
-      const { client } = connection;
-      const written = client.call('SET', this.#keySpace.onServer(this.#keySpace.confirmKey(slot)), '1', 'PX', KEY_MS);
-      const waited = client.call('WAIT', String(this.#min), String(timeoutMs));
+      const { port } = connection;
+      const written = port.call('SET', this.#keySpace.onServer(this.#keySpace.confirmKey(slot)), '1', 'PX', KEY_MS);
+      const waited = port.call('WAIT', String(this.#min), String(timeoutMs));
       written.catch(() => {});
       waited.catch(() => {});
       try {

@@ -5,7 +5,8 @@
  */
 export { type ClientSource, clientSource } from './client-source.js';
 export type { RedisContact, RedisLink } from './link.js';
-export type { DriverClient, RedisClient } from './redis-client.js';
+export type { RedisDriver } from './open-driver.js';
+export type { RedisClient } from './port-of.js';
 export { unavailable, verdictOf } from './redis-error.js';
 export { redisBackendRules, resolveRedisOptions } from './redis-options.js';
 export type { RedisStep } from './redis-step.js';

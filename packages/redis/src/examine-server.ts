@@ -1,6 +1,6 @@
 import type { Clock, Finding } from '@holdfast/core';
 import { missingRights } from './missing-rights.js';
-import type { DriverClient } from './redis-client.js';
+import { type RedisPort, serversOf } from './redis-port.js';
 import { askPermitted, settingOf } from './server-settings.js';
 
 /** A clock that is so far off still orders nothing wrongly here, but tokens and marks of several stores compare badly. */
@@ -9,10 +9,9 @@ const MOST_OFFSET_MS = 1_000;
 type Look = Omit<Finding, 'server'>;
 
 /** What an operator should know of a Redis server, or of each master of a cluster. Reads only. */
-export async function examineServers(client: DriverClient, clock: Clock): Promise<readonly Finding[]> {
-  const servers = client.isCluster ? (client.nodes?.('master') ?? []) : [client];
-  const seen = await Promise.all(servers.map((server) => examineServer(server, clock)));
-  const rights = (await missingRights(client)).map(({ node, problem }) => ({
+export async function examineServers(port: RedisPort, clock: Clock): Promise<readonly Finding[]> {
+  const seen = await Promise.all(serversOf(port).map((server) => examineServer(server, clock)));
+  const rights = (await missingRights(port)).map(({ node, problem }) => ({
     server: node,
     about: 'rights',
     status: 'unseen' as const,
@@ -22,11 +21,11 @@ export async function examineServers(client: DriverClient, clock: Clock): Promis
   return [...seen.flat(), ...rights];
 }
 
-async function examineServer(client: DriverClient, clock: Clock): Promise<readonly Finding[]> {
-  const info = await askPermitted(client, 'INFO');
+async function examineServer(server: RedisPort, clock: Clock): Promise<readonly Finding[]> {
+  const info = await askPermitted(server, 'INFO');
   const of = (name: string): string | null =>
     typeof info === 'string' ? (new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim() ?? null) : null;
-  const setting = (name: string): Promise<string | null> => settingOf(client, name);
+  const setting = (name: string): Promise<string | null> => settingOf(server, name);
   const looks: readonly Look[] = [
     version(of('redis_version'), of('valkey_version')),
     eviction(of('maxmemory_policy') ?? (await setting('maxmemory-policy')), of('maxmemory')),
@@ -34,10 +33,11 @@ async function examineServer(client: DriverClient, clock: Clock): Promise<readon
     role(of('role')),
     replicas(Number(of('connected_slaves') ?? Number.NaN), await setting('min-replicas-to-write')),
     idleTimeout(await setting('timeout')),
-    await clockOffset(client, clock),
+    await clockOffset(server, clock),
   ];
-  const { host, port } = client.options ?? {};
-  return looks.map((look) => ({ server: host === undefined ? 'redis' : `${host}:${port}`, ...look }));
+  const { address } = server;
+  const name = address === null || address === undefined ? 'redis' : `${address.host}:${address.port}`;
+  return looks.map((look) => ({ server: name, ...look }));
 }
 
 function version(redis: string | null, valkey: string | null): Look {
@@ -119,10 +119,10 @@ function idleTimeout(seconds: string | null): Look {
   };
 }
 
-async function clockOffset(client: DriverClient, clock: Clock): Promise<Look> {
+async function clockOffset(server: RedisPort, clock: Clock): Promise<Look> {
   const about = 'clock';
   const before = clock.wall();
-  const time = await askPermitted(client, 'TIME');
+  const time = await askPermitted(server, 'TIME');
   const now = (before + clock.wall()) / 2;
   if (!Array.isArray(time)) return unseen(about, 'TIME', 'how far its clock is off');
   const offsetMs = Math.round(Number(time[0]) * 1_000 + Number(time[1]) / 1_000 - now);

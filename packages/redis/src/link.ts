@@ -1,11 +1,9 @@
 import type { Clock } from '@holdfast/core';
 import { ConnectionFault, Contact, type Link, within } from '@holdfast/core/backend';
-import { hearAsking } from './asking.js';
-import { watchClient } from './client-watch.js';
 import { refuseEviction } from './eviction-policy.js';
-import type { DriverClient } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
-import { saysWhy, unavailable } from './redis-error.js';
+import { unavailable } from './redis-error.js';
+import type { RedisPort } from './redis-port.js';
 import type { RedisStep } from './redis-step.js';
 
 export type RedisContact = Contact<RedisStep, RedisConnection>;
@@ -16,18 +14,19 @@ export interface RedisLink extends Link<RedisStep, RedisConnection> {
 
 /** The client of the user: used as it is, never closed. */
 export class BorrowedLink implements RedisLink {
-  readonly #client: DriverClient;
+  readonly #port: RedisPort;
   readonly #clock: Clock;
   readonly #allowEviction: boolean;
-  #watch: { readonly losses: number; close(): void } | null = null;
+  readonly #watch = { losses: 0 };
+  #unwatch: (() => void) | null = null;
   #contact: RedisContact | null = null;
   #losses = 0;
   #isChecked = false;
   #checking: Promise<void> | null = null;
   onServer: ((serverId: string) => void) | null = null;
 
-  constructor(client: DriverClient, clock: Clock, allowEviction: boolean) {
-    this.#client = client;
+  constructor(port: RedisPort, clock: Clock, allowEviction: boolean) {
+    this.#port = port;
     this.#clock = clock;
     this.#allowEviction = allowEviction;
   }
@@ -39,7 +38,7 @@ export class BorrowedLink implements RedisLink {
   async open(timeoutMs: number): Promise<RedisContact> {
     if (!this.#isChecked && !this.#allowEviction) {
       // One question at a time: an offline queue would collect them.
-      this.#checking ??= refuseEviction(this.#client).finally(() => {
+      this.#checking ??= refuseEviction(this.#port).finally(() => {
         this.#checking = null;
       });
       await within(this.#clock, timeoutMs, this.#checking);
@@ -49,16 +48,18 @@ export class BorrowedLink implements RedisLink {
   }
 
   close(): void {
-    this.#watch?.close();
+    this.#unwatch?.();
   }
 
   /** What was learnt over a connection that the client has lost since is forgotten. */
   get #latest(): RedisContact {
-    const watch = (this.#watch ??= watchClient(this.#client));
-    const { losses } = watch;
-    if (this.#contact === null || this.#losses !== losses) {
-      this.#losses = losses;
-      this.#contact = contactWith(new RedisConnection(this.#client, { isOurs: false, watch }));
+    const watch = this.#watch;
+    this.#unwatch ??= this.#port.onLost(() => {
+      watch.losses += 1;
+    });
+    if (this.#contact === null || this.#losses !== watch.losses) {
+      this.#losses = watch.losses;
+      this.#contact = contactWith(new RedisConnection(this.#port, { isOurs: false, watch }));
       greet(this.#contact, this.#clock, (serverId) => this.onServer?.(serverId));
     }
     return this.#contact;
@@ -69,7 +70,7 @@ export class BorrowedLink implements RedisLink {
 export interface OwnedLinkSteps {
   readonly clock: Clock;
   /** Makes a client that begins to connect by itself. */
-  readonly make: () => Promise<DriverClient> | DriverClient;
+  readonly make: () => Promise<RedisPort> | RedisPort;
   /** What has to be done before it is of use; null: nothing. */
   readonly prepare: ((connection: RedisConnection) => Promise<unknown>) | null;
   /** It had been open, and ended without our doing. */
@@ -111,34 +112,21 @@ export class OwnedLink implements RedisLink {
   async #open(timeoutMs: number): Promise<RedisContact> {
     const { clock, make, prepare } = this.#steps;
     if (this.#isClosed) throw unavailable(new ConnectionFault('closed'));
-    const client = await make();
-    const connection = new RedisConnection(client, { isOurs: true, watch: null });
+    const port = await make();
+    const connection = new RedisConnection(port, { isOurs: true, watch: null });
     this.#unready = connection;
-    let failure: unknown;
-    const note = (error: unknown): void => {
-      // A cluster client goes on to say that the connection is closed, after it said why.
-      if (!saysWhy(failure)) failure = error;
-    };
-    // Stays for as long as the client lives: an error event without a listener ends the process.
-    client.on('error', note);
-    client.on('node error', note);
-    client.on('+node', adopt);
-    for (const node of [client, ...(client.isCluster ? (client.nodes?.('all') ?? []) : [])]) adopt(node);
-    client.on('end', () => this.#lose(connection));
+    port.onLost(() => this.#lose(connection));
     const contact = contactWith(connection);
     try {
-      await within(clock, timeoutMs, ready(client));
-      // A cluster client holds a subscriber of its own ready, which nobody uses here.
-      client.subscriber?.stop?.();
-      failure = undefined;
+      await within(clock, timeoutMs, port.ready());
       greet(contact, clock, (serverId) => this.onServer?.(serverId));
       if (prepare !== null) await within(clock, timeoutMs, prepare(connection));
-      // A refused password or database is told by an event, and the connection goes on with another.
-      if (failure !== undefined && !client.isCluster) throw unavailable(failure);
+      // A refused password or database is told beside the answers, and the connection goes on with another.
+      if (port.failure !== undefined && port.isCluster !== true) throw unavailable(port.failure);
       if (this.#isClosed) throw new ConnectionFault('closed');
     } catch (error) {
       connection.giveUp(null);
-      throw unavailable(failure ?? error);
+      throw unavailable(port.failure ?? error);
     } finally {
       this.#unready = null;
     }
@@ -154,8 +142,8 @@ export class OwnedLink implements RedisLink {
 }
 
 function contactWith(connection: RedisConnection): RedisContact {
-  const { client } = connection;
-  return new Contact(connection, client.isCluster ? (slot) => client.slots?.[slot]?.[0] ?? '' : undefined);
+  const { port } = connection;
+  return new Contact(connection, port.isCluster === true ? (slot) => port.nodeOf?.(slot) ?? '' : undefined);
 }
 
 /** For so long an answer to the greeting is waited for; what comes later says too little of the server's time. */
@@ -167,8 +155,8 @@ const GREETING_MS = 1000;
  */
 function greet(contact: RedisContact, clock: Clock, onServer: (serverId: string) => void): void {
   const { connection } = contact;
-  const { client } = connection;
-  if (client.isCluster) return;
+  const { port } = connection;
+  if (port.isCluster === true) return;
   const at = clock.now();
   const noteTime = (time: unknown): void => {
     const [seconds, micros] = Array.isArray(time) ? (time as readonly string[]) : [];
@@ -179,26 +167,6 @@ function greet(contact: RedisContact, clock: Clock, onServer: (serverId: string)
     if (connection.serverId !== null) onServer(connection.serverId);
   };
   const ignore = (): void => {};
-  client.call('TIME').then(noteTime, ignore);
-  client.call('INFO', 'server').then(noteServer, ignore);
-}
-
-function ready(client: DriverClient): Promise<void> {
-  if (client.status === 'ready') return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    client.once('ready', () => resolve());
-    client.once('end', () => reject(new ConnectionFault('closed')));
-  });
-}
-
-/** The client, or a node of a cluster's client, is ours to keep from ending the process. */
-function adopt(client: DriverClient): void {
-  hearAsking(client);
-  unrefWhenConnected(client);
-}
-
-/** An idle connection does not keep the process alive; a pending call does, by a timer of the manager. */
-function unrefWhenConnected(client: DriverClient): void {
-  client.on('connect', () => client.stream?.unref?.());
-  if (client.status === 'connect' || client.status === 'ready') client.stream?.unref?.();
+  port.call('TIME').then(noteTime, ignore);
+  port.call('INFO', 'server').then(noteServer, ignore);
 }

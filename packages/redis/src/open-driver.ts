@@ -1,64 +1,75 @@
-import { connect } from 'node:net';
-import { driverLoader } from '@holdfast/core/backend';
-import { noteRawSocket, OWN_CONNECTION } from './own-connection.js';
-import type { DriverClient } from './redis-client.js';
+import { LockUnavailableError } from '@holdfast/core';
+import { type DriverSource, driverLoader, isDriverMissing } from '@holdfast/core/backend';
+import { IoredisPort } from './ioredis/ioredis-port.js';
+import { isIoredis, openIoredis } from './ioredis/open-ioredis.js';
+import { isNodeRedis, openNodeRedis } from './node-redis/open-node-redis.js';
+import type { RedisPort } from './redis-port.js';
 import type { RedisTarget } from './redis-url.js';
 
-/** What is used of the module `ioredis`. */
-interface Driver {
-  readonly Redis: new (options: object) => DriverClient;
-  readonly Cluster: new (nodes: readonly object[], options: object) => DriverClient;
+/** A package that connections of our own can be made with. */
+export type RedisDriver = 'ioredis' | 'redis' | 'iovalkey';
+
+type OpenTarget = (target: RedisTarget, driverOptions: Readonly<Record<string, unknown>>) => Promise<RedisPort> | RedisPort;
+type Load = () => Promise<OpenTarget>;
+
+function loader<D>(name: RedisDriver, source: Pick<DriverSource<D>, 'load' | 'isDriver'>, opening: (module: D) => OpenTarget): Load {
+  const load = driverLoader<D>({ backend: 'redis', driver: name, ...source });
+  return async () => opening(await load());
 }
 
-const loadDriver = driverLoader<Driver>({
-  backend: 'redis',
-  driver: 'ioredis',
-  load: () => import('ioredis'),
-  isDriver: (candidate): candidate is Driver => typeof (candidate as Partial<Driver> | null | undefined)?.Redis === 'function',
-});
+/** In the order in which they are looked for: a driver that is installed beside another never changes a service that runs. */
+const loaders: Readonly<Record<RedisDriver, Load>> = {
+  ioredis: loader(
+    'ioredis',
+    { load: () => import('ioredis'), isDriver: isIoredis },
+    (module) => (target, options) => new IoredisPort(openIoredis(module, target, options), true),
+  ),
+  redis: loader(
+    'redis',
+    { load: () => import('redis'), isDriver: isNodeRedis },
+    (module) => (target, options) => openNodeRedis(module, target, options),
+  ),
+  iovalkey: loader(
+    'iovalkey',
+    { load: () => import('iovalkey'), isDriver: isIoredis },
+    (module) => (target, options) => new IoredisPort(openIoredis(module, target, options), true, 'iovalkey'),
+  ),
+};
 
-/** Makes a client that begins to connect. @throws LockUnavailableError `retryable: false` when ioredis is not installed */
-export async function connectTo(target: RedisTarget, driverOptions: Readonly<Record<string, unknown>>): Promise<DriverClient> {
-  const { Redis, Cluster } = await loadDriver();
-  const { hosts, tls, username, password, db, masterName, kind } = target;
-  const server = {
-    keepAlive: 10_000,
-    ...(tls ? { tls: {} } : {}),
-    ...(username === null ? {} : { username }),
-    ...(password === null ? {} : { password }),
-    ...driverOptions,
-    ...OWN_CONNECTION,
-  };
-  if (kind === 'standalone') {
-    const [{ host, port }] = hosts;
-    const secure = (server as { readonly tls?: object }).tls;
-    if (secure === undefined) return new Redis({ ...server, host, port, db });
-    const socket = connect({ host, port, ...present({ family: driverOptions['family'] }) });
-    const client = new Redis({ ...server, host, port, db, tls: { ...secure, socket } });
-    noteRawSocket(client, socket);
-    return client;
+/** The names of the drivers, in the order in which they are looked for. */
+export const driverNames = Object.keys(loaders) as readonly RedisDriver[];
+
+/**
+ * Makes a connection that begins to connect.
+ *
+ * @param driver null: the first that is installed
+ * @throws LockUnavailableError `retryable: false` when the driver, or every one, is not installed
+ */
+export async function openDriver(
+  target: RedisTarget,
+  driver: RedisDriver | null,
+  driverOptions: Readonly<Record<string, unknown>>,
+): Promise<RedisPort> {
+  const open = driver === null ? await firstInstalled() : await loaders[driver]();
+  return open(target, driverOptions);
+}
+
+async function firstInstalled(): Promise<OpenTarget> {
+  let missing: unknown;
+  for (const name of driverNames) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop
+      return await loaders[name]();
+    } catch (error) {
+      // One that is there and fails is not passed over: another may behave otherwise.
+      if (!isDriverMissing(error)) throw error;
+      missing ??= error;
+    }
   }
-  if (kind === 'sentinel') {
-    return new Redis({ enableTLSForSentinelMode: tls, ...server, sentinels: hosts, name: masterName, db, role: 'master' });
-  }
-  const { natMap, dnsLookup, slotsRefreshTimeout, ...redisOptions } = server as Record<string, unknown>;
-  return new Cluster(hosts, {
-    ...present({ natMap, dnsLookup, slotsRefreshTimeout }),
-    redisOptions: { ...redisOptions, lazyConnect: true },
-    clusterRetryStrategy: () => null,
-    enableOfflineQueue: false,
-    enableReadyCheck: false,
-    scaleReads: 'master',
-    keyPrefix: '',
-    // A command whose connection ended may have run: it must not be sent again behind our back.
-    retryDelayOnFailover: 0,
-    retryDelayOnClusterDown: 0,
-    // While a slot is moved a command of several keys is refused for as long as it takes: not worth the time of the call.
-    retryDelayOnTryAgain: 20,
-    maxRedirections: 6,
+  const [first, ...others] = driverNames;
+  throw new LockUnavailableError(`redis: no driver is installed; run: npm install ${first} (or one of ${others.join(', ')})`, {
+    backend: 'redis',
+    retryable: false,
+    cause: missing instanceof Error ? missing.cause : undefined,
   });
-}
-
-function present(values: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

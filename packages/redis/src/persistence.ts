@@ -1,13 +1,13 @@
 import type { NodeHealth } from '@holdfast/core';
-import type { DriverClient } from './redis-client.js';
+import { type RedisPort, serversOf } from './redis-port.js';
 import { settingOf } from './server-settings.js';
 
 /**
  * The servers that persist nothing: at a restart they forget completion marks, and what is due runs again. No fault of locks, which
  * end by themselves; so it is told and not refused. Nothing is told of a server that does not let us see it.
  */
-export async function forgetfulServers(client: DriverClient): Promise<readonly NodeHealth[]> {
-  const servers = client.isCluster ? (client.nodes?.('master') ?? []) : [client];
+export async function forgetfulServers(port: RedisPort): Promise<readonly NodeHealth[]> {
+  const servers = serversOf(port);
   const forgets = await Promise.all(
     servers.map(async (server) => (await settingOf(server, 'appendonly')) === 'no' && (await settingOf(server, 'save')) === ''),
   );

@@ -1,5 +1,7 @@
 import { LockArgumentError, MAX_DURATION_MS, type OptionRule, readOptions, rule } from '@holdfast/core';
-import { type DriverClient, isRedisClient, type RedisClient } from './redis-client.js';
+import { driverNames, type RedisDriver } from './open-driver.js';
+import { portOf, type RedisClient } from './port-of.js';
+import type { RedisPort } from './redis-port.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
 /** That replicas have a grant before it is believed. */
@@ -12,9 +14,13 @@ export interface ReplicaOptions {
 
 /** By a client of the user's. */
 interface ByClient {
-  /** An ioredis client, 5 or 6, `Redis` or `Cluster`, or one of iovalkey's. It is used as it is and never closed. */
+  /**
+   * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), of redis 5 or 6 (`createClient`, `createCluster`), or a `RedisPort` to any
+   * other. It is used as it is and never closed.
+   */
   readonly client: RedisClient;
   readonly url?: undefined;
+  readonly driver?: undefined;
   readonly driverOptions?: undefined;
 }
 
@@ -26,7 +32,12 @@ interface ByUrl {
    */
   readonly url: string;
   readonly client?: undefined;
-  /** With `url`: further options for ioredis, such as `tls`, `sentinelPassword`, `natMap`, `family`. @default {} */
+  /**
+   * With `url`: the package that makes the connections.
+   * @default the first that is installed of ioredis, redis, iovalkey
+   */
+  readonly driver?: RedisDriver | undefined;
+  /** With `url`: further options for the driver, such as `tls`, `sentinelPassword`, `natMap`, `family` of ioredis. @default {} */
   readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -60,12 +71,14 @@ interface RedisSettings {
 export type RedisBackendOptions = RedisSettings & (ByClient | ByUrl);
 
 export interface ResolvedRedisOptions {
-  readonly client: DriverClient | null;
+  readonly client: RedisPort | null;
   readonly target: RedisTarget | null;
   readonly prefix: string;
   readonly fair: boolean;
   readonly replicas: { readonly min: number; readonly timeoutMs: number } | null;
   readonly allowEviction: boolean;
+  /** null: the first that is installed. */
+  readonly driver: RedisDriver | null;
   readonly driverOptions: Readonly<Record<string, unknown>>;
 }
 
@@ -78,12 +91,16 @@ const prefixRule: OptionRule = (value) =>
 
 /** The options of a Redis backend and what each must be. */
 export const redisBackendRules = {
-  client: rule.secret((value) => (isRedisClient(value) ? null : 'must be a client of ioredis or iovalkey (Redis or Cluster)')),
+  client: rule.secret((value) => {
+    const port = portOf(value);
+    return typeof port === 'string' ? port : null;
+  }),
   url: rule.secret(rule.string),
   prefix: prefixRule,
   fair: rule.boolean,
   replicas: rule.object,
   allowEviction: rule.boolean,
+  driver: rule.oneOf(...driverNames),
   driverOptions: rule.secret(rule.object),
 } satisfies Record<keyof RedisBackendOptions, OptionRule>;
 
@@ -103,15 +120,21 @@ export function resolveRedisOptions(where: string, given: RedisBackendOptions): 
   if (client !== undefined && options.driverOptions !== undefined) {
     throw new LockArgumentError(`${where}: driverOptions go with url; a client has its own`, { option: 'driverOptions' });
   }
+  if (client !== undefined && options.driver !== undefined) {
+    throw new LockArgumentError(`${where}: driver goes with url; a client is of one already`, { option: 'driver' });
+  }
+  const port = client === undefined ? null : portOf(client);
+  if (typeof port === 'string') throw new LockArgumentError(`${where}: client ${port}`, { option: 'client' });
   const replicas = options.replicas === undefined ? null : readOptions(`${where}: replicas`, options.replicas, replicaRules, ['min']);
   return {
-    client: (client as DriverClient | undefined) ?? null,
+    client: port,
     target: url === undefined ? null : parseRedisUrl(url),
     prefix: options.prefix ?? defaults.prefix,
     fair: options.fair ?? defaults.fair,
     replicas:
       replicas === null ? null : { min: replicas.min, timeoutMs: Math.min(replicas.timeoutMs ?? REPLICA_TIMEOUT_MS, MAX_DURATION_MS) },
     allowEviction: options.allowEviction ?? defaults.allowEviction,
+    driver: options.driver ?? null,
     driverOptions: { ...(options.driverOptions ?? defaults.driverOptions) },
   };
 }

@@ -3,6 +3,7 @@ import { within } from '@holdfast/core/backend';
 import type { ClientSource } from './client-source.js';
 import { type KeySpace, RESERVED_PREFIX } from './key-space.js';
 import { unavailable } from './redis-error.js';
+import { serversOf } from './redis-port.js';
 
 /** How many keys the server looks at in one step. */
 const COUNT = '1000';
@@ -25,8 +26,8 @@ export async function* scanNames(
   const client = escapeGlob(keySpace.clientPrefix);
   const patterns = [`${client}${lock}*`, `${client}${RESERVED_PREFIX}*}:[pwr]*:${lock}*`];
   try {
-    const { client: opened } = (await source.link.open(timeoutMs)).connection;
-    for (const node of opened.isCluster ? (opened.nodes?.('master') ?? []) : [opened]) {
+    const { port } = (await source.link.open(timeoutMs)).connection;
+    for (const node of serversOf(port)) {
       for (const pattern of patterns) {
         let cursor = '0';
         do {

@@ -20,7 +20,7 @@ async function findKeys(pattern: string): Promise<readonly string[]> {
   return (await Promise.all(admin.nodes('master').map((node) => node.keys(pattern)))).flat();
 }
 
-const harness = gatedHarness('Redis Cluster', () => ({ url: cluster.url }), findKeys);
+const harness = gatedHarness('Redis Cluster', () => ({ options: { url: cluster.url } }), findKeys);
 
 beforeAll(() => warmUp(harness));
 

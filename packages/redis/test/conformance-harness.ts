@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, type SetupOptions } from '@holdfast/core/conformance';
-import { createRedisBackend, type RedisBackendOptions, type RedisClient } from '@holdfast/redis';
+import type { RedisBackendOptions } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { RedisServer } from '@holdfast/test/servers';
 import { type OptionsHere, reachedBy } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;
@@ -12,7 +13,7 @@ type FindKeys = (pattern: string) => Promise<readonly string[]>;
 /** What one case has opened. */
 class Opened {
   readonly prefix = `c-${randomBytes(6).toString('hex')}:`;
-  readonly clients: RedisClient[] = [];
+  readonly ends: (() => unknown)[] = [];
   readonly #backends: LockBackend<bigint>[] = [];
   readonly #managers: LockManager<bigint>[] = [];
 
@@ -40,7 +41,7 @@ class Opened {
   async close(): Promise<void> {
     await Promise.all(this.#managers.map((manager) => manager.close()));
     await Promise.all(this.#backends.map((backend) => backend.close()));
-    for (const client of this.clients) client.disconnect();
+    await Promise.all(this.ends.map((end) => end()));
   }
 }
 
@@ -118,17 +119,23 @@ function urlAt(url: string, port: number): string {
   return copy.href;
 }
 
+/** How one backend reaches the servers, and what ends the client that it was given. */
+export interface Reached {
+  readonly options: RedisBackendOptions;
+  readonly end?: () => unknown;
+}
+
 /** With a gate before the backend: for a client of the user, and for a cluster, whose nodes tell their own addresses. */
-export function gatedHarness(name: string, options: () => RedisBackendOptions, find: FindKeys): ConformanceHarness {
+export function gatedHarness(name: string, reach: () => Reached | Promise<Reached>, find: FindKeys): ConformanceHarness {
   return {
     name,
     faults: ['disconnect', 'reconnect', 'freeze', 'thaw', 'loseNextReply', 'requests', 'residue', 'openBackend'],
     async setup(managerOptions): Promise<ConformanceSetup> {
       const opened = new Opened();
-      const open = (): Promise<LockBackend<bigint>> => {
-        const chosen = options();
-        if (chosen.client !== undefined) opened.clients.push(chosen.client);
-        return opened.backend(chosen);
+      const open = async (): Promise<LockBackend<bigint>> => {
+        const { options, end } = await reach();
+        if (end !== undefined) opened.ends.push(end);
+        return await opened.backend(options);
       };
       const { backend, faults } = injectFaults(await open());
       return {

@@ -14,7 +14,10 @@ function newClient(): Redis {
 
 const harness = gatedHarness(
   'Redis through a client of ioredis 6',
-  () => ({ client: newClient() }),
+  () => {
+    const client = newClient();
+    return { options: { client }, end: () => client.disconnect() };
+  },
   (pattern) => redis.admin.keys(pattern),
 );
 

@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
-import { type ClientSource, clientSource, type RedisClient, redisBackendRules, resolveRedisOptions } from '@holdfast/redis/connection';
+import {
+  type ClientSource,
+  clientSource,
+  type RedisClient,
+  type RedisDriver,
+  redisBackendRules,
+  resolveRedisOptions,
+} from '@holdfast/redis/connection';
 import { KeyLayout } from './node/key-layout.js';
 import type { NodeSettings } from './node/redis-node.js';
 import type { ProtocolSettings } from './protocol/context.js';
@@ -9,9 +16,10 @@ import { hintBoundMicros, quarantineMs, validityMs } from './protocol/validity.j
 
 /** By clients of the user's. */
 interface ByClients {
-  /** Clients of ioredis, 5 or 6, or of iovalkey (`Redis`), one for each independent server. They are used as they are and never closed. */
+  /** Clients as `createRedisBackend` takes them, one for each independent server. They are used as they are and never closed. */
   readonly clients: readonly RedisClient[];
   readonly urls?: undefined;
+  readonly driver?: undefined;
   readonly driverOptions?: undefined;
 }
 
@@ -20,7 +28,9 @@ interface ByUrls {
   /** `redis://[user:password@]host[:port][/db]` or `rediss://...`, one for each independent server. */
   readonly urls: readonly string[];
   readonly clients?: undefined;
-  /** With `urls`: further options for ioredis, such as `tls`. @default {} */
+  /** With `urls`: the package that makes the connections. @default the first that is installed, in the order of `createRedisBackend` */
+  readonly driver?: RedisDriver | undefined;
+  /** With `urls`: further options for the driver, such as `tls` of ioredis. @default {} */
   readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -72,7 +82,7 @@ const clientsRule: OptionRule = (value) =>
   value.length <= MAX_NODES &&
   value.every((client) => redisBackendRules.client(client) === null)
     ? null
-    : `must be a list of 1 to ${MAX_NODES} ioredis clients`;
+    : `must be a list of 1 to ${MAX_NODES} Redis clients, each of a driver that Holdfast knows or a RedisPort`;
 const urlsRule: OptionRule = (value) =>
   Array.isArray(value) && value.length >= 1 && value.length <= MAX_NODES && value.every((url) => typeof url === 'string')
     ? null
@@ -89,6 +99,7 @@ export const redlockBackendRules = {
   nodeTimeoutMs: rule.duration({ min: 1 }),
   prefix: redisBackendRules.prefix,
   allowEviction: rule.boolean,
+  driver: redisBackendRules.driver,
   driverOptions: rule.secret(rule.object),
 } satisfies Record<keyof RedlockBackendOptions, OptionRule>;
 
@@ -99,6 +110,9 @@ export function resolveRedlockOptions(where: string, given: RedlockBackendOption
   const { clients, urls, quorum } = options;
   if ((clients === undefined) === (urls === undefined)) {
     throw wrong(`${where}: pass exactly one of clients and urls`, clients === undefined ? 'urls' : 'clients');
+  }
+  if (clients !== undefined && options.driver !== undefined) {
+    throw wrong(`${where}: driver goes with urls; clients are of one already`, 'driver');
   }
   if (clients !== undefined && options.driverOptions !== undefined) {
     throw wrong(`${where}: driverOptions go with urls; clients have their own`, 'driverOptions');
@@ -138,13 +152,13 @@ export function resolveRedlockOptions(where: string, given: RedlockBackendOption
 function sourceOf(
   where: string,
   node: RedisClient | string,
-  { allowEviction, driverOptions }: RedlockBackendOptions,
+  { allowEviction, driver, driverOptions }: RedlockBackendOptions,
   index: number,
   clock: Clock,
 ): NodeSource {
   const resolved = resolveRedisOptions(
     where,
-    typeof node === 'string' ? { url: node, allowEviction, driverOptions } : { client: node, allowEviction },
+    typeof node === 'string' ? { url: node, allowEviction, driver, driverOptions } : { client: node, allowEviction },
   );
   const source = clientSource(resolved, clock);
   if (source.isCluster || resolved.target?.kind === 'sentinel') {
@@ -153,7 +167,7 @@ function sourceOf(
       typeof node === 'string' ? 'urls' : 'clients',
     );
   }
-  const { host, port } = resolved.target?.hosts[0] ?? resolved.client?.options ?? {};
+  const { host, port } = resolved.target?.hosts[0] ?? resolved.client?.address ?? {};
   return { label: `node ${index + 1}${host === undefined ? '' : `, ${host}:${port}`}`, source };
 }
 

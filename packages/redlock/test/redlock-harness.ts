@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 
 /** Independent servers for a test file, set up as a new deployment, and backends on them that end with their test. */
-type Settings = Omit<RedlockBackendOptions, 'clients' | 'urls' | 'driverOptions'>;
+type Settings = Omit<RedlockBackendOptions, 'clients' | 'urls' | 'driver' | 'driverOptions'>;
 
 /** Options of a backend that may leave open where the nodes are. */
 export type OptionsHere = RedlockBackendOptions | (Settings & { readonly clients?: undefined; readonly urls?: undefined });

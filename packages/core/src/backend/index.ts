@@ -9,10 +9,11 @@ export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observ
 export { byPartition } from '../store/partitions.js';
 export { elapsedSince, stampOf } from '../store/stamp.js';
 export { type TimerEntry, TimerQueue } from '../store/timer-queue.js';
+export { setAnswerDeadline } from './answer-deadline.js';
 export { BatchSender } from './batch-sender.js';
 export { type Command, Contact, type Link, type Step, type StoreConnection } from './connection.js';
 export { ConnectionFault, type FaultKind } from './connection-fault.js';
-export { type DriverSource, driverLoader } from './driver-loader.js';
+export { type DriverSource, driverLoader, isDriverMissing } from './driver-loader.js';
 export { GrantLedger, type OpenGrant } from './grant-ledger.js';
 export type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
 export { ReplyList, worstOf } from './reply-list.js';

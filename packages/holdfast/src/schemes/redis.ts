@@ -12,5 +12,6 @@ export const optionRules = {
   fair: rule.boolean,
   replicas: rule.object,
   allowEviction: rule.boolean,
+  driver: rule.string,
   driverOptions: rule.secret(rule.object),
 } satisfies Record<Exclude<keyof RedisBackendOptions, 'client' | 'url'>, OptionRule>;

@@ -11,5 +11,6 @@ export const optionRules = {
   nodeTimeoutMs: rule.duration({ min: 1 }),
   prefix: rule.string,
   allowEviction: rule.boolean,
+  driver: rule.string,
   driverOptions: rule.secret(rule.object),
 } satisfies Record<Exclude<keyof RedlockBackendOptions, 'clients' | 'urls'>, OptionRule>;

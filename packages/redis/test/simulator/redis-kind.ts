@@ -2,6 +2,7 @@ import type { LockBackend } from '@holdfast/core';
 import type { SimulatedClient, SimulatedStore, StoreKind, StoreSetup } from '@holdfast/test/simulator';
 import { type ClientSource, clientSource } from '../../src/client-source.js';
 import { refuseEviction } from '../../src/eviction-policy.js';
+import { IoredisPort } from '../../src/ioredis/ioredis-port.js';
 import { OwnedLink } from '../../src/link.js';
 import { RedisBackend } from '../../src/redis-backend.js';
 import { resolveRedisOptions } from '../../src/redis-options.js';
@@ -36,11 +37,11 @@ class RedisStore extends RedisServer implements SimulatedStore {
         make: () => {
           const made = isFirst ? driver : driver.duplicate();
           isFirst = false;
-          return made;
+          return new IoredisPort(made, true);
         },
-        prepare: ({ client: made }) => refuseEviction(made),
+        prepare: ({ port }) => refuseEviction(port),
       }),
-      another: () => driver.duplicate(),
+      another: () => new IoredisPort(driver.duplicate(), true),
     };
     return new RedisBackend(options, source, clock);
   }

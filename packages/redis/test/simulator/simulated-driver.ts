@@ -1,4 +1,4 @@
-import type { DriverClient } from '../../src/redis-client.js';
+import type { IoredisDriverClient } from '../../src/ioredis/ioredis-client.js';
 import type { RedisServer } from './redis-server.js';
 import type { Wire } from './wire.js';
 import type { SimulatedClient } from '@holdfast/test/simulator';
@@ -14,7 +14,7 @@ interface Unfulfilled {
 type Listener = (...values: never[]) => void;
 
 /** A client as ioredis makes one, over a simulated connection. */
-export class SimulatedDriver implements DriverClient {
+export class SimulatedDriver implements IoredisDriverClient {
   readonly isCluster = false;
   readonly options = { host: 'simulated', port: 1 };
   readonly stream = { connecting: false, destroyed: false, resetAndDestroy: () => this.#end(), destroy: () => this.#end() };

@@ -157,11 +157,11 @@ export class RedisNode implements RedlockNode {
   async *scan(prefix: string, timeoutMs: number): AsyncIterable<readonly { readonly name: string; readonly kind: LockKind }[]> {
     const own = this.#source.keyPrefix;
     try {
-      const { client } = (await this.#source.link.open(timeoutMs)).connection;
+      const { port } = (await this.#source.link.open(timeoutMs)).connection;
       for (const pattern of this.#layout.patterns(prefix)) {
         let cursor = '0';
         do {
-          const scanned = client.call('SCAN', cursor, 'MATCH', escapePrefix(own) + pattern, 'COUNT', SCAN_COUNT);
+          const scanned = port.call('SCAN', cursor, 'MATCH', escapePrefix(own) + pattern, 'COUNT', SCAN_COUNT);
           const [next, keys] = (await within(this.#clock, timeoutMs, scanned)) as [string, string[]];
           cursor = String(next);
           const found = keys.flatMap((key) => this.#layout.parse(key.slice(own.length)) ?? []);

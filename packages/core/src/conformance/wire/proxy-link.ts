@@ -55,7 +55,7 @@ export class ProxyLink {
     this.#up.deliver();
     this.#down.deliver();
     if (this.#up.isLate) return;
-    // What died during a silence is told to the other side now.
+    // What died during a silence is reported to the other side now.
     if (this.#client.destroyed && !this.#server.destroyed) reset(this.#server);
     if (this.#server.destroyed && !this.#client.destroyed) reset(this.#client);
   }
@@ -76,7 +76,7 @@ export class ProxyLink {
     await reaction;
   }
 
-  /** Ends the client's side. The server is not told when requests are or were held up. */
+  /** Ends the client's side. The server is not notified when requests are or were held up. */
   cutClient(): void {
     reset(this.#client);
   }
@@ -105,7 +105,7 @@ class Flow {
   readonly #control: LinkControl;
   #queue: { readonly chunk: Buffer | null; readonly due: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Whether what comes is held up; a flow that ever was in this state is late, and the end of its sender is not told. */
+  /** Whether what comes is held up; a flow that ever was in this state is late, and the end of its sender is not notified. */
   #hold: 'never' | 'now' | 'over' = 'never';
   readonly #endSender: () => void;
 

@@ -2,7 +2,7 @@
  * What Holdfast needs of a Redis client, as a type of its own: an `ioredis` `Redis` or `Cluster`, version 5 or 6,
  * fits, and those of `iovalkey`. A client that was passed in is never closed; connections of our own are made from it with `duplicate()`.
  */
-export interface RedisClient {
+export interface IoredisClient {
   /** How the connection is, in the words of ioredis: `ready`, `end` ... */
   readonly status: string;
   /** Whether it is a `Cluster`. */
@@ -30,8 +30,8 @@ export interface ClientStream {
   unref?(): void;
 }
 
-/** The rest of what is used, of clients that were checked by `isRedisClient`. */
-export interface DriverClient extends RedisClient {
+/** The rest of what is used, of clients that were checked by `isIoredisClient`. */
+export interface IoredisDriverClient extends IoredisClient {
   readonly stream?: ClientStream | null;
   readonly options?: {
     readonly keyPrefix?: string | undefined;
@@ -41,7 +41,7 @@ export interface DriverClient extends RedisClient {
     /** Of a socket of this machine. */
     readonly path?: string | null;
   };
-  duplicate(options: object): DriverClient;
+  duplicate(options: object): IoredisDriverClient;
   subscribe(channel: string): Promise<unknown>;
   unsubscribe?(channel: string): Promise<unknown>;
   on(event: string, listener: (...values: never[]) => void): unknown;
@@ -49,7 +49,7 @@ export interface DriverClient extends RedisClient {
   once(event: string, listener: (...values: never[]) => void): unknown;
   pipeline?(commands: readonly (readonly (string | number)[])[]): { exec(): Promise<readonly (readonly [Error | null, unknown])[] | null> };
   // Of a cluster only.
-  nodes?(role: 'master' | 'all'): DriverClient[];
+  nodes?(role: 'master' | 'all'): IoredisDriverClient[];
   /** Of a node. */
   asking?(): Promise<unknown>;
   /** For each slot its nodes as host:port, the master first. */
@@ -59,7 +59,7 @@ export interface DriverClient extends RedisClient {
 }
 
 /** Whether a value looks like an ioredis client. */
-export function isRedisClient(value: unknown): value is DriverClient {
+export function isIoredisClient(value: unknown): value is IoredisDriverClient {
   if (typeof value !== 'object' || value === null) return false;
   const client = value as Record<string, unknown>;
   return (

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { DriverClient } from './redis-client.js';
+import type { IoredisDriverClient } from './ioredis-client.js';
 
 /**
  * What every connection of our own has in common.
@@ -29,14 +29,14 @@ export const OWN_CONNECTION = {
   reconnectOnError: null,
 };
 
-const rawSockets = new WeakMap<DriverClient, Socket>();
+const rawSockets = new WeakMap<IoredisDriverClient, Socket>();
 
 /** A TLS connection of ours is made over a socket of ours, because only that one can be reset. Each client connects once. */
-export function noteRawSocket(client: DriverClient, socket: Socket): void {
+export function noteRawSocket(client: IoredisDriverClient, socket: Socket): void {
   rawSockets.set(client, socket);
 }
 
 /** null: the driver made the socket. */
-export function rawSocketOf(client: DriverClient): Socket | null {
+export function rawSocketOf(client: IoredisDriverClient): Socket | null {
   return rawSockets.get(client) ?? null;
 }
