@@ -46,7 +46,7 @@ const postgres = (port: number | undefined): string => `postgres://nobody@127.0.
 const patient = { unavailableAfterMs: PAST_ALL_MS, clock: { ...systemClock, random: () => 0.5 } };
 
 describe('a store that refuses connections', () => {
-  it.each<readonly [string, (ports: readonly number[]) => LockManager]>([
+  it.concurrent.each<readonly [string, (ports: readonly number[]) => LockManager]>([
     ['Redis', ([port]) => createRedisLockManager({ url: redis(port), ...patient })],
     ['Redlock', (ports) => createRedlockLockManager({ urls: ports.map(redis), ...patient })],
     ['PostgreSQL', ([port]) => createPostgresLockManager({ connectionString: postgres(port), ...patient })],
