@@ -30,7 +30,6 @@ const lost = await manager.acquire('report');
 await manager.forceRelease('report');
 assert.equal(lost.isHeld, false);
 
-
 const server = createServer(toNodeListener(page)).listen(0, '127.0.0.1');
 await once(server, 'listening');
 const address = `http://127.0.0.1:${server.address().port}/`;
@@ -105,17 +104,23 @@ async function picture(name, scheme, { width = 1200, height = 900 } = {}) {
   await tab('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
   await tab('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
   const { data } = await tab('Page.captureScreenshot', { format: 'png' });
-  if (process.argv.includes('--pictures')) writeFileSync(new URL(`../docs/pictures/${name}.png`, import.meta.url), Buffer.from(data, 'base64'));
+  if (process.argv.includes('--pictures'))
+    writeFileSync(new URL(`../docs/pictures/${name}.png`, import.meta.url), Buffer.from(data, 'base64'));
 }
 
 const rows = `document.querySelectorAll('#rows tr')`;
 const cell = (row, column) => `${rows}[${row}]?.cells[${column}]?.textContent`;
 const set = (id, value, event) =>
-  valueOf(`(() => { const it = document.getElementById('${id}'); it.value = ${JSON.stringify(value)}; it.dispatchEvent(new Event('${event}', { bubbles: true })); })()`);
+  valueOf(
+    `(() => { const it = document.getElementById('${id}'); it.value = ${JSON.stringify(value)}; it.dispatchEvent(new Event('${event}', { bubbles: true })); })()`,
+  );
 
 try {
   await tab('Page.navigate', { url: address });
-  await until('200 rows of all are shown', `${rows}.length === 200 && document.getElementById('summary').textContent.includes('of ${LOCKS + 2} names')`);
+  await until(
+    '200 rows of all are shown',
+    `${rows}.length === 200 && document.getElementById('summary').textContent.includes('of ${LOCKS + 2} names')`,
+  );
   await set('sort', 'waiting', 'change');
   await until('the lock with waiters comes first', `${cell(0, 0)} === 'orders:00042' && ${cell(0, 7)} === '4'`);
   await picture('page-light', 'light');
@@ -146,9 +151,18 @@ try {
   console.log('ok  this process’s losses and waits');
 
   assert.equal(await valueOf(`fetch('https://example.com/').then(() => 'sent', () => 'stopped')`), 'stopped');
-  assert.equal(await valueOf(`(() => { try { document.body.innerHTML = '<b>x</b>'; return 'written'; } catch { return 'stopped'; } })()`), 'stopped');
-  const own = heard.filter(({ method, params }) => method === 'Log.entryAdded' && params.entry.level === 'error' && !/example\.com|TrustedHTML/.test(params.entry.text));
-  assert.deepEqual(own.map(({ params }) => params.entry.text).filter((text) => !text.includes('favicon')), []);
+  assert.equal(
+    await valueOf(`(() => { try { document.body.innerHTML = '<b>x</b>'; return 'written'; } catch { return 'stopped'; } })()`),
+    'stopped',
+  );
+  const own = heard.filter(
+    ({ method, params }) =>
+      method === 'Log.entryAdded' && params.entry.level === 'error' && !/example\.com|TrustedHTML/.test(params.entry.text),
+  );
+  assert.deepEqual(
+    own.map(({ params }) => params.entry.text).filter((text) => !text.includes('favicon')),
+    [],
+  );
   const broken = heard.filter(({ method }) => method === 'Runtime.exceptionThrown');
   assert.deepEqual(broken, []);
   console.log('ok  the policy stops what is not the page’s own');
