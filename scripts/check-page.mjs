@@ -69,7 +69,7 @@ fromBrowser.setEncoding('utf8').on('data', (text) => {
   }
 });
 
-function call(method, params = {}, sessionId = undefined) {
+function call(method, params = {}, sessionId) {
   sent += 1;
   const id = sent;
   toBrowser.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);

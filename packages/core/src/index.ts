@@ -76,4 +76,4 @@ export {
   type MetricAttributes,
   type MetricSink,
 } from './metrics/instruments.js';
-export { type LockMeter, type MeterOptions, meterLocks } from './metrics/meter-locks.js';
+export { type LockMeter, type MeterOptions, meterLocks, type OldestWait } from './metrics/meter-locks.js';

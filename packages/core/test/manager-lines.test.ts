@@ -60,8 +60,8 @@ describe('what is seen of a line of waiters', () => {
     const waiting = line(waiter, 2);
     await clock.advance(10);
     expect((await holder.inspect('x')).waiters).toBe(2);
-    await cut.disconnect();
-    await cut.reconnect();
+    cut.disconnect();
+    cut.reconnect();
     await clock.advance(10);
     expect((await holder.inspect('x')).waiters).toBe(2);
     await Promise.all([holder.close(), waiter.close(), ...waiting]);

@@ -96,7 +96,7 @@ describe('holdfast top, in a terminal', () => {
       'both, and that one waits',
       (all) => has('漢字の名前')(all) && /lock {2,}exclusive .* 1 /.test(all[3] ?? ''),
     );
-    const columnOf = (line: string | undefined): number => [...((line ?? '').split(/(?=KIND|lock {2})/)[0] ?? '')].length;
+    const columnOf = (line: string | undefined): number => Array.from((line ?? '').split(/(?=KIND|lock {2})/)[0] ?? '').length;
     expect(has('evil\\u{1b}]2;owned\\u{7}')(lines)).toBe(true);
     // Each of the nine wide characters takes two columns of a terminal and is one character of the line.
     expect(columnOf(lines[4])).toBe(columnOf(lines[2]) - '作業者'.length);

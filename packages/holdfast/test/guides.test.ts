@@ -43,9 +43,20 @@ async function pagesIn(...folders: readonly string[]): Promise<readonly string[]
   );
   return pages.flat();
 }
-const PACKAGES = ['core', 'election', 'fencing', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map(
-  (name) => `packages/${name}`,
-);
+const PACKAGES = [
+  'core',
+  'election',
+  'fastify',
+  'fencing',
+  'holdfast',
+  'jobs',
+  'migration',
+  'nestjs',
+  'postgres',
+  'redis',
+  'redlock',
+  'zookeeper',
+].map((name) => `packages/${name}`);
 const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];
 /** The samples of one page that go on where the one before ended. */
 const IN_SEQUENCE = ['docs/testing.md'];
@@ -87,6 +98,8 @@ beforeAll(async () => {
     declarationMap: false,
     sourceMap: false,
     noUnusedLocals: false,
+    // Nest's.
+    experimentalDecorators: true,
     lib: ['ES2023', 'ESNext.Disposable', 'DOM'],
   };
   const files = [...samples, ...examples].map((name) => `${name}.ts`);

@@ -37,7 +37,7 @@ function instead(real: LockManager, other: Partial<LockManager>): LockManager {
     get(target, key) {
       if (key in other) return other[key as keyof LockManager];
       const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+      return typeof value === 'function' ? (...args: readonly unknown[]): unknown => Reflect.apply(value, target, args) : value;
     },
   });
 }
@@ -335,7 +335,9 @@ describe('mounted', () => {
   it('in Fastify', async () => {
     const app = fastify();
     const listener = toNodeListener(pageOf({ path: '/locks', allowRelease: true }));
-    app.all('/locks/*', ({ raw }, reply) => listener(raw, reply.hijack().raw));
+    app.all('/locks/*', ({ raw }, reply) => {
+      listener(raw, reply.hijack().raw);
+    });
     await works(await app.listen({ port: 0, host: '127.0.0.1' }));
     await app.close();
   });

@@ -6,9 +6,16 @@ import { chosenIndex, type Key, looked, newTop, pressed, type TopState } from '.
 import { HolderChanges } from '../src/view/holder-changes.js';
 import { rowOf } from '../src/view/lock-row.js';
 import type { Look } from '../src/view/lock-watch.js';
-import { plainView } from '../src/view/order.js';
+import { arrange, plainView } from '../src/view/order.js';
 
-function stateOf(name: string, { heldMs = 1_000, waiters = 0, token = 1n, label = 'worker' as string | null } = {}): LockState {
+interface StateOptions {
+  readonly heldMs?: number;
+  readonly waiters?: number;
+  readonly token?: bigint;
+  readonly label?: string | null;
+}
+
+function stateOf(name: string, { heldMs = 1_000, waiters = 0, token = 1n, label = 'worker' }: StateOptions = {}): LockState {
   const holder = { label, mode: 'exclusive', permits: 1, remainingMs: 30_000, fencingToken: token, heldMs } as const;
   return { name, kind: 'lock', held: true, holders: [holder], waiters, oldestWaitMs: waiters > 0 ? 500 : null };
 }
@@ -46,9 +53,18 @@ describe('the rows', () => {
     expect(names(after(held, typed('S')))).toEqual(['b', 'c', 'a']);
   });
 
+  it('have what is not known at the end, whichever way round', () => {
+    const unknown = { ...rowOf(stateOf('u')), remainingMs: null };
+    const rows = [unknown, { ...rowOf(stateOf('long')), remainingMs: 9 }, { ...rowOf(stateOf('short')), remainingMs: 2 }];
+    const sorted = (isReversed: boolean): readonly string[] =>
+      arrange(rows, { ...plainView, sort: 'left', isReversed }).map(({ name }) => name);
+    expect(sorted(false)).toEqual(['short', 'long', 'u']);
+    expect(sorted(true)).toEqual(['long', 'short', 'u']);
+  });
+
   it('are those with a text in the name or the holder, until escape', () => {
     const state = topOf(stateOf('orders:1'), stateOf('invoice', { label: 'Order-Worker' }), stateOf('x', { label: null }));
-    const filtered = after(state, typed('/'), ...[...'ORDER'].map(typed));
+    const filtered = after(state, typed('/'), ...Array.from('ORDER', typed));
     expect(names(filtered)).toEqual(['invoice', 'orders:1']);
     expect(names(after(filtered, named('backspace')))).toHaveLength(2);
     expect(names(after(filtered, named('return'), typed('q')))).toHaveLength(2);
@@ -95,7 +111,15 @@ describe('taking a lock away', () => {
   });
 });
 
-function around({ columns = 80, lines = 10, blindSpot = null as string | null } = {}) {
+function around({
+  columns = 80,
+  lines = 10,
+  blindSpot = null,
+}: {
+  readonly columns?: number;
+  readonly lines?: number;
+  readonly blindSpot?: string | null;
+} = {}) {
   return { title: 'memory:', blindSpot, columns, lines };
 }
 

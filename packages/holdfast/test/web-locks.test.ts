@@ -88,7 +88,9 @@ describe('beyond the standard, a lock', () => {
     });
     let aborted: unknown;
     const lost = locks.request('a', async ({ signal }) => {
-      signal.addEventListener('abort', () => (aborted = signal.reason));
+      signal.addEventListener('abort', () => {
+        aborted = signal.reason;
+      });
       // As an operator does, from another process.
       await peer.readWriteLock('a').forceRelease();
       manager

@@ -276,8 +276,10 @@ export class RedlockBackend implements LockBackend<bigint> {
   /** Says how each node is; whether they suffice is for the lock that core takes and frees beside this to say. */
   async checkHealth(call: CallContext): Promise<readonly NodeHealth[]> {
     this.#refuseIfClosed();
-    const { nodes, settings } = this.#context;
-    return healthOf(nodes, call.clock, this.#stepMs(call), settings.maxTtlMs);
+    const { nodes, settings, watch } = this.#context;
+    const healths = await healthOf(nodes, call.clock, this.#stepMs(call), settings.maxTtlMs);
+    watch.checked(healths);
+    return healths;
   }
 
   async examine(call: CallContext): Promise<readonly Finding[]> {

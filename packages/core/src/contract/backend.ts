@@ -275,7 +275,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
   /**
    * Calls `listener` when one of several servers is known to differ from what was last reported of it: it went, came back, left its
-   * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
+   * quarantine, or its clock is off by more or less than before. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
    */
   onNodeChanged?(listener: (health: NodeHealth) => void): void;
   /**

@@ -36,7 +36,7 @@ export interface HolderState {
   readonly fencingToken: FencingToken;
   /**
    * For how long it has held, in milliseconds; null where the store cannot tell. By the store's clock; on Redlock by the clock of the holder's
-   * client, which each node corrects to within an eighth of `maxTtlMs` of its own. A manager always gives it; a backend that cannot tell leaves it out.
+   * client, which each node corrects to within an eighth of `maxTtlMs` of its own, on PostgreSQL's advisory locks by the holder's. A manager always gives it; a backend that cannot tell leaves it out.
    */
   readonly heldMs?: number | null;
   /**

@@ -43,7 +43,10 @@ export function createLockMetrics(options?: LockMetricsOptions): LockMetrics {
   const close = (): void => meter.close();
   return {
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
-    text: () => series.text(),
+    text() {
+      for (const { seconds, attributes } of meter.oldestWaits()) series.record('lock.waiting.oldest', seconds, attributes);
+      return series.text();
+    },
     close,
     [Symbol.dispose]: close,
   };

@@ -38,7 +38,7 @@ const HEADERS = {
 /**
  * A page that shows what is held: who holds what, for how long, and who waits. Mount what it returns where requests are `Request`s (Hono), or by
  * `toNodeListener` in Express, Fastify and `node:http`. Looks at the store only while somebody watches. The page has no users of its own: put it behind
- * whatever knows yours.
+ * a proxy or a middleware that knows yours.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
  *
@@ -190,7 +190,7 @@ class PageHandler {
 
   async #release(request: Request, query: URLSearchParams): Promise<Response> {
     if (this.#token === null)
-      return refused({ status: 403, error: 'this page only shows; its operator can allow more (option allowRelease)' });
+      return refused({ status: 403, error: 'this page only shows; the service that runs it can allow more (option allowRelease)' });
     const refusal = refuseForgery(request, this.#token);
     if (refusal !== null) return refused(refusal);
     const target = this.#targetOf(query);

@@ -3,7 +3,7 @@ import type { Clock } from '@holdfast/core';
 /** A client that has read nothing for so long has gone, whatever its connection says. */
 const STALLED_MS = 60_000;
 
-/** What a stream needs of whoever feeds it. */
+/** What a stream needs of its feeder. */
 export interface EventSourceParts {
   /** The present state, as text of one line. Asked when it can be sent, so that a slow reader gets what is so then. */
   readonly message: () => string;

@@ -6,7 +6,7 @@ export interface Refusal {
   readonly error: string;
 }
 
-/** Host names that lead to this machine, whoever resolves them. */
+/** Host names that lead to this machine wherever they are resolved. */
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
@@ -19,7 +19,7 @@ export function refuseHost(request: Request, hosts: readonly string[]): Refusal 
   if ([...LOOPBACK, ...hosts].some((allowed) => allowed === name || allowed === host)) return null;
   return {
     status: 421,
-    error: 'this page is not to be had under this host name; its operator can allow the name (option hosts, or --allow-host)',
+    error: 'this page is not to be had under this host name; the service that runs it can allow the name (option hosts, or --allow-host)',
   };
 }
 

@@ -1,28 +1,33 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
 /** The part of a request that a handler of ours reads; frameworks put `originalUrl` where they have cut the front off. */
 type NodeRequest = IncomingMessage & { readonly originalUrl?: unknown };
 
 /**
  * Mounts a handler of requests where Node's own are handed out: `createServer(toNodeListener(page))`, `app.use('/locks', toNodeListener(page))` in
- * Express. A body that the request has is not read: no route of ours takes one. The listener never rejects.
+ * Express. A body that the request has is not read: no route of ours takes one. The listener never throws.
  */
 export function toNodeListener(
   handler: (request: Request) => Promise<Response>,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  return async (incoming, outgoing) => {
-    const gone = new AbortController();
-    outgoing.on('close', () => gone.abort());
-    outgoing.on('error', () => gone.abort());
-    try {
-      const request = requestOf(incoming, gone.signal);
-      await send(request === null ? new Response(null, { status: 400 }) : await handler(request), incoming, outgoing, gone.signal);
-    } catch {
-      if (outgoing.headersSent) outgoing.destroy();
-      else outgoing.writeHead(500).end();
-    }
-  };
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (incoming, outgoing) => void serve(handler, incoming, outgoing);
+}
+
+/** Never rejects. */
+async function serve(handler: (request: Request) => Promise<Response>, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  outgoing.on('close', () => gone.abort());
+  outgoing.on('error', () => gone.abort());
+  try {
+    const request = requestOf(incoming, gone.signal);
+    await send(request === null ? new Response(null, { status: 400 }) : await handler(request), incoming, outgoing, gone.signal);
+  } catch {
+    if (outgoing.headersSent) outgoing.destroy();
+    else outgoing.writeHead(500).end();
+  }
 }
 
 /** null where it has no address that is one. */
@@ -45,7 +50,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request | null {
 
 async function send(response: Response, incoming: IncomingMessage, outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  const reader = incoming.method === 'HEAD' ? null : (response.body?.getReader() ?? null);
+  const reader: Reader | null = incoming.method === 'HEAD' ? null : (response.body?.getReader() ?? null);
   if (reader === null) {
     await response.body?.cancel();
     outgoing.end();

@@ -20,23 +20,30 @@ export const plainView: View = Object.freeze({ sort: 'name', isReversed: false, 
 
 type Compare = (a: LockRow, b: LockRow) => number;
 
-const comparators: Readonly<Record<SortKey, Compare>> = {
-  name: (a, b) => compareTexts(a.name, b.name),
-  kind: (a, b) => compareTexts(a.kind, b.kind),
-  holder: (a, b) => compareTexts(a.label ?? '', b.label ?? ''),
-  held: largestFirst(({ heldMs }) => heldMs),
-  left: (a, b) => largestFirst(({ remainingMs }) => remainingMs)(b, a),
-  token: largestFirst(({ token }) => (token === null ? null : BigInt(token))),
-  waiting: largestFirst(({ waiters }) => waiters),
-  oldest: largestFirst(({ oldestWaitMs }) => oldestWaitMs),
+const values: Readonly<Record<SortKey, (row: LockRow) => string | number | bigint | null>> = {
+  name: ({ name }) => name,
+  kind: ({ kind }) => kind,
+  holder: ({ label }) => label,
+  held: ({ heldMs }) => heldMs,
+  left: ({ remainingMs }) => remainingMs,
+  token: ({ token }) => (token === null ? null : BigInt(token)),
+  waiting: ({ waiters }) => waiters,
+  oldest: ({ oldestWaitMs }) => oldestWaitMs,
 };
 
-/** Sorts rows; those that are equal go by name and kind, so that a list stands still while nothing changes. */
+/** Of these the largest comes first. */
+const LARGEST_FIRST: readonly SortKey[] = ['held', 'token', 'waiting', 'oldest'];
+
+/** Sorts rows, with what is not known at the end; those that are equal go by name and kind, so that a list stands still while nothing changes. */
 export function compareBy({ sort, isReversed }: Pick<View, 'sort' | 'isReversed'>): Compare {
-  const compare = comparators[sort];
+  const valueOf = values[sort];
+  const sign = LARGEST_FIRST.includes(sort) === isReversed ? 1 : -1;
   return (a, b) => {
-    const order = compare(a, b);
-    return (isReversed ? -order : order) || compareTexts(a.name, b.name) || compareTexts(a.kind, b.kind);
+    const [first, second] = [valueOf(a), valueOf(b)];
+    if (first === null || second === null) {
+      if (first !== second) return first === null ? 1 : -1;
+    } else if (first !== second) return first < second ? -sign : sign;
+    return compareTexts(a.name, b.name) || compareTexts(a.kind, b.kind);
   };
 }
 
@@ -51,16 +58,6 @@ export function isWanted(row: LockRow, { filter, kind }: Pick<View, 'filter' | '
 /** The rows that are wanted, in their order. */
 export function arrange(rows: readonly LockRow[], view: View): readonly LockRow[] {
   return rows.filter((row) => isWanted(row, view)).sort(compareBy(view));
-}
-
-/** What is not known comes last. */
-function largestFirst(valueOf: (row: LockRow) => number | bigint | null): Compare {
-  return (a, b) => {
-    const [first, second] = [valueOf(a), valueOf(b)];
-    if (first === second) return 0;
-    if (first === null || second === null) return first === null ? 1 : -1;
-    return first > second ? -1 : 1;
-  };
 }
 
 /** By code units, as names are compared everywhere. */

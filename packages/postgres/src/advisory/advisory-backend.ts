@@ -11,6 +11,7 @@ import {
   type LockKind,
   type LockState,
   type LostReason,
+  type WaitLine,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { examineServer } from '../examine-server.js';
@@ -85,7 +86,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#keys = new LockKeys(options.namespace, options.keyOf);
     this.#commits = new TokenCommits(source);
     this.#talk = new HolderTalk(this.#keys, source.clock);
-    this.#holders = new Holders(this.#talk, this.#waitList, (hold, reason) => this.#onLost(hold, reason));
+    this.#holders = new Holders(this.#talk, this.#waitList, this.#clock, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
   }
 
@@ -119,6 +120,10 @@ export class AdvisoryBackend implements LockBackend<bigint> {
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     return this.#waitList.add(request, this.#keys.ofMode(request.mode, request.name), wake);
+  }
+
+  announce(request: HoldRequest, line: () => WaitLine): { close(): void } {
+    return this.#waitList.announce(this.#keys.ofMode(request.mode, request.name), line);
   }
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {

@@ -168,9 +168,10 @@ export class AttemptBatch {
   #grant(operation: AttemptOperation, fencingToken: bigint, slots: readonly number[], isCommitted: boolean): void {
     const { request, keys, deadline } = operation;
     const { name, owner, mode, label, ttlMs } = request;
-    const until = this.#parts.clock.now() + ttlMs + guardMs(ttlMs);
+    const grantedAt = this.#parts.clock.now();
+    const until = grantedAt + ttlMs + guardMs(ttlMs);
     const commit = isCommitted ? null : new PendingCommit(this.#parts.commit(COMMIT_SHARE * (deadline - this.#parts.clock.now())));
-    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, until, commit };
+    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, grantedAt, until, commit };
     this.#table.add(hold);
     answer(operation, hold);
     commit?.done.catch(() => this.#parts.uncommitted(hold));

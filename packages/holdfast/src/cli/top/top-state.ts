@@ -98,7 +98,7 @@ function inDialogue(state: TopState, dialogue: Dialogue, key: Key): readonly [To
     case 'filter': {
       if (key.name === 'return' || key.name === 'enter') return [closed, null];
       if (key.name === 'escape') return [filtered(closed, ''), null];
-      const text = key.name === 'backspace' ? [...dialogue.text].slice(0, -1).join('') : dialogue.text + typed(key);
+      const text = key.name === 'backspace' ? Array.from(dialogue.text).slice(0, -1).join('') : dialogue.text + typed(key);
       return [filtered({ ...state, dialogue: { kind: 'filter', text } }, text), null];
     }
     default:
