@@ -6,7 +6,7 @@ import type { Clock } from '../contract/clock.js';
  *
  * @param onOver is notified when the time was noticed to be over: for what fell due since there was no such turn
  */
-export function setAnswerDeadline(clock: Clock, delayMs: number, onOver: (noticedAt: number) => void): { cancel(): void } {
+export function setAnswerDeadline(clock: Clock, delayMs: number, onOver: (noticedAt: number) => void): ReturnType<Clock['setTimer']> {
   let timer = clock.setTimer(delayMs, () => {
     const noticedAt = clock.now();
     timer = clock.setTimer(0, () => onOver(noticedAt));

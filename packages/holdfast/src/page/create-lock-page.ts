@@ -41,6 +41,19 @@ const HEADERS = {
  * a proxy or a middleware that knows yours.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http';
+ * import { connect } from 'holdfast';
+ * import { createLockPage, toNodeListener } from 'holdfast/page';
+ *
+ * const locks = await connect('memory:');
+ * const page = createLockPage(locks, { prefix: 'shop:' });
+ * const server = createServer(toNodeListener(page));
+ * server.listen(0, '127.0.0.1', () => server.close()); // in this example, closed at once
+ * await locks.close();
+ * ```
  */
 export function createLockPage(manager: LockManager, options?: LockPageOptions): LockPage {
   const handler = new PageHandler(readManager(manager), readPageOptions(options));

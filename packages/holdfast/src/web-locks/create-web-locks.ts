@@ -13,6 +13,17 @@ import type { WebLockInfo, WebLockMode, WebLocks, WebLocksSnapshot } from './typ
  *
  * @param manager stays open when nobody uses the result any more; close it yourself
  * @throws LockUnsupportedError LOCK_UNSUPPORTED where the store has no read/write locks
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createWebLocks } from 'holdfast/web-locks';
+ *
+ * const manager = await connect('memory:');
+ * const locks = createWebLocks(manager);
+ * console.log(await locks.request('catalogue', () => 'saved'));
+ * await manager.close();
+ * ```
  */
 export function createWebLocks(manager: LockManager): WebLocks {
   if (!manager.capabilities.readWriteLocks) {

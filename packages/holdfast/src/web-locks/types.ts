@@ -41,7 +41,9 @@ export type WebLockCallback<T, L = WebLock> = (lock: L) => T | PromiseLike<T>;
 
 /** One lock in a snapshot. */
 export interface WebLockInfo {
+  /** The name that was asked for. */
   readonly name: string;
+  /** How it is held or waited for. */
   readonly mode: WebLockMode;
   /** The label of the manager that has it or waits for it, such as `host:pid`; empty where that is not known. */
   readonly clientId: string;
@@ -72,13 +74,19 @@ export interface WebLocks {
   /** The same with options: with `ifAvailable` the callback may be called with null. */
   request<T>(
     name: string,
-    options: WebLockOptions & { readonly ifAvailable: true },
+    options: WebLockOptions & {
+      /** Ask once. */
+      readonly ifAvailable: true;
+    },
     callback: WebLockCallback<T, WebLock | null>,
   ): Promise<T>;
   /** The same with options. */
   request<T>(
     name: string,
-    options: WebLockOptions & { readonly ifAvailable?: false | undefined },
+    options: WebLockOptions & {
+      /** Wait. */
+      readonly ifAvailable?: false | undefined;
+    },
     callback: WebLockCallback<T>,
   ): Promise<T>;
   /** The same with options of which it is not known. */

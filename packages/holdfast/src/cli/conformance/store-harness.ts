@@ -34,7 +34,11 @@ export function storeHarness(config: StoreConfig, expiry: LockManager['capabilit
     async versions() {
       const { backend } = await openBackend(WHERE, settings);
       const named = settings.options['driver'] ?? /[?&]driver=(\w+)/.exec(settings.url)?.[1];
-      return await storeVersions(backend, typeof named === 'string' ? named : null).finally(() => closeQuietly(backend));
+      try {
+        return await storeVersions(backend, typeof named === 'string' ? named : null);
+      } finally {
+        await closeQuietly(backend);
+      }
     },
     async setup(managerOptions) {
       const opened = new OpenedClients(settings);
