@@ -69,7 +69,17 @@ export const borders = [
   onCoresRoot('fencing'),
   onCoresRoot('migration'),
   { ...onCoresRoot('otel'), may: [NODE, own('otel'), '@holdfast/core', '@opentelemetry/api'] },
-  openDriver('redis', 'ioredis', 'iovalkey'),
+  {
+    files: [own('fastify')],
+    may: [NODE, own('fastify'), '@holdfast/core', 'fastify'],
+    why: "fastify stands on core's root and on Fastify's types.",
+  },
+  {
+    files: [own('nestjs')],
+    may: [NODE, own('nestjs'), '@holdfast/core', '@holdfast/jobs', '@nestjs/common'],
+    why: "nestjs stands on core's root, on jobs and on @nestjs/common.",
+  },
+  openDriver('redis', 'ioredis', 'redis', 'iovalkey'),
   openDriver('postgres', 'pg'),
   openDriver('zookeeper', 'node-zookeeper-client'),
   backend('redis'),

@@ -19,13 +19,21 @@ const rows = histories.flatMap((file) => {
   grants += verdicts.holds.length;
   breaches += verdicts.breaches.length;
   violations += verdicts.violations.length;
-  // What befalls processes has a row for each store that the run has used.
-  const stores = [...new Set(events.flatMap((event) => (event.what === 'acquire' ? [event.object.split('/')[0]] : [])))].join(', ');
-  return matrixOf({ events, ...verdicts }).map((row) => (row.target === 'every store' ? { ...row, target: stores } : row));
+  return matrixOf({ events, ...verdicts });
 });
-rows.sort((a, b) => (a.target < b.target ? -1 : Number(a.target > b.target)));
+// What befalls processes is in every history.
+const merged = new Map();
+for (const row of rows) {
+  const key = `${row.target}: ${row.fault}`;
+  const sofar = merged.get(key);
+  if (sofar === undefined) merged.set(key, row);
+  else {
+    for (const count of ['times', 'kept', 'lost', 'unavailable', 'breaches']) sofar[count] += row[count];
+    sofar.recoveredMs = Math.max(sofar.recoveredMs, row.recoveredMs);
+  }
+}
 const sum = `${grants.toLocaleString('en')} grants, ${breaches} documented breaches, ${violations} violations.`;
 const text = readFileSync(page, 'utf8');
 const [before, rest = ''] = text.split(begin);
 const [, after = ''] = rest.split(end);
-writeFileSync(page, `${before}${begin}\n\n${sum}\n\n${textOfMatrix(rows)}\n\n${end}${after}`);
+writeFileSync(page, `${before}${begin}\n\n${sum}\n\n${textOfMatrix([...merged.values()])}\n\n${end}${after}`);

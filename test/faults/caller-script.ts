@@ -7,7 +7,7 @@ import { type Ways, waysOf } from './objects.js';
 import { openManager, SetClock } from './open-manager.js';
 import { Recorder } from './recorder.js';
 
-// One process of a run: callers on every target, until it is told to finish.
+// One process of a run: callers on every target, until it is asked to finish.
 
 /** How long the last turn on each object may wait: a store that has been healed grants long before. */
 const LAST_WAIT_MS = 45_000;

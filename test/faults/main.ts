@@ -1,4 +1,4 @@
-import { argv } from 'node:process';
+import { argv, exit } from 'node:process';
 import { runFromCommandLine } from './command-line.js';
 
-process.exitCode = await runFromCommandLine(argv.slice(2), console);
+exit(await runFromCommandLine(argv.slice(2), console));

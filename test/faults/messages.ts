@@ -19,7 +19,7 @@ export interface CallerSettings {
   readonly callers: number;
 }
 
-/** What a process is told while it runs. */
+/** What a process is asked while it runs. */
 export type Order =
   | { readonly order: 'start'; readonly settings: CallerSettings }
   | { readonly order: 'set-clock'; readonly offsetMs: number }

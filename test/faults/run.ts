@@ -40,7 +40,7 @@ export interface RunReport extends Verdicts {
   readonly keptIn: string | null;
 }
 
-/** By when processes have ended that were told to finish, in milliseconds: their last waits are shorter. */
+/** By when processes have ended that were asked to finish, in milliseconds: their last waits are shorter. */
 const FINISH_LIMIT_MS = 120_000;
 /** By when the grants of a run have come, in milliseconds, also on a machine that does other work. */
 const GRANTS_LIMIT_MS = 300_000;

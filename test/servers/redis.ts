@@ -51,7 +51,7 @@ export async function startRedisIn(
 ): Promise<RedisServer> {
   const port = place.ports[index];
   if (port === undefined) throw new RangeError(`this place has no port number ${index}`);
-  // A sentinel knows nothing of data and refuses to be told how to keep them.
+  // A sentinel knows nothing of data and accepts no setting of how to keep them.
   const defaults: RedisConfig = options.sentinel ? {} : { save: '', appendonly: 'no' };
   const config = { port, bind: place.bindAddress, 'protected-mode': 'no', ...defaults, ...options.config };
   const mode = options.sentinel ? ['--sentinel'] : [];

@@ -2,12 +2,12 @@ import { takeApart, traceparentOf } from './annotation.js';
 import type { HolderState, LockState } from './contract/state.js';
 import { withToJSON } from './json.js';
 
-/** A state as users are told it: JSON accepts it, its holders too. */
+/** A state as users see it: JSON accepts it, its holders too. */
 export function toldState(state: LockState): LockState {
   return withToJSON({ ...state, oldestWaitMs: wholeMs(state.oldestWaitMs), holders: state.holders.map(toldHolder) });
 }
 
-/** One holder as users are told it: in whole milliseconds, whatever the backend counts in. */
+/** One holder as users see it: in whole milliseconds, whatever the backend counts in. */
 export function toldHolder(holder: HolderState): HolderState {
   const { label, annotation } = holder.label === null ? { label: null, annotation: null } : takeApart(holder.label);
   return withToJSON({

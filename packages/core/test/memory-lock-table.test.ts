@@ -158,7 +158,7 @@ describe('the lock table', () => {
             }
             case 'release': {
               if (hold === undefined) break;
-              // Whoever waits is granted within the call, so the model forgets first.
+              // A waiter is granted within the call, so the model forgets first.
               const isLive = hold.expiresAt > clock.now();
               hold.expiresAt = Number.NEGATIVE_INFINITY;
               expect(table.release(hold.request)).toBe(isLive);

@@ -36,6 +36,17 @@ const WHERE = 'connect';
  * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when a module or driver is missing (`retryable: false`), or the
  *   store did not answer, or refused
  * @throws LockUnsupportedError LOCK_UNSUPPORTED when the backend has not what `require` asks for
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('redis://localhost:6379', { waitMs: 2_000 });
+ * await locks.withLock('invoice:42', async (lease) => {
+ *   await fetch('data:,bill+invoice+42', { signal: lease.signal });
+ * });
+ * await locks.close();
+ * ```
  */
 export function connect<const R extends readonly Requirement[] = []>(config: ConnectConfig<R>): Promise<LockManager<RequiredToken<R>>>;
 export function connect<const R extends readonly Requirement[] = []>(

@@ -119,7 +119,7 @@ describe('holdfast --help', () => {
     }
   });
 
-  it('is where failures are told as JSON when JSON was asked for', async () => {
+  it('is where failures are reported as JSON when JSON was asked for', async () => {
     const { code, stdout, stderr } = await runCli(['inspect', '--json']);
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(JSON.parse(stderr)).toEqual({

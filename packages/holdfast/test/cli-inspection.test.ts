@@ -85,7 +85,7 @@ describe('holdfast ls', () => {
     expect(rows.map((row) => row.indexOf('lock '))).toEqual([at, at - 2]);
   });
 
-  it('looks again and again with --watch, into a pipe a line each as JSON, until whoever reads has gone', async () => {
+  it('looks again and again with --watch, into a pipe a line each as JSON, until its reader has gone', async () => {
     const name = randomUUID();
     await using watching = startCli(['ls', name, '--watch', '100ms', '--json'], { url: patient(server.url) });
     await watching.prints(/^\[\]$/m);
@@ -161,7 +161,7 @@ describe('holdfast release', () => {
     await lease.extend();
   });
 
-  it('frees a lock, whoever has it', async () => {
+  it('frees a lock, no matter who has it', async () => {
     const name = randomUUID();
     const lease = await locks.acquire(name, { ttlMs: 1_000 });
     expect(await json('release', name, '--force')).toEqual({ name, kind: 'lock', freed: true });

@@ -99,7 +99,7 @@ describe('the store of the command line', () => {
     },
   );
 
-  it('is told by health: how fast, or why not', async () => {
+  it('is reported by health: how fast, or why not', async () => {
     const healthy = await runCli(['health', '--json'], { url: server.url });
     expect(healthy.code).toBe(0);
     expect(JSON.parse(healthy.stdout)).toMatchObject({

@@ -158,7 +158,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     const held = gate();
     const shown = async (): Promise<unknown> => {
       const { held: now, pending } = await locks.query();
-      const show = (list: typeof now): unknown => list.map(({ name, mode, clientId }) => [name, mode, clientId !== '']).sort();
+      const show = (list: typeof now): unknown => list.map(({ name, mode, clientId }) => `${name} ${mode} ${clientId !== ''}`).sort();
       return { held: show(now), pending: show(pending) };
     };
     const all = [
@@ -177,7 +177,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
 };
 
 /** What an implementation does in each. One after the other: they use the same names. */
-export async function traces(locks: WebLocks): Promise<Readonly<Record<string, unknown>>> {
+async function traces(locks: WebLocks): Promise<Readonly<Record<string, unknown>>> {
   const all: Record<string, unknown> = {};
   // oxlint-disable-next-line no-await-in-loop
   for (const [name, scenario] of Object.entries(scenarios)) all[name] = await scenario(locks);

@@ -88,7 +88,9 @@ describe('beyond the standard, a lock', () => {
     });
     let aborted: unknown;
     const lost = locks.request('a', async ({ signal }) => {
-      signal.addEventListener('abort', () => (aborted = signal.reason));
+      signal.addEventListener('abort', () => {
+        aborted = signal.reason;
+      });
       // As an operator does, from another process.
       await peer.readWriteLock('a').forceRelease();
       manager
@@ -133,7 +135,7 @@ describe('beyond the standard, a lock', () => {
   });
 });
 
-describe('what cannot be done is told as the standard tells it', () => {
+describe('what cannot be done is reported as the standard tells it', () => {
   it.each([
     ['an empty name', ''],
     ['a name of more than 512 bytes', 'x'.repeat(513)],

@@ -1,6 +1,6 @@
 import type { HolderState, LockState } from '@holdfast/core';
 
-/** What two sides say of one name, as one: a holder that stands on both is told once. */
+/** What two sides say of one name, as one: a holder that stands on both is reported once. */
 export function mergeStates(from: LockState, to: LockState): LockState {
   const onlyFrom = [...from.holders];
   const holders: HolderState[] = [];

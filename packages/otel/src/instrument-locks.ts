@@ -70,6 +70,14 @@ const sharedSpans = new Shared<TracerProvider>((provider, isCounted) =>
  * same manager and provider counts once.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { instrumentLocks } from 'holdfast/otel';
+ *
+ * const instrumentation = instrumentLocks(); // every manager of the process, the global providers
+ * instrumentation.close(); // at the end
+ * ```
  */
 export function instrumentLocks(options?: InstrumentLocksOptions): LockInstrumentation {
   return new Instrumentation(readOptions('instrumentLocks', options, OPTIONS));

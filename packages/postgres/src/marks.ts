@@ -42,7 +42,7 @@ export class Marks implements BackendMarks {
     return (await this.setEach([{ name, retentionMs, ...setter }], call))[0] === true;
   }
 
-  /** A mark that is told to stand has been flushed, whatever the role has set. One's own stays as it is, and is told once more. */
+  /** A mark that is reported to stand has been flushed, whatever the role has set. One's own stays as it is, and is reported once more. */
   async setEach(marks: readonly MarkRequest[], call: CallContext): Promise<readonly boolean[]> {
     const hasEnded = `mark.expires_at ${le} ${NOW}`;
     const kept = (column: string): string => `${column} = CASE WHEN ${hasEnded} THEN excluded.${column} ELSE mark.${column} END`;
@@ -120,7 +120,8 @@ export class Marks implements BackendMarks {
   }
 
   #select(): string {
-    return `SELECT pg_catalog.encode(name, 'hex'), pg_catalog.encode(label, 'hex'), ${msUntil(NOW, 'set_at')}, ${msUntil('expires_at')}
+    return `SELECT pg_catalog.encode(name, 'hex') AS name_hex, pg_catalog.encode(label, 'hex') AS label_hex, ${msUntil(NOW, 'set_at')} AS age,
+        ${msUntil('expires_at')} AS rest
       FROM ${this.#table} WHERE namespace ${eq} $1 AND expires_at ${gt} ${NOW}`;
   }
 

@@ -43,6 +43,15 @@ const DRAIN_MS = 1000;
  * Locks on one Redis: a server, a master found by Sentinel, or a Cluster. Makes no contact before the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createRedisBackend } from 'holdfast/redis';
+ *
+ * const locks = createLockManager(createRedisBackend({ url: 'redis://localhost:6379' }), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createRedisBackend(options: RedisBackendOptions): LockBackend<bigint> {
   const resolved = resolveRedisOptions('createRedisBackend', options);

@@ -1,5 +1,5 @@
 import type { LockBackend } from '@holdfast/core';
-import { createRedisBackend, type IoredisClient, type RedisClient } from '@holdfast/redis';
+import type { IoredisClient, RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, freeAll, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
@@ -9,6 +9,7 @@ import { Cluster as ValkeyCluster } from 'iovalkey';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
 import { standIn, waitersOf, type OptionsHere, reachedBy } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];
@@ -151,7 +152,7 @@ describe('a cluster', () => {
   it('is reached through one node of a cluster by a plain client, command by command', async () => {
     const client = new Redis(cluster.masters[0]?.port ?? 0);
     const backend = backendOf({ client });
-    // Names of its own slots: others are told to go elsewhere, for good. More than go into one command.
+    // Names of its own slots: others are asked to go elsewhere, permanently. More than go into one command.
     const mine: string[] = [];
     const owned = String(await client.call('CLUSTER', 'NODES'))
       .split('\n')

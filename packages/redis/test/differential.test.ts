@@ -11,7 +11,7 @@ const LONG_MS = 500_000;
 /** Runs out within the test, at moments that the test waits for. */
 const SHORT_MS = 300;
 const STEPS = 400;
-/** Times are told a little apart; whatever was told must be in one of these. */
+/** Times are reported a little apart; whatever was reported must be in one of these. */
 const ROUGHLY_MS = 150;
 
 let server: RedisServer;
@@ -139,7 +139,7 @@ function withoutAges(script: ScriptName, reply: unknown): unknown {
   return [state.map((field, index) => (isAge(index) ? Number(field) >= 0 : field)), now];
 }
 
-/** But for what two clocks tell a little differently: fences, times, and what is left of a hold. */
+/** But for what two clocks tell a little differently: fences, times, and the rest of a hold. */
 function roughly(reply: unknown): unknown {
   if (Array.isArray(reply)) return reply.map(roughly);
   if (typeof reply === 'string' && /^\d{15,17}$/.test(reply)) return 'a fence or a place';

@@ -1,11 +1,12 @@
 import { isLockError, type LockBackend, type LockUnavailableError } from '@holdfast/core';
-import { createRedisBackend, openBackend } from '@holdfast/redis';
+import { openBackend } from '@holdfast/redis';
 import { attempt, callOf, free, freeAll, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisServer, reservePort, startRedis, startRedisWithReplica, startTcpProxy, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { standIn, waitersOf } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 const rejections: unknown[] = [];
 const onRejection = (reason: unknown): void => void rejections.push(reason);
@@ -62,7 +63,7 @@ describe('a server that is far away', () => {
 });
 
 describe('a server that is down', () => {
-  it('at the first call is told at once, and the backend works when it is there', async () => {
+  it('at the first call is reported at once, and the backend works when it is there', async () => {
     const port = await reservePort();
     const backend = keep(createRedisBackend({ url: `redis://:secret-word@127.0.0.1:${port.port}` }));
     const start = performance.now();
@@ -73,7 +74,7 @@ describe('a server that is down', () => {
     port.release();
   });
 
-  it('dies while a lock is held: calls fail, nothing hangs, and all is well after a restart', async () => {
+  it('dies while a lock is held: calls fail, nothing hangs, and all works after a restart', async () => {
     const server = await serverWith();
     const backend = keep(createRedisBackend({ url: server.url }));
     const request = requestOf(newName());
@@ -134,7 +135,7 @@ describe('a server that hangs', () => {
     await server.continue();
   });
 
-  it('is told apart from a busy lock while connecting', async () => {
+  it('is distinguished from a busy lock while connecting', async () => {
     const server = await serverWith();
     const proxy = keep(await startTcpProxy({ target: server.port }));
     proxy.silence();
@@ -192,7 +193,7 @@ describe('a server that refuses', () => {
     admin.disconnect();
   });
 
-  it('because it evicts: for good, unless told otherwise', async () => {
+  it('because it evicts: permanently, unless the options say otherwise', async () => {
     const server = await serverWith({ 'maxmemory-policy': 'allkeys-lru' });
     const refused = await failure(attempt(keep(createRedisBackend({ url: server.url })), requestOf(newName())));
     expect(refused.retryable).toBe(false);
@@ -222,7 +223,7 @@ describe('a server that refuses', () => {
   });
 
   it.each(['redis://:wrong-word@', 'redis://user:wrong-word@', 'redis://'])(
-    'the password of %s, for good, without showing it',
+    'the password of %s, permanently, without showing it',
     async (start) => {
       const server = await serverWith({ requirepass: 'right-word' });
       const backend = keep(createRedisBackend({ url: server.url.replace('redis://', start) }));
@@ -238,7 +239,7 @@ describe('a server that refuses', () => {
     },
   );
 
-  it('a database that it does not have, for good, and never takes another one', async () => {
+  it('a database that it does not have, permanently, and never takes another one', async () => {
     const server = await serverWith();
     const error = await failure(attempt(keep(createRedisBackend({ url: `${server.url}/99` })), requestOf('x')));
     expect(error.retryable).toBe(false);
@@ -249,7 +250,7 @@ describe('a server that refuses', () => {
     admin.disconnect();
   });
 
-  it('a plain server as a cluster, for good', async () => {
+  it('a plain server as a cluster, permanently', async () => {
     const server = await serverWith();
     const error = await failure(attempt(keep(openBackend(server.url.replace('redis:', 'redis+cluster:'))), requestOf('x')));
     expect(error.retryable).toBe(false);
@@ -295,7 +296,7 @@ describe('scripts', () => {
   });
 });
 
-describe('what is left open', () => {
+describe('what stays open', () => {
   it('is nothing: no connection after close, and no process kept alive while idle', async () => {
     const server = await serverWith();
     const admin = new Redis(server.port);

@@ -1,10 +1,10 @@
 import type { HoldRequest, LockBackend, LockKind, ReleaseAnswer } from '@holdfast/core';
-import { createRedisBackend } from '@holdfast/redis';
 import { attempt, callOf, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 const redis = useRedis();
 
@@ -112,7 +112,7 @@ it('a release is final at once where everything was answered, also over a client
   }
 });
 
-it('a first request costs one round trip, as the handshake has told the time', async () => {
+it('a first request costs one round trip, as the handshake has shown the time', async () => {
   const backend = redis.backend();
   const before = Number(/calls=(\d+)/.exec((/cmdstat_evalsha:.*/.exec(await redis.admin.info('commandstats')) ?? ['calls=0'])[0])?.[1]);
   await take(backend, requestOf(newName()));

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { isLockError } from '@holdfast/core';
-import { createRedisBackend, createRedisLockManager, type RedisClient } from '@holdfast/redis';
+import type { RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { slotOf } from '../src/key-slot.js';
+import { createRedisBackend, createRedisLockManager } from './chosen-driver.js';
 
 let cluster: RedisCluster;
 let admins: readonly Redis[];
@@ -139,7 +140,7 @@ describe.each(Object.entries(clients))('a slot that is being moved, over %s', (_
     expect(await (await waiting).release()).toBe(true);
   });
 
-  it('costs no lease in it that is well, though its neighbour has gone', { timeout: 60_000 }, async () => {
+  it('costs no healthy lease in it, though its neighbour has gone', { timeout: 60_000 }, async () => {
     const backend = createRedisBackend({ ...optionsOf(), prefix: '' });
     onTestFinished(() => backend.close());
     const tag = Move.nameOnFirst();

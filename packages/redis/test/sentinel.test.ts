@@ -1,8 +1,8 @@
-import { createRedisBackend } from '@holdfast/redis';
 import { attempt, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { startRedisWithSentinels, until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { standIn, waitersOf } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 describe('sentinels', () => {
   it('lead to the master, and to the new one after a fail-over, with rising tokens', async () => {
@@ -29,7 +29,7 @@ describe('sentinels', () => {
         { timeoutMs: 20_000, everyMs: 100 },
       );
       expect(token).toBeGreaterThan(first.fencingToken);
-      // Whoever waits listens there, too.
+      // A waiter listens there, too.
       const behind = standIn(backend, requestOf(request.name));
       await until('it waits', async () => (await waitersOf(backend, request.name)) === 1);
       await free(backend, next);

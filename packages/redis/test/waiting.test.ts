@@ -95,7 +95,7 @@ describe('waiting of plain managers', () => {
       `${request.owner}|holdfast:${held.name}`,
     ];
     for (const text of [...texts, `${'f'.repeat(16)}|1|${Date.now()}`]) await redis.admin.publish(channel, text);
-    // Whoever may only publish cannot forge a grant: it names no sign of life that this manager knows, so the waiter asks.
+    // The one who may only publish cannot forge a grant: it names no sign of life that this manager knows, so the waiter asks.
     await redis.admin.publish(channel, `${ticket}|1|${Date.now() - 5_000}`);
     await sleep(50);
     expect(outcome.granted).toBeNull();
@@ -275,12 +275,12 @@ describe('waiting permits', () => {
     await Promise.all(waiting.map(({ ended }) => ended));
   });
 
-  it('pass on what is left when one is granted', async () => {
+  it('pass on what remains when one is granted', async () => {
     const [holder, waiter] = [redis.backend(), redis.backend()];
     const name = newName();
     await take(holder, permitsOf(name, 3, 3));
     const { ended } = await place(waiter, permitsOf(name, 1, 3));
-    // Freed behind everybody's back, so nobody is told.
+    // Freed behind everybody's back, so nobody is notified.
     await redis.admin.del(...(await redis.admin.keys(`holdfast.{*}:permits:holdfast:${name}`)));
     await attempt(holder, permitsOf(name, 1, 3));
     await ended;

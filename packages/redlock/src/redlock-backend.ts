@@ -242,7 +242,7 @@ export class RedlockBackend implements LockBackend<bigint> {
               }),
             ),
           );
-          // Another program's value under the same prefix cannot be told from a lock of another library.
+          // Another program's value under the same prefix cannot be distinguished from a lock of another library.
           yield* states.filter((state) => state !== null).filter(({ holders }) => holders.some(({ label }) => label !== null));
         }
         missing -= 1;

@@ -103,7 +103,7 @@ describe('a new deployment', () => {
     await initializeNodes({ urls: nodes.urls, maxTtlMs: MAX_TTL_MS });
   });
 
-  it('refuses clients with another maxTtlMs, for good', async () => {
+  it('refuses clients with another maxTtlMs, permanently', async () => {
     const { nodes } = await newDeployment(3);
     const other = backendOn(nodes.urls, { maxTtlMs: 2 * MAX_TTL_MS });
     const refused = await failure(attempt(other, requestOf(newName(), 'exclusive', { ttlMs: 1000 })));
@@ -239,7 +239,7 @@ describe('a node', () => {
     expect(await free(backend, request)).toBe(true);
   });
 
-  it('that is down is told by checkHealth, and locks go on', async () => {
+  it('that is down is reported by checkHealth, and locks go on', async () => {
     const { nodes, backend } = await newDeployment(3);
     await server(nodes, 1).kill();
     const manager = createLockManager(backend, { ttlMs: 1000 });

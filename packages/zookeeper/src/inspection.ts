@@ -49,7 +49,7 @@ export class Inspection {
     return removed.includes(true);
   }
 
-  /** All that is held. A name whose node this user may not read is left out: others are told all the same. */
+  /** All that is held. A name whose node this user may not read is left out: others are reported all the same. */
   async *list(prefix: string): AsyncIterable<LockState> {
     for (const kind of KINDS) {
       const directory = `${this.#root}/${directoryOf[kind]}`;

@@ -180,7 +180,7 @@ export class Connection {
     return readStat(await this.#ask<DriverStat>((client, done) => client.setData(path, data, version, done)));
   }
 
-  /** @param watcher told once, when the data change or the node is removed; never when the connection ends before */
+  /** @param watcher notified once, when the data change or the node is removed; never when the connection ends before */
   getData(path: string, watcher?: Watcher): Promise<NodeRecord> {
     return this.#ask((client, done: Done<NodeRecord>) =>
       client.getData(path, watcher, (error, data, stat) =>
@@ -189,7 +189,7 @@ export class Connection {
     );
   }
 
-  /** @param watchers told once, when a child comes or goes; never when the connection ends before */
+  /** @param watchers notified once, when a child comes or goes; never when the connection ends before */
   getChildren(path: string, watchers: readonly Watcher[] = []): Promise<readonly string[]> {
     const [first, ...others] = watchers;
     return this.#ask((client, done: Done<readonly string[]>) =>

@@ -2,7 +2,7 @@ import type { HolderState, LockKind } from './state.js';
 
 /**
  * A lease as it passes from one process to another: what `LockManager.detach` returns and `LockManager.adopt` takes. Plain data, for JSON.
- * **A secret**: whoever has it can renew the hold and free it. Keep it out of logs and of lists of processes.
+ * **A secret**: the one who has it can renew the hold and free it. Keep it out of logs and of lists of processes.
  */
 export interface LeaseTicket {
   /** What is held. */

@@ -30,6 +30,17 @@ export interface Lock<F extends FencingToken = FencingToken> {
  * Many readers or one writer. A waiting writer is not starved: readers that come after it wait behind it.
  * A read hold's fencing token is above every earlier write's; a resource compares it with the highest *write* token
  * and never records it.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const config = locks.readWriteLock('config');
+ * await config.read.withLock(() => console.log('many read at a time'));
+ * await config.write.withLock(({ fencingToken }) => console.log(`one writes, with ${fencingToken}`));
+ * await locks.close();
+ * ```
  */
 export interface ReadWriteLock<F extends FencingToken = FencingToken> {
   /** The name of both sides. */
@@ -47,6 +58,18 @@ export interface ReadWriteLock<F extends FencingToken = FencingToken> {
 /**
  * A named thing with a fixed number of permits. Every client of one name must say the same number. A lease of permits has no fencing
  * token, as several hold at a time. A call takes one permit unless its options say how many.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const calls = locks.semaphore('weather-api', { permits: 10 });
+ * await calls.withPermits(async ({ signal }) => {
+ *   await fetch('data:,sunny', { signal });
+ * });
+ * await locks.close();
+ * ```
  */
 export interface Semaphore {
   /** The name of the semaphore. */
@@ -82,6 +105,16 @@ export type Names<N extends string> = readonly N[] | ReadonlySet<N>;
  *
  * Every method checks its arguments before any I/O and rejects with LOCK_INVALID_ARGUMENT; every call settles by its
  * own deadline. Names are 1 to 512 bytes of well-formed Unicode; each is its own lock, however it is spelled.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const result = await locks.tryWithLock('nightly-report', () => 'written');
+ * console.log(result.acquired ? result.value : 'another process writes the report');
+ * await locks.close({ drainMs: 10_000 });
+ * ```
  */
 export interface LockManager<F extends FencingToken = FencingToken> extends AsyncDisposable {
   /** The backend's name. */

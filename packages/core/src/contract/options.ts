@@ -62,7 +62,7 @@ export interface DetachOptions {
   readonly ttlMs?: number | undefined;
 }
 
-/** Options of `adopt`: those of a lease, but for what the store has been told already. */
+/** Options of `adopt`: those of a lease, but for what the store knows already. */
 export interface AdoptOptions extends Pick<LeaseOptions, 'renew' | 'maxHoldMs'> {
   /**
    * How long the store keeps the hold without a renewal, in milliseconds. From 1 to 2^31-1; never shorter than the hold already has.

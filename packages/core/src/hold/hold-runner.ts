@@ -205,7 +205,7 @@ export class HoldRunner {
     for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
-  /** The task, shown to whoever traces while it runs under these holds. */
+  /** The task, shown to everybody who traces while it runs under these holds. */
   traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
     if (!isHoldTraced()) return task;
     const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
@@ -237,7 +237,7 @@ export class HoldRunner {
     if (!silently && before.at !== at && (before.at === 'held' || before.at === 'releasing')) this.#onEnd(hold);
   }
 
-  /** Gives up: the backend is closed, and what is left ends by itself or with the session. */
+  /** Gives up: the backend is closed, and what remains ends by itself or with the session. */
   close(): void {
     this.#leaving.clear();
     this.#releases.close();

@@ -143,6 +143,15 @@ class Manager<F extends FencingToken> implements LockManager<F> {
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option, a backend of another contract version, or one that
  *   has a manager already
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createMemoryBackend } from 'holdfast/memory';
+ *
+ * const locks = createLockManager(createMemoryBackend(), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createLockManager<F extends FencingToken>(backend: LockBackend<F>, options?: ManagerOptions): LockManager<F> {
   checkBackend(backend);
@@ -153,6 +162,16 @@ export function createLockManager<F extends FencingToken>(backend: LockBackend<F
  * The assertion at start for a manager whose backend came from configuration.
  *
  * @throws LockUnsupportedError LOCK_UNSUPPORTED when its backend gives no fencing tokens
+ *
+ * @example
+ * ```ts
+ * import { requireFencing } from 'holdfast';
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ *
+ * const locks = requireFencing(createMemoryLockManager());
+ * await locks.withLock('invoice:42', ({ fencingToken }) => console.log(fencingToken + 1n)); // a bigint, never null
+ * await locks.close();
+ * ```
  */
 export function requireFencing(manager: LockManager): LockManager<bigint> {
   if (manager.capabilities.fencing) return manager as LockManager<bigint>;

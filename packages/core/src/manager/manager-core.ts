@@ -141,7 +141,7 @@ export class ManagerCore<F extends FencingToken> {
     );
   }
 
-  /** Shows the call to whoever traces. */
+  /** Shows the call to everybody who traces. */
   traced<T>(
     operation: string,
     plans: readonly HoldPlan[],

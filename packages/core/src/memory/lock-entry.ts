@@ -20,14 +20,14 @@ export interface Waiter {
   dismiss(): void;
 }
 
-/** One who is told that it may be worth while to ask again. */
+/** One who is notified that it may be worth while to ask again. */
 export interface Watcher {
   readonly request: HoldRequest;
   /** Since when it watches. */
   readonly since: number;
   /** Who asks: attempts of this client answer the wake. */
   readonly client: object;
-  /** Told, and not asked since: what it was woken for is reserved for it among the watchers. */
+  /** Notified, and not asked since: what it was woken for is reserved for it among the watchers. */
   isWoken: boolean;
   wake(): void;
 }

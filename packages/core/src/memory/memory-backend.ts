@@ -49,6 +49,15 @@ export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
  * believe in it; nothing outlives the process.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createMemoryBackend } from 'holdfast/memory';
+ *
+ * const locks = createLockManager(createMemoryBackend(), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createMemoryBackend(options: MemoryBackendOptions = {}): LockBackend<bigint> {
   const { store = createMemoryStore(), fair = true } = readOptions('createMemoryBackend', options, memoryBackendRules);
@@ -253,7 +262,7 @@ class MemoryBackend implements LockBackend<bigint> {
     for (const watcher of this.#watchers) {
       watcher.isWoken = false;
       this.#link.table.watch(watcher);
-      // Whatever was freed in between was not told.
+      // Whatever was freed in between was not notified.
       watcher.wake();
     }
   }

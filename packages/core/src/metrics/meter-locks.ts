@@ -60,6 +60,18 @@ interface Open {
  * `lockInstruments`.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { meterLocks } from 'holdfast';
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ *
+ * const meter = meterLocks({ record: (name, value, attributes) => console.log(name, value, attributes) });
+ * const locks = createMemoryLockManager();
+ * await locks.withLock('invoice:42', () => {});
+ * await locks.close();
+ * meter.close();
+ * ```
  */
 export function meterLocks(sink: MetricSink, options?: MeterOptions): LockMeter {
   const { isCounted, groupOf } = readOptions('meterLocks', options, { isCounted: rule.function, groupOf: rule.function }) as MeterOptions;

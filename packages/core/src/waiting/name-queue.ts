@@ -323,7 +323,7 @@ export class NameQueue implements WaitObserver {
     keepAlive.end();
   }
 
-  /** Whoever ends may have been woken, so the next in line asks. */
+  /** The one who ends may have been woken, so the next in line asks. */
   #leave(wait: Wait): void {
     this.#waits.delete(wait);
     if (this.#waits.size === 0) {

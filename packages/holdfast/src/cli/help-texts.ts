@@ -95,7 +95,7 @@ export const acquireDescription =
   'is longer than the longest step, and check what renew answers. A script that dies leaves the lock until its time is over.';
 
 export const acquire = `
-The lease is a secret: whoever has it can renew and free the lock. Others see
+The lease is a secret: who has it can renew and free the lock. Others see
 the arguments of a process, so hand it on in the environment or on stdin:
 
   HOLDFAST_LEASE=$(holdfast acquire deploy --ttl 10m) || exit

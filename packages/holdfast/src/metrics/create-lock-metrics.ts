@@ -17,6 +17,15 @@ export interface LockMetrics extends Disposable {
  * already, `holdfast/otel` feeds it.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { createLockMetrics } from 'holdfast/metrics';
+ *
+ * const metrics = createLockMetrics();
+ * console.log(metrics.contentType, metrics.text()); // what a route for Prometheus answers
+ * metrics.close();
+ * ```
  */
 export function createLockMetrics(options?: LockMetricsOptions): LockMetrics {
   const { managerId, groupOf } = readMetricsOptions(options);

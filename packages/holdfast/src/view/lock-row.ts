@@ -1,6 +1,6 @@
 import type { HolderState, LockKind, LockState } from '@holdfast/core';
 
-/** One name as a table shows it: a line, however many hold it. Of several holders the first stands for them all. */
+/** One name as a table shows it: a line, no matter how many hold the name. Of several holders the first stands for them all. */
 export interface LockRow {
   readonly name: string;
   readonly kind: LockKind;

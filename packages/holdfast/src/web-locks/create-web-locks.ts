@@ -79,7 +79,7 @@ function modeOf(mode: string): WebLockMode {
   return mode === 'read' ? 'shared' : 'exclusive';
 }
 
-/** What the standard has a name for is told by that name. */
+/** What the standard has a name for is reported by that name. */
 function inTermsOfTheStandard(error: unknown): unknown {
   if (isLockError(error, 'LOCK_INVALID_ARGUMENT') || isLockError(error, 'LOCK_UNSUPPORTED')) {
     return domError('NotSupportedError', error.message, error);

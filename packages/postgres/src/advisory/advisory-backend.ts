@@ -31,7 +31,7 @@ import { TokenCommits } from './token-commits.js';
 import { WaitList } from './wait-list.js';
 
 const OPEN_MS = 3_000;
-/** Of the time that a call has: so that whoever asked is told what was missing. */
+/** Of the time that a call has: so that the one who asked hears what was missing. */
 const OPEN_SHARE = 0.9;
 const DRAIN_MS = 1_000;
 const REOPEN_MS = 50;
@@ -247,7 +247,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       return recovered;
     }
     this.#current = session;
-    // What was told between two sessions is not known, and nothing is announced on this one.
+    // What was reported between two sessions is not known, and nothing is announced on this one.
     this.#waitList.wakeAll();
     return session;
   }
@@ -283,7 +283,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#silent.delete(session);
     if (session === this.#current) this.#current = null;
     if (this.#isClosed) return;
-    // Another session would fare no better: everybody is told why, until somebody has changed it.
+    // Another session would fare no better: everybody is notified why, until somebody has changed it.
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
     this.#predecessors.push({ ...session.facts, owners });

@@ -12,7 +12,7 @@ import type { WaitList } from './wait-list.js';
 
 /** So many requests share a statement: a release that comes meanwhile waits no longer than that. */
 const MAX_BATCH = 256;
-/** Of the time that is left: so that whoever asked is told what was missing. */
+/** Of the time that is left: so that the one who asked hears what was missing. */
 const COMMIT_SHARE = 0.9;
 /** An announcement or a gate that somebody has for a moment is asked for again so often. */
 const MAX_TRIES = 5;
@@ -185,7 +185,7 @@ export class AttemptBatch {
   }
 }
 
-/** Nobody is told of a hold before its token is sure not to come again. */
+/** Nobody is notified of a hold before its token is sure not to come again. */
 function answer({ resolve, reject }: AttemptOperation, { fencingToken, commit }: Hold): void {
   if (commit === null) resolve({ granted: true, fencingToken });
   else commit.done.then(() => resolve({ granted: true, fencingToken }), reject);

@@ -11,7 +11,7 @@ export interface Hold {
   readonly fencingToken: bigint;
   /** Of permits: the slots taken. Else empty. */
   readonly slots: readonly number[];
-  /** Its token has not been committed yet, so nobody has been told of the hold. Settles when that is done, or the hold has gone before. */
+  /** Its token has not been committed yet, so nobody has been notified of the hold. Settles when that is done, or the hold has gone before. */
   readonly commit: PendingCommit | null;
   /** Monotonic time of the grant. */
   readonly grantedAt: number;
@@ -19,7 +19,7 @@ export interface Hold {
   until: number;
 }
 
-/** An unlock, and whether the key's waiters are to be told behind it. */
+/** An unlock, and whether the key's waiters are to be notified behind it. */
 export interface Unlock {
   readonly key: bigint;
   readonly mode: 'exclusive' | 'shared';

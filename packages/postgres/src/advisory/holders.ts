@@ -108,7 +108,7 @@ export class Holders {
     return holds.map((hold) => holderOf(hold, now));
   }
 
-  /** Every holder is told before the first hold is freed: none may learn it from the next one. */
+  /** Every holder is notified before the first hold is freed: none may learn it from the next one. */
   async #letGo(session: HoldSession, keys: NameKeys): Promise<number> {
     const holds = session.table.holdsOf(keys);
     for (const { ref } of holds) this.#onLost(ref, 'forced');

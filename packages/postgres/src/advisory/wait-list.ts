@@ -68,7 +68,7 @@ export class WaitList {
     for (const wake of [...(this.#entries.get(id)?.wakes ?? [])]) wake();
   }
 
-  /** What was told meanwhile is not known: everybody looks. */
+  /** What was reported meanwhile is not known: everybody looks. */
   wakeAll(): void {
     for (const id of [...this.#entries.keys()]) this.wake(id);
   }

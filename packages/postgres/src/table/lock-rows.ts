@@ -35,7 +35,7 @@ const GRANTED_NOW = `pg_catalog.jsonb_build_object('at', ${NOW_MS})`;
  * drawn for a row that is there is drawn under its lock.
  *
  * Every step is an INSERT that finds its rows in the way: each by the primary key, whatever the planner knows of the table; and behind
- * whoever is just inserting it. What a renewal or a release inserts where there is no row is one that has expired. All statements
+ * the one who is just inserting it. What a renewal or a release inserts where there is no row is one that has expired. All statements
  * take their rows in the order of the names, so that two of them never wait for each other.
  */
 export class LockRows implements Rows<bigint> {
@@ -66,7 +66,7 @@ export class LockRows implements Rows<bigint> {
         WHERE (l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner) AND ${isTimely(6)}
         RETURNING l.name, l.fence, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.fence, ${msUntil('l.expires_at')}, ${SERVER_MS}
+      SELECT asked.i, granted.fence::pg_catalog.text, ${msUntil('l.expires_at')}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
         LEFT JOIN LATERAL (SELECT expires_at FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} ${KIND} AND l.name ${eq} asked.name OFFSET 0) AS l ON true
@@ -126,7 +126,7 @@ export class LockRows implements Rows<bigint> {
   }
 
   #select(): string {
-    return `SELECT pg_catalog.encode(name, 'hex'), label, fence, ${msUntil('expires_at')}, ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8
+    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')}, ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8
       FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 

@@ -164,7 +164,7 @@ export class SharedRows implements Rows<bigint> {
   }
 
   /**
-   * Changes what is kept of these holders, whoever expired being dropped, and tells of each whether it was there, and the time. As in
+   * Changes what is kept of these holders, those who expired being dropped, and tells of each whether it was there, and the time. As in
    * rows of locks each step is an INSERT that finds its row in the way; what it inserts where there is none holds nothing.
    */
   #change(changed: string, condition = '', commit = ''): string {

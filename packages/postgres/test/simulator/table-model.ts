@@ -79,7 +79,7 @@ export class TableModel {
     this.#lastFence = BigInt(Math.floor(clock() * 1000));
   }
 
-  /** Carries out one statement, which is told by its text. */
+  /** Carries out one statement, which is recognised by its text. */
   run(text: string, values: readonly string[]): Done {
     this.#now = this.#clock();
     const done = (what: string, rows: readonly Row[], freed: Done['freed'] = []): Done => ({ what, rows, freed });

@@ -16,7 +16,7 @@ export interface ScriptRules {
   readonly neverShortens: boolean;
   /** Whether tokens rise above the last one of their bucket. */
   readonly remembersFence: boolean;
-  /** Whether whoever waits hears of what was freed. */
+  /** Whether a waiter hears of what was freed. */
   readonly handsOn: boolean;
   /** Whether a reader looks at the writer's key. */
   readonly looksAtWriter: boolean;

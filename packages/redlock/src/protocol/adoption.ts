@@ -13,7 +13,7 @@ const LOOK = { counter: 0, ttlMs: 1, repair: false } as const;
 /**
  * Learns under which counters the nodes keep a hold that another client won with this token. A vote above the token was put back after a
  * loss, when somebody else may have been there in between: it does not count now, but the next time, as after any repair. Whether
- * the hold stands is for the renewal to find out, which also frees what is left of one that does not.
+ * the hold stands is for the renewal to find out, which also frees the rest of one that does not.
  *
  * @throws LockUnavailableError when too few nodes answered to tell
  */

@@ -26,7 +26,7 @@ export interface Question<T> {
   readonly longestMs?: number;
   /** null: this node is not asked, and counts as not pending. */
   readonly ask: (node: RedlockNode, index: number) => Promise<T> | null;
-  /** Told of each answer, also of one that comes when nobody waits any more. */
+  /** Notified of each answer, also of one that comes when nobody waits any more. */
   readonly onAnswer?: (index: number, answer: NodeAnswer<T>, isLate: boolean) => void;
   /** Looked at after each answer: true ends the waiting. */
   readonly isDecided: (answers: readonly NodeAnswer<T>[], pending: number) => boolean;

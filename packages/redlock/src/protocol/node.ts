@@ -132,7 +132,7 @@ export type MarkReply =
 
 /** What a node tells those who wait. */
 export interface WakeTarget {
-  /** The name may have become free on this node. null: what was told before may have been missed. */
+  /** The name may have become free on this node. null: what was reported before may have been missed. */
   onWake(wakeKey: string | null): void;
 }
 

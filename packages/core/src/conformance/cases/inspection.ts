@@ -79,7 +79,7 @@ export const inspectionCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('inspection/force', {
-    title: 'forceRelease frees whoever has it, says whether somebody had, and the holder is told',
+    title: 'forceRelease frees it no matter who has it, says whether somebody had, and the holder is notified',
     async run({ manager, peer, name }) {
       const lock = name();
       const other = await peer();

@@ -120,7 +120,7 @@ export const waitingCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('waiting/woken-and-gone', {
-    title: 'whoever is woken and gives up passes the turn on',
+    title: 'a waiter that is woken and gives up passes the turn on',
     timeoutMs: 30_000,
     async run({ manager, peer, name }) {
       const [other, third] = [await peer(), await peer()];
