@@ -13,6 +13,18 @@ import type { WebLockInfo, WebLockMode, WebLocks, WebLocksSnapshot } from './typ
  *
  * @param manager stays open when nobody uses the result any more; close it yourself
  * @throws LockUnsupportedError LOCK_UNSUPPORTED where the store has no read/write locks
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createWebLocks } from 'holdfast/web-locks';
+ *
+ * const manager = await connect('memory:');
+ * const locks = createWebLocks(manager);
+ * const saved = await locks.request('catalogue', ({ signal }) => fetch('data:,saved', { signal }));
+ * const seen = await locks.request('catalogue', { mode: 'shared', ifAvailable: true }, (lock) => lock !== null);
+ * await manager.close();
+ * ```
  */
 export function createWebLocks(manager: LockManager): WebLocks {
   if (!manager.capabilities.readWriteLocks) {
