@@ -6,7 +6,8 @@ const report = process.env['HOLDFAST_TEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**'],
+    // test/clients is for vitest.clients.config.ts.
+    exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**', 'packages/*/test/clients/**'],
     // Finds or installs the servers before the first test, outside of every test's own time.
     globalSetup: ['test/global-setup.ts'],
     // Processes and not threads: tests stop, kill and load their own process's neighbours.

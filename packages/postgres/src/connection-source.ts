@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/core';
 import { ServerClock } from '@holdfast/core/backend';
 import { Borrower } from './borrower.js';
-import { Connection } from './connection.js';
+import { Connection, type Queryable } from './connection.js';
 import { createClient } from './open-driver.js';
 import type { DriverClient, PostgresPool } from './postgres-client.js';
 import { closedError, unavailable } from './postgres-error.js';
@@ -14,10 +14,12 @@ export interface ConnectionSource {
   readonly serverClock: ServerClock;
   /** What it means that no connection has come in time. */
   readonly whenNotOpen: string;
+  /** Whether each statement may run on a connection of its own, so that no transaction goes over several. */
+  readonly isOneByOne?: boolean;
   /** A connection of our own until it is given back or destroyed. @throws LockUnavailableError within `timeoutMs` */
   open(timeoutMs: number): Promise<Connection>;
   /** Runs `use` on a connection that may serve others before and after. One that fails is not used again. */
-  borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T>;
+  borrow<T>(timeoutMs: number, use: (connection: Queryable) => Promise<T>): Promise<T>;
   close(): void;
 }
 

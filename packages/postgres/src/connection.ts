@@ -12,10 +12,17 @@ export type Row = readonly (string | null)[];
 // Values come as the text that the server sent: a user may have set parsers of his own for all of pg.
 const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
+/** What runs statements, one after another or at the same time. */
+export interface Queryable {
+  /** The server process that runs them, as the driver has heard at the start; null where nobody knows one. */
+  readonly processId: number | null;
+  query(statement: Statement, values?: readonly string[]): Promise<readonly Row[]>;
+}
+
 const GOODBYE_MS = 500;
 
 /** One connection, ours alone for as long as we have it. Its end is reported once, and never raised. */
-export class Connection {
+export class Connection implements Queryable {
   /** The server process as the driver has heard at the start; null where it has heard none. */
   readonly processId: number | null;
   /** Whether named statements are prepared: not where a pooler may hand them to another server process. */

@@ -1,7 +1,8 @@
 import { type Clock, type LockBackend, systemClock } from '@holdfast/core';
 import { AdvisoryBackend } from './advisory/advisory-backend.js';
-import { OwnSource, PoolSource } from './connection-source.js';
+import { type ConnectionSource, OwnSource, PoolSource } from './connection-source.js';
 import { type PostgresBackendOptions, type ResolvedPostgresOptions, resolvePostgresOptions } from './postgres-options.js';
+import { QuerySource } from './query-source.js';
 import { TableBackend } from './table/table-backend.js';
 
 /** With a table of ShedLock's there are no fencing tokens, so its type must not promise them. */
@@ -33,6 +34,7 @@ export function backendOf(resolved: ResolvedPostgresOptions, clock: Clock): Lock
   return resolved.strategy === 'table' ? new TableBackend(resolved, source) : new AdvisoryBackend(resolved, source);
 }
 
-function sourceOf({ pool, connectionString, driverOptions }: ResolvedPostgresOptions, clock: Clock): PoolSource | OwnSource {
+function sourceOf({ pool, query, connectionString, driverOptions }: ResolvedPostgresOptions, clock: Clock): ConnectionSource {
+  if (query !== null) return new QuerySource(query, clock);
   return pool === null ? new OwnSource(connectionString ?? '', driverOptions, clock) : new PoolSource(pool, clock);
 }

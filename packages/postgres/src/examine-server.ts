@@ -1,5 +1,5 @@
 import type { Clock, Finding } from '@holdfast/core';
-import type { Connection } from './connection.js';
+import type { Queryable } from './connection.js';
 
 const MOST_OFFSET_MS = 1_000;
 
@@ -16,17 +16,17 @@ const SETTINGS = [
 ] as const;
 
 const LOOK = {
-  text: `SELECT ${SETTINGS.map((name) => `pg_catalog.current_setting('${name}', true)`).join(', ')},
-    pg_catalog.pg_is_in_recovery()::pg_catalog.text, pg_catalog.pg_backend_pid()::pg_catalog.text,
-    (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()))::pg_catalog.text,
-    (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication)::pg_catalog.text,
-    (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity)::pg_catalog.text`,
+  text: `SELECT ${SETTINGS.map((name) => `pg_catalog.current_setting('${name}', true) AS ${name}`).join(', ')},
+    pg_catalog.pg_is_in_recovery()::pg_catalog.text AS in_recovery, pg_catalog.pg_backend_pid()::pg_catalog.text AS pid,
+    (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()))::pg_catalog.text AS epoch,
+    (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication)::pg_catalog.text AS standbys,
+    (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity)::pg_catalog.text AS sessions`,
 } as const;
 
 type Look = Omit<Finding, 'server'>;
 
 /** What an operator should know of a PostgreSQL server. Reads only. @param holdsSessions whether locks are of a session (`advisory`) */
-export async function examineServer(connection: Connection, clock: Clock, holdsSessions: boolean): Promise<readonly Finding[]> {
+export async function examineServer(connection: Queryable, clock: Clock, holdsSessions: boolean): Promise<readonly Finding[]> {
   const before = clock.wall();
   const [row = []] = await connection.query(LOOK);
   const now = (before + clock.wall()) / 2;

@@ -3,6 +3,7 @@ export { createPostgresLockManager, type PostgresLockManagerOptions } from './cr
 export { openBackend, openBackendRules, type OpenBackendOptions } from './open-backend.js';
 export type { PostgresPool, PostgresPoolClient } from './postgres-client.js';
 export type { PostgresBackendOptions } from './postgres-options.js';
+export type { PostgresQuery } from './query-source.js';
 export { type PostgresSchemaOptions, postgresSchemaSql } from './schema.js';
 export {
   type PostgresJsTransaction,

@@ -120,7 +120,8 @@ export class Marks implements BackendMarks {
   }
 
   #select(): string {
-    return `SELECT pg_catalog.encode(name, 'hex'), pg_catalog.encode(label, 'hex'), ${msUntil(NOW, 'set_at')}, ${msUntil('expires_at')}
+    return `SELECT pg_catalog.encode(name, 'hex') AS name_hex, pg_catalog.encode(label, 'hex') AS label_hex, ${msUntil(NOW, 'set_at')} AS age,
+        ${msUntil('expires_at')} AS rest
       FROM ${this.#table} WHERE namespace ${eq} $1 AND expires_at ${gt} ${NOW}`;
   }
 

@@ -1,15 +1,21 @@
 import { Buffer } from 'node:buffer';
 import { LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { isPostgresPool, type PostgresPool } from './postgres-client.js';
+import type { PostgresQuery } from './query-source.js';
 import { checkConnectionString } from './postgres-url.js';
 
-/** Options of `createPostgresBackend`: exactly one of `pool` and `connectionString`. */
+/** Options of `createPostgresBackend`: exactly one of `pool`, `query` and `connectionString`. */
 export interface PostgresBackendOptions {
   /**
    * A `pg` `Pool`, version 8. It is never ended, and its size counts: `advisory` keeps one of its clients for as long as
    * the manager is open, and takes others for moments, 4 at most; `table` takes 4 at most, for moments.
    */
   readonly pool?: PostgresPool | undefined;
+  /**
+   * `table` only: a function that runs one statement, over any driver, pooler or HTTP. Called at most a few times at once; what the function
+   * was given late is refused by the server.
+   */
+  readonly query?: PostgresQuery | undefined;
   /** `postgres://[user[:password]@]host[:port][/database][?...]`, as `pg` reads it. Connections to it are ours. */
   readonly connectionString?: string | undefined;
   /**
@@ -48,6 +54,7 @@ export interface PostgresBackendOptions {
 
 export interface ResolvedPostgresOptions {
   readonly pool: PostgresPool | null;
+  readonly query: PostgresQuery | null;
   readonly connectionString: string | null;
   readonly strategy: 'advisory' | 'table';
   readonly schema: string;
@@ -87,6 +94,7 @@ export const roleRule: OptionRule = (value) =>
 /** The options of a PostgreSQL backend and what each must be. */
 export const postgresBackendRules = {
   pool: rule.secret((value) => (isPostgresPool(value) ? null : 'must be a pg Pool (a single Client is not enough)')),
+  query: rule.function,
   connectionString: rule.secret(rule.string),
   strategy: rule.oneOf('advisory', 'table'),
   schema: identifierRule,
@@ -114,17 +122,24 @@ export function resolvePostgresOptions(where: string, given: PostgresBackendOpti
   const fail = (message: string, option: keyof PostgresBackendOptions | 'options'): never => {
     throw new LockArgumentError(`${where}: ${message}`, { option });
   };
-  if (given === undefined) return fail('options are missing; pass pool or connectionString', 'options');
+  if (given === undefined) return fail('options are missing; pass pool, query or connectionString', 'options');
   const options = readOptions(where, given, postgresBackendRules);
-  const { pool, connectionString } = options;
-  if ((pool === undefined) === (connectionString === undefined)) {
-    fail('pass exactly one of pool and connectionString', pool === undefined ? 'connectionString' : 'pool');
+  const { pool, query, connectionString } = options;
+  const [first, second] = (['pool', 'query', 'connectionString'] as const).filter((name) => options[name] !== undefined);
+  if (first === undefined || second !== undefined) {
+    fail('pass exactly one of pool, query and connectionString', first ?? 'connectionString');
   }
   if (connectionString !== undefined) checkConnectionString(connectionString);
-  if (pool !== undefined && options.driverOptions !== undefined) {
-    fail('driverOptions go with connectionString; a pool has its own', 'driverOptions');
+  if (connectionString === undefined && options.driverOptions !== undefined) {
+    fail('driverOptions go with connectionString; a pool and a query function have their own', 'driverOptions');
   }
   const strategy = options.strategy ?? defaults.strategy;
+  if (query !== undefined && strategy !== 'table') {
+    fail(
+      "query goes with strategy 'table': an advisory lock belongs to one session, and a function does not say which it runs on",
+      'strategy',
+    );
+  }
   if (strategy === 'table') {
     const wrong = ADVISORY_ONLY.find((name) => options[name] !== undefined);
     if (wrong !== undefined) fail(`${wrong} goes with strategy 'advisory'`, wrong);
@@ -133,6 +148,7 @@ export function resolvePostgresOptions(where: string, given: PostgresBackendOpti
   }
   return {
     pool: pool ?? null,
+    query: query ?? null,
     connectionString: connectionString ?? null,
     strategy,
     schema: options.schema ?? defaults.schema,

@@ -1,5 +1,5 @@
 import { readOptions } from '@holdfast/core';
-import type { Connection } from './connection.js';
+import type { Queryable } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
 import { eq, NOW, times } from './operators.js';
 import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
@@ -64,6 +64,17 @@ END`;
   return `${lines.join('\n')}\n`;
 }
 
+/** The same in a block, which is a transaction by itself. */
+function asOneStatement(sql: string): string {
+  const body = sql
+    .replace(/^BEGIN;$/m, 'BEGIN')
+    .replace(/^COMMIT;$/m, 'END')
+    .replace(/^SELECT (pg_catalog\.pg_advisory_xact_lock)/m, 'PERFORM $1')
+    // A block of its own already, and no statement of the language.
+    .replace(/^DO LANGUAGE plpgsql '((?:[^']|'')*)';$/m, (_, inner: string) => `${inner.replaceAll("''", "'")};`);
+  return `DO LANGUAGE plpgsql '${body.replaceAll("'", "''")}'`;
+}
+
 /** Whether all of it is there: the catalogue may be read by everybody. */
 const IS_THERE = `SELECT pg_catalog.count(*), ${SERVER_MS} FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
   WHERE n.nspname ${eq} $1 AND (c.relname ${eq} 'fence' OR c.relname ${eq} 'marks' OR c.relname ${eq} 'leases')`;
@@ -104,7 +115,7 @@ export class Schema {
   }
 
   /** The same on a connection that is there: a pool may have no other to give. */
-  async ensureOn(connection: Connection): Promise<void> {
+  async ensureOn(connection: Queryable): Promise<void> {
     if (this.#isThere) return;
     try {
       await this.#make(connection);
@@ -115,7 +126,7 @@ export class Schema {
     this.#isThere = true;
   }
 
-  async #make(connection: Connection): Promise<void> {
+  async #make(connection: Queryable): Promise<void> {
     const { clock, serverClock } = this.#source;
     const at = clock.now();
     const [row] = await connection.query({ text: IS_THERE }, [this.#name]);
@@ -123,8 +134,13 @@ export class Schema {
     const tookMs = clock.now() - at;
     serverClock.note(at, Number(row?.[1]), tookMs, tookMs);
     if (row?.[0] === '3') return;
+    const sql = postgresSchemaSql({ schema: this.#name });
+    if (this.#source.isOneByOne === true) {
+      await connection.query({ text: asOneStatement(sql) });
+      return;
+    }
     try {
-      await connection.query({ text: postgresSchemaSql({ schema: this.#name }) });
+      await connection.query({ text: sql });
     } catch (error) {
       await connection.query({ text: 'ROLLBACK' });
       throw error;

@@ -2,11 +2,12 @@ import { LockUnavailableError } from '@holdfast/core';
 import { type DriverSource, driverLoader, isDriverMissing } from '@holdfast/core/backend';
 import { IoredisPort } from './ioredis/ioredis-port.js';
 import { isIoredis, openIoredis } from './ioredis/open-ioredis.js';
+import { isNodeRedis, openNodeRedis } from './node-redis/open-node-redis.js';
 import type { RedisPort } from './redis-port.js';
 import type { RedisTarget } from './redis-url.js';
 
 /** A package that connections of our own can be made with. */
-export type RedisDriver = 'ioredis' | 'iovalkey';
+export type RedisDriver = 'ioredis' | 'redis' | 'iovalkey';
 
 type OpenTarget = (target: RedisTarget, driverOptions: Readonly<Record<string, unknown>>) => Promise<RedisPort> | RedisPort;
 type Load = () => Promise<OpenTarget>;
@@ -22,6 +23,11 @@ const loaders: Readonly<Record<RedisDriver, Load>> = {
     'ioredis',
     { load: () => import('ioredis'), isDriver: isIoredis },
     (module) => (target, options) => new IoredisPort(openIoredis(module, target, options), true),
+  ),
+  redis: loader(
+    'redis',
+    { load: () => import('redis'), isDriver: isNodeRedis },
+    (module) => (target, options) => openNodeRedis(module, target, options),
   ),
   iovalkey: loader(
     'iovalkey',

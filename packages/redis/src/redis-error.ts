@@ -73,13 +73,13 @@ export function ofWait(error: unknown, lockName: string, isSent: boolean): unkno
 /** Whether a cluster refused because it is moving the slot to another node, where some of the keys may lie already. */
 export function isMoving(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return /^(?:TRYAGAIN|ASK) |too many cluster redirections|non local key/i.test(error.message);
+  return /^(?:TRYAGAIN|ASK) |too many cluster redirections|non local key|'asking' command/i.test(error.message);
 }
 
 /** What a failed command calls for. */
 export function verdictOf(error: unknown): Verdict {
   const code = replyCode(error);
-  const isAnswer = code !== null || (error instanceof Error && error.name === 'ReplyError');
+  const isAnswer = isReply(error);
   // One key that has been moved, or is missing, costs the whole command.
   if (isMoving(error)) return { isAnswer: true, next: 'apart' };
   // A node of a cluster behind a plain client works as long as every command keeps to one slot.
@@ -91,6 +91,12 @@ export function verdictOf(error: unknown): Verdict {
 /** Whether the server did not know the script: it has not run. */
 export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/** Whether an error is what a server has answered, and not what became of a connection. */
+export function isReply(error: unknown): boolean {
+  if (replyCode(error) !== null) return true;
+  return error instanceof Error && (error.name === 'ReplyError' || error.message.startsWith('ERR '));
 }
 
 /** The first word of an error reply, also of one raised within a script. */
@@ -150,11 +156,15 @@ function explainMessage(message: string): { readonly reason: string; readonly re
   }
   if (/cluster support disabled/i.test(message))
     return { reason: 'the server is not a cluster; use redis:// or a Redis client', retryable: false };
-  if (/subscriber mode|monitoring mode/i.test(message))
+  if (/subscriber mode|monitoring mode|allowed in this context/i.test(message))
     return { reason: 'the client is in subscriber or monitoring mode', retryable: false };
   if (/max number of clients/i.test(message)) return { reason: 'the server has no room for another connection', retryable: true };
   if (/timed? ?out/i.test(message)) return { reason: 'the server did not answer in time', retryable: true };
-  if (/closed|close|ended|isn't writeable|not ready|max retries|None of startup nodes|refresh slots|sentinel/i.test(message)) {
+  if (
+    /closed|close|ended|disconnect|offline|isn't writeable|not ready|max retries|None of startup nodes|root nodes|refresh slots|sentinel/i.test(
+      message,
+    )
+  ) {
     return {
       reason: /sentinel/i.test(message) ? 'no sentinel named a master that can be reached' : 'the connection is closed',
       retryable: true,

@@ -14,7 +14,10 @@ export interface ReplicaOptions {
 
 /** By a client of the user's. */
 interface ByClient {
-  /** A client of ioredis 5 or 6 or of iovalkey (`Redis` or `Cluster`), or a `RedisPort` to any other. It is used as it is and never closed. */
+  /**
+   * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), of redis 5 or 6 (`createClient`, `createCluster`), or a `RedisPort` to any
+   * other. It is used as it is and never closed.
+   */
   readonly client: RedisClient;
   readonly url?: undefined;
   readonly driver?: undefined;
@@ -31,7 +34,7 @@ interface ByUrl {
   readonly client?: undefined;
   /**
    * With `url`: the package that makes the connections.
-   * @default the first that is installed of ioredis, iovalkey
+   * @default the first that is installed of ioredis, redis, iovalkey
    */
   readonly driver?: RedisDriver | undefined;
   /** With `url`: further options for the driver, such as `tls`, `sentinelPassword`, `natMap`, `family` of ioredis. @default {} */
@@ -88,9 +91,10 @@ const prefixRule: OptionRule = (value) =>
 
 /** The options of a Redis backend and what each must be. */
 export const redisBackendRules = {
-  client: rule.secret((value) =>
-    portOf(value) === null ? 'must be a client of ioredis or iovalkey (Redis or Cluster), or a RedisPort' : null,
-  ),
+  client: rule.secret((value) => {
+    const port = portOf(value);
+    return typeof port === 'string' ? port : null;
+  }),
   url: rule.secret(rule.string),
   prefix: prefixRule,
   fair: rule.boolean,
@@ -119,9 +123,11 @@ export function resolveRedisOptions(where: string, given: RedisBackendOptions): 
   if (client !== undefined && options.driver !== undefined) {
     throw new LockArgumentError(`${where}: driver goes with url; a client is of one already`, { option: 'driver' });
   }
+  const port = client === undefined ? null : portOf(client);
+  if (typeof port === 'string') throw new LockArgumentError(`${where}: client ${port}`, { option: 'client' });
   const replicas = options.replicas === undefined ? null : readOptions(`${where}: replicas`, options.replicas, replicaRules, ['min']);
   return {
-    client: client === undefined ? null : portOf(client),
+    client: port,
     target: url === undefined ? null : parseRedisUrl(url),
     prefix: options.prefix ?? defaults.prefix,
     fair: options.fair ?? defaults.fair,

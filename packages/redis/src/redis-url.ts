@@ -40,7 +40,7 @@ export function parseRedisUrl(url: string): RedisTarget {
   }
   const [, , credentials, hostList, path = '', query, fragment] = parts;
   if ((query ?? '').length > 1 || (fragment ?? '').length > 1) {
-    throw wrong('it must not have a query or a fragment; pass options beside it (driverOptions for those of ioredis)');
+    throw wrong('it must not have a query or a fragment; pass options beside it (driverOptions for those of the driver)');
   }
   // Else the first hosts would be taken for a part of the password, and left out.
   if (/@.*,/s.test(credentials ?? ''))

@@ -1,11 +1,11 @@
 import type { LockBackend } from '@holdfast/core';
-import { createRedisBackend } from '@holdfast/redis';
 import { callOf, free, freeAll, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
 import { standIn, type OptionsHere, reachedBy } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];

@@ -1,5 +1,5 @@
 import type { LockBackend } from '@holdfast/core';
-import { createRedisBackend, type IoredisClient, type RedisClient } from '@holdfast/redis';
+import type { IoredisClient, RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, freeAll, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
@@ -9,6 +9,7 @@ import { Cluster as ValkeyCluster } from 'iovalkey';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf, tagOf } from '../src/key-slot.js';
 import { standIn, waitersOf, type OptionsHere, reachedBy } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 let cluster: RedisCluster;
 const backends: LockBackend<bigint>[] = [];

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, type SetupOptions } from '@holdfast/core/conformance';
-import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+import type { RedisBackendOptions } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { RedisServer } from '@holdfast/test/servers';
 import { type OptionsHere, reachedBy } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;

@@ -1,11 +1,12 @@
 import { isLockError, type LockBackend, type LockUnavailableError } from '@holdfast/core';
-import { createRedisBackend, openBackend } from '@holdfast/redis';
+import { openBackend } from '@holdfast/redis';
 import { attempt, callOf, free, freeAll, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { type RedisServer, reservePort, startRedis, startRedisWithReplica, startTcpProxy, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-6';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { standIn, waitersOf } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 const rejections: unknown[] = [];
 const onRejection = (reason: unknown): void => void rejections.push(reason);

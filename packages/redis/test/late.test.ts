@@ -1,10 +1,10 @@
 import type { HoldRequest, LockBackend, LockKind, ReleaseAnswer } from '@holdfast/core';
-import { createRedisBackend } from '@holdfast/redis';
 import { attempt, callOf, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 const redis = useRedis();
 

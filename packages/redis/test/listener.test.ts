@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
 import { attempt, callOf, newName, requestOf } from '@holdfast/test/backend';
 import { type RedisServer, startRedis, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createRedisBackend, createRedisLockManager } from './chosen-driver.js';
 
 let servers: readonly [RedisServer, RedisServer];
 let admins: readonly Redis[];

@@ -1,9 +1,10 @@
 import type { HoldRequest, LockBackend, LockKind } from '@holdfast/core';
-import { createRedisBackend, type RedisBackendOptions } from '@holdfast/redis';
+import type { RedisBackendOptions } from '@holdfast/redis';
 import { callOf, type Granted } from '@holdfast/test/backend';
 import { type RedisServer, startRedis } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { createRedisBackend } from './chosen-driver.js';
 
 export async function waitersOf(backend: LockBackend<bigint>, name: string, kind: LockKind = 'lock'): Promise<number | null> {
   return (await backend.inspect(name, kind, callOf())).waiters;

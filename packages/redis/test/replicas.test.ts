@@ -1,10 +1,10 @@
 import { isLockError, type LockBackend } from '@holdfast/core';
-import { createRedisBackend } from '@holdfast/redis';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisWithReplica, startRedisCluster, startRedisWithReplica, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { standIn, type OptionsHere, reachedBy } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 let pair: RedisWithReplica;
 let admin: Redis;

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { isLockError } from '@holdfast/core';
-import { createRedisBackend, createRedisLockManager, type RedisClient } from '@holdfast/redis';
+import type { RedisClient } from '@holdfast/redis';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { slotOf } from '../src/key-slot.js';
+import { createRedisBackend, createRedisLockManager } from './chosen-driver.js';
 
 let cluster: RedisCluster;
 let admins: readonly Redis[];

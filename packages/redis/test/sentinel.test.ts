@@ -1,8 +1,8 @@
-import { createRedisBackend } from '@holdfast/redis';
 import { attempt, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { startRedisWithSentinels, until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { standIn, waitersOf } from './redis-harness.js';
+import { createRedisBackend } from './chosen-driver.js';
 
 describe('sentinels', () => {
   it('lead to the master, and to the new one after a fail-over, with rising tokens', async () => {

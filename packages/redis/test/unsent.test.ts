@@ -1,11 +1,11 @@
 import { isLockError, LockUnavailableError } from '@holdfast/core';
-import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { reservePort, startRedis, startTcpProxy, until } from '@holdfast/test/servers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Piece, ReplyList } from '@holdfast/core/backend';
 import { failureRules } from '../src/redis-error.js';
 import { type RedisStep, steps } from '../src/redis-step.js';
+import { createRedisBackend, createRedisLockManager } from './chosen-driver.js';
 
 const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(

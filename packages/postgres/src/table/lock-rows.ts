@@ -66,7 +66,7 @@ export class LockRows implements Rows<bigint> {
         WHERE (l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner) AND ${isTimely(6)}
         RETURNING l.name, l.fence, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.fence, ${msUntil('l.expires_at')}, ${SERVER_MS}
+      SELECT asked.i, granted.fence::pg_catalog.text, ${msUntil('l.expires_at')}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
         LEFT JOIN LATERAL (SELECT expires_at FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} ${KIND} AND l.name ${eq} asked.name OFFSET 0) AS l ON true
@@ -126,7 +126,7 @@ export class LockRows implements Rows<bigint> {
   }
 
   #select(): string {
-    return `SELECT pg_catalog.encode(name, 'hex'), label, fence, ${msUntil('expires_at')}, ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8
+    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')}, ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8
       FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 

@@ -64,7 +64,7 @@ export class ShedLockRows implements Rows<null> {
         WHERE (l.lock_until ${le} ${now} OR l.locked_by ${eq} excluded.locked_by) AND ${isTimely(4)}
         RETURNING l.name, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.name IS NOT NULL, ${msUntil('l.lock_until', now)}, ${SERVER_MS}
+      SELECT asked.i, granted.name IS NOT NULL AS is_granted, ${msUntil('l.lock_until', now)}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
         LEFT JOIN LATERAL (SELECT lock_until FROM ${name} AS l WHERE l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
@@ -120,7 +120,7 @@ export class ShedLockRows implements Rows<null> {
       `WITH held AS MATERIALIZED (SELECT locked_by FROM ${table.name} WHERE ${isHeld}),
         freed AS (UPDATE ${table.name} SET lock_until = ${table.floor(table.now)}
           WHERE ${isHeld} AND pg_catalog.strpos(locked_by, $2) ${gt} 0 RETURNING 1)
-      SELECT pg_catalog.count(*), (SELECT pg_catalog.count(*) FROM freed) FROM held`,
+      SELECT pg_catalog.count(*), (SELECT pg_catalog.count(*) FROM freed) AS freed FROM held`,
       [name, MARK],
     );
     const [held, freed] = rows[0] ?? [];

@@ -31,7 +31,7 @@ interface Column {
 
 /** Its columns, in whatever case its name was given. */
 const LOOK = `
-SELECT a.attname, pg_catalog.quote_ident(n.nspname) ${concat} '.' ${concat} pg_catalog.quote_ident(c.relname),
+SELECT a.attname, pg_catalog.quote_ident(n.nspname) ${concat} '.' ${concat} pg_catalog.quote_ident(c.relname) AS table_name,
   a.attnotnull AND NOT a.atthasdef AND a.attidentity ${eq} '', pg_catalog.format_type(a.atttypid, NULL),
   pg_catalog.substring(pg_catalog.format_type(a.atttypid, a.atttypmod), '[(]([0-9]+)[)]'),
   EXISTS (SELECT FROM pg_catalog.pg_index AS x WHERE x.indrelid ${eq} c.oid AND x.indisunique AND x.indisvalid AND x.indimmediate

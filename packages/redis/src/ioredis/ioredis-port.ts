@@ -58,7 +58,7 @@ export class IoredisPort implements RedisPort {
     if (client.status !== 'ready') {
       await new Promise<void>((resolve, reject) => {
         client.once('ready', () => resolve());
-        client.once('end', () => reject(this.failure ?? new ConnectionFault('closed')));
+        client.once('end', () => reject(new ConnectionFault('closed')));
       });
     }
     // A cluster client holds a subscriber of its own ready, which nobody uses here.

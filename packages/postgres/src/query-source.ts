@@ -1,0 +1,79 @@
+import type { Clock } from '@holdfast/core';
+import { ServerClock } from '@holdfast/core/backend';
+import type { Connection, Queryable, Row, Statement } from './connection.js';
+import type { ConnectionSource } from './connection-source.js';
+import { closedError, sqlState, unavailableBecause } from './postgres-error.js';
+import { within } from './within.js';
+
+/**
+ * Runs one statement, which is committed when the promise resolves, and answers its rows: what Prisma, Drizzle, Kysely, Knex, postgres.js, PGlite and
+ * HTTP drivers can all do.
+ *
+ * @param text one statement, with `$1`, `$2` and so on
+ * @param values a text for each parameter; the statement says what the server is to make of it
+ * @returns the rows, each an array of its columns, or an object in the order of the columns
+ */
+export type PostgresQuery = (text: string, values: string[]) => Promise<readonly unknown[]>;
+
+/** A function of the user's in place of connections: for leases in a table, which need no session. */
+export class QuerySource implements ConnectionSource {
+  readonly clock: Clock;
+  readonly serverClock = new ServerClock();
+  readonly whenNotOpen = 'the server could not be reached';
+  readonly isOneByOne = true;
+  readonly #statements: Queryable;
+  #isClosed = false;
+
+  constructor(query: PostgresQuery, clock: Clock) {
+    this.clock = clock;
+    this.#statements = { processId: null, query: (statement, values = []) => run(query, statement, values) };
+  }
+
+  open(): Promise<Connection> {
+    return Promise.reject(unavailableBecause('a query function has no sessions', { retryable: false }));
+  }
+
+  async borrow<T>(timeoutMs: number, use: (statements: Queryable) => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw closedError();
+    // Nobody can take back what the function was given: a request that comes late is refused by the server.
+    return await within(this.clock, timeoutMs, 'the server did not answer', use(this.#statements));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+}
+
+async function run(query: PostgresQuery, { text }: Statement, values: readonly string[]): Promise<readonly Row[]> {
+  let rows: unknown;
+  try {
+    rows = await query(text, [...values]);
+  } catch (error) {
+    throw serversOwn(error);
+  }
+  if (Array.isArray(rows)) return rows.map(textsOf);
+  throw unavailableBecause('the option query must resolve with an array of rows', { retryable: false });
+}
+
+function textsOf(row: unknown): Row {
+  return Object.values(row as Readonly<Record<string, unknown>>).map(textOf);
+}
+
+/** Drivers read what the server sent, each in its way: it is written again as the server writes it. */
+function textOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'boolean') return value ? 't' : 'f';
+  if (typeof value === 'object') return JSON.stringify(value);
+  return String(value as string | number | bigint);
+}
+
+/** Layers above a driver wrap its error in their own: what the server said is the one with a SQLSTATE. */
+function serversOwn(error: unknown): unknown {
+  let inner = error;
+  for (let depth = 0; depth < 5; depth++) {
+    if (sqlState(inner) !== null) return inner;
+    inner = (inner as { readonly cause?: unknown } | null | undefined)?.cause;
+    if (inner === undefined || inner === null) return error;
+  }
+  return error;
+}

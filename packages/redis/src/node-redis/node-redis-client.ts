@@ -1,0 +1,101 @@
+/** What Holdfast needs of a client of node-redis (the package `redis`), 5 or 6, as `createClient` makes it; it is used as it is and never closed. */
+export interface NodeRedisClient {
+  /** Whether `connect()` was called, and neither `close()` nor `destroy()` since. */
+  readonly isOpen: boolean;
+  /** Whether the connection stands. */
+  readonly isReady: boolean;
+  /** Sends a command. */
+  sendCommand(words: readonly string[]): Promise<unknown>;
+}
+
+/** A cluster's client of node-redis, as `createCluster` makes it. */
+export interface NodeRedisCluster {
+  /** The masters that are known. */
+  readonly masters: readonly unknown[];
+  /** For each slot its nodes. */
+  readonly slots: readonly unknown[];
+  /** Sends a command to the node of a key. */
+  sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, words: string[]): Promise<unknown>;
+}
+
+/** Options of one command. */
+export type CommandOptions = Readonly<Record<string, unknown>>;
+
+type Listener = (...values: never[]) => void;
+
+interface Emitter {
+  on(event: string, listener: Listener): unknown;
+  off(event: string, listener: Listener): unknown;
+}
+
+/** The rest of what is used, of clients that were recognised. */
+export interface NodeRedisDriverClient extends NodeRedisClient, Emitter {
+  readonly options?: Readonly<Record<string, unknown>> & {
+    readonly keyPrefix?: string | undefined;
+    readonly socket?: { readonly host?: string; readonly port?: number } | undefined;
+  };
+  sendCommand(words: readonly string[], options?: CommandOptions): Promise<unknown>;
+  connect(): Promise<unknown>;
+  duplicate(overrides: object): NodeRedisDriverClient;
+  subscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
+  unsubscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
+  destroy(): unknown;
+  unref(): void;
+}
+
+/** A node as a cluster's client knows it. */
+export interface NodeRedisNode {
+  /** host:port. */
+  readonly address: string;
+  /** Once somebody has asked for the node. */
+  readonly client?: NodeRedisDriverClient | undefined;
+}
+
+/** The rest of what is used of a cluster's client. */
+export interface NodeRedisDriverCluster extends NodeRedisCluster, Emitter {
+  readonly isOpen: boolean;
+  readonly masters: readonly NodeRedisNode[];
+  readonly slots: readonly ({ readonly master: NodeRedisNode } | undefined)[];
+  /** By their host:port, with the replicas where these are used. */
+  readonly nodeByAddress: ReadonlyMap<string, NodeRedisNode>;
+  /** Of version 6. */
+  readonly _keyPrefix?: string | undefined;
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    words: readonly string[],
+    options?: CommandOptions,
+  ): Promise<unknown>;
+  nodeClient(node: NodeRedisNode): Promise<NodeRedisDriverClient>;
+  connect(): Promise<unknown>;
+  /** Ends the connections once what was sent is answered. */
+  close(): Promise<unknown>;
+  destroy(): unknown;
+}
+
+function hasMethods(value: Record<string, unknown>, methods: readonly string[]): boolean {
+  return methods.every((method) => typeof value[method] === 'function');
+}
+
+/** Whether a value looks like a client of node-redis 5 or later. */
+export function isNodeRedisClient(value: unknown): value is NodeRedisDriverClient {
+  if (typeof value !== 'object' || value === null) return false;
+  const client = value as Record<string, unknown>;
+  return (
+    hasMethods(client, ['sendCommand', 'connect', 'duplicate', 'subscribe', 'unsubscribe', 'destroy', 'on', 'off', 'unref']) &&
+    typeof client['isOpen'] === 'boolean' &&
+    typeof client['isReady'] === 'boolean' &&
+    !('getMasterNode' in client)
+  );
+}
+
+/** Whether a value looks like a cluster's client of node-redis 5 or later. */
+export function isNodeRedisCluster(value: unknown): value is NodeRedisDriverCluster {
+  if (typeof value !== 'object' || value === null) return false;
+  const client = value as Record<string, unknown>;
+  return (
+    hasMethods(client, ['sendCommand', 'connect', 'nodeClient', 'close', 'destroy', 'on', 'off']) &&
+    Array.isArray(client['masters']) &&
+    Array.isArray(client['slots'])
+  );
+}

@@ -1,0 +1,109 @@
+import { ConnectionFault } from '@holdfast/core/backend';
+import { watchLosses } from '../loss-watch.js';
+import { isNoScript } from '../redis-error.js';
+import type { RedisAddress, RedisPort, RedisScript } from '../redis-port.js';
+import type { NodeRedisDriverClient } from './node-redis-client.js';
+import { ownOptions } from './own-options.js';
+
+/**
+ * Whatever the user's client does with replies and times, ours are texts, and have a deadline of their own. Nor do ours overtake each other.
+ */
+export const COMMAND_OPTIONS = Object.freeze({
+  typeMapping: Object.freeze({}),
+  timeout: undefined,
+  abortSignal: undefined,
+  asap: false,
+});
+
+/** A client of node-redis for one server. It never sends again what it has once written. */
+export class NodeRedisPort implements RedisPort {
+  readonly driver = 'redis';
+  readonly keyPrefix: string;
+  readonly #client: NodeRedisDriverClient;
+  /** Of one that we have made: how its first connection went. */
+  readonly #connecting: Promise<unknown> | null;
+
+  constructor(client: NodeRedisDriverClient, isOurs: boolean) {
+    this.#client = client;
+    this.keyPrefix = client.options?.keyPrefix ?? '';
+    this.#connecting = isOurs ? this.#connect() : null;
+  }
+
+  get isReady(): boolean {
+    return this.#client.isReady;
+  }
+
+  get address(): RedisAddress | null {
+    const { host, port } = this.#client.options?.socket ?? {};
+    return host === undefined || port === undefined ? null : { host, port };
+  }
+
+  async ready(): Promise<void> {
+    await this.#connecting;
+    if (!this.isReady) throw new ConnectionFault('closed');
+  }
+
+  run({ sha, source }: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const client = this.#client;
+    // The driver adds its prefix to none but its own commands.
+    const named = this.keyPrefix === '' ? keys : keys.map((key) => this.keyPrefix + key);
+    const count = String(keys.length);
+    return client.sendCommand(['EVALSHA', sha, count, ...named, ...args], COMMAND_OPTIONS).then(undefined, (error: unknown) => {
+      if (!isNoScript(error)) throw error;
+      // It has not run, so it may be sent again; only this time does the whole text travel.
+      return client.sendCommand(['EVAL', source, count, ...named, ...args], COMMAND_OPTIONS);
+    });
+  }
+
+  async call(command: string, ...words: readonly string[]): Promise<unknown> {
+    return textOf(await this.#client.sendCommand([command, ...words], COMMAND_OPTIONS));
+  }
+
+  async listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
+    const client = this.#client;
+    await client.subscribe(channel, onMessage);
+    return () => {
+      if (client.isReady) client.unsubscribe(channel, onMessage).catch(() => {});
+    };
+  }
+
+  onLost(listener: () => void): () => void {
+    const client = this.#client;
+    const begin = (onLoss: () => void): (() => void) => {
+      // What goes wrong before a connection stands is reported by `error` too: one loss too many does no harm.
+      for (const event of LOSSES) client.on(event, onLoss);
+      return () => {
+        for (const event of LOSSES) client.off(event, onLoss);
+      };
+    };
+    return watchLosses(client, begin, listener);
+  }
+
+  another(): RedisPort {
+    const { options = {} } = this.#client;
+    return new NodeRedisPort(this.#client.duplicate(ownOptions(options)), true);
+  }
+
+  end(): void {
+    this.#client.destroy();
+  }
+
+  #connect(): Promise<unknown> {
+    const client = this.#client;
+    // An error event without a listener would end the process. What the error is `connect` says, and every command behind it.
+    client.on('error', () => {});
+    // An idle connection does not keep the process alive; a pending call does, by a timer of the manager.
+    client.unref();
+    const connecting = client.connect();
+    connecting.catch(() => {});
+    return connecting;
+  }
+}
+
+const LOSSES = ['error', 'reconnecting', 'end'] as const;
+
+/** While a subscription is on its way with RESP2, node-redis hands out the answers of other commands as bytes. */
+function textOf(reply: unknown): unknown {
+  if (reply instanceof Uint8Array) return Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString();
+  return Array.isArray(reply) ? reply.map(textOf) : reply;
+}

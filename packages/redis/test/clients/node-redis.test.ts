@@ -1,0 +1,127 @@
+import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
+import { attempt, callOf, newName, requestOf, take } from '@holdfast/test/backend';
+import { startRedisCluster, until } from '@holdfast/test/servers';
+import { createClient, createCluster, RESP_TYPES } from 'redis';
+import { createClient as createClient5, createCluster as createCluster5 } from 'redis-5';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { useRedis } from '../redis-harness.js';
+
+const redis = useRedis();
+
+/** A client of the user's that ends with the test. */
+async function connected<C extends { on(event: 'error', listener: () => void): unknown; connect(): Promise<unknown>; destroy(): unknown }>(
+  client: C,
+): Promise<C> {
+  client.on('error', () => {});
+  await client.connect();
+  onTestFinished(() => void client.destroy());
+  return client;
+}
+
+interface Settings {
+  readonly url: string;
+  readonly disableOfflineQueue?: boolean;
+  readonly commandOptions?: { readonly timeout: number };
+}
+
+describe.each([
+  ['5', (settings: Settings) => createClient5(settings)],
+  ['6', (settings: Settings) => createClient(settings)],
+] as const)("a user's client of redis %s", (_, create) => {
+  it('that reads all replies as bytes, and has times of its own, serves as any other', async () => {
+    const client = await connected(create({ url: redis.server.url, commandOptions: { timeout: 1 } }));
+    const locks = createRedisLockManager({ client: client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }) });
+    onTestFinished(() => locks.close());
+    const name = newName();
+    const others = createRedisLockManager({ url: redis.server.url });
+    onTestFinished(() => others.close());
+    const held = await others.acquire(name);
+    const waiting = locks.acquire(name, { waitMs: 10_000 });
+    await until('it waits', async () => (await others.inspect(name)).waiters === 1);
+    await held.release();
+    const next = await waiting;
+    expect(next.fencingToken).toBeGreaterThan(held.fencingToken);
+    await next.release();
+    expect(await client.get(`holdfast:${name}`)).toBeNull();
+  });
+
+  it('is used as it is and never closed', async () => {
+    const client = await connected(create({ url: redis.server.url }));
+    const locks = createRedisLockManager({ client });
+    await (await locks.acquire(newName())).release();
+    await locks.close();
+    expect(await client.ping()).toBe('PONG');
+    expect(client.listenerCount('reconnecting')).toBe(0);
+  });
+
+  it('that has lost its connection is unavailable, and serves again once it has another', async () => {
+    const client = await connected(create({ url: redis.server.url, disableOfflineQueue: true }));
+    const locks = createRedisLockManager({ client, commandTimeoutMs: 1000 });
+    onTestFinished(() => locks.close());
+    const name = newName();
+    await (await locks.acquire(name)).release();
+    const lost = new Promise((resolve) => client.once('reconnecting', resolve));
+    await redis.admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await lost;
+    if (!client.isReady) await expect(locks.tryAcquire(name)).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+    await until('it is connected', () => client.isReady);
+    await (await locks.acquire(name)).release();
+  });
+
+  it('that was never connected is unavailable, not busy', async () => {
+    const client = create({ url: redis.server.url });
+    const backend = createRedisBackend({ client });
+    onTestFinished(() => backend.close());
+    await expect(attempt(backend, requestOf(newName()))).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+  });
+});
+
+it("a user's client that listens with RESP2 takes no commands, and the error says so", async () => {
+  const client = await connected(createClient({ url: redis.server.url, RESP: 2 }));
+  await client.subscribe('somewhere', () => {});
+  const backend = createRedisBackend({ client, allowEviction: true });
+  onTestFinished(() => backend.close());
+  await expect(attempt(backend, requestOf(newName()))).rejects.toMatchObject({
+    code: 'LOCK_BACKEND_UNAVAILABLE',
+    message: expect.stringContaining('subscriber') as string,
+  });
+});
+
+it('the key prefix of a client of redis 6 stands in front of every key', async () => {
+  const client = await connected(createClient({ url: redis.server.url, keyPrefix: 'tenant:' }));
+  const backend = createRedisBackend({ client });
+  onTestFinished(() => backend.close());
+  const request = requestOf(newName());
+  await take(backend, request);
+  expect(await redis.admin.exists(`tenant:holdfast:${request.name}`)).toBe(1);
+  const names: string[] = [];
+  for await (const { name } of backend.list?.(request.name, callOf()) ?? []) names.push(name);
+  expect(names).toEqual([request.name]);
+});
+
+type Nodes = readonly { readonly socket: { readonly host: string; readonly port: number } }[];
+
+it.each([
+  ['5', (nodes: Nodes) => createCluster5({ rootNodes: [...nodes] })],
+  ['6', (nodes: Nodes) => createCluster({ rootNodes: [...nodes] })],
+] as const)("a user's cluster client of redis %s serves locks on all masters, waiters and lists", async (_, create) => {
+  const servers = await startRedisCluster();
+  onTestFinished(() => servers.close());
+  const cluster = create(servers.nodes.map(({ host, port }) => ({ socket: { host, port } })));
+  cluster.on('error', () => {});
+  await cluster.connect();
+  onTestFinished(() => cluster.destroy());
+  const locks = createRedisLockManager({ client: cluster });
+  const others = createRedisLockManager({ url: servers.url });
+  onTestFinished(async () => {
+    await locks.close();
+    await others.close();
+  });
+  const names = Array.from({ length: 30 }, () => newName());
+  const held = await locks.acquireAll(names);
+  for (const name of names) expect(await others.tryAcquire(name)).toBeNull();
+  const waiting = others.acquire(names[0] ?? '', { waitMs: 10_000 });
+  await held.release();
+  await (await waiting).release();
+  expect((await locks.checkHealth()).ok).toBe(true);
+});

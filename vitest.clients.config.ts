@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config';
+import base from './vitest.config.js';
+
+const redis = (...names: readonly string[]): string[] => names.map((name) => `packages/redis/test/${name}.test.ts`);
+
+/** The tests of `pnpm test:clients`: what the test command runs on ioredis, on every other Redis client. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: [],
+    exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'redis',
+          env: { HOLDFAST_TEST_REDIS_DRIVER: 'redis' },
+          include: redis(
+            'conformance-standalone',
+            'conformance-cluster',
+            'locks',
+            'semaphores',
+            'waiting',
+            'faults',
+            'late',
+            'unsent',
+            'listener',
+            'cluster',
+            'channels',
+            'resharding',
+            'sentinel',
+            'replicas',
+          ),
+        },
+      },
+      { extends: true, test: { name: 'clients', include: ['packages/*/test/clients/*.test.ts'] } },
+    ],
+  },
+});
