@@ -6,6 +6,18 @@ const held = new AsyncLocalStorage<Lease>();
 /**
  * The lease under which the running method was called, by the innermost `@WithLock` or `@RunOnce`: for its `signal`, which aborts when the lock is lost, and its
  * fencing token. null outside of such a method.
+ *
+ * @example
+ * ```ts
+ * import { heldLease, WithLock } from '@holdfast/nestjs';
+ *
+ * class Invoices {
+ *   @WithLock((id: string) => `invoice:${id}`)
+ *   async bill(id: string): Promise<void> {
+ *     await fetch(`data:,${id},${heldLease()?.fencingToken}`, { signal: heldLease()?.signal ?? null });
+ *   }
+ * }
+ * ```
  */
 export function heldLease(): Lease | null {
   return held.getStore() ?? null;
