@@ -67,7 +67,7 @@ describe('a wrong result', () => {
     open: async () => ({ acquire: async () => ({ release: async () => true }), close: async () => undefined }),
   };
 
-  it('is told however fast it is, and gives no figure', async () => {
+  it('is reported however fast it is, and gives no figure', async () => {
     const figures = await runScenario(uncontended, [lockless], store, { quick: true, rounds: 1 });
     expect(figures.faultsOf(lockless)).toHaveLength(1);
     expect(tableOf(figures)).toContain('WRONG');

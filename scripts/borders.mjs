@@ -69,6 +69,16 @@ export const borders = [
   onCoresRoot('fencing'),
   onCoresRoot('migration'),
   { ...onCoresRoot('otel'), may: [NODE, own('otel'), '@holdfast/core', '@opentelemetry/api'] },
+  {
+    files: [own('fastify')],
+    may: [NODE, own('fastify'), '@holdfast/core', 'fastify'],
+    why: "fastify stands on core's root and on Fastify's types.",
+  },
+  {
+    files: [own('nestjs')],
+    may: [NODE, own('nestjs'), '@holdfast/core', '@holdfast/jobs', '@nestjs/common'],
+    why: "nestjs stands on core's root, on jobs and on @nestjs/common.",
+  },
   openDriver('redis', 'ioredis', 'redis', 'iovalkey'),
   openDriver('postgres', 'pg'),
   openDriver('zookeeper', 'node-zookeeper-client'),
@@ -84,7 +94,7 @@ export const borders = [
   },
   {
     files: [own('holdfast')],
-    may: [...HOLDFAST, ...OURS.filter((name) => !BACKENDS.includes(name)).map((name) => `@holdfast/${name}`)],
+    may: [...HOLDFAST, '@holdfast/jobs/node-cron', ...OURS.filter((name) => !BACKENDS.includes(name)).map((name) => `@holdfast/${name}`)],
     why: 'holdfast loads a backend when a URL asks for it, by way of schemes/, and no driver.',
   },
   {

@@ -1,7 +1,13 @@
 // Uses packed packages as a service would: every entry point is loaded by Node and type-checked by the oldest TypeScript that we support.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const PEERS = [
+  ['otel', '@opentelemetry/api'],
+  ['fastify', 'fastify'],
+  ['nestjs', '@nestjs/common'],
+];
 
 /**
  * @param directory an empty directory to build the consumer in
@@ -21,9 +27,11 @@ export function consumePackages(root, directory, tarballs) {
   // No driver is installed here: they are optional peers, so everything has to load without them.
   mkdirSync(join(modules, '@types'), { recursive: true });
   symlinkSync(join(root, 'node_modules/@types/node'), join(modules, '@types/node'));
-  // The one peer that an entry point is made for: who imports holdfast/otel has it.
-  mkdirSync(join(modules, '@opentelemetry'), { recursive: true });
-  symlinkSync(join(root, 'packages/otel/node_modules/@opentelemetry/api'), join(modules, '@opentelemetry/api'));
+  // The peers that an entry point is made for: who imports holdfast/otel or a framework's package has them.
+  for (const [folder, peer] of PEERS) {
+    mkdirSync(dirname(join(modules, peer)), { recursive: true });
+    symlinkSync(realpathSync(join(root, 'packages', folder, 'node_modules', peer)), join(modules, peer));
+  }
 
   writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
   const imports = specifiers.map((specifier, index) => `import * as entry${index} from '${specifier}';`);

@@ -65,7 +65,7 @@ describe('a Redis server', () => {
     if (server.source === 'binary') expect(server.pid).not.toBe(pid);
   });
 
-  test('keeps its data over a restart when it is told to write them', async () => {
+  test('keeps its data over a restart when it is asked to write them', async () => {
     await using server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } });
     await askRedis(server.port, 'SET name value');
     await server.kill();

@@ -114,7 +114,7 @@ test('a silence downwards lets a request through and loses its reply with a cut'
   client.socket.write('b');
   await until('the request arrived', () => seen.text === 'ab');
   proxy.cut();
-  await until('the client is told', () => client.code() !== null);
+  await until('the client is notified', () => client.code() !== null);
   await proxy.restore();
   expect(client.got()).toBe('a');
 });
@@ -186,4 +186,21 @@ test('a server that goes away is seen by the client', async () => {
   await until('the answer', () => other.got() === 'x');
   for (const upstream of upstreams) upstream.resetAndDestroy();
   await until('the reset', () => other.code() === 'ECONNRESET');
+});
+
+test('a cut closes a connection whose end is just being reported to the server', async () => {
+  const client = await open();
+  client.socket.write('hello');
+  await until('the server has a connection', () => seen.text === 'hello');
+  const [upstream] = upstreams;
+  if (upstream === undefined) throw new Error('no connection');
+  proxy.silence();
+  client.socket.end();
+  await until('the client has said its goodbye', () => client.socket.writableFinished);
+  // In one turn of the loop, so that what restore() sends is still on its way.
+  const restored = proxy.restore();
+  proxy.cut();
+  await restored;
+  await until('the proxy has none left', () => proxy.connections === 0);
+  await until('the server has none left', () => upstream.readableEnded || upstream.errored !== null);
 });

@@ -29,7 +29,7 @@ export const waiters1000: Scenario = {
   enter,
 };
 
-/** Every round has its own processes: most libraries cannot be told to stop waiting. */
+/** Every round has its own processes: most libraries cannot be asked to stop waiting. */
 async function enter(library: Library, context: ScenarioContext): Promise<Contestant> {
   const holder = await library.open(context.store.address);
   return {
@@ -63,7 +63,7 @@ async function round(
     for (const job of jobs) job.poke();
     const sections = sum(await within(10_000, 'ending the waiters', all));
     const drainSeconds = (performance.now() - freed) / 1_000;
-    // The section in which a worker was told to stop may be counted there and not yet here; none other may be missing.
+    // The section in which a worker was asked to stop may be counted there and not yet here; none other may be missing.
     const counted = await store.register.read(name);
     const fault = counted >= sections && counted <= sections + 1 ? null : lostUpdates(counted, sections);
     return {

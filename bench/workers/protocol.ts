@@ -1,7 +1,7 @@
 import type { OpenOptions, ScenarioId } from '../library.js';
 import type { Backend } from '../store.js';
 
-/** What a worker process can be told to do: what goes in, what it reports on the way, what comes out. */
+/** What a worker process can be asked to do: what goes in, what it reports on the way, what comes out. */
 export interface Jobs {
   /** One critical section, from asking to freeing. Reports when it has asked. */
   section: {

@@ -54,7 +54,7 @@ export class WorkerProcess {
       heard = resolve;
       deaf = reject;
     });
-    // Each of the two may be waited for alone; whoever stops waiting for both must not end the benchmark.
+    // Each of the two may be waited for alone; the one who stops waiting for both must not end the benchmark.
     reported.catch(() => undefined);
     let id = 0;
     const done = new Promise<unknown>((resolve, reject) => {
@@ -73,7 +73,7 @@ export class WorkerProcess {
     };
   }
 
-  /** Ends the process whatever it does; a waiter of a library that cannot be told to stop ends with it. */
+  /** Ends the process whatever it does; a waiter of a library that cannot be asked to stop ends with it. */
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = once(this.#child, 'exit');

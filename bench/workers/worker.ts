@@ -6,7 +6,7 @@ import { openRegister } from '../stores/index.js';
 import { type JobContext, jobs } from './jobs.js';
 import type { JobName, Opening, Order, Report } from './protocol.js';
 
-// A worker process: holds one client for each library that it is told to open, and does jobs with it.
+// A worker process: holds one client for each library that it is asked to open, and does jobs with it.
 
 interface Opened {
   readonly client: BenchClient;

@@ -31,7 +31,7 @@ async function main(url: string): Promise<boolean> {
     server.send({ name, url, run, since });
     server.on('message', ({ period, what }: Progress) => {
       console.log(`${name}  ${what.padEnd(5)}  ${period}`);
-      // Whoever is the first to begin the second period.
+      // The one who is the first to begin the second period.
       if (killedAt !== undefined || what !== 'began' || period === since) return;
       killedAt = period;
       server.kill('SIGKILL');

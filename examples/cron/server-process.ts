@@ -34,7 +34,7 @@ async function serve({ name, url, run, since }: Server): Promise<void> {
   // `protect`: a tick that finds the one before still at work is left out.
   new Cron('* * * * * *', { protect: true, catch: onError }, async () => {
     for (const period of recentPeriods(Date.now(), since)) {
-      // One run for each period, whoever comes first. A period whose server died, or failed, is done by the next who looks.
+      // One run for each period, no matter who comes first. A period whose server died, or failed, is done by the next who looks.
       await jobs.runOnce(`${run}:${period}`, { windowMs: 3_600_000 }, async ({ signal, fencingToken }) => {
         tell(period, 'began');
         // The work. It ends at once when the lock is lost.

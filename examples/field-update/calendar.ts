@@ -22,7 +22,7 @@ export class Calendar {
   /** @param run keeps this run's table apart from others'; letters, digits and _ */
   constructor(url: string, run: string) {
     this.#pool = new pg.Pool({ connectionString: url, max: 2, connectionTimeoutMillis: 5_000 });
-    // What a broken connection tells is told by the query that uses it, too.
+    // What a broken connection tells is reported by the query that uses it, too.
     this.#pool.on('error', () => {});
     this.#table = pg.escapeIdentifier(`${run}_events`);
   }

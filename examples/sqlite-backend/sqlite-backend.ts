@@ -184,7 +184,7 @@ export class SqliteBackend implements LockBackend<bigint> {
     return Number(this.#database.get(`UPDATE counters SET n = max(n + 1, ${NOW} * 1000) WHERE what = 'token' RETURNING n`)?.['n']);
   }
 
-  /** Whoever waits, in this process and in others, sees by the counter that something was freed. */
+  /** A waiter, in this process and in others, sees by the counter that something was freed. */
   #freeing(freed: readonly boolean[]): readonly boolean[] {
     if (freed.includes(true)) {
       this.#database.run("UPDATE counters SET n = n + 1 WHERE what = 'freed'");

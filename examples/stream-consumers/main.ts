@@ -87,7 +87,9 @@ async function isRight(stream: PaymentStream, { booked, known, killed }: Seen): 
     console.log(`${account.padEnd(4)}  ${found}${found === balance ? '' : `, and it should be ${balance}`}`);
     right &&= found === balance;
   }
-  console.log(right ? `\nEach payment was booked once, ${killed} by another consumer; ${known} messages told nothing new.` : '\nWRONG.');
+  console.log(
+    right ? `\nEach payment was booked once, ${killed} by another consumer; ${known} messages reported nothing new.` : '\nWRONG.',
+  );
   return right;
 }
 

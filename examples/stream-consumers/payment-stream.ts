@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 
-/** What a message says. The same payment may be announced twice: whoever announced it got no answer the first time. */
+/** What a message says. The same payment may be announced twice: the one who announced it got no answer the first time. */
 export interface Payment {
   readonly payment: string;
   readonly account: string;

@@ -1,10 +1,11 @@
 // The reference: one page for each exported name, made from the docstrings. node scripts/api.mjs [--check]
-// With --check nothing is written: it lists names without a docstring, links in docstrings that lead nowhere, and words that our texts do without,
+// With --check nothing is written: it lists names without a docstring, objects without an example, links in docstrings that lead nowhere, and words that our texts do without,
 // and fails if there are any.
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Application, Comment, LogLevel, ReflectionKind, TSConfigReader } from 'typedoc';
 import { ENTRY_POINTS as ALL, pathOfEntry } from './entry-points.mjs';
+import { withoutExample } from './examples.mjs';
 import { wrongWords } from './words.mjs';
 
 const ENTRY_POINTS = ALL.filter(({ isInternal }) => !isInternal);
@@ -65,6 +66,7 @@ if (isCheck) {
     const text = parts.map(({ kind, text: part }) => (kind === 'code' ? '' : part)).join('');
     for (const wrong of wrongWords(text)) app.logger.warn(`the docstring of ${name} says ${wrong}`);
   }
+  for (const name of withoutExample(project)) app.logger.warn(`the docstring of ${name} has no @example`);
   const problems = app.logger.warningCount - before + app.logger.errorCount;
   console.log(`${ENTRY_POINTS.length} entry points, ${problems} problems`);
   process.exitCode = problems > 0 ? 1 : 0;

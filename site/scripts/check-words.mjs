@@ -1,4 +1,4 @@
-// Looks for words that our texts do without, in every page and in every message of the packages: node scripts/check-words.mjs
+// Looks for words that our texts do without, in every page, every message of the packages and every title of a test: node scripts/check-words.mjs
 // The docstrings of what is exported are looked at by api.mjs --check.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,20 +7,18 @@ import { wrongWords } from './words.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const NO_TEXTS = /(^|\/)(node_modules|dist|dist-test|api|reports|CHANGELOG\.md)(\/|$)|^\.|\.generated\.ts$/;
-/** Titles of cases are statements about the code and no messages; RULES.md is generated from them. */
-const TITLES = /^packages\/core\/src\/conformance\/(.*\.ts|RULES\.md)$/;
 
-const files = ['', 'docs/', 'bench/', 'examples/', 'packages/', 'site/']
-  .flatMap(filesIn)
-  .filter((file) => !NO_TEXTS.test(file) && !TITLES.test(file));
+const files = ['', 'docs/', 'bench/', 'examples/', 'packages/', 'site/', 'test/'].flatMap(filesIn).filter((file) => !NO_TEXTS.test(file));
 const pages = [...new Set(files)].filter((file) => file.endsWith('.md'));
 const sources = [...new Set(files)].filter((file) => /^packages\/[^/]+\/src\/.*\.ts$/.test(file));
+const tests = [...new Set(files)].filter((file) => file.endsWith('.test.ts'));
 
 let count = 0;
 for (const file of pages) look(file, linesOf(readFileSync(root + file, 'utf8')));
 for (const file of sources) look(file, messagesOf(readFileSync(root + file, 'utf8')));
-console.log(`${pages.length} pages, ${sources.length} sources, ${count} words to replace`);
-process.exitCode = count > 0 || pages.length === 0 || sources.length === 0 ? 1 : 0;
+for (const file of tests) look(file, titlesOf(readFileSync(root + file, 'utf8')));
+console.log(`${pages.length} pages, ${sources.length} sources, ${tests.length} files of tests, ${count} words to replace`);
+process.exitCode = count > 0 || pages.length === 0 || sources.length === 0 || tests.length === 0 ? 1 : 0;
 
 /** @param {Iterable<readonly [number, string]>} texts with the line on which each stands */
 function look(file, texts) {
@@ -39,17 +37,31 @@ function linesOf(text) {
 }
 
 /** The strings of a source that are sentences: those with a space in them. */
-function* messagesOf(text) {
-  const source = ts.createSourceFile('source.ts', text, ts.ScriptTarget.Latest);
+function messagesOf(text) {
+  return stringsIn(text, (node) => node.text.trim().includes(' '));
+}
+
+/** The first argument of what declares tests, `it.each(...)(...)` included. */
+function titlesOf(text) {
+  return stringsIn(text, (node) => {
+    let title = node;
+    while (ts.isTemplateSpan(title.parent) || ts.isTemplateExpression(title.parent)) title = title.parent;
+    const call = title.parent;
+    return ts.isCallExpression(call) && call.arguments[0] === title && /^(describe|it|test)\b/.test(call.expression.getText());
+  });
+}
+
+/** @returns {readonly (readonly [number, string])[]} the texts, with the line on which each stands */
+function stringsIn(text, isWanted) {
+  const source = ts.createSourceFile('source.ts', text, ts.ScriptTarget.Latest, true);
   const found = [];
   const visit = (node) => {
     const isText = ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddle(node) || ts.isTemplateTail(node);
-    if (isText && node.text.trim().includes(' '))
-      found.push([source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1, node.text]);
+    if (isText && isWanted(node)) found.push([source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1, node.text]);
     ts.forEachChild(node, visit);
   };
   visit(source);
-  yield* found;
+  return found;
 }
 
 function filesIn(folder) {

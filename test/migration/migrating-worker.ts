@@ -4,7 +4,7 @@ import { createMigratingLockManager, type MigratingLockManager, type MigrationEv
 import { createRedisLockManager } from '@holdfast/redis';
 import { Redis } from 'ioredis';
 
-/** What this process can be told. */
+/** What this process can be asked to do. */
 export type WorkerOrder = { readonly to: 'set-phase'; readonly phase: MigrationPhase } | { readonly to: 'stop' };
 
 /** What it says. */

@@ -7,7 +7,7 @@ import type { WorkerMessage, WorkerOrder } from './migrating-worker.js';
 
 const IN_TIME = { timeoutMs: 20_000 };
 const NAMES = ['alpha', 'beta', 'gamma'];
-/** Where nobody is killed: long enough that a busy machine loses no lease, for whoever loses one meets the next inside. */
+/** Where nobody is killed: long enough that a busy machine loses no lease, since the one who loses one meets the next inside. */
 const LONG_TTL_MS = 10_000;
 const TTL_MS = 2_000;
 const GUARD_MS = 200;
@@ -148,9 +148,9 @@ describe('processes under load that move to another store', () => {
     await Promise.all([old.stop(), early.stop()]);
   });
 
-  test('a process that was forgotten in the old phase is told of', async () => {
+  test('a process that was forgotten in the old phase is reported', async () => {
     const prefix = `m-${randomUUID()}:`;
-    // A hold of a few milliseconds cannot be told from one that is between its two steps.
+    // A hold of a few milliseconds cannot be distinguished from one that is between its two steps.
     const [forgotten, moved] = [new Worker(prefix, 'from', { longestHoldMs: 800 }), new Worker(prefix, 'both')];
     await until('the one that has moved tells', () => moved.said('event').length > 0, IN_TIME);
     expect(moved.said('event')[0]?.event).toMatchObject({ type: 'one-sided', free: 'to', busy: 'from' });

@@ -3,7 +3,7 @@ import { createRedisLockManager } from '@holdfast/redis';
 import { Redis } from 'ioredis';
 import { FencedRegister, type RegisterAnswer } from './fenced-register.js';
 
-/** What this process can be told, and with what. */
+/** What this process can be asked to do, and with what. */
 export interface Orders {
   /** First of all, and again for the next test: which lock the orders that follow are about. */
   readonly join: { readonly name: string; readonly mode: string };

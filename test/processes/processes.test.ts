@@ -8,7 +8,7 @@ import { FencedRegister } from './fenced-register.js';
 import { Taker } from './taker.js';
 
 const TTL_MS = 1_500;
-/** What a store is told beyond the ttl, so that it never frees a hold before the holder has given it up. */
+/** What a store is asked for beyond the ttl, so that it never frees a hold before the holder has given it up. */
 const GUARD_MS = 150;
 /** What is documented for a holder that is gone, from its end to the next grant. */
 const BOUND_MS = TTL_MS + GUARD_MS + 2_000;
@@ -159,7 +159,7 @@ describe.each(['plain', 'fair'])('processes on one lock, %s', (mode) => {
 
 /** What a process that was stopped beyond its ttl meets when it goes on. */
 async function expectLateWriterRefused(holder: Taker): Promise<void> {
-  // Told while it is stopped, so that it is the first thing that it does.
+  // Notified while it is stopped, so that it is the first thing that it does.
   const written = holder.tell({ to: 'write', value: 99 });
   holder.process.continue();
   expect(await written()).toEqual({ accepted: false, value: 2, believed: false });

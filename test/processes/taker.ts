@@ -25,7 +25,7 @@ export class Taker {
     this.process.send({ id, order });
     return async () => {
       const reply = await this.process.next((message) => message.id === id, 20_000);
-      if (reply.error !== undefined) throw new Error(`the process that was told to ${order.to} failed: ${reply.error}`);
+      if (reply.error !== undefined) throw new Error(`the process that was asked to ${order.to} failed: ${reply.error}`);
       return reply.answer as Answers[T];
     };
   }

@@ -58,6 +58,7 @@ export class BinaryRunner implements ServerRunner {
       // detached: a Ctrl-C in the terminal must reach the tests first, not take the server away under them.
       const child = spawn(this.#program, this.#plan.args(this.#directory), {
         cwd: this.#directory,
+        env: { ...process.env, ...this.#plan.environment },
         stdio: ['ignore', output, output],
         detached: true,
         ...this.#user,
@@ -142,7 +143,8 @@ async function untilStopped(pid: number | undefined, stopped: boolean): Promise<
   if (process.platform !== 'linux') return;
   await until(`process ${pid} ${stopped ? 'stopped' : 'continued'}`, async () => {
     const state = await stateOf(pid);
-    return state === null || (state === 'T') === stopped;
+    // One that ended just before stays a zombie while its parent stands still.
+    return state === null || state === 'Z' || (state === 'T') === stopped;
   });
 }
 

@@ -13,6 +13,7 @@ export type { RedisConfig } from './redis-config.js';
 export { type RedisNodes, startRedisNodes } from './redis-nodes.js';
 export { type RedisReplicaOptions, type RedisWithReplica, startRedisWithReplica } from './redis-replica.js';
 export { type RedisSentinelOptions, type RedisWithSentinels, startRedisWithSentinels } from './redis-sentinel.js';
+export { requireProgram } from './require-program.js';
 export type { ServerHandle } from './server-handle.js';
 export type { ServerSource } from './server-spec.js';
 export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-script.js';

@@ -34,7 +34,7 @@ export async function canInstallWithApt(): Promise<boolean> {
 }
 
 /** Installs the package of a server, says so on stderr, and leaves no service of the package running. */
-export async function installWithApt(spec: ServerSpec): Promise<void> {
+export async function installWithApt(spec: Pick<ServerSpec, 'binary' | 'debianPackage' | 'directories'>): Promise<void> {
   console.error(`holdfast tests: no ${spec.binary} and no container engine here, so apt-get installs ${spec.debianPackage}`);
   const child = spawn(
     'flock',
@@ -55,6 +55,6 @@ export async function installWithApt(spec: ServerSpec): Promise<void> {
   console.error(`holdfast tests: ${spec.debianPackage} is installed`);
 }
 
-function elsewhere(spec: ServerSpec): string {
+function elsewhere(spec: Pick<ServerSpec, 'binary' | 'directories'>): string {
   return (spec.directories ?? []).map((directory) => `${directory}/${spec.binary}`).join(' ') || '/nonexistent';
 }

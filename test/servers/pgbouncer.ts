@@ -47,7 +47,7 @@ export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBounc
       pool_mode: options.mode,
       default_pool_size: options.poolSize ?? 4,
       max_client_conn: 100,
-      // What drivers send at the start, and a pooler refuses unless it is told to look away.
+      // What drivers send at the start, and a pooler refuses unless it is asked to look away.
       ignore_startup_parameters: 'extra_float_digits',
       server_reset_query: options.resetQuery ?? 'DISCARD ALL',
     };

@@ -11,6 +11,8 @@ export interface RedisOptions {
   readonly config?: RedisConfig | undefined;
   /** More arguments of redis-server, after the configuration file. */
   readonly args?: readonly string[] | undefined;
+  /** Variables of its environment, for a program of this machine. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One redis-server that answers on 127.0.0.1. */
@@ -49,13 +51,14 @@ export async function startRedisIn(
 ): Promise<RedisServer> {
   const port = place.ports[index];
   if (port === undefined) throw new RangeError(`this place has no port number ${index}`);
-  // A sentinel knows nothing of data and refuses to be told how to keep them.
+  // A sentinel knows nothing of data and accepts no setting of how to keep them.
   const defaults: RedisConfig = options.sentinel ? {} : { save: '', appendonly: 'no' };
   const config = { port, bind: place.bindAddress, 'protected-mode': 'no', ...defaults, ...options.config };
   const mode = options.sentinel ? ['--sentinel'] : [];
   const plan: LaunchPlan = {
     files: { 'redis.conf': renderRedisConfig(config), ...options.files },
     args: (directory) => [`${directory}/redis.conf`, ...mode, '--dir', directory, ...(options.args ?? [])],
+    environment: options.environment,
     ports: [port],
     // Any reply will do, "-NOAUTH" included, but not that it is still reading its data or waits for its primary.
     isReady: async () => !/^-(?:LOADING|MASTERDOWN)/.test(await askRedis(port, 'PING')),

@@ -37,6 +37,8 @@ export interface LaunchPlan {
   readonly files: Readonly<Record<string, string | Buffer>>;
   /** Arguments of the program; a container gets the same ones, with its own directory, unless `container` says otherwise. */
   readonly args: (directory: string) => readonly string[];
+  /** Variables of its environment beside ours, for a program of this machine. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   /** Programs to run before the first start, as the same user; an image prepares itself. */
   readonly prepare?: ((directory: string) => Promise<readonly PreparingCommand[]>) | undefined;
   readonly container?: { readonly command: readonly string[]; readonly environment: Readonly<Record<string, string>> } | undefined;

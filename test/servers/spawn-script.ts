@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { until } from './until.js';
 import { startWatchdog } from './watchdog.js';
 
-export interface ScriptOptions {
+export interface ScriptOptions<Incoming = unknown> {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly execArgv?: readonly string[] | undefined;
+  /** Gets every message as soon as it comes; `messages` and `next` then have none. */
+  readonly onMessage?: ((message: Incoming) => void) | undefined;
 }
 
 /** A child process that runs one of our scripts and talks to the test in messages. It ends with the test process at the latest. */
@@ -43,7 +45,7 @@ export interface ScriptProcess<Incoming = unknown> extends AsyncDisposable {
 export function spawnScript<Incoming = unknown>(
   script: URL,
   args: readonly string[] = [],
-  options: ScriptOptions = {},
+  options: ScriptOptions<Incoming> = {},
 ): ScriptProcess<Incoming> {
   const child = fork(compiled(fileURLToPath(script)), args, {
     serialization: 'advanced',
@@ -51,7 +53,7 @@ export function spawnScript<Incoming = unknown>(
     execArgv: [...(options.execArgv ?? [])],
     env: { ...process.env, ...options.env },
   });
-  return new Script<Incoming>(child);
+  return new Script<Incoming>(child, options.onMessage);
 }
 
 class Script<Incoming> implements ScriptProcess<Incoming> {
@@ -62,7 +64,7 @@ class Script<Incoming> implements ScriptProcess<Incoming> {
   readonly #child: ChildProcess;
   #hasExited = false;
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, onMessage: ScriptOptions<Incoming>['onMessage']) {
     if (child.pid === undefined) throw new Error('the child process could not be started');
     this.pid = child.pid;
     this.#child = child;
@@ -75,7 +77,7 @@ class Script<Incoming> implements ScriptProcess<Incoming> {
         void watchdog.finish().then(() => resolve({ code, signal }));
       });
     });
-    child.on('message', (message: Incoming) => this.messages.push(message));
+    child.on('message', onMessage ?? ((message: Incoming) => this.messages.push(message)));
     // A message to a child that has just been killed is no fault of the test.
     child.on('error', () => {});
     for (const stream of [child.stdout, child.stderr]) {

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 
 /**
  * Waits for the end of its standard input, which the operating system closes when the test process ends, however that happens
- * (SIGKILL included); then it ends what it was told to watch and removes the directory. Signals to the terminal's process group
+ * (SIGKILL included); then it ends what it was asked to watch and removes the directory. Signals to the terminal's process group
  * do not reach it: it has a session of its own.
  */
 const SCRIPT = `

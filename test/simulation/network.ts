@@ -44,7 +44,7 @@ export interface Exchange<T> {
   readonly machine: Machine;
   /** Carries the request out at the server, and says its reply; null: the server is down. Called a second time for a duplicate. */
   readonly carryOut: () => { readonly reply: T } | null;
-  /** What the sender is told of a connection that ended. */
+  /** What the sender hears of a connection that ended. */
   readonly ended: () => Error;
   readonly onMishap?: ((what: Mishap) => void) | undefined;
   /**

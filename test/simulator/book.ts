@@ -7,7 +7,7 @@ import type { BackendObserver } from './observed-backend.js';
 import { type CallPlan, keyOf, kindOfMode, LIMIT, type Target } from './scenario.js';
 import type { SimulatedStore } from './store.js';
 
-/** A remaining time is told in whole milliseconds, rounded down, and a timer may be late by one. */
+/** A remaining time is reported in whole milliseconds, rounded down, and a timer may be late by one. */
 const ROUNDING_MS = 2.5;
 
 /** A lease in the hands of its caller. */
@@ -39,7 +39,7 @@ interface Said {
   readonly own: Set<string>;
 }
 
-/** What every caller was told and believes, and what the store has of it. */
+/** What every caller has heard and believes, and what the store has of it. */
 export class Book implements BackendObserver {
   readonly #world: World;
   readonly #store: () => SimulatedStore;
@@ -131,7 +131,7 @@ export class Book implements BackendObserver {
 
   inspected(client: SimulatedClient, { kind, name, held, holders }: LockState): void {
     this.#history.add(client.name, () => `${kind} ${name}: a look finds ${holders.map(({ label }) => label).join() || 'nobody'}`);
-    // Whoever is seen to have it is in front; that nobody is seen says nothing of a request that is on its way.
+    // The one who is seen to have it is in front; that nobody is seen says nothing of a request that is on its way.
     if (held) this.#sayOf(client, keyOf({ kind, name })).answeredAt = this.#world.now;
   }
 
@@ -231,7 +231,7 @@ export class Book implements BackendObserver {
     if (said === undefined) return false;
     // What a manager holds itself it need not ask for.
     if (said.own.size > 0 || said.answeredAt >= since) return true;
-    // Those who stand behind others of their manager share what it was told last.
+    // Those who stand behind others of their manager share what it heard last.
     return !this.#asked.has(idOf(label, target.kind, target.name)) && !said.hasFailed;
   }
 
@@ -251,7 +251,7 @@ export class Book implements BackendObserver {
 
   // --- invariants
 
-  /** What is left of a lease, in milliseconds of its client's clocks; not more than 0: its deadline has passed. */
+  /** The rest of a lease, in milliseconds of its client's clocks; not more than 0: its deadline has passed. */
   #left({ client, until }: Held): number {
     const { clock } = client.machine;
     return Math.min(until.now - clock.now(), until.wall - clock.wall());

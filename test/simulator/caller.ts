@@ -125,7 +125,7 @@ export class Caller {
           ? manager.semaphore(target.name, { permits: LIMIT }).withPermits({ ...options, permits: target.permits }, task)
           : manager.readWriteLock(target.name)[target.mode].withLock(options, task);
     this.#follow('withLock', run, waitMs + holdMs + 2 * COMMAND_MS, [target], () => {
-      if (held?.isLost === true) this.#book.complain('I6', `${this.#call.label}: a task whose lock was lost was told nothing of it`);
+      if (held?.isLost === true) this.#book.complain('I6', `${this.#call.label}: a task whose lock was lost heard nothing of it`);
     });
   }
 
@@ -232,9 +232,9 @@ export class Caller {
   }
 
   #mustBeBusy(target: Target): void {
-    this.#history.add(this.#client.name, () => `${this.#call.label}: is told that ${textOf(target)} is busy`);
+    this.#history.add(this.#client.name, () => `${this.#call.label}: is notified that ${textOf(target)} is busy`);
     if (!this.#book.wasRefused(this.#call.label, target))
-      this.#book.complain('I6', `${this.#call.label}: was told that ${textOf(target)} is busy, and the store has not said so`);
+      this.#book.complain('I6', `${this.#call.label}: was notified that ${textOf(target)} is busy, and the store has not said so`);
   }
 
   #mustBeHonest(what: string, error: unknown, held: Held | null): void {

@@ -65,7 +65,7 @@ export class SimulatedClient {
     this.#manager = altered(manager, mutant.manager);
   }
 
-  /** Something befell a message of its own that a network without faults would not have done. */
+  /** Something happened to a message of its own that a network without faults would not have done. */
   suffered(isRenewal = false): void {
     this.faults += 1;
     const { end } = this.plan;

@@ -42,7 +42,7 @@ export interface SimulatedStore {
   quiet(): void;
 }
 
-/** What a simulation is told to begin with a store. */
+/** What a simulation is asked to begin with a store. */
 export interface StoreSetup<M extends Mutant = Mutant> {
   readonly world: World;
   readonly scenario: Scenario;

@@ -73,6 +73,11 @@ export const rule = {
     typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
       ? null
       : 'must be an AbortSignal') as OptionRule,
+  /** A lock manager: what has an id. */
+  manager: ((value) =>
+    typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string'
+      ? null
+      : 'must be a lock manager') as OptionRule,
   /** The same rule for a value that must not be shown: a URL, a password. */
   secret(inner: OptionRule): OptionRule {
     return Object.assign((value: unknown) => inner(value), { secret: true });

@@ -102,7 +102,7 @@ export function publish(target: Channel, event: object): void {
     target.publish(event);
     return;
   }
-  // A copy: an observer may unsubscribe while it is told.
+  // A copy: an observer may unsubscribe while it is notified.
   for (const subscriber of (subscribers as readonly unknown[]).slice()) {
     if (isSubscriber(subscriber)) tell((e) => subscriber(e, target.name), event);
   }

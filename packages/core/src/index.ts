@@ -1,4 +1,4 @@
-export type { Answer, HoldRef, HoldRequest, LockBackend, Release, ReleaseAnswer, Stamp } from './contract/backend.js';
+export type { Answer, HoldRef, HoldRequest, LockBackend, Release, ReleaseAnswer, Stamp, WaitLine } from './contract/backend.js';
 export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
@@ -13,6 +13,7 @@ export type {
   StoreOperation,
 } from './contract/events.js';
 export type { Finding, HealthReport, NodeHealth } from './contract/health.js';
+export type { LeaseTicket } from './contract/lease-ticket.js';
 export type { FencingToken, Hold, Lease, LeaseGroup, LeaseMap, LostReason, PermitLease, Task, TryResult } from './contract/lease.js';
 export type {
   BackendMarks,
@@ -25,7 +26,15 @@ export type {
   StoredMark,
 } from './contract/marks.js';
 export type { LeaseDefaults, Lock, LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from './contract/manager.js';
-export type { AcquireOptions, CloseOptions, LeaseOptions, PermitCount, TryOptions } from './contract/options.js';
+export type {
+  AcquireOptions,
+  AdoptOptions,
+  CloseOptions,
+  DetachOptions,
+  LeaseOptions,
+  PermitCount,
+  TryOptions,
+} from './contract/options.js';
 export type { HolderState, LockKind, LockState } from './contract/state.js';
 export { checkName, MAX_NAME_BYTES } from './check-name.js';
 export {
@@ -67,4 +76,4 @@ export {
   type MetricAttributes,
   type MetricSink,
 } from './metrics/instruments.js';
-export { type LockMeter, type MeterOptions, meterLocks } from './metrics/meter-locks.js';
+export { type LockMeter, type MeterOptions, meterLocks, type OldestWait } from './metrics/meter-locks.js';

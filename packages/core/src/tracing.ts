@@ -22,7 +22,7 @@ export function isHoldTraced(): boolean {
 }
 
 /**
- * Publishes the start and the end of taking holds, to whoever traces. A listener of `start` may set `annotation`, which the store then
+ * Publishes the start and the end of taking holds, to everybody who traces. A listener of `start` may set `annotation`, which the store then
  * keeps beside the label.
  */
 export function traceAcquire<T>(

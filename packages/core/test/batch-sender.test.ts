@@ -254,6 +254,20 @@ describe('a release', () => {
 });
 
 describe('a silent connection', () => {
+  it('stays when the event loop stood still just as it was looked at, and the answer is there', async () => {
+    const { meet, ask, clock, link } = createSender();
+    await meet();
+    // An answered command has set the time of the next look: what is sent a moment before that look stands still with it.
+    clock.setTimer(1000 - clock.now(), () => {
+      void ask(free, 'a');
+      clock.block(1500);
+      const arrived = link.connection.take();
+      clock.setTimer(-1, () => arrived.answer(1, SERVER_MS + 1000));
+    });
+    await clock.advance(3000);
+    expect(link.connection.givenUp).toBe(0);
+  });
+
   it('is given up once, however many commands wait on it, and no other', async () => {
     const { clock, link, meet, ask } = createSender();
     await meet();

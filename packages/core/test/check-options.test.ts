@@ -121,7 +121,7 @@ describe('readOptions', () => {
     expect(refusal(JSON.parse(`{"${key}": 1}`))).toMatchObject({ option: key });
   });
 
-  it('never shows a secret, right or wrong', () => {
+  it('never shows a secret, correct or wrong', () => {
     expect(refusal({ url: ['redis://:hunter2@host'] })?.message).not.toContain('hunter2');
     const lengthRule: OptionRule = rule.secret((value) => (value === 'hunter2' ? 'must be longer' : null));
     expect(() => checkValue('connect', 'password', 'hunter2', lengthRule)).toThrow(/^connect: password is given; it must be longer$/);

@@ -19,7 +19,7 @@ import { PlanRun } from '../src/conformance/run/run-plan.js';
 import { brokenHarness } from './suite/broken-harness.js';
 
 const whole = brokenHarness(() => ({}));
-/** Frees whoever has it. */
+/** Frees it no matter who has it. */
 const ownerless = brokenHarness((backend) => ({
   release: async (holds, call) => await Promise.all(holds.map(({ name }) => backend.forceRelease(name, 'lock', call))),
 }));

@@ -89,6 +89,7 @@ const events: Readonly<Record<string, HoldEvent>> = {
   'gone: taken, forced, session': { type: 'gone', reason: 'taken' },
   'gone: closed': { type: 'gone', reason: 'closed' },
   unused: { type: 'unused' },
+  detach: { type: 'detach' },
   release: { type: 'release' },
   'freed, final': { type: 'freed', wasOurs: true, isFinal: true },
   'freed, not final': { type: 'freed', wasOurs: true, isFinal: false },

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { outcomeOf } from './manager-world.js';
 import { altered } from './mutants/mutant.js';
 
-/** A store that refuses for good whatever names `foreign`, also in a batch with others. */
+/** A store that refuses permanently whatever names `foreign`, also in a batch with others. */
 function refusing(backend: LockBackend<bigint>, isRefusing: () => boolean): LockBackend<bigint> {
   const check = (requests: readonly { readonly name: string }[]): void => {
     if (isRefusing() && requests.some(({ name }) => name === 'foreign')) {
@@ -19,7 +19,7 @@ function refusing(backend: LockBackend<bigint>, isRefusing: () => boolean): Lock
   }) as LockBackend<bigint>;
 }
 
-it('a hold that the store refuses to renew for good does not cost the others of its batch', async () => {
+it('a hold that the store refuses to renew permanently does not cost the others of its batch', async () => {
   const clock = createManualClock();
   const store = createTestMemoryStore({ clock });
   let isRefusing = false;
@@ -40,7 +40,7 @@ it('a hold that the store refuses to renew for good does not cost the others of 
   expect([closed.status, clock.pendingTimers]).toEqual(['fulfilled', 0]);
 });
 
-it('an extension that the store refuses for good does not refuse the others of its batch', async () => {
+it('an extension that the store refuses permanently does not refuse the others of its batch', async () => {
   const clock = createManualClock();
   const store = createTestMemoryStore({ clock });
   let isRefusing = false;
@@ -56,7 +56,7 @@ it('an extension that the store refuses for good does not refuse the others of i
   expect(other.remainingMs).toBe(60_000);
 });
 
-it('a release that the store refuses for good leaves no other hold behind', async () => {
+it('a release that the store refuses permanently leaves no other hold behind', async () => {
   const clock = createManualClock();
   const store = createTestMemoryStore({ clock });
   const onlooker = createLockManager(createMemoryBackend({ store: store.peer() }), { clock });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createWorld, expectNothingLeft, outcomeOf, rejection } from './manager-world.js';
 
 describe('the deadline of a lease', () => {
-  it('is told in time while the network is silent, and before the store gives the lock to anybody', async () => {
+  it('is reported in time while the network is silent, and before the store gives the lock to anybody', async () => {
     const world = createWorld({ ttlMs: 3_000 });
     const { clock, store, manager, peer } = world;
     const lease = await manager.acquire('x');
@@ -52,7 +52,7 @@ describe('the deadline of a lease', () => {
     expect([lease?.isHeld, lease?.remainingMs, lease?.signal.aborted]).toEqual([false, 0, true]);
   });
 
-  it('that passes while an extension is not answered is told by the extension too', async () => {
+  it('that passes while an extension is not answered is reported by the extension too', async () => {
     const { clock, store, manager } = createWorld({ ttlMs: 3_000 });
     const lease = await manager.acquire('x', { renew: false });
     await clock.advance(1_500);

@@ -28,7 +28,7 @@ describe('the first attempt at a name', () => {
     }
   });
 
-  it('is told to whoever observes as every other', async () => {
+  it('is reported to everybody who observes as every other', async () => {
     const world = createWorld({ fair: false });
     const lease = await world.manager.acquire('x');
     expect(world.events).toMatchObject([{ type: 'granted', name: 'x', waitedMs: 0, contended: false, fencingToken: lease.fencingToken }]);

@@ -49,7 +49,7 @@ describe.each(waitings)('acquireAll with $waiting', ({ fair }) => {
     await expectNothingLeft(world);
   });
 
-  it('that was told "busy" and heard nothing more until its wait ran out has timed out', async () => {
+  it('that was answered "busy" and heard nothing more until its wait ran out has timed out', async () => {
     const { clock, store, manager, peer } = createWorld({ fair });
     await peer.acquire('a');
     const batch = store.stallNext('attempt');

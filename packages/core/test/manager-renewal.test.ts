@@ -55,7 +55,7 @@ describe('renewal', () => {
     expect(lease.signal.aborted).toBe(false);
   });
 
-  it('is tried again until the deadline when it fails, and told', async () => {
+  it('is tried again until the deadline when it fails, and reported', async () => {
     const { clock, store, manager, events } = createWorld({ ttlMs: 3_000 });
     const lease = await manager.acquire('x');
     const fault = store.failNext('renew');

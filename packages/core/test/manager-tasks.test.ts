@@ -92,7 +92,7 @@ describe('withLock', () => {
 });
 
 describe.each(waitings)('a task that waits for what it still holds, with $waiting', ({ fair }) => {
-  it('is told instead of hanging', async () => {
+  it('rejects instead of hanging', async () => {
     const world = createWorld({ fair });
     const { clock, manager } = world;
     const inner = outcomeOf(manager.withLock('x', () => manager.withLock('x', () => 5)));
@@ -109,7 +109,7 @@ describe.each(waitings)('a task that waits for what it still holds, with $waitin
     await expectNothingLeft(world);
   });
 
-  it('reads and wants to write, is told too', async () => {
+  it('reads and wants to write, rejects too', async () => {
     const { clock, manager } = createWorld({ fair });
     const lock = manager.readWriteLock('x');
     const upgrade = outcomeOf(lock.read.withLock(() => lock.write.acquire()));
@@ -117,7 +117,7 @@ describe.each(waitings)('a task that waits for what it still holds, with $waitin
     expect(upgrade.code).toBe('LOCK_REENTRY');
   });
 
-  it('with all permits taken is told, and with some left is not', async () => {
+  it('with all permits taken rejects, and with some left does not', async () => {
     const { clock, manager } = createWorld({ fair });
     const semaphore = manager.semaphore('x', { permits: 2 });
     const some = outcomeOf(semaphore.withPermits(() => semaphore.withPermits(() => 5)));

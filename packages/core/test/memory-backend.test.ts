@@ -216,7 +216,7 @@ describe('read/write locks and semaphores', () => {
     const backend = createMemoryBackend({ store });
     await take(backend, permits(2, 2));
     const state = await backend.inspect('x', 'semaphore', call());
-    expect(state.holders).toEqual([{ label: 'p', mode: 'permits', permits: 2, remainingMs: 1_000, fencingToken: null }]);
+    expect(state.holders).toEqual([{ label: 'p', mode: 'permits', permits: 2, remainingMs: 1_000, fencingToken: null, heldMs: 0 }]);
   });
 });
 
@@ -529,10 +529,18 @@ describe('what operators see', () => {
       name: 'x',
       kind: 'lock',
       held: true,
-      holders: [{ label: 'label of exclusive', mode: 'exclusive', permits: 1, remainingMs: 700, fencingToken: token }],
+      holders: [{ label: 'label of exclusive', mode: 'exclusive', permits: 1, remainingMs: 700, fencingToken: token, heldMs: 300 }],
       waiters: 1,
+      oldestWaitMs: 300,
     });
-    expect(await backend.inspect('y', 'lock', call())).toEqual({ name: 'y', kind: 'lock', held: false, holders: [], waiters: 0 });
+    expect(await backend.inspect('y', 'lock', call())).toEqual({
+      name: 'y',
+      kind: 'lock',
+      held: false,
+      holders: [],
+      waiters: 0,
+      oldestWaitMs: null,
+    });
   });
 
   it('is a list of what is held now, by prefix', async () => {
@@ -594,6 +602,7 @@ describe('the table of a store', () => {
     for (const request of requests) {
       table.enqueue({
         request,
+        since: 0,
         handOver(grant) {
           grant();
           granted.push(request);

@@ -69,6 +69,7 @@ class Model {
       isServed: false,
       waiter: {
         request,
+        since: this.clock.now(),
         handOver: (grant) => {
           place.isServed = true;
           this.granted(request, grant());
@@ -83,7 +84,7 @@ class Model {
   }
 
   watch(request: HoldRequest): void {
-    const watcher: Watcher = { request, client: {}, isWoken: false, wake: () => {} };
+    const watcher: Watcher = { request, since: this.clock.now(), client: {}, isWoken: false, wake: () => {} };
     this.watchers.push(watcher);
     this.table.watch(watcher);
   }
@@ -157,7 +158,7 @@ describe('the lock table', () => {
             }
             case 'release': {
               if (hold === undefined) break;
-              // Whoever waits is granted within the call, so the model forgets first.
+              // A waiter is granted within the call, so the model forgets first.
               const isLive = hold.expiresAt > clock.now();
               hold.expiresAt = Number.NEGATIVE_INFINITY;
               expect(table.release(hold.request)).toBe(isLive);

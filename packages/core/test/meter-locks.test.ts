@@ -1,4 +1,5 @@
-import { type MeterOptions, meterLocks, type MetricAttributes } from '@holdfast/core';
+import { createLockManager, type MeterOptions, meterLocks, type MetricAttributes } from '@holdfast/core';
+import { createMemoryBackend } from '@holdfast/core/memory';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWorld, outcomeOf } from './manager-world.js';
 
@@ -10,11 +11,11 @@ afterEach(() => {
 
 function meter(options?: MeterOptions) {
   const seen: (readonly [name: string, value: number, attributes: MetricAttributes])[] = [];
-  const { close } = meterLocks({ record: (...value) => void seen.push(value) }, options);
+  const { close, oldestWaits } = meterLocks({ record: (...value) => void seen.push(value) }, options);
   cleanups.push(close);
   const of = (name: string): readonly number[] => seen.flatMap(([each, value]) => (each === name ? [value] : []));
   const sum = (name: string): number => of(name).reduce((a, b) => a + b, 0);
-  return { seen, of, sum, close };
+  return { seen, of, sum, close, oldestWaits };
 }
 
 describe('a meter of locks', () => {
@@ -44,6 +45,24 @@ describe('a meter of locks', () => {
     ]);
     expect(of('lock.renewal.margin')).toEqual([expect.closeTo(2 / 3, 1)]);
     expect(of('lock.store.duration').length).toBeGreaterThan(2);
+  });
+
+  it('says for how long the first waits, and 0 when nobody does any more', async () => {
+    const manager = createLockManager(createMemoryBackend());
+    const { oldestWaits } = meter({ isCounted: (id) => id === manager.id });
+    expect(oldestWaits()).toEqual([]);
+    const held = await manager.acquire('x');
+    const began = Date.now();
+    const waiting = manager.acquire('x');
+    while (Date.now() < began + 20) await new Promise((resolve) => setImmediate(resolve));
+    const [oldest] = oldestWaits();
+    expect(oldest?.attributes).toEqual({ 'lock.system': 'memory', 'lock.kind': 'lock', 'lock.mode': 'exclusive' });
+    expect(oldest?.seconds).toBeGreaterThan(0);
+    expect(oldest?.seconds).toBeLessThanOrEqual((Date.now() - began) / 1000);
+    await held.release();
+    await (await waiting).release();
+    expect(oldestWaits().map(({ seconds }) => seconds)).toEqual([0]);
+    await manager.close();
   });
 
   it('counts losses with their reason, refusals with their outcome, permits by their number', async () => {

@@ -338,7 +338,7 @@ export class RandomRun {
     }
   }
 
-  /** Mends everything and lets everybody finish. */
+  /** Repairs everything and lets everybody finish. */
   async #end(): Promise<void> {
     this.#isEnding = true;
     for (const fault of this.#faults) fault.cancel();
@@ -366,7 +366,7 @@ export class RandomRun {
     for (const client of this.#all) this.#checkEvents(client);
   }
 
-  /** Each grant is told once, then its end once. */
+  /** Each grant is reported once, then its end once. */
   #checkEvents({ events }: Client): void {
     const open = new Map<string, number>();
     for (const event of events) {
@@ -376,9 +376,9 @@ export class RandomRun {
       const key = `${kind} ${name}`;
       const count = (open.get(key) ?? 0) + (type === 'granted' ? 1 : -1);
       open.set(key, count);
-      if (count < 0) this.#complain(`${key}: an end was told before its grant`);
+      if (count < 0) this.#complain(`${key}: an end was reported before its grant`);
     }
-    for (const [key, count] of open) if (count > 0) this.#complain(`${key}: the end of a grant was not told`);
+    for (const [key, count] of open) if (count > 0) this.#complain(`${key}: the end of a grant was not reported`);
   }
 
   // --- the rest
@@ -486,7 +486,7 @@ function backendOf(store: TestMemoryStore, waiting: Waiting): LockBackend<bigint
   }) as LockBackend<bigint>;
 }
 
-// LOCK_REENTRY: whoever hears of something in the middle of a task asks as a part of that task.
+// LOCK_REENTRY: the one who hears of something in the middle of a task asks as a part of that task.
 const expected: readonly LockErrorCode[] = ['LOCK_TIMEOUT', 'LOCK_BACKEND_UNAVAILABLE', 'LOCK_LOST', 'LOCK_CLOSED', 'LOCK_REENTRY'];
 
 function isExpected(error: unknown): boolean {

@@ -95,6 +95,26 @@ describe('a call to the store', () => {
     expect([end.told.length, call.isSettled, settled]).toEqual([1, true, 1]);
   });
 
+  it('hears an answer that came while the event loop stood still beyond the deadline', async () => {
+    const { calls, clock } = world();
+    let answer: (value: number) => void = () => {};
+    const call = calls.start(
+      'attempt',
+      1,
+      'a',
+      100,
+      () =>
+        new Promise<number>((resolve) => {
+          answer = resolve;
+        }),
+    );
+    // What a socket has received is read behind the timers that have become due.
+    clock.setTimer(150, () => answer(7));
+    clock.block(200);
+    await clock.advance(0);
+    expect(await call.result).toBe(7);
+  });
+
   it('shows an aborted signal to a backend that first looks at it after the end', async () => {
     const { calls } = world();
     const call = calls.start('attempt', 1, 'a', 100, () => new Promise<number>(() => {}));

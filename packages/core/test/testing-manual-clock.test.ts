@@ -3,7 +3,7 @@ import { createManualClock } from '@holdfast/core/testing';
 import { describe, expect, it, vi } from 'vitest';
 
 describe('a manual clock', () => {
-  it('stands still until it is told to move', async () => {
+  it('stands still until it is asked to move', async () => {
     const clock = createManualClock();
     const fired = vi.fn();
     clock.setTimer(0, fired);

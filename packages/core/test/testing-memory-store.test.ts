@@ -166,7 +166,7 @@ describe('a fault for one call', () => {
     expect(await isHeld()).toBe(true);
   });
 
-  it('delays its request until told', async () => {
+  it('delays its request until it is asked to go on', async () => {
     const stalled = store.stallNext('attempt');
     const attempt = outcome(backend.attempt([ask()], call()));
     await stalled.reached;
@@ -179,7 +179,7 @@ describe('a fault for one call', () => {
     expect((await other.inspect('x', 'lock', call())).holders[0]?.remainingMs).toBe(1_000);
   });
 
-  it('delays its reply until told', async () => {
+  it('delays its reply until it is asked to go on', async () => {
     const stalled = store.stallNext('attempt', { at: 'reply' });
     const attempt = outcome(backend.attempt([ask()], call()));
     await stalled.reached;

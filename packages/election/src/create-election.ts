@@ -227,6 +227,25 @@ class LockElection implements Election {
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad name or option
  * @throws LockUnsupportedError LOCK_UNSUPPORTED where `capabilities.fencing` is false: a ShedLock table, a migration while its tokens are null
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createElection } from 'holdfast/election';
+ *
+ * const locks = await connect('memory:');
+ * const election = createElection(locks, 'scheduler', { ttlMs: 15_000 });
+ * const stop = new AbortController();
+ * await election.run(
+ *   ({ lease }) => {
+ *     console.log(`leading in term ${lease.fencingToken}`);
+ *     stop.abort(); // in this example, once
+ *   },
+ *   { signal: stop.signal },
+ * );
+ * await election.close();
+ * await locks.close();
+ * ```
  */
 export function createElection(locks: LockManager, name: string, options?: ElectionOptions): Election {
   checkValue('createElection', 'locks', locks, rule.object);

@@ -53,7 +53,7 @@ describe('an election of several processes', () => {
     }
   });
 
-  it('replaces a leader that died, and one that stands still, which is told when it goes on', { timeout: 60_000 }, async () => {
+  it('replaces a leader that died, and one that stands still, which is notified when it goes on', { timeout: 60_000 }, async () => {
     const name = randomUUID();
     await using first = start(name, 1, 2_000);
     const { term: firstTerm = 0n } = await first.next(leads, 20_000);

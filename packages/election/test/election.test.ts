@@ -116,7 +116,7 @@ describe('run', () => {
     expect(servers.events.filter(({ type }) => type === 'resigned')).toHaveLength(3);
   });
 
-  it('keeps the task’s own error apart from what its signal told it', async () => {
+  it('keeps the task’s own error apart from the reason of its signal', async () => {
     await using servers = twoCandidates();
     const [mine, theirs] = servers.elections;
     const stop = new AbortController();

@@ -7,7 +7,7 @@ const count = Number(process.env['HOLDFAST_SEEDS'] ?? 8);
 const seeds = only === undefined ? Array.from({ length: count }, (_, index) => index + 1) : [Number(only)];
 
 describe('elections under random faults', () => {
-  it('have one leader at a time, terms that rise, and a leader again when all is well', { timeout: 600_000 }, async () => {
+  it('have one leader at a time, terms that rise, and a leader again when all works', { timeout: 600_000 }, async () => {
     let terms = 0;
     for (const seed of seeds) {
       const { faults, terms: seen } = await runRandomElection(seed);

@@ -46,6 +46,21 @@ const rules = {
  * The condition and the assignment for tables that carry the token themselves: one statement writes and compares, without a transaction.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { fenceColumn } from 'holdfast/fencing';
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ *
+ * const fence = fenceColumn();
+ * console.log(`alter table account add column ${fence.sql}`); // once, in a migration
+ * const locks = createMemoryLockManager();
+ * await locks.withLock('account:7', (lease) => {
+ *   // No row changed, though there is one: a later holder has written it.
+ *   console.log(`update account set balance = 90, ${fence.set(lease)} where id = 7 and ${fence.condition(lease)}`);
+ * });
+ * await locks.close();
+ * ```
  */
 export function fenceColumn(options?: FenceColumnOptions): FenceColumn {
   const { dialect = 'postgres', column = 'fencing_token', table } = readOptions<FenceColumnOptions>('fenceColumn', options, rules);

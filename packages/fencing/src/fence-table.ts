@@ -103,6 +103,27 @@ class SqlFenceTable implements FenceTable {
  * before. A holder that stood still, and goes on after its lease has ended, is refused by it. Asks nothing of the database itself.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { fenceTable } from 'holdfast/fencing';
+ * import pg from 'pg';
+ *
+ * const locks = await connect('postgres://localhost:5432/shop');
+ * const pool = new pg.Pool({ connectionString: 'postgres://localhost:5432/shop' });
+ * const fence = fenceTable();
+ * await pool.query(fence.sql); // once, in a migration
+ * await locks.withLock('ledger:7', async (lease) => {
+ *   const tx = await pool.connect();
+ *   await tx.query('begin');
+ *   await fence.enter(tx, lease); // throws LOCK_STALE_TOKEN when a later holder has been here: roll back
+ *   await tx.query('commit');
+ *   tx.release();
+ * });
+ * await pool.end();
+ * await locks.close();
+ * ```
  */
 export function fenceTable(options?: FenceTableOptions): FenceTable {
   const {

@@ -25,7 +25,8 @@ const WHERE = 'connect';
  * - any other scheme by `schemes`.
  *
  * Options may also stand in the URL (`redis://host?prefix=app:&ttlMs=10000`), so that one environment variable can carry
- * all; each may be given once. Without a URL the environment variable HOLDFAST_URL is read. There is no default: a lock
+ * all; each may be given once. Without a URL the environment variable HOLDFAST_URL is read, or the file that HOLDFAST_URL_FILE names; the
+ * password may stand in HOLDFAST_PASSWORD, or in the file of HOLDFAST_PASSWORD_FILE. There is no default: a lock
  * that turned out to hold in one process only would be worse than none.
  *
  * Whatever fails, nothing stays open, and no message shows a password.
@@ -35,6 +36,17 @@ const WHERE = 'connect';
  * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when a module or driver is missing (`retryable: false`), or the
  *   store did not answer, or refused
  * @throws LockUnsupportedError LOCK_UNSUPPORTED when the backend has not what `require` asks for
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('redis://localhost:6379', { waitMs: 2_000 });
+ * await locks.withLock('invoice:42', async (lease) => {
+ *   await fetch('data:,bill+invoice+42', { signal: lease.signal });
+ * });
+ * await locks.close();
+ * ```
  */
 export function connect<const R extends readonly Requirement[] = []>(config: ConnectConfig<R>): Promise<LockManager<RequiredToken<R>>>;
 export function connect<const R extends readonly Requirement[] = []>(

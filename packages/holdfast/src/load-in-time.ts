@@ -1,10 +1,10 @@
 import process from 'node:process';
 import { systemClock } from '@holdfast/core';
 
-/** A configuration that fetches a secret may take its time; one that hangs must be told of. */
+/** A configuration that fetches a secret may take its time; one that hangs must be reported. */
 const LONGEST_MS = 10_000;
 
-/** What is being loaded: told when Node has nothing left to do. One listener for all, as Node warns of many. */
+/** What is being loaded: notified when Node has nothing left to do. One listener for all, as Node warns of many. */
 const pending = new Set<(why: string) => void>();
 
 /**

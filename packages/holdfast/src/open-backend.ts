@@ -73,7 +73,7 @@ function refuseClients(where: string, options: Readonly<Record<string, unknown>>
 }
 
 /**
- * The first contact's failure says which store it was. What a foreign module threw is told without what the URL hides; our own
+ * The first contact's failure says which store it was. What a foreign module threw is reported without what the URL hides; our own
  * backends put their messages together anew, and those words are nobody's secret.
  */
 export function presentable(where: string, error: unknown, { url, schemes }: Pick<Settings, 'url' | 'schemes'>): AnyLockError {

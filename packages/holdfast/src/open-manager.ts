@@ -17,7 +17,7 @@ import type { Settings } from './settings.js';
 const FIRST_CONTACT_COMMANDS = 3;
 const DEFAULT_COMMAND_TIMEOUT_MS = 2_000;
 
-/** A manager and what came of its first contact with the store; whoever does not use it closes it. */
+/** A manager and what came of its first contact with the store; the one who does not use it closes it. */
 export interface OpenedManager {
   readonly manager: LockManager;
   readonly health: HealthReport;

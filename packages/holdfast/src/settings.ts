@@ -1,12 +1,10 @@
 import { env } from 'node:process';
 import { checkValue, LockArgumentError, rule } from '@holdfast/core';
 import type { Requirement } from './connect-options.js';
+import { urlFromEnvironment } from './environment.js';
 import { MAX_URL_LENGTH } from './redact-url.js';
 import { combine, isPromise, type OptionSnapshot, snapshotOf, without } from './option-snapshot.js';
 import { readSchemes, type SchemeTable } from './schemes.js';
-
-/** The environment variable that `connect` reads when no URL is given. */
-const URL_VARIABLE = 'HOLDFAST_URL';
 
 const requirements: readonly string[] = [
   'fencing',
@@ -63,11 +61,11 @@ function givenUrl(where: string, url: unknown, given: readonly string[]): string
       throw new LockArgumentError(`${where}: the URL is empty; give one such as redis://localhost:6379`, { option: 'url' });
     return (url as string).trim();
   }
-  const set = env[URL_VARIABLE]?.trim();
-  if (set === undefined || set === '') {
+  const set = urlFromEnvironment();
+  if (set === undefined) {
     const meant = given.find((key) => /^(?:redis|connection|database)?_?(?:ur[il]|string|host|server)s?$/i.test(key) && key !== 'url');
     throw new LockArgumentError(
-      `${where}: no URL is given${meant === undefined ? '' : ` (${JSON.stringify(meant)} is no option; did you mean url?)`} and the environment variable ${URL_VARIABLE} is ${set === undefined ? 'not set' : 'empty'}; set it to the store, ` +
+      `${where}: no URL is given${meant === undefined ? '' : ` (${JSON.stringify(meant)} is no option; did you mean url?)`} and the environment variable HOLDFAST_URL is ${env['HOLDFAST_URL'] === undefined ? 'not set' : 'empty'}; set it to the store, ` +
         `such as redis://localhost:6379 (or memory: to lock within this process only). connect looks for no file: ` +
         `connect(await loadConfig('holdfast.config.json')) reads one`,
       { option: 'url' },

@@ -39,6 +39,7 @@ interface Report {
   readonly url: string;
   readonly passed: number;
   readonly failed: number;
+  readonly versions: Readonly<Record<string, string>>;
   readonly cases: readonly { readonly topic: string; readonly id: string; readonly ok: boolean; readonly error?: string }[];
 }
 
@@ -57,10 +58,22 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
     });
     expect(stderr).toBe('');
     expect(stdout).toMatch(
-      /^TOPIC +PASSED +FAILED +TIME\noutcomes +\d+ +- +\S+\nnames +\d+ +- +\S+\nkinds .*\n\n\d+ passed, 0 failed in \S+\n$/,
+      /^TOPIC +PASSED +FAILED +TIME\noutcomes +\d+ +- +\S+\nnames +\d+ +- +\S+\nkinds .*\n\nwith node [\d.]+, ioredis [\d.]+, \S+ Redis [\d.]+\n\n\d+ passed, 0 failed in \S+\n$/,
     );
     expect(code).toBe(0);
     expect(await askRedis(server.port, 'GET theirs')).toContain('untouched');
+  });
+
+  it('runs the cases of the wire between its clients and the server, and says which versions it met', async () => {
+    const { code, stdout } = await runCli(['conformance', '--yes', '--json', '--only', 'wire'], { url: server.url });
+    const { passed, failed, versions, cases } = JSON.parse(stdout) as Report;
+    expect({ code, failed, passed }).toEqual({ code: 0, failed: 0, passed: cases.length });
+    expect(cases.length).toBeGreaterThanOrEqual(6);
+    expect(versions).toEqual({
+      node: process.versions.node,
+      ioredis: expect.stringMatching(/^\d+\.\d+/) as string,
+      [`127.0.0.1:${server.port}`]: expect.stringMatching(/^(Redis|Valkey) \d/) as string,
+    });
   });
 
   it('prints JSON, of a topic or of one case', async () => {
@@ -76,7 +89,7 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
 
   it('ends with 1 and shows what a broken backend does wrong', async () => {
     using folder = temporaryFolder();
-    // Lets in whoever asks.
+    // Lets in the one who asks.
     const broken = `
       import { createMemoryBackend } from '${new URL('../dist/memory.js', import.meta.url).href}';
       export function openBackend() {

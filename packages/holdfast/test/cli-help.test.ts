@@ -9,23 +9,40 @@ const COMMANDS = [
   'once',
   'lead',
   'leader',
+  'hold',
+  'acquire',
+  'renew',
+  'free',
   'ls',
   'inspect',
+  'force-release',
   'release',
   'health',
   'doctor',
   'init-nodes',
   'conformance',
   'new-backend',
+  'schema',
+  'completion',
+  'man',
 ] as const;
+const TAKE = ['--wait', '--permits', '--read', '--write', '--busy-ok', '--busy-code', '--verbose'];
 const OPTIONS: Readonly<Record<(typeof COMMANDS)[number], readonly string[]>> = {
-  run: ['--wait', '--busy-ok', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
+  run: [...TAKE, '--ttl', '--max-hold', '--label', '--grace', '--foreground', '--report'],
+  hold: [...TAKE, '--ttl', '--label', '--for', '--json'],
+  acquire: [...TAKE, '--ttl', '--label', '--json'],
+  renew: ['--ttl', '--json'],
+  free: ['--json'],
   once: ['--window', '--ttl', '--max-hold', '--label', '--grace', '--foreground'],
   lead: ['--step-down', '--retry', '--restart', '--exit-on-loss', '--ttl', '--label', '--grace', '--foreground'],
   leader: ['--json'],
   ls: ['--json'],
   inspect: ['--kind', '--json'],
+  'force-release': ['--kind', '--json'],
   release: ['--force', '--kind', '--json'],
+  schema: ['--schema', '--role'],
+  completion: [],
+  man: [],
   health: ['--json'],
   doctor: ['--json'],
   'new-backend': ['--name'],
@@ -49,7 +66,7 @@ describe('holdfast --help', () => {
   it('names each command with what it does, the ways to name a store, the exit codes, and examples', async () => {
     const { code, stdout, stderr } = await runCli(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} .*\\S {2,}[a-z]`, 'm'));
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command}(?: .*\\S)? {2,}[a-z]`, 'm'));
     for (const text of ['--url', 'HOLDFAST_URL', 'holdfast.config.json', 'redis://', 'memory:', '\nExamples\n'])
       expect(stdout).toContain(text);
     for (const exit of [64, 69, 70, 75, 79]) expect(stdout).toMatch(new RegExp(`\\b${exit}\\b`));
@@ -102,7 +119,7 @@ describe('holdfast --help', () => {
     }
   });
 
-  it('is where failures are told as JSON when JSON was asked for', async () => {
+  it('is where failures are reported as JSON when JSON was asked for', async () => {
     const { code, stdout, stderr } = await runCli(['inspect', '--json']);
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(JSON.parse(stderr)).toEqual({

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type RedisServer, startRedis } from '@holdfast/test/servers';
 import { connect, type LockManager, type LockState } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CliResult, patient, runCli } from './cli-process.js';
+import { type CliResult, patient, runCli, startCli } from './cli-process.js';
 
 let server: RedisServer;
 let locks: LockManager<bigint>;
@@ -52,7 +52,7 @@ describe('holdfast ls', () => {
     const { code, stdout, stderr } = await cli('ls', run);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [head = '', ...rows] = stdout.trimEnd().split('\n');
-    expect(head.split(/ {2,}/)).toEqual(['NAME', 'KIND', 'MODE', 'HELD BY', 'LEFT', 'TOKEN', 'WAITING']);
+    expect(head.split(/ {2,}/)).toEqual(['NAME', 'KIND', 'MODE', 'HELD BY', 'HELD', 'LEFT', 'TOKEN', 'WAITING', 'OLDEST']);
     expect(rows.map((row) => row.split(/ {2,}/).slice(0, 4))).toEqual([
       [`${run}:a`, 'lock', 'exclusive', 'tester'],
       [`${run}:b`, 'lock', 'exclusive', 'tester'],
@@ -60,6 +60,39 @@ describe('holdfast ls', () => {
       [`${run}:s`, 'semaphore', '2 permits', 'tester'],
     ]);
     expect(stdout).not.toContain('\u001b');
+  });
+
+  it('sorts, and shows one kind', async () => {
+    const run = randomUUID();
+    await using _a = await locks.acquire(`${run}:a`);
+    await using _s = await locks.semaphore(`${run}:s`, { permits: 3 }).acquire();
+    await using _b = await locks.acquire(`${run}:b`);
+    const namesOf = async (...args: readonly string[]): Promise<readonly string[]> =>
+      (await json<readonly StateJson[]>('ls', run, ...args)).map(({ name }) => name.slice(run.length + 1));
+    expect(await namesOf('--sort', 'token', '--kind', 'lock')).toEqual(['b', 'a']);
+    expect(await namesOf('--sort', 'token', '--kind', 'lock', '--reverse')).toEqual(['a', 'b']);
+    expect(await namesOf('--kind', 'semaphore')).toEqual(['s']);
+    expect((await cli('ls', run, '--sort', 'size')).code).toBe(64);
+    expect((await cli('ls', run, '--kind', 'mutex')).code).toBe(64);
+  });
+
+  it('has its columns in line where names are wide', async () => {
+    const run = randomUUID();
+    await using _a = await locks.acquire(`${run}:漢字`);
+    await using _b = await locks.acquire(`${run}:abcd`);
+    const [head = '', ...rows] = (await cli('ls', run)).stdout.trimEnd().split('\n');
+    const at = head.indexOf('KIND');
+    expect(rows.map((row) => row.indexOf('lock '))).toEqual([at, at - 2]);
+  });
+
+  it('looks again and again with --watch, into a pipe a line each as JSON, until its reader has gone', async () => {
+    const name = randomUUID();
+    await using watching = startCli(['ls', name, '--watch', '100ms', '--json'], { url: patient(server.url) });
+    await watching.prints(/^\[\]$/m);
+    await using _ = await locks.acquire(name);
+    await watching.prints(new RegExp(`^\\[{"name":"${name}"`, 'm'));
+    expect((await cli('ls', '--watch', '10ms')).code).toBe(64);
+    expect((await cli('ls', '--watch', '--marks')).code).toBe(64);
   });
 
   it('says that there is nothing where there is nothing', async () => {
@@ -96,7 +129,7 @@ describe('holdfast inspect', () => {
     const { stdout } = await cli('inspect', name);
     expect(stdout).toMatch(
       new RegExp(
-        `^${name} \\(lock\\): held\n {2}held by +tester\n {2}mode +exclusive\n {2}left +\\d+s, unless it is renewed\n {2}token +${lease.fencingToken}\n$`,
+        `^${name} \\(lock\\): held\n {2}held by +tester\n {2}mode +exclusive\n {2}held for +[\\d.]+m?s\n {2}left +\\d+s, unless it is renewed\n {2}token +${lease.fencingToken}\n$`,
       ),
     );
   });
@@ -128,7 +161,7 @@ describe('holdfast release', () => {
     await lease.extend();
   });
 
-  it('frees a lock, whoever has it', async () => {
+  it('frees a lock, no matter who has it', async () => {
     const name = randomUUID();
     const lease = await locks.acquire(name, { ttlMs: 1_000 });
     expect(await json('release', name, '--force')).toEqual({ name, kind: 'lock', freed: true });

@@ -117,7 +117,7 @@ describe('our own words', () => {
     expect(refused.stderr).toContain('unknown option "colour"');
   });
 
-  it('are all that is told of a secret, also of what nobody caught', async () => {
+  it('are all that is shown of a secret, also of what nobody caught', async () => {
     using folder = temporaryFolder();
     await writeFile(
       join(folder.path, 'late.mjs'),

@@ -28,7 +28,9 @@ describe('the store of the command line', () => {
     expect(await storeOf({ cwd, url: 'memory:variable' })).toBe('memory:variable');
     expect(await storeOf({ cwd })).toBe('memory:file');
     expect(await storeOf({ cwd, url: '' })).toBe('memory:file');
-    expect(await storeOf({ cwd }, '--no-config')).toMatch(/^no store is named: use --url, the environment variable HOLDFAST_URL, or/);
+    expect(await storeOf({ cwd }, '--no-config')).toMatch(
+      /^no store is named: use --url, the environment variable HOLDFAST_URL or HOLDFAST_URL_FILE, or/,
+    );
   });
 
   it.each([
@@ -97,7 +99,7 @@ describe('the store of the command line', () => {
     },
   );
 
-  it('is told by health: how fast, or why not', async () => {
+  it('is reported by health: how fast, or why not', async () => {
     const healthy = await runCli(['health', '--json'], { url: server.url });
     expect(healthy.code).toBe(0);
     expect(JSON.parse(healthy.stdout)).toMatchObject({

@@ -162,7 +162,7 @@ describe('connect refuses', () => {
 });
 
 describe('connect with schemes of one’s own', () => {
-  it('loads a module, gives it what is left of the URL and its own options', async () => {
+  it('loads a module, gives it the rest of the URL and its own options', async () => {
     const locks = await open('ACME://h:1/x?tenant=t&ttlMs=500&shards=3', { schemes: { acme: () => acme }, password: 'p', label: 'me' });
     expect(locks.backend).toBe('acme');
     expect(seen).toMatchObject({ url: 'ACME://h:1/x', options: { tenant: 't', shards: 3, password: 'p' }, opened: 1, closed: 0 });

@@ -3,6 +3,7 @@ import * as coreConformance from '@holdfast/core/conformance';
 import * as coreElection from '@holdfast/election';
 import * as coreFencing from '@holdfast/fencing';
 import * as coreJobs from '@holdfast/jobs';
+import * as coreNodeCron from '@holdfast/jobs/node-cron';
 import * as coreMemory from '@holdfast/core/memory';
 import * as coreOtel from '@holdfast/otel';
 import * as coreMigration from '@holdfast/migration';
@@ -16,6 +17,7 @@ import * as conformance from 'holdfast/conformance';
 import * as election from 'holdfast/election';
 import * as fencing from 'holdfast/fencing';
 import * as jobs from 'holdfast/jobs';
+import * as nodeCron from 'holdfast/jobs/node-cron';
 import * as memory from 'holdfast/memory';
 import * as migration from 'holdfast/migration';
 import * as otel from 'holdfast/otel';
@@ -37,6 +39,7 @@ describe('holdfast', () => {
     ['testing', testing, coreTesting],
     ['conformance', conformance, coreConformance],
     ['jobs', jobs, coreJobs],
+    ['jobs/node-cron', nodeCron, coreNodeCron],
     ['election', election, coreElection],
     ['fencing', fencing, coreFencing],
     ['otel', otel, coreOtel],

@@ -31,6 +31,8 @@ let zookeeper: ZooKeeperServer;
 let nodes: RedisNodes;
 /** Each code sample as a file of its own, `<page>-<number>`. */
 let samples: readonly string[];
+/** The examples of docstrings, likewise. */
+let examples: readonly string[];
 
 /** All pages, relative to the root; the samples of some are parts of something larger, and tested where that is. */
 async function pagesIn(...folders: readonly string[]): Promise<readonly string[]> {
@@ -41,9 +43,20 @@ async function pagesIn(...folders: readonly string[]): Promise<readonly string[]
   );
   return pages.flat();
 }
-const PACKAGES = ['core', 'election', 'fencing', 'holdfast', 'jobs', 'migration', 'postgres', 'redis', 'redlock', 'zookeeper'].map(
-  (name) => `packages/${name}`,
-);
+const PACKAGES = [
+  'core',
+  'election',
+  'fastify',
+  'fencing',
+  'holdfast',
+  'jobs',
+  'migration',
+  'nestjs',
+  'postgres',
+  'redis',
+  'redlock',
+  'zookeeper',
+].map((name) => `packages/${name}`);
 const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];
 /** The samples of one page that go on where the one before ended. */
 const IN_SEQUENCE = ['docs/testing.md'];
@@ -59,18 +72,24 @@ beforeAll(async () => {
     ['zk1:2181,zk2:2181', `127.0.0.1:${zookeeper.port}`],
   ];
   folder = await mkdtemp(join(home, 'dist-test/guides-'));
+  const place = async (name: string, block: string): Promise<void> => {
+    const code = addresses.reduce((changed, [written, real]) => changed.replaceAll(written, real), block);
+    await writeFile(join(folder, `${name}.ts`), code);
+  };
   const found: string[] = [];
   for (const page of ['README.md', ...(await pagesIn('docs', ...PACKAGES))].filter((each) => !WITH_PARTS.includes(each))) {
     const text = await readFile(join(root, page), 'utf8');
     const blocks = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
     for (const [index, block] of (IN_SEQUENCE.includes(page) ? [blocks.join('\n')] : blocks).entries()) {
       const name = `${page.replace(/^docs\/|\.md$/g, '').replaceAll('/', '-')}-${index + 1}`;
-      const code = addresses.reduce((changed, [written, real]) => changed.replaceAll(written, real), block);
-      await writeFile(join(folder, `${name}.ts`), code);
+      await place(name, block);
       found.push(name);
     }
   }
   samples = found;
+  const shown = await examplesOfDocstrings();
+  for (const [index, block] of shown.entries()) await place(`example-${index + 1}`, block);
+  examples = shown.map((_, index) => `example-${index + 1}`);
   const compilerOptions = {
     rootDir: folder,
     outDir: folder,
@@ -79,9 +98,11 @@ beforeAll(async () => {
     declarationMap: false,
     sourceMap: false,
     noUnusedLocals: false,
+    // Nest's.
+    experimentalDecorators: true,
     lib: ['ES2023', 'ESNext.Disposable', 'DOM'],
   };
-  const files = samples.map((name) => `${name}.ts`);
+  const files = [...samples, ...examples].map((name) => `${name}.ts`);
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../../../tsconfig.base.json', compilerOptions, files }));
 });
 
@@ -107,6 +128,40 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
+  it('say what to install beside holdfast and ioredis', async () => {
+    const drivers: readonly (readonly [RegExp, string])[] = [
+      [/connect\('postgres:/, 'pg'],
+      [/connect\('zookeeper:/, 'node-zookeeper-client'],
+    ];
+    for (const page of await pagesIn('docs')) {
+      const text = await readFile(join(root, page), 'utf8');
+      const code = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '').join('\n');
+      const imported = [...code.matchAll(/from '([^'.][^']*)'/g)].map((match) => match[1] ?? '');
+      const others = imported.filter((name) => !/^(holdfast|@holdfast|node:|ioredis)/.test(name));
+      const installed = [...text.matchAll(/^npm install (.*)$/gm)].flatMap((match) => (match[1] ?? '').split(/\s+/));
+      const needed = new Set([...others, ...drivers.filter(([url]) => url.test(code)).map(([, driver]) => driver)]);
+      expect({ page, missing: [...needed].filter((name) => !installed.includes(name)) }).toEqual({ page, missing: [] });
+    }
+  });
+
+  it('say in which month and version other libraries were looked at, and the versions are those that the tests run', async () => {
+    const pages = (await pagesIn('docs')).filter((page) => page.includes('migrating-from-'));
+    const texts = await Promise.all(
+      [...pages, 'docs/redlock.md', 'bench/README.md'].map(async (page) => [page, await readFile(join(root, page), 'utf8')] as const),
+    );
+    expect(texts.filter(([, text]) => !/[Ll]ooked at in [A-Z][a-z]+ 20\d\d/.test(text)).map(([page]) => page)).toEqual([]);
+    for (const [page, manifest] of [
+      ['docs/migrating-from-node-redlock.md', 'packages/redis/package.json'],
+      ['bench/README.md', 'bench/package.json'],
+    ] as const) {
+      const versions = JSON.parse(await readFile(join(root, manifest), 'utf8')) as Record<string, Record<string, string> | undefined>;
+      const text = (await readFile(join(root, page), 'utf8')).replace(/\s+/g, ' ');
+      for (const name of ['redlock', 'redis-semaphore', '@verrou/core']) {
+        expect(text).toContain(`${name} ${versions['dependencies']?.[name] ?? versions['devDependencies']?.[name]}`);
+      }
+    }
+  });
+
   it('begin with one that fits on three screens', async () => {
     const lines = (await readFile(join(root, 'README.md'), 'utf8')).trimEnd().split('\n');
     expect(lines.length).toBeLessThanOrEqual(130);
@@ -128,12 +183,20 @@ describe('the pages', () => {
       .replace(/package\.json$/, 'bin/tsc');
     const { code, stdout } = await runCommand(process.execPath, [tsc, '-p', folder]);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    const queue = [...samples];
+    // Alone, as it asks three new nodes, each with half a second to answer.
+    const first = 'packages-redlock-README-1';
+    await mustRun(process.execPath, [join(folder, `${first}.js`)]);
+    const queue = samples.filter((name) => name !== first);
     const work = async (): Promise<void> => {
       for (let name = queue.shift(); name !== undefined; name = queue.shift())
         await mustRun(process.execPath, [join(folder, `${name}.js`)]);
     };
+    // One process runs all examples, one after the other, as they are many and small.
+    expect(examples.length).toBeGreaterThanOrEqual(30);
+    const all = examples.map((name) => `await import('./${name}.js');\n`).join('');
+    await writeFile(join(folder, 'examples.mjs'), all);
     await Promise.all([work(), work(), work()]);
+    await mustRun(process.execPath, [join(folder, 'examples.mjs')]);
   }, 120_000);
 
   it('have a lock of Hazelcast that excludes, is lost with its session, and is the side of a migration', async () => {
@@ -162,6 +225,20 @@ describe('the pages', () => {
     await next.close();
   });
 });
+
+/** The code of every `@example` in the sources of the packages. */
+async function examplesOfDocstrings(): Promise<readonly string[]> {
+  const folders = (await readdir(join(root, 'packages'))).map((name) => join(root, 'packages', name, 'src'));
+  const files = await Promise.all(
+    folders.map(async (src) =>
+      (await readdir(src, { recursive: true })).filter((file) => file.endsWith('.ts')).map((file) => join(src, file)),
+    ),
+  );
+  const texts = await Promise.all(files.flat().map((file) => readFile(file, 'utf8')));
+  return texts.flatMap((text) =>
+    [...text.matchAll(/^ \* @example\n \* ```ts\n(.*?)^ \* ```$/gms)].map(([, code = '']) => code.replace(/^ \* ?/gm, '')),
+  );
+}
 
 /** As GitHub makes them of headings. */
 function anchorsOf(text: string): readonly string[] {

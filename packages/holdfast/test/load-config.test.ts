@@ -132,7 +132,7 @@ describe('connect', () => {
 
 describe('a top-level await that never ends', () => {
   it.each(['await new Promise(() => {}); export default {};', 'export default new Promise(() => {});'])(
-    'is told of at once when nothing is left that could end it: %s',
+    'is reported at once when nothing is left that could end it: %s',
     async (text) => {
       using folder = temporaryFolder();
       await write(folder.path, { 'holdfast.config.mjs': text });
@@ -145,7 +145,7 @@ describe('a top-level await that never ends', () => {
     },
   );
 
-  it('is told of in the module of a scheme', async () => {
+  it('is reported in the module of a scheme', async () => {
     using folder = temporaryFolder();
     await write(folder.path, {
       'holdfast.config.json': '{ "url": "acme:", "schemes": { "acme": "./acme.mjs" } }',
@@ -156,7 +156,7 @@ describe('a top-level await that never ends', () => {
     expect(stderr).toMatch(/^holdfast: .*\.\/acme\.mjs failed to load: its top-level await never ends[^\n]*\n$/);
   });
 
-  it('is told of after a while when something is left', async () => {
+  it('is reported after a while when something is left', async () => {
     await expect(loadInTime(() => new Promise(() => {}), 20)).rejects.toThrow(/has not ended after 0.02 s/);
     expect(await loadInTime(() => Promise.resolve(1), 10_000)).toBe(1);
     await expect(loadInTime(() => Promise.reject(new Error('no luck')))).rejects.toThrow('no luck');

@@ -37,7 +37,7 @@ export class Claims {
   /**
    * Claims the task, trying for as long as the lease stands, and for at most one ttl and a quarter of the window.
    *
-   * @returns false when somebody else had: whoever wrote the mark runs, also if the lock was lost between
+   * @returns false when somebody else had: the one who wrote the mark runs, also if the lock was lost between
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer; LockLostError LOCK_LOST when the lease
    *   ended first. The task is not to start then
    */

@@ -69,7 +69,7 @@ export class ElementLocks<F extends FencingToken> {
     try {
       element.lease.assertHeld();
       const isKept = await this.#keepAtLeast(name, element);
-      // With its mark it is refused, whoever has the lock by now.
+      // With its mark it is refused, no matter who has the lock by now.
       if (!isKept || element.lease.isHeld) await releaseHeld(element.lease);
     } catch (error) {
       throw lossIn(error);

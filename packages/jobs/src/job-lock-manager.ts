@@ -263,6 +263,18 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
  * @throws LockUnsupportedError LOCK_UNSUPPORTED for `lockAtLeastMs` over a backend without marks
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createJobLockManager } from 'holdfast/jobs';
+ *
+ * const locks = await connect('memory:');
+ * const jobs = createJobLockManager(locks);
+ * const run = await jobs.runOnce('statistics', { windowMs: 55 * 60_000 }, () => 'counted');
+ * console.log(run);
+ * await locks.close();
+ * ```
  */
 export function createJobLockManager<F extends FencingToken>(locks: LockManager<F>, options?: JobLockOptions): JobLockManager<F> {
   checkValue('createJobLockManager', 'locks', locks, rule.object);

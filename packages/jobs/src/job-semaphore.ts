@@ -93,6 +93,20 @@ const rules = {
  * Makes a job semaphore over any lock manager with semaphores, which stays the caller's.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createJobSemaphore } from 'holdfast/jobs';
+ *
+ * const locks = await connect('memory:');
+ * const imports = createJobSemaphore(locks, { permits: 2 });
+ * if (await imports.tryAcquire('import')) {
+ *   console.log('at most two imports at a time, over all instances');
+ *   await imports.release('import');
+ * }
+ * await locks.close();
+ * ```
  */
 export function createJobSemaphore(locks: LockManager, options: JobSemaphoreOptions): JobSemaphore {
   checkValue('createJobSemaphore', 'locks', locks, rule.object);

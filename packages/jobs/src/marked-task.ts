@@ -45,7 +45,7 @@ export interface Marking<F extends FencingToken> {
   readonly marks: CompletionMarks;
   readonly writer: MarkWriter<F>;
   readonly claims: Claims;
-  /** Told of a mark that could not be written where the task's own error is what the caller sees. */
+  /** Notified of a mark that could not be written where the task's own error is what the caller sees. */
   readonly onMarkFailed: (error: unknown, name: string) => void;
 }
 

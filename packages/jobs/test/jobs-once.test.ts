@@ -85,7 +85,7 @@ describe('runOnce', () => {
     expect(ran).toBe(false);
   });
 
-  it('does not start when its lease was lost before the store told whether it is due', async () => {
+  it('does not start when its lease was lost before the store has said whether it is due', async () => {
     await using servers = twoServers();
     const [mine, theirs] = servers.jobs;
     const answer = servers.links[0].stallNext('hasMark', { at: 'reply' });

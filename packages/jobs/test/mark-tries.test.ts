@@ -147,7 +147,7 @@ describe('a store that is away for a moment as the work ends', () => {
 });
 
 describe('a mark that cannot be written', () => {
-  it('is given up after a ttl, through which the lock is kept, and the caller is told', async () => {
+  it('is given up after a ttl, through which the lock is kept, and the caller is notified', async () => {
     await using servers = twoServers();
     const jobs = createJobLockManager(withMarks(servers.locks[0], () => ({ set: away })));
     const startedAt = performance.now();
@@ -240,7 +240,7 @@ describe('at most once, with the reply lost', () => {
     expect(await servers.jobs[1].runOnce('job', options, () => 2)).toEqual({ ran: false, because: 'not-due' });
   });
 
-  it('for good: nothing runs, the next call here goes on, and another process hears that it is not due', async () => {
+  it('permanently: nothing runs, the next call here goes on, and another process hears that it is not due', async () => {
     await using servers = twoServers();
     let isAway = true;
     const locks = withMarks(servers.locks[0], (marks) => ({

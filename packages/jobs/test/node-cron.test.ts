@@ -17,7 +17,7 @@ function every(second: (context: TaskContext) => unknown, runCoordinator: RunCoo
 }
 
 describe('a distributed task of node-cron', () => {
-  it('runs on one server each time that it is due, and another is told that it was not elected', { timeout: 30_000 }, async () => {
+  it('runs on one server each time that it is due, and another is notified that it was not elected', { timeout: 30_000 }, async () => {
     await using servers = twoServers();
     const ran: string[] = [];
     const skipped: unknown[] = [];

@@ -24,6 +24,20 @@ const rules: Readonly<Record<keyof LegacyLock, OptionRule>> = {
  * Two tasks of one process exclude each other here, also where the lock itself is re-entrant for the process.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option, or `leaseMs` together with `extend`
+ *
+ * @example
+ * ```ts
+ * import { adaptLegacyLock } from 'holdfast/migration';
+ *
+ * const taken = new Set<string>(); // the lock that you have
+ * const old = adaptLegacyLock({
+ *   name: 'flags',
+ *   tryLock: (name) => !taken.has(name) && taken.add(name).has(name),
+ *   unlock: (name) => taken.delete(name),
+ * });
+ * await old.withLock('invoice:42', () => console.log([...taken]));
+ * await old.close();
+ * ```
  */
 export function adaptLegacyLock<H>(lock: LegacyLock<H>, options?: ManagerOptions): LockManager<null> {
   const where = 'adaptLegacyLock';

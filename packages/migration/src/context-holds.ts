@@ -120,7 +120,7 @@ export class ContextHolds<F extends FencingToken> {
     });
   }
 
-  /** Frees what is left. Never rejects. */
+  /** Frees what remains. Never rejects. */
   async end(): Promise<void> {
     this.isOver = true;
     const held = [...this.#held.values()];

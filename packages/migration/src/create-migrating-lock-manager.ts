@@ -71,6 +71,17 @@ const rules: Readonly<Record<keyof MigratingOptions, OptionRule>> = {
  * are those that both sides have; `fencing` is false in the phase `from`.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createMigratingLockManager } from 'holdfast/migration';
+ *
+ * const locks = createMigratingLockManager({ from: await connect('memory:old'), to: await connect('memory:new'), phase: 'both' });
+ * await locks.withLock('invoice:42', () => console.log('held on both sides'));
+ * await locks.setPhase('to');
+ * await locks.close();
+ * ```
  */
 export function createMigratingLockManager(options: MigratingOptions): MigratingLockManager {
   const where = 'createMigratingLockManager';

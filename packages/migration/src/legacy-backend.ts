@@ -70,6 +70,11 @@ export class LegacyBackend<H> implements LockBackend<null> {
     });
   }
 
+  /** Only this process has the lock's own handle. */
+  canAdopt(): boolean {
+    return false;
+  }
+
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly (boolean | null)[]> {
     const outcomes = await Promise.allSettled(
       holds.map(async ({ name, owner, ttlMs }) => {

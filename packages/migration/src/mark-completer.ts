@@ -10,7 +10,7 @@ const LAST_PAUSE_MS = 8_000;
 /** A mark that may stand on the target alone. */
 interface Incomplete {
   readonly request: MarkRequest;
-  /** What is left of a time that began when the mark was set. */
+  /** The rest of a time that began when the mark was set. */
   readonly rest: (ms: number) => number;
   readonly clock: Clock;
 }

@@ -1,7 +1,7 @@
 import type { Clock, MarkOptions, MarkOutcome, MarkRequest, MarkState, StoredMark } from '@holdfast/core';
 
 /**
- * From now on: what is left of a time that began now, so that whatever is written later ends when it was to end. 0: it is over.
+ * From now on: the rest of a time that began now, so that whatever is written later ends when it was to end. 0: it is over.
  * By the monotonic clock alone: a wall clock that is set forward must not make a mark end early.
  */
 export function restOf(clock: Clock): (ms: number) => number {

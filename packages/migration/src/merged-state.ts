@@ -1,6 +1,6 @@
 import type { HolderState, LockState } from '@holdfast/core';
 
-/** What two sides say of one name, as one: a holder that stands on both is told once. */
+/** What two sides say of one name, as one: a holder that stands on both is reported once. */
 export function mergeStates(from: LockState, to: LockState): LockState {
   const onlyFrom = [...from.holders];
   const holders: HolderState[] = [];
@@ -10,7 +10,12 @@ export function mergeStates(from: LockState, to: LockState): LockState {
     holders.push(
       other === undefined
         ? holder
-        : { ...holder, label: holder.label ?? other.label, remainingMs: least(holder.remainingMs, other.remainingMs) },
+        : {
+            ...holder,
+            label: holder.label ?? other.label,
+            remainingMs: least(holder.remainingMs, other.remainingMs),
+            heldMs: most(holder.heldMs, other.heldMs),
+          },
     );
   }
   return {
@@ -19,6 +24,7 @@ export function mergeStates(from: LockState, to: LockState): LockState {
     held: from.held || to.held,
     holders: [...holders, ...onlyFrom.map(withoutToken)],
     waiters: from.waiters === null || to.waiters === null ? null : from.waiters + to.waiters,
+    oldestWaitMs: most(from.oldestWaitMs, to.oldestWaitMs),
   };
 }
 
@@ -39,4 +45,9 @@ function isSame(a: HolderState, b: HolderState): boolean {
 function least(a: number | null, b: number | null): number | null {
   if (a === null || b === null) return a ?? b;
   return Math.min(a, b);
+}
+
+function most(a: number | null | undefined, b: number | null | undefined): number | null {
+  if (typeof a !== 'number' || typeof b !== 'number') return a ?? b ?? null;
+  return Math.max(a, b);
 }

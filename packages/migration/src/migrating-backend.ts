@@ -54,6 +54,11 @@ export class MigratingBackend implements LockBackend {
     this.#onLost = listener;
   }
 
+  /** A hold of it is two leases in this process. */
+  canAdopt(): boolean {
+    return false;
+  }
+
   remainingMs(owner: string): number {
     return this.#holds.get(owner)?.remainingMs ?? 0;
   }
@@ -127,7 +132,7 @@ export class MigratingBackend implements LockBackend {
   }
 
   async release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
-    // All have settled before one failure is told: a promise that is pending says that the store may yet act.
+    // All have settled before one failure is reported: a promise that is pending says that the store may yet act.
     const outcomes = await Promise.allSettled(holds.map(({ owner }) => this.#releaseOne(owner)));
     return outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
@@ -143,7 +148,7 @@ export class MigratingBackend implements LockBackend {
     return mergeStates(from, to);
   }
 
-  /** At once on both sides: one after the other, the second would hit whoever has come in behind the first. */
+  /** At once on both sides: one after the other, the second would hit the one who has come in behind the first. */
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
     const outcomes = await Promise.allSettled(sidesOf(this.#gate.phase).map((side) => forceReleaseSide(this.#sides[side], name, kind)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');

@@ -35,7 +35,7 @@ export type MigrationEvent =
       readonly at: number;
     };
 
-/** Whoever takes both sides has only one of them for a moment: one that is seen twice, so far apart, has only that one. */
+/** The one who takes both sides has only one of them for a moment: one that is seen twice, so far apart, has only that one. */
 const CONFIRM_MS = 100;
 /** A wait that is not over by then is looked at. */
 const LOOK_AFTER_MS = 100;
@@ -83,7 +83,7 @@ export class OneSidedWatch {
   refused(request: HoldRequest, busy: MigrationSide): void {
     if (this.#listener === undefined || this.#isClosed || !this.#isDue(request)) return;
     const look = busy === 'to' ? this.#lookAtTarget(request) : this.#lookAtBoth(request);
-    // A side that is out of reach is told by the call that needed it.
+    // A side that is out of reach is reported by the call that needed it.
     look.catch(() => {});
   }
 
@@ -96,7 +96,7 @@ export class OneSidedWatch {
     return () => timer.cancel();
   }
 
-  /** `from` was ours when `to` refused, so whoever has `to` has not taken `from`. */
+  /** `from` was ours when `to` refused, so the one who has `to` has not taken `from`. */
   async #lookAtTarget(request: HoldRequest): Promise<void> {
     const state = await inspectSide(this.#sides.to, request.name, kindOf(request));
     if (state.held) this.#tellOneSided(request, 'from', 'to', state);
@@ -118,7 +118,7 @@ export class OneSidedWatch {
 
   async #both(request: HoldRequest): Promise<Readonly<Record<MigrationSide, LockState>>> {
     const kind = kindOf(request);
-    // The side that is taken first is looked at first: whoever takes both shows up in the second look, not only in the first.
+    // The side that is taken first is looked at first: the one who takes both shows up in the second look, not only in the first.
     const from = await inspectSide(this.#sides.from, request.name, kind);
     return { from, to: await inspectSide(this.#sides.to, request.name, kind) };
   }

@@ -18,10 +18,10 @@ type NamedMark = MarkOptions & { readonly name: string };
 
 /**
  * Completion marks over both sides. In `both` the target is asked first, and a mark stands when either side has it:
- * of two that set it at once exactly one is told true, also when the other is still in `from` or already in `to`.
+ * of two that set it at once exactly one is answered true, also when the other is still in `from` or already in `to`.
  *
- * A side that is out of reach may leave a mark on the target alone, which those who are still in `from` do not see. Whoever
- * set it is told so by a rejection, and it is completed in the background as soon as both sides answer.
+ * A side that is out of reach may leave a mark on the target alone, which those who are still in `from` do not see. The one who
+ * set it is reported so by a rejection, and it is completed in the background as soon as both sides answer.
  */
 export class MigrationMarks implements BackendMarks {
   readonly #marks: Readonly<Record<MigrationSide, CompletionMarks>>;

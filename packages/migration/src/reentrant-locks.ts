@@ -27,6 +27,22 @@ export interface ReentrantLocks<F extends FencingToken = FencingToken> {
 /**
  * One lock, in the manner of Hazelcast's `ILock` and `FencedLock`. Every method that takes, frees or asks "mine?" needs
  * a running `runInContext`, and throws LOCK_INVALID_ARGUMENT outside of one: without it, flows cannot be distinguished.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createReentrantLocks } from 'holdfast/migration';
+ *
+ * const locks = await connect('memory:');
+ * const { getLock, runInContext } = createReentrantLocks(locks);
+ * await runInContext(async () => {
+ *   const lock = getLock('account:7');
+ *   if (!(await lock.tryLock(1_000))) return;
+ *   console.log(lock.getLockCount(), lock.getFence());
+ *   await lock.unlock();
+ * });
+ * await locks.close();
+ * ```
  */
 export interface ReentrantLock<F extends FencingToken = FencingToken> {
   /** What is locked. */
@@ -174,6 +190,23 @@ function notHeld(where: string, name: string): LockArgumentError {
 /**
  * Makes re-entrant locks over any lock manager, which stays the caller's. Ownership follows `AsyncLocalStorage.run`, so it
  * never leaks into sibling flows; Hazelcast's Node client, whose locks belong to the client, excludes only processes.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createReentrantLocks } from 'holdfast/migration';
+ *
+ * const locks = await connect('memory:');
+ * const { getLock, runInContext } = createReentrantLocks(locks);
+ * await runInContext(async () => {
+ *   const lock = getLock('account:7');
+ *   await lock.lock();
+ *   await lock.lock(); // the same context: counted, not waited for
+ *   await lock.unlock();
+ *   await lock.unlock();
+ * });
+ * await locks.close();
+ * ```
  */
 export function createReentrantLocks<F extends FencingToken>(locks: LockManager<F>): ReentrantLocks<F> {
   checkValue('createReentrantLocks', 'locks', locks, rule.object);

@@ -34,7 +34,7 @@ export async function inspectSide(side: LockManager, name: string, kind: LockKin
   }
 }
 
-/** Frees a name of any kind on one side, whoever has it. */
+/** Frees a name of any kind on one side, no matter who has it. */
 export async function forceReleaseSide(side: LockManager, name: string, kind: LockKind): Promise<boolean> {
   switch (kind) {
     case 'lock':

@@ -25,7 +25,7 @@ export class StackedHold {
     this.#onLost = onLost;
   }
 
-  /** From here on a loss is told. One that came before is told at once. */
+  /** From here on a loss is reported. One that came before is reported at once. */
   watch(): void {
     for (const { lease } of this.#leases) lease.signal.addEventListener('abort', this.#listener, { once: true });
     if (this.#leases.some(({ lease }) => lease.signal.aborted)) this.#lose();
@@ -52,7 +52,7 @@ export class StackedHold {
   }
 
   /**
-   * Frees it, the side that was taken last first: whoever gets the first side then finds the other free. A side that
+   * Frees it, the side that was taken last first: the one who gets the first side then finds the other free. A side that
    * does not answer goes on in the background, and does not keep the other from being freed.
    */
   async release(): Promise<boolean> {
@@ -68,7 +68,7 @@ export class StackedHold {
     this.#detach();
     const lost = this.#leases.find(({ lease }) => lease.signal.aborted);
     const error: unknown = lost?.lease.signal.reason;
-    // The holder is told before the other side is free for the next one.
+    // The holder is notified before the other side is free for the next one.
     this.#onLost(this, isLockError(error, 'LOCK_LOST') ? error.reason : 'deadline');
     this.#passage.leave();
     void disposeSides(this.#leases);

@@ -75,7 +75,7 @@ export async function waitForSides(
   }
 }
 
-/** Extends a lease again and again until it is told to stop. One that cannot be extended is lost by its own deadline. */
+/** Extends a lease again and again until it is asked to stop. One that cannot be extended is lost by its own deadline. */
 function keep(lease: Lease, ttlMs: number, call: CallContext): () => void {
   let timer: { cancel(): void };
   const plan = (): void => {

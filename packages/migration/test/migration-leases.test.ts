@@ -22,7 +22,7 @@ describe('a lease in the phase "both"', () => {
     const process = world.process('both', { ttlMs: 300 });
     const lease = await process.manager.acquire('x');
     expect(await world.only[side].forceRelease('x')).toBe(true);
-    await until('the loss is told', () => lease.signal.aborted);
+    await until('the loss is reported', () => lease.signal.aborted);
     expect(lease.isHeld).toBe(false);
     expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST' });
     await until('the other side is free', () => world.isEmpty);
@@ -171,7 +171,7 @@ describe('taking both sides', () => {
 });
 
 describe('what both sides say', () => {
-  it('is told as one: a holder on both once, one on either as well', async () => {
+  it('is reported as one: a holder on both once, one on either as well', async () => {
     await using world = new MigrationWorld();
     const { manager } = world.process('both', { label: 'on both' });
     const lease = await manager.acquire('both');

@@ -77,7 +77,7 @@ describe('setPhase', () => {
     await old.release();
   });
 
-  it('with the present phase waits for what is left of another', async () => {
+  it('with the present phase waits for the rest of another', async () => {
     await using world = new MigrationWorld();
     const { manager } = world.process('from');
     const old = await manager.acquire('x');
@@ -223,7 +223,7 @@ describe('migration events', () => {
     const { manager, migrationEvents } = world.process('both');
     const forgotten = await world.only.from.acquire('x');
     expect(await manager.tryAcquire('x')).toBeNull();
-    await until('it is told', () => migrationEvents.length > 0);
+    await until('it is reported', () => migrationEvents.length > 0);
     expect(migrationEvents).toMatchObject([
       { type: 'one-sided', name: 'x', kind: 'lock', free: 'to', busy: 'from', holders: [{ label: 'only from' }] },
     ]);
@@ -235,7 +235,7 @@ describe('migration events', () => {
     const { manager, migrationEvents } = world.process('both');
     const early = await world.only.to.acquire('x');
     const waiting = manager.acquire('x');
-    await until('it is told', () => migrationEvents.length > 0);
+    await until('it is reported', () => migrationEvents.length > 0);
     expect(migrationEvents).toMatchObject([{ type: 'one-sided', free: 'from', busy: 'to', holders: [{ label: 'only to' }] }]);
     expect(JSON.stringify(migrationEvents)).toContain(`"fencingToken":"${early.fencingToken}"`);
     await early.release();

@@ -137,7 +137,7 @@ describe('a re-entrant lock', () => {
     });
   });
 
-  it('counts right when flows of one context take it side by side', async () => {
+  it('counts correctly when flows of one context take it side by side', async () => {
     await using w = world();
     const lock = w.getLock('x');
     await w.runInContext(async () => {
@@ -149,7 +149,7 @@ describe('a re-entrant lock', () => {
     expect(await lock.isLocked()).toBe(false);
   });
 
-  it('waits as long as it is told, and is kept as long as it is told', async () => {
+  it('waits as long as it is asked to, and is kept as long as it is asked to', async () => {
     await using w = world();
     const lock = w.getLock('x');
     const busy = await w.other.acquire('x');
@@ -255,7 +255,7 @@ describe('taken again by its owner', () => {
     });
   });
 
-  it('tryLock does not wait behind a lock() of its context for longer than it was told', async () => {
+  it('tryLock does not wait behind a lock() of its context for longer than it was asked to', async () => {
     await using w = world();
     const lock = w.getLock('x');
     const theirs = await w.other.acquire('x');

@@ -1,4 +1,4 @@
-import { LockArgumentError, type LockManager } from '@holdfast/core';
+import { type LockManager, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { type MeterProvider, metrics, trace, type TracerProvider } from '@opentelemetry/api';
 import { SCOPE, startMetrics } from './lock-metrics.js';
 import { startSpans } from './lock-spans.js';
@@ -48,7 +48,14 @@ export interface LockInstrumentation extends Disposable {
   getConfig(): object;
 }
 
-const KNOWN = ['manager', 'meterProvider', 'tracerProvider', 'groupOf', 'storeSpans', 'annotate'];
+const OPTIONS: Readonly<Record<keyof InstrumentLocksOptions, OptionRule>> = {
+  manager: rule.manager,
+  meterProvider: rule.object,
+  tracerProvider: rule.object,
+  groupOf: rule.function,
+  storeSpans: rule.boolean,
+  annotate: rule.boolean,
+};
 
 /** By provider; what the first use of a provider was given holds for the later ones. */
 const groups = new WeakMap<MeterProvider, InstrumentLocksOptions['groupOf']>();
@@ -62,17 +69,18 @@ const sharedSpans = new Shared<TracerProvider>((provider, isCounted) =>
  * Reports metrics and traces of locks through OpenTelemetry, by the diagnostics channels alone, from now on until `close`. Twice over the
  * same manager and provider counts once.
  *
- * @throws LockArgumentError LOCK_INVALID_ARGUMENT for an option that it does not know
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { instrumentLocks } from 'holdfast/otel';
+ *
+ * const instrumentation = instrumentLocks(); // every manager of the process, the global providers
+ * instrumentation.close(); // at the end
+ * ```
  */
-export function instrumentLocks(options: InstrumentLocksOptions = {}): LockInstrumentation {
-  for (const option of Object.keys(options)) {
-    if (!KNOWN.includes(option)) {
-      throw new LockArgumentError(`instrumentLocks: there is no option ${JSON.stringify(option)}; known are ${KNOWN.join(', ')}`, {
-        option,
-      });
-    }
-  }
-  return new Instrumentation(options);
+export function instrumentLocks(options?: InstrumentLocksOptions): LockInstrumentation {
+  return new Instrumentation(readOptions('instrumentLocks', options, OPTIONS));
 }
 
 class Instrumentation implements LockInstrumentation {

@@ -1,5 +1,5 @@
 import { type InstrumentName, lockInstruments, meterLocks, type MetricAttributes } from '@holdfast/core';
-import type { MeterProvider } from '@opentelemetry/api';
+import type { MeterProvider, ObservableGauge, ObservableResult } from '@opentelemetry/api';
 import type { Running } from './shared.js';
 
 /** The name under which a backend for metrics and traces shows where they come from. */
@@ -15,6 +15,7 @@ export function startMetrics(
 ): Running {
   const meter = provider.getMeter(SCOPE);
   const records = new Map<InstrumentName, Record>();
+  const observed: ObservableGauge[] = [];
   for (const name of Object.keys(lockInstruments) as InstrumentName[]) {
     const { kind, unit, description, ...more } = lockInstruments[name];
     const options = { unit, description };
@@ -22,7 +23,8 @@ export function startMetrics(
       const advice = 'boundaries' in more ? { advice: { explicitBucketBoundaries: [...more.boundaries] } } : {};
       const histogram = meter.createHistogram(name, { ...options, ...advice });
       records.set(name, (value, attributes) => histogram.record(value, attributes));
-    } else if (kind === 'gauge') {
+    } else if (kind === 'observed-gauge') observed.push(meter.createObservableGauge(name, options));
+    else if (kind === 'gauge') {
       const gauge = meter.createGauge(name, options);
       records.set(name, (value, attributes) => gauge.record(value, attributes));
     } else {
@@ -32,5 +34,14 @@ export function startMetrics(
   }
   const sink = { record: (name: InstrumentName, value: number, attributes: MetricAttributes) => records.get(name)?.(value, attributes) };
   const locks = meterLocks(sink, { isCounted, groupOf });
-  return { stop: () => locks.close() };
+  const observe = (result: ObservableResult): void => {
+    for (const { seconds, attributes } of locks.oldestWaits()) result.observe(seconds, attributes);
+  };
+  for (const gauge of observed) gauge.addCallback(observe);
+  return {
+    stop() {
+      for (const gauge of observed) gauge.removeCallback(observe);
+      locks.close();
+    },
+  };
 }

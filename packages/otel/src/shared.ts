@@ -8,7 +8,7 @@ export class Shared<P extends object> {
   readonly #start: (provider: P, isCounted: (managerId: string) => boolean) => Running;
   readonly #entries = new WeakMap<P, { readonly wanted: Map<symbol, string | null>; readonly running: Running }>();
 
-  /** @param start begins to count; the options of whoever came first hold for all */
+  /** @param start begins to count; the options of the one who came first hold for all */
   constructor(start: (provider: P, isCounted: (managerId: string) => boolean) => Running) {
     this.#start = start;
   }

@@ -99,6 +99,36 @@ describe('metrics of locks', () => {
     expect((await points('lock.store.duration')).map(({ attributes }) => attributes['lock.operation'])).toContain('attempt');
   });
 
+  it('take options as everywhere: own or inherited, read once, and refused by name', async () => {
+    const { mine, theirs } = createWorld();
+    const { points, meterProvider, tracerProvider } = createTelemetry();
+    let reads = 0;
+    const given = {
+      meterProvider,
+      tracerProvider,
+      get manager() {
+        reads += 1;
+        return reads === 1 ? mine : theirs;
+      },
+    };
+    const locks = instrumentLocks(Object.create(given) as typeof given);
+    cleanups.push(() => locks.close());
+    locks.disable();
+    locks.enable();
+    await mine.withLock('x', () => {});
+    await theirs.withLock('y', () => {});
+    expect(await points('lock.hold.duration')).toMatchObject([{ value: { count: 1 } }]);
+    for (const [option, wrong] of [
+      ['manager', {}],
+      ['groupOf', 'x'],
+      ['storeSpans', 1],
+      ['meterProvider', null],
+      ['mananger', mine],
+    ] as const) {
+      expect(() => instrumentLocks({ [option]: wrong })).toThrow(expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT', option }));
+    }
+  });
+
   it('count the same manager once, however often it is instrumented, until the last use has ended', async () => {
     const { mine } = createWorld();
     const { points, start } = createTelemetry();

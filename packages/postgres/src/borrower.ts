@@ -6,7 +6,7 @@ import { within } from './within.js';
 
 /** So many statements are under way at a time; the others stand in line. */
 const MAX_BORROWED = 4;
-/** Of the time that a call has: so that whoever asked is told what was missing. */
+/** Of the time that a call has: so that the one who asked hears what was missing. */
 const SHARE = 0.9;
 
 /** Ends what waits for a standby to confirm a commit: it would wait for as long as the standby is gone, for nobody. */

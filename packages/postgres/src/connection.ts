@@ -14,16 +14,16 @@ const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
 /** What runs statements, one after another or at the same time. */
 export interface Queryable {
-  /** The server process that runs them, as the driver was told at the start; null where nobody knows one. */
+  /** The server process that runs them, as the driver has heard at the start; null where nobody knows one. */
   readonly processId: number | null;
   query(statement: Statement, values?: readonly string[]): Promise<readonly Row[]>;
 }
 
 const GOODBYE_MS = 500;
 
-/** One connection, ours alone for as long as we have it. Its end is told once, and never raised. */
+/** One connection, ours alone for as long as we have it. Its end is reported once, and never raised. */
 export class Connection implements Queryable {
-  /** The server process as the driver was told at the start; null where it was told none. */
+  /** The server process as the driver has heard at the start; null where it has heard none. */
   readonly processId: number | null;
   /** Whether named statements are prepared: not where a pooler may hand them to another server process. */
   prepares = false;
@@ -59,7 +59,7 @@ export class Connection implements Queryable {
     this.#listen('notification', listener);
   }
 
-  /** Rows of texts. It may never settle on a silent connection; whoever gives up destroys the connection. */
+  /** Rows of texts. It may never settle on a silent connection; the one who gives up destroys the connection. */
   query(statement: Statement, values: readonly string[] = []): Promise<readonly Row[]> {
     if (this.#isEnded) return Promise.reject(new Error('Connection terminated'));
     const { text, name } = statement;
@@ -89,7 +89,7 @@ export class Connection implements Queryable {
     else this.#client.release();
   }
 
-  /** Ends the connection now; the server ends the session. Nobody is told. */
+  /** Ends the connection now; the server ends the session. Nobody is notified. */
   destroy(): void {
     this.#onEnd.length = 0;
     this.#end(null);

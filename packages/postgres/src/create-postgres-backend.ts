@@ -12,6 +12,15 @@ type FencedOptions = PostgresBackendOptions & { readonly shedLockTable?: undefin
  * Locks on one PostgreSQL. Makes no contact before the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createPostgresBackend } from 'holdfast/postgres';
+ *
+ * const locks = createLockManager(createPostgresBackend({ connectionString: 'postgres://localhost:5432/shop' }), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createPostgresBackend(options: FencedOptions): LockBackend<bigint>;
 export function createPostgresBackend(options: PostgresBackendOptions): LockBackend;

@@ -11,6 +11,15 @@ const rules = { ...managerOptionRules, ...postgresBackendRules };
  * A lock manager on one PostgreSQL. Synchronous: first contact is the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
+ *
+ * @example
+ * ```ts
+ * import { createPostgresLockManager } from 'holdfast/postgres';
+ *
+ * const locks = createPostgresLockManager({ connectionString: 'postgres://localhost:5432/shop', strategy: 'table' });
+ * await locks.withLock('invoice:42', ({ fencingToken }) => console.log(fencingToken));
+ * await locks.close();
+ * ```
  */
 export function createPostgresLockManager(
   options: PostgresLockManagerOptions & { readonly shedLockTable?: undefined },

@@ -42,7 +42,7 @@ export class Marks implements BackendMarks {
     return (await this.setEach([{ name, retentionMs, ...setter }], call))[0] === true;
   }
 
-  /** A mark that is told to stand has been flushed, whatever the role has set. One's own stays as it is, and is told once more. */
+  /** A mark that is reported to stand has been flushed, whatever the role has set. One's own stays as it is, and is reported once more. */
   async setEach(marks: readonly MarkRequest[], call: CallContext): Promise<readonly boolean[]> {
     const hasEnded = `mark.expires_at ${le} ${NOW}`;
     const kept = (column: string): string => `${column} = CASE WHEN ${hasEnded} THEN excluded.${column} ELSE mark.${column} END`;

@@ -35,7 +35,7 @@ export interface DriverNotification {
 
 /** The rest of what is used of a client of `pg`. */
 export interface DriverClient {
-  /** The process that serves this client, as it was told at the start. A pooler tells another. */
+  /** The process that serves this client, as it was reported at the start. A pooler tells another. */
   readonly processID?: number | null;
   /** What its options and its connection string came to. */
   readonly connectionParameters?: Readonly<Record<string, unknown>>;

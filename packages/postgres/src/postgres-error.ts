@@ -2,7 +2,7 @@ import { type AnyLockError, isLockError, LockUnavailableError } from '@holdfast/
 
 export const BACKEND = 'postgres';
 
-/** Where waiting cannot help: somebody has to change a password, a right or a setting. By SQLSTATE. */
+/** Where waiting cannot help: somebody has to change a password, a permission or a setting. By SQLSTATE. */
 const FOR_GOOD: Readonly<Record<string, string>> = {
   '28000': 'the server refused the user (pg_hba.conf, the role may not log in, or the URL names none)',
   '28P01': 'the server refused the user name or the password',

@@ -3,7 +3,7 @@ import type { ConnectionSource } from './connection-source.js';
 import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
 
 /**
- * What callers are told of a statement that failed on a borrowed connection. The server refuses a write in the same words on a standby, which
+ * What callers hear of a statement that failed on a borrowed connection. The server refuses a write in the same words on a standby, which
  * may be promoted, and where somebody has made transactions read-only, which waiting does not change: so it is asked which it is.
  */
 export async function refusalOf(error: unknown, source: ConnectionSource, timeoutMs: number): Promise<AnyLockError> {

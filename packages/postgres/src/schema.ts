@@ -14,7 +14,7 @@ export interface PostgresSchemaOptions {
   readonly role?: string | undefined;
 }
 
-/** One migration at a time, whoever runs it; 'holdfast' as a number. */
+/** One migration at a time, no matter who runs it; 'holdfast' as a number. */
 const MIGRATION_KEY = '7525352680829580148';
 
 /**

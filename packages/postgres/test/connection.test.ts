@@ -8,7 +8,7 @@ import { Connection } from '../src/connection.js';
 import { PoolSource } from '../src/connection-source.js';
 import type { DriverClient, PostgresPool } from '../src/postgres-client.js';
 
-/** A client with nothing but a socket, and what the other end of that is told. */
+/** A client with nothing but a socket, and what the other end hears. */
 async function wire(): Promise<{ readonly client: DriverClient; readonly socket: Socket; ends(): readonly string[] }> {
   const ends: string[] = [];
   const server = createServer((socket) => {
@@ -41,7 +41,7 @@ describe('a connection of ours', () => {
   it('is reset when it is given up, so that what it has not sent is not sent later', async () => {
     const { client, ends } = await wire();
     new Connection(client, systemClock).destroy();
-    await until('the other end is told', () => ends().length > 0);
+    await until('the other end is notified', () => ends().length > 0);
     expect(ends()).toEqual(['ECONNRESET']);
   });
 
@@ -51,7 +51,7 @@ describe('a connection of ours', () => {
       throw new TypeError('a socket of TLS');
     };
     new Connection(client, systemClock).destroy();
-    await until('the other end is told', () => ends().length > 0);
+    await until('the other end is notified', () => ends().length > 0);
     expect(ends()).toEqual(['end']);
   });
 
@@ -63,7 +63,7 @@ describe('a connection of ours', () => {
     expect(socket.destroyed).toBe(false);
     await clock.advance(1);
     expect(socket.destroyed).toBe(true);
-    await until('the other end is told', () => ends().length > 0);
+    await until('the other end is notified', () => ends().length > 0);
     expect(ends()).toEqual(['end']);
   });
 });

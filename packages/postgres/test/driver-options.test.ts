@@ -138,7 +138,7 @@ describe.each(STRATEGIES)('what pg offers, strategy %s', (strategy) => {
       await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'odd_advisory'`);
       await useAll(locks);
     }
-    // Whoever runs into another is asked again, and busy is not broken.
+    // The one who runs into another is asked again, and busy is not broken.
     const name = newName();
     await using others = manager({ strategy, connectionString: url });
     const results = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? locks : others).tryAcquire(name)));
@@ -175,13 +175,13 @@ describe.each(STRATEGIES)('what pg offers, strategy %s', (strategy) => {
     expect(after.fencingToken).toBeGreaterThan(before.fencingToken ?? 0n);
     await useAll(locks);
     await admin.query(`DROP SCHEMA ${schema} CASCADE`);
-    // Whoever does not wait is told, unless somebody else has been before.
+    // The one who does not wait is notified, unless somebody else has been before.
     const lease = await locks.tryAcquire(newName()).catch((reason: unknown) => reason);
     if (isLockError(lease)) expect(lease).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
     await (await locks.acquire(newName(), { waitMs: 5_000 })).release();
   });
 
-  it('is told what it is when its own callers have exhausted a pool', async () => {
+  it('gets the reason when its own callers have exhausted a pool', async () => {
     const pool = new pg.Pool({ connectionString: server.url, max: 1 });
     const client = await pool.connect();
     await using locks = manager({ strategy, pool }, 600);
@@ -206,7 +206,7 @@ describe.each(STRATEGIES)('what pg offers, strategy %s', (strategy) => {
     ['a CA file that is not there', (url: string) => `${url}?sslmode=verify-full&sslrootcert=/no/such/hunter2.pem`, {}],
     ['a port that does not exist', (url: string) => url.replace(/:\d+\//, ':99999/'), {}],
     ['options that the driver refuses', (url: string) => url, { sslnegotiation: 'hunter2' }],
-  ] as const)('is refused at once and for good with %s, which is not quoted', async (_, change, driverOptions) => {
+  ] as const)('is refused at once and permanently with %s, which is not quoted', async (_, change, driverOptions) => {
     const url = new URL(server.url);
     url.password = 'hunter2';
     const start = performance.now();
@@ -219,7 +219,7 @@ describe.each(STRATEGIES)('what pg offers, strategy %s', (strategy) => {
 });
 
 describe('a role whose transactions are read-only', () => {
-  it('takes advisory locks; leases in a table are refused for good, with the reason', async () => {
+  it('takes advisory locks; leases in a table are refused permanently, with the reason', async () => {
     const url = await roleWith('reader', 'default_transaction_read_only = on');
     await using locks = manager({ connectionString: url });
     expect(await (await locks.acquire(newName())).release()).toBe(true);

@@ -59,7 +59,7 @@ describe('a fail-over', () => {
 
     target = servers.standby.port;
     await servers.primary.kill();
-    await until('the loss is told', () => lease.signal.aborted, { timeoutMs: 2_000 });
+    await until('the loss is reported', () => lease.signal.aborted, { timeoutMs: 2_000 });
     expect(lease.signal.reason).toMatchObject({ reason: 'session' });
     const error: unknown = await locks.tryAcquire(name).catch((reason: unknown) => reason);
     expect(isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && [error.retryable, error.message]).toEqual([

@@ -137,7 +137,7 @@ describe.each([
 });
 
 describe('a request in time', () => {
-  it.each(kinds)('is released for good at once when it has been answered (%s)', async (_title, options, newRequest) => {
+  it.each(kinds)('is released permanently at once when it has been answered (%s)', async (_title, options, newRequest) => {
     const backend = open({ connectionString: server.url, ...options });
     const requests = [newRequest(), newRequest()];
     expect(await backend.attempt(requests, callOf())).toMatchObject([{ granted: true }, { granted: true }]);
@@ -157,7 +157,7 @@ describe('a request in time', () => {
     ]);
   });
 
-  it('costs one statement, as first contact has told the time', async () => {
+  it('costs one statement, as first contact has shown the time', async () => {
     const backend = open({ connectionString: server.url, ...locks });
     await backend.checkHealth(callOf());
     const sent = vi.spyOn(pg.Client.prototype, 'query');
@@ -199,7 +199,7 @@ describe('a statement that waits for a row', () => {
 });
 
 describe("a server's clock", () => {
-  it('that is not the one which was read last costs one more round trip; busy stays busy, and free is not told to be busy', async () => {
+  it('that is not the one which was read last costs one more round trip; busy stays busy, and free is not reported as busy', async () => {
     const clock = createManualClock();
     const backend = backendOf(resolvePostgresOptions('test', { connectionString: server.url, ...locks }), clock);
     onTestFinished(() => backend.close());

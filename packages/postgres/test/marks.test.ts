@@ -1,20 +1,8 @@
-import { callOf, loadMarks } from '@holdfast/test/backend';
+import { callOf } from '@holdfast/test/backend';
 import { expect, it } from 'vitest';
 import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
-
-it('marks that have ended do not add up beside those that stand', { timeout: 120_000 }, async () => {
-  const { marks } = postgres.backend({ strategy: 'table' });
-  if (marks === undefined) throw new Error('no marks');
-  const count = async (): Promise<number> => {
-    const { rows } = await postgres.admin.query<{ count: string }>('select count(*) from holdfast.marks');
-    return Number(rows[0]?.count);
-  };
-  const most = await loadMarks(marks, { standing: 5_000, perSecond: 100, seconds: 20, count });
-  expect(most).toBeGreaterThan(-100);
-  expect(most).toBeLessThan(1_000);
-});
 
 it('the sweep goes by the index of ends, whatever the planner knows of the table', async () => {
   const { marks } = postgres.backend();

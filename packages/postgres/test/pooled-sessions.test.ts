@@ -105,7 +105,7 @@ describe('a session behind a pooler', () => {
     // They take the server connection that has served us, and then leave it.
     for (const client of clients) await client.query('BEGIN; SELECT 1');
     await lost;
-    // Whoever is in it is left alone.
+    // The one who is in it is left alone.
     for (const client of clients) await client.query('SELECT 1; COMMIT');
     await until('nothing is left', async () => (await leftBehind(pooled.url, 3)).length === 0, { timeoutMs: 5_000 });
     for (const client of clients) await client.end();

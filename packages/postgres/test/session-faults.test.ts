@@ -44,7 +44,7 @@ function manager(backend: Partial<PostgresBackendOptions> = {}, options: Manager
 
 function lossOf(lease: Lease, ms: number): Promise<LockLostError> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`not told in ${ms} ms`)), ms);
+    const late = setTimeout(() => reject(new Error(`not notified in ${ms} ms`)), ms);
     const tell = (): void => {
       clearTimeout(late);
       resolve(lease.signal.reason as LockLostError);
@@ -76,7 +76,7 @@ async function failure(promise: Promise<unknown>): Promise<{ readonly message: s
 }
 
 describe('a session that ends', () => {
-  it('by an administrator is told at once, for all its leases, and the next lease has a higher token', async () => {
+  it('by an administrator is reported at once, for all its leases, and the next lease has a higher token', async () => {
     const locks = manager();
     const names = [newName(), newName()] as const;
     const leases = [await locks.acquire(names[0]), await locks.acquire(names[1])];
@@ -90,7 +90,7 @@ describe('a session that ends', () => {
     await worksAgain(locks);
   });
 
-  it('with a server that is killed, or restarted properly, is told at once; waiters go on when it is back', async () => {
+  it('with a server that is killed, or restarted properly, is reported at once; waiters go on when it is back', async () => {
     await using own = await startPostgres({ config: {} });
     const locks = manager({ connectionString: own.url });
     const waiting = manager({ connectionString: own.url }, { unavailableAfterMs: 20_000 });
@@ -111,7 +111,7 @@ describe('a session that ends', () => {
     for (const one of open.splice(0)) await one.close();
   });
 
-  it('without a word is told by the deadline, and the manager goes on over another session', async () => {
+  it('without a word is reported by the deadline, and the manager goes on over another session', async () => {
     const locks = manager({ sessionMs: 4_000 }, { unavailableAfterMs: 20_000 });
     const name = newName();
     const lease = await locks.acquire(name, { ttlMs: 30_000 });
@@ -137,7 +137,7 @@ describe('a session that ends', () => {
     expect(next.fencingToken).toBeGreaterThan(lease.fencingToken ?? 0n);
   });
 
-  it('because the network was cut is told at once', async () => {
+  it('because the network was cut is reported at once', async () => {
     await using proxy = await startTcpProxy({ target: server.port });
     const locks = manager({ connectionString: proxy.urlFor(server.url) });
     const lease = await locks.acquire(newName());
@@ -383,7 +383,7 @@ describe('a server without room', () => {
     for (const one of open.splice(0)) await one.close();
   });
 
-  it('for more connections is told as that', async () => {
+  it('for more connections is reported as that', async () => {
     await using own = await startPostgres({ config: { max_connections: 4, superuser_reserved_connections: 0, max_wal_senders: 0 } });
     const clients = Array.from({ length: 4 }, () => new pg.Client({ connectionString: own.url }));
     for (const client of clients) await client.connect();

@@ -90,12 +90,12 @@ describe('a row that somebody changes under its holder', () => {
   it.each([
     ['is deleted', (table: string) => `delete from ${table} where name = $1`],
     ['is given to another', (table: string) => `update ${table} set locked_by = 'ops' where name = $1`],
-  ] as const)('%s: its holder is told, and does not take it back', async (_, change) => {
+  ] as const)('%s: its holder is notified, and does not take it back', async (_, change) => {
     const table = await tableOf();
     await using locks = open(table);
     const lease = await locks.acquire(newName(), { ttlMs: 900 });
     await postgres.admin.query(change(table), [lease.name]);
-    await until('it is told', () => lease.signal.aborted, { timeoutMs: 2_000 });
+    await until('it is reported', () => lease.signal.aborted, { timeoutMs: 2_000 });
     expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST' });
     expect(await lease.release()).toBe(false);
   });
@@ -135,7 +135,7 @@ describe('a table that people have made otherwise', () => {
     ['has names that are padded', { name: 'char(64)' }],
     ['has other times', { type: 'date' }],
     ['has other times by number', { type: 'bigint' }],
-  ] as const)('%s: is refused at once and for good, with the reason', async (_, shape) => {
+  ] as const)('%s: is refused at once and permanently, with the reason', async (_, shape) => {
     await using locks = open(await tableOf(shape));
     const start = performance.now();
     const error: unknown = await locks.acquire(newName(), { waitMs: 20_000 }).catch((reason: unknown) => reason);
@@ -172,7 +172,7 @@ describe('a table that people have made otherwise', () => {
     await postgres.admin.query(`alter table ${table} alter lock_until type timestamptz, alter locked_at type timestamptz`);
     await until('it works again', async () => (await locks.tryAcquire('y').catch(() => null)) !== null);
     await postgres.admin.query(`drop table ${table}`);
-    await until('it is refused for good', async () => {
+    await until('it is refused permanently', async () => {
       const error: unknown = await locks.tryAcquire('z').catch((reason: unknown) => reason);
       return isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable;
     });

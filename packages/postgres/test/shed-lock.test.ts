@@ -113,7 +113,7 @@ describe('over a table of ShedLock', () => {
     expect(await other.forceRelease(`${base}/a`)).toBe(true);
     expect(await leases.releaseAll()).toBe(1);
     expect(() => locks.semaphore(base, { permits: 2 })).toThrow(expect.objectContaining({ code: 'LOCK_UNSUPPORTED' }));
-    // 64 characters are its limit. Whoever asked in the same turn of the event loop shares the statement, not its end.
+    // 64 characters are its limit. The one who asked in the same turn of the event loop shares the statement, not its end.
     const [tooLong, withZero, short] = await Promise.allSettled([
       locks.tryAcquire('x'.repeat(65)),
       locks.tryAcquire('\0'),

@@ -93,7 +93,9 @@ const AS_TEXT = { getTypeParser: () => (value: string) => value };
 
 /** But for what two clocks and two sequences tell differently. */
 function roughly(row: Row): readonly unknown[] {
-  return row.map((cell) => {
+  return row.map((cell, index) => {
+    // For how long a lock has been held.
+    if (index === 4) return cell === null ? null : Number(cell) >= 0;
     if (cell?.startsWith('{') === true) return holdersIn(cell);
     if (cell === null || !/^-?\d+(\.\d+)?$/.test(cell)) return cell;
     return sizeOf(Number(cell));
@@ -101,9 +103,9 @@ function roughly(row: Row): readonly unknown[] {
 }
 
 function holdersIn(json: string): unknown {
-  const holders = JSON.parse(json) as Record<string, { readonly m: string; readonly p: number; readonly l: string }>;
+  const holders = JSON.parse(json) as Record<string, { readonly m: string; readonly p: number; readonly l: string; readonly a: number }>;
   return Object.entries(holders)
-    .map(([owner, { m, p, l }]) => ({ owner, m, p, l }))
+    .map(([owner, { m, p, l, a }]) => ({ owner, m, p, l, a: typeof a }))
     .sort((a, b) => (a.owner < b.owner ? -1 : 1));
 }
 

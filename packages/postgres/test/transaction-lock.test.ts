@@ -84,7 +84,7 @@ describe('withTransactionLock', () => {
         await listener.query('select 1');
         expect(heard).toEqual([]);
       });
-      await until('it is told', () => heard.includes(id));
+      await until('it is reported', () => heard.includes(id));
       await waiting;
     } finally {
       await listener.end();

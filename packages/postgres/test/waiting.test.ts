@@ -164,3 +164,39 @@ describe('a dead writer that waited for leases in a table', () => {
     await waiting;
   });
 });
+
+describe('what is seen of those who wait', () => {
+  it('is all of them, in every process, with the age of the first, and for how long the lock is held', async () => {
+    const [holder, waiter, observer] = [postgres.backend(), postgres.backend(), postgres.backend()];
+    const [first, second] = [createLockManager(holder, { label: 'first' }), createLockManager(waiter)];
+    const name = newName();
+    const hold = await first.acquire(name);
+    const leaving = new AbortController();
+    const line = (manager: typeof first, count: number): readonly Promise<unknown>[] =>
+      Array.from({ length: count }, () => manager.acquire(name, { signal: leaving.signal }).catch(() => null));
+    // Of the holder's own process nobody asks the server while it holds the lock.
+    const waits = [...line(first, 3), ...line(second, 2)];
+    const look = () => observer.inspect(name, 'lock', callOf());
+    await until('all five are seen', async () => (await look()).waiters === 5);
+    const { holders, oldestWaitMs } = await look();
+    expect(oldestWaitMs).toBeGreaterThan(0);
+    expect(holders).toMatchObject([{ label: 'first', fencingToken: hold.fencingToken }]);
+    expect(holders[0]?.heldMs).toBeGreaterThanOrEqual(oldestWaitMs ?? 0);
+    leaving.abort();
+    await Promise.all(waits);
+    await until('nobody is seen to wait', async () => (await look()).waiters === 0);
+    expect(await look()).toMatchObject({ held: true, oldestWaitMs: null });
+    await Promise.all([first.close(), second.close()]);
+  });
+
+  it('is null where a session does not answer that has announced to wait', async () => {
+    const [holder, observer] = [postgres.backend(), postgres.backend()];
+    const held = requestOf(newName());
+    await take(holder, held);
+    // Another program's session, with the key by which ours announce themselves.
+    await listener.query('select pg_advisory_lock_shared($1)', [String(keys.of('lock', held.name).announcement)]);
+    expect(await observer.inspect(held.name, 'lock', callOf())).toMatchObject({ held: true, waiters: null });
+    await listener.query('select pg_advisory_unlock_all()');
+    expect((await observer.inspect(held.name, 'lock', callOf())).waiters).toBe(0);
+  });
+});

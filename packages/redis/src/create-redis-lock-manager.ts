@@ -12,6 +12,15 @@ const rules = { ...managerOptionRules, ...redisBackendRules };
  * first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
+ *
+ * @example
+ * ```ts
+ * import { createRedisLockManager } from 'holdfast/redis';
+ *
+ * const locks = createRedisLockManager({ url: 'redis://localhost:6379', prefix: 'shop:' });
+ * await locks.withLock('invoice:42', ({ fencingToken }) => console.log(fencingToken));
+ * await locks.close();
+ * ```
  */
 export function createRedisLockManager(options: RedisLockManagerOptions): LockManager<bigint> {
   const given = readOptions('createRedisLockManager', options, rules);

@@ -1,4 +1,4 @@
-import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer } from '@holdfast/core';
+import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer, WaitLine } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
 import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
@@ -22,11 +22,13 @@ export interface EnqueueReply {
   readonly serverMs: number;
 }
 
-/** One name in whose queue somebody stands. */
+/** One name in whose queue somebody stands, or for which somebody waits in this process. */
 export interface QueueName {
   readonly name: string;
   readonly mode: ModeLetter;
   readonly keys: NameKeys;
+  /** Of a plain manager: its own line, of which at most the first stands in the queue. */
+  readonly line: WaitLine | null;
 }
 
 /** What a release takes out of a queue with its owner. */
@@ -145,7 +147,10 @@ export class HoldCommands {
    * @returns for each name: null when the places were dropped and have to be taken again; an error where its keys hold something else
    */
   refresh(names: readonly QueueName[], timeoutMs: number): Promise<readonly (LifeAnswer | null | ForeignKeyError)[]> {
-    const pieces = names.map(({ name, mode, keys }) => piece(steps.refresh, keys.slot, keys.granting, [mode], { name }, timeoutMs));
+    const pieces = names.map(({ name, mode, keys, line }) => {
+      const text = line === null ? mode : `${mode} ${line.waiters} ${Math.max(0, Math.floor(line.oldestWaitMs))}`;
+      return piece(steps.refresh, keys.slot, keys.granting, [text], { name }, timeoutMs);
+    });
     return this.#sender.sendAll(pieces, (reply, { lockName }) => {
       if (reply === 'WRONGTYPE') return new ForeignKeyError(lockName);
       if (Number(reply) === 0) return null;

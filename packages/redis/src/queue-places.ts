@@ -39,6 +39,11 @@ export class QueuePlaces {
     return this.#byHold.get(this.#keyOf(place)) ?? new Set();
   }
 
+  /** Whether somebody of this manager stands in the queue for the name. */
+  has(holdKey: string): boolean {
+    return this.#byHold.has(this.#onServer(holdKey));
+  }
+
   /** Whether nobody waits for the name but for the one owner, if that. */
   isLast(holdKey: string, owner: string): boolean {
     const places = this.#byHold.get(this.#onServer(holdKey));

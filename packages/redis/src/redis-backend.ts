@@ -43,6 +43,15 @@ const DRAIN_MS = 1000;
  * Locks on one Redis: a server, a master found by Sentinel, or a Cluster. Makes no contact before the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createRedisBackend } from 'holdfast/redis';
+ *
+ * const locks = createLockManager(createRedisBackend({ url: 'redis://localhost:6379' }), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createRedisBackend(options: RedisBackendOptions): LockBackend<bigint> {
   const resolved = resolveRedisOptions('createRedisBackend', options);
@@ -67,6 +76,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly #sender: BatchSender<RedisStep>;
   readonly #commands: HoldCommands;
   readonly #channel: WakeChannel;
+  readonly announce?: NonNullable<LockBackend<bigint>['announce']>;
   readonly #waitQueue: WaitQueue;
   readonly #confirmer: Confirmer | null;
   readonly #allowEviction: boolean;
@@ -130,6 +140,7 @@ export class RedisBackend implements LockBackend<bigint> {
       list: true,
       expiry: 'ttl',
     });
+    if (!fair) this.announce = (request, line) => this.#waitQueue.announce(request, line);
     this.takesNext = !fair && !source.isCluster && replicas === null;
     if (source.isCluster) this.partition = (name) => source.link.current?.connection.port.nodeOf?.(this.#keySpace.slotOf(name)) ?? '';
     this.marks = new RedisMarks({

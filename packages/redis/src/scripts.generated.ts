@@ -73,7 +73,7 @@ const shared = {
     return busy(k, mode, permits, limit)
     end
     local function grant(k, mode, owner, ttl, label, permits)
-    local new = '1'
+    local new = fenceOfClock
     if mode ~= 'p' then
     new = nextFence(k.fence)
     if not new then
@@ -376,7 +376,7 @@ const shared = {
     if not head or not fits(k, head.mode, head.permits, head.limit) then
     return
     end
-    local fence = head.mode == 'p' and '1' or nextFence(k.fence)
+    local fence = head.mode == 'p' and fenceOfClock or nextFence(k.fence)
     if not fence then
     return
     end
@@ -387,9 +387,19 @@ const shared = {
     tell(k, head.id, head.ticket .. '|' .. fence .. '|' .. string.format('%.0f', head.seen))
     end
     end
+    local function forgetLine(k, current)
+    for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
+    if member ~= current and match(member, '^n(%x+):') == MANAGER then
+    call('ZREM', k.waiters, member)
+    end
+    end
+    end
     local function leave(k, owner, member, last)
     if call('EXISTS', k.waiters) == 1 then
     call('ZREM', k.waiters, 'g' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
+    if last then
+    forgetLine(k)
+    end
     end
     end
   `),
@@ -398,7 +408,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '7d2acef829cea0281a2cbc2b25c0c77822b5f17d',
+    sha: '954e838b3e99872440c85cf7c82d068a8c4c9cff',
     source: [
       shared.clock,
       shared.deadline,
@@ -529,7 +539,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '03ea22da973c41309d8d0816e39d3a812bb29bd4',
+    sha: 'a3233d01aabd019b078643a36a3b532acb385141',
     source: [
       shared.clock,
       shared.deadline,
@@ -587,7 +597,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '8f454e2430115347a2fa97dc3399a9a259758b02',
+    sha: 'c171559b815abaea3d15dec33bb74c05dfa753ce',
     source: [
       shared.clock,
       shared.fence,
@@ -634,7 +644,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: 'fed72c78d4a24643349e487858b110c0a028bea0',
+    sha: 'cbc5ebf0674e5d3f91f942bcb037f988886c049d',
     source: [
       shared.clock,
       shared.deadline,
@@ -702,7 +712,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'bb3716b472f0923168016407cd2a14ce9166bec2',
+    sha: '32e2f5906daf14dcb4686e6c9d0a40a14f1dba92',
     source: [
       shared.clock,
       shared.fence,
@@ -711,9 +721,37 @@ export const scripts = {
       lua(`
         local mode = ARGV[2]
         local k = keysOf(mode, 1)
-        local reply = { #call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf') }
-        local function add(...)
-        for _, value in ipairs({ ... }) do
+        local function waiting()
+        local counts, total, first = {}, 0, now
+        local function add(id, count, since)
+        total = total + math.max(0, count - (counts[id] or 0))
+        counts[id] = math.max(count, counts[id] or 0)
+        first = math.min(first, since)
+        end
+        local entries = call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE, 'WITHSCORES')
+        local alive = {}
+        for i = 1, #entries, 2 do
+        alive[entries[i]] = true
+        end
+        local places = call('ZRANGEBYSCORE', k.waiters, QUEUE, '+inf', 'WITHSCORES')
+        for i = 1, #places, 2 do
+        local own = placeOf(places[i])
+        if own and alive['f' .. own.id] then
+        add(own.id, (counts[own.id] or 0) + 1, places[i + 1] / 1000)
+        end
+        end
+        for i = 1, #entries, 2 do
+        local id, count, since = match(entries[i], '^n(%x+):(%d+):(%d+)$')
+        if id then
+        add(id, tonumber(count), tonumber(since))
+        end
+        end
+        return total, total > 0 and math.floor(now - first) or -1
+        end
+        local reply = { waiting() }
+        local function add(held, rest, left)
+        local fence = #(match(rest, '^%d+') or '') == #fenceOfClock and tonumber(match(rest, '^%d+'))
+        for _, value in ipairs({ held, rest, left, fence and math.max(0, math.floor(now - fence / 1000)) or -1 }) do
         reply[#reply + 1] = value
         end
         end
@@ -769,7 +807,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '7da1ff72738c13970665735d87e0f419cd7239b0',
+    sha: 'dd206c589ecb20474f775484ccc3e55867c0033d',
     source: [
       shared.clock,
       shared.deadline,
@@ -785,7 +823,12 @@ export const scripts = {
         end
         return math.max(-1, left)
         end
-        local function step(k)
+        local function step(k, count, ms)
+        local line = count and string.format('n%s:%s:%.0f', MANAGER, count, now - ms)
+        forgetLine(k, line)
+        if line then
+        enter(k, line, ALIVE_MS)
+        end
         local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
         if known then
         enter(k, 'f' .. MANAGER, ALIVE_MS)
@@ -806,9 +849,10 @@ export const scripts = {
         local replies = {}
         local at = 1
         for arg = 4, #ARGV do
+        local mode, count, ms = match(ARGV[arg], '^(%a) ?(%d*) ?(%d*)$')
         local k
-        k, at = keysOf(ARGV[arg], at)
-        replies[#replies + 1] = alone(step, k)
+        k, at = keysOf(mode, at)
+        replies[#replies + 1] = alone(step, k, count ~= '' and count, tonumber(ms))
         end
         replies[#replies + 1] = now
         return replies
@@ -817,7 +861,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: 'c1f8f2c0c68363ef3ef5d27420af33e6fda3ce30',
+    sha: '6af07362d71110d918e66303152d17af2725ac5f',
     source: [
       shared.clock,
       lua(`

@@ -1,6 +1,16 @@
-import { type Answer, type CallContext, type Clock, type HoldRequest, isLockError, LockUnavailableError, type Stamp } from '@holdfast/core';
+import {
+  type Answer,
+  type CallContext,
+  type Clock,
+  type HoldRequest,
+  isLockError,
+  LockUnavailableError,
+  type Stamp,
+  type WaitLine,
+} from '@holdfast/core';
 import { stampOf } from '@holdfast/core/backend';
-import type { HoldCommands, LifeAnswer } from './hold-commands.js';
+import { AnnouncedLines } from './announced-lines.js';
+import type { HoldCommands, LifeAnswer, QueueName } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { LifeSigns, PROVISIONAL_MS } from './life-signs.js';
 import { type PushedGrant, QueuePlace } from './queue-place.js';
@@ -26,6 +36,12 @@ const SIGN_MS = 1000;
 const LEAST_TTL_MS = 2200;
 
 const FAILED = 'failed';
+
+/** What one sign of life says of a name. */
+interface Spoken extends QueueName {
+  /** The first of this manager's places in the queue of the name; null where all stand in this process. */
+  readonly first: QueuePlace | null;
+}
 
 /** What the queue needs of its backend. */
 export interface WaitQueueParts {
@@ -55,6 +71,7 @@ export class WaitQueue {
   readonly #parts: WaitQueueParts;
   readonly #signs = new LifeSigns();
   readonly #places: QueuePlaces;
+  readonly #lines: AnnouncedLines;
   readonly #waits = new Set<Promise<Granted>>();
   #timer: { cancel(): void } | null = null;
   #firesAt = 0;
@@ -63,12 +80,26 @@ export class WaitQueue {
 
   constructor(parts: WaitQueueParts) {
     this.#parts = parts;
-    this.#places = new QueuePlaces((key) => parts.keySpace.onServer(key));
+    const onServer = (key: string): string => parts.keySpace.onServer(key);
+    this.#places = new QueuePlaces(onServer);
+    this.#lines = new AnnouncedLines(onServer);
   }
 
   /** Whether nobody waits. */
   get isIdle(): boolean {
-    return this.#places.isEmpty;
+    return this.#places.isEmpty && this.#lines.isEmpty;
+  }
+
+  /** From now on signs of life say how many of this manager stand in line for the name, and since when. */
+  announce(request: HoldRequest, line: () => WaitLine): { close(): void } {
+    const close = this.#lines.open(request, this.#parts.commands.keysOf(request), line);
+    this.#arm(ALIVE_EVERY_MS);
+    return {
+      close: () => {
+        close();
+        this.#restIfIdle();
+      },
+    };
   }
 
   wait(request: HoldRequest, call: CallContext): Promise<Granted> {
@@ -90,7 +121,7 @@ export class WaitQueue {
 
   /** Whether nobody of this manager waits for the name, but for the one owner. */
   isLast(holdKey: string, owner: string): boolean {
-    return this.#places.isLast(holdKey, owner);
+    return !this.#lines.has(holdKey) && this.#places.isLast(holdKey, owner);
   }
 
   /**
@@ -112,7 +143,7 @@ export class WaitQueue {
 
   /** Messages may have been missed: says at once that it is here, and hears what was granted. */
   refreshNow(): void {
-    if (this.#places.isEmpty) return;
+    if (this.isIdle) return;
     this.#timer?.cancel();
     this.#timer = null;
     void this.#refresh();
@@ -158,7 +189,7 @@ export class WaitQueue {
   async #undo(place: QueuePlace, retryMs: number, until: number): Promise<void> {
     const { request, call, member } = place;
     const { clock, commands } = this.#parts;
-    const isLast = this.#places.beside(place).size === 0;
+    const isLast = this.#places.beside(place).size === 0 && !this.#lines.has(place.keys.keys[0]);
     let isFinal = false;
     try {
       ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), member, isLast));
@@ -207,7 +238,7 @@ export class WaitQueue {
   async #enqueue(place: QueuePlace, stamp: Stamp): Promise<Granted | null> {
     const { request, call, member } = place;
     const connection = this.#parts.connection();
-    const isOnly = this.#places.beside(place).size === 1;
+    const isOnly = this.#places.beside(place).size === 1 && !this.#lines.has(place.keys.keys[0]);
     const timeoutMs = Math.min(call.timeoutMs, SIGN_MS);
     const enqueued = sending(place, this.#parts.commands.enqueue(request, member, place.score, isOnly, timeoutMs, call));
     const reply = await enqueued.catch((error: unknown) => {
@@ -249,10 +280,14 @@ export class WaitQueue {
 
   #leave(place: QueuePlace): void {
     this.#places.leave(place);
-    if (!this.#places.isEmpty) return;
+    this.#restIfIdle();
+  }
+
+  #restIfIdle(): void {
+    if (this.#places.isEmpty) this.#failingSince = null;
+    if (!this.isIdle) return;
     this.#timer?.cancel();
     this.#timer = null;
-    this.#failingSince = null;
   }
 
   #arm(delayMs: number): void {
@@ -267,38 +302,52 @@ export class WaitQueue {
   }
 
   async #refresh(): Promise<void> {
-    const all = this.#places.byName;
+    const all: readonly Spoken[] = [
+      ...this.#places.byName.flatMap(([first]) => (first === undefined ? [] : [this.#spokenOf(first)])),
+      ...[...this.#lines.all]
+        .filter(({ keys }) => !this.#places.has(keys.keys[0]))
+        .map((line) => ({ ...line, line: line.line(), first: null })),
+    ];
     // One server answers for all names or for none; the nodes of a cluster are asked each for its own.
-    const groups = this.#parts.isCluster ? all.map((places) => [places]) : [all];
+    const groups = this.#parts.isCluster ? all.map((spoken) => [spoken]) : [all];
     const pauses = await Promise.all(groups.map((group) => this.#refreshNames(group)));
-    if (this.#places.isEmpty || this.#isClosed) return;
+    if (this.isIdle || this.#isClosed) return;
     if (!pauses.includes(FAILED)) this.#failingSince = null;
     this.#arm(Math.min(ALIVE_EVERY_MS, ...pauses.map((pause) => (pause === FAILED ? RETRY_MS : pause))));
   }
 
   /** @returns when to say so again */
-  async #refreshNames(group: readonly ReadonlySet<QueuePlace>[]): Promise<number | typeof FAILED> {
-    const firsts = group.flatMap(([first]) => (first === undefined ? [] : [first]));
-    const [one] = firsts;
-    if (one === undefined) return ALIVE_EVERY_MS;
-    const stamp = stampOf(one.call.clock);
+  async #refreshNames(group: readonly Spoken[]): Promise<number | typeof FAILED> {
+    if (group.length === 0) return ALIVE_EVERY_MS;
+    const firsts = group.flatMap(({ first }) => (first === null ? [] : [first]));
+    const stamp = stampOf(firsts[0]?.call.clock ?? this.#parts.clock);
     const connection = this.#parts.connection();
-    const names = firsts.map(({ request: { name }, mode, keys }) => ({ name, mode, keys }));
     try {
-      const answers = await this.#parts.commands.refresh(names, SIGN_MS);
-      return Math.min(...firsts.map((first, index) => this.#refreshed(first, answers[index] ?? null, stamp, connection)));
+      const answers = await this.#parts.commands.refresh(group, SIGN_MS);
+      return Math.min(
+        ...group.map(({ first }, index) =>
+          first === null ? ALIVE_EVERY_MS : this.#refreshed(first, answers[index] ?? null, stamp, connection),
+        ),
+      );
     } catch (error) {
+      // Nobody waits by a line: it is for people who look.
+      if (firsts.length === 0) return ALIVE_EVERY_MS;
       if (firsts.every(({ request }) => this.#parts.moving.concerns(request))) {
-        for (const places of group) askAgain(places);
+        for (const first of firsts) askAgain(this.#places.beside(first));
         return ALIVE_EVERY_MS;
       }
       const reason = unavailable(error);
       this.#failingSince ??= this.#parts.clock.now();
       const isFinal = isLockError(reason, 'LOCK_BACKEND_UNAVAILABLE') && !reason.retryable;
       const isOver = isFinal || this.#parts.clock.now() - this.#failingSince > PATIENCE_MS;
-      if (isOver) for (const place of group.flatMap((places) => [...places])) place.end(reason);
+      if (isOver) for (const place of firsts.flatMap((first) => [...this.#places.beside(first)])) place.end(reason);
       return FAILED;
     }
+  }
+
+  #spokenOf(first: QueuePlace): Spoken {
+    const { request, mode, keys } = first;
+    return { name: request.name, mode, keys, line: this.#lines.of(keys.keys[0]), first };
   }
 
   #refreshed(first: QueuePlace, answer: LifeAnswer | null | ForeignKeyError, stamp: Stamp, connection: object | null): number {

@@ -89,10 +89,11 @@ export class WakeChannel {
 
   /** Runs a wait with the channel open. @throws LockUnavailableError when it could not be opened in time */
   async during<T>(tag: string, wait: () => Promise<T>, timeoutMs: number): Promise<T> {
-    this.use(tag);
+    const channel = this.#channelOf(tag);
+    channel.users += 1;
     try {
       // Nobody could call it before the channel stands.
-      await this.#open(tag, this.#channelOf(tag), timeoutMs);
+      await this.#open(tag, channel, timeoutMs);
       return await wait();
     } finally {
       this.unuse(tag);

@@ -24,7 +24,7 @@ afterAll(async () => {
   await cluster.close();
 });
 
-/** Where the rights are tried. */
+/** Where the permissions are tried. */
 interface Store {
   readonly url: string;
   readonly servers: readonly Redis[];
@@ -52,7 +52,7 @@ async function documentedRule(): Promise<string[]> {
   return rule.replaceAll(/\\\n/g, ' ').trim().split(/\s+/);
 }
 
-/** @returns the URL for a user with the least rights, and what is besides them on this store */
+/** @returns the URL for a user with the least permissions, and what is besides them on this store */
 async function userOf(store: Store, name: string, change: (rule: string[]) => string[] = (rule) => rule): Promise<string> {
   const [, ...rule] = await documentedRule();
   const words = change([...rule, ...store.besides]).map((word) => (word.startsWith('>') ? '>word' : word));
@@ -132,12 +132,12 @@ async function everything(store: Store, url: string): Promise<void> {
   }
 }
 
-describe.each(Object.entries(stores))('a user with the rights of the README and no others, on %s', (_, storeOf) => {
+describe.each(Object.entries(stores))('a user with the permissions of the README and no others, on %s', (_, storeOf) => {
   it('can do everything', async () => {
     await everything(storeOf(), await userOf(storeOf(), 'lockuser'));
   });
 
-  it('has no right that is not needed', { timeout: 60_000 }, async () => {
+  it('has no permission that is not needed', { timeout: 60_000 }, async () => {
     const store = storeOf();
     const [, ...rule] = await documentedRule();
     const rights = [...rule.filter((word) => word.startsWith('+')), ...store.besides];
@@ -153,7 +153,7 @@ describe.each(Object.entries(stores))('a user with the rights of the README and 
     expect(idle).toEqual([]);
   });
 
-  it('is refused for good when one right is missing, and never told that the lock is busy', async () => {
+  it('is refused permanently when one permission is missing, and never hears that the lock is busy', async () => {
     const store = storeOf();
     const missing = { '+evalsha': 'evalsha', '+set': 'set', '+time': 'time' };
     const rules = Object.entries(missing).map(
@@ -168,7 +168,7 @@ describe.each(Object.entries(stores))('a user with the rights of the README and 
     }
   });
 
-  it('is told by checkHealth what it cannot see, and nothing once it may', async () => {
+  it('learns by checkHealth what it cannot see, and nothing once it may', async () => {
     const store = storeOf();
     const healthOf = async (...more: string[]) => {
       await using locks = createLockManager(createRedisBackend({ url: await userOf(store, 'viewer', (rule) => [...rule, ...more]) }));
@@ -191,7 +191,7 @@ it.each([
   ['ioredis 5', (options: ClientOptions): IoredisClient => new Redis(options)],
   ['ioredis 6', (options: ClientOptions): IoredisClient => new Redis6(options)],
   ['iovalkey', (options: ClientOptions): IoredisClient => new Valkey(options)],
-] as const)('a user with those rights can do it through a client of %s', async (_, connect) => {
+] as const)('a user with those permissions can do it through a client of %s', async (_, connect) => {
   await userOf(stores['one server'](), 'clientuser');
   const client = connect({ port: redis.server.port, username: 'clientuser', password: 'word', enableReadyCheck: false });
   const backend = createRedisBackend({ client });

@@ -152,7 +152,7 @@ describe('a cluster', () => {
   it('is reached through one node of a cluster by a plain client, command by command', async () => {
     const client = new Redis(cluster.masters[0]?.port ?? 0);
     const backend = backendOf({ client });
-    // Names of its own slots: others are told to go elsewhere, for good. More than go into one command.
+    // Names of its own slots: others are asked to go elsewhere, permanently. More than go into one command.
     const mine: string[] = [];
     const owned = String(await client.call('CLUSTER', 'NODES'))
       .split('\n')

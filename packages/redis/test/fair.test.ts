@@ -153,7 +153,7 @@ describe('the fair queue', () => {
     void free(backend, held);
     setTimeout(() => leaving.abort(), 3);
     await Promise.all(left);
-    // Whoever was granted in between has left without a release: as a killed process would.
+    // The one who was granted in between has left without a release: as a killed process would.
     await until('the last one gets it', async () => {
       await backend.forceRelease(name, 'lock', callOf());
       return Promise.race([last.then(() => true), sleep(20).then(() => false)]);

@@ -63,7 +63,7 @@ describe('a server that is far away', () => {
 });
 
 describe('a server that is down', () => {
-  it('at the first call is told at once, and the backend works when it is there', async () => {
+  it('at the first call is reported at once, and the backend works when it is there', async () => {
     const port = await reservePort();
     const backend = keep(createRedisBackend({ url: `redis://:secret-word@127.0.0.1:${port.port}` }));
     const start = performance.now();
@@ -74,7 +74,7 @@ describe('a server that is down', () => {
     port.release();
   });
 
-  it('dies while a lock is held: calls fail, nothing hangs, and all is well after a restart', async () => {
+  it('dies while a lock is held: calls fail, nothing hangs, and all works after a restart', async () => {
     const server = await serverWith();
     const backend = keep(createRedisBackend({ url: server.url }));
     const request = requestOf(newName());
@@ -135,7 +135,7 @@ describe('a server that hangs', () => {
     await server.continue();
   });
 
-  it('is told apart from a busy lock while connecting', async () => {
+  it('is distinguished from a busy lock while connecting', async () => {
     const server = await serverWith();
     const proxy = keep(await startTcpProxy({ target: server.port }));
     proxy.silence();
@@ -193,7 +193,7 @@ describe('a server that refuses', () => {
     admin.disconnect();
   });
 
-  it('because it evicts: for good, unless told otherwise', async () => {
+  it('because it evicts: permanently, unless the options say otherwise', async () => {
     const server = await serverWith({ 'maxmemory-policy': 'allkeys-lru' });
     const refused = await failure(attempt(keep(createRedisBackend({ url: server.url })), requestOf(newName())));
     expect(refused.retryable).toBe(false);
@@ -223,7 +223,7 @@ describe('a server that refuses', () => {
   });
 
   it.each(['redis://:wrong-word@', 'redis://user:wrong-word@', 'redis://'])(
-    'the password of %s, for good, without showing it',
+    'the password of %s, permanently, without showing it',
     async (start) => {
       const server = await serverWith({ requirepass: 'right-word' });
       const backend = keep(createRedisBackend({ url: server.url.replace('redis://', start) }));
@@ -239,7 +239,7 @@ describe('a server that refuses', () => {
     },
   );
 
-  it('a database that it does not have, for good, and never takes another one', async () => {
+  it('a database that it does not have, permanently, and never takes another one', async () => {
     const server = await serverWith();
     const error = await failure(attempt(keep(createRedisBackend({ url: `${server.url}/99` })), requestOf('x')));
     expect(error.retryable).toBe(false);
@@ -250,7 +250,7 @@ describe('a server that refuses', () => {
     admin.disconnect();
   });
 
-  it('a plain server as a cluster, for good', async () => {
+  it('a plain server as a cluster, permanently', async () => {
     const server = await serverWith();
     const error = await failure(attempt(keep(openBackend(server.url.replace('redis:', 'redis+cluster:'))), requestOf('x')));
     expect(error.retryable).toBe(false);
@@ -296,7 +296,7 @@ describe('scripts', () => {
   });
 });
 
-describe('what is left open', () => {
+describe('what stays open', () => {
   it('is nothing: no connection after close, and no process kept alive while idle', async () => {
     const server = await serverWith();
     const admin = new Redis(server.port);

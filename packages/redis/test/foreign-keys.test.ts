@@ -65,7 +65,7 @@ it('a queue that another program took does not end the waits in others', async (
   for (const { name } of [first, strange, other]) await until('it stands in the queue', async () => (await waitersOf(backend, name)) === 1);
   const [waiters = ''] = await redis.admin.keys(`*waiters*${strange.name}`);
   await redis.admin.multi().del(waiters).lpush(waiters, 'foreign').exec();
-  // Told when the manager next says that it is alive: for the first alone, for the others in one command.
+  // Notified when the manager next says that it is alive: for the first alone, for the others in one command.
   expect(await foreign).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });
   expect(await free(backend, other)).toBe(true);
   expect(await waiting).toMatchObject({ granted: true });

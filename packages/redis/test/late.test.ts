@@ -112,7 +112,7 @@ it('a release is final at once where everything was answered, also over a client
   }
 });
 
-it('a first request costs one round trip, as the handshake has told the time', async () => {
+it('a first request costs one round trip, as the handshake has shown the time', async () => {
   const backend = redis.backend();
   const before = Number(/calls=(\d+)/.exec((/cmdstat_evalsha:.*/.exec(await redis.admin.info('commandstats')) ?? ['calls=0'])[0])?.[1]);
   await take(backend, requestOf(newName()));

@@ -231,7 +231,7 @@ describe('what others have written', () => {
     }
   });
 
-  it('of another type is refused for good, and left alone', async () => {
+  it('of another type is refused permanently, and left alone', async () => {
     const backend = redis.backend();
     const name = newName();
     await redis.admin.rpush(`holdfast:${name}`, 'a');

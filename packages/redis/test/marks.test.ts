@@ -1,6 +1,6 @@
 import { createLockManager, type LockBackend } from '@holdfast/core';
 import { createRedisBackend } from '@holdfast/redis';
-import { callOf, loadMarks, newName } from '@holdfast/test/backend';
+import { callOf, newName } from '@holdfast/test/backend';
 import { type RedisServer, startRedis } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -26,19 +26,6 @@ function backendOf(prefix?: string): LockBackend<bigint> {
   backends.push(backend);
   return backend;
 }
-
-async function count(): Promise<number> {
-  const keys = await admin.keys('holdfast.{*}:marks');
-  return (await Promise.all(keys.map((key) => admin.hlen(key)))).reduce((sum, length) => sum + length, 0);
-}
-
-it('marks that have ended do not add up beside those that stand', { timeout: 120_000 }, async () => {
-  const { marks } = backendOf();
-  if (marks === undefined) throw new Error('no marks');
-  const most = await loadMarks(marks, { standing: 5_000, perSecond: 100, seconds: 20, count });
-  expect(most).toBeGreaterThan(-100);
-  expect(most).toBeLessThan(1_000);
-});
 
 it('marks of another prefix are other marks, and are not listed', async () => {
   const [one, other] = [backendOf('one:').marks, backendOf('other:').marks];

@@ -140,7 +140,7 @@ describe.each(Object.entries(clients))('a slot that is being moved, over %s', (_
     expect(await (await waiting).release()).toBe(true);
   });
 
-  it('costs no lease in it that is well, though its neighbour has gone', { timeout: 60_000 }, async () => {
+  it('costs no healthy lease in it, though its neighbour has gone', { timeout: 60_000 }, async () => {
     const backend = createRedisBackend({ ...optionsOf(), prefix: '' });
     onTestFinished(() => backend.close());
     const tag = Move.nameOnFirst();

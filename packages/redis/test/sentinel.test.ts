@@ -29,7 +29,7 @@ describe('sentinels', () => {
         { timeoutMs: 20_000, everyMs: 100 },
       );
       expect(token).toBeGreaterThan(first.fencingToken);
-      // Whoever waits listens there, too.
+      // A waiter listens there, too.
       const behind = standIn(backend, requestOf(request.name));
       await until('it waits', async () => (await waitersOf(backend, request.name)) === 1);
       await free(backend, next);

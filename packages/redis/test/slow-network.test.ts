@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { newName } from '@holdfast/test/backend';
 import { spawnScript } from '@holdfast/test/servers';
 import { expect, it, onTestFinished } from 'vitest';
@@ -21,10 +22,14 @@ async function slowWayTo(port: number): Promise<number> {
       [upstream, client],
     ] as const) {
       sockets.add(from);
-      let last = 0;
+      // One after the other: two timers that are due together fire in either order when the event loop is late.
+      let sent = Promise.resolve();
       from.on('data', (chunk) => {
-        last = Math.max(last, performance.now() + DELAY_MS + Math.random() * JITTER_MS);
-        setTimeout(() => to.write(chunk), last - performance.now());
+        const dueAt = performance.now() + DELAY_MS + Math.random() * JITTER_MS;
+        sent = sent.then(async () => {
+          await sleep(Math.max(0, dueAt - performance.now()));
+          to.write(chunk);
+        });
       });
       from.on('error', () => to.destroy());
       from.on('close', () => to.destroy());

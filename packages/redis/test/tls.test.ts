@@ -52,7 +52,7 @@ describe('rediss://', () => {
     await Promise.all([locks.close(), peer.close()]);
   });
 
-  it('refuses for good a certificate that nobody vouches for', async () => {
+  it('refuses permanently a certificate that nobody vouches for', async () => {
     const locks = createRedisLockManager({ url: url('rediss') });
     await expect(locks.acquire(newName())).rejects.toMatchObject({
       code: 'LOCK_BACKEND_UNAVAILABLE',

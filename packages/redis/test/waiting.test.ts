@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HoldRequest, LockBackend } from '@holdfast/core';
+import { createRedisLockManager } from '@holdfast/redis';
 import { attempt, callOf, free, type Granted, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
@@ -94,7 +95,7 @@ describe('waiting of plain managers', () => {
       `${request.owner}|holdfast:${held.name}`,
     ];
     for (const text of [...texts, `${'f'.repeat(16)}|1|${Date.now()}`]) await redis.admin.publish(channel, text);
-    // Whoever may only publish cannot forge a grant: it names no sign of life that this manager knows, so the waiter asks.
+    // The one who may only publish cannot forge a grant: it names no sign of life that this manager knows, so the waiter asks.
     await redis.admin.publish(channel, `${ticket}|1|${Date.now() - 5_000}`);
     await sleep(50);
     expect(outcome.granted).toBeNull();
@@ -274,12 +275,12 @@ describe('waiting permits', () => {
     await Promise.all(waiting.map(({ ended }) => ended));
   });
 
-  it('pass on what is left when one is granted', async () => {
+  it('pass on what remains when one is granted', async () => {
     const [holder, waiter] = [redis.backend(), redis.backend()];
     const name = newName();
     await take(holder, permitsOf(name, 3, 3));
     const { ended } = await place(waiter, permitsOf(name, 1, 3));
-    // Freed behind everybody's back, so nobody is told.
+    // Freed behind everybody's back, so nobody is notified.
     await redis.admin.del(...(await redis.admin.keys(`holdfast.{*}:permits:holdfast:${name}`)));
     await attempt(holder, permitsOf(name, 1, 3));
     await ended;
@@ -332,3 +333,55 @@ describe('waiting readers and writers', () => {
 async function waitersKey(name: string): Promise<string> {
   return (await redis.admin.keys(`*lock-waiters:*${name}`))[0] ?? '';
 }
+
+describe('the line of a plain manager', () => {
+  it('is seen from outside a second later, with the age of its first waiter and without a command for each', async () => {
+    const manager = createRedisLockManager({ url: redis.server.url });
+    const observer = redis.backend();
+    const name = newName();
+    const hold = await manager.acquire(name);
+    const leaving = new AbortController();
+    const waits = Array.from({ length: 20 }, () => manager.acquire(name, { signal: leaving.signal }).catch(() => null));
+    const look = () => observer.inspect(name, 'lock', callOf());
+    await until('all of them are seen', async () => (await look()).waiters === 20);
+    const { oldestWaitMs, holders } = await look();
+    expect(oldestWaitMs).toBeGreaterThan(0);
+    expect(holders[0]?.heldMs).toBeGreaterThanOrEqual(oldestWaitMs ?? 0);
+    leaving.abort();
+    await Promise.all(waits);
+    await until('nobody is seen to wait', async () => (await look()).waiters === 0);
+    await hold.release();
+    await until('nothing is left', async () => (await redis.admin.keys(`*${name}*`)).length === 0);
+    await manager.close();
+  });
+
+  it('keeps its count when the lock goes from one of its tasks to the next', async () => {
+    const manager = createRedisLockManager({ url: redis.server.url });
+    const observer = redis.backend();
+    const name = newName();
+    const hold = await manager.acquire(name);
+    const waits = Array.from({ length: 4 }, () => manager.acquire(name));
+    const waiters = async () => (await observer.inspect(name, 'lock', callOf())).waiters;
+    await until('four are seen', async () => (await waiters()) === 4);
+    await hold.release();
+    // Until its next sign of life the store knows no better.
+    expect([3, 4]).toContain(await waiters());
+    await until('three are seen', async () => (await waiters()) === 3);
+    for (const wait of waits) await (await wait).release();
+    await until('nobody is seen to wait', async () => (await waiters()) === 0);
+    await manager.close();
+  });
+
+  it('counts what waits in the queue of a process that is gone no longer than its signs of life', async () => {
+    const [holder, waiter, observer] = [redis.backend(), redis.backend(), redis.backend()];
+    const held = requestOf(newName());
+    await take(holder, held);
+    const { request } = await place(waiter, requestOf(held.name));
+    expect(await waitersOf(observer, held.name)).toBe(1);
+    const waiters = (await redis.admin.keys(`*lock-waiters*${held.name}`))[0] ?? '';
+    const members = await redis.admin.zrange(waiters, 0, -1);
+    await redis.admin.zrem(waiters, ...members.filter((member) => member.startsWith('f')));
+    expect(await waitersOf(observer, held.name)).toBe(0);
+    await free(waiter, request);
+  });
+});

@@ -12,6 +12,15 @@ import { type RedlockBackendOptions, resolveRedlockOptions } from './redlock-opt
  * `maxTtlMs` and its guard time from its first contact, and again after each restart.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createRedlockBackend } from 'holdfast/redlock';
+ *
+ * const locks = createLockManager(createRedlockBackend({ urls: ['redis://redis-1:6379', 'redis://redis-2:6379', 'redis://redis-3:6379'] }), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createRedlockBackend(options: RedlockBackendOptions): LockBackend<bigint> {
   const { sources, protocol, node } = resolveRedlockOptions('createRedlockBackend', options, systemClock);

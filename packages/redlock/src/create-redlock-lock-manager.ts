@@ -11,6 +11,16 @@ const rules = { ...managerOptionRules, ...redlockBackendRules };
  * A lock manager on a majority of independent Redis servers. Synchronous: first contact is the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
+ *
+ * @example
+ * ```ts
+ * import { createRedlockLockManager } from 'holdfast/redlock';
+ *
+ * const urls = ['redis://redis-1:6379', 'redis://redis-2:6379', 'redis://redis-3:6379'];
+ * const locks = createRedlockLockManager({ urls });
+ * await locks.withLock('invoice:42', ({ fencingToken }) => console.log(fencingToken));
+ * await locks.close();
+ * ```
  */
 export function createRedlockLockManager(options: RedlockLockManagerOptions): LockManager<bigint> {
   const given = readOptions('createRedlockLockManager', options, rules);

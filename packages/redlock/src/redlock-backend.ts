@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type FencingToken,
   type Finding,
   type HoldRef,
   type HoldRequest,
@@ -15,6 +16,7 @@ import {
   type ReleaseAnswer,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList } from '@holdfast/core/backend';
+import { adoptHold } from './protocol/adoption.js';
 import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt, passedOn } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
@@ -126,6 +128,16 @@ export class RedlockBackend implements LockBackend<bigint> {
     }
   }
 
+  /** Slots of a semaphore are known to who took them alone. */
+  canAdopt(mode: HoldRequest['mode']): boolean {
+    return mode !== 'permits';
+  }
+
+  async adopt(request: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<void> {
+    this.#refuseIfClosed();
+    await adoptHold(this.#context, request, Number(fencingToken ?? 0n), call);
+  }
+
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
     this.#refuseIfClosed();
     for (const { name, ttlMs } of holds) this.#refuseLongTtl(name, ttlMs);
@@ -230,7 +242,7 @@ export class RedlockBackend implements LockBackend<bigint> {
               }),
             ),
           );
-          // Another program's value under the same prefix cannot be told from a lock of another library.
+          // Another program's value under the same prefix cannot be distinguished from a lock of another library.
           yield* states.filter((state) => state !== null).filter(({ holders }) => holders.some(({ label }) => label !== null));
         }
         missing -= 1;
@@ -264,8 +276,10 @@ export class RedlockBackend implements LockBackend<bigint> {
   /** Says how each node is; whether they suffice is for the lock that core takes and frees beside this to say. */
   async checkHealth(call: CallContext): Promise<readonly NodeHealth[]> {
     this.#refuseIfClosed();
-    const { nodes, settings } = this.#context;
-    return healthOf(nodes, call.clock, this.#stepMs(call), settings.maxTtlMs);
+    const { nodes, settings, watch } = this.#context;
+    const healths = await healthOf(nodes, call.clock, this.#stepMs(call), settings.maxTtlMs);
+    watch.checked(healths);
+    return healths;
   }
 
   async examine(call: CallContext): Promise<readonly Finding[]> {

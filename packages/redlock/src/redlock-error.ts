@@ -32,7 +32,8 @@ export function tooFewNodes(
   });
   const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
   // What everybody meets who tries it for the first time.
-  const advice = abstaining > 0 ? '; a quarantine ends by itself, and initializeNodes() spares a new deployment its first' : '';
+  const advice =
+    abstaining > 0 ? '; a quarantine ends by itself, and initializeNodes() (holdfast init-nodes) spares a new deployment its first' : '';
   const what =
     usable >= quorum
       ? `the ${usable} nodes that answered do not agree, and no other node decides`

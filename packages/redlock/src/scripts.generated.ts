@@ -562,7 +562,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'c31986e5083107a812bfbddee9407d97b90b8c5e',
+    sha: 'fb91ada1fa8ee4a0c02d5c5891c9c10d2f1c7fff',
     source: [
       shared.node,
       shared.hold,
@@ -572,9 +572,11 @@ export const scripts = {
         local k = keysOf(mode, 2)
         sweep(k)
         local readers, others = waiting(k)
-        local reply = { #readers + #others }
-        local function add(...)
-        for _, value in ipairs({ ... }) do
+        local first = math.min(readers[1] and readers[1].since or now + 1, others[1] and others[1].since or now + 1)
+        local reply = { #readers + #others, now - first }
+        local function add(held, id, c, permits, label, left)
+        local age = id ~= '' and math.max(0, math.floor((micros - c) / 1000)) or -1
+        for _, value in ipairs({ held, id, c, permits, label, left, age }) do
         reply[#reply + 1] = value
         end
         end

@@ -47,7 +47,7 @@ class Pair {
     };
     const source = clientSource(resolveRedisOptions('test', { url: server.url }), systemClock);
     this.real = new RedisNode('real', source, settings, systemClock, { onWake: () => {} });
-    // Nobody listens on the real one either, so that a waiter who is told is forgotten.
+    // Nobody listens on the real one either, so that a waiter who is notified is forgotten.
     this.simulated = new SimulatedNode({ ...settings, clock: () => Date.now() * 1000, publish: () => false });
   }
 }
@@ -180,7 +180,7 @@ describe('the simulated node', () => {
     expect(await ask(reader, true)).toBe('refused');
     expect(await ask(second, true)).toBe('refused');
     await give(first, false);
-    // Whoever waits is told first; nobody listens here, so only the turn is left, and the writer.
+    // Those who wait are notified first; nobody listens here, so only the turn is left, and the writer.
     expect(await ask(reader, false)).toBe('granted');
     await pause(300);
     expect(await ask(second, true)).toBe('refused');
@@ -229,7 +229,7 @@ function roughly(vote: Vote | undefined): unknown {
 }
 
 function stateOf({ waiters, holders }: NodeState): unknown {
-  const rough = holders.map((holder) => ({ ...holder, remainingMs: span(holder.remainingMs) }));
+  const rough = holders.map((holder) => ({ ...holder, remainingMs: span(holder.remainingMs), heldMs: typeof holder.heldMs }));
   return { waiters, holders: rough.sort((a, b) => (a.id < b.id ? -1 : 1)) };
 }
 

@@ -36,7 +36,7 @@ describe('docs/redlock.md', () => {
 });
 
 describe('the README', () => {
-  it('lists rights that are enough', async () => {
+  it('lists permissions that are enough', async () => {
     const rights =
       '+evalsha +eval +time +get +set +del +exists +type +pttl +pexpire +hset +hget +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore +publish +subscribe +scan +hscan +info +hgetall';
     for (const admin of admins) {

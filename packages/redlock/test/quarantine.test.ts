@@ -1,4 +1,4 @@
-import { createLockManager, isLockError, type LockBackend, type LockUnavailableError } from '@holdfast/core';
+import { createLockManager, isLockError, type LockBackend, type LockUnavailableError, systemClock } from '@holdfast/core';
 import { createRedlockBackend, initializeNodes } from '@holdfast/redlock';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { type RedisNodes, startRedisNodes, until } from '@holdfast/test/servers';
@@ -103,7 +103,7 @@ describe('a new deployment', () => {
     await initializeNodes({ urls: nodes.urls, maxTtlMs: MAX_TTL_MS });
   });
 
-  it('refuses clients with another maxTtlMs, for good', async () => {
+  it('refuses clients with another maxTtlMs, permanently', async () => {
     const { nodes } = await newDeployment(3);
     const other = backendOn(nodes.urls, { maxTtlMs: 2 * MAX_TTL_MS });
     const refused = await failure(attempt(other, requestOf(newName(), 'exclusive', { ttlMs: 1000 })));
@@ -148,6 +148,28 @@ describe('a node that goes and comes back', () => {
     await server(nodes, 1).restart();
     await worksUntil('it takes part', 3);
     expect(seen).toEqual(['away', 'rests', 'takes part']);
+    await manager.close();
+  });
+});
+
+describe('the clock of a node', () => {
+  it('is reported by a check of its health, and once more only when it is off by more or less', async () => {
+    const { nodes, backend } = await newDeployment(3);
+    const seen: (number | null)[] = [];
+    const aheadMs = { now: 0 };
+    const clock = { ...systemClock, wall: () => systemClock.wall() - aheadMs.now };
+    const manager = createLockManager(backend, {
+      clock,
+      onEvent: (event) => {
+        if (event.type === 'node-changed') seen.push(event.health.clockOffsetMs);
+      },
+    });
+    await manager.checkHealth();
+    expect(seen).toHaveLength(nodes.nodes.length);
+    aheadMs.now = 60_000;
+    await manager.checkHealth();
+    expect(seen).toHaveLength(2 * nodes.nodes.length);
+    for (const offsetMs of seen.slice(nodes.nodes.length)) expect(offsetMs).toBeGreaterThan(50_000);
     await manager.close();
   });
 });
@@ -217,7 +239,7 @@ describe('a node', () => {
     expect(await free(backend, request)).toBe(true);
   });
 
-  it('that is down is told by checkHealth, and locks go on', async () => {
+  it('that is down is reported by checkHealth, and locks go on', async () => {
     const { nodes, backend } = await newDeployment(3);
     await server(nodes, 1).kill();
     const manager = createLockManager(backend, { ttlMs: 1000 });

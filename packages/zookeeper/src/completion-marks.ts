@@ -33,7 +33,7 @@ export class CompletionMarkNodes implements BackendMarks {
   #sweepAt = Number.NEGATIVE_INFINITY;
   #lastSweep: { cancel(): void } | null = null;
 
-  /** @param run what every call goes through: errors are told as ours, and none is made when all is closed */
+  /** @param run what every call goes through: errors are reported as ours, and none is made when all is closed */
   constructor(session: ZooKeeperSession, root: string, clock: Clock, run: <T>(work: () => Promise<T>) => Promise<T>) {
     this.#session = session;
     this.#directory = `${root}/marks`;

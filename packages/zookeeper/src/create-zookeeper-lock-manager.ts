@@ -11,6 +11,15 @@ const rules = { ...managerOptionRules, ...zooKeeperBackendRules };
  * A lock manager on a ZooKeeper ensemble. Synchronous: first contact is the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a wrong, missing or unknown option
+ *
+ * @example
+ * ```ts
+ * import { createZooKeeperLockManager } from 'holdfast/zookeeper';
+ *
+ * const locks = createZooKeeperLockManager({ connectionString: 'zk1:2181,zk2:2181,zk3:2181' });
+ * await locks.withLock('invoice:42', ({ fencingToken }) => console.log(fencingToken));
+ * await locks.close();
+ * ```
  */
 export function createZooKeeperLockManager(options: ZooKeeperLockManagerOptions): LockManager<bigint> {
   const given = readOptions('createZooKeeperLockManager', options, rules);

@@ -32,9 +32,9 @@ export class Directories {
   /**
    * Makes what is missing.
    *
-   * @returns a refusal for a lack of rights, else null. A server asks for the right to create before it looks whether the node is
+   * @returns a refusal for a missing permission, else null. A server asks for the permission to create before it looks whether the node is
    *   there: an operator's chroot, whose parent we may not write to, is refused and does no harm. So only a creation that fails
-   *   afterwards shows that a right is missing.
+   *   afterwards shows that a permission is missing.
    */
   async #make(): Promise<RefusalError | null> {
     const made = await Promise.allSettled(this.#paths.map((path) => this.#create(path)));

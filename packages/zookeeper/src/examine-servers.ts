@@ -4,7 +4,7 @@ import type { HostAndPort } from './zookeeper-connection.js';
 
 type Look = Omit<Finding, 'server'>;
 
-/** What an operator should know of each server of the ensemble, by the word `srvr`, which servers answer unless told otherwise. */
+/** What an operator should know of each server of the ensemble, by the word `srvr`, which servers answer unless the options say otherwise. */
 export async function examineServers(servers: readonly HostAndPort[], timeoutMs: number): Promise<readonly Finding[]> {
   const answers = await Promise.all(servers.map((server) => srvr(server, timeoutMs)));
   const modes = answers.map((answer) => field(answer, 'Mode'));

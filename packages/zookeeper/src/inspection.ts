@@ -33,7 +33,9 @@ export class Inspection {
     const entries = holdersOf(queue);
     const states = await Promise.all(entries.map((entry) => this.#holderOf(parent, entry)));
     const holders = states.filter((state) => state !== null);
-    return { name, kind, held: holders.length > 0, holders, waiters: queue.length - entries.length };
+    const first = queue.find((entry) => !entries.includes(entry));
+    const oldestWaitMs = first === undefined ? null : await this.#waitedMs(`${parent}/${first.node}`);
+    return { name, kind, held: holders.length > 0, holders, waiters: queue.length - entries.length, oldestWaitMs };
   }
 
   /** @returns whether anybody had it */
@@ -47,7 +49,7 @@ export class Inspection {
     return removed.includes(true);
   }
 
-  /** All that is held. A name whose node this user may not read is left out: others are told all the same. */
+  /** All that is held. A name whose node this user may not read is left out: others are reported all the same. */
   async *list(prefix: string): AsyncIterable<LockState> {
     for (const kind of KINDS) {
       const directory = `${this.#root}/${directoryOf[kind]}`;
@@ -78,6 +80,17 @@ export class Inspection {
       return await this.#session.getChildren(directory);
     } catch (error) {
       if (isCode(error, 'NO_NODE')) return [];
+      throw error;
+    }
+  }
+
+  /** For how long a request has stood in line, by the leader's clock; null where this user may not look, or it has gone. */
+  async #waitedMs(path: string): Promise<number | null> {
+    try {
+      const [{ stat }, { modifiedAtMs: now }] = await Promise.all([this.#session.getData(path), this.#session.beat()]);
+      return Math.max(0, now - stat.createdAtMs);
+    } catch (error) {
+      if (isCode(error, 'NO_NODE') || isCode(error, 'NO_AUTH')) return null;
       throw error;
     }
   }

@@ -6,7 +6,7 @@ type MarkSession = Pick<ZooKeeperSession, 'create' | 'createUnder' | 'remove' | 
 /** A folder is for what ends within so long, and lies in one for 512 times as much: few are looked at to find what has ended. */
 const FOLDER_MS = 2_048;
 const FOLDERS = 512;
-/** Whoever set a mark knew the leader's time as well as this. */
+/** The one who set a mark knew the leader's time as well as this. */
 const SLACK_MS = 500;
 /** For so long after its end a mark may stay out of a folder that is due. */
 export const LONGEST_DUE_MS = FOLDER_MS + SLACK_MS;

@@ -2,7 +2,7 @@ import type { Clock } from '@holdfast/core';
 import { isCode, isUnknown } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
-/** For so long a parent that nobody here uses is kept: whoever takes and frees one name again and again makes it once. */
+/** For so long a parent that nobody here uses is kept: the one who takes and frees one name again and again makes it once. */
 const IDLE_MS = 500;
 /** Others remove a parent behind our back so many times in a row at most; more says that something is wrong. */
 const MOST_TRIES = 100;
@@ -75,7 +75,7 @@ export class ParentNodes {
     }
   }
 
-  /** Removes those that are not in use. Never rejects: what is left of it is an empty node. */
+  /** Removes those that are not in use. Never rejects: the rest of it is an empty node. */
   async flush(): Promise<void> {
     const idle = [...this.#idle];
     this.#idle = new Set();

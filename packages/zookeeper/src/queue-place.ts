@@ -80,7 +80,7 @@ export class QueuePlace {
   #left: Promise<boolean> | null = null;
   /** For permits: so few wait in front that this one looks at all who have some. */
   #isNear = false;
-  /** For permits: somebody who watches this one from afar may be near now, and has not been told. */
+  /** For permits: somebody who watches this one from afar may be near now, and has not been notified. */
   #owesWord = false;
   #isWoken = false;
   #resume: (() => void) | null = null;
@@ -98,12 +98,12 @@ export class QueuePlace {
     return this.#session;
   }
 
-  /** Whether a removal of its node would be told. */
+  /** Whether a removal of its node would be reported. */
   get isWatched(): boolean {
     return this.#own !== null;
   }
 
-  /** Whether its hold stands, as far as the present session has been told. */
+  /** Whether its hold stands, as far as the present session has been notified. */
   get isHeld(): boolean {
     return this.#isGranted && !this.#isRemoved && this.#ended === null && this.#sessionId === this.#session.id;
   }
@@ -151,7 +151,7 @@ export class QueuePlace {
     return this.#left;
   }
 
-  /** There is a connection again, to the same session: watches are gone, and what they would have told. */
+  /** There is a connection again, to the same session: watches are gone, and what they would have reported. */
   async reconnected(): Promise<void> {
     this.#own = null;
     if (!this.isHeld) {
@@ -167,7 +167,7 @@ export class QueuePlace {
     if (this.#owesWord && this.isHeld) this.#tellThoseAfar();
   }
 
-  /** Looks whether the node of a hold stands, unless a watch would have told. @throws when the server does not say */
+  /** Looks whether the node of a hold stands, unless a watch would have reported. @throws when the server does not say */
   async verify(): Promise<void> {
     if (this.#own !== null || !this.isHeld) return;
     const own = await this.#readOwn();
@@ -253,7 +253,7 @@ export class QueuePlace {
   /**
    * Its turn came by a watch, long after it came here: only a fresh write shows that the session still stands. The session's last one
    * will do, while it is young; otherwise one goes out beside the look at the queue, and a removal of the node before that
-   * write is told before its answer.
+   * write is reported before its answer.
    *
    * @returns from before the write
    */
@@ -275,7 +275,7 @@ export class QueuePlace {
   }
 
   /**
-   * Touches the node, which somebody further back watches: that one is near now. Whoever came after the look that granted has seen that by
+   * Touches the node, which somebody further back watches: that one is near now. The one who came after the look that granted has seen that by
    * itself.
    */
   #tellThoseAfar(): void {
@@ -285,7 +285,7 @@ export class QueuePlace {
         this.#owesWord = false;
       },
       (error: unknown) => {
-        // With the next connection again. A node that is gone has told them by that.
+        // With the next connection again. A node that is gone has notified them by that.
         if (isUnknown(error) || isCode(error, 'NO_NODE')) return;
         this.#parts.clock.setTimer(AGAIN_MS, () => {
           if (this.isHeld) this.#tellThoseAfar();

@@ -3,7 +3,7 @@ import type { QueueEntry } from './node-names.js';
 /** Where the numbers of a parent end: servers go on from the lowest number, or give this one to everybody. */
 export const LAST_SEQUENCE = 2 ** 31 - 1;
 
-/** Sorts by age. Numbers may have gone past 2^31: then the difference, cut to 32 bits, still has the right sign. */
+/** Sorts by age. Numbers may have gone past 2^31: then the difference, cut to 32 bits, still has the correct sign. */
 export function byAge(a: QueueEntry, b: QueueEntry): number {
   return (a.sequence - b.sequence) | 0;
 }

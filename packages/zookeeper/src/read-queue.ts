@@ -9,7 +9,7 @@ type Reader = Pick<ZooKeeperSession, 'getChildren' | 'getData'>;
 /**
  * The requests for one name, the oldest first; none where the name has no node.
  *
- * @param watcher told once when one comes or goes
+ * @param watcher notified once when one comes or goes
  */
 export async function readQueue(session: Reader, parent: string, watcher?: Watcher): Promise<readonly QueueEntry[]> {
   let nodes: readonly string[];
@@ -25,7 +25,7 @@ export async function readQueue(session: Reader, parent: string, watcher?: Watch
     .sort(byAge);
   const tied = queue.filter(({ sequence }) => sequence === LAST_SEQUENCE);
   if (tied.length < 2) return queue;
-  // The server counts no further and gives this number to all: what is left is the transactions that made them.
+  // The server counts no further and gives this number to all: what remains is the transactions that made them.
   const made = await Promise.all(tied.map((entry) => creationOf(session, parent, entry)));
   const ordered = made.filter((one) => one !== null).sort((a, b) => (a.czxid < b.czxid ? -1 : 1));
   return [...queue.filter(({ sequence }) => sequence !== LAST_SEQUENCE), ...ordered.map(({ entry }) => entry)];

@@ -8,7 +8,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Those who wait until requests can be made, and what each of them may be told of the tries. */
+/** Those who wait until requests can be made, and what each of them may be notified of the tries. */
 export class ReadyLine {
   readonly #clock: Clock;
   readonly #waiting = new Set<Waiting>();

@@ -5,7 +5,7 @@ export type NodeChange = 'removed' | 'changed';
 /** Hears of changes of nodes, until it is ended. In the form that the driver takes: a function. */
 export interface Watcher {
   (event: DriverEvent): void;
-  /** From now on nothing is told, and no table knows the watcher any more. */
+  /** From now on nothing is reported, and no table knows the watcher any more. */
   end(): void;
   isOver: boolean;
   /** Where it stands in tables. */
@@ -58,7 +58,7 @@ export class WatchTable {
     add(this.#children, path, watcher);
   }
 
-  /** An event came: all who watch the node are told, and watch no longer. Events of unknown types tell nobody. */
+  /** An event came: all who watch the node are notified, and watch no longer. Events of unknown types tell nobody. */
   emit(event: DriverEvent): void {
     const tables = event.type === CHILDREN ? [this.#children] : [this.#data, ...(event.type === REMOVED ? [this.#children] : [])];
     if (![CREATED, REMOVED, CHANGED, CHILDREN].includes(event.type)) return;
@@ -82,7 +82,7 @@ export class WatchTable {
     return [...this.#data.values(), ...this.#children.values()].reduce((sum, { watchers }) => sum + watchers.size, 0);
   }
 
-  /** The connection has ended: nothing will be told. */
+  /** The connection has ended: nothing will be reported. */
   clear(): void {
     for (const table of [this.#data, this.#children]) {
       for (const entry of table.values()) for (const watcher of entry.watchers) watcher.entries.delete(entry);

@@ -25,13 +25,22 @@ import { closedError, unavailable } from './zookeeper-error.js';
 import { type ResolvedZooKeeperOptions, resolveZooKeeperOptions, type ZooKeeperBackendOptions } from './zookeeper-options.js';
 import { ZooKeeperSession } from './zookeeper-session.js';
 
-/** How long closing waits for the server to remove what is left. */
+/** How long closing waits for the server to remove what remains. */
 const CLOSE_MS = 1000;
 
 /**
  * Locks on a ZooKeeper ensemble. Makes no contact before the first call.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createZooKeeperBackend } from 'holdfast/zookeeper';
+ *
+ * const locks = createLockManager(createZooKeeperBackend({ connectionString: 'zk1:2181,zk2:2181,zk3:2181' }), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createZooKeeperBackend(options: ZooKeeperBackendOptions): LockBackend<bigint> {
   return new ZooKeeperBackend(resolveZooKeeperOptions('createZooKeeperBackend', options));
@@ -110,7 +119,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
           failures.set(whom, error);
         }
       };
-      // Whatever removed a node before that write is told before its answer, or by the look at a node that is not watched.
+      // Whatever removed a node before that write is reported before its answer, or by the look at a node that is not watched.
       await Promise.all([
         ...[...new Set(known.map(({ session }) => session))].map((session) => ask(session, session, () => session.beat())),
         ...known.filter(({ isWatched }) => !isWatched).map((place) => ask(place, place.session, () => place.verify())),
@@ -219,7 +228,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   }
 }
 
-/** Waits for all, so that no answer is left on its way, and then throws the first failure that waiting cannot mend, or else any. */
+/** Waits for all, so that no answer is left on its way, and then throws the first failure that waiting cannot repair, or else any. */
 async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(promises);
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [unavailable(outcome.reason)] : []));

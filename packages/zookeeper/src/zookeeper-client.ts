@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 /** A node's record, as the client reads it: numbers of 64 bits are eight bytes, big end first. */
 export interface DriverStat {
   readonly czxid: Buffer;
+  readonly ctime: Buffer;
   readonly mtime: Buffer;
   readonly version: number;
   readonly ephemeralOwner: Buffer;

@@ -48,6 +48,8 @@ export interface ConnectionEvents {
 export interface NodeStat {
   /** The zxid of the transaction that made the node. */
   readonly czxid: bigint;
+  /** When it was made, by the clock of the leader. */
+  readonly createdAtMs: number;
   /** When its data was last written, by the clock of the leader. */
   readonly modifiedAtMs: number;
   readonly version: number;
@@ -178,7 +180,7 @@ export class Connection {
     return readStat(await this.#ask<DriverStat>((client, done) => client.setData(path, data, version, done)));
   }
 
-  /** @param watcher told once, when the data change or the node is removed; never when the connection ends before */
+  /** @param watcher notified once, when the data change or the node is removed; never when the connection ends before */
   getData(path: string, watcher?: Watcher): Promise<NodeRecord> {
     return this.#ask((client, done: Done<NodeRecord>) =>
       client.getData(path, watcher, (error, data, stat) =>
@@ -187,7 +189,7 @@ export class Connection {
     );
   }
 
-  /** @param watchers told once, when a child comes or goes; never when the connection ends before */
+  /** @param watchers notified once, when a child comes or goes; never when the connection ends before */
   getChildren(path: string, watchers: readonly Watcher[] = []): Promise<readonly string[]> {
     const [first, ...others] = watchers;
     return this.#ask((client, done: Done<readonly string[]>) =>
@@ -307,6 +309,7 @@ export class Connection {
 function readStat(stat: DriverStat): NodeStat {
   return {
     czxid: stat.czxid.readBigUInt64BE(),
+    createdAtMs: Number(stat.ctime.readBigInt64BE()),
     modifiedAtMs: Number(stat.mtime.readBigInt64BE()),
     version: stat.version,
     ephemeralOwner: stat.ephemeralOwner.readBigUInt64BE(),

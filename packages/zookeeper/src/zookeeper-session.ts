@@ -35,7 +35,7 @@ export interface SessionListener {
 const CHECKS = 15;
 const MOST_SILENT_MS = 5000;
 const MOST_HANDSHAKE_MS = 2000;
-/** Whoever asks between two tries waits for the next one if it comes so soon, and else hears how the last one ended. */
+/** The one who asks between two tries waits for the next one if it comes so soon, and else hears how the last one ended. */
 const SOON_MS = 100;
 /** For so long after the last call servers are tried in one rhythm, however many call: callers that come again do not add tries. */
 const LINGER_MS = 3000;
@@ -46,7 +46,7 @@ const EMPTY = Buffer.alloc(0);
 /**
  * A session with an ensemble, over as many connections as it takes. Suspended as soon as a connection ends; lost when a
  * server says so, or when two thirds of its time have passed since the sending of the last write that was acknowledged.
- * A session that was given up is not knocked for again, because on a half-open network each knock would prolong its life;
+ * A session that was given up is not tried for again, because on a half-open network each try would prolong its life;
  * it is closed as soon as there is a connection for the next one, and ends by itself with its time.
  *
  * The heartbeat is a write, because only a majority can acknowledge one: a server that is cut off from its leader goes on
@@ -164,7 +164,7 @@ export class ZooKeeperSession {
     return this.#write((connection) => connection.setData(path, data, version));
   }
 
-  /** @param watcher told once, when the data change or the node is removed; never when the connection ends before */
+  /** @param watcher notified once, when the data change or the node is removed; never when the connection ends before */
   getData(path: string, watcher?: Watcher): Promise<NodeRecord> {
     return this.#read((connection) => connection.getData(path, watcher));
   }
@@ -172,7 +172,7 @@ export class ZooKeeperSession {
   /**
    * One look for all who want it in the same tick, as those do whom one change has woken.
    *
-   * @param watcher told once, when a child comes or goes; never when the connection ends before
+   * @param watcher notified once, when a child comes or goes; never when the connection ends before
    */
   getChildren(path: string, watcher?: Watcher): Promise<readonly string[]> {
     let look = this.#looks.get(path);

@@ -15,7 +15,7 @@ async function refusalOf(promise: Promise<unknown>): Promise<{ readonly retryabl
   return { retryable: error.retryable, text: `${JSON.stringify(error)} ${error.stack} ${String(error.cause)}` };
 }
 
-it('those who authenticate in the same way share the locks, others are refused for good', async () => {
+it('those who authenticate in the same way share the locks, others are refused permanently', async () => {
   const root = newRoot();
   const auth = { credentials: 'team:secret-word' };
   const [mine, theirs] = [zooKeeper.backend({ root, auth }), zooKeeper.backend({ root, auth })];
@@ -60,7 +60,7 @@ it('a list may name others by their digest, and shut out its maker', async () =>
   expect(await free(shop, request)).toBe(true);
 });
 
-it('the least rights are create, delete, read and write on the nodes under the root', async () => {
+it('the least permissions are create, delete, read and write on the nodes under the root', async () => {
   const root = newRoot();
   const acl = [{ scheme: 'world', id: 'anyone', permissions: 'cdrw' }];
   const backend = zooKeeper.backend({ root, acl });
@@ -86,7 +86,7 @@ it('a chroot that is missing is made', async () => {
   expect(await free(backend, request)).toBe(true);
 });
 
-describe('nodes that an operator has made, with rights below them only', () => {
+describe('nodes that an operator has made, with permissions below them only', () => {
   const READ_AND_ADMINISTER = 17;
 
   it('a chroot is used as it is, from the first call on', async () => {

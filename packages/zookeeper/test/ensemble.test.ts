@@ -28,7 +28,7 @@ afterAll(async () => {
 
 /**
  * Until a bare client of the driver gets a session from each server. ZooKeeper 3.8 has been seen to give none after its majority stood still,
- * for good, though all say that they have their parts; then it is restarted, as an operator would.
+ * permanently, though all say that they have their parts; then it is restarted, as an operator would.
  */
 async function untilServing(): Promise<void> {
   await until('all have their parts', async () => (await ensemble.followers()).length === 2, { timeoutMs: 30_000 });
@@ -49,7 +49,7 @@ function managerOn(members: readonly ZooKeeperMember[], root: string, sessionTim
   return manager;
 }
 
-/** Where the last client of this process that is told this server connected to, by the spy below. */
+/** Where the last client of this process that was given this server connected to, by the spy below. */
 const connected: number[] = [];
 const { createClient } = driver;
 driver.createClient = (connectionString, options) => {
@@ -149,7 +149,7 @@ describe('a server stands still', () => {
     const start = performance.now();
     for (const member of [...others, await ensemble.leader()]) await member.pause();
     // Reads may still be answered; writes are not, and only they count.
-    await until('the holder is told', () => lease.signal.aborted, { timeoutMs: 10_000 });
+    await until('the holder is notified', () => lease.signal.aborted, { timeoutMs: 10_000 });
     expect(performance.now() - start).toBeLessThan((4000 * 2) / 3 + 1000);
     await expect(manager.tryAcquire(newName())).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
     for (const member of ensemble.members) await member.continue();
@@ -198,7 +198,7 @@ it('is not misled by a wire that ends between a client and its server, in either
     const start = performance.now();
     proxy.silence(direction);
     const next = other.acquire(lease.name, { waitMs: 30_000 }).then((granted) => ({ granted, stillHeld: lease.isHeld }));
-    await until('the holder is told', () => lease.signal.aborted, { timeoutMs: 10_000 });
+    await until('the holder is notified', () => lease.signal.aborted, { timeoutMs: 10_000 });
     // Two thirds of the session, from the last write that was acknowledged.
     expect(performance.now() - start).toBeLessThan(2000 + 700);
     const { granted, stillHeld } = await next;

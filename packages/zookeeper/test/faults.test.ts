@@ -45,7 +45,7 @@ async function works(manager: LockManager): Promise<void> {
 }
 
 describe('the server stands still for longer than the session', () => {
-  it('holders are told in time, whatever they hold; afterwards all goes on and nothing is left of before', async () => {
+  it('holders are notified in time, whatever they hold; afterwards all goes on and nothing is left of before', async () => {
     const root = newRoot();
     const manager = managerOn(server.port, root);
     const other = managerOn(server.port, root);
@@ -60,7 +60,7 @@ describe('the server stands still for longer than the session', () => {
     await until('it waits', async () => (await manager.inspect(name)).waiters === 1);
     const start = performance.now();
     await server.pause();
-    await until('all are told', () => leases.every(({ signal }) => signal.aborted), { timeoutMs: 10_000 });
+    await until('all are notified', () => leases.every(({ signal }) => signal.aborted), { timeoutMs: 10_000 });
     const told = performance.now() - start;
     expect(told).toBeLessThan((SESSION_MS * 2) / 3 + 800);
     for (const { signal } of leases) expect(['deadline', 'session']).toContain((signal.reason as { reason?: unknown }).reason);
@@ -102,7 +102,7 @@ describe('the server is killed', () => {
 });
 
 describe('the session is ended by another client', () => {
-  it('holders are told at once, waiters stand in line again, and the manager goes on', async () => {
+  it('holders are notified at once, waiters stand in line again, and the manager goes on', async () => {
     const root = newRoot();
     const other = managerOn(server.port, root);
     const name = newName();
@@ -115,7 +115,7 @@ describe('the session is ended by another client', () => {
     await until('it waits', async () => (await other.inspect(name)).waiters === 1);
     const start = performance.now();
     await endSession(server.port, victim);
-    await until('the holder is told', () => lease.signal.aborted, { timeoutMs: 5000 });
+    await until('the holder is notified', () => lease.signal.aborted, { timeoutMs: 5000 });
     expect(performance.now() - start).toBeLessThan(1500);
     expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST', reason: 'session' });
     expect(theirs.isHeld).toBe(true);

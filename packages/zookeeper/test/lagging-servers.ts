@@ -42,7 +42,7 @@ export class LaggingServers implements QueueSession {
     if (!isChild && this.#nodes.has(path)) throw new RefusalError(NODE_EXISTS);
     this.#zxid += 1n;
     const made = isChild ? `${path}${String(this.#zxid).padStart(10, '0')}` : path;
-    this.#nodes.set(made, { czxid: this.#zxid, modifiedAtMs: 0, version: 0, ephemeralOwner: isChild ? SESSION : 0n });
+    this.#nodes.set(made, { czxid: this.#zxid, createdAtMs: 0, modifiedAtMs: 0, version: 0, ephemeralOwner: isChild ? SESSION : 0n });
     const isLost = isChild && this.#losesReplyToChild;
     this.#applied = isLost ? before : null;
     if (!isLost) return made;
@@ -67,7 +67,7 @@ export class LaggingServers implements QueueSession {
 
   async beat(): Promise<NodeStat> {
     this.#applied = null;
-    return { czxid: 0n, modifiedAtMs: 0, version: 0, ephemeralOwner: SESSION };
+    return { czxid: 0n, createdAtMs: 0, modifiedAtMs: 0, version: 0, ephemeralOwner: SESSION };
   }
 
   async getData(path: string): Promise<NodeRecord> {

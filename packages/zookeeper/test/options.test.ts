@@ -109,7 +109,7 @@ describe('options', () => {
     expect(createZooKeeperBackend(HOST).sessionMs).toBe(10_000);
   });
 
-  it('protect the nodes of those who authenticate, unless they are told not to', () => {
+  it('protect the nodes of those who authenticate, unless the options say otherwise', () => {
     const creator = [{ permissions: 31, scheme: 'auth', id: '' }];
     expect(resolveZooKeeperOptions('test', { connectionString: 'me:word@a' })).toMatchObject({
       auth: { scheme: 'digest', credentials: 'me:word' },

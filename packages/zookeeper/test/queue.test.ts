@@ -31,7 +31,7 @@ async function queued(backend: LockBackend<bigint>, name: string, count: number,
   await until(`${count} wait`, async () => (await waitersOf(backend, name, kind)) === count);
 }
 
-/** Whether it is granted, as far as it can be told now. */
+/** Whether it is granted, as far as it can be seen now. */
 function watch(promise: Promise<Granted>): { granted: Granted | null; failed: unknown } {
   const seen: { granted: Granted | null; failed: unknown } = { granted: null, failed: null };
   promise.then(
@@ -303,7 +303,7 @@ describe('a reply that is lost', () => {
 });
 
 describe('a node', () => {
-  it('is not believed in when another session has made it, though name and place are right', async () => {
+  it('is not believed in when another session has made it, though name and place are correct', async () => {
     const root = newRoot();
     const { backend, proxy } = await wired(root);
     const other = zooKeeper.backend({ root });
@@ -327,7 +327,7 @@ describe('a node', () => {
     expect(wait).toMatchObject({ granted: null, failed: { code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true } });
   });
 
-  it('that somebody removes is told at once, to holders and to those who wait', async () => {
+  it('that somebody removes is reported at once, to holders and to those who wait', async () => {
     const root = newRoot();
     const backend = zooKeeper.backend({ root });
     const manager = createLockManager(zooKeeper.backend({ root }));

@@ -25,7 +25,7 @@ function keep<T extends { close(): Promise<void> }>(value: T): T {
 interface Watched {
   readonly session: ZooKeeperSession;
   readonly root: string;
-  /** What the session told of itself, in order. */
+  /** What the session reported of itself, in order. */
   readonly told: string[];
 }
 
@@ -142,7 +142,7 @@ describe('connecting', () => {
     expect(many).toBeLessThanOrEqual(few + 1);
   });
 
-  it('says at once what waiting cannot mend', async () => {
+  it('says at once what waiting cannot repair', async () => {
     const secret = newRoot();
     const owner = sessionTo([zooKeeper.server.port], {
       auth: { scheme: 'digest', credentials: 'owner:word' },
@@ -311,7 +311,7 @@ describe('a server that falls silent', () => {
 });
 
 describe('a session that is ended by another client', () => {
-  it('is told, settles what was asked, and is followed by another', async () => {
+  it('is reported, settles what was asked, and is followed by another', async () => {
     const { session, root, told } = sessionTo([zooKeeper.server.port]);
     const made: ReturnType<typeof driver.createClient>[] = [];
     const { createClient } = driver;
@@ -330,7 +330,7 @@ describe('a session that is ended by another client', () => {
     const requests = Promise.allSettled(Array.from({ length: 20 }, () => session.beat()));
     await endSession(zooKeeper.server.port, client);
     await requests;
-    await until('it is told', () => told.includes('lost'));
+    await until('it is reported', () => told.includes('lost'));
     expect(await zooKeeper.admin.data(`${root}/mine`)).toBeNull();
     await session.ready(5000);
     expect(session.id).not.toBe(id);
@@ -399,7 +399,7 @@ it('tells of a change once, and of a removal as that', async () => {
     createWatcher(() => void seen.push('children')),
   );
   await session.remove(`${root}/node`);
-  await until('the removal is told', () => seen.length === 3);
+  await until('the removal is reported', () => seen.length === 3);
   expect(seen).toEqual(expect.arrayContaining(['changed', 'removed', 'children']));
   await session.close();
   await zooKeeper.admin.removeAll(root);

@@ -49,7 +49,7 @@ it('forgets a watcher that is ended, wherever it stands, and one that is ended b
   expect(told).toEqual(['changed']);
 });
 
-it('lets a watcher look again while it is told', () => {
+it('lets a watcher look again while it is notified', () => {
   const table = new WatchTable();
   let told = 0;
   const watcher = createWatcher(() => {

@@ -59,7 +59,7 @@ export class Admin {
     return new Promise((resolve, reject) => {
       const acl = [new driver.ACL(permissions, new driver.Id('world', 'anyone'))];
       (this.#client as OperatorClient).setACL(path, acl, -1, (error) =>
-        error ? reject(new Error(`${path}: no rights were set`, { cause: error })) : resolve(),
+        error ? reject(new Error(`${path}: no permissions were set`, { cause: error })) : resolve(),
       );
     });
   }

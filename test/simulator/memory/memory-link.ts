@@ -184,7 +184,7 @@ export class MemoryLink implements LockBackend<bigint> {
     };
     const first = await send(this.#expiry.notAfter(call.timeoutMs));
     if (first.value !== null) return first.value;
-    // Whoever asked has gone, and a release has been sent.
+    // The one who asked has gone, and a release has been sent.
     if (call.signal.aborted || !isWanted()) throw this.#ended();
     const again = await send(this.#expiry.notAfter(call.timeoutMs, first));
     if (again.value !== null) return again.value;

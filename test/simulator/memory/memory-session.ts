@@ -42,7 +42,7 @@ export class MemorySession {
     this.#listener = listener;
   }
 
-  /** Takes a place in a queue; the grant is told by the listener. */
+  /** Takes a place in a queue; the grant is reported by the listener. */
   enrol(request: HoldRequest): void {
     this.#heard();
     const { owner } = request;
@@ -93,7 +93,7 @@ export class MemorySession {
     for (const [id, request] of subscriptions) {
       if (this.#subscriptions.has(id)) continue;
       this.subscribe(id, request);
-      // What was freed in between was not told.
+      // What was freed in between was not notified.
       this.#listener.woken(id);
     }
     return {

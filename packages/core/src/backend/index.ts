@@ -9,6 +9,7 @@ export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observ
 export { byPartition } from '../store/partitions.js';
 export { elapsedSince, stampOf } from '../store/stamp.js';
 export { type TimerEntry, TimerQueue } from '../store/timer-queue.js';
+export { setAnswerDeadline } from './answer-deadline.js';
 export { BatchSender } from './batch-sender.js';
 export { type Command, Contact, type Link, type Step, type StoreConnection } from './connection.js';
 export { ConnectionFault, type FaultKind } from './connection-fault.js';

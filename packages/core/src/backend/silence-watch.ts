@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.js';
+import { setAnswerDeadline } from './answer-deadline.js';
 import type { Step } from './connection.js';
 import type { Flight } from './flight.js';
 
@@ -28,11 +29,7 @@ export class SilenceWatch<S extends Step> {
     this.#disarm();
     if (this.#isClosed) return;
     this.firesAt = dueAt;
-    this.#timer = this.#clock.setTimer(Math.ceil(dueAt - now), () => {
-      // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
-      this.#timer = this.#clock.setTimer(0, this.#look);
-      this.firesAt = dueAt;
-    });
+    this.#timer = setAnswerDeadline(this.#clock, Math.ceil(dueAt - now), this.#look);
   }
 
   close(): void {
@@ -46,9 +43,8 @@ export class SilenceWatch<S extends Step> {
     this.firesAt = Number.POSITIVE_INFINITY;
   }
 
-  readonly #look = (): void => {
+  readonly #look = (now: number): void => {
     this.#disarm();
-    const now = this.#clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const flight of this.#inFlight) {
       const { sentAt, patienceMs, contact, route } = flight;
@@ -61,6 +57,6 @@ export class SilenceWatch<S extends Step> {
         contact?.connection.giveUp(route);
       }
     }
-    if (next !== Number.POSITIVE_INFINITY) this.arm(now, next);
+    if (next !== Number.POSITIVE_INFINITY) this.arm(this.#clock.now(), next);
   };
 }

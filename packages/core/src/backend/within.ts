@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.js';
+import { setAnswerDeadline } from './answer-deadline.js';
 import { ConnectionFault } from './connection-fault.js';
 
 /**
@@ -8,7 +9,7 @@ import { ConnectionFault } from './connection-fault.js';
  */
 export function within<T>(clock: Clock, timeoutMs: number, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.setTimer(timeoutMs, () => reject(new ConnectionFault('silent')));
+    const timer = setAnswerDeadline(clock, timeoutMs, () => reject(new ConnectionFault('silent')));
     promise.then(
       (value) => {
         timer.cancel();

@@ -91,7 +91,7 @@ export function describe(value: unknown): string {
   return String(value);
 }
 
-/** The hold is told that it is lost, within `ms`; resolves with the reason of the signal. */
+/** The hold is notified that it is lost, within `ms`; resolves with the reason of the signal. */
 export async function isLost(hold: Hold, ms = SOON_MS): Promise<LockLostError> {
   if (!hold.signal.aborted) {
     await within(
@@ -115,7 +115,7 @@ export async function isBusy(manager: LockManager, name: string): Promise<void> 
   assert.fail('the lock was granted though somebody has it');
 }
 
-/** Nobody has the lock, or whoever has it is about to free it: it can be taken within `ms`, and is freed again. */
+/** Nobody has the lock, or the one who has it is about to free it: it can be taken within `ms`, and is freed again. */
 export async function isFree(manager: LockManager, name: string, ms = SOON_MS): Promise<void> {
   const lease = await manager.acquire(name, { waitMs: ms, ttlMs: LONG_TTL_MS }).catch((error: unknown) => {
     assert.fail(`the lock should be free, but: ${describe(error)}`);

@@ -201,7 +201,7 @@ class Gate {
     this.#isCut = false;
     for (const subscription of this.#subscriptions) {
       subscription.opened = subscription.open();
-      // Whatever was freed in between was not told.
+      // Whatever was freed in between was not notified.
       subscription.wake();
     }
   }

@@ -37,10 +37,10 @@ const always = (): boolean => true;
 
 /** All levels. 'lock' is required of everybody, and the others stand on it. */
 export const levels: readonly Level[] = [
-  { name: 'lock', says: 'one holder at most, told in time, freed when it dies; what is down is never called busy', isClaimed: always },
+  { name: 'lock', says: 'one holder at most, notified in time, freed when it dies; what is down is never called busy', isClaimed: always },
   { name: 'late', says: 'a request that arrives after it was given up takes no effect', isClaimed: always },
   { name: 'fencing', says: 'tokens that rise with every grant', isClaimed: ({ fencing }) => fencing },
-  { name: 'semaphores', says: 'permits that are counted right', isClaimed: ({ semaphores }) => semaphores },
+  { name: 'semaphores', says: 'permits that are counted correctly', isClaimed: ({ semaphores }) => semaphores },
   { name: 'read-write', says: 'readers share, writers do not', isClaimed: ({ readWriteLocks }) => readWriteLocks },
   { name: 'fair', says: 'first come, first served, over all clients', isClaimed: ({ fair }) => fair },
   { name: 'push', says: 'waiters are woken, and do not poll', isClaimed: ({ push }) => push },

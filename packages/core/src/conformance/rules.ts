@@ -58,7 +58,7 @@ export const rules: readonly Rule[] = [
   },
   {
     id: 'exclusion',
-    says: 'What can be had alone has one holder at most; whoever else asks is told that it is busy; when it is freed, the next one gets it.',
+    says: 'What can be had alone has one holder at most; everybody else who asks hears that it is busy; when it is freed, the next one gets it.',
     why: 'It is what a lock is. verrou answers true for zero attempts without asking the store; redis-semaphore lets 2 holders in at limit 1 when times to live are mixed.',
     lookAt: ['attempt', 'release'],
     standsOn: ['idempotent', 'owner'],
@@ -67,7 +67,7 @@ export const rules: readonly Rule[] = [
   {
     id: 'outcomes',
     says: 'Busy, timeout, aborted, unavailable and lost are five outcomes, and are never confused.',
-    why: 'Whoever takes a dead store for a busy lock skips the work on all servers; whoever takes a timeout for a failure pages somebody at night.',
+    why: 'The one who takes a dead store for a busy lock skips the work on all servers; the one who takes a timeout for a failure pages somebody at night.',
     lookAt: ['attempt'],
     standsOn: ['exclusion'],
     cases: [
@@ -121,7 +121,7 @@ export const rules: readonly Rule[] = [
   {
     id: 'deadline',
     says: 'The holder stops believing in its lease before the store lets the next one in, whatever the network does; a grant that comes after its deadline is never handed out.',
-    why: 'redlock 5 beta, its fork of sesamecare and RedlockMutex check no validity after acquiring: a lease was granted 515 ms past its end. On a silent network their holders are never told, in 12 to 15 s at a ttl of 2 s.',
+    why: 'redlock 5 beta, its fork of sesamecare and RedlockMutex check no validity after acquiring: a lease was granted 515 ms past its end. On a silent network their holders are never notified, in 12 to 15 s at a ttl of 2 s.',
     lookAt: ['attempt', 'renew'],
     standsOn: ['exclusion'],
     cases: ['deadline/', 'exclusive/all/expires', 'leases/not-renewed'],
@@ -176,7 +176,7 @@ export const rules: readonly Rule[] = [
   },
   {
     id: 'waiting',
-    says: 'Whoever waits gets its turn soon after a release, an expiry or a crash, costs less than a request a second while it waits, and passes on a turn that it does not use.',
+    says: 'A waiter gets its turn soon after a release, an expiry or a crash, costs less than a request a second while it waits, and passes on a turn that it does not use.',
     why: 'Twenty waiters of the libraries of today send 84 to 1,872 commands a second while nothing happens, and take 150 to 844 ms to drain 20 empty sections; advisory-lock opens a connection for each, and 45 waiters exhaust 40 connections.',
     lookAt: ['subscribe', 'wait', 'attempt'],
     standsOn: ['exclusion'],
@@ -193,7 +193,7 @@ export const rules: readonly Rule[] = [
   {
     id: 'next',
     says: 'A release that names the next waiter of its own manager grants to that one only what it frees, and says so.',
-    why: 'Whoever has nothing any more must not hand on what somebody else may have; a grant that nobody is told of stands until it expires.',
+    why: 'The one who has nothing any more must not hand on what somebody else may have; a grant that nobody is notified of stands until it expires.',
     lookAt: ['release', 'takesNext'],
     standsOn: ['owner'],
     cases: ['backend/next'],
@@ -290,7 +290,7 @@ export const rules: readonly Rule[] = [
   },
   {
     id: 'reentry',
-    says: 'A task that asks again for what it holds is told so, instead of waiting for itself.',
+    says: 'A task that asks again for what it holds is refused at once, instead of waiting for itself.',
     why: 'A task that waits for itself hangs until its lease is lost, and looks like contention.',
     lookAt: [],
     standsOn: ['tasks'],
@@ -298,7 +298,7 @@ export const rules: readonly Rule[] = [
   },
   {
     id: 'background',
-    says: 'Work in the background runs in no context of a caller and raises no unhandled rejection; events run in the context of whoever took the lease.',
+    says: 'Work in the background runs in no context of a caller and raises no unhandled rejection; events run in the context in which the lease was taken.',
     why: 'When Redis dies redis-semaphore ends the process (exit code 1) though onLockLost is set.',
     lookAt: ['subscribe', 'close'],
     standsOn: ['exclusion'],
@@ -314,8 +314,8 @@ export const rules: readonly Rule[] = [
   },
   {
     id: 'inspection',
-    says: 'inspect and list say who holds what, and nothing that is over; forceRelease frees whoever has it and says whether somebody had.',
-    why: 'Whoever is on call decides by it whose lock to take away.',
+    says: 'inspect and list say who holds what, and nothing that is over; forceRelease frees it no matter who has it and says whether somebody had.',
+    why: 'The one who is on call decides by it whose lock to take away.',
     lookAt: ['inspect', 'list', 'forceRelease'],
     standsOn: ['exclusion'],
     cases: ['inspection/', 'waiting/inspect'],

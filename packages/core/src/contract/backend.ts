@@ -48,6 +48,17 @@ export interface Stamp {
   readonly wall: number;
 }
 
+/**
+ * The waiters of one manager for one name, in a line: with a plain backend only the first of them asks the store, and none does while the
+ * manager itself holds the name. For people who look; nothing is decided by it.
+ */
+export interface WaitLine {
+  /** How many wait. */
+  readonly waiters: number;
+  /** For how long the first of them has waited, in milliseconds. */
+  readonly oldestWaitMs: number;
+}
+
 /** The answer to one request. */
 export type Answer<F extends FencingToken = FencingToken> =
   | {
@@ -180,6 +191,19 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * @default false
    */
   readonly takesNext?: boolean;
+  /**
+   * Whether a hold of this mode can be renewed and released by another manager than the one that was granted it, by its name, mode and owner alone and
+   * after `adopt`. Not asked where `expiry` is 'session'.
+   * @default every hold can
+   */
+  canAdopt?(mode: HoldRequest['mode']): boolean;
+  /**
+   * Gets ready for the renewals and the release of a hold that another manager was granted, with the fencing token that it was granted: for a
+   * backend that must know more of a hold than its owner. Asks only; what is not held is for the renewal to find out, which core sends next.
+   *
+   * @throws LockUnavailableError when the store did not answer
+   */
+  adopt?(hold: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<void>;
   /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. @default one partition */
   partition?(name: string): string;
   /**
@@ -207,6 +231,18 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
     wake: () => void,
   ): {
     /** Nobody waits any more. */
+    close(): void;
+  };
+  /**
+   * Optional, and never called on a backend with `capabilities.fair`, in whose store every waiter stands: waiters of this manager stand in
+   * line for the name, until it is closed. A backend that can show them in `inspect` and `list` reads `line` when it needs the present
+   * numbers: a store in this process at once, others with a sign of life, a second behind at most. Does no I/O by itself and never throws.
+   */
+  announce?(
+    request: HoldRequest,
+    line: () => WaitLine,
+  ): {
+    /** Nobody of this manager waits any more. */
     close(): void;
   };
   /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */
@@ -239,7 +275,7 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]>;
   /**
    * Calls `listener` when one of several servers is known to differ from what was last reported of it: it went, came back, left its
-   * quarantine. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
+   * quarantine, or its clock is off by more or less than before. Optional; for people and metrics, nothing is decided by it. Core calls it once, before anything else.
    */
   onNodeChanged?(listener: (health: NodeHealth) => void): void;
   /**

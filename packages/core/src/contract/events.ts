@@ -103,7 +103,7 @@ export type HoldLifeEvent =
       readonly type: 'released';
       /** How long it was held, in milliseconds. */
       readonly heldMs: number;
-      /** Whether the release freed it: false when it had ended before. */
+      /** Whether the release freed it: false when it had ended before, and when it was detached. */
       readonly freed: boolean;
       /** The token of the hold; null for permits, and where the store has none. */
       readonly fencingToken: FencingToken;
@@ -114,7 +114,7 @@ export type HoldLifeEvent =
       readonly error: AnyLockError;
     });
 
-/** One of several servers is known to differ from what was last reported of it: it went, came back, or takes part again. */
+/** One of several servers is known to differ from what was last reported of it: it went, came back, takes part again, or its clock is off by more or less. */
 export type NodeChangedEvent = StoreEventBase & {
   readonly type: 'node-changed';
   /** How the server is now. */

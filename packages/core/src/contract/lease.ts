@@ -46,7 +46,24 @@ export interface Hold extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** One holder's hold on a lock: the handle that `acquire` returns. */
+/**
+ * One holder's hold on a lock: the handle that `acquire` returns.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const lease = await locks.acquire('invoice:42', { ttlMs: 30_000 });
+ * try {
+ *   await fetch('data:,bill+invoice+42', { signal: lease.signal });
+ *   lease.assertHeld(); // LOCK_LOST when the deadline has passed
+ * } finally {
+ *   await lease.release();
+ * }
+ * await locks.close();
+ * ```
+ */
 export interface Lease<F extends FencingToken = FencingToken> extends Hold {
   /** What is held: the name that was asked for. */
   readonly name: string;
@@ -58,13 +75,40 @@ export interface Lease<F extends FencingToken = FencingToken> extends Hold {
   readonly fencingToken: F;
 }
 
-/** Holders of permits are concurrent, so no token orders them: null. Use a lock where a resource must be fenced. */
+/**
+ * Holders of permits are concurrent, so no token orders them: null. Use a lock where a resource must be fenced.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const calls = locks.semaphore('weather-api', { permits: 10 });
+ * const lease = await calls.acquire({ permits: 3 });
+ * console.log(lease.permits);
+ * await lease.release(); // all three
+ * await locks.close();
+ * ```
+ */
 export interface PermitLease extends Lease<null> {
   /** How many it holds. */
   readonly permits: number;
 }
 
-/** The leases of several names as one hold: held while all are held, lost when one is lost. Iterates in lock order. */
+/**
+ * The leases of several names as one hold: held while all are held, lost when one is lost. Iterates in lock order.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const group = await locks.acquireAll(['account:1', 'account:2'], { waitMs: 2_000 });
+ * for (const lease of group) console.log(lease.name, lease.fencingToken);
+ * await group.release();
+ * await locks.close();
+ * ```
+ */
 export interface LeaseGroup<N extends string = string, F extends FencingToken = FencingToken> extends Hold, Iterable<Lease<F>> {
   /** The names, without duplicates, in the order in which they were taken. */
   readonly names: readonly N[];
@@ -72,7 +116,20 @@ export interface LeaseGroup<N extends string = string, F extends FencingToken = 
   get(name: N): Lease<F>;
 }
 
-/** A Map that is disposable too, so that `await using` frees what was taken. */
+/**
+ * A Map that is disposable too, so that `await using` frees what was taken.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const leases = await locks.tryAcquireEach(['item:1', 'item:2', 'item:3']);
+ * console.log([...leases.keys()]); // a name that is busy is absent
+ * await leases.releaseAll();
+ * await locks.close();
+ * ```
+ */
 export interface LeaseMap<N extends string = string, F extends FencingToken = FencingToken> extends Map<N, Lease<F>>, AsyncDisposable {
   /** Frees all that are still in the map, in one batch; resolves to how many were freed by this call. */
   releaseAll(): Promise<number>;

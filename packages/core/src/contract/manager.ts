@@ -3,8 +3,9 @@ import type { Clock } from './clock.js';
 import type { LockEvent } from './events.js';
 import type { HealthReport } from './health.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, PermitLease, Task, TryResult } from './lease.js';
+import type { LeaseTicket } from './lease-ticket.js';
 import type { CompletionMarks } from './marks.js';
-import type { AcquireOptions, CloseOptions, PermitCount, TryOptions } from './options.js';
+import type { AcquireOptions, AdoptOptions, CloseOptions, DetachOptions, PermitCount, TryOptions } from './options.js';
 import type { LockState } from './state.js';
 
 /** One name of one kind: what `ReadWriteLock.read` and `.write` are. */
@@ -29,6 +30,17 @@ export interface Lock<F extends FencingToken = FencingToken> {
  * Many readers or one writer. A waiting writer is not starved: readers that come after it wait behind it.
  * A read hold's fencing token is above every earlier write's; a resource compares it with the highest *write* token
  * and never records it.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const config = locks.readWriteLock('config');
+ * await config.read.withLock(() => console.log('many read at a time'));
+ * await config.write.withLock(({ fencingToken }) => console.log(`one writes, with ${fencingToken}`));
+ * await locks.close();
+ * ```
  */
 export interface ReadWriteLock<F extends FencingToken = FencingToken> {
   /** The name of both sides. */
@@ -46,6 +58,18 @@ export interface ReadWriteLock<F extends FencingToken = FencingToken> {
 /**
  * A named thing with a fixed number of permits. Every client of one name must say the same number. A lease of permits has no fencing
  * token, as several hold at a time. A call takes one permit unless its options say how many.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const calls = locks.semaphore('weather-api', { permits: 10 });
+ * await calls.withPermits(async ({ signal }) => {
+ *   await fetch('data:,sunny', { signal });
+ * });
+ * await locks.close();
+ * ```
  */
 export interface Semaphore {
   /** The name of the semaphore. */
@@ -81,6 +105,16 @@ export type Names<N extends string> = readonly N[] | ReadonlySet<N>;
  *
  * Every method checks its arguments before any I/O and rejects with LOCK_INVALID_ARGUMENT; every call settles by its
  * own deadline. Names are 1 to 512 bytes of well-formed Unicode; each is its own lock, however it is spelled.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ *
+ * const locks = await connect('memory:');
+ * const result = await locks.tryWithLock('nightly-report', () => 'written');
+ * console.log(result.acquired ? result.value : 'another process writes the report');
+ * await locks.close({ drainMs: 10_000 });
+ * ```
  */
 export interface LockManager<F extends FencingToken = FencingToken> extends AsyncDisposable {
   /** The backend's name. */
@@ -152,6 +186,35 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
    * @throws LockArgumentError at once for a bad name; LockUnsupportedError where the backend has no read/write locks
    */
   readWriteLock(name: string): ReadWriteLock<F>;
+
+  /**
+   * Lets go of a lease without freeing the hold, so that another process can go on with it: `adopt` takes the ticket. Asks the store once more to
+   * keep the hold, for `ttlMs` from now on. Then the lease has ended here: nothing renews it, its signal does not abort, and its `release`
+   * frees nothing. Where the ticket is lost the hold ends by itself.
+   *
+   * Not for the lease of a `with` method's task: that task must not end before its hold.
+   *
+   * @param lease one of this manager's own, of a lock, of permits, or of a side of a read/write lock
+   * @throws LockLostError LOCK_LOST when the lease has ended
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer; the lease then stays what it was
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED where a hold ends with its session (`capabilities.expiry` 'session'), or the backend cannot
+   *   take up such a hold: permits on Redlock, and everything of a migrating manager
+   */
+  detach(lease: Lease<FencingToken>, options?: DetachOptions): Promise<LeaseTicket>;
+  /**
+   * Goes on with a hold that `detach` has let go of, in this process or in another, on the same store with the same prefix or namespace. Asks the
+   * store whether the hold stands, and renews it. Asks for nothing new: a hold that has ended is not taken once more.
+   *
+   * A ticket may be adopted again after the next `detach`, or by another process when this one has died. Two that have adopted
+   * one ticket at the same time hold the lock together, and nothing keeps them apart.
+   *
+   * @returns the lease: a `PermitLease` for permits. Its fencing token is that of the ticket
+   * @throws LockLostError LOCK_LOST, reason 'taken', when the hold has ended: by its time, by force, or by a release
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer; the hold is what it was, and at most kept for another `ttlMs`
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a ticket that is none, and for one whose hold this manager has already
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED as `detach`
+   */
+  adopt(ticket: LeaseTicket, options?: AdoptOptions): Promise<Lease<F | null>>;
 
   /** Who holds the lock `name`. Semaphores and read/write locks have their own. */
   inspect(name: string): Promise<LockState>;

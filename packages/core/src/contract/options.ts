@@ -52,6 +52,25 @@ export interface PermitCount {
   readonly permits?: number | undefined;
 }
 
+/** Options of `detach`. */
+export interface DetachOptions {
+  /**
+   * For how long the store keeps the hold from now on, in milliseconds, unless it is adopted and renewed. From 1 to 2^31-1; never shorter than
+   * the hold already has.
+   * @default the lease's own `ttlMs`
+   */
+  readonly ttlMs?: number | undefined;
+}
+
+/** Options of `adopt`: those of a lease, but for what the store knows already. */
+export interface AdoptOptions extends Pick<LeaseOptions, 'renew' | 'maxHoldMs'> {
+  /**
+   * How long the store keeps the hold without a renewal, in milliseconds. From 1 to 2^31-1; never shorter than the hold already has.
+   * @default `ttlMs` of the ticket
+   */
+  readonly ttlMs?: number | undefined;
+}
+
 /** Options of `close`. */
 export interface CloseOptions {
   /**

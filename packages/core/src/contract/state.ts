@@ -13,11 +13,11 @@ export interface LockState {
   readonly held: boolean;
   /** Who holds it; empty when nobody does. */
   readonly holders: readonly HolderState[];
-  /** How many wait, as far as the store can tell; null where it cannot. */
+  /** How many wait, as far as the store can tell, and a second behind at most; null where it cannot. */
   readonly waiters: number | null;
   /**
-   * For how long the one that has waited the longest has waited, in milliseconds and a second behind at most; null where the store
-   * cannot tell. A manager always gives it; a backend that cannot tell leaves it out.
+   * For how long the one that has waited the longest has waited, in milliseconds and a second behind at most; null when nobody waits, and
+   * where the store cannot tell. A manager always gives it; a backend that cannot tell leaves it out.
    */
   readonly oldestWaitMs?: number | null;
 }
@@ -35,8 +35,8 @@ export interface HolderState {
   /** The fencing token of the hold; null for permits, and where the store has none or cannot show it. */
   readonly fencingToken: FencingToken;
   /**
-   * For how long it has held, in milliseconds by the store's clock; null where the store cannot tell. A manager always gives it; a
-   * backend that cannot tell leaves it out.
+   * For how long it has held, in milliseconds; null where the store cannot tell. By the store's clock; on Redlock by the clock of the holder's
+   * client, which each node corrects to within an eighth of `maxTtlMs` of its own, on PostgreSQL's advisory locks by the holder's. A manager always gives it; a backend that cannot tell leaves it out.
    */
   readonly heldMs?: number | null;
   /**

@@ -9,7 +9,7 @@ export function later(a: Stamp, b: Stamp): Stamp {
   return { now: Math.max(a.now, b.now), wall: Math.max(a.wall, b.wall) };
 }
 
-/** What is left of a hold by the clock alone, in ms; 0 or less says that the deadline has passed. */
+/** The rest of a hold by the clock alone, in ms; 0 or less says that the deadline has passed. */
 export function remainingMs(held: Held, now: Stamp): number {
   const { deadline, capMs, grant, hold } = held;
   const left = Math.min(deadline.now - now.now, deadline.wall - now.wall);

@@ -88,7 +88,7 @@ export class HoldRunner {
 
   /** A hold that is about to be asked for. */
   create(plan: HoldPlan, context: CallerContext): Hold {
-    return new Hold(plan, newOwnerToken(), this.#facts, context, this.#due);
+    return this.createFor(newOwnerToken(), plan, context);
   }
 
   /**
@@ -160,6 +160,31 @@ export class HoldRunner {
     }
   }
 
+  /**
+   * Lets go of a hold that stands, once the store keeps it for another `ttlMs`, and nothing of ours can act on it any more.
+   *
+   * @throws LockLostError when the hold has ended
+   */
+  async detach(hold: Hold, ttlMs: number | undefined): Promise<void> {
+    await this.extend([hold], ttlMs);
+    // A renewal that is still on its way could put back, on some node of several, what its next holder has freed meanwhile.
+    await this.#renewals.settled(hold);
+    this.assertHeld(hold);
+    this.dispatch(hold, { type: 'detach' });
+  }
+
+  /** Whether a hold of this owner stands, or is being freed. */
+  has(owner: string): boolean {
+    if (this.#held.has(owner)) return true;
+    for (const hold of this.#leaving) if (hold.owner === owner) return true;
+    return false;
+  }
+
+  /** A hold that somebody else was granted. */
+  createFor(owner: string, plan: HoldPlan, context: CallerContext): Hold {
+    return new Hold(plan, owner, this.#facts, context, this.#due);
+  }
+
   /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
   release(holds: readonly Hold[]): void {
     const begun: Hold[] = [];
@@ -180,7 +205,7 @@ export class HoldRunner {
     for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
-  /** The task, shown to whoever traces while it runs under these holds. */
+  /** The task, shown to everybody who traces while it runs under these holds. */
   traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
     if (!isHoldTraced()) return task;
     const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
@@ -212,7 +237,7 @@ export class HoldRunner {
     if (!silently && before.at !== at && (before.at === 'held' || before.at === 'releasing')) this.#onEnd(hold);
   }
 
-  /** Gives up: the backend is closed, and what is left ends by itself or with the session. */
+  /** Gives up: the backend is closed, and what remains ends by itself or with the session. */
   close(): void {
     this.#leaving.clear();
     this.#releases.close();
@@ -273,7 +298,7 @@ export class HoldRunner {
         this.#events.emit(plan, { type: 'lost', reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
         return;
       case 'released':
-        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: !hold.wasGone, fencingToken });
+        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: hold.wasFreed, fencingToken });
         return;
       default:
         effect satisfies never;

@@ -34,6 +34,8 @@ export type HoldEnd =
   | { readonly how: 'unused' }
   /** `wasOurs` is null while the store has not answered the release. */
   | { readonly how: 'released'; readonly wasOurs: boolean | null }
+  /** Its holder has let go of it, for somebody else to go on with: it stands in the store. */
+  | { readonly how: 'detached' }
   | { readonly how: 'lost'; readonly error: LockLostError };
 
 /** A granting request is under way. */
@@ -121,6 +123,7 @@ export type HoldEvent =
   | { readonly type: 'extend'; readonly ttlMs: number }
   | { readonly type: 'gone'; readonly reason: LostReason }
   | { readonly type: 'unused' }
+  | { readonly type: 'detach' }
   | { readonly type: 'release' }
   | { readonly type: 'freed'; readonly wasOurs: boolean; readonly isFinal: boolean }
   | { readonly type: 'not-freed'; readonly error: AnyLockError };

@@ -27,7 +27,7 @@ export function storeTtlMs(backend: LockBackend, ttlMs: number): number {
 export function longestTtlMs(backend: LockBackend, ttlMs: number): number {
   const most = backend.maxTtlMs;
   if (most === undefined || ttlMs + guardOf(backend, ttlMs) <= most) return ttlMs;
-  // The guard is a tenth, within bounds: what is left of the longest after it is found from above.
+  // The guard is a tenth, within bounds: the rest of the longest after it is found from above.
   let longest = Math.min(ttlMs, most);
   while (longest > 1 && longest + guardOf(backend, longest) > most)
     longest -= Math.max(1, Math.floor((longest + guardOf(backend, longest) - most) / 2));

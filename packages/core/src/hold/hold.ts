@@ -69,6 +69,11 @@ export class Hold implements TimerEntry {
     return 'end' in this.#state && this.#state.end.how === 'released' && this.#state.end.wasOurs === false;
   }
 
+  /** Whether its release, or what took the place of one, freed anything. */
+  get wasFreed(): boolean {
+    return !this.wasGone && !('end' in this.#state && this.#state.end.how === 'detached');
+  }
+
   /** Made on demand: most holders never look at it. */
   get signal(): AbortSignal {
     if (this.#controller === null) {

@@ -132,7 +132,7 @@ function withNext(ref: Release, follower: Follower | null): Release {
   return follower === null ? ref : { ...ref, next: follower.request };
 }
 
-/** Whoever follows hears of the answer when the backend gives it, however long the release itself is waited for. */
+/** The one who follows hears of the answer when the backend gives it, however long the release itself is waited for. */
 function followed<A extends boolean | ReleaseAnswer>(
   answers: Promise<readonly A[]>,
   followers: readonly (Follower | null)[],

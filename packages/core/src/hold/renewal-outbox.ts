@@ -42,6 +42,7 @@ export class RenewalOutbox {
   #extensions = new Map<Hold, Extension>();
   #lastBatchAt = Number.NEGATIVE_INFINITY;
   #isFlushPlanned = false;
+  readonly #underWay = new Map<Promise<void>, readonly Renewal[]>();
   readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDue() };
 
   constructor(backend: LockBackend, calls: StoreCalls, holds: HoldEvents) {
@@ -77,6 +78,16 @@ export class RenewalOutbox {
     return this.#extensions.get(hold)?.done ?? Promise.resolve();
   }
 
+  /** Resolves when nothing of the hold's is on its way: each was answered, or can have no effect any more. */
+  async settled(hold: Hold): Promise<void> {
+    for (;;) {
+      const own = [...this.#underWay].filter(([, renewals]) => renewals.some((renewal) => renewal.hold === hold));
+      if (own.length === 0) return;
+      // oxlint-disable-next-line no-await-in-loop
+      await Promise.all(own.map(([done]) => done));
+    }
+  }
+
   /** All that are due share a request: it has as long as the one that can wait the least. */
   #flushDue(): void {
     this.#isFlushPlanned = false;
@@ -108,7 +119,7 @@ export class RenewalOutbox {
     const stamp = this.#calls.stamp();
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
-    this.#calls.start(
+    const call = this.#calls.start(
       'renew',
       renewals.map(({ hold }) => hold),
       name,
@@ -123,6 +134,8 @@ export class RenewalOutbox {
         },
       },
     );
+    const done: Promise<void> = call.result.catch(() => {}).then(() => void this.#underWay.delete(done));
+    this.#underWay.set(done, renewals);
   }
 
   #answered(renewals: readonly Renewal[], answers: readonly (boolean | null)[], stamp: Stamp): void {

@@ -105,6 +105,8 @@ function hold(state: Held, event: HoldEvent, now: Stamp): Step {
       return lose(state, event.reason, now);
     case 'unused':
       return [doubtAbout(state, { how: 'unused' }, now, true), [noTimer, release]];
+    case 'detach':
+      return [ended(state, { how: 'detached' }), [noTimer, emitReleased]];
     case 'release': {
       const { hold: facts, grant, longestTtlMs } = state;
       return [{ at: 'releasing', hold: facts, grant, longestTtlMs }, [noTimer, release]];

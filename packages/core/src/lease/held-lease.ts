@@ -91,6 +91,11 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
     };
   }
 
+  /** The hold of a lease of this manager; null of anything else. */
+  static holdIn(services: LeaseServices, lease: unknown): Hold | null {
+    return lease instanceof HeldLease && lease.#services === services ? lease.#hold : null;
+  }
+
   /** For what keeps several leases as one; not part of the public interface. */
   static holdOf(lease: HeldLease): Hold {
     return lease.#hold;

@@ -3,8 +3,9 @@ import { readOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
 import type { FencingToken, Lease, LeaseGroup, LeaseMap, TryResult } from '../contract/lease.js';
 import type { LockManager, ManagerOptions, Names, ReadWriteLock, Semaphore } from '../contract/manager.js';
+import type { LeaseTicket } from '../contract/lease-ticket.js';
 import type { CompletionMarks } from '../contract/marks.js';
-import type { AcquireOptions, CloseOptions, TryOptions } from '../contract/options.js';
+import type { AcquireOptions, AdoptOptions, CloseOptions, DetachOptions, TryOptions } from '../contract/options.js';
 import type { HealthReport } from '../contract/health.js';
 import type { LockState } from '../contract/state.js';
 import { LockUnsupportedError } from '../errors.js';
@@ -16,6 +17,7 @@ import { acquireAll, tryAcquireEach } from './acquire-all.js';
 import { checkHealth } from './check-health.js';
 import { Closer } from './close.js';
 import { completionMarks } from './completion-marks.js';
+import { LeaseTransfer } from './lease-transfer.js';
 import { listStates } from './list-states.js';
 import { ManagerCore } from './manager-core.js';
 import { ReadWriteHandle } from './read-write-handle.js';
@@ -32,10 +34,12 @@ class Manager<F extends FencingToken> implements LockManager<F> {
   readonly marks: CompletionMarks | null;
   readonly #core: ManagerCore<F>;
   readonly #closer: Closer<F>;
+  readonly #transfer: LeaseTransfer<F>;
 
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     this.#core = new ManagerCore(backend, options);
     this.#closer = new Closer(this.#core);
+    this.#transfer = new LeaseTransfer(this.#core);
     this.backend = backend.name;
     this.id = this.#core.id;
     this.capabilities = backend.capabilities;
@@ -89,6 +93,14 @@ class Manager<F extends FencingToken> implements LockManager<F> {
     return new ReadWriteHandle(this.#core, name);
   }
 
+  async detach(lease: Lease<FencingToken>, options?: DetachOptions): Promise<LeaseTicket> {
+    return await this.#transfer.detach(lease, options);
+  }
+
+  async adopt(ticket: LeaseTicket, options?: AdoptOptions): Promise<Lease<F | null>> {
+    return await this.#transfer.adopt(ticket, options);
+  }
+
   async inspect(name: string): Promise<LockState> {
     checkName('inspect', name);
     return await this.#core.inspect(name, 'lock');
@@ -131,6 +143,15 @@ class Manager<F extends FencingToken> implements LockManager<F> {
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option, a backend of another contract version, or one that
  *   has a manager already
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createMemoryBackend } from 'holdfast/memory';
+ *
+ * const locks = createLockManager(createMemoryBackend(), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createLockManager<F extends FencingToken>(backend: LockBackend<F>, options?: ManagerOptions): LockManager<F> {
   checkBackend(backend);
@@ -141,6 +162,16 @@ export function createLockManager<F extends FencingToken>(backend: LockBackend<F
  * The assertion at start for a manager whose backend came from configuration.
  *
  * @throws LockUnsupportedError LOCK_UNSUPPORTED when its backend gives no fencing tokens
+ *
+ * @example
+ * ```ts
+ * import { requireFencing } from 'holdfast';
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ *
+ * const locks = requireFencing(createMemoryLockManager());
+ * await locks.withLock('invoice:42', ({ fencingToken }) => console.log(fencingToken + 1n)); // a bigint, never null
+ * await locks.close();
+ * ```
  */
 export function requireFencing(manager: LockManager): LockManager<bigint> {
   if (manager.capabilities.fencing) return manager as LockManager<bigint>;

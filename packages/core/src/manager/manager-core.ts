@@ -51,6 +51,7 @@ export function lockTarget(where: string, name: string): Target {
 /** The parts of one manager, put together: what the handles of locks, semaphores and read/write locks share. */
 export class ManagerCore<F extends FencingToken> {
   readonly backend: LockBackend<F>;
+  readonly events: EventSource;
   readonly calls: StoreCalls;
   readonly timers: TimerQueue;
   readonly keepAlive = new KeepAlive();
@@ -73,13 +74,13 @@ export class ManagerCore<F extends FencingToken> {
     this.defaults = resolved.isTtlDefault ? { ...lease, ttlMs: longestTtlMs(backend, lease.ttlMs) } : lease;
     this.#defaultStoreTtlMs = storeTtlMs(backend, this.defaults.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
-    const events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
-    this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, events);
-    backend.onNodeChanged?.((health) => events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
-    this.holds = new HoldRunner(backend, this.calls, events);
+    this.events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
+    this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, this.events);
+    backend.onNodeChanged?.((health) => this.events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
+    this.holds = new HoldRunner(backend, this.calls, this.events);
     this.unusedTokens = resolved.warnUnusedTokens ? new UnusedTokens() : null;
     this.asker = new Asker(backend, this.calls, this.holds);
-    const { calls, holds, asker } = this;
+    const { calls, holds, asker, events } = this;
     this.acquirer = new Acquirer({ backend, calls, holds, asker, unavailableAfterMs: resolved.unavailableAfterMs }, events);
   }
 
@@ -140,7 +141,7 @@ export class ManagerCore<F extends FencingToken> {
     );
   }
 
-  /** Shows the call to whoever traces. */
+  /** Shows the call to everybody who traces. */
   traced<T>(
     operation: string,
     plans: readonly HoldPlan[],

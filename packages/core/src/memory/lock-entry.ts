@@ -1,30 +1,41 @@
-import type { HoldRequest, LockKind, LockState } from '../index.js';
+import type { HoldRequest, LockKind, LockState, WaitLine } from '../index.js';
 import { fits, type Occupancy, permitsOf, plus, vacant } from './occupancy.js';
 
 /** One hold in the store. */
 export interface HoldRecord {
   readonly request: HoldRequest;
   readonly fencingToken: bigint;
+  readonly grantedAt: number;
   expiresAt: number;
 }
 
 /** One who stands in the queue of a name and is handed the hold when its turn comes. */
 export interface Waiter {
   readonly request: HoldRequest;
+  /** Since when it waits. */
+  readonly since: number;
   /** Takes the hold by calling `grant`, once, after it has read its own clock: its deadline counts from before the grant. */
   handOver(grant: () => bigint): void;
   /** Its owner was released while it stood in the queue: there is nothing more to wait for. */
   dismiss(): void;
 }
 
-/** One who is told that it may be worth while to ask again. */
+/** One who is notified that it may be worth while to ask again. */
 export interface Watcher {
   readonly request: HoldRequest;
+  /** Since when it watches. */
+  readonly since: number;
   /** Who asks: attempts of this client answer the wake. */
   readonly client: object;
-  /** Told, and not asked since: what it was woken for is reserved for it among the watchers. */
+  /** Notified, and not asked since: what it was woken for is reserved for it among the watchers. */
   isWoken: boolean;
   wake(): void;
+}
+
+/** The waiters of one client for one name, of whom at most one watches. */
+export interface ClientLine {
+  readonly client: object;
+  readonly line: () => WaitLine;
 }
 
 /** One name of one kind: who holds it, who queues for it, who watches it. Times are those of the store's clock. */
@@ -176,19 +187,26 @@ export class LockEntry {
     }
   }
 
-  state(now: number): LockState {
+  /** @param lines the clients that have said how many of theirs wait */
+  state(now: number, lines: readonly ClientLine[]): LockState {
+    const told = lines.map(({ line }) => line());
+    const alone = [...this.#watchers].filter(({ client }) => !lines.some((each) => each.client === client));
+    const queued = [...this.#queue.values()].flatMap(([first]) => (first === undefined ? [] : [first]));
+    const waitsMs = [...told.map(({ oldestWaitMs }) => oldestWaitMs), ...[...alone, ...queued].map(({ since }) => now - since)];
     return {
       name: this.name,
       kind: this.kind,
       held: this.isHeld,
-      holders: [...this.#holds.values()].map(({ request, expiresAt, fencingToken }) => ({
+      holders: [...this.#holds.values()].map(({ request, expiresAt, grantedAt, fencingToken }) => ({
         label: request.label,
         mode: request.mode,
         permits: permitsOf(request),
         remainingMs: Math.max(0, expiresAt - now),
         fencingToken: request.mode === 'permits' ? null : fencingToken,
+        heldMs: now - grantedAt,
       })),
-      waiters: this.#queue.size + this.#watchers.size,
+      waiters: queued.length + alone.length + told.reduce((sum, { waiters }) => sum + waiters, 0),
+      oldestWaitMs: waitsMs.length === 0 ? null : Math.max(...waitsMs),
     };
   }
 }

@@ -1,5 +1,5 @@
 import type { Answer, Clock, HoldRef, HoldRequest, LockKind, LockState } from '../index.js';
-import { LockEntry, type Waiter, type Watcher } from './lock-entry.js';
+import { type ClientLine, LockEntry, type Waiter, type Watcher } from './lock-entry.js';
 import { MarkTable } from './mark-table.js';
 import { kindOf } from './occupancy.js';
 
@@ -19,6 +19,8 @@ export class LockTable {
   readonly marks: MarkTable;
   readonly #entries = new Map<string, LockEntry>();
   readonly #awaited = new Set<LockEntry>();
+  /** By kind and name. */
+  readonly #lines = new Map<string, Set<ClientLine>>();
   #sweep = this.#entries.values();
   #timer: { readonly at: number; cancel(): void } | null = null;
   // One counter for all names rises over expiry and forced release and leaves nothing behind per name. It starts at
@@ -97,17 +99,30 @@ export class LockTable {
     if (entry?.unwatch(watcher)) this.#settle(entry);
   }
 
+  /** A client says how many of its own wait for the name. */
+  announce(name: string, kind: LockKind, line: ClientLine): void {
+    const key = `${kind}:${name}`;
+    const lines = this.#lines.get(key);
+    if (lines === undefined) this.#lines.set(key, new Set([line]));
+    else lines.add(line);
+  }
+
+  unannounce(name: string, kind: LockKind, line: ClientLine): void {
+    const key = `${kind}:${name}`;
+    const lines = this.#lines.get(key);
+    if (lines?.delete(line) && lines.size === 0) this.#lines.delete(key);
+  }
+
   inspect(name: string, kind: LockKind): LockState {
-    return (this.#find(name, kind) ?? new LockEntry(name, kind)).state(this.clock.now());
+    return this.#stateOf(this.#find(name, kind) ?? new LockEntry(name, kind));
   }
 
   list(prefix: string): readonly LockState[] {
-    const now = this.clock.now();
     const states: LockState[] = [];
     for (const entry of this.#entries.values()) {
       if (!entry.name.startsWith(prefix)) continue;
       this.#expire(entry);
-      if (entry.isHeld) states.push(entry.state(now));
+      if (entry.isHeld) states.push(this.#stateOf(entry));
     }
     return states;
   }
@@ -130,6 +145,10 @@ export class LockTable {
     return dropped;
   }
 
+  #stateOf(entry: LockEntry): LockState {
+    return entry.state(this.clock.now(), [...(this.#lines.get(`${entry.kind}:${entry.name}`) ?? [])]);
+  }
+
   #find(name: string, kind: LockKind): LockEntry | undefined {
     const entry = this.#entries.get(`${kind}:${name}`);
     if (entry !== undefined) this.#expire(entry);
@@ -147,14 +166,15 @@ export class LockTable {
 
   /** Grants. A request that was granted before keeps its token, and gets the time that it asks for now. */
   #grant(entry: LockEntry, request: HoldRequest): bigint {
-    const expiresAt = this.clock.now() + request.ttlMs;
+    const grantedAt = this.clock.now();
+    const expiresAt = grantedAt + request.ttlMs;
     const before = entry.holdOf(request.owner);
     if (before !== undefined) {
       before.expiresAt = Math.max(before.expiresAt, expiresAt);
       return before.fencingToken;
     }
     this.#lastToken += 1n;
-    entry.add({ request, fencingToken: this.#lastToken, expiresAt });
+    entry.add({ request, fencingToken: this.#lastToken, grantedAt, expiresAt });
     return this.#lastToken;
   }
 

@@ -10,10 +10,12 @@ import {
   type LockState,
   LockUnavailableError,
   type StoredMark,
+  type WaitLine,
   readOptions,
   rule,
 } from '../index.js';
-import type { Waiter, Watcher } from './lock-entry.js';
+import type { ClientLine, Waiter, Watcher } from './lock-entry.js';
+import { kindOf } from './occupancy.js';
 import { createMemoryStore, type MemoryStore, type StoreCallKind, type StoreLink, storeLink, storeRule } from './memory-store.js';
 import { StoreClock } from './store-clock.js';
 
@@ -47,6 +49,15 @@ export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
  * believe in it; nothing outlives the process.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createLockManager } from 'holdfast';
+ * import { createMemoryBackend } from 'holdfast/memory';
+ *
+ * const locks = createLockManager(createMemoryBackend(), { waitMs: 2_000 });
+ * await locks.close();
+ * ```
  */
 export function createMemoryBackend(options: MemoryBackendOptions = {}): LockBackend<bigint> {
   const { store = createMemoryStore(), fair = true } = readOptions('createMemoryBackend', options, memoryBackendRules);
@@ -60,10 +71,12 @@ class MemoryBackend implements LockBackend<bigint> {
   readonly wait?: NonNullable<LockBackend<bigint>['wait']>;
   readonly tellsQueued = true;
   readonly subscribe?: NonNullable<LockBackend<bigint>['subscribe']>;
+  readonly announce?: NonNullable<LockBackend<bigint>['announce']>;
   readonly marks: NonNullable<LockBackend<bigint>['marks']>;
   readonly #link: StoreLink;
   readonly #waits = new Set<(reason: unknown) => void>();
   readonly #watchers = new Set<Watcher>();
+  readonly #lines = new Map<ClientLine, HoldRequest>();
   readonly #stopListening: () => void;
   #isClosed = false;
 
@@ -80,7 +93,10 @@ class MemoryBackend implements LockBackend<bigint> {
       expiry: 'ttl',
     });
     if (fair) this.wait = (request, call) => this.#wait(request, call);
-    else this.subscribe = (request, wake) => this.#subscribe(request, wake);
+    else {
+      this.subscribe = (request, wake) => this.#subscribe(request, wake);
+      this.announce = (request, line) => this.#announce(request, line);
+    }
     const { table } = link;
     this.marks = {
       set: (name, retentionMs, { clock }, setter) => {
@@ -174,6 +190,7 @@ class MemoryBackend implements LockBackend<bigint> {
       const onAbort = (): void => end(signal.reason);
       const waiter: Waiter = {
         request,
+        since: table.clock.now(),
         handOver(grant) {
           // One signal may end several waits, and the turn came from one that it ended a moment ago.
           if (signal.aborted) return onAbort();
@@ -195,6 +212,7 @@ class MemoryBackend implements LockBackend<bigint> {
     const { table } = this.#link;
     const watcher: Watcher = {
       request,
+      since: table.clock.now(),
       client: this,
       isWoken: false,
       // A microtask later, as a message would come: never from inside the call that frees. By a promise, which fake
@@ -213,6 +231,20 @@ class MemoryBackend implements LockBackend<bigint> {
     };
   }
 
+  #announce(request: HoldRequest, line: () => WaitLine): { close(): void } {
+    const { table, isConnected } = this.#link;
+    const kind = kindOf(request.mode);
+    const mine: ClientLine = { client: this, line };
+    this.#lines.set(mine, request);
+    if (isConnected) table.announce(request.name, kind, mine);
+    return {
+      close: () => {
+        this.#lines.delete(mine);
+        table.unannounce(request.name, kind, mine);
+      },
+    };
+  }
+
   /** The store takes a client that is gone out of its queues. */
   #onCut(): void {
     this.#leaveQueues(new LockUnavailableError('memory: the connection to the store ended', { backend: NAME }));
@@ -222,13 +254,15 @@ class MemoryBackend implements LockBackend<bigint> {
   #leaveQueues(reason: LockUnavailableError): void {
     for (const end of [...this.#waits].reverse()) end(reason);
     for (const watcher of [...this.#watchers].reverse()) this.#link.table.unwatch(watcher);
+    for (const [line, { name, mode }] of this.#lines) this.#link.table.unannounce(name, kindOf(mode), line);
   }
 
   #onRestored(): void {
+    for (const [line, { name, mode }] of this.#lines) this.#link.table.announce(name, kindOf(mode), line);
     for (const watcher of this.#watchers) {
       watcher.isWoken = false;
       this.#link.table.watch(watcher);
-      // Whatever was freed in between was not told.
+      // Whatever was freed in between was not notified.
       watcher.wake();
     }
   }

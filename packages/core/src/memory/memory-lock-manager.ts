@@ -12,6 +12,15 @@ const rules = { ...managerOptionRules, ...memoryBackendRules };
  * `clock`.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ *
+ * const locks = createMemoryLockManager({ ttlMs: 10_000 });
+ * await locks.withLock('invoice:42', ({ fencingToken }) => console.log(fencingToken));
+ * await locks.close();
+ * ```
  */
 export function createMemoryLockManager(options: MemoryLockManagerOptions = {}): LockManager<bigint> {
   const { store, fair, ...managerOptions } = readOptions('createMemoryLockManager', options, rules);

@@ -26,7 +26,7 @@ export interface StoreCall {
   readonly names: readonly string[];
 }
 
-/** Told when a connection is cut and when it is back. */
+/** Notified when a connection is cut and when it is back. */
 export interface LinkListener {
   cut(): void;
   restored(): void;

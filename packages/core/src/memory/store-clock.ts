@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../index.js';
 
 /**
- * The clock of a store that was given none: that of the first manager that asks it for a hold or sets a mark, for good. A test that hands a
+ * The clock of a store that was given none: that of the first manager that asks it for a hold or sets a mark, permanently. A test that hands a
  * clock to its managers alone would else have leases that end and holds that do not.
  */
 export class StoreClock implements Clock {

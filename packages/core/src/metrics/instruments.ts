@@ -1,5 +1,8 @@
-/** How a metric behaves: values that are counted by size, a number that only grows, one that goes up and down, one that is what it is. */
-export type InstrumentKind = 'histogram' | 'counter' | 'up-down-counter' | 'gauge';
+/**
+ * How a metric behaves: values that are counted by size, a number that only grows, one that goes up and down, one that is what it is, and one that is
+ * looked at when somebody asks.
+ */
+export type InstrumentKind = 'histogram' | 'counter' | 'up-down-counter' | 'gauge' | 'observed-gauge';
 
 /** One metric, in the terms of OpenTelemetry: a unit is UCUM's. */
 export interface Instrument {
@@ -26,6 +29,11 @@ export const lockInstruments = {
   'lock.hold.duration': { kind: 'histogram', unit: 's', description: 'How long a hold was held', boundaries: SECONDS },
   'lock.held': { kind: 'up-down-counter', unit: '{hold}', description: 'Holds that stand in this process; permits by their number' },
   'lock.waiting': { kind: 'up-down-counter', unit: '{request}', description: 'Requests of this process that wait for a hold' },
+  'lock.waiting.oldest': {
+    kind: 'observed-gauge',
+    unit: 's',
+    description: 'For how long the first of the requests of this process that wait has waited',
+  },
   'lock.lost': { kind: 'counter', unit: '{hold}', description: 'Holds that were lost before they were released' },
   'lock.renewal.margin': {
     kind: 'histogram',

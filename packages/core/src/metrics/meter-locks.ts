@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readOptions, rule } from '../check-options.js';
 import type { HoldLifeEvent, LockEvent, NodeChangedEvent, StoreCallEvent } from '../contract/events.js';
+import { systemClock } from '../system-clock.js';
 import { Groups } from './groups.js';
 import type { InstrumentName, MetricAttributes, MetricSink } from './instruments.js';
 
@@ -15,8 +16,18 @@ export interface MeterOptions {
   readonly groupOf?: ((name: string) => string) | undefined;
 }
 
+/** A value of `lock.waiting.oldest`. */
+export interface OldestWait {
+  /** 0 where nobody waits any more. */
+  readonly seconds: number;
+  /** What it belongs to. */
+  readonly attributes: MetricAttributes;
+}
+
 /** A meter at work. */
 export interface LockMeter extends Disposable {
+  /** For an exporter, each time that the metrics are read: for how long the first one waits now, by attributes that had a waiter since the meter was made. */
+  oldestWaits(): readonly OldestWait[];
   /** Ends the counting. */
   close(): void;
 }
@@ -39,6 +50,8 @@ const ELECTION_TYPES = ['elected', 'resigned', 'deposed'] as const satisfies rea
 /** What is known of one request while it waits or holds. */
 interface Open {
   readonly permits: number;
+  /** By the wall clock, in milliseconds. */
+  readonly at: number;
   readonly attributes: MetricAttributes;
 }
 
@@ -47,6 +60,18 @@ interface Open {
  * `lockInstruments`.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { meterLocks } from 'holdfast';
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ *
+ * const meter = meterLocks({ record: (name, value, attributes) => console.log(name, value, attributes) });
+ * const locks = createMemoryLockManager();
+ * await locks.withLock('invoice:42', () => {});
+ * await locks.close();
+ * meter.close();
+ * ```
  */
 export function meterLocks(sink: MetricSink, options?: MeterOptions): LockMeter {
   const { isCounted, groupOf } = readOptions('meterLocks', options, { isCounted: rule.function, groupOf: rule.function }) as MeterOptions;
@@ -66,7 +91,7 @@ export function meterLocks(sink: MetricSink, options?: MeterOptions): LockMeter 
     for (const type of ELECTION_TYPES) unsubscribe(`holdfast:election:${type}`, electionListener);
     meter.close();
   };
-  return { close, [Symbol.dispose]: close };
+  return { oldestWaits: () => meter.oldestWaits(), close, [Symbol.dispose]: close };
 }
 
 class Meter {
@@ -74,6 +99,7 @@ class Meter {
   readonly #groups: Groups | null;
   readonly #waiting = new Map<string, Open>();
   readonly #held = new Map<string, Open>();
+  readonly #everWaiting = new Map<string, MetricAttributes>();
   readonly #elections = new Groups((name) => name);
   /** Terms of this process that stand, by election and store. */
   readonly #terms = new Map<string, { readonly term: bigint; readonly attributes: MetricAttributes }>();
@@ -103,6 +129,16 @@ class Meter {
     }
   }
 
+  oldestWaits(): readonly OldestWait[] {
+    const now = systemClock.wall();
+    const oldest = new Map<string, number>();
+    for (const { at, attributes } of this.#waiting.values()) {
+      const key = JSON.stringify(attributes);
+      oldest.set(key, Math.max(oldest.get(key) ?? 0, now - at));
+    }
+    return [...this.#everWaiting].map(([key, attributes]) => ({ seconds: (oldest.get(key) ?? 0) / 1000, attributes }));
+  }
+
   /** What still stands is taken back: a counter that goes up and down would stay up. */
   close(): void {
     for (const id of [...this.#waiting.keys()]) this.#leave(this.#waiting, 'lock.waiting', id);
@@ -116,11 +152,12 @@ class Meter {
     const { requestId, contended } = event;
     switch (event.type) {
       case 'waiting':
-        this.#enter(this.#waiting, 'lock.waiting', requestId, { permits: 1, attributes });
+        this.#enter(this.#waiting, 'lock.waiting', requestId, { permits: 1, at: event.at, attributes });
+        this.#everWaiting.set(JSON.stringify(attributes), attributes);
         return;
       case 'granted':
         this.#leave(this.#waiting, 'lock.waiting', requestId);
-        this.#enter(this.#held, 'lock.held', requestId, { permits: event.permits, attributes });
+        this.#enter(this.#held, 'lock.held', requestId, { permits: event.permits, at: event.at, attributes });
         this.#record('lock.acquire.duration', event.waitedMs / 1000, {
           ...attributes,
           'lock.outcome': 'granted',

@@ -1,7 +1,7 @@
 import { isLockError } from '../errors.js';
 
 /**
- * Whether the store refused for a reason that waiting does not mend. A batch is refused as a whole, and the reason may lie with
+ * Whether the store refused for a reason that waiting does not repair. A batch is refused as a whole, and the reason may lie with
  * one name of it: what is asked for alone then gets an answer of its own.
  */
 export function isForGood(error: unknown): boolean {

@@ -8,7 +8,7 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
-/** What is done with the outcome of a call in the moment in which it is known, before whoever waits for it hears of it. */
+/** What is done with the outcome of a call in the moment in which it is known, before a waiter for it hears of it. */
 export interface CallEnd<T, R> {
   /** Turns the backend's answer into the result. What it throws is the rejection. */
   answered(value: T): R | PromiseLike<R>;
@@ -18,7 +18,7 @@ export interface CallEnd<T, R> {
    * @returns what the result is to follow instead of the failure; null where it fails
    */
   failed(error: unknown): PromiseLike<R> | null;
-  /** It was ended when it had been answered already, by whoever waited for the result and has not made use of it. */
+  /** It was ended when it had been answered already, by the one who waited for the result and has not made use of it. */
   unwanted?(): void;
 }
 
@@ -85,7 +85,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     return this.#controller.signal;
   }
 
-  /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is told by `signal`. */
+  /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is notified by `signal`. */
   end(reason: unknown, outcome: 'unanswered' | 'ended' = 'ended'): void {
     const calls = this.#calls;
     if (!this.#finish()) {
@@ -107,13 +107,10 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   onDue(): void {
     const calls = this.#calls;
     if (calls === null) return;
-    this.end(
-      new LockUnavailableError(`the ${calls.backend} backend did not answer within ${this.timeoutMs} ms`, {
-        backend: calls.backend,
-        lockName: this.#lockName,
-      }),
-      'unanswered',
-    );
+    // When the event loop has stood still, the answer may be there already, behind this timer: one more turn lets the answer in.
+    calls.clock.setTimer(0, () => {
+      if (this.#calls !== null) this.end(unanswered(calls, this.#lockName, this.timeoutMs), 'unanswered');
+    });
   }
 
   /** To be called when the backend has answered. */
@@ -207,7 +204,7 @@ export class StoreCalls {
   }
 
   /**
-   * Starts a call. Its `result` rejects with one of our errors or with what ended it; whoever reads `result` must look at it.
+   * Starts a call. Its `result` rejects with one of our errors or with what ended it; the one who reads `result` must look at it.
    *
    * @param requests the holds that it carries, or how many names
    */
@@ -256,6 +253,10 @@ export class StoreCalls {
     const message = error instanceof Error ? error.message : 'unknown failure';
     return new LockUnavailableError(`the ${this.backend} backend failed: ${message}`, { backend: this.backend, lockName, cause: error });
   }
+}
+
+function unanswered({ backend }: StoreCalls, lockName: string | null, timeoutMs: number): LockUnavailableError {
+  return new LockUnavailableError(`the ${backend} backend did not answer within ${timeoutMs} ms`, { backend, lockName });
 }
 
 function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promise<T>): void {

@@ -53,6 +53,19 @@ const passedRule: OptionRule = rule.duration();
  * Makes a clock that only a test moves.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ * import { createManualClock, createTestMemoryStore } from 'holdfast/testing';
+ *
+ * const clock = createManualClock();
+ * const locks = createMemoryLockManager({ clock, store: createTestMemoryStore({ clock }) });
+ * const lease = await locks.acquire('invoice:42', { ttlMs: 30_000, renew: false });
+ * await clock.advance(30_000); // no second goes by on the wall
+ * console.log(lease.isHeld); // false
+ * await locks.close();
+ * ```
  */
 export function createManualClock(options: ManualClockOptions = {}): ManualClock {
   const { wallMs = Date.UTC(2026, 0, 1), seed = 1 } = readOptions('createManualClock', options, clockRules);

@@ -19,7 +19,22 @@ export interface CallFilter {
   readonly name?: string | undefined;
 }
 
-/** A fault that waits for its call. */
+/**
+ * A fault that waits for its call.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ * import { createTestMemoryStore } from 'holdfast/testing';
+ *
+ * const store = createTestMemoryStore();
+ * const locks = createMemoryLockManager({ store });
+ * const fault = store.failNext('attempt', { performed: true }); // the store takes the lock, and the reply is lost
+ * await locks.tryAcquire('invoice:42').catch((error: unknown) => console.log(error));
+ * await fault.reached;
+ * await locks.close();
+ * ```
+ */
 export interface InjectedFault {
   /** Resolves when a call has met the fault. */
   readonly reached: Promise<void>;
@@ -27,7 +42,24 @@ export interface InjectedFault {
   cancel(): void;
 }
 
-/** A call that is held up. */
+/**
+ * A call that is held up.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ * import { createTestMemoryStore } from 'holdfast/testing';
+ *
+ * const store = createTestMemoryStore();
+ * const locks = createMemoryLockManager({ store });
+ * const stalled = store.stallNext({ call: 'attempt', name: 'invoice:42' });
+ * const lease = locks.tryAcquire('invoice:42');
+ * await stalled.reached;
+ * stalled.resume(); // only now the store sees the request
+ * await (await lease)?.release();
+ * await locks.close();
+ * ```
+ */
 export interface StalledCall extends InjectedFault {
   /** Lets the call go on. */
   resume(): void;
@@ -83,6 +115,19 @@ export interface TestMemoryStore extends MemoryStore {
  * Makes an empty store that a test can disturb.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ *
+ * @example
+ * ```ts
+ * import { createMemoryLockManager } from 'holdfast/memory';
+ * import { createTestMemoryStore } from 'holdfast/testing';
+ *
+ * const store = createTestMemoryStore();
+ * const locks = createMemoryLockManager({ store });
+ * store.disconnect();
+ * await locks.tryAcquire('invoice:42').catch((error: unknown) => console.log(error)); // LOCK_BACKEND_UNAVAILABLE, and not null
+ * store.reconnect();
+ * await locks.close();
+ * ```
  */
 export function createTestMemoryStore(options: MemoryStoreOptions = {}): TestMemoryStore {
   const { clock = new StoreClock() } = readOptions('createTestMemoryStore', options, { clock: clockRule });

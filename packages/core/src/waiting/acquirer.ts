@@ -131,7 +131,7 @@ export class Acquirer {
       signal === undefined &&
       (backend.wait === undefined || !backend.capabilities.fair) &&
       waitMs >= Math.min(calls.commandTimeoutMs, ttlMs) &&
-      // Before the other looks: this one may report a loss, and whoever hears of the loss may ask for the same name meanwhile.
+      // Before the other looks: this one may report a loss, and the one who hears of the loss may ask for the same name meanwhile.
       !holds.holdsExclusively(key) &&
       !this.#first.has(key) &&
       !this.#queues.has(key)

@@ -23,7 +23,7 @@ export class Hearing {
     return this.#wasReached;
   }
 
-  get failing(): { readonly since: number; readonly error: AnyLockError } | null {
+  get failing(): { readonly since: number; readonly by: 'answer' | 'look'; readonly error: AnyLockError } | null {
     return this.#failing;
   }
 

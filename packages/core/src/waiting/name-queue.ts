@@ -1,5 +1,5 @@
 import { type CallerContext, callerContext, outsideOfContexts } from '../async-context.js';
-import type { LockBackend } from '../contract/backend.js';
+import type { LockBackend, WaitLine } from '../contract/backend.js';
 import { type AnyLockError, isLockError } from '../errors.js';
 import type { Asked, Asker, Busy } from '../hold/asker.js';
 import type { Follower } from '../hold/follower.js';
@@ -61,6 +61,8 @@ export class NameQueue implements WaitObserver {
   /** All of them stand in the store's queue. */
   readonly #allStand: boolean;
   #localSince: number | null = null;
+  /** That somebody waits, as the store is to show it. */
+  #announced: { close(): void } | null = null;
 
   constructor(plan: HoldPlan, services: QueueServices) {
     this.#name = plan.name;
@@ -190,6 +192,7 @@ export class NameQueue implements WaitObserver {
         calls.timers.set(wait.pauseEntry, calls.clock.now() + effect.after);
         return;
       case 'emit':
+        this.#announce(wait);
         this.#services.onContended(wait);
         return;
       case 'subscribe':
@@ -204,6 +207,19 @@ export class NameQueue implements WaitObserver {
       default:
         effect satisfies never;
     }
+  }
+
+  /** Where all stand in the store's queue, the store itself counts them. */
+  #announce({ plan }: Wait): void {
+    if (this.#announced !== null || this.#allStand) return;
+    const { backend } = this.#services;
+    this.#announced = outsideOfContexts(() => backend.announce?.(requestOf(plan, ''), () => this.#line()) ?? null);
+  }
+
+  #line(): WaitLine {
+    const [oldest] = this.#waits;
+    const oldestWaitMs = oldest === undefined ? 0 : this.#services.calls.clock.now() - oldest.joinedAt;
+    return { waiters: this.#waits.size, oldestWaitMs };
   }
 
   #takeTurn(wait: Wait): void {
@@ -307,11 +323,13 @@ export class NameQueue implements WaitObserver {
     keepAlive.end();
   }
 
-  /** Whoever ends may have been woken, so the next in line asks. */
+  /** The one who ends may have been woken, so the next in line asks. */
   #leave(wait: Wait): void {
     this.#waits.delete(wait);
     if (this.#waits.size === 0) {
       this.#outage.stop();
+      this.#announced?.close();
+      this.#announced = null;
       this.#head = null;
       this.#services.onEmpty(this);
       return;

@@ -82,6 +82,11 @@ export class OutageWatch {
   /** One look a name and command timeout, where nothing else was heard. Never rejects. */
   async #probe(): Promise<void> {
     const { clock, commandTimeoutMs } = this.#calls;
+    // The waits' own requests fail, and go on asking: a look would say nothing besides.
+    if (this.#hearing.failing?.by === 'answer') {
+      this.#planProbe(commandTimeoutMs);
+      return;
+    }
     const quietMs = clock.now() - this.#hearing.answeredAt;
     if (quietMs < commandTimeoutMs) {
       // A whole millisecond at least: a rest smaller than what the clock can tell apart would be due at once, for ever.

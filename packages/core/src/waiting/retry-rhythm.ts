@@ -30,7 +30,7 @@ export class RetryRhythm {
     this.#clock = clock;
   }
 
-  /** A request for the name has failed. @returns the pause in ms until the next round, whoever's failure has planned it */
+  /** A request for the name has failed. @returns the pause in ms until the next round, no matter whose failure has planned it */
   failed(name: string): number {
     const now = this.#clock.now();
     const key = this.#keyOf(name);

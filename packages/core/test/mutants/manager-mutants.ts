@@ -19,7 +19,7 @@ export const managerMutants: readonly Mutant[] = [
   })),
   manager(
     'busy-for-unavailable',
-    'unavailable is never told as busy',
+    'unavailable is never reported as busy',
     ['unavailable/not-busy', 'deadline/late-grant', 'deadline/expired-grant'],
     (whole) => ({
       tryAcquire: (name, options) =>
@@ -68,7 +68,7 @@ export const managerMutants: readonly Mutant[] = [
   ),
   leases(
     'signal-never-aborts',
-    'the holder is told of a loss',
+    'the holder is notified of a loss',
     ['leases/not-renewed', 'exclusive/all/told-of-force', 'deadline/told-without-network'],
     () => ({
       signal: new AbortController().signal,
@@ -162,7 +162,7 @@ export const managerMutants: readonly Mutant[] = [
       return await running;
     },
   ),
-  withLock('no-reentry-check', 'a task that waits for what it holds is told', ['reentry/lock'], async (lease, task) => {
+  withLock('no-reentry-check', 'a task that waits for what it holds is notified', ['reentry/lock'], async (lease, task) => {
     try {
       return await task(lease);
     } finally {

@@ -3,7 +3,7 @@ import type { AcquireOptions, LockManager, TryOptions } from '@holdfast/core';
 import { leases, manager } from './manager-mutants.js';
 import { altered, each, type Mutant } from './mutant.js';
 
-/** The context of whoever loaded this module: none of a caller's. */
+/** The context of everybody who loaded this module: none of a caller's. */
 const outside = AsyncLocalStorage.snapshot();
 
 /** Whose context work runs in, how often inputs are read, which clock decides, and what has expired. */

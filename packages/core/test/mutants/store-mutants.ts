@@ -2,7 +2,7 @@ import type { Answer, CallContext, FencingToken, HoldRequest, LockBackend, LockS
 import { booked, HoldBook, kindOf } from './hold-book.js';
 import { altered, each, type Mutant } from './mutant.js';
 
-/** Tokens, marks, what operators see, and what a store out of reach is told as. */
+/** Tokens, marks, what operators see, and what a store out of reach is reported as. */
 export const storeMutants: readonly Mutant[] = [
   fencing('fence-repeats', ['fencing/release', 'fencing/load', 'fencing/groups'], () => () => () => 7n),
   fencing('fence-is-null', ['fencing/release'], () => () => () => null),

@@ -14,7 +14,7 @@ export const waitingMutants: readonly Mutant[] = [
   },
   {
     id: 'wakes-that-stay-with-the-dead',
-    breaks: 'whoever is woken and gives up passes the turn on',
+    breaks: 'a waiter that is woken and gives up passes the turn on',
     caughtBy: ['waiting/timed-out-in-front', 'residue/after-use'],
     fair: false,
     breakBackend: each((backend) => {

@@ -36,6 +36,16 @@ export function parsePositiveDuration(text: string): number {
   return aboveZero(parseDuration(text));
 }
 
+/** Of looks that are repeated: more often than this nobody sees, and the store is asked each time. */
+const LEAST_INTERVAL_MS = 100;
+
+/** The time between two looks. */
+export function parseInterval(text: string): number {
+  const ms = parseDuration(text);
+  if (ms < LEAST_INTERVAL_MS) throw new InvalidArgumentError(`It must be at least ${LEAST_INTERVAL_MS}ms.`);
+  return ms;
+}
+
 function aboveZero(ms: number): number {
   if (ms === 0) throw new InvalidArgumentError(`It must be above zero, ${EXAMPLES}.`);
   return ms;

@@ -12,10 +12,13 @@ The command finds in its environment
   HOLDFAST_LOCK           the lock's name
   HOLDFAST_FENCING_TOKEN  a number that rises with every holder. Hand it to what
                           the lock protects, which is to refuse lower ones.
+                          Permits have none. That of --read is to be compared
+                          with those of writers, and never to be recorded.
 
 Exit codes: those of the command, 128 + n when signal n ended it, and
   64   wrong usage or configuration; nothing was run
   69   the store was not reached, or refused; nothing was run
+  74   the --report could not be written; nothing was run, or it ended with 0
   75   somebody else has the lock (0 with --busy-ok); nothing was run
   79   the lock was lost before the command had ended. A command that still
        runs then gets SIGTERM, and after --grace SIGKILL.
@@ -31,6 +34,7 @@ on beside the next one until it ends by itself; use a fencing check.
 
 Examples
   holdfast run deploy --wait 10m -- ./deploy.sh production
+  holdfast run reports --permits 1/3 -- ./report.sh
   holdfast run eod --max-hold 2h -- sh -c 'eod --fence $HOLDFAST_FENCING_TOKEN'
 `;
 
@@ -82,9 +86,89 @@ The lock's name is election/<name>: holdfast inspect election/scheduler
 Who leads: holdfast leader scheduler
 `;
 
+export const holdDescription =
+  'Takes the lock and holds it until SIGINT, SIGTERM or SIGHUP, or for a time, then frees it and ends with 0. The lock is renewed meanwhile. Prints one line ' +
+  'when it is held, so that a script can wait for that. Ends with 79 when the lock is lost.';
+
+export const acquireDescription =
+  'Takes the lock and prints a lease, one word, by which the following steps of a script renew and free it. Nothing renews it by itself: choose a --ttl that ' +
+  'is longer than the longest step, and check what renew answers. A script that dies leaves the lock until its time is over.';
+
+export const acquire = `
+The lease is a secret: who has it can renew and free the lock. Others see
+the arguments of a process, so hand it on in the environment or on stdin:
+
+  HOLDFAST_LEASE=$(holdfast acquire deploy --ttl 10m) || exit
+  export HOLDFAST_LEASE
+  ./build.sh
+  holdfast renew || exit     # 79: it is lost, somebody else may be at work
+  ./upload.sh
+  holdfast free
+
+It works where a lock ends by its time (Redis, Redlock, PostgreSQL with
+strategy=table). Elsewhere the lock would end with this command, which then
+takes nothing and ends with 64.
+
+Exit codes: 0, and 64 wrong usage or such a store, 69 the store was not reached,
+75 somebody else has the lock (0 with --busy-ok, which prints no lease).
+`;
+
+export const renewDescription =
+  'Keeps the lock of a lease for another --ttl from now on, never for less than it has. Ends with 0, with 79 when the lock is lost: what follows must not ' +
+  'count on it; with 69 when the store was not reached.';
+
+export const freeDescription =
+  'Frees the lock of a lease. Ends with 0, with 79 when the lock had been lost before: others may have had it meanwhile; with 69 when the store was not reached.';
+
+export const schemaDescription =
+  'Prints the SQL that makes what Holdfast needs in a PostgreSQL database, for an administrator to run where the role of the application may not. It may be run ' +
+  'any number of times. Asks no server.';
+
+export const completionDescription =
+  'Prints a script that completes the commands and options of holdfast. bash: source <(holdfast completion bash). zsh: save it as _holdfast in a folder of fpath. ' +
+  'fish: holdfast completion fish > ~/.config/fish/completions/holdfast.fish';
+
 export const releaseDescription =
   'Frees a lock, no matter who holds it. The holder learns of it by its next renewal, after a third of its time to live at the latest, and may be ' +
   'at work until then: only fencing tokens protect the resource meanwhile.';
+
+export const topDescription =
+  'Shows what is held, live: by whom, for how long, until when, how many wait and for how long, and how often holders change. Enter shows one lock by itself; x ' +
+  'takes it away from its holder, after a question.';
+
+export const top = `
+Keys: arrows, j and k choose; enter inspects; s sorts by the next column, S the
+other way round; / filters; p pauses; x takes away; ? shows all; q quits.
+
+Each look asks the store for all that is held: on a busy store give a prefix or
+a longer --every. At most 20,000 names are shown. PostgreSQL's advisory locks
+cannot be listed: give their names by --name.
+
+Into a pipe: holdfast ls --watch
+
+Examples
+  holdfast top
+  holdfast top orders: --sort oldest
+  holdfast top --url postgres://localhost/shop --name nightly-report deploy
+`;
+
+export const serveDescription =
+  'Shows what is held as a page, for this machine only unless --host and --allow-host say otherwise. Read-only without --allow-release. The page has no users of its own: ' +
+  'everybody who reaches it sees the names and holders of all locks.';
+
+export const serve = `
+The page answers only browsers that ask for it as localhost, 127.0.0.1, [::1] or
+one of --allow-host. Put a proxy that knows your users in front of it before
+others can reach it, and name the host that the proxy passes on. It ends by
+Ctrl-C or SIGTERM.
+
+In your own service: createLockPage of holdfast/page.
+
+Examples
+  holdfast serve
+  holdfast serve orders: --port 8080 --allow-release
+  holdfast serve --host 0.0.0.0 --allow-host locks.example.com
+`;
 
 export const doctorDescription =
   'Looks at the configuration and at the server (version, eviction, persistence, replicas, role, clock, permissions, poolers, timeouts, limits), says what is wrong ' +
@@ -131,9 +215,12 @@ const schemes = Object.keys(builtInSchemes)
 export const program = `
 The store is the first of --url, the environment variable HOLDFAST_URL and the
 "url" in the configuration file. A --url can be seen in the list of processes;
-do not put a password there. The file is the nearest holdfast.config.json, .js
-or .mjs, from the working directory upward; its other options (prefix, ttlMs,
-...) hold wherever the URL comes from.
+do not put a password there. HOLDFAST_URL_FILE names a file that holds the URL,
+HOLDFAST_PASSWORD or HOLDFAST_PASSWORD_FILE a password to put into it.
+
+The configuration file is the nearest holdfast.config.json, .js or .mjs, from
+the working directory upward; its other options (prefix, ttlMs, ...) hold
+wherever the URL comes from.
 
   redis://[user:password@]host[:port][/db]
 ${wrapped(`Known are ${schemes}; memory: is this process only, to try things.`)}
@@ -150,6 +237,10 @@ Examples
   holdfast once statistics --window 55m -- ./statistics.sh
   holdfast lead scheduler -- ./scheduler
   holdfast ls orders: --json
+  holdfast top --sort oldest
   holdfast inspect nightly-report
   HOLDFAST_URL=redis://cache:6379 holdfast health
 `;
+
+/** What stands behind the options of a command, by its name. */
+export const behind: Readonly<Record<string, string>> = { run, once, lead, acquire, conformance };

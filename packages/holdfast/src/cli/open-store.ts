@@ -3,6 +3,7 @@ import process from 'node:process';
 import { isLockError, LockArgumentError, type LockManager } from '@holdfast/core';
 import { connect } from '../connect.js';
 import type { ConnectConfig } from '../connect-options.js';
+import { secretFromEnvironment, withPassword } from '../environment.js';
 import { loadConfig } from '../load-config.js';
 import { isBuiltIn } from '../schemes.js';
 import { usageError } from './cli-error.js';
@@ -20,7 +21,8 @@ export interface StoreOptions {
 export type StoreConfig = ConnectConfig & { readonly url: string };
 
 /**
- * The store that a command is to use. The URL is the first of `--url`, HOLDFAST_URL, and `url` in the configuration file;
+ * The store that a command is to use. The URL is the first of `--url`, HOLDFAST_URL (or HOLDFAST_URL_FILE), and `url` in the configuration file, with the password
+ * of HOLDFAST_PASSWORD where that is set;
  * the file's other options hold whichever it was, so that a file in the repository and a secret in the environment go together.
  *
  * @throws CliError
@@ -28,15 +30,15 @@ export type StoreConfig = ConnectConfig & { readonly url: string };
 export async function resolveStore({ url: given, config: wanted }: StoreOptions, output: Output): Promise<StoreConfig> {
   const found = await configOf(wanted);
   const config = found?.config ?? {};
-  const set = process.env['HOLDFAST_URL']?.trim();
-  const url: unknown = given ?? (set === undefined || set === '' ? config.url : set);
-  if (typeof url !== 'string') {
-    if (url !== undefined) throw usageError(`${found?.file}: url must be a string such as "redis://localhost:6379"`);
+  const bare: unknown = given ?? secretFromEnvironment('HOLDFAST_URL') ?? config.url;
+  if (typeof bare !== 'string') {
+    if (bare !== undefined) throw usageError(`${found?.file}: url must be a string such as "redis://localhost:6379"`);
     const without = found === null ? '' : ` (${found.file} has no "url")`;
     throw usageError(
-      `no store is named${without}: use --url, the environment variable HOLDFAST_URL, or ${CONFIG_FILES[0]} with a "url", such as redis://localhost:6379`,
+      `no store is named${without}: use --url, the environment variable HOLDFAST_URL or HOLDFAST_URL_FILE, or ${CONFIG_FILES[0]} with a "url", such as redis://localhost:6379`,
     );
   }
+  const url = withPassword(bare);
   output.hide(url, isBuiltIn(url, config.schemes));
   const store = Object.create(config, { url: { value: url, enumerable: true } }) as StoreConfig;
   if (found !== null) files.set(store, found);

@@ -25,6 +25,11 @@ export class Output {
     this.print(printableJson(value, 2));
   }
 
+  /** One of many results for programs, on a line of its own. */
+  printJsonLine(value: unknown): void {
+    this.print(printableJson(value));
+  }
+
   /** One line about what happens. */
   tell(message: string, style?: Style): void {
     const line = printable(message.replace(/\s*[\r\n]+\s*/g, ' '));
@@ -35,9 +40,14 @@ export class Output {
 
   /** Why it did not work; with `asJson` as one line of JSON. */
   fail({ code, message, exitCode, words }: Failure, asJson: boolean): void {
-    const shown = words === 'ours' ? message : words === 'foreign' ? this.#scrubForeign(message) : this.scrub(message);
+    const shown = this.shown({ message, words });
     if (asJson) process.stderr.write(`${printableJson({ error: { code, message: shown, exitCode } })}\n`);
     else this.tell(shown, 'red');
+  }
+
+  /** The words of a failure, without what the URLs hide. */
+  shown({ message, words }: Pick<Failure, 'message' | 'words'>): string {
+    return words === 'ours' ? message : words === 'foreign' ? this.#scrubForeign(message) : this.scrub(message);
   }
 
   /** Colours for stdout, where somebody sees them. */

@@ -1,22 +1,39 @@
 import { readFileSync } from 'node:fs';
-import { Command, type CommanderError, InvalidArgumentError, Option } from 'commander';
-import { type CliError, usageError } from './cli-error.js';
+import { Argument, Command, Option } from 'commander';
 import type { ConformanceOptions } from './commands/conformance.js';
 import { doctor } from './commands/doctor.js';
 import { health } from './commands/health.js';
-import { type InspectOptions, inspect, kinds, list, type ListOptions, release, type ReleaseOptions } from './commands/inspection.js';
+import { hold, type HoldOptions } from './commands/hold.js';
+import { forceRelease, inspect, type InspectOptions, release, type ReleaseOptions } from './commands/inspection.js';
 import { initNodes, type InitNodesOptions } from './commands/init-nodes.js';
 import { lead, type LeadOptions } from './commands/lead.js';
 import { leader, type LeaderOptions } from './commands/leader.js';
+import { acquire, type AcquireOptions, free, type LeaseCommandOptions, renew } from './commands/leases.js';
+import { list, type ListOptions } from './commands/list.js';
 import { newBackend } from './commands/new-backend.js';
 import { once, type OnceOptions } from './commands/once.js';
 import { run, type RunOptions } from './commands/run.js';
-import { parseDuration, parsePositiveDuration, parseRetention, parseWait, parseWindow } from './duration.js';
-import { redactUrl } from '../redact-url.js';
+import type { SchemaOptions } from './commands/schema.js';
+import { serve, type ServeOptions } from './commands/serve.js';
+import { top, type TopCommandOptions } from './commands/top.js';
+import { parseDuration, parseInterval, parsePositiveDuration, parseRetention, parseWindow } from './duration.js';
 import { exitCodes } from './exit-codes.js';
 import * as help from './help-texts.js';
 import type { StoreOptions } from './open-store.js';
 import type { Output } from './output.js';
+import {
+  kindOption,
+  onlyKindOption,
+  parseInteger,
+  sortOption,
+  withCommand,
+  withLabel,
+  withLeaseOptions,
+  withTakeOptions,
+  withTtl,
+} from './program-options.js';
+import { completion, shells } from './shell/completion.js';
+import { manPage } from './shell/man-page.js';
 
 type JsonOption = Pick<InspectOptions, 'json'>;
 
@@ -37,13 +54,10 @@ export function createProgram(output: Output, finish: Finish): Command {
     .addHelpText('after', help.program);
   const common = (): StoreOptions => program.opts<StoreOptions>();
 
-  withLeaseOptions(
-    withCommand(program.command('run'))
-      .summary('run a command under a lock')
-      .description(help.runDescription)
-      .addOption(new Option('-w, --wait <time>', 'wait for the lock: 30s, 5m, forever').argParser(parseWait).default(0, '0s'))
-      .option('--busy-ok', 'end with 0 and say nothing when somebody else has the lock'),
-  )
+  withLeaseOptions(withTakeOptions(withCommand(program.command('run'))))
+    .summary('run a command under a lock')
+    .description(help.runDescription)
+    .option('--report <file>', 'write as JSON how long it waited, its token, and how it ended')
     .addHelpText('after', help.run)
     .action(async (name: string, argv: string[], options: RunOptions) =>
       finish(await run(name, argv, { ...common(), ...options }, output)),
@@ -88,14 +102,81 @@ export function createProgram(output: Output, finish: Finish): Command {
     .option('--json', 'print JSON')
     .action(async (name: string, options: LeaderOptions) => finish(await leader(name, { ...common(), ...options }, output)));
 
+  withTakeOptions(withLabel(withTtl(program.command('hold'))))
+    .argument('<name>', 'any text, the same wherever others are to be kept out')
+    .summary('hold a lock until a signal, or for a time')
+    .description(help.holdDescription)
+    .option('--for <time>', 'give it back after this time (default: not before a signal)', parsePositiveDuration)
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: HoldOptions) => finish(await hold(name, { ...common(), ...options }, output)));
+
+  withTakeOptions(withLabel(withTtl(program.command('acquire'), 'for how long it is taken, unless it is renewed (default: 30s)')))
+    .argument('<name>', 'any text, the same wherever others are to be kept out')
+    .summary('take a lock for the steps of a script')
+    .description(help.acquireDescription)
+    .option('--json', 'print JSON')
+    .addHelpText('after', help.acquire)
+    .action(async (name: string, options: AcquireOptions) => finish(await acquire(name, { ...common(), ...options }, output)));
+
+  withTtl(program.command('renew'), 'for how long from now on (default: as it was acquired)')
+    .argument('[lease]', 'what acquire has printed; - reads it from stdin (default: HOLDFAST_LEASE)')
+    .summary('keep what acquire took')
+    .description(help.renewDescription)
+    .option('--json', 'print JSON')
+    .action(async (lease: string | undefined, options: LeaseCommandOptions) =>
+      finish(await renew(lease, { ...common(), ...options }, output)),
+    );
+
+  program
+    .command('free')
+    .argument('[lease]', 'what acquire has printed; - reads it from stdin (default: HOLDFAST_LEASE)')
+    .summary('give back what acquire took')
+    .description(help.freeDescription)
+    .option('--json', 'print JSON')
+    .action(async (lease: string | undefined, options: LeaseCommandOptions) =>
+      finish(await free(lease, { ...common(), ...options }, output)),
+    );
+
   program
     .command('ls')
     .argument('[prefix]', 'only names that begin with it')
     .summary('list what is held')
     .description('Lists the locks, semaphores and read/write locks that are held now, by whom, and for how long.')
+    .addOption(onlyKindOption())
+    .addOption(sortOption('name'))
+    .option('--reverse', 'the other way round')
+    .addOption(new Option('--watch [time]', 'look again and again, after so long').argParser(parseInterval).preset('1s'))
     .option('--marks', 'list what is noted as done instead: by once, and by jobs')
     .option('--json', 'print JSON')
     .action(async (prefix: string | undefined, options: ListOptions) => finish(await list(prefix, { ...common(), ...options }, output)));
+
+  program
+    .command('top')
+    .argument('[prefix]', 'only names that begin with it')
+    .summary('watch what is held')
+    .description(help.topDescription)
+    .addOption(onlyKindOption())
+    .addOption(sortOption('held'))
+    .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
+    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list')
+    .addHelpText('after', help.top)
+    .action(async (prefix: string | undefined, options: TopCommandOptions) =>
+      finish(await top(prefix, { ...common(), ...options }, output)),
+    );
+
+  program
+    .command('serve')
+    .argument('[prefix]', 'only names that begin with it')
+    .summary('show what is held as a page')
+    .description(help.serveDescription)
+    .addOption(new Option('--port <n>', 'where it listens; 0: any free port').argParser(parseInteger(0, 65_535)).default(7_080))
+    .option('--host <address>', 'where it listens; beside this machine only with --allow-host', '127.0.0.1')
+    .option('--allow-host <name...>', 'by which host names browsers may ask for it, beside localhost')
+    .option('--allow-release', 'locks may be taken away from their holders by it')
+    .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
+    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list')
+    .addHelpText('after', help.serve)
+    .action(async (prefix: string | undefined, options: ServeOptions) => finish(await serve(prefix, { ...common(), ...options }, output)));
 
   program
     .command('inspect')
@@ -107,10 +188,19 @@ export function createProgram(output: Output, finish: Finish): Command {
     .action(async (name: string, options: InspectOptions) => finish(await inspect(name, { ...common(), ...options }, output)));
 
   program
-    .command('release')
+    .command('force-release')
     .argument('<name>', 'the lock')
     .summary('take a lock away from its holder')
     .description(help.releaseDescription)
+    .addOption(kindOption())
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: InspectOptions) => finish(await forceRelease(name, { ...common(), ...options }, output)));
+
+  program
+    .command('release')
+    .argument('<name>', 'the lock')
+    .summary('the same as force-release, with --force')
+    .description(`The older name of force-release. ${help.releaseDescription}`)
     .option('-f, --force', 'yes, take it away')
     .addOption(kindOption())
     .option('--json', 'print JSON')
@@ -170,6 +260,36 @@ export function createProgram(output: Output, finish: Finish): Command {
       finish(await newBackend(directory, { ...options, version: version() }, output)),
     );
 
+  program
+    .command('schema')
+    .summary('print the SQL of the objects in PostgreSQL')
+    .description(help.schemaDescription)
+    .option('--schema <name>', 'the schema that they are in (default: holdfast)')
+    .option('--role <name>', 'grant this role what an application needs')
+    .action(async (options: SchemaOptions) => {
+      const { schema } = await import('./commands/schema.js');
+      finish(schema(options, output));
+    });
+
+  program
+    .command('completion')
+    .addArgument(new Argument('<shell>', 'which shell').choices(shells))
+    .summary('print completion for a shell')
+    .description(help.completionDescription)
+    .action((shell: (typeof shells)[number]) => {
+      output.print(completion(shell, program));
+      finish(exitCodes.ok);
+    });
+
+  program
+    .command('man')
+    .summary('print the manual page')
+    .description('Prints the manual page of holdfast, for man: holdfast man | man -l -')
+    .action(() => {
+      output.print(manPage(program, help.behind, help.program));
+      finish(exitCodes.ok);
+    });
+
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
@@ -178,59 +298,6 @@ export function createProgram(output: Output, finish: Finish): Command {
       .allowExcessArguments(false);
   }
   return program;
-}
-
-/** What a failed parse means, in one line; a number when all has been said: help and version have printed what they had to. */
-export function parseFailure(error: CommanderError, program: Command, argv: readonly string[]): CliError | number {
-  if (error.exitCode === 0) return exitCodes.ok;
-  if (error.code === 'commander.help') return exitCodes.usage;
-  const command = program.commands.find((each) => argv.includes(each.name()));
-  const dashes = error.code === 'commander.unknownOption' && command?.usage().includes('--') === true && !argv.includes('--');
-  const message = error.message
-    .replace(/^error: /, '')
-    // Somebody who forgot --url has typed a password where no message looks for one.
-    .replace(/[a-z][a-z\d+.-]*:\/\/[^\s']*/gi, redactUrl)
-    .replace(/\s*\n\s*/g, ' ')
-    .replace(/\.$/, '');
-  const isMissing = error.code === 'commander.missingArgument' && command !== undefined;
-  const hint = dashes
-    ? ' (put -- in front of the command that is to run)'
-    : isMissing
-      ? `: holdfast ${command.name()} ${command.usage()}`
-      : '';
-  return usageError(`${message}${hint}; see holdfast ${command === undefined ? '' : `${command.name()} `}--help`);
-}
-
-/** What is run, for `run`, `once` and `lead`. */
-function withCommand(command: Command, what = '<command...>'): Command {
-  return command
-    .argument('<name>', 'any text, the same wherever others are to be kept out')
-    .argument(what, 'the command and its arguments, after --')
-    .usage('<name> [options] -- <command> [arguments]');
-}
-
-/** How it is run. */
-function withLeaseOptions(command: Command, { maxHold = true } = {}): Command {
-  command.option('-t, --ttl <time>', 'how long the store keeps the lock when holdfast dies (default: 30s)', parsePositiveDuration);
-  if (maxHold) command.option('--max-hold <time>', 'the longest the command may take before it is ended', parsePositiveDuration);
-  return command
-    .option('--label <text>', 'who holds the lock, for people (default: host:pid)')
-    .addOption(new Option('--grace <time>', 'from SIGTERM to SIGKILL, when it must end').argParser(parseDuration).default(10_000, '10s'))
-    .option('--foreground', "keep the command in the terminal's foreground, for prompts and editors");
-}
-
-function kindOption(): Option {
-  return new Option('--kind <kind>', 'what is meant by the name').choices(kinds).default('lock');
-}
-
-function parseInteger(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (text.trim() === '' || !Number.isInteger(number) || number < min || number > max) {
-      throw new InvalidArgumentError(`It must be an integer from ${min} to ${max}.`);
-    }
-    return number;
-  };
 }
 
 function version(): string {

@@ -2,7 +2,8 @@ import { CommanderError } from 'commander';
 import { failureOf } from './cli-error.js';
 import { exitCodes } from './exit-codes.js';
 import type { Output } from './output.js';
-import { createProgram, parseFailure } from './program.js';
+import { parseFailure } from './parse-failure.js';
+import { createProgram } from './program.js';
 
 /** Runs the command line. Answers the exit code and never rejects: whatever went wrong has been told in one line. */
 export async function runCli(argv: readonly string[], output: Output): Promise<number> {

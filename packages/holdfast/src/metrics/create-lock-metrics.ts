@@ -25,6 +25,15 @@ export interface LockMetrics extends Disposable {
  * already, `holdfast/otel` feeds it.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { createLockMetrics } from 'holdfast/metrics';
+ *
+ * const metrics = createLockMetrics();
+ * console.log(metrics.contentType, metrics.text()); // what a route for Prometheus answers
+ * metrics.close();
+ * ```
  */
 export function createLockMetrics(options?: LockMetricsOptions): LockMetrics {
   const { managerId, groupOf } = readMetricsOptions(options);
@@ -34,7 +43,10 @@ export function createLockMetrics(options?: LockMetricsOptions): LockMetrics {
   const close = (): void => meter.close();
   return {
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
-    text: () => series.text(),
+    text() {
+      for (const { seconds, attributes } of meter.oldestWaits()) series.record('lock.waiting.oldest', seconds, attributes);
+      return series.text();
+    },
     close,
     [Symbol.dispose]: close,
   };

@@ -17,7 +17,7 @@ export class Series implements MetricSink {
   record(name: InstrumentName, value: number, attributes: MetricAttributes): void {
     const { kind, boundaries = [] }: Instrument = lockInstruments[name];
     const point = this.#pointOf(name, attributes, boundaries.length);
-    if (kind === 'gauge') {
+    if (kind === 'gauge' || kind === 'observed-gauge') {
       point.value = value;
       return;
     }
@@ -49,7 +49,13 @@ export class Series implements MetricSink {
   }
 }
 
-const PROMETHEUS_TYPES = { histogram: 'histogram', counter: 'counter', 'up-down-counter': 'gauge', gauge: 'gauge' } as const;
+const PROMETHEUS_TYPES = {
+  histogram: 'histogram',
+  counter: 'counter',
+  'up-down-counter': 'gauge',
+  gauge: 'gauge',
+  'observed-gauge': 'gauge',
+} as const;
 
 function linesOf(name: string, { kind, description, boundaries = [] }: Instrument, points: readonly Point[]): readonly string[] {
   const metric = kind === 'counter' ? `${underscored(name)}_total` : underscored(name);

@@ -3,7 +3,7 @@ import { createMemoryBackend, createMemoryStore, type MemoryBackendOptions, type
 
 export const optionRules = { store: rule.object, fair: rule.boolean };
 
-// One process is to `memory:` what one server is to `redis://`: whoever connects to the same URL locks out the others,
+// One process is to `memory:` what one server is to `redis://`: the one who connects to the same URL locks out the others,
 // as after the switch to a real store. For the life of the process, as fencing tokens must not start again.
 const stores = new Map<string, MemoryStore>();
 

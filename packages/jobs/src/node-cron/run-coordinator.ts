@@ -35,6 +35,18 @@ const DAY_MS = 86_400_000;
  * Each time is given away once, whether the run succeeds or not (`at-most-once`); its lock, `once/<key>`, is held while it runs.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'holdfast';
+ * import { createJobLockManager } from 'holdfast/jobs';
+ * import { createRunCoordinator } from 'holdfast/jobs/node-cron';
+ * import { setRunCoordinator } from 'node-cron';
+ *
+ * const locks = await connect('memory:');
+ * setRunCoordinator(createRunCoordinator(createJobLockManager(locks)));
+ * await locks.close();
+ * ```
  */
 export function createRunCoordinator(jobLocks: JobLockManager, options?: RunCoordinatorOptions): RunCoordinator {
   checkValue('createRunCoordinator', 'jobLocks', jobLocks, rule.object);

@@ -11,6 +11,7 @@ import {
   type LockKind,
   type LockState,
   type LostReason,
+  type WaitLine,
 } from '@holdfast/core';
 import type { ConnectionSource } from '../connection-source.js';
 import { examineServer } from '../examine-server.js';
@@ -30,7 +31,7 @@ import { TokenCommits } from './token-commits.js';
 import { WaitList } from './wait-list.js';
 
 const OPEN_MS = 3_000;
-/** Of the time that a call has: so that whoever asked is told what was missing. */
+/** Of the time that a call has: so that the one who asked hears what was missing. */
 const OPEN_SHARE = 0.9;
 const DRAIN_MS = 1_000;
 const REOPEN_MS = 50;
@@ -85,7 +86,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#keys = new LockKeys(options.namespace, options.keyOf);
     this.#commits = new TokenCommits(source);
     this.#talk = new HolderTalk(this.#keys, source.clock);
-    this.#holders = new Holders(this.#talk, this.#waitList, (hold, reason) => this.#onLost(hold, reason));
+    this.#holders = new Holders(this.#talk, this.#waitList, this.#clock, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
   }
 
@@ -119,6 +120,10 @@ export class AdvisoryBackend implements LockBackend<bigint> {
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     return this.#waitList.add(request, this.#keys.ofMode(request.mode, request.name), wake);
+  }
+
+  announce(request: HoldRequest, line: () => WaitLine): { close(): void } {
+    return this.#waitList.announce(this.#keys.ofMode(request.mode, request.name), line);
   }
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
@@ -242,7 +247,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       return recovered;
     }
     this.#current = session;
-    // What was told between two sessions is not known, and nothing is announced on this one.
+    // What was reported between two sessions is not known, and nothing is announced on this one.
     this.#waitList.wakeAll();
     return session;
   }
@@ -278,7 +283,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#silent.delete(session);
     if (session === this.#current) this.#current = null;
     if (this.#isClosed) return;
-    // Another session would fare no better: everybody is told why, until somebody has changed it.
+    // Another session would fare no better: everybody is notified why, until somebody has changed it.
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable) this.#refused = error;
     // It may stand on the server for a while, if the connection was the part that broke.
     this.#predecessors.push({ ...session.facts, owners });

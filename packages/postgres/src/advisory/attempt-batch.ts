@@ -12,7 +12,7 @@ import type { WaitList } from './wait-list.js';
 
 /** So many requests share a statement: a release that comes meanwhile waits no longer than that. */
 const MAX_BATCH = 256;
-/** Of the time that is left: so that whoever asked is told what was missing. */
+/** Of the time that is left: so that the one who asked hears what was missing. */
 const COMMIT_SHARE = 0.9;
 /** An announcement or a gate that somebody has for a moment is asked for again so often. */
 const MAX_TRIES = 5;
@@ -168,9 +168,10 @@ export class AttemptBatch {
   #grant(operation: AttemptOperation, fencingToken: bigint, slots: readonly number[], isCommitted: boolean): void {
     const { request, keys, deadline } = operation;
     const { name, owner, mode, label, ttlMs } = request;
-    const until = this.#parts.clock.now() + ttlMs + guardMs(ttlMs);
+    const grantedAt = this.#parts.clock.now();
+    const until = grantedAt + ttlMs + guardMs(ttlMs);
     const commit = isCommitted ? null : new PendingCommit(this.#parts.commit(COMMIT_SHARE * (deadline - this.#parts.clock.now())));
-    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, until, commit };
+    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, grantedAt, until, commit };
     this.#table.add(hold);
     answer(operation, hold);
     commit?.done.catch(() => this.#parts.uncommitted(hold));
@@ -184,7 +185,7 @@ export class AttemptBatch {
   }
 }
 
-/** Nobody is told of a hold before its token is sure not to come again. */
+/** Nobody is notified of a hold before its token is sure not to come again. */
 function answer({ resolve, reject }: AttemptOperation, { fencingToken, commit }: Hold): void {
   if (commit === null) resolve({ granted: true, fencingToken });
   else commit.done.then(() => resolve({ granted: true, fencingToken }), reject);

@@ -76,7 +76,7 @@ export class AttemptRunner {
       const next = batch.readPermits(asked, row);
       if (next === 'look') await this.#look(operation);
       if (next === 'look' || next === 'again') again.push(operation);
-      // It had some for a moment, and somebody may have been told "busy" for that.
+      // It had some for a moment, and somebody may have been answered "busy" for that.
       if (next === 'told') told.push(this.#tell(operation.keys));
     }
     if (told.length > 0) await this.#line.send(unlock, unlockValues(told));

@@ -32,7 +32,7 @@ export interface SessionOptions {
   readonly onRefusal: (error: unknown) => void;
 }
 
-/** What the backend is told by a session. */
+/** What the backend hears from a session. */
 export interface SessionListener {
   onLost(hold: HoldRef, reason: LostReason): void;
   /** @param owners of whom something stood in the session, or may come to: its connection may still carry what was asked for them */
@@ -279,7 +279,7 @@ export class HoldSession {
     const compiled = compileReleases(operations, tidy, this.table, waitList, keys);
     this.#withdraw(compiled.unknown);
     if (compiled.rows.length === 0) return compiled.settle(() => true);
-    // This session's own waiters are told at once: their requests come behind this statement.
+    // This session's own waiters are notified at once: their requests come behind this statement.
     for (const id of compiled.wakes) waitList.wake(id);
     try {
       const freed = await this.#sendUnlocks(compiled.rows);
@@ -287,7 +287,7 @@ export class HoldSession {
     } catch (error) {
       try {
         if (this.#connection.isEnded || error instanceof ReplacedSessionError) throw error;
-        // The table knows nothing of these keys any more, so what is left of them is unlocked.
+        // The table knows nothing of these keys any more, so the rest of them is unlocked.
         await this.#reconcile();
         compiled.settle(() => true);
       } catch (failure) {

@@ -11,13 +11,15 @@ export interface Hold {
   readonly fencingToken: bigint;
   /** Of permits: the slots taken. Else empty. */
   readonly slots: readonly number[];
-  /** Its token has not been committed yet, so nobody has been told of the hold. Settles when that is done, or the hold has gone before. */
+  /** Its token has not been committed yet, so nobody has been notified of the hold. Settles when that is done, or the hold has gone before. */
   readonly commit: PendingCommit | null;
+  /** Monotonic time of the grant. */
+  readonly grantedAt: number;
   /** Monotonic time after which the holder certainly no longer believes in it. */
   until: number;
 }
 
-/** An unlock, and whether the key's waiters are to be told behind it. */
+/** An unlock, and whether the key's waiters are to be notified behind it. */
 export interface Unlock {
   readonly key: bigint;
   readonly mode: 'exclusive' | 'shared';
@@ -138,13 +140,14 @@ export class HoldTable {
 }
 
 /** How a hold of this session is shown; of other sessions only the keys are known. */
-export function holderOf(hold: Hold): HolderState {
-  const { ref, label, slots, fencingToken } = hold;
+export function holderOf(hold: Hold, now: number): HolderState {
+  const { ref, label, slots, fencingToken, grantedAt } = hold;
   return {
     label,
     mode: ref.mode,
     permits: ref.mode === 'permits' ? slots.length : 1,
     remainingMs: null,
     fencingToken: ref.mode === 'permits' ? null : fencingToken,
+    heldMs: now - grantedAt,
   };
 }

@@ -1,13 +1,13 @@
 import { Buffer } from 'node:buffer';
-import type { HolderState, HoldRef, LockState, LostReason } from '@holdfast/core';
+import type { Clock, HolderState, HoldRef, LockState, LostReason } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { unavailableBecause } from '../postgres-error.js';
 import type { HoldSession } from './hold-session.js';
-import { holderOf } from './hold-table.js';
+import { type Hold, holderOf } from './hold-table.js';
 import type { Answerer, HolderTalk } from './holder-talk.js';
 import { MAX_SLOTS, type NameKeys } from './lock-keys.js';
 import { findHolders } from './statements.js';
-import type { WaitList } from './wait-list.js';
+import type { WaitersHere, WaitList } from './wait-list.js';
 
 /** How often it is looked whether a holder that does not answer has let go, or gone. */
 const LOOK_EVERY_MS = 100;
@@ -16,39 +16,54 @@ const TELL_MS = 300;
 /** A message holds 8,000 bytes. */
 const MAX_TEXT = 7_500;
 
-/** Who holds a name, over all sessions: seen in pg_locks, told by the holders themselves. */
+/** What one session says of a name: what it holds, and who waits in its process. */
+interface SessionWord extends WaitersHere {
+  readonly holders: readonly HolderState[];
+}
+
+/** Who holds a name, and how many wait, over all sessions: seen in pg_locks, and said by the sessions themselves. */
 export class Holders {
   readonly #talk: HolderTalk;
   readonly #waitList: WaitList;
+  readonly #clock: Clock;
   readonly #onLost: (hold: HoldRef, reason: LostReason) => void;
 
-  constructor(talk: HolderTalk, waitList: WaitList, onLost: (hold: HoldRef, reason: LostReason) => void) {
+  constructor(talk: HolderTalk, waitList: WaitList, clock: Clock, onLost: (hold: HoldRef, reason: LostReason) => void) {
     this.#talk = talk;
     this.#waitList = waitList;
+    this.#clock = clock;
     this.#onLost = onLost;
   }
 
-  /** A holder that does not answer is shown all the same, without its label and token. */
+  /**
+   * A holder that does not answer is shown all the same, without its label and token. Who waits in a session that does not answer is not known:
+   * the server shows that somebody waits there, and not how many.
+   */
   async inspect(session: HoldSession, keys: NameKeys, timeoutMs: number): Promise<LockState> {
     const { name, kind } = keys;
     const last = kind === 'semaphore' ? lastSlot(keys) : keys.main;
     const counters = kind === 'read-write' ? [keys.readers, keys.readers + BigInt(MAX_SLOTS)] : [1n, 0n];
     const rows = await session.run(findHolders, [keys.main, last, ...counters, keys.announcement].map(String));
-    const others = rows.filter(([processId]) => processId !== String(session.facts.processId));
-    const isAnnouncement = (row: Row): boolean => BigInt(row[1] ?? 0) === keys.announcement;
-    const waiters = others.filter(isAnnouncement).length + this.#waitList.count(keys);
-    const held = new Map<string, Row[]>();
-    for (const row of others) {
-      if (!isAnnouncement(row)) held.set(row[0] ?? '', [...(held.get(row[0] ?? '') ?? []), row]);
+    const bySession = new Map<string, Row[]>();
+    for (const row of rows) {
+      const processId = row[0] ?? '';
+      if (processId !== String(session.facts.processId)) bySession.set(processId, [...(bySession.get(processId) ?? []), row]);
     }
-    const holders = session.table.holdsOf(keys).map(holderOf);
-    if (held.size > 0) {
-      const { answers } = await this.#talk.ask(session, 'tell', keys, new Set(held.keys()), {
+    const holders = this.#shown(session.table.holdsOf(keys));
+    const waits: (WaitersHere | null)[] = [this.#waitList.waitersOf(keys)];
+    if (bySession.size > 0) {
+      const { answers } = await this.#talk.ask(session, 'tell', keys, new Set(bySession.keys()), {
         timeoutMs: Math.min(TELL_MS, timeoutMs / 2),
       });
-      for (const [processId, keysOfIt] of held) holders.push(...(readHolders(answers.get(processId)) ?? unknownHolders(keysOfIt, keys)));
+      for (const [processId, keysOfIt] of bySession) {
+        const word = readWord(answers.get(processId));
+        const held = keysOfIt.filter((row) => BigInt(row[1] ?? 0) !== keys.announcement);
+        if (held.length > 0) holders.push(...(word?.holders ?? unknownHolders(held, keys)));
+        // A session that holds and does not answer is seen to wait only if it has announced itself.
+        if (word !== null || held.length < keysOfIt.length) waits.push(word);
+      }
     }
-    return { name, kind, held: holders.length > 0, holders, waiters };
+    return { name, kind, held: holders.length > 0, holders, ...sumOf(waits) };
   }
 
   /**
@@ -78,14 +93,22 @@ export class Holders {
     return async (question, nameId, kind) => {
       const holds = session.table.holdsOf({ id: nameId }).filter(({ keys }) => keys.kind === kind);
       const [first] = holds;
+      if (question === 'tell') {
+        const here = this.#waitList.waitersOf({ id: nameId });
+        return first === undefined && here.waiters === 0 ? null : writeWord({ holders: this.#shown(holds), ...here });
+      }
       if (first === undefined) return null;
-      if (question === 'tell') return writeHolders(holds.map(holderOf));
       await this.#letGo(session, first.keys);
       return 'freed';
     };
   }
 
-  /** Every holder is told before the first hold is freed: none may learn it from the next one. */
+  #shown(holds: readonly Hold[]): HolderState[] {
+    const now = this.#clock.now();
+    return holds.map((hold) => holderOf(hold, now));
+  }
+
+  /** Every holder is notified before the first hold is freed: none may learn it from the next one. */
   async #letGo(session: HoldSession, keys: NameKeys): Promise<number> {
     const holds = session.table.holdsOf(keys);
     for (const { ref } of holds) this.#onLost(ref, 'forced');
@@ -106,31 +129,58 @@ function lastSlot(keys: NameKeys): bigint {
   return keys.main + BigInt(MAX_SLOTS) - 1n;
 }
 
-/** As text without spaces. What does not fit goes without its label. */
-function writeHolders(holders: readonly HolderState[]): string {
-  const write = (withLabels: boolean): string => {
-    const list = holders.map(({ mode, permits, fencingToken, label }) => [mode, permits, String(fencingToken), withLabels ? label : null]);
-    return Buffer.from(JSON.stringify(list), 'utf8').toString('base64url');
+/** As text without spaces. What does not fit goes without its label, and at last without holders. */
+function writeWord({ holders, waiters, oldestWaitMs }: SessionWord): string {
+  const write = (shown: readonly HolderState[], withLabels: boolean): string => {
+    const list = shown.map(({ mode, permits, fencingToken, label, heldMs }) => [
+      mode,
+      permits,
+      String(fencingToken),
+      withLabels ? label : null,
+      heldMs ?? null,
+    ]);
+    return Buffer.from(JSON.stringify({ holders: list, waiters, oldestWaitMs }), 'utf8').toString('base64url');
   };
-  const text = write(true);
-  return text.length <= MAX_TEXT ? text : write(false).slice(0, MAX_TEXT);
+  const texts = [write(holders, true), write(holders, false), write([], false)];
+  return texts.find((text) => text.length <= MAX_TEXT) ?? '';
 }
 
 /** null for what is no such text: another program may speak on the channel. */
-function readHolders(text: string | undefined): readonly HolderState[] | null {
+function readWord(text: string | undefined): SessionWord | null {
   if (text === undefined) return null;
   try {
-    const list = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as readonly (readonly unknown[])[];
-    return list.map(([mode, permits, token, label]) => ({
+    const word = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as {
+      readonly holders: readonly (readonly unknown[])[];
+      readonly waiters: unknown;
+      readonly oldestWaitMs: unknown;
+    };
+    const holders = word.holders.map(([mode, permits, token, label, heldMs]) => ({
       label: typeof label === 'string' ? label : null,
       mode: readMode(mode),
       permits: Number(permits),
       remainingMs: null,
       fencingToken: token === 'null' ? null : BigInt(String(token)),
+      heldMs: readMs(heldMs),
     }));
+    return { holders, waiters: readMs(word.waiters) ?? 0, oldestWaitMs: readMs(word.oldestWaitMs) };
   } catch {
     return null;
   }
+}
+
+function readMs(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+/** Of all sessions; null where one of them is not known. */
+function sumOf(waits: readonly (WaitersHere | null)[]): Pick<LockState, 'waiters' | 'oldestWaitMs'> {
+  let waiters: number | null = 0;
+  let oldestWaitMs: number | null = null;
+  for (const here of waits) {
+    waiters = here === null || waiters === null ? null : waiters + here.waiters;
+    if (here !== null && here.oldestWaitMs !== null) oldestWaitMs = Math.max(oldestWaitMs ?? 0, here.oldestWaitMs);
+  }
+  return { waiters, oldestWaitMs };
 }
 
 function readMode(value: unknown): HolderState['mode'] {

@@ -10,7 +10,7 @@ export interface AttemptOperation {
   readonly deadline: number;
   /** How often it was asked again at once. */
   tries: number;
-  /** Slots that were seen to be taken, by whoever looked because there are too many to try them all. */
+  /** Slots that were seen to be taken, by everybody who looked because there are too many to try them all. */
   taken: ReadonlySet<number>;
   readonly resolve: (answer: Answer<bigint>) => void;
   readonly reject: (error: unknown) => void;

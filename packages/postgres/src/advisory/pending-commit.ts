@@ -10,7 +10,7 @@ export class PendingCommit {
       this.#fail = reject;
       committed.then(resolve, reject);
     });
-    // Whoever asked is told; nobody may be there any more.
+    // The one who asked is notified; nobody may be there any more.
     this.done.catch(() => {});
   }
 

@@ -4,7 +4,7 @@ import type { ReleaseOperation } from './operations.js';
 import { arrayOf } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
-/** One unlock: of an exclusive or a shared key, or of nothing (n); and whose waiters are to be told behind it. */
+/** One unlock: of an exclusive or a shared key, or of nothing (n); and whose waiters are to be notified behind it. */
 export interface UnlockRow {
   readonly mode: 'x' | 's' | 'n';
   readonly key: bigint | null;

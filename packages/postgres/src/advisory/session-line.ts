@@ -5,9 +5,9 @@ import { unavailableBecause } from '../postgres-error.js';
 /** A statement that is unanswered for so long makes its session suspect. */
 const SUSPECT_AFTER_MS = 2_000;
 
-/** What a session is told by its line. */
+/** What a session hears from its line. */
 export interface LineListener {
-  /** Nothing has been heard for a while: whoever can should go elsewhere. */
+  /** Nothing has been heard for a while: the one who can should go elsewhere. */
   onSilence(): void;
   /** It speaks again. */
   onSpeech(): void;
@@ -71,7 +71,7 @@ function replacedError(): ReplacedSessionError {
   return new ReplacedSessionError('another server process answered');
 }
 
-/** What a caller is told of it. */
+/** What a caller hears of it. */
 export function poolerError(): Error {
   return unavailableBecause(
     'another server process answered than the one that holds our locks: a pooler in transaction mode is in between, which takes ' +

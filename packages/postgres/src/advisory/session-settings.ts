@@ -5,7 +5,7 @@ import { within } from '../within.js';
 import { ReplacedSessionError } from './session-line.js';
 import { arrayOf, changeSettings, endIfIdle, onlyInProcess, putSettingsBack } from './statements.js';
 
-/** The server process that has a session. The time of its start names it for good: numbers are used again. */
+/** The server process that has a session. The time of its start names it permanently: numbers are used again. */
 export interface ServerProcess {
   readonly processId: number;
   readonly startedAt: string;
@@ -75,7 +75,7 @@ export class SessionSettings {
   }
 
   /**
-   * Another server process serves this connection now, and the one that has our settings and our locks serves whoever comes:
+   * Another server process serves this connection now, and the one that has our settings and our locks serves the one who comes:
    * ends that one, as soon as it serves nobody. Never rejects, and ends the connection.
    */
   async abandon(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import { setAnswerDeadline } from '@holdfast/core/backend';
 import type { Connection } from '../connection.js';
 import type { ConnectionSource } from '../connection-source.js';
 import { closedError, unavailable, unavailableBecause } from '../postgres-error.js';
@@ -49,7 +50,7 @@ export class TokenCommits {
   commit(durability: string, timeoutMs: number): Promise<void> {
     if (this.#isClosed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimer(timeoutMs, () => end(() => reject(unconfirmed(Math.round(timeoutMs)))));
+      const timer = setAnswerDeadline(this.#clock, timeoutMs, () => end(() => reject(unconfirmed(Math.round(timeoutMs)))));
       const end = (tell: () => void): void => {
         timer.cancel();
         this.#waiting.delete(waiting);

@@ -1,4 +1,4 @@
-import type { HoldRequest } from '@holdfast/core';
+import type { HoldRequest, WaitLine } from '@holdfast/core';
 import type { NameKeys } from './lock-keys.js';
 
 interface WaitEntry {
@@ -7,9 +7,18 @@ interface WaitEntry {
   writers: number;
 }
 
+/** Who waits here for one name, as far as it is known. */
+export interface WaitersHere {
+  readonly waiters: number;
+  /** null where nobody waits, or where it is not known. */
+  readonly oldestWaitMs: number | null;
+}
+
 /** Who waits here, by name. What it means on the server, announcements and gates, is the session's. */
 export class WaitList {
   readonly #entries = new Map<string, WaitEntry>();
+  /** What this manager says of its own lines, of which the first asks for all. */
+  readonly #lines = new Map<string, () => WaitLine>();
   readonly #onLeave: (keys: NameKeys) => void;
 
   constructor(onLeave: (keys: NameKeys) => void) {
@@ -42,15 +51,24 @@ export class WaitList {
     return (this.#entries.get(id)?.writers ?? 0) > 0;
   }
 
-  count({ id }: NameKeys): number {
-    return this.#entries.get(id)?.wakes.size ?? 0;
+  announce({ id }: NameKeys, line: () => WaitLine): { close(): void } {
+    this.#lines.set(id, line);
+    return {
+      close: () => {
+        if (this.#lines.get(id) === line) this.#lines.delete(id);
+      },
+    };
+  }
+
+  waitersOf({ id }: Pick<NameKeys, 'id'>): WaitersHere {
+    return this.#lines.get(id)?.() ?? { waiters: this.#entries.get(id)?.wakes.size ?? 0, oldestWaitMs: null };
   }
 
   wake(id: string): void {
     for (const wake of [...(this.#entries.get(id)?.wakes ?? [])]) wake();
   }
 
-  /** What was told meanwhile is not known: everybody looks. */
+  /** What was reported meanwhile is not known: everybody looks. */
   wakeAll(): void {
     for (const id of [...this.#entries.keys()]) this.wake(id);
   }

@@ -2,7 +2,7 @@ import type { Answer, HoldRef, LockState } from '@holdfast/core';
 import { Buffer } from 'node:buffer';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
-import { eq, gt, le, memberText, ne, NOW, plus, rowsFrom } from '../operators.js';
+import { eq, gt, le, memberText, minus, ne, NOW, plus, rowsFrom } from '../operators.js';
 import {
   beginsWith,
   COMMIT_HERE,
@@ -11,6 +11,7 @@ import {
   interval,
   isTimely,
   msUntil,
+  NOW_MS,
   PAGE,
   type Query,
   readChanges,
@@ -26,12 +27,15 @@ import {
 
 const KIND = `'lock'`;
 
+/** What a row keeps of a grant besides: when it was. A row of an earlier version has nothing of it. */
+const GRANTED_NOW = `pg_catalog.jsonb_build_object('at', ${NOW_MS})`;
+
 /**
  * Locks: a row each, with owner, fence and expiry. A row stays when its lease ends, and its fence with it: a token that is
  * drawn for a row that is there is drawn under its lock.
  *
  * Every step is an INSERT that finds its rows in the way: each by the primary key, whatever the planner knows of the table; and behind
- * whoever is just inserting it. What a renewal or a release inserts where there is no row is one that has expired. All statements
+ * the one who is just inserting it. What a renewal or a release inserts where there is no row is one that has expired. All statements
  * take their rows in the order of the names, so that two of them never wait for each other.
  */
 export class LockRows implements Rows<bigint> {
@@ -53,12 +57,12 @@ export class LockRows implements Rows<bigint> {
         FROM ${rowsFrom(['text', 'text', 'text', 'float8'], 2)} AS r(name, owner, label, ttl, i)
       ), granted AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
-        SELECT $1, ${KIND}, asked.name, owner, label, ${this.#sequence}, ${NOW} ${plus} ${interval('asked.ttl')}, '{}', '-infinity'
+        SELECT $1, ${KIND}, asked.name, owner, label, ${this.#sequence}, ${NOW} ${plus} ${interval('asked.ttl')}, ${GRANTED_NOW}, '-infinity'
         FROM asked WHERE ${isTimely(6)} ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET
           fence = CASE WHEN ${isMine} THEN l.fence ELSE ${this.#sequence} END,
           expires_at = CASE WHEN ${isMine} THEN greatest(l.expires_at, excluded.expires_at) ELSE excluded.expires_at END,
-          owner = excluded.owner, label = excluded.label
+          owner = excluded.owner, label = excluded.label, holders = CASE WHEN ${isMine} THEN l.holders ELSE ${GRANTED_NOW} END
         WHERE (l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner) AND ${isTimely(6)}
         RETURNING l.name, l.fence, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
@@ -122,7 +126,7 @@ export class LockRows implements Rows<bigint> {
   }
 
   #select(): string {
-    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')}
+    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')}, ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8
       FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 
@@ -150,13 +154,14 @@ function readAnswer(row: Row, isLate: boolean): Answer<bigint> | 'late' {
 }
 
 function readState(row: Row): LockState {
-  const [name, label, fence, left] = row;
+  const [name, label, fence, left, held] = row;
   const holder = {
     label: label ?? null,
     mode: 'exclusive',
     permits: 1,
     remainingMs: remaining(left),
     fencingToken: BigInt(fence ?? 0),
+    heldMs: held === null || held === undefined ? null : Number(held),
   } as const;
   return { name: Buffer.from(name ?? '', 'hex').toString('utf8'), kind: 'lock', held: true, holders: [holder], waiters: null };
 }

@@ -80,7 +80,7 @@ export function beginsWith(column: string, prefix: string): string {
   return `pg_catalog.substring(${column}, 1, pg_catalog.length(${bytes})) ${eq} ${bytes}`;
 }
 
-/** The rest of a time, as the server told it; null where there is none, or no end. */
+/** The rest of a time, as the server reported it; null where there is none, or no end. */
 export function remaining(text: string | null | undefined): number | null {
   const milliseconds = text === null || text === undefined ? Number.NaN : Math.ceil(Number(text));
   return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : null;

@@ -25,13 +25,17 @@ import {
   type TimedQuery,
 } from './rows.js';
 
-/** What is kept of one holder, by its owner: mode, permits, expiry in ms, token (microseconds since 1970 are exact in a double) and label. */
+/**
+ * What is kept of one holder, by its owner: mode, permits, expiry in ms, token (microseconds since 1970 are exact in a double), label and, but in
+ * what an earlier version has written, the time of the grant in ms.
+ */
 interface StoredHolder {
   readonly m: 'p' | 'r' | 'w';
   readonly p: number;
   readonly e: number;
   readonly f: number;
   readonly l: string;
+  readonly a?: number;
 }
 
 const LETTERS = { permits: 'p', read: 'r', write: 'w' } as const;
@@ -74,7 +78,7 @@ export class SharedRows implements Rows<bigint> {
     const { rows, isLate } = await query(
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, mode, permits, most, waits, ${this.#sequence} AS fence,
-          pg_catalog.jsonb_build_object('m', mode, 'p', permits, 'e', ${NOW_MS} ${plus} ttl, 'l', label) AS holder, ttl
+          pg_catalog.jsonb_build_object('m', mode, 'p', permits, 'e', ${NOW_MS} ${plus} ttl, 'l', label, 'a', ${NOW_MS}) AS holder, ttl
         FROM ${rowsFrom(['text', 'text', 'text', 'float8', 'text', 'int8', 'int8', 'bool'], 2)}
           AS r(name, owner, label, ttl, mode, permits, most, waits, i)
       ), granted AS (
@@ -86,7 +90,7 @@ export class SharedRows implements Rows<bigint> {
           SELECT excluded.owner, drawn.fence,
             CASE WHEN may THEN ${live('l.holders', 'excluded.owner')} ${concat} pg_catalog.jsonb_build_object(excluded.owner, ${asked}
               ${concat} pg_catalog.jsonb_build_object('f', drawn.fence) ${concat} CASE WHEN stands THEN pg_catalog.jsonb_build_object(
-                'f', ${mine} ${member} 'f', 'e', greatest(${numberOf(mine, 'e')}, ${numberOf(asked, 'e')})) ELSE '{}' END)
+                'f', ${mine} ${member} 'f', 'a', ${mine} ${member} 'a', 'e', greatest(${numberOf(mine, 'e')}, ${numberOf(asked, 'e')})) ELSE '{}' END)
             ELSE l.holders END,
             CASE WHEN may THEN greatest(l.expires_at, excluded.expires_at) ELSE l.expires_at END,
             CASE WHEN NOT may AND excluded.label ${eq} 'true' THEN ${NOW} ${plus} interval '${INTENT_MS} milliseconds'
@@ -160,7 +164,7 @@ export class SharedRows implements Rows<bigint> {
   }
 
   /**
-   * Changes what is kept of these holders, whoever expired being dropped, and tells of each whether it was there, and the time. As in
+   * Changes what is kept of these holders, those who expired being dropped, and tells of each whether it was there, and the time. As in
    * rows of locks each step is an INSERT that finds its row in the way; what it inserts where there is none holds nothing.
    */
   #change(changed: string, condition = '', commit = ''): string {
@@ -227,12 +231,13 @@ function readState([name, holders, now]: Row, kind: LockState['kind']): LockStat
     name: Buffer.from(name ?? '', 'hex').toString('utf8'),
     kind,
     held: stored.length > 0,
-    holders: stored.map(({ m, p, e, f, l }) => ({
+    holders: stored.map(({ m, p, e, f, l, a }) => ({
       label: l,
       mode: MODES[m],
       permits: p,
       remainingMs: Math.max(0, Math.ceil(e - Number(now))),
       fencingToken: m === 'p' ? null : BigInt(f),
+      heldMs: typeof a === 'number' ? Number(now) - a : null,
     })),
     waiters: null,
   };

@@ -60,7 +60,7 @@ export class ShedLockRows implements Rows<null> {
         ON CONFLICT (name) DO UPDATE SET
           lock_until = CASE WHEN l.locked_by ${eq} excluded.locked_by THEN greatest(l.lock_until, excluded.lock_until)
             ELSE excluded.lock_until END,
-          locked_at = excluded.locked_at, locked_by = excluded.locked_by
+          locked_at = CASE WHEN l.locked_by ${eq} excluded.locked_by THEN l.locked_at ELSE excluded.locked_at END, locked_by = excluded.locked_by
         WHERE (l.lock_until ${le} ${now} OR l.locked_by ${eq} excluded.locked_by) AND ${isTimely(4)}
         RETURNING l.name, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
@@ -176,7 +176,7 @@ export class ShedLockRows implements Rows<null> {
 }
 
 function select({ name, now }: ShedLockTable): string {
-  return `SELECT name, locked_by, ${msUntil('lock_until', now)} FROM ${name} WHERE lock_until ${gt} ${now}`;
+  return `SELECT name, locked_by, ${msUntil('lock_until', now)}, ${msUntil(now, 'locked_at')} FROM ${name} WHERE lock_until ${gt} ${now}`;
 }
 
 /** PostgreSQL counts characters, and cuts spaces off an end that does not fit: another name would be locked. */
@@ -204,8 +204,15 @@ function lockedBy({ owner, label }: TableRequest, { maxLockedBy }: ShedLockTable
   return `${characters.slice(0, Math.min(MAX_LABEL, maxLockedBy - SIGNATURE_LENGTH)).join('')} ${MARK}${owner}`;
 }
 
-function readState([name, lockedBy, left]: Row): LockState {
+function readState([name, lockedBy, left, held]: Row): LockState {
   const label = (lockedBy ?? '').replace(/ holdfast:[0-9a-f]{32}$/, '');
-  const holder: HolderState = { label, mode: 'exclusive', permits: 1, remainingMs: remaining(left), fencingToken: null };
+  const holder: HolderState = {
+    label,
+    mode: 'exclusive',
+    permits: 1,
+    remainingMs: remaining(left),
+    fencingToken: null,
+    heldMs: remaining(held),
+  };
   return { name: name ?? '', kind: 'lock', held: true, holders: [holder], waiters: null };
 }

@@ -34,6 +34,7 @@ export interface LockRow {
   label: string | null;
   fence: bigint;
   expiresAt: number;
+  grantedAt: number | null;
 }
 
 /** What is kept of one holder in a row that several share. */
@@ -43,6 +44,7 @@ export interface Holder {
   readonly e: number;
   readonly f: bigint;
   readonly l: string;
+  readonly a: number;
 }
 
 /** A row of a semaphore or a read/write lock. */
@@ -77,7 +79,7 @@ export class TableModel {
     this.#lastFence = BigInt(Math.floor(clock() * 1000));
   }
 
-  /** Carries out one statement, which is told by its text. */
+  /** Carries out one statement, which is recognised by its text. */
   run(text: string, values: readonly string[]): Done {
     this.#now = this.#clock();
     const done = (what: string, rows: readonly Row[], freed: Done['freed'] = []): Done => ({ what, rows, freed });
@@ -143,6 +145,7 @@ export class TableModel {
         label: labels[index] ?? '',
         fence,
         expiresAt: isMine ? Math.max(before.expiresAt, expiresAt) : expiresAt,
+        grantedAt: isMine ? before.grantedAt : this.#now,
       });
       return answer(fence);
     });
@@ -174,7 +177,7 @@ export class TableModel {
   #lockOf(name: string, owner: string): LockRow | null {
     const row = this.locks.get(name);
     // What is inserted where there is no row has expired.
-    if (row === undefined) this.locks.set(name, { owner, label: null, fence: 0n, expiresAt: Number.NEGATIVE_INFINITY });
+    if (row === undefined) this.locks.set(name, { owner, label: null, fence: 0n, expiresAt: Number.NEGATIVE_INFINITY, grantedAt: null });
     if (row === undefined || row.expiresAt <= this.#now) return null;
     return row.owner === owner || !this.#rules.checksOwner ? row : null;
   }
@@ -216,7 +219,7 @@ export class TableModel {
       }
       const e = Math.max(own?.e ?? 0, this.#now + (ttls[index] ?? 0));
       const f = own?.f ?? this.#draw();
-      live.set(owner, { m, p: permits[index] ?? 1, e, f, l: labels[index] ?? '' });
+      live.set(owner, { m, p: permits[index] ?? 1, e, f, l: labels[index] ?? '', a: own?.a ?? this.#now });
       rows.set(name, { holders: live, writerWaitsUntil: m === 'w' ? Number.NEGATIVE_INFINITY : before.writerWaitsUntil });
       return answer(f);
     });
@@ -274,7 +277,15 @@ export class TableModel {
     if (kind === 'lock') {
       const row = this.locks.get(name);
       if (row === undefined || row.expiresAt <= this.#now) return [];
-      return [[hex, row.label, String(row.fence), String(row.expiresAt - this.#now)]];
+      return [
+        [
+          hex,
+          row.label,
+          String(row.fence),
+          String(row.expiresAt - this.#now),
+          row.grantedAt === null ? null : String(this.#now - row.grantedAt),
+        ],
+      ];
     }
     const row = this.shared[kind].get(name);
     const live = row === undefined ? new Map<string, Holder>() : this.#live(row);

@@ -1,6 +1,7 @@
 -- Says that a manager is alive for all its places in the queues of some names, and hands on what is free there.
 -- KEYS, for each name: x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
--- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua   ARGV[4..] the mode of each name
+-- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua
+-- ARGV[4..], for each name: `mode`, or `mode n ms` where n of the manager wait in its own line, the first of them for so many ms
 -- Returns for each name: 0 when the manager's places were dropped and have to be taken again; else `time left tokens`: the time; the ms until
 --   the first of what is held there ends, -1 if nobody can tell; joined by commas, the tokens of the manager's waiters that were granted and
 --   have not confirmed: the message may have been missed. WRONGTYPE when its keys hold something else.
@@ -20,7 +21,12 @@ local function soonest(k)
   return math.max(-1, left)
 end
 
-local function step(k)
+local function step(k, count, ms)
+  local line = count and string.format('n%s:%s:%.0f', MANAGER, count, now - ms)
+  forgetLine(k, line)
+  if line then
+    enter(k, line, ALIVE_MS)
+  end
   local known = call('ZSCORE', k.waiters, 'f' .. MANAGER)
   if known then
     enter(k, 'f' .. MANAGER, ALIVE_MS)
@@ -42,9 +48,10 @@ end
 local replies = {}
 local at = 1
 for arg = 4, #ARGV do
+  local mode, count, ms = match(ARGV[arg], '^(%a) ?(%d*) ?(%d*)$')
   local k
-  k, at = keysOf(ARGV[arg], at)
-  replies[#replies + 1] = alone(step, k)
+  k, at = keysOf(mode, at)
+  replies[#replies + 1] = alone(step, k, count ~= '' and count, tonumber(ms))
 end
 replies[#replies + 1] = now
 return replies

@@ -49,7 +49,7 @@ export function publish(world: PushWorld): void {
   }
 }
 
-/** Whoever is first and fits has been granted, after each step that may hand on. */
+/** The one who is first and fits has been granted, after each step that may hand on. */
 function mindOverlooked(world: PushWorld, kind: Message['kind']): void {
   const handsOn = kind === 'release' || kind === 'enrol' || kind === 'sign';
   if (handsOn && world.server.overlooked(world.serverTime)) world.broken ??= 'a waiter that is the first and fits was not granted';
@@ -151,7 +151,7 @@ function hearRenewal(world: PushWorld, _manager: Manager, wait: Wait, message: M
   if (answer === 'no') endWait(world, wait);
   else if (world.believes(wait)) {
     wait.deadline = Math.max(wait.deadline, message.stamp + world.on.ttl);
-    // Whoever confirms by an acquire takes whatever that one was granted.
+    // The one who confirms by an acquire takes whatever that one was granted.
     if (world.on.rules.confirmsBy === 'acquire') wait.fence = fence;
   }
 }

@@ -54,7 +54,7 @@ export interface PushRules {
   readonly nextExpires: boolean;
   readonly looksAtLife: boolean;
   readonly handsOnAtSigns: boolean;
-  /** A manager is told until when a provisional hold stands, and asks then. */
+  /** A manager is notified until when a provisional hold stands, and asks then. */
   readonly asksAtEnd: boolean;
   /** The place of a head that nobody heard of is kept, and its manager's life. */
   readonly keepsUnheard: boolean;

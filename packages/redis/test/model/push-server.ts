@@ -66,7 +66,7 @@ export class PushServer {
     return now < (this.seen[manager] ?? NEVER) + this.#on.alive;
   }
 
-  /** Forgets what has expired. Whoever was granted and never confirmed is taken for dead. */
+  /** Forgets what has expired. The one who was granted and never confirmed is taken for dead. */
   sweep(now: number): void {
     for (const { asker, expiry, isProvisional } of this.holds) {
       if (expiry <= now && isProvisional) this.seen[asker.manager] = NEVER;

@@ -79,7 +79,7 @@ function allMoves(world: PushWorld): readonly Move[] {
   return moves;
 }
 
-/** Time stands still while whoever is prompt has something to do. */
+/** Time stands still while the one who is prompt has something to do. */
 function mayPass(world: PushWorld): boolean {
   const { on, managers, messages } = world;
   if (on.prompt === null) return true;

@@ -16,7 +16,7 @@ export interface ScriptRules {
   readonly neverShortens: boolean;
   /** Whether tokens rise above the last one of their bucket. */
   readonly remembersFence: boolean;
-  /** Whether whoever waits hears of what was freed. */
+  /** Whether a waiter hears of what was freed. */
   readonly handsOn: boolean;
   /** Whether a reader looks at the writer's key. */
   readonly looksAtWriter: boolean;
@@ -187,11 +187,15 @@ export class RedisModel {
     return [...replies, this.#now];
   }
 
-  #refresh(keys: readonly string[], modes: readonly string[]): Reply {
+  #refresh(keys: readonly string[], names: readonly string[]): Reply {
     let at = 0;
-    const replies = modes.map((mode) => {
+    const replies = names.map((name) => {
+      const [mode = 'x', count, ms] = name.split(' ');
       const k = keysOf(mode, keys, at);
       at += keyCount(mode);
+      const line = count === undefined ? null : `n${this.#manager}:${count}:${this.#now - Number(ms)}`;
+      this.#forgetLine(k, line);
+      if (line !== null) this.#enter(k, line, ALIVE_MS);
       const isKnown = this.data.zscore(k.waiters, `f${this.#manager}`) !== null;
       if (isKnown) this.#enter(k, `f${this.#manager}`, ALIVE_MS);
       this.#handOn(k);
@@ -304,13 +308,17 @@ export class RedisModel {
   #inspect(keys: readonly string[], [mode = 'x']: readonly string[]): Reply {
     const { data } = this;
     const k = keysOf(mode, keys, 0);
-    const waiters = data.zrange(k.waiters).filter(([, score]) => score >= QUEUE).length;
-    const reply: unknown[] = [waiters];
+    const reply: unknown[] = this.#waiting(k);
+    const add = (held: string, rest: string, left: number): void => {
+      const [fence = ''] = /^\d+/.exec(rest) ?? [];
+      const isTime = fence.length === String(this.#micros).length;
+      reply.push(held, rest, left, isTime ? Math.max(0, Math.floor(this.#now - Number(fence) / 1000)) : -1);
+    };
     if (mode !== 'p') {
       const held = data.get(k.hold);
       const rest = /^[0-9a-f]{32}:(\d+:[^]*)$/.exec(held ?? '')?.[1];
-      if (held !== null && rest === undefined) reply.push('x', '', data.pttl(k.hold));
-      else if (rest !== undefined && !rest.startsWith('0:')) reply.push(mode === 'x' ? 'x' : 'w', rest, data.pttl(k.hold));
+      if (held !== null && rest === undefined) add('x', '', data.pttl(k.hold));
+      else if (rest !== undefined && !rest.startsWith('0:')) add(mode === 'x' ? 'x' : 'w', rest, data.pttl(k.hold));
     }
     if (k.set !== null) {
       const seen = new Set<string>();
@@ -319,10 +327,32 @@ export class RedisModel {
         if (score <= this.#now || seen.has(owner)) continue;
         seen.add(owner);
         const entry = data.hget(k.info, owner);
-        if (entry !== null && !entry.startsWith('0:')) reply.push(mode === 'p' ? 'p' : 'r', entry, Math.max(0, score - this.#now));
+        if (entry !== null && !entry.startsWith('0:')) add(mode === 'p' ? 'p' : 'r', entry, Math.max(0, score - this.#now));
       }
     }
     return [reply, this.#now];
+  }
+
+  /** How many wait, and for how long the first of them has. */
+  #waiting(k: Keys): [number, number] {
+    const counts = new Map<string, number>();
+    let first = this.#now;
+    const add = (id: string, count: number, since: number): void => {
+      counts.set(id, Math.max(count, counts.get(id) ?? 0));
+      first = Math.min(first, since);
+    };
+    const members = this.data.zrange(k.waiters);
+    for (const [member, score] of members) {
+      const place = score < QUEUE ? null : placeOf(member);
+      const alive = place === null ? null : this.data.zscore(k.waiters, `f${place.id}`);
+      if (place !== null && alive !== null && alive > this.#now) add(place.id, (counts.get(place.id) ?? 0) + 1, score / 1000);
+    }
+    for (const [member, score] of members) {
+      const [, id, count, since] = score > this.#now && score < QUEUE ? (/^n([0-9a-f]+):(\d+):(\d+)$/.exec(member) ?? []) : [];
+      if (id !== undefined) add(id, Number(count), Number(since));
+    }
+    const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    return [total, total > 0 ? Math.floor(this.#now - first) : -1];
   }
 
   // --- hold.lua, grant.lua, fence.lua
@@ -355,7 +385,7 @@ export class RedisModel {
   }
 
   #grant(k: Keys, mode: string, owner: string, ttl: number, label: string, permits: number): string {
-    const fence = mode === 'p' ? '1' : this.#nextFence(k.fence);
+    const fence = mode === 'p' ? String(this.#micros) : this.#nextFence(k.fence);
     this.#place(k, mode, owner, permits, ttl, fence, label);
     this.#leave(k, owner, '', false);
     return mode === 'p' ? '0' : fence;
@@ -513,7 +543,7 @@ export class RedisModel {
     for (;;) {
       const head = this.#liveHead(k);
       if (head === null || !this.#fits(k, head.mode, head.permits, head.limit)) return;
-      const fence = head.mode === 'p' ? '1' : this.#nextFence(k.fence);
+      const fence = head.mode === 'p' ? String(this.#micros) : this.#nextFence(k.fence);
       const ends = keepsProvisional ? head.seen + PROVISIONAL_MS + GUARD_MS : this.#now + 100;
       this.#place(k, head.mode, head.owner, head.permits, ends - this.#now, fence, head.label);
       this.data.zrem(k.waiters, head.member, `t${this.#manager}`);
@@ -525,6 +555,14 @@ export class RedisModel {
   #leave(k: Keys, owner: string, member: string, isLast: boolean): void {
     if (!this.data.exists(k.waiters)) return;
     this.data.zrem(k.waiters, `g${owner}:${this.#manager}`, member, isLast ? `f${this.#manager}` : '');
+    if (isLast) this.#forgetLine(k, null);
+  }
+
+  #forgetLine(k: Keys, current: string | null): void {
+    for (const [member, score] of this.data.zrange(k.waiters)) {
+      if (score > this.#now && score < QUEUE && member !== current && member.startsWith(`n${this.#manager}:`))
+        this.data.zrem(k.waiters, member);
+    }
   }
 }
 

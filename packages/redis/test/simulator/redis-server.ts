@@ -121,7 +121,7 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
     for (const wires of this.#listening.values()) wires.delete(wire);
   }
 
-  /** Something befell a message. */
+  /** Something happened to a message. */
   befell(client: SimulatedClient, what: string, words: readonly string[]): void {
     this.saw(client, what, words);
     client.suffered(this.#scriptOf(words) === 'renew' && what === 'late');

@@ -66,12 +66,12 @@ export function readStatus(reply: unknown): NodeStatus & { readonly done: boolea
 
 /** The reply of inspect.lua. @throws NodeFailure */
 export function readNodeState(reply: unknown): NodeState {
-  const [waiters, ...fields] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [-2];
+  const [waiters, oldest, ...fields] = Array.isArray(reply) ? (reply as readonly (string | number)[]) : [-2];
   if (Number(waiters) === -1) throw final('the key of this lock holds a list, hash or the like, which no lock does; choose another prefix');
   if (Number(waiters) < 0) throw noAnswer(false);
   const holders: NodeHolder[] = [];
-  for (let i = 0; i + 5 < fields.length; i += 6) {
-    const [mode, id, counter, permits, label, ms] = fields.slice(i, i + 6);
+  for (let i = 0; i + 6 < fields.length; i += 7) {
+    const [mode, id, counter, permits, label, ms, held] = fields.slice(i, i + 7);
     holders.push({
       mode: modeOf[String(mode)] ?? 'exclusive',
       id: String(id),
@@ -79,9 +79,10 @@ export function readNodeState(reply: unknown): NodeState {
       permits: Number(permits),
       label: String(label),
       remainingMs: Number(ms) < 0 ? null : Number(ms),
+      heldMs: Number(held) < 0 ? null : Number(held),
     });
   }
-  return { waiters: Number(waiters), holders };
+  return { waiters: Number(waiters), oldestWaitMs: Number(oldest) < 0 ? null : Number(oldest), holders };
 }
 
 /** One text of set-mark.lua or mark.lua. @throws NodeFailure when it is none */

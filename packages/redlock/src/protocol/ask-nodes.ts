@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import { setAnswerDeadline } from '@holdfast/core/backend';
 import { NodeFailure, type RedlockNode } from './node.js';
 
 /** What became of the question to one node so far. */
@@ -25,7 +26,7 @@ export interface Question<T> {
   readonly longestMs?: number;
   /** null: this node is not asked, and counts as not pending. */
   readonly ask: (node: RedlockNode, index: number) => Promise<T> | null;
-  /** Told of each answer, also of one that comes when nobody waits any more. */
+  /** Notified of each answer, also of one that comes when nobody waits any more. */
   readonly onAnswer?: (index: number, answer: NodeAnswer<T>, isLate: boolean) => void;
   /** Looked at after each answer: true ends the waiting. */
   readonly isDecided: (answers: readonly NodeAnswer<T>[], pending: number) => boolean;
@@ -75,14 +76,10 @@ export function askNodes<T>({
     }
     if (pending === 0 || isDecided(answers, pending)) finish();
     else {
-      // When the event loop has stood still, the answers may be there already, behind this timer: one more turn lets them in.
-      const end = (): void => {
-        timer = clock.setTimer(0, () => finish(true));
-      };
-      timer = clock.setTimer(Math.max(0, timeoutMs), () => {
+      timer = setAnswerDeadline(clock, Math.max(0, timeoutMs), () => {
         const answered = answers.filter(({ kind }) => kind === 'answered').length;
-        if (answered >= enough || longestMs <= timeoutMs) end();
-        else timer = clock.setTimer(longestMs - timeoutMs, end);
+        if (answered >= enough || longestMs <= timeoutMs) finish(true);
+        else timer = setAnswerDeadline(clock, longestMs - timeoutMs, () => finish(true));
       });
     }
   });

@@ -13,8 +13,26 @@ export function mergeStates(name: string, kind: LockKind, states: readonly NodeS
     }
   }
   const holders = [...byHolder.values()].flatMap((votes) => (votes.length < quorum ? [] : [readHolder(votes, quorum)]));
-  const waiters = states.map((state) => state.waiters).sort((a, b) => b - a);
-  return { name, kind, held: holders.length > 0, holders, waiters: waiters[Math.min(quorum, waiters.length) - 1] ?? 0 };
+  return {
+    name,
+    kind,
+    held: holders.length > 0,
+    holders,
+    waiters:
+      agreed(
+        states.map(({ waiters }) => waiters),
+        quorum,
+      ) ?? 0,
+    oldestWaitMs: agreed(
+      states.flatMap(({ oldestWaitMs }) => (oldestWaitMs === null ? [] : [oldestWaitMs])),
+      quorum,
+    ),
+  };
+}
+
+/** What a quorum says at least; of fewer answers, what all of them say. null of none. */
+function agreed(numbers: readonly number[], quorum: number): number | null {
+  return [...numbers].sort((a, b) => b - a)[Math.min(quorum, numbers.length) - 1] ?? null;
 }
 
 /** Whether the nodes that have not answered can change nothing in who is a holder. */
@@ -34,6 +52,10 @@ function readHolder(votes: readonly NodeHolder[], quorum: number): HolderState {
     mode,
     permits,
     remainingMs: remainingOf(votes, quorum),
+    heldMs: agreed(
+      votes.flatMap(({ heldMs }) => (heldMs === null ? [] : [heldMs])),
+      quorum,
+    ),
     fencingToken: isOurs && mode !== 'permits' ? BigInt(tokenOf(votes)) : null,
   };
 }

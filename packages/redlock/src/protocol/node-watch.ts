@@ -4,16 +4,25 @@ import type { Vote } from './node.js';
 
 type Condition = 'takes part' | 'rests' | 'is away';
 
-/** Notices by the answers to ordinary requests that a node went, came back, or takes part again. For people; nothing is decided by it. */
+/** A clock that is off by so much more or less than was last reported is worth another report. */
+const NOTABLE_MS = 100;
+
+/**
+ * Notices by the answers to ordinary requests that a node went, came back, or takes part again, and by checks of its health how far its clock is off. For
+ * people; nothing is decided by it.
+ */
 export class NodeWatch {
   readonly #labels: readonly string[];
   /** A node counts as well until an answer says otherwise. */
   readonly #conditions: Condition[];
+  /** How far each clock was off when that was last reported; null before the first report. */
+  readonly #offsetsMs: (number | null)[];
   #listener: ((health: NodeHealth) => void) | null = null;
 
   constructor(nodes: readonly { readonly label: string }[]) {
     this.#labels = nodes.map(({ label }) => label);
     this.#conditions = nodes.map(() => 'takes part');
+    this.#offsetsMs = nodes.map(() => null);
   }
 
   onChange(listener: (health: NodeHealth) => void): void {
@@ -33,6 +42,17 @@ export class NodeWatch {
   answered(node: number, answer: NodeAnswer<unknown>): void {
     if (this.#listener === null || answer.kind !== 'failed') return;
     this.#becomes(node, 'is away', { up: false, quarantinedForMs: null, problem: answer.failure.message });
+  }
+
+  /** A check of the nodes' health, which alone asks them for their clocks. */
+  checked(healths: readonly NodeHealth[]): void {
+    for (const [node, health] of healths.entries()) {
+      const { clockOffsetMs } = health;
+      const before = this.#offsetsMs[node] ?? null;
+      if (clockOffsetMs === null || (before !== null && Math.abs(clockOffsetMs - before) < NOTABLE_MS)) continue;
+      this.#offsetsMs[node] = clockOffsetMs;
+      this.#listener?.(health);
+    }
   }
 
   #becomes(node: number, condition: Condition, health: Pick<NodeHealth, 'up' | 'quarantinedForMs' | 'problem'>): void {

@@ -86,10 +86,14 @@ export interface NodeHolder {
   readonly permits: number;
   readonly label: string;
   readonly remainingMs: number | null;
+  /** Since its token's time; null for another library's lock. */
+  readonly heldMs: number | null;
 }
 
 export interface NodeState {
   readonly waiters: number;
+  /** null where nobody waits. */
+  readonly oldestWaitMs: number | null;
   readonly holders: readonly NodeHolder[];
 }
 
@@ -128,7 +132,7 @@ export type MarkReply =
 
 /** What a node tells those who wait. */
 export interface WakeTarget {
-  /** The name may have become free on this node. null: what was told before may have been missed. */
+  /** The name may have become free on this node. null: what was reported before may have been missed. */
   onWake(wakeKey: string | null): void;
 }
 

@@ -6,7 +6,7 @@ export function majorityOf(nodes: number): number {
 /** How many nodes have said what so far. */
 export interface Tally {
   readonly granted: number;
-  /** Answered with a refusal, having a right to vote. */
+  /** Answered with a refusal, being allowed to vote. */
   readonly refused: number;
   /** Have not answered yet. */
   readonly pending: number;

@@ -27,7 +27,7 @@ export interface Offer {
 
 /**
  * Passes permits on within this client: what one holder gives back goes to a request for the same that is under way, or comes right
- * behind the release. The votes stand on, so the next holder begins at once, with what is left of the time for which they are known to
+ * behind the release. The votes stand on, so the next holder begins at once, with the rest of the time for which they are known to
  * stand; no other client can come between, which would cost each of them a round of votes that are split.
  *
  * Permits only: they have no fencing token, which would have to rise.
@@ -67,7 +67,7 @@ export class Relay {
     remove(this.#offers, offer.hold.unit.name, offer);
   }
 
-  /** What is offered right now and fits. What is left of the offers is released before anything else is asked for. */
+  /** What is offered right now and fits. The rest of the offers is released before anything else is asked for. */
   take(request: HoldRequest): Trial | null {
     const offers = [...(this.#offers.get(request.name) ?? [])];
     const offer = offers.find(({ hold }) => this.#fits(hold, request));

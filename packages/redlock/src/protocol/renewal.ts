@@ -28,7 +28,7 @@ interface Renewal {
  * back there. A hold is lost when a quorum can no longer be reached; one node's "not yours" is not loss. What nodes still
  * have of a lost one, or were given back by this very renewal, is freed: it would be a lock that nobody holds.
  *
- * @param isOwn it was not core that asked: the holder of what is lost is told
+ * @param isOwn it was not core that asked: the holder of what is lost is notified
  * @returns for each hold true, false when it is definitely lost, null when too few nodes answered to tell
  * @throws LockUnavailableError when that is so for all
  */
@@ -134,13 +134,13 @@ function ask(
   });
 }
 
-/** Frees what is left of a lost hold on every node; where the renewal has not been answered, until it can have no effect any more. */
+/** Frees the rest of a lost hold on every node; where the renewal has not been answered, until it can have no effect any more. */
 function giveUp({ nodes, holds, cleaner, onLost }: ProtocolContext, asker: string | null, { hold }: Renewal): void {
   const { name, mode } = hold.unit;
   const isHeld = holds.remove(hold.heldBy) !== undefined;
   hold.fate = 'lost';
   const request = hold.releaseRequest(false);
   void cleaner.free(nodes.map((_, node) => ({ node, request, until: hold.until })));
-  // Who has it now is told unless that is who asked: it may have been passed on since.
+  // The present holder is notified unless that is who asked: it may have been passed on since.
   if (isHeld && hold.heldBy !== asker) onLost({ name, mode, owner: hold.heldBy });
 }

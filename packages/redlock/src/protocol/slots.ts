@@ -26,7 +26,7 @@ export function guessSlots({ limit, permits, random }: SlotChoice, own: Readonly
 }
 
 /**
- * What is left to choose once the nodes have told what is taken: slots that a quorum of those that answered has free.
+ * What remains to choose once the nodes have shown what is taken: slots that a quorum of those that answered has free.
  *
  * @returns null when there are too few: the semaphore is busy
  */

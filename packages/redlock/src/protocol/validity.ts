@@ -4,7 +4,7 @@ export function driftMs(ttlMs: number, driftFactor: number): number {
 }
 
 /**
- * What a node is told to keep a hold for that core asks for `ttlMs`: that includes core's guard time already, which covers the drift unless
+ * What a node is asked to keep a hold for that core asks for `ttlMs`: that includes core's guard time already, which covers the drift unless
  * the time is long.
  */
 export function nodeTtlMs(ttlMs: number, driftFactor: number): number {
@@ -13,7 +13,7 @@ export function nodeTtlMs(ttlMs: number, driftFactor: number): number {
 }
 
 /**
- * What is left of a hold when its last vote came: the time that was asked for, less what has passed since before the
+ * The rest of a hold when its last vote came: the time that was asked for, less what has passed since before the
  * first node was asked, less the drift. Not positive: it must not be believed.
  */
 export function validityMs(ttlMs: number, elapsedMs: number, drift: number): number {

@@ -1,8 +1,9 @@
 -- Who has votes of one name on this node, and how many wait. Changes nothing but that it forgets what has expired.
 -- KEYS[1] marker, then the keys of the name, see hold.lua
 -- ARGV[1] see node.lua   ARGV[2] mode: x, p, or w for both of r and w
--- Returns {{number of waiters, then for each holder: mode, 16 digits of its token or '' for a value that is not ours, c, permits, label, ms left
---   or -1}, the time}; {{-1}, the time} when the key holds something else than a lock.
+-- Returns {{number of waiters, for how many ms the first of them has waited or -1, then for each holder: mode, 16 digits of its token or '' for
+--   a value that is not ours, c, permits, label, ms left or -1, ms since it was granted or -1}, the time}; {{-1}, the time} when the key holds
+--   something else than a lock.
 
 -- include node.lua
 -- include hold.lua
@@ -12,9 +13,12 @@ local mode = ARGV[2]
 local k = keysOf(mode, 2)
 sweep(k)
 local readers, others = waiting(k)
-local reply = { #readers + #others }
-local function add(...)
-  for _, value in ipairs({ ... }) do
+local first = math.min(readers[1] and readers[1].since or now + 1, others[1] and others[1].since or now + 1)
+local reply = { #readers + #others, now - first }
+local function add(held, id, c, permits, label, left)
+  -- A token is the time of the grant in microseconds, as the holder's client and this node have agreed.
+  local age = id ~= '' and math.max(0, math.floor((micros - c) / 1000)) or -1
+  for _, value in ipairs({ held, id, c, permits, label, left, age }) do
     reply[#reply + 1] = value
   end
 end

@@ -19,7 +19,7 @@ export const realRules: ModelRules = { confirms: true, check: 'owner-and-counter
 
 /**
  * - `forced`: votes vanish at any time (an operator frees them, somebody's clock jumps). Then tokens still come in the order in which
- *   every node saw the votes that counted, and rise from a grant to whoever asks after it.
+ *   every node saw the votes that counted, and rise from a grant to everybody who asks after it.
  * - `timed`: votes vanish only when their holder's time is over (they expire, or are released), or with a restart of their node. Then there is never
  *   more than one holder, too, and tokens rise from grant to grant.
  */
@@ -37,7 +37,7 @@ const OWNER = 0; // 0 nobody, else attempt + 1
 const COUNTER = 1;
 const FENCE = 2;
 const BARRED = 3; // bit for each attempt that must be over before the node votes again
-const KNOWN = 4; // two fields for each attempt: the counter that it was told (0 none, 255 it was given and not told), and what the vote is worth to it
+const KNOWN = 4; // two fields for each attempt: the counter that it heard of (0 none, 255 it was given one and has not heard), and what the vote is worth to it
 // What a vote is worth.
 const [COUNTS, ASKED, CONFIRMED, REJECTED] = [1, 2, 3, 4]; // 0: not used
 const UNTOLD = 255;
@@ -188,7 +188,7 @@ function restart(next: number[], node: number, rules: ModelRules): void {
       next[base + BARRED] = (next[base + BARRED] as number) | (1 << attempt);
 }
 
-/** Every set of told votes that a quorum can be: what is not in it is still on its way. */
+/** Every set of reported votes that a quorum can be: what is not in it is still on its way. */
 function quorums(state: State, attempt: number): readonly (readonly number[])[] {
   const told = [0, 1, 2].filter((node) => {
     const counter = state[node * NODE_FIELDS + KNOWN + 2 * attempt] as number;

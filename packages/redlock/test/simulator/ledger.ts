@@ -58,7 +58,7 @@ export class Ledger {
   }
 
   /**
-   * With sane clocks in the order of the grants. Else by what any order must keep: whoever asked after another's grant comes after it.
+   * With sane clocks in the order of the grants. Else by what any order must keep: the one who asked after another's grant comes after it.
    * A read token is above earlier writes', and below later ones.
    */
   #checkTokens(grant: Grant): void {

@@ -28,7 +28,7 @@ export interface SimulatedServer {
   losses: number;
 }
 
-/** A vote that a client was told of, and whether the node has confirmed it since. */
+/** A vote that a client was notified of, and whether the node has confirmed it since. */
 export interface ToldVote {
   /** Of the round: later rounds of an attempt sort behind earlier ones. */
   readonly owner: string;
@@ -85,7 +85,7 @@ export class SimulatedLink implements RedlockNode {
     );
   }
 
-  /** What the client was told for an owner, in the last of its rounds. */
+  /** What the client has heard for an owner, in the last of its rounds. */
   toldOf(owner: string): ToldVote | undefined {
     let last: ToldVote | undefined;
     for (const [own, vote] of this.#told) if (own.startsWith(owner.slice(0, 8))) last = vote;

@@ -213,6 +213,7 @@ export class SimulatedNode {
     if (place.hold !== null) entries.unshift([place.hold.owner, place.hold.stand, mode]);
     return {
       waiters: place.waiters.size,
+      oldestWaitMs: place.waiters.size === 0 ? null : now - Math.min(...[...place.waiters.values()].map(({ since }) => since)),
       holders: entries.map(([owner, stand, held]) => ({
         mode: held,
         id: owner.slice(0, 16),
@@ -220,6 +221,7 @@ export class SimulatedNode {
         permits: held === 'permits' ? stand.slots.length : 1,
         label: stand.label,
         remainingMs: stand.expiry - now,
+        heldMs: Math.max(0, now - Math.floor(stand.counter / 1000)),
       })),
     };
   }

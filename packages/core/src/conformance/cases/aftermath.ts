@@ -17,7 +17,7 @@ import {
 
 const HELD = { ttlMs: LONG_TTL_MS };
 
-/** What is left when clients have gone: nothing, after a crash within a bound. */
+/** What remains when clients have gone: nothing, after a crash within a bound. */
 export const residueCases: readonly ConformanceCase[] = [
   conformanceCase('residue/after-use', {
     title: 'everything that was taken and freed is gone from the store',

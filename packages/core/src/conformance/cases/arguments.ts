@@ -139,7 +139,7 @@ export const argumentCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('arguments/label', {
-    title: 'a label of 1,024 bytes is told as it is',
+    title: 'a label of 1,024 bytes is reported as it is',
     async run({ manager, name }) {
       for (const label of ['x'.repeat(1024), `${'€'.repeat(341)}x`, '']) {
         const lease = await manager.acquire(name(), { label });
@@ -298,7 +298,7 @@ export const argumentCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('arguments/before-io', {
-    title: 'a bad argument is told as one also while the store is out of reach',
+    title: 'a bad argument is reported as one also while the store is out of reach',
     faults: ['disconnect', 'reconnect'],
     async run({ manager, faults }) {
       await faults.disconnect();

@@ -33,7 +33,7 @@ export const backendCases: readonly ConformanceCase[] = [
         assert.equal(tokenOf(second), tokenOf(first), 'a repeated request got another token');
         assert.deepEqual(await freed(backend, [request]), [true]);
         assert.deepEqual(await freed(backend, [request]), [false]);
-        // Whoever needs all of it gets it: nothing of the repeated request stayed.
+        // The one who needs all of it gets it: nothing of the repeated request stayed.
         const all: HoldRequest =
           mode === 'read' ? holdRequest('write', name) : mode === 'permits' ? holdRequest('permits', name, 3) : holdRequest(mode, name);
         const [next] = await backend.attempt([all], callContext());

@@ -5,7 +5,7 @@ import { delay, gate, granted, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith,
 
 const HELD = { ttlMs: LONG_TTL_MS };
 
-/** Closing is orderly: waiters are told, holders are told before they are freed, and others notice nothing else. */
+/** Closing is orderly: waiters are notified, holders are notified before they are freed, and others notice nothing else. */
 export const closeCases: readonly ConformanceCase[] = [
   conformanceCase('close/refuses', {
     title: 'a closed manager refuses every call with LOCK_CLOSED',
@@ -83,7 +83,7 @@ export const closeCases: readonly ConformanceCase[] = [
         assert.equal(await (await waiting).release(), true);
         await within('a release after close', Promise.allSettled([lease.release()]));
       }
-      assert.equal(wasFree, false, 'a hold was freed before its holder was told');
+      assert.equal(wasFree, false, 'a hold was freed before its holder was notified');
     },
   }),
 
@@ -110,7 +110,7 @@ export const closeCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('close/drain-runs-out', {
-    title: 'holders that do not finish within drainMs are told and freed',
+    title: 'holders that do not finish within drainMs are notified and freed',
     async run({ manager, peer, name }) {
       const leaving = await peer();
       const lease = await leaving.acquire(name(), HELD);
@@ -123,7 +123,7 @@ export const closeCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('close/with-lock', {
-    title: 'a task that drains in time has its value; one that does not is told of the loss',
+    title: 'a task that drains in time has its value; one that does not is notified of the loss',
     async run({ peer, name }) {
       const draining = await peer();
       // The first contact with a store takes its time.

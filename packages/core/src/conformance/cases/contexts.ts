@@ -17,7 +17,7 @@ const inContextOf = <T>(id: string, task: () => T): T => callers.run({ id }, tas
 /** Background work runs in no caller's async context and keeps none; what belongs to a lease runs in the one that took it. */
 export const contextCases: readonly ConformanceCase[] = [
   conformanceCase('contexts/lease', {
-    title: "a lease's signal and events run in the context that took it, whoever's timer or release it was",
+    title: "a lease's signal and events run in the context that took it, no matter whose timer or release it was",
     async run({ peer, name }) {
       const events: string[] = [];
       const observed = await peer({ onEvent: (event) => void events.push(`${event.type} ${event.name} ${where()}`) });
@@ -31,10 +31,10 @@ export const contextCases: readonly ConformanceCase[] = [
       await Promise.all([isLost(first), isLost(second)]);
       await eventually('the listener has run', () => heard.length === 1);
       assert.deepEqual(heard, ['B'], 'the signal of a lease aborts in another context than that which took it');
-      await eventually('the loss is told', () => events.some((event) => event.startsWith(`lost ${lost}`)));
+      await eventually('the loss is reported', () => events.some((event) => event.startsWith(`lost ${lost}`)));
       const held = await inContextOf('A', () => observed.acquire(released, { ttlMs: LONG_TTL_MS }));
       await inContextOf('C', () => held.release());
-      await eventually('the release is told', () => events.some((event) => event.startsWith(`released ${released}`)));
+      await eventually('the release is reported', () => events.some((event) => event.startsWith(`released ${released}`)));
       const contextsOf = (start: string): readonly string[] =>
         events.filter((event) => event.startsWith(start)).map((event) => event.split(' ').at(-1) ?? '');
       assert.deepEqual(contextsOf(`lost ${lost}`), ['B']);

@@ -20,7 +20,7 @@ const HOUR_MS = 3_600_000;
 /** The holder knows its end by its own clock; the store decides by its own; a late or lost answer leaves nothing. */
 export const deadlineCases: readonly ConformanceCase[] = [
   conformanceCase('deadline/told-without-network', {
-    title: 'a holder that is cut off is told at its deadline, before anybody else gets the lock',
+    title: 'a holder that is cut off is notified at its deadline, before anybody else gets the lock',
     faults: ['disconnect', 'reconnect'],
     options: { commandTimeoutMs: 300 },
     async run({ manager, peer, faults, name }) {
@@ -50,7 +50,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('deadline/silent-store', {
-    title: 'a holder is told at its deadline when the store goes silent on an open connection',
+    title: 'a holder is notified at its deadline when the store goes silent on an open connection',
     faults: ['freeze', 'thaw'],
     options: { commandTimeoutMs: 300 },
     async run({ manager, faults, name }) {
@@ -65,7 +65,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('deadline/late-grant', {
-    title: 'a grant that comes after its call was over is given back, and nobody is told that it was busy',
+    title: 'a grant that comes after its call was over is given back, and nobody hears that it was busy',
     faults: ['freeze', 'thaw'],
     options: { commandTimeoutMs: 300 },
     async run({ manager, peer, faults, name }) {
@@ -159,7 +159,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
         assert.ok(isLockError(outcome.error, 'LOCK_BACKEND_UNAVAILABLE'), 'a lost reply is unavailable');
       } else {
         // Asked again under the same owner, which is as good; but its own hold must not count as busy.
-        assert.notEqual(outcome.lease, null, 'a lost reply was told as busy');
+        assert.notEqual(outcome.lease, null, 'a lost reply was reported as busy');
         await outcome.lease?.release();
       }
       await isFree(await peer(), lock);

@@ -4,10 +4,10 @@ import type { LockEvent, LockEventType, LockManager, ManagerOptions } from '../.
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { delay, eventually, granted, isLost, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
-/** What an observer is told, and that it can do no harm. */
+/** What an observer hears, and that it can do no harm. */
 export const eventCases: readonly ConformanceCase[] = [
   conformanceCase('events/story', {
-    title: 'waiting, granted, released, lost and each way of not being granted are told, in order',
+    title: 'waiting, granted, released, lost and each way of not being granted are reported, in order',
     async run({ manager, peer, name }) {
       const { events, options } = recorder();
       const observed = await peer({ ...options, label: 'observed' });
@@ -23,7 +23,7 @@ export const eventCases: readonly ConformanceCase[] = [
       assert.equal(await observed.tryAcquire(lock), null);
       await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: RUNS_OUT_MS }));
       await observed.acquire(lock, { signal: AbortSignal.timeout(100) }).catch(() => {});
-      await eventually('three refusals are told', () => of('not-granted').length >= 3);
+      await eventually('three refusals are reported', () => of('not-granted').length >= 3);
       assert.deepEqual(
         of('not-granted').map((event) => event.type === 'not-granted' && event.outcome),
         ['busy', 'timeout', 'aborted'],
@@ -38,7 +38,7 @@ export const eventCases: readonly ConformanceCase[] = [
       assert.ok(grant.type === 'granted' && grant.contended && grant.waitedMs >= 0 && grant.fencingToken === second.fencingToken);
       await manager.forceRelease(lock);
       await isLost(second, 1_150);
-      await eventually('the loss is told', () => of('lost').length === 1);
+      await eventually('the loss is reported', () => of('lost').length === 1);
       await second.release();
       for (const event of of()) {
         assert.equal(event.backend, observed.backend);
@@ -110,7 +110,7 @@ export const eventCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('events/renew-failed', {
-    title: 'a renewal that fails is told while the lease is still held, then the loss',
+    title: 'a renewal that fails is reported while the lease is still held, then the loss',
     faults: ['disconnect', 'reconnect'],
     async run({ manager, faults, name }) {
       const lease = await manager.acquire(name(), { ttlMs: 600, waitMs: SOON_MS });
@@ -118,7 +118,7 @@ export const eventCases: readonly ConformanceCase[] = [
       try {
         await faults.disconnect();
         await isLost(lease, 600 + 1_500);
-        await eventually('the loss is told', () => overheard.events.at(-1)?.type === 'lost');
+        await eventually('the loss is reported', () => overheard.events.at(-1)?.type === 'lost');
       } finally {
         overheard.stop();
         await faults.reconnect();

@@ -38,7 +38,7 @@ export const exclusiveInTimeCases: readonly ConformanceCase[] = [
     await next.release();
   }),
 
-  forAllForcible('told-of-force', 'the holder is told of a forced release by its next renewal', async ({ mine, theirs }) => {
+  forAllForcible('told-of-force', 'the holder is notified of a forced release by its next renewal', async ({ mine, theirs }) => {
     const hold = await mine.acquire({ ttlMs: 1_200, waitMs: SOON_MS });
     assert.equal(await theirs.forceRelease(), true);
     const lost = await isLost(hold, 1_150);

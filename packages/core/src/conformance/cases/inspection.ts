@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import type { LockManager, LockState } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { eventually, granted, isFree, isLost, LONG_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, eventually, granted, isFree, isLost, LONG_TTL_MS, SOON_MS } from '../expectations.js';
+
+/** By so much two clocks, read one after the other, may differ. */
+const CLOCKS_MS = 50;
 
 /** What an operator sees and does: inspect, list, forceRelease, checkHealth. */
 export const inspectionCases: readonly ConformanceCase[] = [
@@ -32,6 +35,32 @@ export const inspectionCases: readonly ConformanceCase[] = [
     },
   }),
 
+  conformanceCase('inspection/held', {
+    title: 'inspect says for how long each holder has held, where the store can tell, whatever it has renewed since',
+    async run({ manager, peer, name }) {
+      const base = name();
+      const other = await peer();
+      const taken = performance.now();
+      await manager.acquire(base, { ttlMs: 600 });
+      const { semaphores, readWriteLocks } = manager.capabilities;
+      const semaphore = semaphores ? other.semaphore(base, { permits: 3 }) : null;
+      if (semaphores) await manager.semaphore(base, { permits: 3 }).acquire({ permits: 2, ttlMs: 600 });
+      const readWrite = readWriteLocks ? other.readWriteLock(base) : null;
+      if (readWriteLocks) await manager.readWriteLock(base).read.acquire({ ttlMs: 600 });
+      // Past the first renewal.
+      await delay(400);
+      for (const look of [() => other.inspect(base), () => semaphore?.inspect(), () => readWrite?.inspect()]) {
+        const [holder] = (await look())?.holders ?? [];
+        const mostMs = performance.now() - taken;
+        const { heldMs = null } = holder ?? {};
+        if (heldMs === null) continue;
+        assert.ok(Number.isInteger(heldMs), `heldMs is ${heldMs}`);
+        // Two clocks of one machine, and a store that counts in whole milliseconds.
+        assert.ok(heldMs >= 0 && heldMs <= mostMs + CLOCKS_MS, `heldMs is ${heldMs}, of ${mostMs} at most`);
+      }
+    },
+  }),
+
   conformanceCase('inspection/label', {
     title: 'labels come from the call, else from the manager, and decide nothing',
     async run({ peer, name }) {
@@ -50,7 +79,7 @@ export const inspectionCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('inspection/force', {
-    title: 'forceRelease frees whoever has it, says whether somebody had, and the holder is told',
+    title: 'forceRelease frees it no matter who has it, says whether somebody had, and the holder is notified',
     async run({ manager, peer, name }) {
       const lock = name();
       const other = await peer();

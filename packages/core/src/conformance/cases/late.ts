@@ -91,7 +91,7 @@ function lateCase(id: string, title: string, commandTimeoutMs: number, afterMs: 
       const calls = attempts.map((attempt) => attempt(manager, HELD).catch((error: unknown) => error));
       await onItsWay(late);
       for (const outcome of await within('the calls that are late', Promise.all(calls))) {
-        assert.notEqual(outcome, null, 'a request that got no answer was told as busy');
+        assert.notEqual(outcome, null, 'a request that got no answer was reported as busy');
         // Asked again over a new connection, under the same owner, is as good.
         if (outcome instanceof Error) assert.ok(isLockError(outcome, 'LOCK_BACKEND_UNAVAILABLE'), describe(outcome));
         else await (outcome as Hold).release();
@@ -113,7 +113,7 @@ function attemptsOf({ capabilities }: LockManager, name: World['name']): readonl
       : []),
     ...(capabilities.readWriteLocks
       ? [
-          // Whoever asks for the read lock late stands in a writer's way.
+          // The one who asks for the read lock late stands in a writer's way.
           (one: LockManager, options?: TryOptions) =>
             options === undefined ? one.readWriteLock(reading).write.tryAcquire() : one.readWriteLock(reading).read.tryAcquire(options),
           (one: LockManager, options?: TryOptions) => one.readWriteLock(writing).write.tryAcquire(options),

@@ -82,12 +82,12 @@ export const leaseCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('leases/not-renewed', {
-    title: 'a lease that is not renewed is told at its deadline, neither much before nor after',
+    title: 'the holder of a lease that is not renewed is notified at its deadline, neither much before nor after',
     async run({ manager, name }) {
       const before = performance.now();
       const lease = await manager.acquire(name(), { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
       const lost = await isLost(lease, SHORT_TTL_MS + 1_500);
-      assert.ok(performance.now() - before >= SHORT_TTL_MS - 20, 'told before its time');
+      assert.ok(performance.now() - before >= SHORT_TTL_MS - 20, 'reported before its time');
       assert.equal(lost.reason, 'deadline');
       assert.equal(lost.lockName, lease.name);
       assert.equal(lost.fencingToken, lease.fencingToken);
@@ -127,7 +127,7 @@ export const leaseCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('leases/extend-never-shortens', {
-    title: 'an extension shorter than what is left changes nothing, here and at the store',
+    title: 'an extension shorter than what remains changes nothing, here and at the store',
     async run({ manager, peer, name }) {
       const other = await peer();
       const lease = await manager.acquire(name(), { ttlMs: 10_000, renew: false });

@@ -20,7 +20,7 @@ export const markCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('marks/one-of-many', {
-    title: 'of many who set it at once exactly one is told that it was the first',
+    title: 'of many who set it at once exactly one is notified that it was the first',
     needs: ['marks'],
     async run({ manager, peer, name }) {
       const mark = name();

@@ -18,7 +18,7 @@ import {
 /** Busy, timed out, aborted, unavailable and lost are never taken for one another. */
 export const outcomeCases: readonly ConformanceCase[] = [
   conformanceCase('outcomes/five', {
-    title: 'busy, timeout, aborted, lost and granted are told apart on one name',
+    title: 'busy, timeout, aborted, lost and granted are distinguished on one name',
     async run({ manager, peer, name }) {
       const lock = name();
       const other = await peer();
@@ -44,7 +44,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
       assert.equal(error.lockName, lock);
       assert.equal(error.backend, manager.backend);
       assert.ok(error.waitedMs >= RUNS_OUT_MS - 5 && error.waitedMs < SOON_MS, `waitedMs is ${error.waitedMs}`);
-      for (const { label } of error.holders) assert.ok(label === null || label === 'the other side', `the holder is told as ${label}`);
+      for (const { label } of error.holders) assert.ok(label === null || label === 'the other side', `the holder is reported as ${label}`);
       for (const json of [JSON.stringify(error), JSON.stringify(error.holders)]) assert.equal(typeof json, 'string');
       await hold.release();
     },

@@ -4,10 +4,10 @@ import { delay, gate, granted, isFree, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SO
 
 const HELD = { ttlMs: LONG_TTL_MS };
 
-/** A running task that waits for what it still holds is told at once, instead of hanging. */
+/** A running task that waits for what it still holds is notified at once, instead of hanging. */
 export const reentryCases: readonly ConformanceCase[] = [
   conformanceCase('reentry/lock', {
-    title: 'a task that asks again for its own lock is told; a single attempt says busy',
+    title: 'a task that asks again for its own lock is notified; a single attempt says busy',
     async run({ manager, name }) {
       const lock = name();
       const free = name();
@@ -29,7 +29,7 @@ export const reentryCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('reentry/group', {
-    title: 'a task under a group is told for each of its names',
+    title: 'a task under a group gets LOCK_REENTRY for each of its names',
     async run({ manager, name }) {
       const names = [name('-a'), name('-b')];
       await manager.withAll(names, HELD, async () => {
@@ -133,7 +133,7 @@ export const reentryCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('reentry/read-write', {
-    title: 'from reading to writing, and from writing to either, is told',
+    title: 'from reading to writing, and from writing to either, is reported',
     needs: ['readWriteLocks'],
     async run({ manager, name }) {
       const lock = manager.readWriteLock(name());
@@ -157,7 +157,7 @@ export const reentryCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('reentry/semaphore', {
-    title: 'a task may take more permits while they fit beside its own, and is told when they never will',
+    title: 'a task may take more permits while they fit beside its own, and is notified when they never will',
     needs: ['semaphores'],
     async run({ manager, name }) {
       const semaphore = manager.semaphore(name(), { permits: 3 });

@@ -70,7 +70,7 @@ export const renewalCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('renewal/survives-one-failure', {
-    title: 'a renewal that fails is repeated: the lease survives, and the failure is told',
+    title: 'a renewal that fails is repeated: the lease survives, and the failure is reported',
     faults: ['disconnect', 'reconnect'],
     async run({ manager, peer, faults, name }) {
       const other = await peer();

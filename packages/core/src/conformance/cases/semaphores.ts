@@ -153,7 +153,7 @@ export const semaphoreCases: readonly ConformanceCase[] = [
 
   semaphoreCase(
     'left-over',
-    'what is left over of permits that were freed together goes to the next waiters, whatever each asks for',
+    'the rest of permits that were freed together goes to the next waiters, whatever each asks for',
     async ({ manager, peer, third, name }) => {
       const of = (one: typeof manager) => one.semaphore(name, { permits: 6 });
       const all = await of(third).acquire({ ...HELD, permits: 6, waitMs: SOON_MS });

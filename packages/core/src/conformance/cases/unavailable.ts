@@ -3,7 +3,7 @@ import { isLockError, type LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { delay, eventually, isFree, isLost, LONG_TTL_MS, rejectsWith, SOON_MS, within } from '../expectations.js';
 
-/** A store out of reach is told as that, in time, by every call; and it is forgotten when the store is back. */
+/** A store out of reach is reported as that, in time, by every call; and it is forgotten when the store is back. */
 export const unavailableCases: readonly ConformanceCase[] = [
   conformanceCase('unavailable/not-busy', {
     title: 'while the store is out of reach no call says busy, timeout or nothing',

@@ -120,7 +120,7 @@ export const waitingCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('waiting/woken-and-gone', {
-    title: 'whoever is woken and gives up passes the turn on',
+    title: 'a waiter that is woken and gives up passes the turn on',
     timeoutMs: 30_000,
     async run({ manager, peer, name }) {
       const [other, third] = [await peer(), await peer()];
@@ -244,19 +244,31 @@ export const waitingCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('waiting/inspect', {
-    title: 'inspect counts waiters, where the store can tell, and forgets those that left',
+    title: 'inspect counts waiters and says since when, where the store can tell, and forgets those that left',
     async run({ manager, peer, name }) {
       const lock = name();
       const other = await peer();
+      const began = performance.now();
       const hold = await manager.acquire(lock, HELD);
       const controller = new AbortController();
       const waiting = other.acquire(lock, { signal: controller.signal }).catch(() => null);
-      await delay(50);
-      const { waiters } = await manager.inspect(lock);
-      assert.ok(waiters === null || waiters >= 0);
+      const isCounted = await isSeenWaiting(manager, lock);
+      if (isCounted) {
+        const { waiters, oldestWaitMs } = await manager.inspect(lock);
+        assert.ok(waiters !== null && waiters >= 1, `${waiters} wait`);
+        assert.ok(
+          oldestWaitMs === null || oldestWaitMs === undefined || (oldestWaitMs >= 0 && oldestWaitMs <= performance.now() - began + 50),
+          `the oldest wait is ${oldestWaitMs} ms`,
+        );
+      }
       controller.abort();
       await waiting;
-      if (waiters !== null) await eventually('nobody waits', async () => (await manager.inspect(lock)).waiters === 0);
+      if (isCounted) {
+        await eventually('nobody waits', async () => {
+          const { waiters, oldestWaitMs } = await manager.inspect(lock);
+          return waiters === 0 && (oldestWaitMs ?? null) === null;
+        });
+      }
       await hold.release();
     },
   }),
@@ -272,4 +284,11 @@ async function queued(manager: LockManager, name: string, count: number): Promis
   const { waiters } = await manager.inspect(name);
   if (waiters === null) await delay(100);
   else await eventually(`${count} in the queue`, async () => ((await manager.inspect(name)).waiters ?? 0) >= count);
+}
+
+/** Waits until the store shows that somebody waits. @returns false where the store cannot tell */
+async function isSeenWaiting(manager: LockManager, name: string): Promise<boolean> {
+  if ((await manager.inspect(name)).waiters === null) return false;
+  await eventually('the waiter is counted', async () => ((await manager.inspect(name)).waiters ?? 0) > 0);
+  return true;
 }

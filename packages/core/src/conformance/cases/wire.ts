@@ -37,7 +37,7 @@ export const wireCases: readonly ConformanceCase[] = [
 
   wireCase(
     'silent',
-    'on a wire that is silent both ways calls end as unavailable, the holder is told, and it works again when the wire speaks',
+    'on a wire that is silent both ways calls end as unavailable, the holder is notified, and it works again when the wire speaks',
     { commandTimeoutMs: 300 },
     async ({ manager, peer, wire, name }) => {
       const other = await peer();
@@ -78,7 +78,7 @@ export const wireCases: readonly ConformanceCase[] = [
         const cut = wire.cutNextReply();
         const outcome = await manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS }).catch((error: unknown) => error);
         await within('a reply to be cut', cut, SOON_MS);
-        assert.notEqual(outcome, null, 'a reply that was cut was told as busy');
+        assert.notEqual(outcome, null, 'a reply that was cut was reported as busy');
         if (outcome instanceof Error) assert.ok(isLockError(outcome, 'LOCK_BACKEND_UNAVAILABLE'), describe(outcome));
         else await (outcome as Awaited<ReturnType<LockManager['acquire']>>).release().catch(() => false);
         await isFree(other, lock, BACK_MS);

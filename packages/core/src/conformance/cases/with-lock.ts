@@ -3,7 +3,7 @@ import { isLockError, type Lease } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { granted, isFree, isLost, LONG_TTL_MS, rejectsWith, rejectsWithReason, SOON_MS } from '../expectations.js';
 
-// Renewed, and so told of a forced release, every third of this.
+// Renewed, and so notified of a forced release, every third of this.
 const SOON_TOLD = { ttlMs: 1_200, waitMs: SOON_MS };
 
 /** What comes out of a task that runs under a hold. */

@@ -13,6 +13,7 @@ export function terminalReport(report: ConformanceReport, paint: Paint = (_, tex
     ...report.unexpectedPasses.map((id) => `\n${paint('red', 'PASSED')} ${id}, which is expected to fail: take it off the list`),
     ...report.strays.map((stray) => `\n${paint('red', 'UNHANDLED')} ${stray}`),
     ...levelLines(report),
+    ...versionLines(report),
     '',
     paint(report.ok ? 'green' : 'red', summary(report)),
   ].join('\n');
@@ -29,6 +30,11 @@ export function summary(report: ConformanceReport): string {
   ];
   const end = report.ended === null ? '' : `; ended early: ${report.ended}`;
   return `${parts.join(', ')} in ${seconds(report.ms)}${end}`;
+}
+
+function versionLines({ versions }: ConformanceReport): readonly string[] {
+  const known = Object.entries(versions).map(([what, version]) => `${what} ${version}`);
+  return known.length === 0 ? [] : ['', `with ${known.join(', ')}`];
 }
 
 function topicTable(cases: readonly CaseResult[], paint: Paint): readonly string[] {

@@ -28,7 +28,7 @@ export class ProxyLink {
     this.#client = client;
     this.#server = server;
     this.#up = new Flow('up', client, server, control);
-    this.#down = new Flow('down', server, client, control, () => this.#server.resetAndDestroy());
+    this.#down = new Flow('down', server, client, control, () => reset(this.#server));
     let open = 2;
     for (const [socket, other] of [
       [client, server],
@@ -36,7 +36,7 @@ export class ProxyLink {
     ] as const) {
       // Each end learns of the other's reset as a reset. A silenced wire carries no RST either: then only a cut ends it.
       socket.once('error', () => {
-        if (!control.isSilent('up') && !control.isSilent('down') && !this.#up.isLate) other.resetAndDestroy();
+        if (!control.isSilent('up') && !control.isSilent('down') && !this.#up.isLate) reset(other);
       });
       socket.once('close', () => {
         open -= 1;
@@ -55,9 +55,9 @@ export class ProxyLink {
     this.#up.deliver();
     this.#down.deliver();
     if (this.#up.isLate) return;
-    // What died during a silence is told to the other side now.
-    if (this.#client.destroyed && !this.#server.destroyed) this.#server.resetAndDestroy();
-    if (this.#server.destroyed && !this.#client.destroyed) this.#client.resetAndDestroy();
+    // What died during a silence is reported to the other side now.
+    if (this.#client.destroyed && !this.#server.destroyed) reset(this.#server);
+    if (this.#server.destroyed && !this.#client.destroyed) reset(this.#client);
   }
 
   /** What was held up arrives; settles when the server has said something to it, or has ended the connection. */
@@ -76,17 +76,26 @@ export class ProxyLink {
     await reaction;
   }
 
-  /** Ends the client's side. The server is not told when requests are or were held up. */
+  /** Ends the client's side. The server is not notified when requests are or were held up. */
   cutClient(): void {
-    this.#client.resetAndDestroy();
+    reset(this.#client);
   }
 
   reset(): void {
     this.#up.drop();
     this.#down.drop();
-    this.#client.resetAndDestroy();
-    this.#server.resetAndDestroy();
+    reset(this.#client);
+    reset(this.#server);
   }
+}
+
+/**
+ * Ends a connection with a RST. Where its end is under way already, with data still in front of it, libuv refuses to, and Node then forgets
+ * the socket without closing it (the other side never learns of it, and the process never ends): that one is closed as any other.
+ */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** One direction of a connection: a queue of what came and when it is due. null stands for the end of the stream. */
@@ -96,7 +105,7 @@ class Flow {
   readonly #control: LinkControl;
   #queue: { readonly chunk: Buffer | null; readonly due: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Whether what comes is held up; a flow that ever was in this state is late, and the end of its sender is not told. */
+  /** Whether what comes is held up; a flow that ever was in this state is late, and the end of its sender is not notified. */
   #hold: 'never' | 'now' | 'over' = 'never';
   readonly #endSender: () => void;
 

@@ -4,18 +4,21 @@ import { exitCodes } from '../exit-codes.js';
 import type { Ending } from '../guarded/command-group.js';
 import { type CommandLease, describeEnding, runGuarded } from '../guarded/run-guarded.js';
 import { SignalRelay } from '../guarded/signal-relay.js';
+import { narrate } from '../narrator.js';
 import { resolveStore, type StoreOptions, withManager } from '../open-store.js';
 import type { Output } from '../output.js';
 import { quoted } from '../printable.js';
 import { warnOfMemory } from '../warn-of-memory.js';
+import { type WantedOptions, wantedOnly } from '../wanted.js';
 
 /** The options that `run`, `once` and `lead` have in common. */
-export interface CommandOptions extends StoreOptions {
+export interface CommandOptions extends StoreOptions, WantedOptions {
   readonly ttl?: number;
   readonly maxHold?: number;
   readonly label?: string;
   readonly grace: number;
   readonly foreground?: boolean;
+  readonly verbose?: boolean;
 }
 
 /** What a command is run with. */
@@ -45,6 +48,7 @@ export async function withCommandSession(
   const { ttl: ttlMs, maxHold: maxHoldMs, label, grace: graceMs, foreground = false } = options;
   const relay = new SignalRelay();
   const stopListening = tellFailedRelease(output);
+  const stopNarrating = options.verbose ? narrate(output) : () => {};
   let ending: Ending | undefined;
   try {
     return await withManager(config, (manager) =>
@@ -57,7 +61,12 @@ export async function withCommandSession(
             manager.capabilities.expiry === 'session'
               ? { ...(url !== undefined && { url }), ...(file !== undefined && { config: file }) }
               : null;
-          ending = await runGuarded(lease, { name: lease.name, argv, graceMs, foreground, sessionStore }, relay, output);
+          ending = await runGuarded(
+            lease,
+            { name: lease.name, wanted: wantedOnly(options), argv, graceMs, foreground, sessionStore },
+            relay,
+            output,
+          );
           return ending;
         },
         interrupted: relay.interrupted,
@@ -75,6 +84,7 @@ export async function withCommandSession(
     return exitCodes.lost;
   } finally {
     stopListening();
+    stopNarrating();
     relay.close();
   }
 }

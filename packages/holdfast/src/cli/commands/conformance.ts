@@ -145,7 +145,8 @@ function withoutSecrets(report: ConformanceReport, output: Output): ConformanceR
     ...(result.error === undefined ? {} : { error: clean(result.error) }),
     ...(result.history === undefined ? {} : { history: result.history.map(clean) }),
   }));
-  return { ...report, cases, strays: report.strays.map(clean) };
+  const versions = Object.fromEntries(Object.entries(report.versions).map(([what, version]) => [clean(what), clean(version)]));
+  return { ...report, cases, versions, strays: report.strays.map(clean) };
 }
 
 /** A line that is written over on a terminal; elsewhere, silence until the end. */

@@ -1,37 +1,47 @@
-import { type HolderState, isLockError, type LockTimeoutError } from '@holdfast/core';
-import { showDuration } from '../duration.js';
-import { exitCodes } from '../exit-codes.js';
+import { failureOf } from '../cli-error.js';
+import type { Ending } from '../guarded/command-group.js';
 import { codeOf } from '../guarded/run-guarded.js';
 import type { Output } from '../output.js';
-import { printable, quoted } from '../printable.js';
+import { takeable } from '../wanted.js';
+import { type BusyOptions, endBusy, tellNestedWait } from './busy.js';
 import { type CommandOptions, withCommandSession } from './command-session.js';
+import { RunReport } from './run-report.js';
 
-export interface RunOptions extends CommandOptions {
-  readonly wait: number;
-  readonly busyOk?: boolean;
+export interface RunOptions extends CommandOptions, BusyOptions {
+  readonly report?: string;
 }
 
 /** `holdfast run`: a command under a lock. Answers the exit code. */
 export async function run(name: string, argv: readonly string[], options: RunOptions, output: Output): Promise<number> {
+  const report = await RunReport.open(options.report, name, options);
+  const stopTelling = tellNestedWait(name, options, output);
+  let ending: Ending | undefined;
   try {
-    return await withCommandSession(argv, options, output, async ({ manager, lease, runCommand }) =>
-      codeOf(await manager.withLock(name, { ...lease, waitMs: options.wait }, runCommand)),
-    );
+    const code = await withCommandSession(argv, options, output, async ({ manager, lease, runCommand }) => {
+      report.asked();
+      try {
+        ending = await takeable(manager, name, options).withLock({ ...lease, waitMs: options.wait }, async (held) => {
+          report.granted(held);
+          ending = await runCommand(held);
+          return ending;
+        });
+        report.ended();
+        return codeOf(ending);
+      } catch (error) {
+        report.ended(error);
+        throw error;
+      }
+    });
+    return report.write(code, ending, undefined, output);
   } catch (error) {
-    if (!isLockError(error, 'LOCK_TIMEOUT')) throw error;
-    if (options.busyOk === true) return exitCodes.ok;
-    output.tell(describeBusy(name, error));
-    return exitCodes.busy;
+    const failure = failureOf(error);
+    report.write(failure.code === 'LOCK_TIMEOUT' ? busyCode(options, failure.exitCode) : failure.exitCode, ending, error, output);
+    return endBusy(name, error, options, output);
+  } finally {
+    stopTelling();
   }
 }
 
-function describeBusy(name: string, { holders, waitedMs }: LockTimeoutError): string {
-  const waited = waitedMs >= 1000 ? ` after ${showDuration(waitedMs)}` : '';
-  const [holder] = holders;
-  return `${quoted(name)} is busy${waited}${holder === undefined ? '' : `: ${describeHolder(holder)}`}`;
-}
-
-function describeHolder({ label, remainingMs }: HolderState): string {
-  const left = remainingMs === null ? '' : ` (unless renewed, for ${showDuration(remainingMs)} more)`;
-  return `${label === null ? 'somebody' : printable(label)} has it${left}`;
+function busyCode({ busyOk, busyCode: code }: BusyOptions, otherwise: number): number {
+  return busyOk === true ? 0 : (code ?? otherwise);
 }

@@ -1,9 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { type ConformanceReport, htmlReport, junitReport } from '@holdfast/core/conformance';
-import { CliError } from '../cli-error.js';
-import { exitCodes } from '../exit-codes.js';
-import { quoted } from '../printable.js';
+import { checkReportFile, writeReportFile } from '../report-file.js';
 
 /** Where the report is to be written, beside stdout. */
 export interface ReportFiles {
@@ -13,14 +9,7 @@ export interface ReportFiles {
 
 /** Before a run of minutes: a file that cannot be written is said at once. @throws CliError */
 export async function checkReportFiles(files: ReportFiles): Promise<void> {
-  for (const path of [files.junit, files.html]) {
-    if (path === undefined) continue;
-    try {
-      await (await open(path, 'a')).close();
-    } catch (error) {
-      throw unwritten(path, error, 'nothing was run');
-    }
-  }
+  for (const path of [files.junit, files.html]) if (path !== undefined) await checkReportFile(path);
 }
 
 /** @throws CliError */
@@ -29,16 +18,6 @@ export function writeReportFiles(files: ReportFiles, report: ConformanceReport):
     [files.junit, junitReport],
     [files.html, htmlReport],
   ] as const) {
-    if (path === undefined) continue;
-    try {
-      writeFileSync(path, text(report));
-    } catch (error) {
-      throw unwritten(path, error, 'the cases were run');
-    }
+    if (path !== undefined) writeReportFile(path, text(report), 'the cases were run');
   }
-}
-
-function unwritten(path: string, error: unknown, what: string): CliError {
-  const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-  return new CliError(`the report ${quoted(path)} could not be written (${reason}); ${what}`, exitCodes.unwritten, 'UNWRITTEN');
 }

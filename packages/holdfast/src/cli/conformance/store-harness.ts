@@ -1,16 +1,25 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type CallContext, createLockManager, type LockBackend, type LockManager, type ManagerOptions, systemClock } from '@holdfast/core';
-import { type ConformanceHarness, type FaultName, type InjectedFaults, injectFaults } from '@holdfast/core/conformance';
+import { type CallContext, createLockManager, type LockBackend, type LockManager, systemClock } from '@holdfast/core';
+import {
+  type ConformanceHarness,
+  type FaultName,
+  type InjectedFaults,
+  injectFaults,
+  noWire,
+  type SetupOptions,
+} from '@holdfast/core/conformance';
 import { closeQuietly, openBackend } from '../../open-backend.js';
 import { type Settings, settingsOf } from '../../settings.js';
 import type { StoreConfig } from '../open-store.js';
+import { storeVersions } from './store-versions.js';
+import { wiredUrl } from './wired-url.js';
 
 const WHERE = 'conformance';
 /** How long the first contact of one client may take. */
 const CONTACT_MS = 5_000;
 
 /**
- * The suite on a server of the user's. Its faults are made by a gate in front of the backend, so the server itself is
+ * The suite on a server of the user's. Its faults are made by a gate in front of the backend and by a wire in front of the server, so the server itself is
  * never disturbed: what only shows when a real server stops or dies is left to the backends' own tests.
  *
  * @param expiry by a session: behind the gate it goes on, so nobody can be cut off from the store, or die
@@ -22,6 +31,11 @@ export function storeHarness(config: StoreConfig, expiry: LockManager['capabilit
     name: settings.url,
     faults: storeFaults(expiry),
     inapplicable: storeInapplicable(expiry),
+    async versions() {
+      const { backend } = await openBackend(WHERE, settings);
+      const named = settings.options['driver'] ?? /[?&]driver=(\w+)/.exec(settings.url)?.[1];
+      return await storeVersions(backend, typeof named === 'string' ? named : null).finally(() => closeQuietly(backend));
+    },
     async setup(managerOptions) {
       const opened = new OpenedClients(settings);
       try {
@@ -31,7 +45,7 @@ export function storeHarness(config: StoreConfig, expiry: LockManager['capabilit
         return {
           manager,
           peer: (options = {}) => opened.client(options),
-          faults: { ...faults, ...(canCut ? cut : {}), openBackend: () => opened.backend() },
+          faults: { ...faults, ...(canCut ? cut : {}), openBackend: () => opened.backend(managerOptions) },
           close: () => opened.close(),
         };
       } catch (error) {
@@ -67,16 +81,16 @@ class OpenedClients {
   }
 
   /** A manager behind a gate of its own. The configuration's own options for managers are left out: each case sets what it needs. */
-  async client(options: ManagerOptions): Promise<LockManager> {
-    const { backend, faults } = injectFaults(await this.backend());
+  async client(options: SetupOptions): Promise<LockManager> {
+    const { backend, faults } = injectFaults(await this.backend(options));
     const manager = createLockManager(backend, options);
     this.#clients.set(manager, faults);
     return manager;
   }
 
   /** A backend that has made contact: cases time waits, not connections and the loading of scripts. */
-  async backend(): Promise<LockBackend> {
-    const { backend } = await openBackend(WHERE, this.#settings);
+  async backend({ via = noWire }: SetupOptions): Promise<LockBackend> {
+    const { backend } = await openBackend(WHERE, { ...this.#settings, url: await wiredUrl(this.#settings.url, via) });
     this.#backends.push(backend);
     const hold = { name: `conformance-${randomUUID()}`, owner: randomBytes(16).toString('hex'), mode: 'exclusive' } as const;
     const call: CallContext = { timeoutMs: CONTACT_MS, signal: AbortSignal.timeout(CONTACT_MS), clock: systemClock };

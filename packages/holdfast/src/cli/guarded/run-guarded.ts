@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { type FencingToken, type Hold, isLockError, MAX_NAME_BYTES } from '@holdfast/core';
 import { showDuration } from '../duration.js';
 import { codeOfSignal } from '../exit-codes.js';
+import { heldVariable } from '../nested.js';
 import type { StoreOptions } from '../open-store.js';
 import type { Output } from '../output.js';
 import { quoted } from '../printable.js';
+import { kindWanted, type WantedOptions } from '../wanted.js';
 import { CommandGroup, type Ending } from './command-group.js';
 import { startOrphanGuard } from './orphan-guard.js';
 import { startSessionGuard } from './session-guard.js';
@@ -15,6 +17,8 @@ import type { SignalRelay } from './signal-relay.js';
 export interface GuardedCommand {
   /** The lock's name, for the command's environment and for messages. */
   readonly name: string;
+  /** What is held of the name. */
+  readonly wanted: WantedOptions;
   readonly argv: readonly string[];
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
@@ -33,16 +37,19 @@ export type CommandLease = Pick<Hold, 'signal' | 'isHeld'> & { readonly fencingT
  */
 export async function runGuarded(lease: CommandLease, command: GuardedCommand, relay: SignalRelay, output: Output): Promise<Ending> {
   relay.interrupted.throwIfAborted();
-  const { name, graceMs, foreground, sessionStore } = command;
+  const { name, wanted, graceMs, foreground, sessionStore } = command;
   const guard =
     sessionStore === null || process.platform === 'win32'
       ? startOrphanGuard(graceMs)
       : await startSessionGuard(
-          { store: sessionStore, name: guardName(name), graceMs },
+          { store: sessionStore, name: guardName(name), wanted, graceMs },
           AbortSignal.any([relay.interrupted, lease.signal]),
         );
   try {
-    const group = await CommandGroup.start(command.argv, { env: { ...environment(name, lease.fencingToken), ...guard.env }, foreground });
+    const group = await CommandGroup.start(command.argv, {
+      env: { ...environment(name, wanted, lease.fencingToken), ...guard.env },
+      foreground,
+    });
     guard.watch(group.target);
 
     let stopping: Promise<void> | undefined;
@@ -100,9 +107,14 @@ export function describeEnding({ code, signal }: Ending): string {
 }
 
 /** Ours, and what a command may want to hand to the resource. Those of an outer `holdfast run` must not stand for ours. */
-function environment(name: string, token: FencingToken): NodeJS.ProcessEnv {
+function environment(name: string, wanted: WantedOptions, token: FencingToken): NodeJS.ProcessEnv {
   const { HOLDFAST_FENCING_TOKEN: _, ...env } = process.env;
-  return { ...env, HOLDFAST_LOCK: name, ...(token !== null && { HOLDFAST_FENCING_TOKEN: String(token) }) };
+  return {
+    ...env,
+    HOLDFAST_LOCK: name,
+    ...heldVariable(kindWanted(wanted), name),
+    ...(token !== null && { HOLDFAST_FENCING_TOKEN: String(token) }),
+  };
 }
 
 /** Why the command must end: its lease is lost, or somebody has another reason. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { failureOf } from '../cli-error.js';
 import { resolveStore, withManager } from '../open-store.js';
 import { Output } from '../output.js';
+import { takeable } from '../wanted.js';
 import type { GuardOrder, GuardReply } from './session-guard.js';
 
 // The guard of one command, see session-guard.ts. Its standard input ends when the process that it guards for has ended, however that was:
@@ -22,7 +23,7 @@ const first = await messages.next();
 if (first.done !== true) await guard(JSON.parse(first.value) as GuardOrder);
 process.exit(0);
 
-async function guard({ store, name, graceMs, id }: GuardOrder): Promise<void> {
+async function guard({ store, name, wanted, graceMs, id }: GuardOrder): Promise<void> {
   const output = new Output();
   const end = new AbortController();
   let target: number | null = null;
@@ -41,7 +42,7 @@ async function guard({ store, name, graceMs, id }: GuardOrder): Promise<void> {
     // It may outlive what it was started from.
     process.chdir('/');
     await withManager(config, async (manager) => {
-      const lease = await manager.acquire(name, {
+      const lease = await takeable(manager, name, wanted).acquire({
         signal: end.signal,
         label: `the guard of ${process.ppid}`,
         waitMs: Number.POSITIVE_INFINITY,

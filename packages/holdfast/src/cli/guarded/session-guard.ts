@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { CliError } from '../cli-error.js';
 import { exitCodes } from '../exit-codes.js';
 import type { StoreOptions } from '../open-store.js';
+import type { WantedOptions } from '../wanted.js';
 import type { OrphanGuard } from './orphan-guard.js';
 
 /** What the guard is to know first of all. */
@@ -15,6 +16,8 @@ export interface GuardOrder {
   readonly store: StoreOptions;
   /** The second name that it holds. */
   readonly name: string;
+  /** What it holds of it: as many of one kind may be at work at a time as of the first name. */
+  readonly wanted: WantedOptions;
   readonly graceMs: number;
   /** By which a command is found of whose start nobody could tell. */
   readonly id: string;

@@ -10,7 +10,7 @@ local function refuse(k, mode, permits, limit)
 end
 
 local function grant(k, mode, owner, ttl, label, permits)
-  local new = '1'
+  local new = fenceOfClock
   if mode ~= 'p' then
     new = nextFence(k.fence)
     if not new then

@@ -3,7 +3,7 @@
 -- Modes: x exclusive lock, w write, r read, p permits. Keys of one name (a table k):
 --   k.hold     x, w: string `token:fence:label` with PX. p: the set below.
 --   k.set      r: sorted set of token -> expiry (ms). p: sorted set of `token:i` -> expiry, a member a permit.
---   k.info     r, p: hash of token -> `fence:permits:label`. Permits have no fencing token: 1 stands in its place.
+--   k.info     r, p: hash of token -> `fence:permits:label`. Permits have no fencing token: when they were granted stands in its place, in microseconds.
 --   k.waiters  see waiters.lua
 --   k.fence    x, w, r: see fence.lua
 -- A fence of 0 marks a lock that is reserved and not held yet, see take-moving.lua.

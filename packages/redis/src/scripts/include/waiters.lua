@@ -3,6 +3,7 @@
 -- k.waiters is one sorted set for everything that waits. With a score in ms, at which the member means nothing any more:
 --   f<id>          manager <id> is alive: ALIVE_MS behind its last sign of life
 --   g<token>:<id>  this waiter was granted for a while, and has to confirm that by then
+--   n<id>:<n>:<ms> <n> of manager <id> wait in its own line, the first of them since <ms>: what a sign of life has said, for people who look
 --   t<id>          manager <id> may hand on to its own waiters until then though others wait, see hand-over.lua; it stays behind that
 -- and with a score in microseconds, which orders the queue:
 --   <token>:<ticket>:<id>:<mode>:<permits>:<limit>:<label>   one waiter of a fair manager, the first one of any other. The ticket is what a
@@ -102,7 +103,7 @@ local function handOn(k)
     if not head or not fits(k, head.mode, head.permits, head.limit) then
       return
     end
-    local fence = head.mode == 'p' and '1' or nextFence(k.fence)
+    local fence = head.mode == 'p' and fenceOfClock or nextFence(k.fence)
     if not fence then
       return
     end
@@ -114,9 +115,21 @@ local function handOn(k)
   end
 end
 
+-- Forgets what the asking manager's earlier signs of life have said of its line, but for what is to stay.
+local function forgetLine(k, current)
+  for _, member in ipairs(call('ZRANGEBYSCORE', k.waiters, '(' .. now, QUEUE)) do
+    if member ~= current and match(member, '^n(%x+):') == MANAGER then
+      call('ZREM', k.waiters, member)
+    end
+  end
+end
+
 -- Forgets everything that one waiter of the asking manager left; last: it was the manager's only one for this name.
 local function leave(k, owner, member, last)
   if call('EXISTS', k.waiters) == 1 then
     call('ZREM', k.waiters, 'g' .. owner .. ':' .. MANAGER, member, last and 'f' .. MANAGER or '')
+    if last then
+      forgetLine(k)
+    end
   end
 end

@@ -1,0 +1,137 @@
+import { checkName } from '../check-name.js';
+import { checkValue, type OptionRule, readOptions, rule } from '../check-options.js';
+import { callerContext } from '../async-context.js';
+import type { FencingToken, Lease } from '../contract/lease.js';
+import type { LeaseTicket } from '../contract/lease-ticket.js';
+import type { AdoptOptions, DetachOptions } from '../contract/options.js';
+import type { HolderState, LockKind } from '../contract/state.js';
+import { LockArgumentError, LockUnavailableError } from '../errors.js';
+import type { Hold } from '../hold/hold.js';
+import { beliefMs } from '../hold/hold-times.js';
+import { lostError } from '../hold/lost-error.js';
+import { HeldLease, HeldPermitLease } from '../lease/held-lease.js';
+import { elapsedSince } from '../store/stamp.js';
+import { keyOf, type ManagerCore, type Target } from './manager-core.js';
+
+const MODES: Readonly<Record<LockKind, readonly HolderState['mode'][]>> = {
+  lock: ['exclusive'],
+  semaphore: ['permits'],
+  'read-write': ['read', 'write'],
+};
+const MAX_PERMITS = 2 ** 31 - 1;
+const MAX_FENCING_TOKEN = 2n ** 63n - 1n;
+
+const detachRules: Readonly<Record<string, OptionRule>> = { ttlMs: rule.duration({ min: 1 }) };
+const adoptRules: Readonly<Record<string, OptionRule>> = {
+  ttlMs: rule.duration({ min: 1 }),
+  renew: rule.boolean,
+  maxHoldMs: rule.duration({ min: 1, infinity: true }),
+};
+const ticketRules: Readonly<Record<keyof LeaseTicket, OptionRule>> = {
+  name: rule.string,
+  kind: rule.oneOf(...Object.keys(MODES)),
+  mode: rule.oneOf(...Object.values(MODES).flat()),
+  permits: rule.integer(1, MAX_PERMITS),
+  limit: rule.integer(1, MAX_PERMITS),
+  owner: rule.secret((value) => (typeof value === 'string' && /^[0-9a-f]{32}$/.test(value) ? null : 'must be 32 lower-case hex digits')),
+  fencingToken: (value) => (value === null || isToken(value) ? null : 'must be null, or a fencing token in decimal digits'),
+  ttlMs: rule.duration({ min: 1 }),
+};
+
+/** Passes leases from one manager to another: without freeing the hold, and without asking for it once more. */
+export class LeaseTransfer<F extends FencingToken> {
+  readonly #core: ManagerCore<F>;
+  /** Owners whose adoption is under way: one hold has one lease. */
+  readonly #adopting = new Set<string>();
+
+  constructor(core: ManagerCore<F>) {
+    this.#core = core;
+  }
+
+  async detach(lease: Lease<FencingToken>, options: DetachOptions | undefined): Promise<LeaseTicket> {
+    const { ttlMs } = readOptions('detach', options, detachRules);
+    const hold = HeldLease.holdIn(this.#core, lease);
+    if (hold === null) throw new LockArgumentError('detach: lease must be a lease of this very manager', { option: 'lease' });
+    const { name, kind, mode, permits, limit } = hold.plan;
+    this.#refuseUnable(name, mode);
+    await this.#core.holds.detach(hold, ttlMs);
+    const { fencingToken, owner } = hold;
+    const token = fencingToken === null ? null : String(fencingToken);
+    return { name, kind, mode, permits, limit, owner, fencingToken: token, ttlMs: ttlMs ?? hold.plan.ttlMs };
+  }
+
+  async adopt(given: LeaseTicket, options: AdoptOptions | undefined): Promise<Lease<F | null>> {
+    const { defaults, holds } = this.#core;
+    const ticket = readTicket(given);
+    const { name, owner, mode } = ticket;
+    const { ttlMs = ticket.ttlMs, renew = defaults.renew, maxHoldMs = defaults.maxHoldMs } = readOptions('adopt', options, adoptRules);
+    this.#refuseUnable(name, mode);
+    if (this.#adopting.has(owner) || holds.has(owner)) {
+      throw new LockArgumentError(`adopt: this manager has the hold of ${JSON.stringify(name)} already`, { option: 'ticket' });
+    }
+    const plan = this.#core.plan(targetOf(ticket), { ...defaults, ttlMs, renew, maxHoldMs, permits: ticket.permits });
+    const hold = holds.createFor(owner, plan, callerContext());
+    this.#adopting.add(owner);
+    try {
+      await this.#takeUp(hold, ticket.fencingToken === null ? null : BigInt(ticket.fencingToken));
+    } finally {
+      this.#adopting.delete(owner);
+    }
+    return mode === 'permits' ? new HeldPermitLease(hold, this.#core) : new HeldLease<F>(hold, this.#core);
+  }
+
+  /** Asks the store whether it stands. Whatever comes of that, nothing is freed: the hold is not ours before it was found. */
+  async #takeUp(hold: Hold, fencingToken: FencingToken): Promise<void> {
+    const { backend, calls, holds, events } = this.#core;
+    const { plan, request } = hold;
+    const { name } = plan;
+    const timeoutMs = Math.min(calls.commandTimeoutMs, plan.ttlMs);
+    const stamp = calls.stamp();
+    const [stands] = await calls.run(
+      'renew',
+      [hold],
+      name,
+      async (call) => {
+        await backend.adopt?.(request, fencingToken, call);
+        return await backend.renew([request], call);
+      },
+      timeoutMs,
+    );
+    this.#core.assertOpen(name);
+    if (stands === false) throw lostError('taken', { lockName: name, backend: backend.name, fencingToken });
+    if (stands !== true || elapsedSince(calls.clock, stamp) >= beliefMs(backend, plan.ttlMs)) {
+      const what = stands === true ? 'the answer came too late to be believed' : 'the store could not tell whether the hold stands';
+      throw new LockUnavailableError(`${JSON.stringify(name)} was not adopted: ${what}`, { backend: backend.name, lockName: name });
+    }
+    holds.granted(hold, fencingToken, stamp, undefined);
+    events.emit(plan, { type: 'granted', waitedMs: 0, fencingToken: hold.fencingToken });
+  }
+
+  #refuseUnable(name: string, mode: HolderState['mode']): void {
+    const { backend } = this.#core;
+    this.#core.assertOpen(name);
+    if (backend.capabilities.expiry === 'session') {
+      throw this.#core.unsupported('expiry', 'holds that outlive their session, so none can be passed on', name);
+    }
+    if (backend.canAdopt?.(mode) === false) throw this.#core.unsupported('expiry', `way to pass on ${mode} holds`, name);
+  }
+}
+
+/** @throws LockArgumentError LOCK_INVALID_ARGUMENT; no message shows the owner token */
+function readTicket(given: LeaseTicket): LeaseTicket {
+  checkValue('adopt', 'ticket', given, rule.object);
+  const ticket = readOptions('adopt', given, ticketRules, ['name', 'kind', 'mode', 'permits', 'limit', 'owner', 'fencingToken', 'ttlMs']);
+  const { name, kind, mode, permits, limit } = ticket;
+  checkName('adopt', name);
+  checkValue('adopt', 'mode', mode, rule.oneOf(...MODES[kind]));
+  checkValue('adopt', 'permits', permits, rule.integer(1, mode === 'permits' ? limit : 1));
+  return ticket;
+}
+
+function targetOf({ kind, name, mode, limit }: LeaseTicket): Target {
+  return { kind, name, key: keyOf(kind, name), mode, limit };
+}
+
+function isToken(value: unknown): boolean {
+  return typeof value === 'string' && /^\d{1,19}$/.test(value) && BigInt(value) <= MAX_FENCING_TOKEN;
+}

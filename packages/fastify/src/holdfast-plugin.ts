@@ -1,0 +1,79 @@
+import { LockArgumentError, type LockManager, readOptions, rule } from '@holdfast/core';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The lock manager of `holdfastPlugin`. */
+    readonly locks: LockManager;
+  }
+  interface FastifyRequest {
+    /** The same, for handlers that have no instance at hand. */
+    readonly locks: LockManager;
+  }
+}
+
+/** Options of `holdfastPlugin`. */
+export interface HoldfastPluginOptions {
+  /** The manager, which stays yours to close; or a function that makes one, such as `() => connect()`, which the plugin closes with the server. */
+  readonly manager: LockManager | (() => LockManager | PromiseLike<LockManager>);
+  /**
+   * Whether the manager is closed when the server has closed.
+   * @default true for a function, false for a manager
+   */
+  readonly close?: boolean | undefined;
+  /**
+   * How long holders may finish when the server closes, in milliseconds: work that goes on behind its request. From 0 to 2^31-1.
+   * @default 0
+   */
+  readonly drainMs?: number | undefined;
+}
+
+const rules = { manager: rule.object, close: rule.boolean, drainMs: rule.duration() };
+
+/**
+ * A plugin of Fastify 5: the server and its requests get `locks`, on whichever level the plugin was registered, and the manager is closed behind the last
+ * request.
+ *
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option, or a function that gave no manager; what the function throws. Fastify
+ *   reports either by `ready()`. It refuses another version of Fastify, and a second registration, by errors of its own
+ */
+export async function holdfastPlugin(fastify: FastifyInstance, options: HoldfastPluginOptions): Promise<void> {
+  const {
+    manager: source,
+    close = typeof source === 'function',
+    drainMs,
+  } = readOptions('holdfastPlugin', optionsOnly(options), rules, ['manager']);
+  const manager = typeof source === 'function' ? await source() : source;
+  checkManager(manager);
+  // Behind the last request, and before Fastify says that it has closed.
+  if (close) fastify.addHook('onClose', () => manager.close({ drainMs }));
+  fastify.decorate('locks', manager);
+  fastify.decorateRequest('locks', {
+    getter(this: FastifyRequest) {
+      return this.server.locks;
+    },
+  });
+}
+
+// What fastify-plugin would add: decorators reach the instance that registers, and the version is checked.
+Object.assign(holdfastPlugin, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: '@holdfast/fastify',
+  [Symbol.for('plugin-meta')]: { name: '@holdfast/fastify', fastify: '5.x' },
+});
+
+/** Fastify adds options of its own, such as `prefix`. */
+function optionsOnly(options: HoldfastPluginOptions): HoldfastPluginOptions {
+  const { manager, close, drainMs } = options;
+  return { manager, close, drainMs };
+}
+
+function checkManager(manager: unknown): void {
+  const isManager =
+    typeof manager === 'object' && manager !== null && 'withLock' in manager && 'close' in manager && typeof manager.close === 'function';
+  if (!isManager) {
+    throw new LockArgumentError('holdfastPlugin: manager must be a lock manager, or a function that makes one, such as () => connect()', {
+      option: 'manager',
+    });
+  }
+}

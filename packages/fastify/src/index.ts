@@ -1,0 +1,1 @@
+export { type HoldfastPluginOptions, holdfastPlugin } from './holdfast-plugin.js';

@@ -1,0 +1,36 @@
+import type { ShellOption, ShellTree } from './command-tree.js';
+
+/** A file of fish's completions. */
+export function fishCompletion({ options, commands }: ShellTree): string {
+  const running = commands.filter(({ runsCommand }) => runsCommand).map(({ name }) => name);
+  return `# holdfast completion for fish: holdfast completion fish > ~/.config/fish/completions/holdfast.fish
+function __holdfast_behind_dashes
+    contains -- -- (commandline -opc)
+end
+complete -c holdfast -f
+complete -c holdfast -n '__fish_seen_subcommand_from ${running.join(' ')}; and __holdfast_behind_dashes' -a '(__fish_complete_command)' -F
+${options.map((option) => line('not __holdfast_behind_dashes', option)).join('\n')}
+${commands.map(({ name, summary }) => `complete -c holdfast -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`).join('\n')}
+${commands
+  .flatMap(({ name, options: own, arguments: [argument] }) => {
+    const when = `__fish_seen_subcommand_from ${name}; and not __holdfast_behind_dashes`;
+    const words = argument?.choices ?? [];
+    return [
+      ...own.filter(({ long }) => long !== '--help').map((option) => line(when, option)),
+      ...(words.length > 0 ? [`complete -c holdfast -n ${quote(when)} -a ${quote(words.join(' '))}`] : []),
+      ...(argument?.isFile ? [`complete -c holdfast -n ${quote(when)} -F`] : []),
+    ];
+  })
+  .join('\n')}
+`;
+}
+
+function line(when: string, { short, long, text, value, choices, isFile }: ShellOption): string {
+  const names = `-l ${long.slice(2)}${short === null ? '' : ` -s ${short.slice(1)}`}`;
+  const takes = value === null ? '' : isFile ? ' -r -F' : choices.length > 0 ? ` -x -a ${quote(choices.join(' '))}` : ' -x';
+  return `complete -c holdfast -n ${quote(when)} ${names}${takes} -d ${quote(text)}`;
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,2 @@
+export { createWebLocks } from './create-web-locks.js';
+export type { WebLock, WebLockCallback, WebLockInfo, WebLockMode, WebLockOptions, WebLocks, WebLocksSnapshot } from './types.js';

@@ -1,0 +1,17 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Lease } from '@holdfast/core';
+
+const held = new AsyncLocalStorage<Lease>();
+
+/**
+ * The lease under which the running method was called, by the innermost `@WithLock` or `@RunOnce`: for its `signal`, which aborts when the lock is lost, and its
+ * fencing token. null outside of such a method.
+ */
+export function heldLease(): Lease | null {
+  return held.getStore() ?? null;
+}
+
+/** Runs a method under a lease, so that `heldLease` finds it. */
+export function callUnder<T>(lease: Lease, call: () => T): T {
+  return held.run(lease, call);
+}

@@ -1,0 +1,70 @@
+import { createJobLockManager } from '@holdfast/jobs';
+import {
+  type DynamicModule,
+  type InjectionToken,
+  Module,
+  type ModuleMetadata,
+  type OptionalFactoryDependency,
+  type Provider,
+} from '@nestjs/common';
+import { JOB_LOCKS, LOCK_MANAGER } from './injection.js';
+import { LockHealthIndicator } from './lock-health-indicator.js';
+import type { LockModuleOptions } from './lock-module-options.js';
+import { OpenedLocks } from './opened-locks.js';
+
+/** Options of `forRoot`. */
+export interface LockModuleRootOptions extends LockModuleOptions {
+  /**
+   * Whether all modules can inject the locks without importing this one.
+   * @default true
+   */
+  readonly isGlobal?: boolean | undefined;
+}
+
+/** Options of `forRootAsync`. */
+export interface LockModuleAsyncOptions {
+  /** Modules whose providers `inject` names. */
+  readonly imports?: ModuleMetadata['imports'] | undefined;
+  /** What the factory gets. */
+  readonly inject?: (InjectionToken | OptionalFactoryDependency)[] | undefined;
+  /** Says which manager. */
+  // Nest knows what it injects; the user says what that is.
+  readonly useFactory: (...args: never[]) => LockModuleOptions | Promise<LockModuleOptions>;
+  /** As of `forRoot`. @default true */
+  readonly isGlobal?: boolean | undefined;
+}
+
+/**
+ * Locks for a Nest application: `LOCK_MANAGER` and `JOB_LOCKS` to inject, `LockHealthIndicator`, and the manager behind `@WithLock` and `@RunOnce`. Closes a manager that it has made
+ * in the last hook of shutdown, behind the last request.
+ */
+export class LockModule {
+  /** With options that are known now. Bad ones reject when the application starts, with LOCK_INVALID_ARGUMENT. */
+  static forRoot({ isGlobal, ...options }: LockModuleRootOptions): DynamicModule {
+    return moduleOf({ provide: OpenedLocks, useFactory: () => OpenedLocks.open(options) }, isGlobal);
+  }
+
+  /** With options that other providers know, such as those of a configuration. */
+  static forRootAsync({ imports = [], inject = [], useFactory, isGlobal }: LockModuleAsyncOptions): DynamicModule {
+    const open = async (...args: never[]): Promise<OpenedLocks> => OpenedLocks.open(await useFactory(...args));
+    return { ...moduleOf({ provide: OpenedLocks, useFactory: open, inject }, isGlobal), imports };
+  }
+}
+
+// The function, as TypeScript's own decorators are those of the standard, which Nest does not know.
+Module({})(LockModule);
+
+function moduleOf(opened: Provider, isGlobal = true): DynamicModule {
+  const inject = [OpenedLocks];
+  return {
+    module: LockModule,
+    global: isGlobal,
+    providers: [
+      opened,
+      { provide: LOCK_MANAGER, inject, useFactory: ({ manager }: OpenedLocks) => manager },
+      { provide: JOB_LOCKS, inject, useFactory: ({ manager }: OpenedLocks) => createJobLockManager(manager) },
+      { provide: LockHealthIndicator, inject, useFactory: ({ manager }: OpenedLocks) => new LockHealthIndicator(manager) },
+    ],
+    exports: [LOCK_MANAGER, JOB_LOCKS, LockHealthIndicator],
+  };
+}

@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { argv, exit, hrtime } from 'node:process';
+import { reservePort, startPostgres, startRedis } from '@holdfast/test/servers';
+import pg from 'pg';
+import { judge } from '../faults/verdict.js';
+import { JavaProcess } from './java-process.js';
+import { compileJava } from './maven.js';
+import { MoveFleet } from './move-fleet.js';
+import { isSystem, type Move, moves, type Stores, type System } from './moves.js';
+
+// pnpm test:jvm [SYSTEM ...]: the moves of the guides, with processes of the JVM that use the real libraries and Node processes side by side.
+
+const NAMES = ['nightly', 'invoices', 'mail'];
+
+async function main(given: readonly string[]): Promise<number> {
+  const systems = given.length === 0 ? Object.keys(moves).filter(isSystem) : given.filter(isSystem);
+  if (systems.length < given.length) {
+    console.error(`known are ${Object.keys(moves).join(', ')}`);
+    return 2;
+  }
+  const classPath = await compileJava();
+  if (classPath === null) {
+    console.log('Maven cannot reach its repository, and HOLDFAST_OFFLINE=1 says that this is known: no move was tried');
+    return 0;
+  }
+  const [redis, postgres] = await Promise.all([startRedis({ config: {} }), startPostgres({ config: {} })]);
+  const hazelcastPort = await reservePort();
+  const hazelcast = new JavaProcess(classPath, 'HazelcastMember', { port: `${hazelcastPort.port}` });
+  await hazelcast.started;
+  const stores: Stores = { redisUrl: redis.url, postgresUrl: postgres.url, hazelcastPort: hazelcastPort.port };
+  let failed = 0;
+  try {
+    for (const system of systems) {
+      const wrong = await tryMove(system, classPath, stores);
+      if (wrong.length > 0) failed += 1;
+      console.log(`${wrong.length === 0 ? 'passed' : 'FAILED'}: ${moves[system].title}`);
+      for (const what of wrong) console.error(what);
+    }
+  } finally {
+    await Promise.all([redis.close(), postgres.close(), hazelcast.kill()]);
+    hazelcastPort.release();
+  }
+  console.log(`${systems.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** @returns what went wrong, a text each */
+async function tryMove(system: System, classPath: string, stores: Stores): Promise<string[]> {
+  const move: Move = moves[system];
+  if (move.schema !== undefined) await createTable(stores.postgresUrl, move.schema);
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-move-'));
+  const startNs = hrtime.bigint();
+  const fleet = new MoveFleet({ classPath, system, stores, directory, startNs, names: NAMES });
+  try {
+    for (const stage of [...move.stages, { jvm: 0, node: [] }]) {
+      if (stage.jvm + stage.node.length > 0) console.log(`${system}: ${stage.jvm} on the JVM, Node ${stage.node.join(', ') || 'none'}`);
+      await fleet.enter(stage);
+    }
+    const { violations, holds } = judge(await fleet.history());
+    console.log(`${system}: ${holds.length} grants`);
+    return [...fleet.wrong, ...violations];
+  } catch (error) {
+    return [...fleet.wrong, error instanceof Error ? error.message : String(error)];
+  } finally {
+    await fleet.close();
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function createTable(connectionString: string, schema: string): Promise<void> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  await client.query(schema);
+  await client.end();
+}
+
+exit(await main(argv.slice(2)));
