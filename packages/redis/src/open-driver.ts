@@ -66,8 +66,7 @@ async function firstInstalled(): Promise<OpenTarget> {
       missing ??= error;
     }
   }
-  const [first, ...others] = driverNames;
-  throw new LockUnavailableError(`redis: no driver is installed; run: npm install ${first} (or one of ${others.join(', ')})`, {
+  throw new LockUnavailableError(`redis: none of the drivers ${driverNames.join(', ')} is installed; run: npm install ${driverNames[0]}`, {
     backend: 'redis',
     retryable: false,
     cause: missing instanceof Error ? missing.cause : undefined,
