@@ -6,6 +6,13 @@ const held = new AsyncLocalStorage<Lease>();
 /**
  * The lease under which the running method was called, by the innermost `@WithLock` or `@RunOnce`: for its `signal`, which aborts when the lock is lost, and its
  * fencing token. null outside of such a method.
+ *
+ * @example
+ * ```ts
+ * import { heldLease } from '@holdfast/nestjs';
+ *
+ * console.log(heldLease()?.fencingToken); // undefined: no method with a lock is running
+ * ```
  */
 export function heldLease(): Lease | null {
   return held.getStore() ?? null;

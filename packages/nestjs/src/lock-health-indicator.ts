@@ -3,7 +3,18 @@ import type { LockManager } from '@holdfast/core';
 /** What a check of `@nestjs/terminus` takes. */
 export type LockHealthResult<K extends string> = Record<
   K,
-  { readonly status: 'up'; readonly latencyMs: number } | { readonly status: 'down'; readonly code: string; readonly message: string }
+  | {
+      readonly status: 'up';
+      /** How long taking and freeing a lock took, in milliseconds. */
+      readonly latencyMs: number;
+    }
+  | {
+      readonly status: 'down';
+      /** One of the codes of errors, such as LOCK_BACKEND_UNAVAILABLE. */
+      readonly code: string;
+      /** For people, without any secret. */
+      readonly message: string;
+    }
 >;
 
 /** A health indicator for `@nestjs/terminus` 11 and later: `health.check([() => locks.isHealthy('locks')])`. */
