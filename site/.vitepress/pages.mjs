@@ -78,6 +78,7 @@ const GROUPS = {
     'docs/migrating-from-redisson.md',
     'docs/migrating-from-node-redlock.md',
     'docs/migrating-from-shedlock.md',
+    'docs/migrating-from-spring-integration.md',
     'docs/migrating-from-advisory-lock.md',
   ],
   Packages: ['packages/holdfast/README.md', 'packages/core/README.md'],

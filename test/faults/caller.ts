@@ -48,11 +48,21 @@ export async function takeTurn(way: Way, isLong: boolean, around: Surroundings):
   await giveBack(taken, around);
 }
 
-/** Takes it once more, for which there is all the time of a run. @returns whether it was granted */
-export async function takeLast(way: Way, around: Surroundings, waitMs: number): Promise<boolean> {
-  const taken = await obtain(way, around, null, () => way.acquire({ waitMs }));
-  await giveBack(taken, around);
-  return taken.length > 0;
+/**
+ * Takes it once more. A store that still comes back, or a machine that is too busy to hear it, is asked again.
+ *
+ * @returns whether it was granted in `withinMs`
+ */
+export async function takeLast(way: Way, around: Surroundings, withinMs: number): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  for (let leftMs = withinMs; leftMs > 0; leftMs = deadline - performance.now()) {
+    const waitMs = Math.ceil(leftMs);
+    const taken = await obtain(way, around, null, () => way.acquire({ waitMs }));
+    await giveBack(taken, around);
+    if (taken.length > 0) return true;
+    await sleep(PAUSE_MS);
+  }
+  return false;
 }
 
 async function obtain(

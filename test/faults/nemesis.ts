@@ -18,7 +18,7 @@ interface ProcessFault {
   strike(fleet: Fleet, random: Random): Promise<void>;
 }
 
-export const processFaults: readonly ProcessFault[] = [
+const processFaults: readonly ProcessFault[] = [
   {
     title: 'process stopped and continued (SIGSTOP)',
     async strike(fleet, random) {

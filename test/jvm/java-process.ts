@@ -24,6 +24,12 @@ export class JavaProcess {
     child.stdout.resume();
   }
 
+  /** Rejects when it ends by itself, with what it printed. */
+  async failed(): Promise<never> {
+    await this.#exited;
+    throw new Error(`a process of the JVM ended by itself:\n${await this.#printed}`);
+  }
+
   /** Lets it finish what it does. @throws Error with what it printed when it has ended otherwise */
   async stop(): Promise<void> {
     this.#child.stdin?.write('stop\n');

@@ -13,6 +13,8 @@ import { isSystem, type Move, moves, type Stores, type System } from './moves.js
 // pnpm test:jvm [SYSTEM ...]: the moves of the guides, with processes of the JVM that use the real libraries and Node processes side by side.
 
 const NAMES = ['nightly', 'invoices', 'mail'];
+/** So many moves at a time: a JVM that starts uses one core, and much of a move is waiting. */
+const LANES = 2;
 
 async function main(given: readonly string[]): Promise<number> {
   const systems = given.length === 0 ? Object.keys(moves).filter(isSystem) : given.filter(isSystem);
@@ -32,12 +34,16 @@ async function main(given: readonly string[]): Promise<number> {
   const stores: Stores = { redisUrl: redis.url, postgresUrl: postgres.url, hazelcastPort: hazelcastPort.port };
   let failed = 0;
   try {
-    for (const system of systems) {
-      const wrong = await tryMove(system, classPath, stores);
-      if (wrong.length > 0) failed += 1;
-      console.log(`${wrong.length === 0 ? 'passed' : 'FAILED'}: ${moves[system].title}`);
-      for (const what of wrong) console.error(what);
-    }
+    const waiting = [...systems];
+    const lane = async (): Promise<void> => {
+      for (let system = waiting.shift(); system !== undefined; system = waiting.shift()) {
+        const wrong = await tryMove(system, classPath, stores);
+        if (wrong.length > 0) failed += 1;
+        console.log(`${wrong.length === 0 ? 'passed' : 'FAILED'}: ${moves[system].title}`);
+        for (const what of wrong) console.error(what);
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
   } finally {
     await Promise.all([redis.close(), postgres.close(), hazelcast.kill()]);
     hazelcastPort.release();
@@ -52,7 +58,7 @@ async function tryMove(system: System, classPath: string, stores: Stores): Promi
   if (move.schema !== undefined) await createTable(stores.postgresUrl, move.schema);
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-move-'));
   const startNs = hrtime.bigint();
-  const fleet = new MoveFleet({ classPath, system, stores, directory, startNs, names: NAMES });
+  const fleet = new MoveFleet({ classPath, system, stores, directory, startNs, names: NAMES.map((name) => `${system}-${name}`) });
   try {
     for (const stage of [...move.stages, { jvm: 0, node: [] }]) {
       if (stage.jvm + stage.node.length > 0) console.log(`${system}: ${stage.jvm} on the JVM, Node ${stage.node.join(', ') || 'none'}`);

@@ -28,6 +28,8 @@ type Kind = 'jvm' | MigrationPhase;
 interface Member {
   readonly name: string;
   readonly kind: Kind;
+  /** Rejects when it ends by itself. */
+  failed(): Promise<never>;
   stop(): Promise<readonly string[]>;
   kill(): Promise<void>;
 }
@@ -72,7 +74,7 @@ export class MoveFleet {
 
   async #turns(members: readonly Member[]): Promise<void> {
     const before = new Map(await Promise.all(members.map(async ({ name }) => [name, await this.#grantsOf(name)] as const)));
-    await until(
+    const turns = until(
       'every process has its turns',
       async () => {
         const counts = await Promise.all(members.map(async ({ name }) => (await this.#grantsOf(name)) - (before.get(name) ?? 0)));
@@ -80,6 +82,7 @@ export class MoveFleet {
       },
       { timeoutMs: STALLED_MS, everyMs: 100 },
     );
+    await Promise.race([turns, ...members.map((member) => member.failed())]);
   }
 
   #start(kind: Kind): Member {
@@ -105,6 +108,7 @@ export class MoveFleet {
     return {
       name,
       kind: 'jvm',
+      failed: () => old.failed(),
       kill: () => old.kill(),
       async stop() {
         await old.stop();
@@ -122,6 +126,10 @@ export class MoveFleet {
       name,
       kind: phase,
       kill: () => script.kill(),
+      async failed() {
+        await script.exited;
+        throw new Error(`${name} ended by itself:\n${script.output}`);
+      },
       async stop() {
         script.send('stop' satisfies NewProcessOrder);
         const { unexpected } = await script.next(() => true, STOP_MS);

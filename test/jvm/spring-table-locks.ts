@@ -20,47 +20,40 @@ function clientOf(token: string): string {
   return token.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-/** The rows of a JdbcLockRegistry, as the guide takes them. Its clock is that of the JVM in UTC, and so `now()` in UTC is asked of the server. */
+const NOW = "(now() at time zone 'utc')";
+/** The date with which a row counts for a ttl of ours from now on: earlier or later than now by the difference of both. */
+const UNTIL = `${NOW} + ($5::float8 - $4::float8) * interval '1 ms'`;
+
+/** The rows of a JdbcLockRegistry, as docs/migrating-from-spring-integration.md has it. */
 export function springTableLocks(url: string): LockManager<null> {
   const pool = new pg.Pool({ connectionString: url, max: 4 });
   pool.on('error', () => {});
-  const NOW = `(now() at time zone 'utc')`;
+  const change = async (sql: string, values: readonly unknown[]): Promise<boolean> => (await pool.query(sql, [...values])).rowCount === 1;
+  const free = (name: string, token: string): Promise<boolean> =>
+    change('delete from int_lock where region = $1 and lock_key = $2 and client_id = $3', [REGION, keyOf(name), clientOf(token)]);
   return adaptLegacyLock({
     name: 'spring',
-    leaseMs: TTL_MS,
-    async tryLock(name: string, { token }) {
-      const { rowCount } = await pool.query(
-        `insert into int_lock (region, lock_key, client_id, created_date) values ($1, $2, $3, ${NOW})
+    tryLock: (name: string, { token, ttlMs }) =>
+      change(
+        `insert into int_lock (region, lock_key, client_id, created_date) values ($1, $2, $3, ${UNTIL})
          on conflict (lock_key, region) do update set client_id = excluded.client_id, created_date = excluded.created_date
-         where int_lock.created_date < ${NOW} - $4 * interval '1 ms'`,
-        [REGION, keyOf(name), clientOf(token), TTL_MS],
-      );
-      return rowCount === 1;
-    },
-    async extend(name, { token }) {
-      const { rowCount } = await pool.query(
-        `update int_lock set created_date = ${NOW} where region = $1 and lock_key = $2 and client_id = $3`,
-        [REGION, keyOf(name), clientOf(token)],
-      );
-      return rowCount === 1;
-    },
-    async unlock(name, { token }) {
-      const { rowCount } = await pool.query('delete from int_lock where region = $1 and lock_key = $2 and client_id = $3', [
+         where int_lock.created_date < ${NOW} - $4::float8 * interval '1 ms'`,
+        [REGION, keyOf(name), clientOf(token), TTL_MS, ttlMs],
+      ),
+    extend: (name, { token }, ttlMs) =>
+      change(
+        `update int_lock set created_date = greatest(created_date, ${UNTIL})
+         where region = $1 and lock_key = $2 and client_id = $3 and created_date >= ${NOW} - $4::float8 * interval '1 ms'`,
+        [REGION, keyOf(name), clientOf(token), TTL_MS, ttlMs],
+      ),
+    unlock: (name, { token }) => free(name, token),
+    undo: free,
+    isLocked: (name) =>
+      change(`select 1 from int_lock where region = $1 and lock_key = $2 and created_date >= ${NOW} - $3::float8 * interval '1 ms'`, [
         REGION,
         keyOf(name),
-        clientOf(token),
-      ]);
-      return rowCount === 1;
-    },
-    undo: (name, token) =>
-      pool.query('delete from int_lock where region = $1 and lock_key = $2 and client_id = $3', [REGION, keyOf(name), clientOf(token)]),
-    async isLocked(name) {
-      const { rowCount } = await pool.query(
-        `select 1 from int_lock where region = $1 and lock_key = $2 and created_date >= ${NOW} - $3 * interval '1 ms'`,
-        [REGION, keyOf(name), TTL_MS],
-      );
-      return rowCount === 1;
-    },
+        TTL_MS,
+      ]),
     close: () => pool.end(),
   });
 }

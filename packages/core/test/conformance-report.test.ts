@@ -1,4 +1,6 @@
 import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { channel } from 'node:diagnostics_channel';
 import { fileURLToPath } from 'node:url';
 import {
   type ConformanceCase,
@@ -14,6 +16,8 @@ import {
 } from '@holdfast/core/conformance';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { describe, expect, it } from 'vitest';
+import { CALL_CHANNEL, type ObservedCall } from '../src/backend/index.js';
+import { CaseHistory } from '../src/conformance/case-history.js';
 import type { CaseRun } from '../src/conformance/run/case-executor.js';
 import { PlanRun } from '../src/conformance/run/run-plan.js';
 import { brokenHarness } from './suite/broken-harness.js';
@@ -71,6 +75,32 @@ describe('a report', { timeout: 90_000 }, () => {
       for (const part of ['backend/owner', 'LockBackend.release', 'redlock 4.2', 'owner 2']) expect(text).toContain(part);
     }
     expect(JSON.stringify(report)).not.toMatch(/[\da-f]{32}/);
+  });
+
+  it('counts what was asked over and over with the same outcome, in place of a line each', () => {
+    const history = new CaseHistory();
+    const name = history.own(`lock ${randomUUID()}`);
+    const ask = (method: string, answer: unknown, at: number): void =>
+      channel(CALL_CHANNEL).publish({
+        client: 1,
+        method,
+        asked: [[{ name }]],
+        startedAt: at,
+        endedAt: at + 1,
+        answer,
+        error: undefined,
+      } satisfies ObservedCall);
+    for (let i = 0; i < 30; i += 1) ask('attempt', [{ granted: false, remainingMs: 100.5 - i }], i);
+    ask('release', [true], 30);
+    for (let i = 31; i < 33; i += 1) ask('attempt', [{ granted: false, remainingMs: null }], i);
+    history.end();
+    expect(history.lines().map((line) => line.replace(/^ *-?\d+ ms */, ''))).toEqual([
+      'client 1  attempt [name 1] -> busy for 101 ms (1 ms)',
+      '           ... and the same 29 times more',
+      'client 1  release [name 1] -> true (1 ms)',
+      'client 1  attempt [name 1] -> busy (1 ms)',
+      '           ... and the same once more',
+    ]);
   });
 
   it('shows what is wrong where the assertion alone would not say it', async () => {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket } from 'node:net';
-import { createLockManager, type LockManager } from '@holdfast/core';
+import { createLockManager, type LockManager, type LockState } from '@holdfast/core';
 import { createMemoryBackend, createMemoryStore, type MemoryStore } from '@holdfast/core/memory';
 import { until } from '@holdfast/test/servers';
 import express from 'express';
@@ -291,6 +291,21 @@ describe('a store that cannot list', () => {
       ['b', null],
     ]);
     expect(seen.notes).toEqual(['memory cannot list what is held: only the names that were given are shown.']);
+  });
+});
+
+describe('more than anybody can look at', () => {
+  it('is cut off, without a look at the rest, and the page says so', async () => {
+    let given = 0;
+    const holder = { label: null, mode: 'exclusive', permits: 1, remainingMs: 1, fencingToken: null } as const;
+    async function* list(): AsyncIterable<LockState> {
+      for (; given < 100_000; given += 1) yield { name: `n${given}`, kind: 'lock', held: true, holders: [holder], waiters: 0 };
+    }
+    using page = createLockPage(instead(manager, { list }));
+    const seen = await shown(page, '/events?limit=10');
+    expect(seen).toMatchObject({ total: 20_000, fitting: 20_000, notes: ['More than 20000 names are held; only so many are shown.'] });
+    expect(seen.rows).toHaveLength(10);
+    expect(given).toBeLessThan(20_010);
   });
 });
 

@@ -9,9 +9,14 @@ const held = new AsyncLocalStorage<Lease>();
  *
  * @example
  * ```ts
- * import { heldLease } from '@holdfast/nestjs';
+ * import { heldLease, WithLock } from '@holdfast/nestjs';
  *
- * console.log(heldLease()?.fencingToken); // undefined: no method with a lock is running
+ * class Invoices {
+ *   @WithLock((id: string) => `invoice:${id}`)
+ *   async bill(id: string): Promise<void> {
+ *     await fetch(`data:,${id},${heldLease()?.fencingToken}`, { signal: heldLease()?.signal ?? null });
+ *   }
+ * }
  * ```
  */
 export function heldLease(): Lease | null {

@@ -1,21 +1,25 @@
 import type { LockManager } from '@holdfast/core';
 
+/** The store answered. */
+export interface LocksUp {
+  /** What terminus reads. */
+  readonly status: 'up';
+  /** How long the check took, in milliseconds. */
+  readonly latencyMs: number;
+}
+
+/** The store did not answer, or refused. */
+export interface LocksDown {
+  /** What terminus reads. */
+  readonly status: 'down';
+  /** The code of the error, such as `LOCK_BACKEND_UNAVAILABLE`. */
+  readonly code: string;
+  /** What is wrong, for people; without any secret. */
+  readonly message: string;
+}
+
 /** What a check of `@nestjs/terminus` takes. */
-export type LockHealthResult<K extends string> = Record<
-  K,
-  | {
-      readonly status: 'up';
-      /** How long taking and freeing a lock took, in milliseconds. */
-      readonly latencyMs: number;
-    }
-  | {
-      readonly status: 'down';
-      /** One of the codes of errors, such as LOCK_BACKEND_UNAVAILABLE. */
-      readonly code: string;
-      /** For people, without any secret. */
-      readonly message: string;
-    }
->;
+export type LockHealthResult<K extends string> = Record<K, LocksUp | LocksDown>;
 
 /** A health indicator for `@nestjs/terminus` 11 and later: `health.check([() => locks.isHealthy('locks')])`. */
 export class LockHealthIndicator {

@@ -4,7 +4,7 @@ import { Inject } from '@nestjs/common';
 /**
  * A decorator for methods that return a promise, and whose first parameters are `A`. What their callers see does not change.
  *
- * @typeParam M the method
+ * @typeParam M - the method
  */
 export type MethodDecoratorOf<A extends unknown[]> = <M extends (...args: never[]) => Promise<unknown>>(
   target: object,

@@ -56,15 +56,17 @@ async function run(query: PostgresQuery, { text }: Statement, values: readonly s
 }
 
 function textsOf(row: unknown): Row {
-  return Object.values(row as Readonly<Record<string, unknown>>).map(textOf);
+  return Object.values(row as Readonly<Record<string, Value>>).map(textOf);
 }
 
+type Value = string | number | bigint | boolean | object | null | undefined;
+
 /** Drivers read what the server sent, each in its way: it is written again as the server writes it. */
-function textOf(value: unknown): string | null {
+function textOf(value: Value): string | null {
   if (value === null || value === undefined) return null;
   if (typeof value === 'boolean') return value ? 't' : 'f';
   if (typeof value === 'object') return JSON.stringify(value);
-  return String(value as string | number | bigint);
+  return String(value);
 }
 
 /** Layers above a driver wrap its error in their own: what the server said is the one with a SQLSTATE. */

@@ -34,7 +34,7 @@ export class CaseHistory {
   lines(): readonly string[] {
     const speaker = new Speaker(this.#start);
     const left = this.#left === 0 ? [] : [`... ${this.#left} calls left out ...`];
-    return [...this.#first.map((call) => speaker.line(call)), ...left, ...this.#last.map((call) => speaker.line(call))];
+    return [...folded(this.#first, speaker), ...left, ...folded(this.#last, speaker)];
   }
 
   #add(call: ObservedCall): void {
@@ -48,6 +48,28 @@ export class CaseHistory {
     this.#left += LAST;
     this.#last = this.#last.slice(LAST);
   }
+}
+
+/** What a case asks again and again, with the same outcome but for the time that is left, is a line and a count. */
+function folded(calls: readonly ObservedCall[], speaker: Speaker): readonly string[] {
+  const lines: string[] = [];
+  let [former, more]: [string | null, number] = [null, 0];
+  const close = (): void => {
+    if (more > 0) lines.push(`           ... and the same ${more === 1 ? 'once' : `${more} times`} more`);
+    more = 0;
+  };
+  for (const call of calls) {
+    const { at, said, took } = speaker.words(call);
+    const alike = said.replace(/busy for [\d.]+ ms/g, 'busy');
+    if (alike === former) more += 1;
+    else {
+      close();
+      lines.push(`${at} ms  ${said}${took}`);
+    }
+    former = alike;
+  }
+  close();
+  return lines;
 }
 
 function namesOf(asked: readonly unknown[]): readonly string[] {
@@ -68,24 +90,29 @@ class Speaker {
     this.#start = start;
   }
 
-  line({ client, method, asked, startedAt, endedAt, answer, error }: ObservedCall): string {
-    const at = String(Math.round(startedAt - this.#start)).padStart(6);
+  /** When it was asked, who asked what with which outcome, and how long the answer took. */
+  words({ client, method, asked, startedAt, endedAt, answer, error }: ObservedCall): Record<'at' | 'said' | 'took', string> {
     const who = shortOf(this.#clients, client, (count) => `client ${count}`);
-    const took = endedAt === null ? 'not answered' : `${this.#outcome(answer, error)} (${Math.round(endedAt - startedAt)} ms)`;
-    return `${at} ms  ${who}  ${method} ${asked.map((one) => this.#shown(one)).join(', ')} -> ${took}`;
+    const outcome = endedAt === null ? 'not answered' : this.#outcome(answer, error);
+    return {
+      at: String(Math.round(startedAt - this.#start)).padStart(6),
+      said: `${who}  ${method} ${asked.map((one) => this.#shown(one)).join(', ')} -> ${outcome}`,
+      took: endedAt === null ? '' : ` (${Math.round(endedAt - startedAt)} ms)`,
+    };
   }
 
   #shown(asked: unknown): string {
     if (Array.isArray(asked)) return `[${asked.map((one: unknown) => this.#shown(one)).join('; ')}]`;
     if (typeof asked === 'string') return UUID.test(asked) ? this.#name(asked) : asked;
     if (!isRecord(asked)) return String(asked);
-    const { name, owner, mode, ttlMs, permits, limit } = asked;
+    const { name, owner, mode, ttlMs, permits, limit, next } = asked;
     return [
       typeof name === 'string' ? this.#name(name) : '',
       typeof mode === 'string' ? mode : '',
       typeof permits === 'number' ? `${permits} of ${String(limit)}` : '',
       typeof owner === 'string' ? shortOf(this.#owners, owner, (count) => `owner ${count}`) : '',
       typeof ttlMs === 'number' ? `ttl ${ttlMs}` : '',
+      isRecord(next) ? `handing on to ${this.#shown(next)}` : '',
     ]
       .filter((part) => part !== '')
       .join(' ');
@@ -96,7 +123,8 @@ class Speaker {
     if (Array.isArray(answer)) return answer.map((one: unknown) => this.#outcome(one, undefined)).join('; ');
     if (!isRecord(answer)) return typeof answer === 'boolean' || answer === null ? String(answer) : 'done';
     if (answer['granted'] === true) return `granted ${String(answer['fencingToken'])}`;
-    if (answer['granted'] === false) return `busy for ${String(answer['remainingMs'])} ms`;
+    if (answer['granted'] === false)
+      return `busy${typeof answer['remainingMs'] === 'number' ? ` for ${Math.round(answer['remainingMs'])} ms` : ''}`;
     if ('wasOurs' in answer) return `${String(answer['wasOurs'])}${answer['isFinal'] === true ? ', final' : ', not final'}`;
     if ('held' in answer) return answer['held'] === true ? 'held' : 'free';
     return 'done';

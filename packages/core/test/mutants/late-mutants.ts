@@ -21,6 +21,30 @@ export const lateMutants: readonly Mutant[] = [
     breakBackend: each((backend) => granting(backend, () => 60_000)),
   },
   {
+    id: 'what-a-release-names-never-expires',
+    breaks: 'the store refuses the request that a release names when it comes later than its call allows',
+    caughtBy: ['backend/late-next'],
+    breakBackend: each((backend) => {
+      const { attempt, release, ...rest } = granting(backend, () => 60_000);
+      return {
+        ...rest,
+        attempt,
+        takesNext: true,
+        async release(holds, call) {
+          // Behind the release, on the same way.
+          const freed = release(holds, call);
+          const named = holds.flatMap(({ next }) => next ?? []);
+          const granted = named.length === 0 ? [] : attempt(named, call);
+          const [answers, [first]] = await Promise.all([freed, granted]);
+          return answers.map((answer, index) => {
+            const told = typeof answer === 'boolean' ? { wasOurs: answer, isFinal: true } : answer;
+            return holds[index]?.next === undefined ? told : { ...told, next: first?.granted === true ? first : null };
+          });
+        },
+      };
+    }),
+  },
+  {
     id: 'requests-expire-by-the-wall-clock-of-their-client',
     breaks: "the store's clock decides until when a request may take effect",
     caughtBy: ['late/clock-ahead'],
@@ -60,7 +84,7 @@ function patient({ signal, clock }: CallContext): CallContext {
 }
 
 /** Another time for what grants and renews; which release is the last word is reckoned with the time that was to count. */
-function granting(backend: LockBackend, timeoutMs: (call: CallContext) => number): Partial<LockBackend> {
+function granting(backend: LockBackend, timeoutMs: (call: CallContext) => number): Pick<LockBackend, 'attempt' | 'renew' | 'release'> {
   const until = new Map<string, number>();
   const note = (holds: readonly HoldRef[], call: CallContext): CallContext => {
     for (const { owner } of holds) until.set(owner, performance.now() + call.timeoutMs);

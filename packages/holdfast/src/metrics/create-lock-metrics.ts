@@ -1,14 +1,6 @@
-import { type LockManager, meterLocks } from '@holdfast/core';
-import { readMetricsOptions } from './metrics-options.js';
+import { meterLocks } from '@holdfast/core';
+import { type LockMetricsOptions, readMetricsOptions } from './metrics-options.js';
 import { Series } from './series.js';
-
-/** What `createLockMetrics` counts. */
-export interface LockMetricsOptions {
-  /** The one manager to count. @default every manager of the process */
-  readonly manager?: Pick<LockManager, 'id'> | undefined;
-  /** The label `lock_group` for a name: 100 values at most, then `other`. @default no such label */
-  readonly groupOf?: ((name: string) => string) | undefined;
-}
 
 /** Counts of locks, for a Prometheus that scrapes. */
 export interface LockMetrics extends Disposable {

@@ -1,1 +1,2 @@
-export { createLockMetrics, type LockMetrics, type LockMetricsOptions } from './create-lock-metrics.js';
+export { createLockMetrics, type LockMetrics } from './create-lock-metrics.js';
+export type { LockMetricsOptions } from './metrics-options.js';

@@ -1,5 +1,12 @@
-import { type OptionRule, readOptions, rule } from '@holdfast/core';
-import type { LockMetricsOptions } from './create-lock-metrics.js';
+import { type LockManager, type OptionRule, readOptions, rule } from '@holdfast/core';
+
+/** What `createLockMetrics` counts. */
+export interface LockMetricsOptions {
+  /** The one manager to count. @default every manager of the process */
+  readonly manager?: Pick<LockManager, 'id'> | undefined;
+  /** The label `lock_group` for a name: 100 values at most, then `other`. @default no such label */
+  readonly groupOf?: ((name: string) => string) | undefined;
+}
 
 interface ReadOptions {
   readonly managerId: string | null;

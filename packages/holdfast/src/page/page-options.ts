@@ -1,4 +1,4 @@
-import { type Clock, LockArgumentError, type LockManager, systemClock } from '@holdfast/core';
+import { type Clock, LockArgumentError, type LockManager, type OptionRule, readOptions, rule, systemClock } from '@holdfast/core';
 
 /** What `createLockPage` shows, and to whom. */
 export interface LockPageOptions {
@@ -24,41 +24,43 @@ export interface LockPageOptions {
 /** The same with nothing left out; `path` ends with a slash. */
 export type ResolvedPageOptions = { readonly [K in keyof LockPageOptions]-?: NonNullable<LockPageOptions[K]> };
 
+const WHERE = 'createLockPage';
 const MOST_NAMES = 1_000;
 const LEAST_EVERY_MS = 100;
-const MOST_EVERY_MS = 2 ** 31 - 1;
+
+const matches =
+  (pattern: RegExp, text: string): OptionRule =>
+  (value) =>
+    typeof value === 'string' && pattern.test(value) ? null : text;
+
+const clockRule: OptionRule = (value) =>
+  typeof value === 'object' && value !== null && 'now' in value && 'wall' in value && 'setTimer' in value
+    ? null
+    : 'must be a Clock: now, wall, setTimer and random';
+
+const OPTIONS: Readonly<Record<keyof LockPageOptions, OptionRule>> = {
+  path: matches(/^\/(?:[\w.~-]+\/?)*$/, 'must be an absolute path such as "/locks"'),
+  prefix: rule.string,
+  names: rule.array,
+  everyMs: rule.duration({ min: LEAST_EVERY_MS }),
+  hosts: rule.array,
+  allowRelease: rule.boolean,
+  clock: clockRule,
+};
 
 /** @throws LockArgumentError LOCK_INVALID_ARGUMENT that names the option and what it must be */
-export function readPageOptions(options: unknown): ResolvedPageOptions {
-  const given = options ?? {};
-  if (typeof given !== 'object') throw refuse('options', 'must be an object');
-  const {
-    path = '/',
-    prefix = '',
-    names = [],
-    everyMs = 1_000,
-    hosts = [],
-    allowRelease = false,
-    clock = systemClock,
-    ...rest
-  } = given as { readonly [K in keyof LockPageOptions]: unknown };
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw refuse(unknown, 'is no option; known are path, prefix, names, everyMs, hosts, allowRelease and clock');
-  if (typeof path !== 'string' || !/^\/(?:[\w.~-]+\/?)*$/.test(path)) throw refuse('path', 'must be an absolute path such as "/locks"');
-  if (typeof prefix !== 'string') throw refuse('prefix', 'must be a string');
-  if (!areTexts(names) || names.length > MOST_NAMES) throw refuse('names', `must be a list of at most ${MOST_NAMES} names`);
-  if (!areTexts(hosts) || !hosts.every(isHost))
-    throw refuse('hosts', 'must be a list of host names such as "locks.example.com" or "[::1]:8080"');
-  if (!Number.isInteger(everyMs) || (everyMs as number) < LEAST_EVERY_MS || (everyMs as number) > MOST_EVERY_MS) {
-    throw refuse('everyMs', `must be an integer from ${LEAST_EVERY_MS} to ${MOST_EVERY_MS}`);
-  }
-  if (typeof allowRelease !== 'boolean') throw refuse('allowRelease', 'must be a boolean');
-  if (!isClock(clock)) throw refuse('clock', 'must be a Clock: now, wall, setTimer and random');
+export function readPageOptions(options: LockPageOptions | undefined): ResolvedPageOptions {
+  const read = readOptions(WHERE, options, OPTIONS);
+  const { path = '/', prefix = '', everyMs = 1_000, allowRelease = false, clock = systemClock } = read;
+  // The copies are what is looked at: nobody changes them behind the look.
+  const [names, hosts] = [textsOf('names', read.names), textsOf('hosts', read.hosts)];
+  if (names.length > MOST_NAMES) throw refuse('names', `must be at most ${MOST_NAMES} names`);
+  if (!hosts.every(isHost)) throw refuse('hosts', 'must be a list of host names such as "locks.example.com" or "[::1]:8080"');
   return {
     path: path.endsWith('/') ? path : `${path}/`,
     prefix,
-    names: [...names],
-    everyMs: everyMs as number,
+    names,
+    everyMs,
     hosts: hosts.map((host) => host.toLowerCase()),
     allowRelease,
     clock,
@@ -66,24 +68,23 @@ export function readPageOptions(options: unknown): ResolvedPageOptions {
 }
 
 /** @throws LockArgumentError for what is no manager */
-export function readManager(manager: unknown): LockManager {
-  const isManager = typeof manager === 'object' && manager !== null && 'inspect' in manager && 'list' in manager && 'id' in manager;
-  if (!isManager) throw refuse('manager', 'must be a lock manager');
-  return manager as LockManager;
+export function readManager(manager: LockManager): LockManager {
+  const broken = rule.manager(manager);
+  if (broken !== null) throw refuse('manager', broken);
+  return manager;
 }
 
-function areTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+function textsOf(option: string, given: readonly unknown[] = []): readonly string[] {
+  return Array.from(given, (each) => {
+    if (typeof each !== 'string') throw refuse(option, 'must be a list of strings');
+    return each;
+  });
 }
 
 function isHost(host: string): boolean {
   return /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i.test(host);
 }
 
-function isClock(value: unknown): value is Clock {
-  return typeof value === 'object' && value !== null && 'now' in value && 'wall' in value && 'setTimer' in value;
-}
-
-function refuse(option: string, rule: string): LockArgumentError {
-  return new LockArgumentError(`createLockPage: ${option} ${rule}`, { option });
+function refuse(option: string, text: string): LockArgumentError {
+  return new LockArgumentError(`${WHERE}: ${option} ${text}`, { option });
 }

@@ -21,7 +21,8 @@ import type { WebLockInfo, WebLockMode, WebLocks, WebLocksSnapshot } from './typ
  *
  * const manager = await connect('memory:');
  * const locks = createWebLocks(manager);
- * console.log(await locks.request('catalogue', () => 'saved'));
+ * const saved = await locks.request('catalogue', ({ signal }) => fetch('data:,saved', { signal }));
+ * const seen = await locks.request('catalogue', { mode: 'shared', ifAvailable: true }, (lock) => lock !== null);
  * await manager.close();
  * ```
  */

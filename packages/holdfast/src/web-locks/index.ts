@@ -1,2 +1,12 @@
 export { createWebLocks } from './create-web-locks.js';
-export type { WebLock, WebLockCallback, WebLockInfo, WebLockMode, WebLockOptions, WebLocks, WebLocksSnapshot } from './types.js';
+export type {
+  WebLock,
+  WebLockCallback,
+  WebLockInfo,
+  WebLockMode,
+  WebLockOnceOptions,
+  WebLockOptions,
+  WebLocks,
+  WebLocksSnapshot,
+  WebLockWaitOptions,
+} from './types.js';

@@ -24,6 +24,18 @@ export interface WebLockOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of a request that asks once, and whose callback may be called with null. */
+export interface WebLockOnceOptions extends WebLockOptions {
+  /** Ask once. */
+  readonly ifAvailable: true;
+}
+
+/** Options of a request that waits, and whose callback always gets a lock. */
+export interface WebLockWaitOptions extends WebLockOptions {
+  /** Wait. */
+  readonly ifAvailable?: false | undefined;
+}
+
 /** A lock that is held: what the callback gets. */
 export interface WebLock {
   /** The name that was asked for. */
@@ -43,7 +55,7 @@ export type WebLockCallback<T, L = WebLock> = (lock: L) => T | PromiseLike<T>;
 export interface WebLockInfo {
   /** The name that was asked for. */
   readonly name: string;
-  /** How it is held or waited for. */
+  /** How it is held, or asked for. */
   readonly mode: WebLockMode;
   /** The label of the manager that has it or waits for it, such as `host:pid`; empty where that is not known. */
   readonly clientId: string;
@@ -72,23 +84,9 @@ export interface WebLocks {
    */
   request<T>(name: string, callback: WebLockCallback<T>): Promise<T>;
   /** The same with options: with `ifAvailable` the callback may be called with null. */
-  request<T>(
-    name: string,
-    options: WebLockOptions & {
-      /** Ask once. */
-      readonly ifAvailable: true;
-    },
-    callback: WebLockCallback<T, WebLock | null>,
-  ): Promise<T>;
+  request<T>(name: string, options: WebLockOnceOptions, callback: WebLockCallback<T, WebLock | null>): Promise<T>;
   /** The same with options. */
-  request<T>(
-    name: string,
-    options: WebLockOptions & {
-      /** Wait. */
-      readonly ifAvailable?: false | undefined;
-    },
-    callback: WebLockCallback<T>,
-  ): Promise<T>;
+  request<T>(name: string, options: WebLockWaitOptions, callback: WebLockCallback<T>): Promise<T>;
   /** The same with options of which it is not known. */
   request<T>(name: string, options: WebLockOptions, callback: WebLockCallback<T, WebLock | null>): Promise<T>;
   /**

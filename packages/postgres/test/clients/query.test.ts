@@ -39,7 +39,7 @@ const libraries: Readonly<Record<string, () => PostgresQuery>> = {
         bindings.push(values[Number(index) - 1] ?? '');
         return '?';
       });
-      return ((await db.raw(marked, bindings)) as { readonly rows: unknown[] }).rows;
+      return (await db.raw<{ readonly rows: unknown[] }>(marked, bindings)).rows;
     };
   },
   Drizzle: () => {
