@@ -137,7 +137,8 @@ describe('the pages', () => {
       const text = await readFile(join(root, page), 'utf8');
       const code = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '').join('\n');
       const imported = [...code.matchAll(/from '([^'.][^']*)'/g)].map((match) => match[1] ?? '');
-      const others = imported.filter((name) => !/^(holdfast|@holdfast|node:|ioredis)/.test(name));
+      const packages = imported.map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name);
+      const others = packages.filter((name) => !/^(holdfast|@holdfast|node:|ioredis)/.test(name));
       const installed = [...text.matchAll(/^npm install (.*)$/gm)].flatMap((match) => (match[1] ?? '').split(/\s+/));
       const needed = new Set([...others, ...drivers.filter(([url]) => url.test(code)).map(([, driver]) => driver)]);
       expect({ page, missing: [...needed].filter((name) => !installed.includes(name)) }).toEqual({ page, missing: [] });
