@@ -1,8 +1,8 @@
 import { describeLockManager } from '@holdfast/core/conformance';
-import { Redis } from 'ioredis-6';
+import { Redis } from 'iovalkey';
 import { beforeAll, describe, it } from 'vitest';
-import { gatedHarness, warmUp } from './conformance-harness.js';
-import { useRedis } from './redis-harness.js';
+import { gatedHarness, warmUp } from '../conformance-harness.js';
+import { useRedis } from '../redis-harness.js';
 
 const redis = useRedis();
 
@@ -13,7 +13,7 @@ function newClient(): Redis {
 }
 
 const harness = gatedHarness(
-  'Redis through a client of ioredis 6',
+  'Redis through a client of iovalkey',
   () => {
     const client = newClient();
     return { options: { client }, end: () => client.disconnect() };
