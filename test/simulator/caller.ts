@@ -1,4 +1,5 @@
 import { isLockError, type Lease, type LeaseOptions, type PermitLease } from '@holdfast/core';
+import { createElection, type Leadership } from '@holdfast/election';
 import type { World } from '@holdfast/test/simulation';
 import { type Book, type Held, messageOf, textOf } from './book.js';
 import { COMMAND_MS, type SimulatedClient } from './client.js';
@@ -70,6 +71,7 @@ export class Caller {
     else if (how === 'try') this.#try();
     else if (how === 'task') this.#task();
     else if (how === 'all') this.#all();
+    else if (how === 'lead') this.#lead();
     else this.#each();
   }
 
@@ -127,6 +129,36 @@ export class Caller {
     this.#follow('withLock', run, waitMs + holdMs + 2 * COMMAND_MS, [target], () => {
       if (held?.isLost === true) this.#book.complain('I6', `${this.#call.label}: a task whose lock was lost heard nothing of it`);
     });
+  }
+
+  /** Is a candidate for `holdMs`, and ends its terms in every way that a task can. */
+  #lead(): void {
+    const { label, ttlMs, holdMs } = this.#call;
+    const { target } = this;
+    let terms = 0;
+    const task = async ({ lease, signal, resign }: Leadership): Promise<void> => {
+      terms += 1;
+      const mine = this.#book.hold(this.#client, this.#call, target, lease);
+      lease.signal.addEventListener('abort', () => {
+        this.#later(1, () => {
+          if (!signal.aborted) this.#book.complain('I6', `${label}: the task of a term that was lost heard nothing of that`);
+        });
+      });
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        this.#later(holdMs / 3, resolve);
+      });
+      this.#book.release(mine);
+      if (terms % 3 === 1) resign();
+      if (terms % 3 === 2) throw new Error('the task failed');
+    };
+    const stop = new AbortController();
+    this.#later(holdMs, () => stop.abort());
+    const election = createElection(this.#client.manager, target.name.slice('election/'.length), { ttlMs, label, retryMs: 50 });
+    const run = election.run(task, { signal: stop.signal, onTaskError: 'campaign' });
+    // Between its terms it rests: what is free meanwhile waits for nobody.
+    this.#follow('lead', run, holdMs + 2 * COMMAND_MS, [], () => {});
   }
 
   #all(): void {
@@ -259,6 +291,7 @@ export class Caller {
       if (!this.#client.isClosing) lie('nobody closed the manager');
     } else if (isLockError(error, 'LOCK_LOST')) {
       if (what === 'acquire' || what.startsWith('try') || what === 'release') lie('it had nothing to lose');
+      if (what === 'lead') lie('an election goes on after a loss');
       if (held !== null && !held.isLost && !held.isReleased) lie('its signal has not aborted');
     } else {
       lie('that is none of its outcomes');

@@ -17,7 +17,7 @@ export interface CallPlan {
   /** Names the call in the history and, as the label of its requests, in the store. */
   readonly label: string;
   readonly at: number;
-  readonly how: 'acquire' | 'try' | 'task' | 'all' | 'each';
+  readonly how: 'acquire' | 'try' | 'task' | 'all' | 'each' | 'lead';
   readonly targets: readonly Target[];
   readonly ttlMs: number;
   readonly renew: boolean;
@@ -80,6 +80,8 @@ export interface StoreTraits {
 }
 
 const START_MS = 3_000;
+/** One in so many scenarios has an election besides. */
+const ELECTION_EVERY = 8;
 const QUIET_MS = 4_000;
 /** So long that nothing ends by itself while somebody looks. */
 const LONG_TTL_MS = 40_000;
@@ -101,6 +103,7 @@ export function scenarioOf(seed: number, traits: StoreTraits): Scenario {
     // Long enough for a renewal to be on its way.
     calls.push(end?.how === 'crash-behind-renewal' ? { ...call, ttlMs: random.pick([900, 2_000]), renew: true, holdMs: START_MS } : call);
   }
+  if (seed % ELECTION_EVERY === 0) calls.push(...candidatesOf(seed, count, calls.length));
   const forced = isCalm || random.chance(0.8) ? [] : [{ at: random.between(0, START_MS), target: targetOf(random, kinds) }];
   return {
     seed,
@@ -187,6 +190,28 @@ function callOf(random: Random, client: number, label: string, kinds: Kinds, may
     holdMs: random.pick([0, random.between(0, 20), random.between(0, 300), random.between(0, 900)]),
     extend: random.chance(0.2) ? { afterMs: random.between(0, 200), ttlMs: random.pick([1, 200, 1_500]) } : null,
   };
+}
+
+/** Candidates of one election: by a sequence of their own, so that the rest of the scenario is what it is without them. */
+function candidatesOf(seed: number, clients: number, calls: number): CallPlan[] {
+  const random = new Random(seed ^ 0x1eade2);
+  return Array.from({ length: random.integer(2, 4) }, (_, number) => {
+    const client = number % clients;
+    return {
+      client,
+      label: `${client}.${calls + number}`,
+      at: random.between(0, random.pick([10, 1_000])),
+      how: 'lead',
+      targets: [lockOf('election/a')],
+      ttlMs: random.pick([300, 900, 2_000]),
+      renew: true,
+      maxHoldMs: null,
+      waitMs: Number.POSITIVE_INFINITY,
+      abortAfterMs: null,
+      holdMs: random.between(100, START_MS),
+      extend: null,
+    };
+  });
 }
 
 type Kinds = Target['kind'] | 'all';

@@ -22,6 +22,15 @@ import { LedLease } from './led-lease.js';
 import type { LeaderTask } from './term.js';
 import { TermReports } from './term-reports.js';
 
+/** A task that is running, and the one that it was begun in, of this election or of another. */
+interface RunningTask {
+  readonly candidate: Candidate;
+  readonly outer: RunningTask | undefined;
+}
+
+// One for all elections: up to Node 22 each such storage that was ever used makes every promise of the process a little dearer.
+const running = new AsyncLocalStorage<RunningTask>();
+
 /** One leader at a time among all that campaign in elections of one name on one store. */
 export interface Election extends AsyncDisposable {
   /** What is campaigned for: the same name, the same election. */
@@ -80,8 +89,6 @@ class LockElection implements Election {
   readonly #candidates = new Map<Candidate, Promise<unknown>>();
   /** Leases in their callers' own hands. */
   readonly #handed = new Set<Lease<bigint>>();
-  /** Which candidate's task is running. */
-  readonly #tasks = new AsyncLocalStorage<Candidate>();
 
   constructor(locks: LockManager, name: string, lockName: string, options: ResolvedElectionOptions) {
     this.name = name;
@@ -106,7 +113,7 @@ class LockElection implements Election {
         reports: this.#reports,
         closing: this.#closing.signal,
       },
-      (leadership) => this.#tasks.run(candidate, () => task(leadership)),
+      (leadership) => running.run({ candidate, outer: running.getStore() }, () => task(leadership)),
       options,
     );
     const end = keepingAlive(() => candidate.run());
@@ -185,8 +192,9 @@ class LockElection implements Election {
   async close(given?: ElectionCloseOptions): Promise<void> {
     const { drainMs = Number.POSITIVE_INFINITY } = readElectionOptions<ElectionCloseOptions>('close', given);
     if (!this.#closing.signal.aborted) this.#closing.abort(this.#closedError());
-    const own = this.#tasks.getStore();
-    const others = [...this.#candidates].filter(([candidate]) => candidate !== own);
+    const own = new Set<Candidate>();
+    for (let at = running.getStore(); at !== undefined; at = at.outer) own.add(at.candidate);
+    const others = [...this.#candidates].filter(([candidate]) => !own.has(candidate));
     const ended = Promise.all(others.map(([, end]) => end));
     if (drainMs === Number.POSITIVE_INFINITY) await ended;
     else if (!(await this.#isWithin(drainMs, ended))) await Promise.all(others.map(([candidate]) => candidate.giveUp()));

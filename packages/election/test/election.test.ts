@@ -228,6 +228,23 @@ describe('close', () => {
     await mine.close();
   });
 
+  it('called within a task that was begun by a task of its own does not wait for that one either', async () => {
+    await using servers = twoCandidates();
+    const [mine, theirs] = servers.elections;
+    await using other = createElection(servers.locks[1], 'another');
+    let ended = false;
+    await mine.run(async () => {
+      await other.run(async () => {
+        // Of theirs no task is under way here: nothing of it is left out.
+        await theirs.close();
+        await mine.close();
+        ended = true;
+        await other.close();
+      });
+    });
+    expect(ended).toBe(true);
+  });
+
   it('gives the term back after drainMs though the task has not ended', async () => {
     await using servers = twoCandidates();
     const [mine, theirs] = servers.elections;
