@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   checkName,
   checkValue,
@@ -11,6 +10,7 @@ import {
   rule,
 } from '@holdfast/core';
 import { ContextHolds } from './context-holds.js';
+import { OwnContexts } from './own-contexts.js';
 
 /** Locks by the name of an `ILock` or a Redisson `RLock`: without a handle, owned by the context that runs. */
 export interface ReentrantLocks<F extends FencingToken = FencingToken> {
@@ -94,9 +94,9 @@ const leaseDuration = rule.duration({ min: 1 });
 class NamedLock<F extends FencingToken> implements ReentrantLock<F> {
   readonly name: string;
   readonly #locks: LockManager<F>;
-  readonly #contexts: AsyncLocalStorage<ContextHolds<F>>;
+  readonly #contexts: OwnContexts<F>;
 
-  constructor(name: string, locks: LockManager<F>, contexts: AsyncLocalStorage<ContextHolds<F>>) {
+  constructor(name: string, locks: LockManager<F>, contexts: OwnContexts<F>) {
     this.name = name;
     this.#locks = locks;
     this.#contexts = contexts;
@@ -116,7 +116,7 @@ class NamedLock<F extends FencingToken> implements ReentrantLock<F> {
   }
 
   async isLocked(): Promise<boolean> {
-    return this.#contexts.getStore()?.leaseOf(this.name)?.isHeld === true || (await this.#locks.inspect(this.name)).held;
+    return this.#contexts.current?.leaseOf(this.name)?.isHeld === true || (await this.#locks.inspect(this.name)).held;
   }
 
   isHeldByCurrentContext(): boolean {
@@ -128,7 +128,7 @@ class NamedLock<F extends FencingToken> implements ReentrantLock<F> {
   }
 
   async getRemainingLeaseMs(): Promise<number> {
-    const lease = this.#contexts.getStore()?.leaseOf(this.name) ?? null;
+    const lease = this.#contexts.current?.leaseOf(this.name) ?? null;
     if (lease !== null) return lease.remainingMs;
     const { held, holders } = await this.#locks.inspect(this.name);
     return held ? (holders[0]?.remainingMs ?? -1) : 0;
@@ -173,9 +173,9 @@ class NamedLock<F extends FencingToken> implements ReentrantLock<F> {
   }
 
   #context(where: string): ContextHolds<F> {
-    const context = this.#contexts.getStore();
-    if (context !== undefined && !context.isOver) return context;
-    const what = context === undefined ? 'is called outside of runInContext' : 'is called after its context has ended';
+    const context = this.#contexts.current;
+    if (context !== null && !context.isOver) return context;
+    const what = context === null ? 'is called outside of runInContext' : 'is called after its context has ended';
     throw new LockArgumentError(`${where}: ${JSON.stringify(this.name)} ${what}, and has no owner`, {
       option: 'context',
       lockName: this.name,
@@ -210,7 +210,7 @@ function notHeld(where: string, name: string): LockArgumentError {
  */
 export function createReentrantLocks<F extends FencingToken>(locks: LockManager<F>): ReentrantLocks<F> {
   checkValue('createReentrantLocks', 'locks', locks, rule.object);
-  const contexts = new AsyncLocalStorage<ContextHolds<F>>();
+  const contexts = new OwnContexts<F>();
   return {
     getLock(name) {
       checkName('getLock', name);
@@ -218,7 +218,7 @@ export function createReentrantLocks<F extends FencingToken>(locks: LockManager<
     },
     async runInContext(task) {
       checkValue('runInContext', 'task', task, rule.function);
-      const context = new ContextHolds<F>(contexts.getStore() ?? null, locks);
+      const context = new ContextHolds<F>(contexts.current, locks);
       try {
         return await contexts.run(context, async () => await task());
       } finally {

@@ -42,6 +42,25 @@ describe('a re-entrant lock', () => {
     });
   });
 
+  it('belongs to the contexts of its own locks, also within those of others', async () => {
+    await using w = world();
+    const others = createReentrantLocks(w.other);
+    const [mine, theirs] = [w.getLock('x'), others.getLock('x')];
+    await w.runInContext(async () => {
+      await mine.lock();
+      await expect(theirs.tryLock()).rejects.toEqual(noOwner);
+      await others.runInContext(async () => {
+        expect([await theirs.tryLock(), await mine.tryLock(), mine.getLockCount()]).toEqual([false, true, 2]);
+        await mine.unlock();
+      });
+      await mine.unlock();
+      await others.runInContext(async () => {
+        expect([await theirs.tryLock(), mine.isHeldByCurrentContext(), theirs.isHeldByCurrentContext()]).toEqual([true, false, true]);
+        await theirs.unlock();
+      });
+    });
+  });
+
   it('excludes the flows of one process from each other', async () => {
     await using w = world();
     const lock = w.getLock('x');
