@@ -46,6 +46,25 @@ describe.each(waitings)('time budgets with $waiting', ({ fair }) => {
     await expectNothingLeft(world);
   });
 
+  it('end a short wait behind a hold of their own as a timeout, also when that hold was freed just before', async () => {
+    const world = createWorld({ fair });
+    const { clock, store, manager } = world;
+    const held = await manager.acquire('x');
+    const first = outcomeOf(manager.acquire('x'));
+    await clock.advance(1_000);
+    const short = outcomeOf(manager.acquire('x', { waitMs: 20 }));
+    await clock.advance(19);
+    store.disconnect(SILENT);
+    const released = outcomeOf(held.release());
+    await clock.advance(60);
+    expect(short.code).toBe('LOCK_TIMEOUT');
+    store.reconnect();
+    await clock.advance(5_000);
+    expect(released.status).not.toBe('pending');
+    await first.value?.release();
+    await expectNothingLeft(world);
+  });
+
   it('count the look for who holds it as a part of the wait', async () => {
     const world = createWorld({ fair });
     const { clock, manager, peer } = world;

@@ -154,6 +154,7 @@ export class NameQueue implements WaitObserver {
     if (wait.look === null) {
       // Nobody asked while this wait stood in line: the first asks now, so that its end can say whether the store is there.
       if (this.#head !== null && this.#head !== wait && !this.#hearing.wasHeardBy(wait)) this.#dispatch(this.#head, { type: 'woken' });
+      wait.stoodBehindOwn = this.#services.holds.holdsExclusively(this.key);
       wait.look = this.#look.start((holders) => {
         if (holders !== null) this.#hearing.looked(calls.clock.now(), holders);
         // Without an answer the wait goes on to its end: requests of its own may still be answered.
@@ -169,7 +170,8 @@ export class NameQueue implements WaitObserver {
 
   #timeOut(wait: Wait): void {
     if (wait.isEnded) return;
-    const wasHeard = this.#hearing.wasHeardBy(wait) || this.#services.holds.holdsExclusively(this.key);
+    const isBehindOwn = wait.stoodBehindOwn || this.#services.holds.holdsExclusively(this.key);
+    const wasHeard = this.#hearing.wasHeardBy(wait) || isBehindOwn;
     const waitedMs = Math.max(0, Math.round(this.#services.calls.clock.now() - wait.joinedAt));
     const error = wasHeard ? this.#look.timeoutError(wait.limits.waitMs, waitedMs, wait.look?.holders ?? []) : this.#hearing.silence(wait);
     this.end(wait, error);

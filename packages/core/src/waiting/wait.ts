@@ -38,6 +38,8 @@ export class Wait implements TimerEntry {
   subscription: { close(): void } | null = null;
   /** The look at who holds the name, shortly before the wait runs out. */
   look: Look | null = null;
+  /** When that look began its own manager held the name: that the name was busy is known without the store. */
+  stoodBehindOwn = false;
   readonly #observer: WaitObserver;
   #state: WaitState = newWait;
   #resolve!: (hold: Hold) => void;
