@@ -170,7 +170,8 @@ export class NameQueue implements WaitObserver {
 
   #timeOut(wait: Wait): void {
     if (wait.isEnded) return;
-    const isBehindOwn = wait.stoodBehindOwn || this.#services.holds.holdsExclusively(this.key);
+    // Of one that has asked since, and was not answered, it is not known whether the name was free.
+    const isBehindOwn = (wait.stoodBehindOwn && wait.request === null) || this.#services.holds.holdsExclusively(this.key);
     const wasHeard = this.#hearing.wasHeardBy(wait) || isBehindOwn;
     const waitedMs = Math.max(0, Math.round(this.#services.calls.clock.now() - wait.joinedAt));
     const error = wasHeard ? this.#look.timeoutError(wait.limits.waitMs, waitedMs, wait.look?.holders ?? []) : this.#hearing.silence(wait);
