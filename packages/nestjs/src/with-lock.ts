@@ -21,7 +21,7 @@ export function WithLock<A extends unknown[]>(key: KeyOf<A>, options: AcquireOpt
   );
 }
 
-/** What the key is for this call; checked by whoever takes it. */
+/** What the key is for this call; checked where the lock is taken. */
 export function nameOf<A extends unknown[]>(key: KeyOf<A>, target: object, args: readonly unknown[]): string {
   return typeof key === 'function' ? key.apply(target, args as A) : key;
 }

@@ -6,7 +6,7 @@ import { quoted } from './printable.js';
 
 const TYPES = ['waiting', 'granted', 'renewed', 'renew-failed', 'released'] as const;
 
-/** For `--verbose`: tells what becomes of the locks of this process. What goes wrong for good is told without it. @returns what ends that */
+/** For `--verbose`: reports what becomes of the locks of this process. Permanent failures are reported without it. @returns what ends that */
 export function narrate(output: Output): () => void {
   const listeners = TYPES.map((type) => {
     const listener = (event: unknown): void => {

@@ -13,7 +13,7 @@ export async function checkReportFile(path: string): Promise<void> {
   }
 }
 
-/** @param done what has been done all the same @throws CliError */
+/** @param done what was done in spite of that @throws CliError */
 export function writeReportFile(path: string, text: string, done: string): void {
   try {
     writeFileSync(path, text);

@@ -36,7 +36,7 @@ export class Holders {
   }
 
   /**
-   * A holder that does not answer is shown all the same, without its label and token. Who waits in a session that does not answer is not known:
+   * A holder that does not answer is still shown, without its label and token. Who waits in a session that does not answer is not known:
    * the server shows that somebody waits there, and not how many.
    */
   async inspect(session: HoldSession, keys: NameKeys, timeoutMs: number): Promise<LockState> {

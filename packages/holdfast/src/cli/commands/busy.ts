@@ -27,7 +27,7 @@ export function endBusy(name: string, error: unknown, options: BusyOptions, outp
 
 const NESTED = 'this command runs under a lock of that name itself, and waits for itself if both mean the same store';
 
-/** Where a wait would be for what the command above holds, that is told as soon as it waits. @returns what ends that */
+/** A wait for what the command around this one holds is reported as soon as the wait begins. @returns what ends the watch */
 export function tellNestedWait(name: string, options: WantedOptions, output: Output): () => void {
   const kind = kindWanted(options);
   if (!isNested(kind, name)) return () => {};

@@ -45,7 +45,7 @@ export async function release(name: string, options: ReleaseOptions, output: Out
   return await forceRelease(name, options, output);
 }
 
-/** `holdfast force-release`: takes a lock away from whoever has it. */
+/** `holdfast force-release`: takes a lock away from its holder. */
 export async function forceRelease(name: string, options: InspectOptions, output: Output): Promise<number> {
   if (looksLikeLease(name)) throw usageError('this is a lease and no name; holdfast free gives back what holdfast acquire took');
   const config = await resolveStore(options, output);
