@@ -14,6 +14,7 @@ import {
   type LostReason,
   type NodeHealth,
   type ReleaseAnswer,
+  type WaitLine,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList } from '@holdfast/core/backend';
 import { adoptHold } from './protocol/adoption.js';
@@ -32,6 +33,7 @@ import { NodeWatch } from './protocol/node-watch.js';
 import { Relay, type Seeker } from './protocol/relay.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
+import { WaiterNotes } from './protocol/waiter-notes.js';
 import { findingsOf } from './findings.js';
 import { healthOf } from './node-health.js';
 import { BACKEND, closedError, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
@@ -70,6 +72,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly #wakeList: WakeList<WaitKey>;
   readonly #gatherer: Gatherer;
   readonly #relay: Relay;
+  readonly #notes: WaiterNotes;
   #tellLost: (hold: HoldRef, reason: LostReason) => void = () => {};
   #highestToken = 0;
   #isClosed = false;
@@ -90,6 +93,7 @@ export class RedlockBackend implements LockBackend<bigint> {
       onLost: (hold) => this.#tellLost(hold, 'taken'),
     };
     this.#relay = new Relay(clock);
+    this.#notes = new WaiterNotes(this.#context);
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
   }
 
@@ -172,6 +176,10 @@ export class RedlockBackend implements LockBackend<bigint> {
         for (const node of nodes) node.unlisten();
       },
     };
+  }
+
+  announce(request: HoldRequest, line: () => WaitLine): { close(): void } {
+    return this.#notes.open(request, line);
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -289,6 +297,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#notes.close();
     const { nodes, cleaner } = this.#context;
     await Promise.all(nodes.map((node) => node.drain(DRAIN_MS)));
     this.#gatherer.close();

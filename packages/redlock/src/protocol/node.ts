@@ -78,6 +78,17 @@ export interface WaitKey {
   readonly limit: number;
 }
 
+/** How many of one manager stand in line for a name; 0 when nobody does any more. */
+export interface WaiterNote {
+  readonly name: string;
+  readonly kind: LockKind;
+  readonly waiters: number;
+  /** For how long the first of them has waited. */
+  readonly oldestWaitMs: number;
+  /** For how long the node is to believe it. */
+  readonly validMs: number;
+}
+
 export interface NodeHolder {
   readonly mode: HoldRequest['mode'];
   /** A digest of the owner's token, the same on all nodes; '' for another library's lock. */
@@ -91,6 +102,7 @@ export interface NodeHolder {
 }
 
 export interface NodeState {
+  /** As managers have noted it; one for each manager that has noted nothing. */
   readonly waiters: number;
   /** null where nobody waits. */
   readonly oldestWaitMs: number | null;
@@ -151,6 +163,7 @@ export interface RedlockNode {
   extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]>;
   release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly Release[]>;
   withdraw(waiting: WaitKey, timeoutMs: number): Promise<void>;
+  noteWaiters(notes: readonly WaiterNote[], timeoutMs: number): Promise<void>;
   /** `set` and `delete` are refused when they come after `timeoutMs`. */
   mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply>;
   /** The names of marks that stand. */
