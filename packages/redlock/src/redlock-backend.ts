@@ -36,7 +36,7 @@ import { quarantineMs } from './protocol/validity.js';
 import { WaiterNotes } from './protocol/waiter-notes.js';
 import { findingsOf } from './findings.js';
 import { healthOf } from './node-health.js';
-import { BACKEND, closedError, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
+import { BACKEND, closedError, driversOf, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
 
 const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
@@ -95,6 +95,10 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#relay = new Relay(clock);
     this.#notes = new WaiterNotes(this.#context);
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
+  }
+
+  get driver(): string | null {
+    return driversOf(this.#context.nodes);
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {

@@ -272,6 +272,7 @@ describe('options', () => {
       { urls: [] },
       { urls: ['redis+cluster://a'] },
       { urls: ['redis+sentinel://a/m'] },
+      { clients: [new Redis({ lazyConnect: true, sentinels: [{ host: 'a', port: 1 }], name: 'm' })] },
       { urls, clients: [] },
       {},
       { urls, maxTtlMs: 10 },
@@ -310,6 +311,7 @@ describe('options', () => {
     const lease = await manager.acquire('x');
     const waiting = other.acquire('x');
     expect(await other.tryAcquire('x')).toBeNull();
+    expect(await other.checkHealth()).toMatchObject({ ok: true, driver: 'ioredis' });
     await four.nodes[3]?.kill();
     await lease.release();
     await (await waiting).release();

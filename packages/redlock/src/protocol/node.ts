@@ -157,6 +157,8 @@ export interface WakeTarget {
 export interface RedlockNode {
   /** For messages; carries no secret. */
   readonly label: string;
+  /** The package by which the node is reached; null before the package is loaded. @default null */
+  readonly driver?: string | null;
   /** A vote that reaches the node after `timeoutMs`, by its own clock, is refused there; an extension likewise. */
   acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]>;
   confirm(requests: readonly ConfirmRequest[], timeoutMs: number): Promise<readonly boolean[]>;
