@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type DifferentLimit,
   type FencingToken,
   type Finding,
   type HoldRef,
@@ -56,6 +57,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,
+    reportsLimits: true,
     maxPermits: 1_000,
     readWriteLocks: true,
     fair: false,
@@ -71,6 +73,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly #gatherer: Gatherer;
   readonly #relay: Relay;
   #tellLost: (hold: HoldRef, reason: LostReason) => void = () => {};
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #highestToken = 0;
   #isClosed = false;
 
@@ -88,6 +91,7 @@ export class RedlockBackend implements LockBackend<bigint> {
       freedVotes,
       watch: new NodeWatch(nodes),
       onLost: (hold) => this.#tellLost(hold, 'taken'),
+      onLimitDiffers: (seen) => this.#tellLimit(seen),
     };
     this.#relay = new Relay(clock);
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
@@ -151,6 +155,10 @@ export class RedlockBackend implements LockBackend<bigint> {
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
     this.#tellLost = listener;
+  }
+
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
   }
 
   onNodeChanged(listener: (health: NodeHealth) => void): void {
