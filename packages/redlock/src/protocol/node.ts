@@ -25,7 +25,14 @@ export interface VoteRequest {
 
 /** What a node says to one request. */
 export type Vote =
-  | { readonly kind: 'granted'; readonly counter: number; readonly taken: readonly number[] }
+  | {
+      readonly kind: 'granted';
+      readonly counter: number;
+      /** Slots of a semaphore that others have. */
+      readonly taken: readonly number[];
+      /** Another limit than the request's by which one of these goes. */
+      readonly otherLimit?: number;
+    }
   | {
       readonly kind: 'refused';
       /** Until the vote may be free; null when the node cannot tell. */
@@ -34,6 +41,8 @@ export type Vote =
       readonly holder: string | null;
       /** Slots of a semaphore that others have. */
       readonly taken: readonly number[];
+      /** Another limit than the request's by which one of these goes. */
+      readonly otherLimit?: number;
     }
   /** It was restarted or emptied, and takes no part for so long; null: its counter for this name is none, until somebody mends it. */
   | { readonly kind: 'abstained'; readonly forMs: number | null };
