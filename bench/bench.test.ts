@@ -13,6 +13,8 @@ import { type Row, rowsOf, tableOf, targetsOf } from './report.js';
 import { runScenario } from './run-scenario.js';
 import type { Scenario } from './scenario.js';
 import { scenarios } from './scenarios/index.js';
+import { permitsInUse } from './scenarios/permits-in-use.js';
+import { metricsAt, roundsOver } from './scenarios/series.js';
 import { uncontended } from './scenarios/uncontended.js';
 import { inversions, median, spread } from './stats.js';
 import type { Store } from './store.js';
@@ -21,6 +23,24 @@ import { startStore } from './stores/index.js';
 const run = promisify(execFile);
 const main = fileURLToPath(new URL('./dist/main.js', import.meta.url));
 const rowKeys = ['scenario', 'library', 'backend', 'value', 'unit', 'higherIsBetter', 'ratioToFloor'];
+
+const bareLibrary = (id: string, role: Library['role']): Library => ({
+  id,
+  title: id,
+  role,
+  backend: 'redis',
+  scenarios: ['uncontended'],
+  open: () => Promise.reject(new Error('not opened here')),
+});
+const bareStore: Store = {
+  backend: 'redis',
+  address: '',
+  title: 'no store',
+  pids: [],
+  register: { read: async () => 0, write: async () => undefined, ticket: async () => 1, close: async () => undefined },
+  observer: null,
+  close: async () => undefined,
+};
 
 describe('the benchmark as a command', () => {
   let directory = '';
@@ -82,6 +102,17 @@ describe('a wrong result', () => {
     for (const row of rows) expect(row).toMatchObject({ library: 'lockless', value: null, ratioToFloor: null });
   });
 
+  it('of a semaphore without a limit is reported too', async () => {
+    const limitless: Library = {
+      ...lockless,
+      scenarios: ['permits-in-use'],
+      open: async () => ({ ...(await lockless.open('')), acquirePermit: async () => ({ release: async () => true }) }),
+    };
+    const figures = await runScenario(permitsInUse, [limitless], store, { quick: true, rounds: 1 });
+    expect(figures.faultsOf(limitless)).toHaveLength(1);
+    for (const { value } of rowsOf(figures)) expect(value).toBeNull();
+  });
+
   it('of one library leaves the others their figures', async () => {
     const failing: Library = { ...lockless, id: 'failing', open: async () => Promise.reject(new Error('no such server')) };
     const floor = libraries.filter(({ id }) => id === 'floor');
@@ -92,15 +123,7 @@ describe('a wrong result', () => {
 });
 
 describe('figures', () => {
-  const library = (id: string, role: Library['role']): Library => ({
-    id,
-    title: id,
-    role,
-    backend: 'redis',
-    scenarios: ['uncontended'],
-    open: () => Promise.reject(new Error('not opened here')),
-  });
-  const [floor, ours, peer] = [library('floor', 'floor'), library('ours', 'ours'), library('peer', 'peer')];
+  const [floor, ours, peer] = [bareLibrary('floor', 'floor'), bareLibrary('ours', 'ours'), bareLibrary('peer', 'peer')];
   const scenario: Scenario = {
     ...uncontended,
     targets: [{ text: 'half of it', measure: (of, who) => of.of(who, 'rate')?.ratioToFloor ?? null, isMet: (ratio) => ratio >= 0.5 }],
@@ -132,6 +155,32 @@ describe('figures', () => {
     expect(spread([3, 1, 2])).toEqual({ lowest: 1, median: 2, highest: 3 });
     expect(inversions([1, 2, 3, 4])).toBe(0);
     expect(inversions([4, 3, 2, 1])).toBe(6);
+  });
+});
+
+describe('a series', () => {
+  it('has a row for each point, and measures one point a round', async () => {
+    const measured: number[] = [];
+    const series: Scenario = {
+      ...uncontended,
+      id: 'managers-200',
+      metrics: metricsAt([1, 10], 'clients'),
+      targets: [],
+      enter: async () => ({
+        round: roundsOver([1, 10], async (at) => {
+          measured.push(at);
+          return { rate: at * 100 };
+        }),
+        close: async () => undefined,
+      }),
+    };
+    const library: Library = { ...bareLibrary('ours', 'ours'), scenarios: ['managers-200'] };
+    const figures = await runScenario(series, [library], bareStore, { quick: true, rounds: 2 });
+    expect(measured).toEqual([1, 10]);
+    expect(rowsOf(figures)).toMatchObject([
+      { scenario: 'managers-200/1', value: 100 },
+      { scenario: 'managers-200/10', value: 1_000 },
+    ]);
   });
 });
 

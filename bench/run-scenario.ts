@@ -8,7 +8,7 @@ import type { Store } from './store.js';
 import { endWorkers, startProcesses, type WorkerProcess } from './workers/worker-process.js';
 
 /** For one library's part of one round. The slowest that is right takes some seconds. */
-const stepTimeoutMs = 90_000;
+const defaultStepTimeoutMs = 90_000;
 
 /** How a scenario is run. */
 export interface RunOptions {
@@ -47,7 +47,7 @@ export async function runScenario(
   };
   const attempt = async <T>(library: Library, step: string, action: () => Promise<T>): Promise<T | null> => {
     try {
-      return await within(stepTimeoutMs, step, action());
+      return await within(scenario.stepTimeoutMs ?? defaultStepTimeoutMs, step, action());
     } catch (error) {
       figures.fault(library, `${step} failed: ${error instanceof Error ? error.message : String(error)}`);
       return null;

@@ -39,8 +39,8 @@ export function observerOf({ observer, title }: Store): StoreObserver {
 }
 
 /** Whether a library is measured in a scenario. */
-export function takesPart(library: Library, { id, like = id }: Scenario): boolean {
-  return library.scenarios.includes(like);
+export function takesPart(library: Library, { id, like = id, roles }: Scenario): boolean {
+  return library.scenarios.includes(like) && (roles?.includes(library.role) ?? true);
 }
 
 /** One thing that is measured. Knows no library by name. */
@@ -49,6 +49,10 @@ export interface Scenario extends Measured {
   readonly title: string;
   /** The scenario whose libraries take part, where it is another one under other conditions. */
   readonly like?: ScenarioId;
+  /** Left out: all. */
+  readonly roles?: readonly Library['role'][];
+  /** How long one library's part of one round may take before it is wrong. @default 90_000 */
+  readonly stepTimeoutMs?: number;
   /** How far away the store is, round trip, by a network of the benchmark's own. @default 0 */
   readonly roundTripMs?: number;
   /** How many rounds are run when nobody says. */

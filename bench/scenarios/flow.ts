@@ -1,17 +1,21 @@
 import { countCpu } from '../cpu.js';
 import type { BenchClient } from '../library.js';
 
+interface Flowed {
+  readonly pairs: number;
+  readonly seconds: number;
+}
+
 /**
  * Takes and frees each name again and again for about `forMs`, all names at the same time.
  *
  * @returns locks taken and freed, a second
  */
 export async function flow(client: BenchClient, names: readonly string[], forMs: number): Promise<number> {
-  const { pairs, seconds } = await countFlow(client, names, forMs);
-  return pairs / seconds;
+  return rateOf(await flowOf(client, names, forMs));
 }
 
-/** What `flow` gave, and what it cost: CPU time in microseconds of one take and its free. */
+/** What a flow gave, and what it cost: CPU time in microseconds of one take and its free. */
 export interface CostedFlow {
   readonly rate: number;
   readonly clientCpu: number;
@@ -25,12 +29,32 @@ export async function costFlow(
   names: readonly string[],
   { forMs, serverPids }: { readonly forMs: number; readonly serverPids: readonly number[] },
 ): Promise<CostedFlow> {
-  const [{ pairs, seconds }, { clientMs, serverMs }] = await countCpu(serverPids, () => countFlow(client, names, forMs));
-  const perPair = (ms: number): number => (ms * 1_000) / pairs;
-  return { rate: pairs / seconds, clientCpu: perPair(clientMs), serverCpu: serverMs === null ? null : perPair(serverMs) };
+  const [flowed, { clientMs, serverMs }] = await countCpu(serverPids, () => flowOf(client, names, forMs));
+  const perPair = (ms: number): number => (ms * 1_000) / flowed.pairs;
+  return { rate: rateOf(flowed), clientCpu: perPair(clientMs), serverCpu: serverMs === null ? null : perPair(serverMs) };
 }
 
-async function countFlow(client: BenchClient, names: readonly string[], forMs: number): Promise<{ pairs: number; seconds: number }> {
+/** Takes and frees one name after the other, so many at a time, until `least` were and `forMs` have passed. */
+export async function flowOver(
+  client: BenchClient,
+  nameAt: (index: number) => string,
+  { inFlight, least, forMs }: { readonly inFlight: number; readonly least: number; readonly forMs: number },
+): Promise<number> {
+  const start = performance.now();
+  let next = 0;
+  const isOver = (): boolean => next >= least && performance.now() >= start + forMs;
+  await Promise.all(
+    Array.from({ length: inFlight }, async () => {
+      while (!isOver()) {
+        const lease = await client.acquire(nameAt(next++));
+        await lease.release();
+      }
+    }),
+  );
+  return rateOf({ pairs: next, seconds: secondsSince(start) });
+}
+
+async function flowOf(client: BenchClient, names: readonly string[], forMs: number): Promise<Flowed> {
   let pairs = 0;
   const start = performance.now();
   const end = start + forMs;
@@ -43,5 +67,13 @@ async function countFlow(client: BenchClient, names: readonly string[], forMs: n
       }
     }),
   );
-  return { pairs, seconds: (performance.now() - start) / 1_000 };
+  return { pairs, seconds: secondsSince(start) };
+}
+
+function rateOf({ pairs, seconds }: Flowed): number {
+  return pairs / seconds;
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1_000;
 }

@@ -2,6 +2,10 @@ import type { Scenario } from '../scenario.js';
 import { atDistance } from './at-distance.js';
 import { handover8Processes } from './handover-8-processes.js';
 import { localContention } from './local-contention.js';
+import { managers200 } from './managers-200.js';
+import { names1000000 } from './names-1000000.js';
+import { oneName64Processes } from './one-name-64-processes.js';
+import { permitsInUse } from './permits-in-use.js';
 import { renew10000 } from './renew-10000.js';
 import { tryEach1000 } from './try-each-1000.js';
 import { inFlight64, ofTheFloor, uncontended } from './uncontended.js';
@@ -22,4 +26,8 @@ export const scenarios: readonly Scenario[] = [
   waiters1000,
   renew10000,
   tryEach1000,
+  permitsInUse,
+  oneName64Processes,
+  names1000000,
+  managers200,
 ];

@@ -3,6 +3,9 @@ import { Client } from 'pg';
 import type { Register, Store } from '../store.js';
 import { pidsOf } from './pids-of.js';
 
+/** Of 200 clients of two libraries, or 64 processes with several. */
+const MOST_CONNECTIONS = 1_500;
+
 /** One connection, as every library and the floor open theirs. */
 export async function connectPostgres(address: string): Promise<Client> {
   const client = new Client({ connectionString: address });
@@ -21,7 +24,7 @@ export async function openPostgresRegister(address: string): Promise<Register> {
 export async function startPostgresStore(): Promise<Store> {
   const given = process.env['HOLDFAST_TEST_POSTGRES_URL'];
   if (given !== undefined && given !== '') return openPostgresStore(given);
-  const server = await startPostgres();
+  const server = await startPostgres({ config: { max_connections: MOST_CONNECTIONS } });
   try {
     return await openPostgresStore(server.url, server);
   } catch (error) {
