@@ -57,7 +57,7 @@ const PACKAGES = [
   'redlock',
   'zookeeper',
 ].map((name) => `packages/${name}`);
-const WITH_PARTS = ['docs/redlock.md', 'packages/holdfast/README.md'];
+const WITH_PARTS = ['packages/holdfast/README.md'];
 /** The samples of one page that go on where the one before ended. */
 const IN_SEQUENCE = ['docs/testing.md'];
 
