@@ -4,6 +4,7 @@ import { type ScriptProcess, spawnScript, until } from '@holdfast/test/servers';
 import type { MigrationPhase } from '@holdfast/migration';
 import { type HistoryEvent, parseHistory } from '../faults/history.js';
 import { objectId } from '../faults/verdict.js';
+import { GrantCount } from './grant-count.js';
 import { JavaProcess } from './java-process.js';
 import { asksOf, type Move, moves, PERMITS, type Stage, type Stores, type System } from './moves.js';
 import type { NewProcessOrder, NewProcessReport } from './new-process-script.js';
@@ -39,6 +40,7 @@ interface Member {
 export class MoveFleet {
   readonly #options: MoveFleetOptions;
   readonly #names: string[] = [];
+  readonly #counts = new Map<string, GrantCount>();
   #running: Member[] = [];
   /** What went wrong, a text each. */
   readonly wrong: string[] = [];
@@ -145,7 +147,9 @@ export class MoveFleet {
   }
 
   async #grantsOf(name: string): Promise<number> {
-    return (await this.#eventsOf(name)).filter(({ what }) => what === 'acquired').length;
+    const count = this.#counts.get(name) ?? new GrantCount(this.#fileOf(name));
+    this.#counts.set(name, count);
+    return await count.read();
   }
 
   async #eventsOf(name: string): Promise<HistoryEvent[]> {

@@ -2,6 +2,7 @@ import type { LockManager } from '@holdfast/core';
 import { createMigratingLockManager, type MigrationPhase } from '@holdfast/migration';
 import { createPostgresLockManager } from '@holdfast/postgres';
 import { createRedisLockManager } from '@holdfast/redis';
+import { createZooKeeperLockManager } from '@holdfast/zookeeper';
 import { curatorLocks } from './curator-locks.js';
 import { hazelcastLocks, hazelcastMapLocks } from './hazelcast-locks.js';
 import { counterLocks, fileLocks, flagLocks } from './home-made-locks.js';
@@ -75,14 +76,16 @@ const PHASES: readonly Stage[] = [
   { jvm: 2, node: [] },
 ];
 
-function phased(from: (stores: Stores) => LockManager): Move['open'] {
-  return (stores, phase) =>
-    createMigratingLockManager({
-      from: from(stores),
-      to: createRedisLockManager({ url: stores.redisUrl, prefix: 'new:' }),
-      phase,
-      ...OPTIONS,
-    });
+function onRedis({ redisUrl }: Stores): LockManager {
+  return createRedisLockManager({ url: redisUrl, prefix: 'new:' });
+}
+
+function onZooKeeper({ zooKeeperServers }: Stores): LockManager {
+  return createZooKeeperLockManager({ connectionString: zooKeeperServers });
+}
+
+function phased(from: (stores: Stores) => LockManager, to = onRedis): Move['open'] {
+  return (stores, phase) => createMigratingLockManager({ from: from(stores), to: to(stores), phase, ...OPTIONS });
 }
 
 /** The systems, by the names that the Java programs know. */
@@ -160,7 +163,7 @@ export const moves = {
   curator: {
     title: "Curator's InterProcessMutex on the same ensemble, by the phases",
     stages: PHASES,
-    open: phased(({ zooKeeperServers }) => curatorLocks(zooKeeperServers)),
+    open: phased(({ zooKeeperServers }) => curatorLocks(zooKeeperServers), onZooKeeper),
   },
   'home-made-flag': {
     title: 'a column that is read under FOR UPDATE and then set, by the phases',
