@@ -28,7 +28,7 @@ export interface NewProcessReport {
 }
 
 const CALLERS = 2;
-const LONGEST_PAUSE_MS = 4;
+const LONGEST_PAUSE_MS = 16;
 let isStopping = false;
 
 async function run(settings: NewProcessSettings): Promise<void> {

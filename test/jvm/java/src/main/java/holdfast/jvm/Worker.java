@@ -19,6 +19,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class Worker {
   private static final int THREADS = 2;
   private static final int LONGEST_HOLD_MS = 4;
+  /** Longer than a hold: who only tries, without waiting, would otherwise leave nothing to those who ask now and then. */
+  private static final int LONGEST_PAUSE_MS = 16;
 
   private final String process;
   private final String objects;
@@ -72,7 +74,7 @@ public final class Worker {
     try {
       while (!isStopping.get()) {
         turn(lock, names[random.nextInt(names.length)], asks[random.nextInt(asks.length)]);
-        Thread.sleep(random.nextInt(LONGEST_HOLD_MS));
+        Thread.sleep(random.nextInt(LONGEST_PAUSE_MS));
       }
     } catch (Throwable failure) {
       failure.printStackTrace();
