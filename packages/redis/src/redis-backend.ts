@@ -29,7 +29,7 @@ import { RedisMarks } from './marks.js';
 import { missingRights } from './missing-rights.js';
 import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
-import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { failureRules, failureRulesOf, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { closedError, WaitQueue } from './wait-queue.js';
@@ -98,7 +98,7 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#sender = new BatchSender<RedisStep>({
       clock,
       link: source.link,
-      failures: failureRules,
+      failures: failureRulesOf(() => source.driver),
       head: { keys: [], argument: `1${this.#id}` },
       byRoute: source.isCluster,
       leastSilenceMs: LEAST_SILENCE_MS,
@@ -152,6 +152,10 @@ export class RedisBackend implements LockBackend<bigint> {
       confirm: async (slots, timeoutMs) => await this.#confirmer?.confirm(slots, timeoutMs),
       refuseIfClosed: () => this.#refuseIfClosed(),
     });
+  }
+
+  get driver(): string | null {
+    return this.#source.driver;
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -232,7 +236,7 @@ export class RedisBackend implements LockBackend<bigint> {
       const problems = seen.flat();
       if (problems.length > 0) return problems;
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.driver);
     }
   }
 
@@ -241,7 +245,7 @@ export class RedisBackend implements LockBackend<bigint> {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       return await within(call.clock, call.timeoutMs, examineServers(connection.port, call.clock));
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.driver);
     }
   }
 

@@ -565,18 +565,33 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '8cb5b3edbc10de2a8322c261608fbccfb9adef57',
+    sha: '26a7de31b76d798e1f41bb8954d98c96de51e777',
     source: [
       shared.node,
       shared.hold,
       shared.waiters,
       lua(`
         local mode = ARGV[2]
-        local k = keysOf(mode, 2)
+        local k, linesAt = keysOf(mode, 2)
         sweep(k)
+        local count, first, noted = 0, now + 1, {}
+        local lines = call('HGETALL', KEYS[linesAt])
+        for i = 1, #lines, 2 do
+        local waiters, since, over = match(lines[i + 1], '^(%d+) (%d+) (%d+)$')
+        if over and tonumber(over) > now then
+        noted[lines[i]] = true
+        count, first = count + waiters, math.min(first, tonumber(since))
+        end
+        end
         local readers, others = waiting(k)
-        local first = math.min(readers[1] and readers[1].since or now + 1, others[1] and others[1].since or now + 1)
-        local reply = { #readers + #others, now - first }
+        for _, list in ipairs({ readers, others }) do
+        for _, waiter in ipairs(list) do
+        if not noted[waiter.id] then
+        count, first = count + 1, math.min(first, waiter.since)
+        end
+        end
+        end
+        local reply = { count, now - first }
         local function add(held, id, c, permits, label, left)
         local age = id ~= '' and math.max(0, math.floor((micros - c) / 1000)) or -1
         for _, value in ipairs({ held, id, c, permits, label, left, age }) do
@@ -701,6 +716,28 @@ export const scripts = {
         end
         local known, maxTtl, over = match(marker or '', '^(%x+) (%d+) (%d+)$')
         return { { run, known or '', tonumber(maxTtl or 0), math.max(0, tonumber(over or 0) - now), text(micros), done, broken }, now }
+      `),
+    ].join('\n'),
+  },
+  noteWaiters: {
+    name: 'noteWaiters',
+    sha: 'fbfa5a63dfc882e046eb87263ac7af642e35878d',
+    source: [
+      shared.node,
+      lua(`
+        local replies = {}
+        for i = 2, #ARGV do
+        local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
+        if waiters == '0' then
+        call('HDEL', KEYS[i], MANAGER)
+        else
+        call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
+        call('PEXPIRE', KEYS[i], valid)
+        end
+        replies[i - 1] = 1
+        end
+        replies[#ARGV] = now
+        return replies
       `),
     ].join('\n'),
   },

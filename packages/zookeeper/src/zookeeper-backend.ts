@@ -86,7 +86,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     );
     const { first } = this.#sessions;
     this.#parents = new ParentNodes(first, settings.clock);
-    this.#inspection = new Inspection(first, this.#parents, root);
+    this.#inspection = new Inspection(first, this.#parents, root, settings.clock);
     this.marks = new CompletionMarkNodes(first, root, settings.clock, (work) => this.#run(work));
   }
 

@@ -37,6 +37,9 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     contract: backend.contract,
     name: backend.name,
     capabilities: backend.capabilities,
+    get driver() {
+      return backend.driver;
+    },
     get sessionMs() {
       return backend.sessionMs ?? Number.POSITIVE_INFINITY;
     },

@@ -144,6 +144,12 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   readonly contract: 1;
   /** What the store is called in events, errors and reports, such as `redis`. The same for all backends of a kind. */
   readonly name: string;
+  /**
+   * The package by which this backend reaches its store, where there is a choice: `checkHealth` and the errors that core itself makes name the
+   * driver. null before the driver is loaded. It must not do I/O, and never throws.
+   * @default null
+   */
+  readonly driver?: string | null | undefined;
   /** What this backend can do. It must not change; what is not declared is never asked of it, and users get LOCK_UNSUPPORTED. */
   readonly capabilities: Capabilities;
   /**

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Answer, DifferentLimit, HolderState, HoldRef, LockState } from '@holdfast/core';
+import type { Answer, DifferentLimit, HolderState, HoldRef, LockKind } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
 import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom, times } from '../operators.js';
@@ -8,6 +8,7 @@ import {
   beginsWith,
   COMMIT_HERE,
   type Freed,
+  type HeldState,
   holdValues,
   interval,
   isTimely,
@@ -150,9 +151,9 @@ export class SharedRows implements Rows<bigint> {
     );
   }
 
-  async inspect(name: string, query: Query): Promise<LockState> {
+  async inspect(name: string, query: Query): Promise<HeldState> {
     const [row] = await query(`${this.#select()} AND name ${eq} pg_catalog.decode($2, 'hex')`, [this.#namespace, hexOf(name)]);
-    return row === undefined ? { name, kind: this.#kind, held: false, holders: [], waiters: null } : readState(row, this.#kind);
+    return row === undefined ? { name, kind: this.#kind, held: false, holders: [] } : readState(row, this.#kind);
   }
 
   async forceRelease(name: string, query: Query): Promise<boolean> {
@@ -164,7 +165,7 @@ export class SharedRows implements Rows<bigint> {
     return rows.length > 0;
   }
 
-  async list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]> {
+  async list(prefix: string, after: string | null, query: Query): Promise<readonly HeldState[]> {
     const rows = await query(
       `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`,
       [this.#namespace, hexOf(prefix), hexOf(after ?? '')],
@@ -242,7 +243,7 @@ function live(holders: string, without?: string): string {
     WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}${others})`;
 }
 
-function readState([name, holders, now]: Row, kind: LockState['kind']): LockState {
+function readState([name, holders, now]: Row, kind: LockKind): HeldState {
   const stored = Object.values(JSON.parse(holders ?? '{}') as Record<string, StoredHolder>);
   return {
     name: Buffer.from(name ?? '', 'hex').toString('utf8'),
@@ -256,6 +257,5 @@ function readState([name, holders, now]: Row, kind: LockState['kind']): LockStat
       fencingToken: m === 'p' ? null : BigInt(f),
       heldMs: typeof a === 'number' ? Number(now) - a : null,
     })),
-    waiters: null,
   };
 }
