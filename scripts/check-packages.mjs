@@ -24,7 +24,7 @@ for (const folder of readdirSync(join(root, 'packages'))) {
   run(name, 'publint', ['run', file, '--strict'], root);
   run(name, 'attw', [file, '--format', 'ascii'], root);
 }
-problems.push(...consumePackages(root, mkdtempSync(join(directory, 'consumer-')), tarballs));
+problems.push(...(await consumePackages(root, mkdtempSync(join(directory, 'consumer-')), tarballs)));
 
 if (problems.length > 0) {
   console.error(problems.join('\n\n'));

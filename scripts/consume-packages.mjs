@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { checkBundles } from './consumer/bundles.mjs';
 
 /** What `require` finds where Node does not load ES modules by it: the CommonJS files. */
 const NO_REQUIRE_ESM = '--no-experimental-require-module';
@@ -21,7 +22,7 @@ const PEERS = [
  * @param tarballs Map of package name -> tarball
  * @returns problems as texts; none when all is well
  */
-export function consumePackages(root, directory, tarballs) {
+export async function consumePackages(root, directory, tarballs) {
   const modules = join(directory, 'node_modules');
   const specifiers = [];
   for (const [name, tarball] of tarballs) {
@@ -58,12 +59,13 @@ export function consumePackages(root, directory, tarballs) {
     { tool: 'a resolver without exports', args: ['--eval', `${all}.map((each) => require(${JSON.stringify(modules)} + '/' + each))`] },
     { tool: 'both copies in one process', args: [NO_REQUIRE_ESM, 'both-copies.mjs'] },
   ];
-  return runs.flatMap(({ tool, args }) => {
+  const problems = runs.flatMap(({ tool, args }) => {
     const result = spawnSync(process.execPath, args, { cwd: directory, encoding: 'utf8' });
     const isWell = result.status === 0 && warningsIn(result.stderr) === '';
     console.log(`${isWell ? 'ok  ' : 'FAIL'} as a service uses them: ${tool}, ${specifiers.length} entry points`);
     return isWell ? [] : [`${tool} cannot use the packed packages:\n${result.stdout}${result.stderr}`];
   });
+  return [...problems, ...(await checkBundles(directory, specifiers))];
 }
 
 function sourceOf(specifiers) {

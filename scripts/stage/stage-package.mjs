@@ -43,7 +43,7 @@ export async function stagePackage(folder) {
 
 /** The pages that the README leads to, for who has no network; what only the repository needs stays there. */
 function stageDocs(to) {
-  const isOfRepository = (path) => /[\\/]claims\.(?:json|md)$/.test(path);
+  const isOfRepository = (path) => /[\\/]claims\.(?:json|md)$|\.test\.yml$/.test(path);
   cpSync(join(root, 'docs'), to, { recursive: true, filter: (path) => !isOfRepository(path) });
   for (const file of readdirSync(to).filter((name) => name.endsWith('.md'))) {
     const page = readFileSync(join(to, file), 'utf8');

@@ -6,7 +6,7 @@ import ts from 'typescript';
 import { wrongWords } from './words.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const NO_TEXTS = /(^|\/)(node_modules|dist|dist-test|api|reports|CHANGELOG\.md)(\/|$)|^\.|\.generated\.ts$/;
+const NO_TEXTS = /(^|\/)(node_modules|dist|dist-test|publish(?:\.\d+)?|api|reports|CHANGELOG\.md)(\/|$)|^\.|\.generated\.ts$/;
 
 const files = ['', 'docs/', 'bench/', 'examples/', 'packages/', 'site/', 'test/'].flatMap(filesIn).filter((file) => !NO_TEXTS.test(file));
 const pages = [...new Set(files)].filter((file) => file.endsWith('.md'));
