@@ -52,7 +52,7 @@ export const pageHtml = [
   '/* On a telephone: who holds what, for how long, and how many wait. The rest is in the lock\'s own view. */',
   '@media (max-width: 40rem) {',
   '  header, main { padding: 0 .75rem; }',
-  '  #locks :is(td.text, td button) { max-width: 6.2rem; max-height: 6rem; white-space: normal; overflow-wrap: anywhere; }',
+  '  #locks :is(td.text, td button) { max-width: 6.2rem; max-height: 5.8em; white-space: normal; overflow-wrap: anywhere; }',
   '  #locks :is(th, td):is(:nth-child(2), :nth-child(3), :nth-child(6), :nth-child(7), :nth-child(9)):not([colspan]) { display: none; }',
   '}',
   '.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }',
@@ -365,5 +365,5 @@ export const pageHtml = [
 /** The page's only script and style sheet, as a content security policy names them. */
 export const pageHashes = {
   script: 'sha256-t2CLyS6/OQjxc/hTRlyDR5lDZIH3vn7ESLh4G4Y4cuE=',
-  style: 'sha256-Y2f4uRbnUoBeUvTrym2VvG+72E1VBBBOK8P27DrHKxw=',
+  style: 'sha256-+Xf2R2fzkie9pSS5UWSkez1IpHNePi7lt6qZOqLPQOA=',
 } as const;
