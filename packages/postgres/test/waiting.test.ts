@@ -103,6 +103,21 @@ describe('a release', () => {
   });
 });
 
+describe.each(['advisory', 'table'] as const)('who waits (%s)', (strategy) => {
+  it('may be overtaken by somebody who comes later', async () => {
+    const [holder, waiter, late] = [postgres.backend({ strategy }), postgres.backend({ strategy }), postgres.backend({ strategy })];
+    const name = newName();
+    const held = requestOf(name);
+    await take(holder, held);
+    const waiting = await wait(waiter, requestOf(name));
+    await free(holder, held);
+    const overtaking = requestOf(name);
+    await take(late, overtaking);
+    await free(late, overtaking);
+    waiting.close();
+  });
+});
+
 describe('a request', () => {
   it('that is released before it was sent is not sent', async () => {
     const backend = postgres.backend();

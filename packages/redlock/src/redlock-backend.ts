@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type DifferentLimit,
   type FencingToken,
   type Finding,
   type HoldRef,
@@ -36,7 +37,7 @@ import { quarantineMs } from './protocol/validity.js';
 import { WaiterNotes } from './protocol/waiter-notes.js';
 import { findingsOf } from './findings.js';
 import { healthOf } from './node-health.js';
-import { BACKEND, closedError, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
+import { BACKEND, closedError, driversOf, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
 
 const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
@@ -58,6 +59,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,
+    reportsLimits: true,
     maxPermits: 1_000,
     readWriteLocks: true,
     fair: false,
@@ -74,6 +76,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly #relay: Relay;
   readonly #notes: WaiterNotes;
   #tellLost: (hold: HoldRef, reason: LostReason) => void = () => {};
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #highestToken = 0;
   #isClosed = false;
 
@@ -91,10 +94,15 @@ export class RedlockBackend implements LockBackend<bigint> {
       freedVotes,
       watch: new NodeWatch(nodes),
       onLost: (hold) => this.#tellLost(hold, 'taken'),
+      onLimitDiffers: (seen) => this.#tellLimit(seen),
     };
     this.#relay = new Relay(clock);
     this.#notes = new WaiterNotes(this.#context);
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
+  }
+
+  get driver(): string | null {
+    return driversOf(this.#context.nodes);
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -155,6 +163,10 @@ export class RedlockBackend implements LockBackend<bigint> {
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
     this.#tellLost = listener;
+  }
+
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
   }
 
   onNodeChanged(listener: (health: NodeHealth) => void): void {

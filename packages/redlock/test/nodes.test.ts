@@ -237,6 +237,23 @@ describe('a renewal', () => {
   });
 });
 
+describe('who waits', () => {
+  it('may be overtaken by somebody who comes later', async () => {
+    const [holder, waiter, late] = [nodes.backend(), nodes.backend(), nodes.backend()];
+    const name = newName();
+    const held = requestOf(name);
+    await take(holder, held);
+    const waiting = waiter.subscribe?.(requestOf(name), () => {});
+    expect(waiting).toBeDefined();
+    expect((await attempt(waiter, requestOf(name))).granted).toBe(false);
+    await free(holder, held);
+    const overtaking = requestOf(name);
+    await take(late, overtaking);
+    await free(late, overtaking);
+    waiting?.close();
+  });
+});
+
 describe('permits', () => {
   it('are slots with a majority each: counting per node would let three have two', async () => {
     const backends = Array.from({ length: 3 }, () => nodes.backend());
@@ -272,6 +289,7 @@ describe('options', () => {
       { urls: [] },
       { urls: ['redis+cluster://a'] },
       { urls: ['redis+sentinel://a/m'] },
+      { clients: [new Redis({ lazyConnect: true, sentinels: [{ host: 'a', port: 1 }], name: 'm' })] },
       { urls, clients: [] },
       {},
       { urls, maxTtlMs: 10 },
@@ -310,6 +328,7 @@ describe('options', () => {
     const lease = await manager.acquire('x');
     const waiting = other.acquire('x');
     expect(await other.tryAcquire('x')).toBeNull();
+    expect(await other.checkHealth()).toMatchObject({ ok: true, driver: 'ioredis' });
     await four.nodes[3]?.kill();
     await lease.release();
     await (await waiting).release();

@@ -11,7 +11,7 @@ import {
 import { elapsedSince, stampOf } from '@holdfast/core/backend';
 import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
-import { blockerOf, isGranted, isWatchedFromAfar } from './queue-rules.js';
+import { blockerOf, isGranted, isWatchedFromAfar, otherLimitOf } from './queue-rules.js';
 import { nodeData } from './node-data.js';
 import { readQueue } from './read-queue.js';
 import { createWatcher, type NodeChange } from './watch-table.js';
@@ -45,6 +45,8 @@ export interface PlaceParts {
   readonly clock: Clock;
   /** It was granted, and is gone without a release. */
   readonly onLost: (request: HoldRequest, reason: LostReason) => void;
+  /** Somebody holds permits by another limit than the request. */
+  readonly onLimitDiffers: (request: HoldRequest, holdersLimit: number) => void;
   /** Nothing is left of it, on the server or here. */
   readonly onGone: (place: QueuePlace) => void;
 }
@@ -258,6 +260,8 @@ export class QueuePlace {
     this.#throwIfEnded();
     const index = queue.findIndex(({ guid }) => guid === this.#guid);
     if (index < 0 || own === null) throw this.#removedError();
+    const otherLimit = otherLimitOf(queue, this.request);
+    if (otherLimit !== null) this.#parts.onLimitDiffers(this.request, otherLimit);
     return { queue, index, own };
   }
 

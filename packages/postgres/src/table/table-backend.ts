@@ -3,6 +3,7 @@ import {
   type Answer,
   type CallContext,
   type Capabilities,
+  type DifferentLimit,
   type FencingToken,
   type Finding,
   type HoldRef,
@@ -70,6 +71,7 @@ export class TableBackend implements LockBackend {
   readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) => this.#attempt(kind, asked, timeoutMs));
   readonly #renewing = new TickBatches<TableRenewal, boolean | null>((kind, holds, timeoutMs) => this.#renew(kind, holds, timeoutMs));
   readonly #releasing = new TickBatches<HoldRef, ReleaseAnswer>((kind, holds, timeoutMs) => this.#release(kind, holds, timeoutMs));
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #attempts = 0;
   #isClosed = false;
 
@@ -81,7 +83,7 @@ export class TableBackend implements LockBackend {
     this.#schema = isOwn ? new Schema(source, schema) : null;
     this.#leases = `"${schema}".leases`;
     this.#locks = isOwn ? new LockRows(schema, namespace) : new ShedLockRows(shedLockTable);
-    this.#semaphores = new SharedRows('semaphore', schema, namespace);
+    this.#semaphores = new SharedRows('semaphore', schema, namespace, (seen) => this.#tellLimit(seen));
     this.#readWrite = new SharedRows('read-write', schema, namespace);
     const waiters = isOwn ? new WaiterRows(schema, namespace, randomBytes(8).toString('hex')) : null;
     const signs = waiters && new LineSigns<WaitedFor>(source.clock, async (news) => waiters.tell(news, await this.#query(BACKGROUND)));
@@ -91,6 +93,7 @@ export class TableBackend implements LockBackend {
     this.capabilities = Object.freeze({
       fencing: isOwn,
       semaphores: isOwn,
+      reportsLimits: isOwn,
       readWriteLocks: isOwn,
       fair: false,
       push: false,
@@ -127,6 +130,10 @@ export class TableBackend implements LockBackend {
   async release(holds: readonly HoldRef[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     await this.#ready(call.timeoutMs);
     return this.#asked(this.#releasing.ask(holds, call.timeoutMs), call.timeoutMs);
+  }
+
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
   }
 
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {

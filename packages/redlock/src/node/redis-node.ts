@@ -75,6 +75,10 @@ export class RedisNode implements RedlockNode {
     });
   }
 
+  get driver(): string | null {
+    return this.#source.driver;
+  }
+
   acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]> {
     const pieces = requests.map(({ unit, ttlMs, hint, waits, limit }) => {
       const mode = letterOf[unit.mode];

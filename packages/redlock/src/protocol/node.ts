@@ -25,7 +25,14 @@ export interface VoteRequest {
 
 /** What a node says to one request. */
 export type Vote =
-  | { readonly kind: 'granted'; readonly counter: number; readonly taken: readonly number[] }
+  | {
+      readonly kind: 'granted';
+      readonly counter: number;
+      /** Slots of a semaphore that others have. */
+      readonly taken: readonly number[];
+      /** Another limit than the request's by which one of these goes. */
+      readonly otherLimit?: number;
+    }
   | {
       readonly kind: 'refused';
       /** Until the vote may be free; null when the node cannot tell. */
@@ -34,6 +41,8 @@ export type Vote =
       readonly holder: string | null;
       /** Slots of a semaphore that others have. */
       readonly taken: readonly number[];
+      /** Another limit than the request's by which one of these goes. */
+      readonly otherLimit?: number;
     }
   /** It was restarted or emptied, and takes no part for so long; null: its counter for this name is none, until somebody mends it. */
   | { readonly kind: 'abstained'; readonly forMs: number | null };
@@ -157,6 +166,8 @@ export interface WakeTarget {
 export interface RedlockNode {
   /** For messages; carries no secret. */
   readonly label: string;
+  /** The package by which the node is reached; null before the package is loaded. @default null */
+  readonly driver?: string | null;
   /** A vote that reaches the node after `timeoutMs`, by its own clock, is refused there; an extension likewise. */
   acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]>;
   confirm(requests: readonly ConfirmRequest[], timeoutMs: number): Promise<readonly boolean[]>;

@@ -60,7 +60,7 @@ if k.set then
     local entry = not seen[owner] and call('HGET', k.info, owner)
     seen[owner] = true
     if entry and mode == 'p' then
-      local c, slots, label = match(entry, '^(%d+):([%d,]*):(.*)$')
+      local c, slots, label = match(entry, '^(%d+):([%d,]*)[/%d]*:(.*)$')
       local _, permits = string.gsub(slots, '%d+', '')
       add('p', sub(owner, 1, 16), c, permits, label, entries[i + 1] - now)
     elseif entry then
