@@ -1,7 +1,6 @@
 // A Next.js application of the recipe's files, built and started on a real Redis, and ended while requests are under way.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { reservePort, until } from '../../test/dist/servers/index.js';
 import { connect } from '../../packages/holdfast/dist/index.js';
 import { blocksOf, install, mustRun, run, writeProject } from './project.mjs';

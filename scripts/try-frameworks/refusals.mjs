@@ -7,7 +7,7 @@ import { install, run, writeProject } from './project.mjs';
  * @param refusal `dependencies`; `npm`: what npm says instead of installing them, null where it installs; `program`: what is run where they
  *   were installed nevertheless; `says`: what it prints
  */
-export function tryRefusal({ dependencies, npm, program, says }, { folder, ours }) {
+export async function tryRefusal({ dependencies, npm, program, says }, { folder, ours }) {
   writeProject(folder, ours, dependencies);
   const plain = install(folder);
   if (npm === null ? plain.status !== 0 : plain.status === 0 || !npm.test(plain.output)) {

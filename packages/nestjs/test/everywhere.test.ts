@@ -221,7 +221,7 @@ describe('bad input', () => {
       this.calls += 1;
     }
 
-    @RunOnce('no window', {} as { windowMs: number })
+    @RunOnce('no window', {})
     async windowless(): Promise<void> {
       this.calls += 1;
     }
