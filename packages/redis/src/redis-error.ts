@@ -143,7 +143,7 @@ function explainMessage(message: string): { readonly reason: string; readonly re
   if (/invalid password|without any password|no password is set|AUTH failed/i.test(message)) {
     return { reason: 'the server refused the password', retryable: false };
   }
-  // What a script may not do is told without a code: up to Redis 7.0, and since, and in Valkey.
+  // What a script may not do is reported without a code: up to Redis 7.0, and since, and in Valkey.
   if (/user executing the script can't|ACL failure in script/i.test(message))
     return { reason: `${FOR_GOOD['NOPERM']} (NOPERM)`, retryable: false };
   if (/DB index is out of range|SELECT is not allowed/i.test(message))
