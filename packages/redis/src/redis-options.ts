@@ -16,7 +16,7 @@ export interface ReplicaOptions {
 interface ByClient {
   /**
    * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), of redis 5 or 6 (`createClient`, `createCluster`, `createSentinel`),
-   * of @valkey/valkey-glide 2 (`GlideClient`, `GlideClusterClient`), or a `RedisPort` to any other. It is used as it is and never closed.
+   * of @valkey/valkey-glide 2 (`GlideClient`, `GlideClusterClient`), Bun's own client, or a `RedisPort` to any other. It is used as it is and never closed.
    */
   readonly client: RedisClient;
   readonly url?: undefined;

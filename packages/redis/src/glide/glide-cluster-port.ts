@@ -1,7 +1,7 @@
 import { ConnectionFault } from '@holdfast/core/backend';
 import { noMasterKnown } from '../driver-faults.js';
 import { slotOf } from '../key-slot.js';
-import { isMoving, isReply } from '../redis-error.js';
+import { isMoving, isReply, replyCode } from '../redis-error.js';
 import type { RedisAddress, RedisPort, RedisScript } from '../redis-port.js';
 import { ClusterMap } from './cluster-map.js';
 import type { GlideDriverClient, GlideFactory, GlideRoute, GlideSettings } from './glide-client.js';
@@ -46,8 +46,9 @@ export class GlideClusterPort implements RedisPort {
     const node = first === undefined ? '' : this.nodeOf(slotOf(first));
     return this.#connection.run(script, keys, args, node).catch((error: unknown) => {
       // Another node may have the slot by now.
-      if (isMoving(error) || !isReply(error)) this.#map.doubt();
-      throw error;
+      if (isMoving(error) || !isReply(error) || replyCode(error) === 'MOVED') this.#map.doubt();
+      // GLIDE has followed it for as long as it does: the slot is on its way.
+      throw replyCode(error) === 'MOVED' ? new Error('TRYAGAIN the slot is being moved', { cause: error }) : error;
     });
   }
 

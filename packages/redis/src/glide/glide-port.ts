@@ -1,26 +1,23 @@
-import { systemClock } from '@holdfast/core';
+import { ConnectionLook } from '../connection-look.js';
 import type { RedisAddress, RedisPort, RedisScript } from '../redis-port.js';
 import { type GlideDriverClient, type GlideFactory, type GlideSettings } from './glide-client.js';
 import { GlideConnection } from './glide-connection.js';
 
 export const GLIDE = '@valkey/valkey-glide';
 
-/** So often at most, while it is used, a client is asked whether its connection is still the same. */
-const LOOK_MS = 1000;
-
 /** A client of GLIDE for one server, or for a server with replicas, of which the primary is asked alone. */
 export class GlidePort implements RedisPort {
   readonly driver = GLIDE;
   readonly #connection: GlideConnection;
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  /** Both ends of the connection, as the server knows them; null before the first look. */
-  #ends: string | null = null;
+  readonly #look: ConnectionLook;
 
   constructor(connection: GlideConnection) {
     this.#connection = connection;
-    connection.onLost(() => {
-      this.#ends = null;
-    });
+    this.#look = new ConnectionLook(
+      () => connection.send(['CLIENT', 'INFO']),
+      () => connection.lose(),
+    );
+    connection.onLost(() => this.#look.forget());
   }
 
   /** The client of the user. */
@@ -47,12 +44,12 @@ export class GlidePort implements RedisPort {
   }
 
   run(script: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    this.#look();
+    this.#look.look();
     return this.#connection.run(script, keys, args);
   }
 
   call(command: string, ...words: readonly string[]): Promise<unknown> {
-    this.#look();
+    this.#look.look();
     return this.#connection.send([command, ...words]);
   }
 
@@ -70,22 +67,5 @@ export class GlidePort implements RedisPort {
 
   end(): void {
     this.#connection.end();
-  }
-
-  /** GLIDE reports no reconnection: another end of the connection does, asked for in front of what is asked anyway. */
-  #look(): void {
-    const now = systemClock.now();
-    if (now - this.#lookedAt < LOOK_MS) return;
-    this.#lookedAt = now;
-    this.#connection.send(['CLIENT', 'INFO']).then(
-      (info) => {
-        const ends = /\bid=\d+ addr=\S+ laddr=\S+/.exec(String(info))?.[0] ?? null;
-        const before = this.#ends;
-        if (before !== null && before !== ends) this.#connection.lose();
-        this.#ends = ends;
-      },
-      // Where the user has no permission to ask, a lost connection is noticed by what fails.
-      () => {},
-    );
   }
 }

@@ -5,7 +5,7 @@ import { isLockError } from '@holdfast/core';
 import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
 import { newName } from '@holdfast/test/backend';
 import { startRedis, startRedisCluster, until } from '@holdfast/test/servers';
-import { Decoder, GlideClient, GlideClusterClient } from '@valkey/valkey-glide';
+import { Decoder, GlideClient, GlideClusterClient, ProtocolVersion } from '@valkey/valkey-glide';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../redis-harness.js';
 
@@ -22,8 +22,11 @@ async function connected(settings: Settings = {}, { host, port } = redis.server)
 }
 
 describe("a user's client of GLIDE", () => {
-  it('is used as it is and never closed, whatever it makes of replies', async () => {
-    const client = await connected({ defaultDecoder: Decoder.Bytes });
+  it.each([
+    ['RESP2 and bytes', { protocol: ProtocolVersion.RESP2, defaultDecoder: Decoder.Bytes }],
+    ['RESP3 and texts', { protocol: ProtocolVersion.RESP3, defaultDecoder: Decoder.String }],
+  ])('with %s is used as it is and never closed', async (_, settings) => {
+    const client = await connected(settings);
     const locks = createRedisLockManager({ client });
     const others = createRedisLockManager({ url: redis.server.url });
     onTestFinished(() => others.close());
