@@ -5,6 +5,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type DifferentLimit,
   type Finding,
   type HoldRef,
   type HoldRequest,
@@ -82,6 +83,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly #allowEviction: boolean;
   /** Of a cluster only. */
   readonly #moving: MovingSlots | null;
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -107,7 +109,7 @@ export class RedisBackend implements LockBackend<bigint> {
       },
     });
     this.#moving = source.isCluster ? new MovingSlots(this.#keySpace, clock) : null;
-    this.#commands = new HoldCommands(this.#sender, this.#keySpace);
+    this.#commands = new HoldCommands(this.#sender, this.#keySpace, (seen) => this.#tellLimit(seen));
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onMessage: (text, isOurServer) => this.#waitQueue.hear(text, isOurServer),
       onConnected: () => this.#waitQueue.refreshNow(),
@@ -132,6 +134,7 @@ export class RedisBackend implements LockBackend<bigint> {
     this.capabilities = Object.freeze({
       fencing: true,
       semaphores: true,
+      reportsLimits: true,
       maxPermits: 1_000,
       readWriteLocks: true,
       fair,
@@ -188,6 +191,10 @@ export class RedisBackend implements LockBackend<bigint> {
   async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
     this.#refuseIfClosed();
     return this.#waitQueue.wait(request, call);
+  }
+
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {

@@ -3,11 +3,11 @@ import { ConnectionFault, type FailureRules, type Verdict } from '@holdfast/core
 
 const BACKEND = 'redis';
 
-/** Where waiting cannot help: somebody has to change a password, a right or a setting. */
+/** Where waiting cannot help: somebody has to change a password, a permission or a setting. */
 const FOR_GOOD: Readonly<Record<string, string>> = {
   NOAUTH: 'the server asks for a password; give one in the URL or the client',
   WRONGPASS: 'the server refused the user name or the password',
-  NOPERM: 'the user lacks a permission that locking needs; the README lists them',
+  NOPERM: 'the user lacks a permission that locking needs; the README of @holdfast/redis lists all of them',
   WRONGTYPE: 'a key holds something else than a lock',
   CROSSSLOT: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
   MOVED: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
