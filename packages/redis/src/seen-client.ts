@@ -35,7 +35,7 @@ const MISTAKEN: readonly (readonly [fits: (value: object) => boolean, said: stri
   [(value) => hasMethods(value, 'createClient') || hasMethods(value, 'Redis'), 'the module of a driver: pass a client that it makes'],
   [
     (value) => hasMethods(value, 'evalsha', 'pipeline') && !hasMethods(value, 'subscribe', 'duplicate'),
-    'a client of @upstash/redis, which cannot listen',
+    'a client of @upstash/redis, which sends a command again without a report: use the rediss:// address of the database, by another driver',
   ],
   [
     (value) => ['host', 'port', 'socket', 'url', 'addresses'].some((name) => Object.hasOwn(value, name)),
