@@ -1,6 +1,6 @@
 import { ConnectionLook } from '../connection-look.js';
 import type { RedisAddress, RedisPort, RedisScript } from '../redis-port.js';
-import { type GlideDriverClient, type GlideFactory, type GlideSettings } from './glide-client.js';
+import type { GlideDriverClient, GlideFactory, GlideSettings } from './glide-client.js';
 import { GlideConnection } from './glide-connection.js';
 
 export const GLIDE = '@valkey/valkey-glide';

@@ -27,7 +27,16 @@ export async function health(options: StoreOptions & { readonly json?: boolean }
       nodes = scrubbed(report.nodes, output) ?? nodes;
       if (!report.ok) throw first.ok ? report.error : first.error;
       const latencyMs = Math.round(report.latencyMs * 100) / 100;
-      if (options.json) output.printJson({ ok: true, backend: report.backend, driver: report.driver, url, latencyMs, capabilities: manager.capabilities, nodes });
+      if (options.json)
+        output.printJson({
+          ok: true,
+          backend: report.backend,
+          driver: report.driver,
+          url,
+          latencyMs,
+          capabilities: manager.capabilities,
+          nodes,
+        });
       else tellWell(manager, report.driver, url, latencyMs, nodes, output);
       return exitCodes.ok;
     } finally {
