@@ -1,5 +1,5 @@
-// Uses packed packages as a service would: every entry point is loaded by Node, as an ES module and as CommonJS, and type-checked by the oldest
-// TypeScript that we support and by the newest.
+// Uses packed packages as a service would: every entry point is loaded by Node, as an ES module and as CommonJS, and type-checked, with the pages'
+// samples of what is typed by a framework, by the oldest TypeScript that we support and by the newest.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,10 +11,23 @@ const NO_REQUIRE_ESM = '--no-experimental-require-module';
 /** Made for a framework that is an ES module itself: who uses it can import. */
 const OF_ES_MODULES = ['@holdfast/nestjs'];
 
+/** The peers that an entry point or a sample is made for, by the package whose dependencies have them. */
 const PEERS = [
   ['otel', '@opentelemetry/api'],
   ['fastify', 'fastify'],
   ['nestjs', '@nestjs/common'],
+  ['nestjs', '@nestjs/core'],
+  ['nestjs', '@nestjs/terminus'],
+  ['nestjs', 'reflect-metadata'],
+  ['jobs', 'node-cron'],
+];
+const PAGES = [
+  'packages/nestjs/README.md',
+  'packages/fastify/README.md',
+  'packages/otel/README.md',
+  'docs/node-cron.md',
+  'docs/web-locks.md',
+  'docs/monitoring.md',
 ];
 
 /**
@@ -45,11 +58,17 @@ export async function consumePackages(root, directory, tarballs) {
   for (const ending of ['mts', 'cts', 'ts']) writeFileSync(join(directory, `consumer.${ending}`), sourceOf(specifiers));
   const forCommonJs = specifiers.filter((specifier) => !OF_ES_MODULES.includes(specifier));
   writeFileSync(join(directory, 'classic.cts'), sourceOf(forCommonJs));
+  const samples = samplesOf(root).map((code, index) => ({ file: `sample-${index}.mts`, code }));
+  for (const { file, code } of samples) writeFileSync(join(directory, file), code);
   copyFileSync(new URL('consumer/both-copies.mjs', import.meta.url), join(directory, 'both-copies.mjs'));
 
   const all = JSON.stringify(specifiers);
   const runs = [
-    ...typeChecks(root, directory),
+    ...typeChecks(
+      root,
+      directory,
+      samples.map(({ file }) => file),
+    ),
     { tool: 'Node, import', args: ['--input-type=module', '--eval', `await Promise.all(${all}.map((each) => import(each)))`] },
     { tool: 'Node, require', args: ['--input-type=commonjs', '--eval', `${all}.map((each) => require(each))`] },
     {
@@ -68,6 +87,10 @@ export async function consumePackages(root, directory, tarballs) {
   return [...problems, ...(await checkBundles(directory, specifiers))];
 }
 
+function samplesOf(root) {
+  return PAGES.flatMap((page) => [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code));
+}
+
 function sourceOf(specifiers) {
   const imports = specifiers.map((specifier, index) => `import * as entry${index} from '${specifier}';`);
   const names = specifiers.map((_, index) => `entry${index}`);
@@ -83,7 +106,7 @@ function warningsIn(stderr) {
 }
 
 /** Every way in which TypeScript looks for types, by the oldest compiler that we support and by the newest. */
-function typeChecks(root, directory) {
+function typeChecks(root, directory, samples) {
   const shared = { target: 'es2023', lib: ['es2023'], strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false };
   const ways = [
     { title: 'import', file: 'consumer.mts', module: 'nodenext' },
@@ -92,14 +115,23 @@ function typeChecks(root, directory) {
     { title: 'a bundler', file: 'consumer.ts', module: 'esnext', moduleResolution: 'bundler' },
     // Later compilers know it no more.
     { title: 'without exports', file: 'consumer.ts', module: 'commonjs', moduleResolution: 'node10', esModuleInterop: true, only: '5.8' },
+    // Ours hold without the types of a browser; a framework's own declarations are its own affair.
+    {
+      title: `${samples.length} samples of the pages`,
+      files: samples,
+      module: 'nodenext',
+      lib: ['es2023', 'esnext.disposable', 'dom'],
+      skipLibCheck: true,
+      experimentalDecorators: true,
+    },
   ];
   const compilers = [
     ['5.8', 'typescript-5.8/lib/tsc.js'],
     ['the newest', 'typescript/bin/tsc'],
   ];
-  return ways.flatMap(({ title, file, only, ...options }, index) => {
+  return ways.flatMap(({ title, file, files = [file], only, ...options }, index) => {
     const project = join(directory, `tsconfig.${index}.json`);
-    writeFileSync(project, JSON.stringify({ compilerOptions: { ...shared, ...options, types: ['node'] }, files: [file] }));
+    writeFileSync(project, JSON.stringify({ compilerOptions: { ...shared, ...options, types: ['node'] }, files }));
     return compilers
       .filter(([version]) => only === undefined || only === version)
       .map(([version, path]) => ({
