@@ -34,7 +34,7 @@ export function publishedManifest(manifest, folder, repository, versionOf) {
       Object.entries(exports).map(([subpath, file]) => [subpath, entries.has(subpath) ? conditionsOf(entries.get(subpath)) : file]),
     ),
     ...(dependencies && { dependencies: withVersions(dependencies, versionOf) }),
-    publishConfig: Object.fromEntries(Object.entries(publishConfig).filter(([name]) => name !== 'directory')),
+    publishConfig,
   };
 }
 

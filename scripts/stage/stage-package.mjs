@@ -1,5 +1,5 @@
 // Makes the folder of a package that is published, `<package>/publish`: what `tsc -b` has built, the same as CommonJS, a manifest with all
-// conditions, and pages whose links lead somewhere on npm too. `pnpm pack` runs it (`prepack`), in the package's folder.
+// conditions, and pages whose links lead somewhere on npm too. Run in the package's folder it makes that of this package.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { BRANCH, REPOSITORY } from '../repository.mjs';
