@@ -58,7 +58,7 @@ describe('a figure', () => {
     expect(kinds([inversions(0)], [inversions(0)])).toEqual(['steady']);
   });
 
-  it('that is wrong now fell, and one that is correct now rose', () => {
+  it('that is wrong now fell, and one that is correct once more rose', () => {
     const wrong = figure({ value: null, ratioToFloor: null, spread: null, ratioSpread: null });
     expect(kinds([figure()], [wrong])).toEqual(['fell']);
     expect(kinds([wrong], [figure()])).toEqual(['rose']);

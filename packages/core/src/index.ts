@@ -1,10 +1,21 @@
-export type { Answer, HoldRef, HoldRequest, LockBackend, Release, ReleaseAnswer, Stamp, WaitLine } from './contract/backend.js';
+export type {
+  Answer,
+  DifferentLimit,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  Release,
+  ReleaseAnswer,
+  Stamp,
+  WaitLine,
+} from './contract/backend.js';
 export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
 export type { AcquireTrace, HoldTrace } from './contract/traces.js';
 export type {
   HoldLifeEvent,
+  LimitDiffersEvent,
   LockChannel,
   LockEvent,
   LockEventType,
@@ -65,6 +76,7 @@ export {
 } from './errors.js';
 export { publishEvent } from './events.js';
 export { withToJSON } from './json.js';
+export { onceAProcess } from './once-a-process.js';
 export { systemClock } from './system-clock.js';
 export { createLockManager, requireFencing } from './manager/create-lock-manager.js';
 export { managerOptionRules } from './manager/resolve-options.js';
