@@ -11,7 +11,7 @@ const KEY_MS = '1000';
 
 interface Round {
   readonly promise: Promise<void>;
-  /** Not sent yet: whoever asks now is covered by it. */
+  /** Not sent yet: everybody who asks now is covered by it. */
   isOpen: boolean;
 }
 
@@ -91,9 +91,12 @@ export class Confirmer {
         throw error;
       }
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.#source.driver);
     }
     if (count >= this.#min) return;
-    throw new LockUnavailableError(`redis: ${count} of ${this.#min} replicas confirmed within ${timeoutMs} ms`, { backend: 'redis' });
+    throw new LockUnavailableError(`redis: ${count} of ${this.#min} replicas confirmed within ${timeoutMs} ms`, {
+      backend: 'redis',
+      driver: this.#source.driver,
+    });
   }
 }

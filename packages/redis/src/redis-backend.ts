@@ -5,6 +5,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type DifferentLimit,
   type Finding,
   type HoldRef,
   type HoldRequest,
@@ -28,7 +29,7 @@ import { RedisMarks } from './marks.js';
 import { missingRights } from './missing-rights.js';
 import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
-import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { failureRules, failureRulesOf, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { closedError, WaitQueue } from './wait-queue.js';
@@ -82,6 +83,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly #allowEviction: boolean;
   /** Of a cluster only. */
   readonly #moving: MovingSlots | null;
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -96,7 +98,7 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#sender = new BatchSender<RedisStep>({
       clock,
       link: source.link,
-      failures: failureRules,
+      failures: failureRulesOf(() => source.driver),
       head: { keys: [], argument: `1${this.#id}` },
       byRoute: source.isCluster,
       leastSilenceMs: LEAST_SILENCE_MS,
@@ -107,7 +109,7 @@ export class RedisBackend implements LockBackend<bigint> {
       },
     });
     this.#moving = source.isCluster ? new MovingSlots(this.#keySpace, clock) : null;
-    this.#commands = new HoldCommands(this.#sender, this.#keySpace);
+    this.#commands = new HoldCommands(this.#sender, this.#keySpace, (seen) => this.#tellLimit(seen));
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onMessage: (text, isOurServer) => this.#waitQueue.hear(text, isOurServer),
       onConnected: () => this.#waitQueue.refreshNow(),
@@ -132,6 +134,7 @@ export class RedisBackend implements LockBackend<bigint> {
     this.capabilities = Object.freeze({
       fencing: true,
       semaphores: true,
+      reportsLimits: true,
       maxPermits: 1_000,
       readWriteLocks: true,
       fair,
@@ -149,6 +152,10 @@ export class RedisBackend implements LockBackend<bigint> {
       confirm: async (slots, timeoutMs) => await this.#confirmer?.confirm(slots, timeoutMs),
       refuseIfClosed: () => this.#refuseIfClosed(),
     });
+  }
+
+  get driver(): string | null {
+    return this.#source.driver;
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -186,6 +193,10 @@ export class RedisBackend implements LockBackend<bigint> {
     return this.#waitQueue.wait(request, call);
   }
 
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
+  }
+
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     this.#refuseIfClosed();
     return this.#commands.inspect(name, kind, call);
@@ -207,7 +218,7 @@ export class RedisBackend implements LockBackend<bigint> {
             return null;
           });
           if (state === null) return null;
-          // Another program's value under the same prefix cannot be told from a lock of another library.
+          // Another program's value under the same prefix cannot be distinguished from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
       );
@@ -225,7 +236,7 @@ export class RedisBackend implements LockBackend<bigint> {
       const problems = seen.flat();
       if (problems.length > 0) return problems;
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.driver);
     }
   }
 
@@ -234,14 +245,14 @@ export class RedisBackend implements LockBackend<bigint> {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       return await within(call.clock, call.timeoutMs, examineServers(connection.port, call.clock));
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.driver);
     }
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    // Waiters that are told to go leave their places, and pass on the turns that they had.
+    // Waiters that are asked to go leave their places, and pass on the turns that they had.
     await within(this.#clock, DRAIN_MS, this.#waitQueue.close(closedError())).catch(() => {});
     await this.#sender.drain(DRAIN_MS);
     this.#channel.close();
@@ -269,7 +280,7 @@ export class RedisBackend implements LockBackend<bigint> {
 
   /**
    * Asks for all together, and for each lock whose slot is being moved in the way that works there; twice at most, since that a slot is being
-   * moved is told by a refusal.
+   * moved is reported by a refusal.
    */
   async #despiteMoves<Q extends Pick<HoldRef, 'name' | 'mode'>, A>(
     asked: readonly Q[],
@@ -296,7 +307,7 @@ export class RedisBackend implements LockBackend<bigint> {
     }
   }
 
-  /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
+  /** Grants that too few replicas have are given back: a caller that does not learn of a grant must not hold it. */
   async #confirmGrants(requests: readonly HoldRequest[], timeoutMs: number): Promise<void> {
     if (this.#confirmer === null || requests.length === 0) return;
     try {

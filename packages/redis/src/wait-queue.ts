@@ -256,7 +256,7 @@ export class WaitQueue {
     if (!wasKnown) askAgain(this.#places.beside(place));
     place.score = score;
     call.onQueued?.();
-    // Nobody calls when a hold runs out: whoever looks first hands the lock on.
+    // Nobody calls when a hold runs out: the first who looks hands the lock on.
     this.#arm(pauseMs(answer.remainingMs));
     return null;
   }
@@ -367,7 +367,7 @@ export class WaitQueue {
     return pauseMs(answer.remainingMs);
   }
 
-  /** What was granted, and no message has told: asked for. */
+  /** What was granted without a message that arrived: asked for. */
   #claim({ granted }: LifeAnswer): void {
     for (const owner of granted) this.#places.ofOwner(owner)?.ask();
   }

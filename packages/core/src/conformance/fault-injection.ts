@@ -7,6 +7,7 @@ import {
   type LockKind,
   LockUnavailableError,
   type Release,
+  type WaitLine,
 } from '../index.js';
 import type { ConformanceFaults } from './harness.js';
 
@@ -32,11 +33,14 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
   const gate = new Gate(backend.name);
   const writing = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, true);
   const reading = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, false);
-  const { marks, wait, subscribe, list, partition, onLost, remainingMs } = backend;
+  const { marks, wait, subscribe, announce, list, partition, onLost, onLimitDiffers, remainingMs } = backend;
   const faulty: LockBackend<F> = {
     contract: backend.contract,
     name: backend.name,
     capabilities: backend.capabilities,
+    get driver() {
+      return backend.driver;
+    },
     get sessionMs() {
       return backend.sessionMs ?? Number.POSITIVE_INFINITY;
     },
@@ -53,12 +57,14 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     ...(backend.maxTtlMs === undefined ? {} : { maxTtlMs: backend.maxTtlMs }),
     ...(partition && { partition: (name: string) => partition.call(backend, name) }),
     ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
+    ...(onLimitDiffers && { onLimitDiffers: (listener) => onLimitDiffers.call(backend, listener) }),
     ...(remainingMs && { remainingMs: (owner: string) => remainingMs.call(backend, owner) }),
     ...(wait && { wait: (request: HoldRequest, call: CallContext) => writing(call, (inner) => wait.call(backend, request, inner)) }),
     ...(subscribe && {
       subscribe: (request: HoldRequest, wake: () => void) =>
         gate.keep(() => subscribe.call(backend, request, () => gate.whenOpen(wake)), wake),
     }),
+    ...(announce && { announce: (request: HoldRequest, line: () => WaitLine) => announce.call(backend, request, line) }),
     ...(marks && { marks: faultyMarks(marks, reading) }),
     ...(list && {
       async *list(prefix: string, call: CallContext) {

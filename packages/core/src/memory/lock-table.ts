@@ -113,6 +113,11 @@ export class LockTable {
     if (lines?.delete(line) && lines.size === 0) this.#lines.delete(key);
   }
 
+  /** Another limit than the request's by which permits of the name are held; null when there is none. */
+  otherLimit(request: HoldRequest): number | null {
+    return this.#find(request.name, kindOf(request.mode))?.otherLimit(request) ?? null;
+  }
+
   inspect(name: string, kind: LockKind): LockState {
     return this.#stateOf(this.#find(name, kind) ?? new LockEntry(name, kind));
   }
@@ -182,7 +187,7 @@ export class LockTable {
     if (entry.expire(this.clock.now())) this.#settle(entry);
   }
 
-  /** After every change of an entry: passes on what is free, forgets the entry when nothing is left, keeps the timer right. */
+  /** After every change of an entry: passes on what is free, forgets the entry when nothing is in it, sets the timer. */
   #settle(entry: LockEntry): void {
     entry.passOn((request) => this.#grant(entry, request));
     if (entry.isEmpty) this.#entries.delete(`${entry.kind}:${entry.name}`);
