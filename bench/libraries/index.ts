@@ -6,6 +6,7 @@ import { floorRedlock } from './floor-redlock.js';
 import { floorZooKeeper } from './floor-zookeeper.js';
 import { holdfastPostgres, holdfastPostgresTable } from './holdfast-postgres.js';
 import { holdfastRedis, holdfastRedisFair } from './holdfast-redis.js';
+import { holdfastRedisDrivers } from './holdfast-redis-drivers.js';
 import { holdfastRedlock } from './holdfast-redlock.js';
 import { holdfastZooKeeper } from './holdfast-zookeeper.js';
 import { redisSemaphore } from './redis-semaphore.js';
@@ -19,6 +20,7 @@ export const libraries: readonly Library[] = [
   floorRedisToken,
   holdfastRedis,
   holdfastRedisFair,
+  ...holdfastRedisDrivers,
   redlock,
   redisSemaphore,
   verrou,

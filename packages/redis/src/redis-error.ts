@@ -164,6 +164,8 @@ function explainMessage(message: string): { readonly reason: string; readonly re
     return { reason: 'the server is not a cluster; use redis:// or a Redis client', retryable: false };
   if (/subscriber mode|monitoring mode|allowed in this context/i.test(message))
     return { reason: 'the client is in subscriber or monitoring mode', retryable: false };
+  if (/maximum inflight/i.test(message))
+    return { reason: 'the client takes no more requests at a time (inflightRequestsLimit)', retryable: true };
   if (/max number of clients/i.test(message)) return { reason: 'the server has no room for another connection', retryable: true };
   if (/timed? ?out/i.test(message)) return { reason: 'the server did not answer in time', retryable: true };
   if (
