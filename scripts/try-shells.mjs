@@ -65,7 +65,7 @@ for (const [line, word] of LINES) {
 }
 const page = run('man', ['--warnings', '-l', join(root, 'packages/holdfast/man/holdfast.1')]);
 check('man: no warning', page.stderr, '');
-check('man: its first line', /^HOLDFAST\(1\)/.test(page.stdout), true);
+check('man: its first line', page.stdout.startsWith('HOLDFAST(1)'), true);
 const compose = run('docker-compose', ['-f', join(root, 'examples/compose.yaml'), 'config', '--services']);
 check(
   'docker-compose: the services',
