@@ -146,7 +146,7 @@ function attributesOf({ backend, operation, names, kind, mode, permits }: Traced
 }
 
 /**
- * OpenTelemetry's contexts as a store to be bound to a channel, whoever manages them: a NodeSDK says who does only after it has started its
+ * OpenTelemetry's contexts as a store to be bound to a channel, no matter who manages them: a NodeSDK says who does only after it has started its
  * instrumentations. Of a store a channel wants `run` alone.
  */
 function contextsAsStore(): AsyncLocalStorage<Context> {

@@ -167,7 +167,7 @@ class PageHandler {
     let message = byQuestion.get(question);
     if (message === undefined) {
       message = JSON.stringify(this.#shown(wanted));
-      // No more than can be open at a time, whoever comes and goes.
+      // No more than can be open at a time, no matter who comes and goes.
       if (byQuestion.size >= MOST_CLIENTS) byQuestion.clear();
       byQuestion.set(question, message);
     }
