@@ -8,13 +8,18 @@ import { blocksOf, install, mustRun, run, writeProject } from './project.mjs';
 const PAGE = 'docs/frameworks.md';
 const QUIET = { NEXT_TELEMETRY_DISABLED: '1' };
 const REST = {
+  // As create-next-app writes it.
+  'tsconfig.json': JSON.stringify({
+    compilerOptions: { strict: true, module: 'esnext', moduleResolution: 'bundler', jsx: 'preserve', skipLibCheck: true, noEmit: true },
+    include: ['**/*.ts', '**/*.tsx'],
+  }),
   'app/layout.tsx':
     'export default function Layout({ children }: { children: React.ReactNode }) {\n  return <html><body>{children}</body></html>;\n}\n',
   'app/page.tsx': 'export default function Page() {\n  return <p>shop</p>;\n}\n',
 };
 
-/** @param app the `dependencies`, and the arguments of its `build` */
-export async function tryNext({ dependencies, build }, { folder, ours, redisUrl }) {
+/** @param app the `dependencies`, the arguments of its `build`, and whether the bundler `demands` every driver where the package is not left to Node */
+export async function tryNext({ dependencies, build, demands }, { folder, ours, redisUrl }) {
   const blocks = [...blocksOf(PAGE, 'Next.js', 'ts'), ...blocksOf(PAGE, 'Next.js', 'typescript')];
   const files = Object.fromEntries(
     blocks.map((block) => [/^\/\/ (.*)$/m.exec(block)[1], block.replace('redis://localhost:6379', redisUrl)]),
@@ -24,7 +29,7 @@ export async function tryNext({ dependencies, build }, { folder, ours, redisUrl 
   if (status !== 0) throw new Error(`npm install ended with ${status}:\n${output}`);
   mustRun('npx', ['--no-install', 'next', 'build', ...build], { cwd: folder, env: QUIET, timeout: 300_000 });
   await serve(folder, redisUrl);
-  // That the configuration is needed.
+  if (!demands) return;
   writeProject(folder, ours, { holdfast: 'ours', ioredis: '^5', ...dependencies }, { 'next.config.ts': 'export default {};\n' });
   const bundled = run('npx', ['--no-install', 'next', 'build', ...build], { cwd: folder, env: QUIET, timeout: 300_000 });
   if (bundled.status === 0 || !/Module not found/.test(bundled.output)) {

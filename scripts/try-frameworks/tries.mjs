@@ -55,14 +55,14 @@ const recipe =
 const suite = (tests, dependencies, forced) => (place) => trySuite({ tests, dependencies, forced }, place);
 const refusal = (what) => (place) => tryRefusal(what, place);
 const next =
-  (dependencies, ...build) =>
+  (version, { build = [], demands = false } = {}) =>
   (place) =>
-    tryNext({ dependencies: { ...REACT, ...dependencies }, build }, place);
+    tryNext({ dependencies: { ...REACT, next: version }, build, demands }, place);
 
 export const tries = {
-  'next-16': next({ next: '^16' }),
-  'next-16-webpack': next({ next: '^16' }, '--webpack'),
-  'next-15': next({ next: '^15' }),
+  'next-16': next('^16', { demands: true }),
+  'next-16-webpack': next('^16', { build: ['--webpack'] }),
+  'next-15': next('^15'),
   'nest-11': suite(NEST_TESTS, nest('^11', { '@nestjs/schedule': '^6', '@nestjs/terminus': '^11' })),
   'nest-newest': suite(NEST_TESTS, nest('latest', { '@nestjs/schedule': 'latest', '@nestjs/terminus': 'latest' }), true),
   // Nest 10 does what the module needs; terminus 10 does not.

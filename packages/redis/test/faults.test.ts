@@ -178,7 +178,7 @@ describe('a server that hangs', () => {
 });
 
 describe('a server that refuses', () => {
-  it('for want of memory: unavailable, and releases still work', async () => {
+  it('as it has no memory left: unavailable, and releases still work', async () => {
     const server = await serverWith({ 'maxmemory-policy': 'noeviction' });
     const backend = keep(createRedisBackend({ url: server.url }));
     const admin = new Redis(server.port);

@@ -148,7 +148,7 @@ class Gate {
       this.whenOpen(() => {
         // Cut while it waited to be sent: it never arrives.
         if (!this.#failing.has(fail)) return;
-        // The connection's end ends a wait in the store; the caller's own signal does as ever.
+        // The connection's end ends a wait in the store; the caller's own signal does as usual.
         const signal = AbortSignal.any([call.signal, connection.signal]);
         perform({ ...call, signal }).then(
           (answer) => this.whenOpen(() => (isLost ? fail(this.#ended()) : (settle(), resolve(answer)))),

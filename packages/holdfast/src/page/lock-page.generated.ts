@@ -36,7 +36,7 @@ export const pageHtml = [
   'table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }',
   'th, td { text-align: left; padding: .3rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }',
   'th.number, td.number { text-align: right; }',
-  'td.text { max-width: 14rem; overflow: hidden; text-overflow: ellipsis; unicode-bidi: isolate; }',
+  'td.text { max-width: 13rem; overflow: hidden; text-overflow: ellipsis; unicode-bidi: isolate; }',
   'thead th { background: var(--soft); font-size: .85rem; }',
   'tbody tr:hover { background: var(--soft); }',
   'td button { border: 0; padding: 0; background: none; color: var(--mark); text-align: left; max-width: 100%; overflow: hidden; text-overflow: ellipsis; unicode-bidi: isolate; }',
@@ -365,5 +365,5 @@ export const pageHtml = [
 /** The page's only script and style sheet, as a content security policy names them. */
 export const pageHashes = {
   script: 'sha256-t2CLyS6/OQjxc/hTRlyDR5lDZIH3vn7ESLh4G4Y4cuE=',
-  style: 'sha256-+Xf2R2fzkie9pSS5UWSkez1IpHNePi7lt6qZOqLPQOA=',
+  style: 'sha256-gz7OKW5LUI7hV4Vay8CjtNL+m2LymUFuIV76u/RugpU=',
 } as const;
