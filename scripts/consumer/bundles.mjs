@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 
 /** What services bring themselves. */
 const EXTERNAL = [
+  '@valkey/valkey-glide',
   '@nestjs/*',
   '@opentelemetry/*',
   'fastify',
