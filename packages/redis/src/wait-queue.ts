@@ -68,6 +68,8 @@ export interface WaitQueueParts {
 
 /** The waiters of this backend in the queues on the server. */
 export class WaitQueue {
+  /** Whether nobody waits. A field, since every release looks at it. */
+  isIdle = true;
   readonly #parts: WaitQueueParts;
   readonly #signs = new LifeSigns();
   readonly #places: QueuePlaces;
@@ -85,14 +87,10 @@ export class WaitQueue {
     this.#lines = new AnnouncedLines(onServer);
   }
 
-  /** Whether nobody waits. */
-  get isIdle(): boolean {
-    return this.#places.isEmpty && this.#lines.isEmpty;
-  }
-
   /** From now on signs of life say how many of this manager stand in line for the name, and since when. */
   announce(request: HoldRequest, line: () => WaitLine): { close(): void } {
     const close = this.#lines.open(request, this.#parts.commands.keysOf(request), line);
+    this.isIdle = false;
     this.#arm(ALIVE_EVERY_MS);
     return {
       close: () => {
@@ -165,6 +163,7 @@ export class WaitQueue {
     const onAbort = (): void => place.end(call.signal.reason);
     call.signal.addEventListener('abort', onAbort);
     this.#places.enter(place);
+    this.isIdle = false;
     let granted: Granted | null = null;
     try {
       // Where nobody waits nobody has to listen: the channel is opened for the first who is refused.
@@ -285,6 +284,7 @@ export class WaitQueue {
 
   #restIfIdle(): void {
     if (this.#places.isEmpty) this.#failingSince = null;
+    this.isIdle = this.#places.isEmpty && this.#lines.isEmpty;
     if (!this.isIdle) return;
     this.#timer?.cancel();
     this.#timer = null;
