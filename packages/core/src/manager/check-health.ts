@@ -26,9 +26,9 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     storeTtlMs: ttlMs,
     requestNo: 0,
     wasContended: false,
-    annotation: null,
+    key: target.name,
   };
-  const hold = holds.create(plan, callerContext());
+  const hold = holds.create(newOwnerToken(), plan, callerContext());
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
