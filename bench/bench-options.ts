@@ -13,6 +13,7 @@ export interface BenchOptions {
   readonly rounds: number | undefined;
   readonly quick: boolean;
   readonly json: string | undefined;
+  readonly results: string | undefined;
 }
 
 /** The text of --help. */
@@ -29,6 +30,8 @@ export const usage = `Measures Holdfast beside the libraries that people use tod
   --quick           shorter and fewer rounds: does it run, not how fast is it
   --json FILE       write the figures to FILE as rows
                     { scenario, library, backend, value, unit, higherIsBetter, ratioToFloor }
+  --results FILE    write all that is known to FILE: the machine, the figures with their spread, the targets.
+                    For bench:compare and bench:page
   --help            this text
 
 The servers: HOLDFAST_TEST_REDIS_URL, HOLDFAST_TEST_POSTGRES_URL, HOLDFAST_TEST_ZOOKEEPER_URL, else what is started for the run.
@@ -47,6 +50,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | strin
         rounds: { type: 'string' },
         quick: { type: 'boolean', default: false },
         json: { type: 'string' },
+        results: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     });
@@ -61,6 +65,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | strin
       rounds,
       quick: values.quick,
       json: values.json,
+      results: values.results,
     };
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\nTry --help.`;

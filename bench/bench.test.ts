@@ -13,6 +13,8 @@ import { type Row, rowsOf, tableOf, targetsOf } from './report.js';
 import { runScenario } from './run-scenario.js';
 import type { Scenario } from './scenario.js';
 import { scenarios } from './scenarios/index.js';
+import { permitsInUse } from './scenarios/permits-in-use.js';
+import { metricsAt, roundsOver } from './scenarios/series.js';
 import { uncontended } from './scenarios/uncontended.js';
 import { inversions, median, spread } from './stats.js';
 import type { Store } from './store.js';
@@ -21,6 +23,24 @@ import { startStore } from './stores/index.js';
 const run = promisify(execFile);
 const main = fileURLToPath(new URL('./dist/main.js', import.meta.url));
 const rowKeys = ['scenario', 'library', 'backend', 'value', 'unit', 'higherIsBetter', 'ratioToFloor'];
+
+const bareLibrary = (id: string, role: Library['role']): Library => ({
+  id,
+  title: id,
+  role,
+  backend: 'redis',
+  scenarios: ['uncontended'],
+  open: () => Promise.reject(new Error('not opened here')),
+});
+const bareStore: Store = {
+  backend: 'redis',
+  address: '',
+  title: 'no store',
+  pids: [],
+  register: { read: async () => 0, write: async () => undefined, ticket: async () => 1, close: async () => undefined },
+  observer: null,
+  close: async () => undefined,
+};
 
 describe('the benchmark as a command', () => {
   let directory = '';
@@ -34,10 +54,16 @@ describe('the benchmark as a command', () => {
     const { stdout } = await run(process.execPath, [main, '--quick', '--only', 'uncontended', '--json', file]);
     const rows = JSON.parse(await readFile(file, 'utf8')) as Row[];
     const entered = libraries.filter((library) => library.backend === 'redis' && library.scenarios.includes('uncontended'));
-    expect(rows.map(({ library }) => library).toSorted()).toEqual(entered.map(({ id }) => id).toSorted());
+    for (const [scenario, unit, higherIsBetter] of [
+      ['uncontended', 'ops/s', true],
+      ['uncontended/client-cpu', 'µs', false],
+    ] as const) {
+      const found = rows.filter((row) => row.scenario === scenario);
+      expect(found.map(({ library }) => library).toSorted()).toEqual(entered.map(({ id }) => id).toSorted());
+      for (const row of found) expect(row).toMatchObject({ unit, higherIsBetter });
+    }
     for (const row of rows) {
       expect(Object.keys(row)).toEqual(rowKeys);
-      expect(row).toMatchObject({ scenario: 'uncontended', unit: 'ops/s', higherIsBetter: true });
       expect(row.value).toBeGreaterThan(0);
       expect(row.ratioToFloor).toBeGreaterThan(0);
     }
@@ -71,7 +97,20 @@ describe('a wrong result', () => {
     const figures = await runScenario(uncontended, [lockless], store, { quick: true, rounds: 1 });
     expect(figures.faultsOf(lockless)).toHaveLength(1);
     expect(tableOf(figures)).toContain('WRONG');
-    expect(rowsOf(figures)).toMatchObject([{ library: 'lockless', value: null, ratioToFloor: null }]);
+    const rows = rowsOf(figures);
+    expect(rows.map(({ scenario }) => scenario)).toContain('uncontended');
+    for (const row of rows) expect(row).toMatchObject({ library: 'lockless', value: null, ratioToFloor: null });
+  });
+
+  it('of a semaphore without a limit is reported too', async () => {
+    const limitless: Library = {
+      ...lockless,
+      scenarios: ['permits-in-use'],
+      open: async () => ({ ...(await lockless.open('')), acquirePermit: async () => ({ release: async () => true }) }),
+    };
+    const figures = await runScenario(permitsInUse, [limitless], store, { quick: true, rounds: 1 });
+    expect(figures.faultsOf(limitless)).toHaveLength(1);
+    for (const { value } of rowsOf(figures)) expect(value).toBeNull();
   });
 
   it('of one library leaves the others their figures', async () => {
@@ -84,15 +123,7 @@ describe('a wrong result', () => {
 });
 
 describe('figures', () => {
-  const library = (id: string, role: Library['role']): Library => ({
-    id,
-    title: id,
-    role,
-    backend: 'redis',
-    scenarios: ['uncontended'],
-    open: () => Promise.reject(new Error('not opened here')),
-  });
-  const [floor, ours, peer] = [library('floor', 'floor'), library('ours', 'ours'), library('peer', 'peer')];
+  const [floor, ours, peer] = [bareLibrary('floor', 'floor'), bareLibrary('ours', 'ours'), bareLibrary('peer', 'peer')];
   const scenario: Scenario = {
     ...uncontended,
     targets: [{ text: 'half of it', measure: (of, who) => of.of(who, 'rate')?.ratioToFloor ?? null, isMet: (ratio) => ratio >= 0.5 }],
@@ -127,9 +158,43 @@ describe('figures', () => {
   });
 });
 
+describe('a series', () => {
+  it('has a row for each point, and measures one point a round', async () => {
+    const measured: number[] = [];
+    const series: Scenario = {
+      ...uncontended,
+      id: 'managers-200',
+      metrics: metricsAt([1, 10], 'clients'),
+      targets: [],
+      enter: async () => ({
+        round: roundsOver([1, 10], async (at) => {
+          measured.push(at);
+          return { rate: at * 100 };
+        }),
+        close: async () => undefined,
+      }),
+    };
+    const library: Library = { ...bareLibrary('ours', 'ours'), scenarios: ['managers-200'] };
+    const figures = await runScenario(series, [library], bareStore, { quick: true, rounds: 2 });
+    expect(measured).toEqual([1, 10]);
+    expect(rowsOf(figures)).toMatchObject([
+      { scenario: 'managers-200/1', value: 100 },
+      { scenario: 'managers-200/10', value: 1_000 },
+    ]);
+  });
+});
+
 describe('options', () => {
   it('are all optional', () => {
-    expect(parseBenchOptions([])).toEqual({ backend: ['redis'], only: [], library: [], rounds: undefined, quick: false, json: undefined });
+    expect(parseBenchOptions([])).toEqual({
+      backend: ['redis'],
+      only: [],
+      library: [],
+      rounds: undefined,
+      quick: false,
+      json: undefined,
+      results: undefined,
+    });
   });
 
   it('name what is wrong', () => {

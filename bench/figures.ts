@@ -10,6 +10,9 @@ export interface Figure {
   readonly spread: Spread;
   /** The median of the ratios to the floor of the same round; null without a floor. */
   readonly ratioToFloor: number | null;
+  readonly ratioSpread: Spread | null;
+  /** How many rounds gave it. */
+  readonly rounds: number;
 }
 
 /** All that a scenario gave, asked for by targets, the table and the rows. */
@@ -54,12 +57,15 @@ export class Figures<S extends Measured = Measured> {
     const values = this.#values(library, metricId).filter((value) => value !== null);
     if (metric === undefined || values.length === 0) return null;
     const over = spread(values);
+    const ratios = this.#ratiosToFloor(library, metricId);
     return {
       metric,
       library,
       value: metric.combine === 'highest' ? over.highest : over.median,
       spread: over,
-      ratioToFloor: this.#ratioToFloor(library, metricId),
+      ratioToFloor: ratios.length === 0 ? null : median(ratios),
+      ratioSpread: ratios.length === 0 ? null : spread(ratios),
+      rounds: values.length,
     };
   }
 
@@ -72,16 +78,15 @@ export class Figures<S extends Measured = Measured> {
     return found[0]?.metric.higherIsBetter === true ? Math.max(...values) : Math.min(...values);
   }
 
-  #ratioToFloor(library: Library, metricId: string): number | null {
+  #ratiosToFloor(library: Library, metricId: string): readonly number[] {
     const floor = this.libraries.find((candidate) => candidate.role === 'floor' && candidate.backend === library.backend);
-    if (floor === undefined) return null;
+    if (floor === undefined) return [];
     const base = this.#values(floor, metricId);
     // Both were measured in the same round, so what slowed the machine then slowed both.
-    const ratios = this.#values(library, metricId).flatMap((value, round) => {
+    return this.#values(library, metricId).flatMap((value, round) => {
       const under = base[round] ?? null;
       return value === null || under === null || under === 0 ? [] : [value / under];
     });
-    return ratios.length === 0 ? null : median(ratios);
   }
 
   #values(library: Library, metricId: string): readonly (number | null)[] {

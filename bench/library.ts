@@ -4,11 +4,21 @@ import type { Backend } from './store.js';
 export const scenarioIds = [
   'uncontended',
   'in-flight-64',
+  'uncontended-0.5ms',
+  'uncontended-5ms',
+  'in-flight-64-0.5ms',
+  'in-flight-64-5ms',
   'local-contention',
   'handover-8-processes',
+  'handover-8-processes-0.5ms',
+  'handover-8-processes-5ms',
   'waiters-1000',
   'renew-10000',
   'try-each-1000',
+  'permits-in-use',
+  'one-name-64-processes',
+  'names-1000000',
+  'managers-200',
 ] as const;
 
 /** One row group of the table. */
@@ -29,6 +39,8 @@ export interface BenchBatch {
 export interface BenchClient {
   /** Waits for as long as it takes: where the library gives up by its defaults, the adapter asks again, as its user would. */
   acquire(name: string): Promise<BenchLease>;
+  /** Waits for one of so many permits. Needed for `permits-in-use` only. */
+  acquirePermit?(name: string, permits: number): Promise<BenchLease>;
   /** Takes what is free without waiting. Needed for `try-each-1000` only. */
   tryAcquireEach?(names: readonly string[]): Promise<BenchBatch>;
   /** Takes what is free with a call for each name, one after the other; where left out, only the batch is measured. */

@@ -4,9 +4,10 @@ import { type BenchOptions, parseBenchOptions, usage } from './bench-options.js'
 import { libraries } from './libraries/index.js';
 import type { Library } from './library.js';
 import { head, type Row, rowsOf, tableOf } from './report.js';
+import { ResultsBuilder } from './results.js';
 import { runScenario } from './run-scenario.js';
 import { scenarios } from './scenarios/index.js';
-import type { Scenario } from './scenario.js';
+import { type Scenario, takesPart } from './scenario.js';
 import type { Store } from './store.js';
 import { startStore } from './stores/index.js';
 
@@ -25,16 +26,19 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const chosen = libraries.filter(({ id, role }) => role === 'floor' || options.library.length === 0 || options.library.includes(id));
   const rows: Row[] = [];
+  const results = new ResultsBuilder(options.quick);
   let isWrong = false;
   for (const backend of options.backend) {
     const store = await startStore(backend);
     try {
+      results.addStore(store);
       console.log(`${rows.length === 0 ? '' : '\n'}${head(store)}`);
       for (const scenario of scenarios.filter((each) => isMeasured(each, chosen, store, options))) {
         const figures = await runScenario(scenario, chosen, store, { ...options, onProgress: showProgress });
         showProgress('');
         console.log(`\n${tableOf(figures)}`);
         rows.push(...rowsOf(figures));
+        results.add(figures);
         isWrong ||= figures.libraries.some((library) => figures.faultsOf(library).length > 0);
       }
     } finally {
@@ -42,13 +46,15 @@ async function main(args: readonly string[]): Promise<number> {
     }
   }
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+  if (options.results !== undefined) await writeFile(options.results, `${JSON.stringify(results.build(), null, 2)}\n`);
   return isWrong ? 1 : 0;
 }
 
 /** Scenarios that no library of the store takes part in are left out. */
-function isMeasured({ id }: Scenario, chosen: readonly Library[], { backend }: Store, { only }: BenchOptions): boolean {
+function isMeasured(scenario: Scenario, chosen: readonly Library[], { backend }: Store, { only }: BenchOptions): boolean {
   return (
-    (only.length === 0 || only.includes(id)) && chosen.some((library) => library.backend === backend && library.scenarios.includes(id))
+    (only.length === 0 || only.includes(scenario.id)) &&
+    chosen.some((library) => library.backend === backend && takesPart(library, scenario))
   );
 }
 

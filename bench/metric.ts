@@ -5,6 +5,8 @@ export interface Metric {
   readonly title: string;
   readonly unit: string;
   readonly higherIsBetter: boolean;
+  /** Where on the axis, for one of a series: how many processes, names or managers. Its row is always `scenario/id`. */
+  readonly at?: number;
   /** How rounds become one value. @default 'median' */
   readonly combine?: 'median' | 'highest';
 }

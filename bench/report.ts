@@ -20,28 +20,35 @@ export interface Row {
 
 /** The rows of `--json`. */
 export function rowsOf(figures: Figures<Scenario>): readonly Row[] {
+  return entriesOf(figures).map(({ row }) => row);
+}
+
+/** The rows, each with what it is a row of. */
+export function entriesOf(
+  figures: Figures<Scenario>,
+): readonly { readonly library: Library; readonly metric: Metric; readonly figure: Figure | null; readonly row: Row }[] {
   return figures.scenario.metrics.flatMap((metric) =>
     figures.libraries.flatMap((library) => {
       const figure = figures.of(library, metric.id);
       const isWrong = figures.faultsOf(library).length > 0;
       if (figure === null && !isWrong) return [];
-      return [
-        {
-          scenario: rowName(figures, metric),
-          library: library.id,
-          backend: library.backend,
-          value: isWrong ? null : (figure?.value ?? null),
-          unit: metric.unit,
-          higherIsBetter: metric.higherIsBetter,
-          ratioToFloor: isWrong ? null : (figure?.ratioToFloor ?? null),
-        },
-      ];
+      const right = isWrong ? null : figure;
+      const row = {
+        scenario: rowName(figures, metric),
+        library: library.id,
+        backend: library.backend,
+        value: right?.value ?? null,
+        unit: metric.unit,
+        higherIsBetter: metric.higherIsBetter,
+        ratioToFloor: right?.ratioToFloor ?? null,
+      };
+      return [{ library, metric, figure: right, row }];
     }),
   );
 }
 
 function rowName({ scenario }: Figures<Scenario>, metric: Metric): string {
-  return metric === scenario.metrics[0] ? scenario.id : `${scenario.id}/${metric.id}`;
+  return metric === scenario.metrics[0] && metric.at === undefined ? scenario.id : `${scenario.id}/${metric.id}`;
 }
 
 /** What the figures depend on besides the libraries. */
@@ -77,8 +84,16 @@ function cellsOf({ library, value, spread, ratioToFloor }: Figure): readonly str
   return [library.title, ...numbers, ratioToFloor === null ? '' : ratioToFloor.toFixed(2)];
 }
 
-/** Whether each target of one of ours was reached. */
-export function targetsOf(figures: Figures<Scenario>, library: Library): readonly string[] {
+/** Whether one of ours reached what it should. */
+export interface Verdict {
+  readonly text: string;
+  /** null where this run has no such figure. */
+  readonly measured: number | null;
+  readonly verdict: 'met' | 'missed' | 'not measured' | 'WRONG';
+}
+
+/** Whether each target of one of ours was reached; empty for others. */
+export function verdictsOf(figures: Figures<Scenario>, library: Library): readonly Verdict[] {
   if (library.role !== 'ours') return [];
   return figures.scenario.targets
     .filter((target) => target.appliesTo?.(library) ?? true)
@@ -86,8 +101,15 @@ export function targetsOf(figures: Figures<Scenario>, library: Library): readonl
       const measured = target.measure(figures, library);
       const isWrong = figures.faultsOf(library).length > 0;
       const verdict = isWrong ? 'WRONG' : measured === null ? 'not measured' : target.isMet(measured) ? 'met' : 'missed';
-      return `target  ${library.title}: ${target.text}: ${verdict}${measured === null ? '' : ` (${readable(measured)})`}`;
+      return { text: target.text, measured, verdict };
     });
+}
+
+/** The same as lines of the table. */
+export function targetsOf(figures: Figures<Scenario>, library: Library): readonly string[] {
+  return verdictsOf(figures, library).map(
+    ({ text, measured, verdict }) => `target  ${library.title}: ${text}: ${verdict}${measured === null ? '' : ` (${readable(measured)})`}`,
+  );
 }
 
 function align(rows: readonly (readonly string[])[]): readonly string[] {
@@ -101,7 +123,7 @@ function align(rows: readonly (readonly string[])[]): readonly string[] {
 }
 
 /** Three digits that mean something. */
-function readable(value: number): string {
+export function readable(value: number): string {
   if (value === 0) return '0';
   if (Math.abs(value) >= 1_000) return Math.round(value).toLocaleString('en-US');
   return value

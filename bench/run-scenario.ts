@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { within } from './deadline.js';
 import { Figures } from './figures.js';
 import type { Library } from './library.js';
-import type { Contestant, Scenario, ScenarioContext } from './scenario.js';
+import { slowDown } from './latency/slow-down.js';
+import { type Contestant, type Scenario, type ScenarioContext, takesPart } from './scenario.js';
 import type { Store } from './store.js';
 import { endWorkers, startProcesses, type WorkerProcess } from './workers/worker-process.js';
 
 /** For one library's part of one round. The slowest that is right takes some seconds. */
-const stepTimeoutMs = 90_000;
+const defaultStepTimeoutMs = 90_000;
 
 /** How a scenario is run. */
 export interface RunOptions {
@@ -28,14 +29,15 @@ export async function runScenario(
   store: Store,
   options: RunOptions,
 ): Promise<Figures<Scenario>> {
-  const entered = libraries.filter((library) => library.backend === store.backend && library.scenarios.includes(scenario.id));
+  const entered = libraries.filter((library) => library.backend === store.backend && takesPart(library, scenario));
   const figures = new Figures(scenario, entered);
   const contestants = new Map<Library, Contestant>();
   const runId = randomBytes(4).toString('hex');
   let names = 0;
+  const measured = scenario.roundTripMs === undefined ? store : await slowDown(store, scenario.roundTripMs);
   const shared: { workers?: Promise<readonly WorkerProcess[]> } = {};
   const context: ScenarioContext = {
-    store,
+    store: measured,
     quick: options.quick,
     freshName: () => `bench:${scenario.id}:${runId}:${names++}`,
     sharedWorkers: (count) => {
@@ -45,7 +47,7 @@ export async function runScenario(
   };
   const attempt = async <T>(library: Library, step: string, action: () => Promise<T>): Promise<T | null> => {
     try {
-      return await within(stepTimeoutMs, step, action());
+      return await within(scenario.stepTimeoutMs ?? defaultStepTimeoutMs, step, action());
     } catch (error) {
       figures.fault(library, `${step} failed: ${error instanceof Error ? error.message : String(error)}`);
       return null;
@@ -71,6 +73,7 @@ export async function runScenario(
   } finally {
     for (const [library, contestant] of contestants) await attempt(library, 'closing', () => contestant.close());
     if (shared.workers !== undefined) await endWorkers(await shared.workers);
+    if (measured !== store) await measured.close();
   }
   return figures;
 }

@@ -38,10 +38,23 @@ export function observerOf({ observer, title }: Store): StoreObserver {
   return observer;
 }
 
+/** Whether a library is measured in a scenario. */
+export function takesPart(library: Library, { id, like = id, roles }: Scenario): boolean {
+  return library.scenarios.includes(like) && (roles?.includes(library.role) ?? true);
+}
+
 /** One thing that is measured. Knows no library by name. */
 export interface Scenario extends Measured {
   readonly id: ScenarioId;
   readonly title: string;
+  /** The scenario whose libraries take part, where it is another one under other conditions. */
+  readonly like?: ScenarioId;
+  /** Left out: all. */
+  readonly roles?: readonly Library['role'][];
+  /** How long one library's part of one round may take before it is wrong. @default 90_000 */
+  readonly stepTimeoutMs?: number;
+  /** How far away the store is, round trip, by a network of the benchmark's own. @default 0 */
+  readonly roundTripMs?: number;
   /** How many rounds are run when nobody says. */
   readonly rounds: { readonly full: number; readonly quick: number };
   readonly targets: readonly Target[];

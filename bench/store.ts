@@ -49,6 +49,8 @@ export interface Store {
   readonly address: string;
   /** What and where it is, for the head of the table. */
   readonly title: string;
+  /** The processes of its servers, whose CPU time is counted; none where they are not of this machine. */
+  readonly pids: readonly number[];
   readonly register: Register;
   /** Where it can be looked at from outside; scenarios that need that are for libraries of such stores. */
   readonly observer: StoreObserver | null;

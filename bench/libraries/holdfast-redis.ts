@@ -12,10 +12,15 @@ export const holdfastRedis: Library = holdfast('holdfast', 'holdfast', false, [
   'waiters-1000',
   'renew-10000',
   'try-each-1000',
+  'permits-in-use',
 ]);
 
 /** Ours with all who wait in one queue on the server. */
-export const holdfastRedisFair: Library = holdfast('holdfast-fair', 'holdfast, fair', true, ['handover-8-processes', 'waiters-1000']);
+export const holdfastRedisFair: Library = holdfast('holdfast-fair', 'holdfast, fair', true, [
+  'handover-8-processes',
+  'waiters-1000',
+  'permits-in-use',
+]);
 
 function holdfast(id: string, title: string, fair: boolean, scenarios: readonly ScenarioId[]): Library {
   return {
@@ -30,6 +35,7 @@ function holdfast(id: string, title: string, fair: boolean, scenarios: readonly 
       const locks = createRedisLockManager({ client, fair, ttlMs });
       return {
         acquire: (name) => locks.acquire(name),
+        acquirePermit: (name, permits) => locks.semaphore(name, { permits }).acquire(),
         async tryAcquireEach(names) {
           const leases = await locks.tryAcquireEach(names);
           return { granted: [...leases.keys()], releaseAll: () => leases.releaseAll() };

@@ -2,7 +2,7 @@ import type { LockManager } from '@holdfast/core';
 import type { BenchClient, Library } from '../library.js';
 import type { Backend } from '../store.js';
 
-const plainScenarios = ['uncontended', 'in-flight-64', 'local-contention', 'handover-8-processes'] as const;
+const plainScenarios = ['uncontended', 'in-flight-64', 'local-contention', 'handover-8-processes', 'permits-in-use'] as const;
 
 /** Ours on one of the stores, with its defaults and a connection that it makes itself. */
 export function ours(
@@ -22,5 +22,9 @@ export function ours(
 }
 
 function clientOf(locks: LockManager): BenchClient {
-  return { acquire: (name) => locks.acquire(name), close: () => locks.close() };
+  return {
+    acquire: (name) => locks.acquire(name),
+    acquirePermit: (name, permits) => locks.semaphore(name, { permits }).acquire(),
+    close: () => locks.close(),
+  };
 }

@@ -42,6 +42,12 @@ export const handover8Processes: Scenario = {
       isMet: (times) => times >= 10,
     },
     {
+      text: '<= 1.7 times the floor',
+      appliesTo: ({ backend }) => backend === 'redis',
+      measure: (figures, library) => figures.of(library, 'handover')?.ratioToFloor ?? null,
+      isMet: (times) => times <= 1.7,
+    },
+    {
       text: 'fair: not one inversion',
       appliesTo: (library) => library.role === 'ours' && library.fair === true,
       measure: (figures, library) => figures.of(library, 'inversions')?.value ?? null,

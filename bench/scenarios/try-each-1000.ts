@@ -19,6 +19,11 @@ export const tryEach1000: Scenario = {
       measure: (figures, library) => figures.of(library, 'of-singles')?.value ?? null,
       isMet: (ratio) => ratio <= 1 / 20,
     },
+    {
+      text: '<= 1.0 times the floor',
+      measure: (figures, library) => figures.of(library, 'time')?.ratioToFloor ?? null,
+      isMet: (times) => times <= 1,
+    },
   ],
   enter,
 };

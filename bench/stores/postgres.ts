@@ -1,6 +1,10 @@
-import { startPostgres } from '@holdfast/test/servers';
+import { type ServerHandle, startPostgres } from '@holdfast/test/servers';
 import { Client } from 'pg';
 import type { Register, Store } from '../store.js';
+import { pidsOf } from './pids-of.js';
+
+/** Of 200 clients of two libraries, or 64 processes with several. */
+const MOST_CONNECTIONS = 1_500;
 
 /** One connection, as every library and the floor open theirs. */
 export async function connectPostgres(address: string): Promise<Client> {
@@ -19,17 +23,17 @@ export async function openPostgresRegister(address: string): Promise<Register> {
 /** The PostgreSQL that HOLDFAST_TEST_POSTGRES_URL names; else one that is started for this run and ends with it. */
 export async function startPostgresStore(): Promise<Store> {
   const given = process.env['HOLDFAST_TEST_POSTGRES_URL'];
-  if (given !== undefined && given !== '') return openPostgresStore(given, async () => undefined);
-  const server = await startPostgres();
+  if (given !== undefined && given !== '') return openPostgresStore(given);
+  const server = await startPostgres({ config: { max_connections: MOST_CONNECTIONS } });
   try {
-    return await openPostgresStore(server.url, () => server.close());
+    return await openPostgresStore(server.url, server);
   } catch (error) {
     await server.close();
     throw error;
   }
 }
 
-async function openPostgresStore(address: string, stop: () => Promise<void>): Promise<Store> {
+async function openPostgresStore(address: string, started?: ServerHandle): Promise<Store> {
   const own = await connectPostgres(address);
   const { rows } = await own.query<{ server_version: string }>('SHOW server_version');
   await own.query('CREATE TABLE IF NOT EXISTS holdfast_bench_register (name text PRIMARY KEY, value bigint NOT NULL)');
@@ -37,12 +41,13 @@ async function openPostgresStore(address: string, stop: () => Promise<void>): Pr
     backend: 'postgres',
     address,
     title: `PostgreSQL ${rows[0]?.server_version ?? 'unknown'} at ${own.host}:${own.port}`,
+    pids: pidsOf(started),
     register: registerOn(own),
     observer: null,
     async close() {
       await own.query('DROP TABLE IF EXISTS holdfast_bench_register');
       await own.end();
-      await stop();
+      await started?.close();
     },
   };
 }

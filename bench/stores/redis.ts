@@ -1,5 +1,7 @@
+import type { ServerHandle } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import type { ExpiryView, Register, Store } from '../store.js';
+import { pidsOf } from './pids-of.js';
 import { monitorRedis } from './redis-monitor.js';
 
 /** Long enough for any run; on a server that is not ours nothing must stay behind. */
@@ -19,14 +21,15 @@ export async function openRedisRegister(address: string): Promise<Register> {
   return registerOn(await connectRedis(address));
 }
 
-/** Opens the Redis at `address`. `stop` ends what was started for it. */
-export async function openRedisStore(address: string, stop: () => Promise<void>): Promise<Store> {
+/** Opens the Redis at `address`. `started`: the server that was started for it, and is closed with it. */
+export async function openRedisStore(address: string, started?: ServerHandle): Promise<Store> {
   const own = await connectRedis(address);
   const version = /redis_version:(\S+)/.exec(await own.info('server'))?.[1] ?? 'unknown';
   return {
     backend: 'redis',
     address,
     title: `Redis ${version} at ${own.options.host}:${own.options.port}`,
+    pids: pidsOf(started),
     register: registerOn(own),
     observer: {
       expiry: expiryOn(own),
@@ -34,7 +37,7 @@ export async function openRedisStore(address: string, stop: () => Promise<void>)
     },
     async close() {
       own.disconnect();
-      await stop();
+      await started?.close();
     },
   };
 }

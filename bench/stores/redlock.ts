@@ -1,6 +1,7 @@
 import { startRedisNodes } from '@holdfast/test/servers';
 import { initializeNodes } from '@holdfast/redlock';
 import type { Register, Store } from '../store.js';
+import { pidsOf } from './pids-of.js';
 import { connectRedis, registerOn } from './redis.js';
 
 const NODES = 3;
@@ -26,6 +27,7 @@ export async function startRedlockStore(): Promise<Store> {
       backend: 'redlock',
       address,
       title: `Redlock on ${NODES} Redis servers`,
+      pids: pidsOf(...servers.nodes),
       register,
       observer: null,
       async close() {

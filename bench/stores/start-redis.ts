@@ -6,10 +6,10 @@ import { openRedisStore } from './redis.js';
 export async function startRedisStore(): Promise<Store> {
   const given = process.env['HOLDFAST_TEST_REDIS_URL'];
   // Straight to it: the handle that tests get for such an address is a proxy in this process, which would be measured too.
-  if (given !== undefined && given !== '') return openRedisStore(given, async () => undefined);
+  if (given !== undefined && given !== '') return openRedisStore(given);
   const server = await startRedis();
   try {
-    return await openRedisStore(server.url, () => server.close());
+    return await openRedisStore(server.url, server);
   } catch (error) {
     await server.close();
     throw error;

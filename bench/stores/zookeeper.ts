@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { startZooKeeper } from '@holdfast/test/servers';
 import zookeeper, { type Client } from 'node-zookeeper-client';
 import type { Register, Store } from '../store.js';
+import { pidsOf } from './pids-of.js';
 
 const ROOT = '/holdfast-bench';
 
@@ -38,6 +39,7 @@ export async function startZooKeeperStore(): Promise<Store> {
       backend: 'zookeeper',
       address,
       title: `ZooKeeper at ${address.replace(/^zookeeper:\/\//, '')}`,
+      pids: pidsOf(server),
       register,
       observer: null,
       async close() {

@@ -30,6 +30,21 @@ export const jobs: JobTable = {
     return { ticket, grantedAt, freedAt };
   },
 
+  async loop({ name }, { client, register, poked }) {
+    let ended = false;
+    void poked.then(() => {
+      ended = true;
+    });
+    let sections = 0;
+    while (!ended) {
+      const lease = await client.acquire(name);
+      await addOver(register, name);
+      sections++;
+      await lease.release();
+    }
+    return sections;
+  },
+
   async wait({ name, count }, { client, register, report, poked }) {
     let ended = false;
     let sections = 0;

@@ -9,6 +9,13 @@ export interface Jobs {
     event: 'asked';
     output: SectionTimes;
   };
+  /** One section after the other, from a poke on none. */
+  loop: {
+    input: { readonly name: string };
+    event: never;
+    /** How many sections were done. */
+    output: number;
+  };
   /** Many waiters on one name, each for one section. Reports when all have asked; a poke lets no new section begin. */
   wait: {
     input: { readonly name: string; readonly count: number };

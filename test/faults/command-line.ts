@@ -25,18 +25,23 @@ class UsageError extends Error {}
 /** Where a run says what it does. */
 export type Terminal = Pick<Console, 'log' | 'error'>;
 
-/** What `pnpm soak` does. @returns 0 when nothing was wrong, 1 when something was, 2 for arguments that mean nothing */
-export async function runFromCommandLine(given: readonly string[], terminal: Terminal): Promise<number> {
+/**
+ * What `pnpm soak` does.
+ *
+ * @param run what makes the run
+ * @returns 0 when nothing was wrong, 1 when something was or a store could not be started, 2 for arguments that mean nothing
+ */
+export async function runFromCommandLine(given: readonly string[], terminal: Terminal, run = runFaults): Promise<number> {
   try {
-    return await soak(given, terminal);
+    return await soak(given, terminal, run);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    terminal.error(`${error.message}\n\n${HELP}`);
-    return 2;
+    const message = error instanceof Error ? error.message : String(error);
+    terminal.error(error instanceof UsageError ? `${message}\n\n${HELP}` : `the run could not be made: ${message}`);
+    return error instanceof UsageError ? 2 : 1;
   }
 }
 
-async function soak(given: readonly string[], terminal: Terminal): Promise<number> {
+async function soak(given: readonly string[], terminal: Terminal, run: typeof runFaults): Promise<number> {
   const values = read(given);
   if (values.help) {
     terminal.log(HELP);
@@ -44,7 +49,7 @@ async function soak(given: readonly string[], terminal: Terminal): Promise<numbe
   }
   const options = optionsOf(values);
   terminal.log(`backends ${options.backends.join(', ')}; seed ${options.seed}`);
-  const report = await runFaults({ ...options, log: (line) => terminal.log(line) });
+  const report = await run({ ...options, log: (line) => terminal.log(line) });
   terminal.log(`\n${textOfMatrix(matrixOf(report))}\n`);
   const counts = `${report.holds.length} grants, ${report.breaches.length} documented breaches, ${report.violations.length} violations`;
   terminal.log(`${counts}, seed ${options.seed}`);

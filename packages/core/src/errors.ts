@@ -117,12 +117,30 @@ export class LockUnavailableError extends LockError {
    * only when it is certain; otherwise it is true.
    */
   readonly wasSent: boolean;
+  /** The package by which the backend reaches its store, such as `ioredis`; left out where the backend has no choice of drivers. */
+  declare readonly driver?: string;
 
-  constructor(message: string, details: LockErrorDetails & { readonly retryable?: boolean; readonly wasSent?: boolean } = {}) {
-    super(message, details);
+  constructor(
+    message: string,
+    details: LockErrorDetails & {
+      readonly retryable?: boolean;
+      readonly wasSent?: boolean;
+      /** The message ends with it, so that a log names the driver too. */
+      readonly driver?: string | null | undefined;
+    } = {},
+  ) {
+    const { driver } = details;
+    super(withDriver(message, driver), details);
+    if (typeof driver === 'string') this.driver = driver;
     this.retryable = details.retryable ?? true;
     this.wasSent = details.wasSent ?? true;
   }
+}
+
+/** An error that is made anew has the driver in its message already. */
+function withDriver(message: string, driver: string | null | undefined): string {
+  const addition = ` (driver: ${driver})`;
+  return typeof driver !== 'string' || message.includes(addition) ? message : message + addition;
 }
 
 /** A running task waits for what it still holds: it would wait for itself. */

@@ -1,5 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
-import type { HoldLifeEvent, LockEvent, LockEventType, NodeChangedEvent, StoreCallEvent } from './contract/events.js';
+import type { HoldLifeEvent, LimitDiffersEvent, LockEvent, LockEventType, NodeChangedEvent, StoreCallEvent } from './contract/events.js';
 import type { HoldPlan } from './hold/hold-plan.js';
 import { withToJSON } from './json.js';
 
@@ -16,6 +16,7 @@ const channels: Readonly<Record<LockEventType, Channel>> = {
   released: channel('holdfast:released'),
   'release-failed': channel('holdfast:release-failed'),
   'node-changed': channel('holdfast:node-changed'),
+  'limit-differs': channel('holdfast:limit-differs'),
 };
 
 type Added = 'at' | 'backend' | 'managerId' | 'requestId' | 'kind' | 'name' | 'label' | 'mode' | 'permits' | 'contended';
@@ -24,6 +25,7 @@ type Draft<E> = E extends unknown ? Omit<E, Added> : never;
 /** An event as its place of origin knows it. Whose it is, and when, is added here. */
 export type HoldEventDraft = Draft<HoldLifeEvent>;
 export type NodeChangedDraft = Draft<NodeChangedEvent>;
+export type LimitDiffersDraft = Omit<LimitDiffersEvent, 'at' | 'backend' | 'managerId'>;
 export type StoreCallDraft = Draft<StoreCallEvent>;
 
 /** Tells the observers of one manager. What they throw or reject never reaches a lease. */
@@ -54,6 +56,10 @@ export class EventSource {
 
   emitNode(draft: NodeChangedDraft): void {
     if (this.has(draft.type)) this.#publish(draft.type, { ...draft, kind: null, name: null, label: null });
+  }
+
+  emitLimit(draft: LimitDiffersDraft): void {
+    if (this.has(draft.type)) this.#publish(draft.type, draft);
   }
 
   emitCall(draft: StoreCallDraft): void {

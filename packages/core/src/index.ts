@@ -1,10 +1,21 @@
-export type { Answer, HoldRef, HoldRequest, LockBackend, Release, ReleaseAnswer, Stamp, WaitLine } from './contract/backend.js';
+export type {
+  Answer,
+  DifferentLimit,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  Release,
+  ReleaseAnswer,
+  Stamp,
+  WaitLine,
+} from './contract/backend.js';
 export type { CallContext } from './contract/call-context.js';
 export type { Capabilities } from './contract/capabilities.js';
 export type { Clock } from './contract/clock.js';
 export type { AcquireTrace, HoldTrace } from './contract/traces.js';
 export type {
   HoldLifeEvent,
+  LimitDiffersEvent,
   LockChannel,
   LockEvent,
   LockEventType,

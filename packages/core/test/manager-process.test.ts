@@ -23,6 +23,11 @@ describe.each([true, false])('a process (fair: %s)', (fair) => {
     );
   });
 
+  it('takes what it holds with it, so that the next one finds the name free', async () => {
+    const program = `await locks.acquire('x'); console.log((await locks.tryAcquire('x')) === null)`;
+    expect([await run(program, fair), await run(program, fair)]).toEqual(['true', 'true']);
+  });
+
   it('ends after a wait that was given up', async () => {
     const program = `
       await locks.acquire('x');

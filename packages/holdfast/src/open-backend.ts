@@ -84,7 +84,7 @@ export function presentable(where: string, error: unknown, { url, schemes }: Pic
     const message = `${where}: ${redactUrl(url)}: ${scrubFailure(reason, url, isOurs)}`;
     const isSafe = isOurs && message.endsWith(reason);
     const cause = isSafe || !(error.cause instanceof Error) ? error.cause : new Error(scrubUrl(error.cause.message, url));
-    return new LockUnavailableError(message, { backend: error.backend, retryable: error.retryable, cause });
+    return new LockUnavailableError(message, { backend: error.backend, driver: error.driver, retryable: error.retryable, cause });
   }
   if (isLockError(error, 'LOCK_INVALID_ARGUMENT') && !isOurs) {
     return new LockArgumentError(scrubUrl(error.message, url), { option: error.option, backend: error.backend });

@@ -43,8 +43,10 @@ export async function openManager(where: string, settings: Settings): Promise<Op
 function withAdvice(error: AnyLockError): AnyLockError {
   const isSilence = /did not answer|no server answered|could not be reached|connection (?:is closed|was lost|failed)/.test(error.message);
   if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || !error.retryable || !isSilence) return error;
-  const message = `${error.message}; see whether the server runs, and whether host, port and scheme (TLS or not) of the URL are correct`;
-  return new LockUnavailableError(message, { backend: error.backend, retryable: true, cause: error.cause });
+  // The driver comes last, behind the advice.
+  const reason = error.message.replace(/ \(driver: [^)]*\)$/, '');
+  const message = `${reason}; see whether the server runs, and whether host, port and scheme (TLS or not) of the URL are correct`;
+  return new LockUnavailableError(message, { backend: error.backend, driver: error.driver, retryable: true, cause: error.cause });
 }
 
 function refuseLacking(where: string, backend: LockBackend, { url, require }: Settings): void {

@@ -31,7 +31,8 @@ export type JobTarget =
       readonly key: string;
     };
 
-/** What is known of work that is not to be done at present; by the store's clock. It ends with its window, and is no history. */
+/** What is known of work that is not to be done at present; by the store's clock. It ends with its window, and is no history.
+ * Where the window is one of a calendar, `remainingMs` is for how long the mark is kept, which is beyond the end of the period. */
 export type JobMark = Omit<MarkState, 'name'>;
 
 const SHAPES: readonly (readonly [key: string, ...others: string[]])[] = [

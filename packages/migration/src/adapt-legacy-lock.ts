@@ -2,11 +2,16 @@ import { checkValue, createLockManager, type LockManager, type ManagerOptions, t
 import { LegacyBackend } from './legacy-backend.js';
 import type { LegacyLock } from './legacy-lock.js';
 
+const KINDS = "must be a list of 'semaphore' and 'read-write'";
+const isKind = rule.oneOf('semaphore', 'read-write');
+
 const rules: Readonly<Record<keyof LegacyLock, OptionRule>> = {
   name: rule.string,
+  also: (value) => (Array.isArray(value) && value.every((kind) => isKind(kind) === null) ? null : KINDS),
   tryLock: rule.function,
   unlock: rule.function,
   isLocked: rule.function,
+  holders: rule.function,
   isHeld: rule.function,
   extend: rule.function,
   forceUnlock: rule.function,
@@ -19,7 +24,8 @@ const rules: Readonly<Record<keyof LegacyLock, OptionRule>> = {
 /**
  * Makes a lock manager of any existing lock, so that it can be the `from` of a migration: waiting, deadlines, loss,
  * groups and exclusion between the tasks of this process are added. What the lock lacks it lacks still, and its
- * `capabilities` say so: no fencing tokens, semaphores, read/write locks, marks or listing, and waiters ask again and again.
+ * `capabilities` say so: no fencing tokens, marks or listing, semaphores and read/write locks only where `also` names them, and waiters ask
+ * again and again.
  *
  * Two tasks of one process exclude each other here, also where the lock itself is re-entrant for the process.
  *

@@ -4,6 +4,7 @@ import {
   type Capabilities,
   type Clock,
   type HoldRef,
+  type HolderState,
   type HoldRequest,
   type LockBackend,
   type LockKind,
@@ -11,7 +12,7 @@ import {
   LockUnavailableError,
   systemClock,
 } from '@holdfast/core';
-import type { LegacyHold, LegacyLock } from './legacy-lock.js';
+import type { LegacyHold, LegacyLock, LegacyRequest } from './legacy-lock.js';
 
 interface Moment {
   readonly now: number;
@@ -33,10 +34,10 @@ export class LegacyBackend<H> implements LockBackend<null> {
   readonly remainingMs?: (owner: string) => number;
   readonly #lock: LegacyLock<H>;
   readonly #held = new Map<string, Held<H>>();
-  /** Names that this process holds or asks for: the lock may be re-entrant for it, and let a second task in. */
+  /** Locks that this process holds or asks for: the lock may be re-entrant for it, and let a second task in. */
   readonly #taken = new Map<string, string>();
-  /** Owners whose `tryLock` failed: whether it left a lock is not known. */
-  readonly #doubtful = new Set<string>();
+  /** What was asked of a `tryLock` that failed, by its owner: whether it left a lock is not known. */
+  readonly #doubtful = new Map<string, LegacyRequest>();
   #clock: Clock = systemClock;
 
   constructor(lock: LegacyLock<H>) {
@@ -44,8 +45,8 @@ export class LegacyBackend<H> implements LockBackend<null> {
     this.name = lock.name ?? 'legacy';
     this.capabilities = {
       fencing: false,
-      semaphores: false,
-      readWriteLocks: false,
+      semaphores: lock.also?.includes('semaphore') ?? false,
+      readWriteLocks: lock.also?.includes('read-write') ?? false,
       fair: false,
       push: false,
       marks: false,
@@ -102,18 +103,15 @@ export class LegacyBackend<H> implements LockBackend<null> {
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
-    const own = this.#held.get(this.#taken.get(name) ?? '');
-    const held = kind === 'lock' && (await this.#isLocked(name, own));
-    const remainingMs = own !== undefined && this.remainingMs !== undefined ? Math.max(0, this.remainingMs(own.token)) : null;
-    const holder = { label: own?.label ?? null, mode: 'exclusive', permits: 1, remainingMs, fencingToken: null } as const;
-    return { name, kind, held, holders: held ? [holder] : [], waiters: null };
+    const holders = await this.#holders(name, kind);
+    return { name, kind, held: holders.length > 0, holders, waiters: null };
   }
 
-  async forceRelease(name: string): Promise<boolean> {
+  async forceRelease(name: string, kind: LockKind): Promise<boolean> {
     if (this.#lock.forceUnlock === undefined) throw this.#lacks('forceUnlock', name);
-    const own = this.#held.get(this.#taken.get(name) ?? '');
-    const wasFreed = (await this.#lock.forceUnlock(name)) !== false;
-    if (own !== undefined && wasFreed) this.#forget(own);
+    const own = this.#ownOf(name, kind);
+    const wasFreed = (await this.#lock.forceUnlock(name, kind)) !== false;
+    if (wasFreed) for (const held of own) this.#forget(held);
     return wasFreed;
   }
 
@@ -125,39 +123,50 @@ export class LegacyBackend<H> implements LockBackend<null> {
     await this.#lock.close?.();
   }
 
-  async #tryLock({ name, owner, ttlMs, label }: HoldRequest, { signal }: CallContext): Promise<boolean> {
+  async #tryLock(asked: HoldRequest, { signal }: CallContext): Promise<boolean> {
+    const { name, owner, mode, ttlMs, label } = asked;
+    if (this.#held.has(owner)) return true;
+    if (mode === 'exclusive' && !(await this.#isFreeHere(name, owner))) return false;
+    const counts = mode === 'permits' ? { permits: asked.permits, limit: asked.limit } : { permits: 1, limit: 1 };
+    const request: LegacyRequest = { token: owner, mode, ...counts, ttlMs, label, signal };
+    const until = this.#momentIn(this.#lock.leaseMs ?? (this.capabilities.expiry === 'ttl' ? ttlMs : Number.POSITIVE_INFINITY));
+    const ended = { name, token: owner };
+    try {
+      const handle = await this.#lock.tryLock(name, request);
+      if (handle === null || handle === undefined || handle === false) {
+        this.#forget(ended);
+        return false;
+      }
+      this.#held.set(owner, { name, label, token: owner, mode, permits: counts.permits, handle, until });
+      return true;
+    } catch (error) {
+      this.#forget(ended);
+      if (this.#lock.undo !== undefined) this.#doubtful.set(owner, request);
+      throw error;
+    }
+  }
+
+  /** Whether no other task of this process has the lock or asks for it; from then on this one does. */
+  async #isFreeHere(name: string, owner: string): Promise<boolean> {
     const present = this.#taken.get(name);
     if (present !== undefined) {
       const held = this.#held.get(present);
-      // A hold of ours that ended in the store, by its time or by force, before anybody here released it.
-      if (present === owner) return held !== undefined;
       if (held === undefined) return false;
+      // A hold of ours that ended in the store, by its time or by force, before anybody here released it.
       if (this.#leftOf(held) > 0 && (await this.#isLocked(name, held))) return false;
       // Not twice: another task may have come through here meanwhile.
       if (this.#taken.get(name) !== present) return false;
       this.#forget(held);
     }
     this.#taken.set(name, owner);
-    const until = this.#momentIn(this.#lock.leaseMs ?? (this.capabilities.expiry === 'ttl' ? ttlMs : Number.POSITIVE_INFINITY));
-    try {
-      const handle = await this.#lock.tryLock(name, { token: owner, ttlMs, label, signal });
-      if (handle === null || handle === undefined || handle === false) {
-        this.#taken.delete(name);
-        return false;
-      }
-      this.#held.set(owner, { name, label, token: owner, handle, until });
-      return true;
-    } catch (error) {
-      this.#taken.delete(name);
-      if (this.#lock.undo !== undefined) this.#doubtful.add(owner);
-      throw error;
-    }
+    return true;
   }
 
   async #unlock({ name, owner }: HoldRef): Promise<boolean> {
     const held = this.#held.get(owner);
     if (held === undefined) {
-      if (this.#doubtful.has(owner)) await this.#lock.undo?.(name, owner);
+      const doubt = this.#doubtful.get(owner);
+      if (doubt !== undefined) await this.#lock.undo?.(name, owner, doubt);
       this.#doubtful.delete(owner);
       return false;
     }
@@ -167,7 +176,40 @@ export class LegacyBackend<H> implements LockBackend<null> {
   }
 
   async #isHeld(held: Held<H>): Promise<boolean> {
-    return this.#lock.isHeld === undefined ? await this.#isLocked(held.name, held) : await this.#lock.isHeld(held.name, held);
+    if (this.#lock.isHeld !== undefined) return await this.#lock.isHeld(held.name, held);
+    // That somebody has permits, or reads, says nothing of this hold.
+    return held.mode === 'exclusive' ? await this.#isLocked(held.name, held) : this.#leftOf(held) > 0;
+  }
+
+  #ownOf(name: string, kind: LockKind): Held<H>[] {
+    return [...this.#held.values()].filter((held) => held.name === name && kindOf(held.mode) === kind);
+  }
+
+  async #holders(name: string, kind: LockKind): Promise<HolderState[]> {
+    if (kind !== 'lock' && !this.#lock.also?.includes(kind)) return [];
+    const own = this.#ownOf(name, kind);
+    if (this.#lock.holders !== undefined) {
+      const holders = await this.#lock.holders(name, kind);
+      return holders.map(({ mode, permits, label = null, remainingMs = null }) => ({
+        label,
+        mode,
+        permits,
+        remainingMs,
+        fencingToken: null,
+      }));
+    }
+    if (kind === 'lock') {
+      if (!(await this.#isLocked(name, own[0]))) return [];
+      return own.length > 0 ? own.map((held) => this.#stateOf(held)) : [UNKNOWN_HOLDER];
+    }
+    if (own.length === 0) throw this.#lacks('holders', name);
+    return own.map((held) => this.#stateOf(held));
+  }
+
+  #stateOf(held: Held<H>): HolderState {
+    const { label, mode, permits } = held;
+    const remainingMs = this.remainingMs === undefined ? null : Math.max(0, this.remainingMs(held.token));
+    return { label, mode, permits, remainingMs, fencingToken: null };
   }
 
   /** @param own what this process has of it: all that is known of a lock that cannot be asked */
@@ -181,7 +223,7 @@ export class LegacyBackend<H> implements LockBackend<null> {
     return new LockUnavailableError(`the ${this.name} lock has no ${method}`, { backend: this.name, lockName, retryable: false });
   }
 
-  #forget({ name, token }: Held<H>): void {
+  #forget({ name, token }: Pick<Held<H>, 'name' | 'token'>): void {
     this.#held.delete(token);
     if (this.#taken.get(name) === token) this.#taken.delete(name);
   }
@@ -194,6 +236,13 @@ export class LegacyBackend<H> implements LockBackend<null> {
   #leftOf({ until }: Held<H>): number {
     return Math.min(until.now - this.#clock.now(), until.wall - this.#clock.wall());
   }
+}
+
+const UNKNOWN_HOLDER: HolderState = { label: null, mode: 'exclusive', permits: 1, remainingMs: null, fencingToken: null };
+
+function kindOf(mode: HolderState['mode']): LockKind {
+  if (mode === 'exclusive') return 'lock';
+  return mode === 'permits' ? 'semaphore' : 'read-write';
 }
 
 function later(a: Moment, b: Moment): Moment {

@@ -1,7 +1,15 @@
+import type { HolderState, LockKind } from '@holdfast/core';
+
 /** What comes with a request to a legacy lock. */
 export interface LegacyRequest {
   /** 128 random bits as 32 hex digits, fresh for every attempt: a value to write where the lock has an owner. */
   readonly token: string;
+  /** How it is asked for: `exclusive` unless `also` has more than locks. */
+  readonly mode: HolderState['mode'];
+  /** How many permits of a semaphore; 1 for all else. */
+  readonly permits: number;
+  /** How many permits the semaphore has; 1 for all else. */
+  readonly limit: number;
   /** How long the lock is to be kept without `extend`. */
   readonly ttlMs: number;
   /** Who asks, for people. */
@@ -14,11 +22,18 @@ export interface LegacyRequest {
 export interface LegacyHold<H> {
   /** What `tryLock` was given. */
   readonly token: string;
+  /** What `tryLock` was given. */
+  readonly mode: HolderState['mode'];
+  /** What `tryLock` was given. */
+  readonly permits: number;
   /** What `tryLock` returned. */
   readonly handle: H;
 }
 
 type Answer<T> = T | PromiseLike<T>;
+
+/** Somebody who has it, as far as the legacy lock can tell. */
+export type LegacyHolder = Pick<HolderState, 'mode' | 'permits'> & Partial<Pick<HolderState, 'label' | 'remainingMs'>>;
 
 /**
  * An existing lock: a Hazelcast client's, a flag row, a home-made Redis key. Whatever its methods throw counts as "the
@@ -28,14 +43,23 @@ export interface LegacyLock<H = unknown> {
   /** Stands for `backend` in errors and events. @default 'legacy' */
   readonly name?: string | undefined;
   /**
+   * What it has besides locks. `tryLock` is then asked for permits (`semaphore`) and for reading and writing (`read-write`) too, by the
+   * request's `mode`; a lock, a semaphore and a read/write lock of one name are three things. Such requests of one process come side by side:
+   * each is an owner of its own, known by its token. Whether a waiting writer keeps new readers out is up to `tryLock`.
+   * @default []
+   */
+  readonly also?: readonly ('semaphore' | 'read-write')[] | undefined;
+  /**
    * One attempt, without waiting. Anything but null, undefined and false says that the lock is ours, and is kept for
-   * `unlock`. It may be re-entrant: a name that this process holds is never asked for again.
+   * `unlock`. A lock may be re-entrant: a name that this process holds exclusively is never asked for again.
    */
   tryLock(name: string, request: LegacyRequest): Answer<H | null | undefined | false>;
   /** Frees it, if it is still ours. false: it was not. */
   unlock(name: string, hold: LegacyHold<H>): Answer<boolean | void>;
-  /** Whether anybody holds it. Left out: `inspect` tells of what this process holds, and rejects for other names. */
+  /** Whether anybody holds the lock. Left out: `inspect` tells of what this process holds, and rejects for other names. */
   isLocked?: ((name: string) => Answer<boolean>) | undefined;
+  /** Who holds it. Left out: of locks `isLocked` is asked; of the other kinds `inspect` tells what this process holds, and rejects for other names. */
+  holders?: ((name: string, kind: LockKind) => Answer<readonly LegacyHolder[]>) | undefined;
   /**
    * Whether it is still ours: how a holder notices that its lock is gone, where there is no `extend`. Without all three it
    * notices nothing before its time is over.
@@ -45,12 +69,12 @@ export interface LegacyLock<H = unknown> {
   /** Keeps it for another `ttlMs`, never shorter than it has. false: it is not ours any more. */
   extend?: ((name: string, hold: LegacyHold<H>, ttlMs: number) => Answer<boolean | void>) | undefined;
   /** Frees it, no matter who holds it. false: nobody did. Left out: `forceRelease` rejects. */
-  forceUnlock?: ((name: string) => Answer<boolean | void>) | undefined;
+  forceUnlock?: ((name: string, kind: LockKind) => Answer<boolean | void>) | undefined;
   /**
    * Frees what a `tryLock` left whose answer was lost, by its token. Left out: such a lock stays until it expires, or
    * permanently if it does not.
    */
-  undo?: ((name: string, token: string) => Answer<unknown>) | undefined;
+  undo?: ((name: string, token: string, request: LegacyRequest) => Answer<unknown>) | undefined;
   /** The store ends the lock so long after `tryLock`, whatever is done: its holder is notified by then. */
   readonly leaseMs?: number | undefined;
   /**

@@ -230,9 +230,9 @@ export class MigratingBackend implements LockBackend {
   }
 }
 
-/** What both sides can do. Fencing tokens come from the target, so there are none before it is used. */
+/** What both sides can do; limits that differ are reported by the managers of the sides, each for itself. Fencing tokens come from the target, so there are none before it is used. */
 function commonCapabilities({ from, to }: Sides, gate: PhaseGate): Capabilities {
-  const both = (capability: Exclude<keyof Capabilities, 'expiry' | 'maxPermits'>): boolean =>
+  const both = (capability: Exclude<keyof Capabilities, 'expiry' | 'maxPermits' | 'reportsLimits'>): boolean =>
     from.capabilities[capability] && to.capabilities[capability];
   return {
     get fencing() {

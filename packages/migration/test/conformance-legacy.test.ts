@@ -2,7 +2,7 @@ import type { LockManager } from '@holdfast/core';
 import { type ConformanceHarness, describeLockManager } from '@holdfast/core/conformance';
 import { adaptLegacyLock, type LegacyLock } from '@holdfast/migration';
 import { describe, it } from 'vitest';
-import { ClientLocks, KeyLocks } from './legacy/legacy-locks.js';
+import { ClientLocks, KeyLocks, SharedLocks } from './legacy/legacy-locks.js';
 
 // Cases only share the machine: each has locks of its own.
 const sideBySide = { describe, it: it.concurrent };
@@ -14,6 +14,12 @@ describeLockManager(
 describeLockManager(
   sideBySide,
   harness('a legacy lock that is re-entrant for its process', () => new ClientLocks()),
+);
+
+// Without read/write locks, of which the suite wants that a waiting writer keeps new readers out: an old lock may not know who waits.
+describeLockManager(
+  sideBySide,
+  harness('a legacy lock and semaphore', () => new SharedLocks(['semaphore'])),
 );
 
 function harness<H>(name: string, create: () => LegacyLock<H> & { peer(): LegacyLock<H> }): ConformanceHarness {

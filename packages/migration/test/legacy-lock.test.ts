@@ -2,7 +2,7 @@ import { adaptLegacyLock, createMigratingLockManager, type LegacyLock } from '@h
 import { createMemoryLockManager } from '@holdfast/core/memory';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
-import { ClientLocks, KeyLocks } from './legacy/legacy-locks.js';
+import { ClientLocks, KeyLocks, SharedLocks } from './legacy/legacy-locks.js';
 
 describe('a legacy lock', () => {
   it('can do what it can do, and says so', async () => {
@@ -143,6 +143,60 @@ describe('a legacy lock', () => {
     expect(manager.capabilities.semaphores).toBe(false);
   });
 
+  it('of several kinds has each apart: permits up to the limit, readers together, a writer alone', async () => {
+    const shared = new SharedLocks(['semaphore', 'read-write']);
+    await using manager = adaptLegacyLock(shared);
+    await using peer = adaptLegacyLock(shared.peer());
+    expect(manager.capabilities).toMatchObject({ semaphores: true, readWriteLocks: true });
+    const [mine, theirs] = [manager.semaphore('x', { permits: 3 }), peer.semaphore('x', { permits: 3 })];
+    const two = await mine.acquire({ permits: 2 });
+    const one = await theirs.acquire();
+    expect([await mine.tryAcquire(), await theirs.tryAcquire()]).toEqual([null, null]);
+    const readers = await Promise.all([manager.readWriteLock('x').read.acquire(), peer.readWriteLock('x').read.acquire()]);
+    expect(await manager.readWriteLock('x').write.tryAcquire()).toBeNull();
+    expect((await peer.readWriteLock('x').inspect()).holders.map(({ mode }) => mode)).toEqual(['read', 'read']);
+    await Promise.all(readers.map((lease) => lease.release()));
+    await using writer = await manager.readWriteLock('x').write.acquire();
+    expect([await peer.readWriteLock('x').read.tryAcquire(), writer.isHeld]).toEqual([null, true]);
+    expect(await manager.withLock('x', () => 'a lock of the same name')).toBe('a lock of the same name');
+    expect([await two.release(), await one.release(), (await mine.inspect()).held]).toEqual([true, true, false]);
+  });
+
+  it('of several kinds is the side of a migration: those who still use it alone are kept out, and kept waiting', async () => {
+    const shared = new SharedLocks(['semaphore', 'read-write']);
+    await using old = adaptLegacyLock(shared.peer());
+    await using manager = createMigratingLockManager({ from: adaptLegacyLock(shared), to: createMemoryLockManager(), phase: 'both' });
+    expect(manager.capabilities).toMatchObject({ semaphores: true, readWriteLocks: true });
+    const permits = await manager.semaphore('x', { permits: 3 }).acquire({ permits: 2 });
+    expect(await old.semaphore('x', { permits: 3 }).tryAcquire({ permits: 2 })).toBeNull();
+    const reader = await old.readWriteLock('x').read.acquire();
+    expect(await manager.readWriteLock('x').write.tryAcquire()).toBeNull();
+    const together = await manager.readWriteLock('x').read.acquire();
+    expect(await old.readWriteLock('x').write.tryAcquire()).toBeNull();
+    await Promise.all([permits, reader, together].map((lease) => lease.release()));
+    await using writer = await manager.readWriteLock('x').write.acquire();
+    expect([writer.isHeld, await old.readWriteLock('x').read.tryAcquire()]).toEqual([true, null]);
+  });
+
+  it('of several kinds that cannot say who holds it says so, and its permits go with their time', async () => {
+    const shared = new SharedLocks(['semaphore']);
+    const { also, tryLock, unlock, undo } = shared;
+    await using manager = adaptLegacyLock({
+      also,
+      tryLock: tryLock.bind(shared),
+      unlock: unlock.bind(shared),
+      undo: undo.bind(shared),
+      leaseMs: 300,
+    });
+    const semaphore = manager.semaphore('x', { permits: 2 });
+    await expect(semaphore.inspect()).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });
+    const lease = await semaphore.acquire({ permits: 2, ttlMs: 1_000 });
+    expect((await semaphore.inspect()).holders).toMatchObject([{ mode: 'permits', permits: 2 }]);
+    await until('its time is over', () => lease.signal.aborted, { timeoutMs: 10_000 });
+    expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST' });
+    expect(() => manager.readWriteLock('x')).toThrow(expect.objectContaining({ code: 'LOCK_UNSUPPORTED' }));
+  });
+
   it('must have what the adapter needs', () => {
     const whole = new KeyLocks();
     const wrong = (lock: object, option: string): void => {
@@ -151,6 +205,8 @@ describe('a legacy lock', () => {
     wrong({}, 'tryLock');
     wrong({ tryLock: () => null }, 'unlock');
     wrong({ tryLock: () => null, unlock: () => true, isLocked: true }, 'isLocked');
+    wrong(Object.assign(new KeyLocks(), { also: 'semaphore' }), 'also');
+    wrong(Object.assign(new KeyLocks(), { also: ['lock'] }), 'also');
     wrong(Object.assign(whole, { leaseMs: 1_000 }), 'leaseMs');
   });
 });

@@ -1,4 +1,5 @@
 import type { LockManager } from '@holdfast/core';
+import { checkTerminus, terminusVersion } from './check-terminus.js';
 
 /** The store answered. */
 export interface LocksUp {
@@ -24,12 +25,17 @@ export type LockHealthResult<K extends string> = Record<K, LocksUp | LocksDown>;
 /** A health indicator for `@nestjs/terminus` 11 and later: `health.check([() => locks.isHealthy('locks')])`. */
 export class LockHealthIndicator {
   readonly #manager: LockManager;
+  readonly #terminus = terminusVersion();
 
   constructor(manager: LockManager) {
     this.#manager = manager;
   }
 
-  /** Takes and frees a random lock. Never rejects: what is wrong is in the answer, without any secret. */
+  /**
+   * Takes and frees a random lock. What is wrong with the store is in the answer, without any secret.
+   *
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option, and where a terminus before 11 is installed, which would report a store that is down as healthy
+   */
   async isHealthy<const K extends string = 'locks'>(
     key: K = 'locks' as K,
     options?: {
@@ -40,6 +46,7 @@ export class LockHealthIndicator {
       readonly timeoutMs?: number | undefined;
     },
   ): Promise<LockHealthResult<K>> {
+    checkTerminus(this.#terminus);
     const report = await this.#manager.checkHealth(options);
     const result = report.ok
       ? { status: 'up' as const, latencyMs: report.latencyMs }

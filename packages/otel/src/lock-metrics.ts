@@ -1,5 +1,5 @@
-import { type InstrumentName, lockInstruments, meterLocks, type MetricAttributes } from '@holdfast/core';
-import type { MeterProvider, ObservableGauge, ObservableResult } from '@opentelemetry/api';
+import { type InstrumentName, LockArgumentError, lockInstruments, meterLocks, type MetricAttributes } from '@holdfast/core';
+import type { Meter, MeterProvider, ObservableGauge, ObservableResult } from '@opentelemetry/api';
 import type { Running } from './shared.js';
 
 /** The name under which a backend for metrics and traces shows where they come from. */
@@ -14,6 +14,7 @@ export function startMetrics(
   groupOf: ((name: string) => string) | undefined,
 ): Running {
   const meter = provider.getMeter(SCOPE);
+  checkMeter(meter);
   const records = new Map<InstrumentName, Record>();
   const observed: ObservableGauge[] = [];
   for (const name of Object.keys(lockInstruments) as InstrumentName[]) {
@@ -44,4 +45,15 @@ export function startMetrics(
       locks.close();
     },
   };
+}
+
+/** Older versions of OpenTelemetry know no gauges that are set; both the interface and what is behind it must. */
+function checkMeter(meter: Partial<Meter>): void {
+  if (typeof meter.createGauge === 'function') return;
+  throw new LockArgumentError(
+    'instrumentLocks: the meterProvider makes no gauges; install @opentelemetry/api 1.9 or later, and an SDK of its time',
+    {
+      option: 'meterProvider',
+    },
+  );
 }

@@ -129,6 +129,13 @@ describe('metrics of locks', () => {
     }
   });
 
+  it('says what is too old, where meters make no gauges', () => {
+    const meterProvider = { getMeter: () => ({ createCounter: () => {} }) } as unknown as MeterProvider;
+    expect(() => instrumentLocks({ meterProvider })).toThrow(
+      expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT', option: 'meterProvider' }),
+    );
+  });
+
   it('count the same manager once, however often it is instrumented, until the last use has ended', async () => {
     const { mine } = createWorld();
     const { points, start } = createTelemetry();

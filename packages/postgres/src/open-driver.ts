@@ -30,8 +30,14 @@ const loadDriver = driverLoader<Driver>({
   backend: 'postgres',
   driver: 'pg',
   load: () => import('pg'),
-  isDriver: (candidate): candidate is Driver => typeof (candidate as Partial<Driver> | null | undefined)?.Client === 'function',
+  isDriver: isKnown,
 });
+
+/** A driver before 8 connects to nothing on the Nodes of today, without a word: it has no DatabaseError. */
+function isKnown(candidate: unknown): candidate is Driver {
+  const driver = candidate as (Partial<Driver> & { readonly DatabaseError?: unknown }) | null | undefined;
+  return typeof driver?.Client === 'function' && typeof driver.DatabaseError === 'function';
+}
 
 /**
  * Makes a client that has not begun to connect.

@@ -7,7 +7,7 @@ const FOR_GOOD: Readonly<Record<string, string>> = {
   '28000': 'the server refused the user (pg_hba.conf, the role may not log in, or the URL names none)',
   '28P01': 'the server refused the user name or the password',
   '3D000': 'the server does not have this database',
-  '42501': 'the role lacks a permission that locking needs; the README lists them',
+  '42501': 'the role lacks a permission that locking needs; holdfast schema --role <name> prints the SQL that grants all of them',
   '42703': 'a table of Holdfast has not the columns that it must have; see postgresSchemaSql()',
   '42883': 'the server does not know a function that locking needs: PostgreSQL 13 or later is needed',
   '42704': 'the server does not know a setting or type that locking needs: PostgreSQL 13 or later is needed',

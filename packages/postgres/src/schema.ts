@@ -45,7 +45,7 @@ END`;
     '  namespace pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, set_at pg_catalog.timestamptz NOT NULL,',
     '  expires_at pg_catalog.timestamptz NOT NULL, owner pg_catalog.text NOT NULL, label pg_catalog.bytea NOT NULL,',
     '  PRIMARY KEY (namespace, name));',
-    '-- Leases of the strategy "table". A row stays for an hour after its last lease, and its fence with it.',
+    '-- Leases of the strategy "table", and how many wait for them. A row stays for an hour after its last lease, and its fence with it.',
     `CREATE TABLE IF NOT EXISTS ${schema}.leases (`,
     '  namespace pg_catalog.text NOT NULL, kind pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, fence pg_catalog.int8 NOT NULL,',
     '  expires_at pg_catalog.timestamptz NOT NULL, owner pg_catalog.text, label pg_catalog.text, holders pg_catalog.jsonb NOT NULL,',

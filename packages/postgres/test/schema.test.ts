@@ -1,7 +1,7 @@
 import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
 import { createPostgresBackend, type PostgresBackendOptions, postgresSchemaSql } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
-import { startPostgres } from '@holdfast/test/servers';
+import { startPostgres, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { usePostgres } from './postgres-harness.js';
@@ -98,7 +98,10 @@ describe('fencing tokens', () => {
       }
       await server.kill();
       await server.restart();
-      if (strategy === 'table') await locks.forceRelease(name).catch(() => false);
+      if (strategy === 'table') {
+        await until('the lease is there', async () => (await others.inspect(name).catch(() => null))?.held === true);
+        await locks.forceRelease(name).catch(() => false);
+      }
     }
     await Promise.all([locks.close(), others.close()]);
   });

@@ -103,6 +103,21 @@ describe('a release', () => {
   });
 });
 
+describe.each(['advisory', 'table'] as const)('who waits (%s)', (strategy) => {
+  it('may be overtaken by somebody who comes later', async () => {
+    const [holder, waiter, late] = [postgres.backend({ strategy }), postgres.backend({ strategy }), postgres.backend({ strategy })];
+    const name = newName();
+    const held = requestOf(name);
+    await take(holder, held);
+    const waiting = await wait(waiter, requestOf(name));
+    await free(holder, held);
+    const overtaking = requestOf(name);
+    await take(late, overtaking);
+    await free(late, overtaking);
+    waiting.close();
+  });
+});
+
 describe('a request', () => {
   it('that is released before it was sent is not sent', async () => {
     const backend = postgres.backend();
@@ -187,6 +202,57 @@ describe('what is seen of those who wait', () => {
     await until('nobody is seen to wait', async () => (await look()).waiters === 0);
     expect(await look()).toMatchObject({ held: true, oldestWaitMs: null });
     await Promise.all([first.close(), second.close()]);
+  });
+
+  it('is all of them with leases in a table too, of every kind, one by one and in a listing', async () => {
+    const table = { strategy: 'table' } as const;
+    const [first, second] = [createLockManager(postgres.backend(table)), createLockManager(postgres.backend(table))];
+    const observer = postgres.backend(table);
+    const name = newName();
+    const began = performance.now();
+    await first.acquire(name);
+    await first.semaphore(name, { permits: 1 }).acquire();
+    await first.readWriteLock(name).read.acquire();
+    const leaving = new AbortController();
+    const options = { signal: leaving.signal };
+    const waits = [
+      ...[first, first, second].map((manager) => manager.acquire(name, options)),
+      second.semaphore(name, { permits: 1 }).acquire(options),
+      ...[first, second].map((manager) => manager.readWriteLock(name).write.acquire(options)),
+    ].map((wait) => wait.catch(() => null));
+    const kinds = ['lock', 'semaphore', 'read-write'] as const;
+    const counts = async (): Promise<readonly unknown[]> => {
+      const states = await Promise.all(kinds.map((kind) => observer.inspect(name, kind, callOf())));
+      for (const { oldestWaitMs } of states) expect(oldestWaitMs ?? 0).toBeLessThanOrEqual(performance.now() - began + 50);
+      return states.map(({ waiters, oldestWaitMs }) => `${waiters} ${typeof oldestWaitMs}`);
+    };
+    await until('all are seen', async () => (await counts()).join() === '3 number,1 number,2 number');
+    const listed = [];
+    for await (const { kind, waiters } of observer.list?.(name, callOf()) ?? []) listed.push(`${kind} ${waiters}`);
+    expect(listed.sort()).toEqual(['lock 3', 'read-write 2', 'semaphore 1']);
+    leaving.abort();
+    await Promise.all(waits);
+    await until('nobody is seen to wait', async () => (await counts()).join() === '0 object,0 object,0 object');
+    await Promise.all([first.close(), second.close()]);
+  });
+
+  it('is not what a process has left in a table that died a while ago', async () => {
+    const backend = postgres.backend({ strategy: 'table' });
+    const held = requestOf(newName());
+    await take(backend, held);
+    const note = (untilMs: number): string => JSON.stringify({ dead: { n: 4, s: Date.now() - 9_000, e: Date.now() + untilMs } });
+    await postgres.admin.query(
+      `INSERT INTO holdfast.leases (namespace, kind, name, fence, expires_at, holders, writer_waits_until)
+       VALUES ('', 'lock-waiters', $1, 0, now(), $2, '-infinity')`,
+      [Buffer.from(held.name), note(60_000)],
+    );
+    expect((await backend.inspect(held.name, 'lock', callOf())).waiters).toBe(4);
+    await postgres.admin.query(`UPDATE holdfast.leases SET holders = $2 WHERE kind = 'lock-waiters' AND name = $1`, [
+      Buffer.from(held.name),
+      note(-1),
+    ]);
+    expect(await backend.inspect(held.name, 'lock', callOf())).toMatchObject({ held: true, waiters: 0, oldestWaitMs: null });
+    await free(backend, held);
   });
 
   it('is null where a session does not answer that has announced to wait', async () => {

@@ -1,4 +1,4 @@
-import { type Answer, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
+import { type Answer, type DifferentLimit, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
 import { ConnectionFault, type Piece } from '@holdfast/core/backend';
 import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
@@ -7,10 +7,16 @@ type Named = Pick<Piece<RedisStep>, 'lockName'>;
 
 const FENCE = /^\d{1,16}$/;
 
-/** Reads one reply of acquire.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
-export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
+/** Reads one reply of acquire.lua or hand-over.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
+export function readAcquired(
+  reply: unknown,
+  piece: Named,
+  isFinal: boolean,
+  _isOnly = true,
+  read: AnswerReader = readAnswer,
+): Answer<bigint> {
   if (typeof reply === 'string' && FENCE.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
-  const answer = readAnswer(reply, piece);
+  const answer = read(reply, piece);
   return answer.granted || isFinal ? answer : { ...answer, isFinal };
 }
 
@@ -24,6 +30,19 @@ export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> 
   const value = Number(reply);
   if (!Number.isSafeInteger(value) || value >= 0) throw unavailable(new Error('no reply'), lockName);
   return { granted: false, remainingMs: value === -1 ? null : -2 - value };
+}
+
+/** Reads one reply of acquire.lua. */
+export type AnswerReader = (reply: unknown, piece: Named) => Answer<bigint>;
+
+/** Reads a reply, and reports the other limit by which a holder goes, where the reply has one behind it: `reply limit other`. */
+export function answerReader(onLimitDiffers: (seen: DifferentLimit) => void): AnswerReader {
+  return (reply, piece) => {
+    const [, rest, limit, other] = (typeof reply === 'string' && /^(-?\d+) (\d+) (\d+)$/.exec(reply)) || [];
+    if (rest === undefined) return readAnswer(reply, piece);
+    onLimitDiffers({ name: piece.lockName ?? '', limit: Number(limit), holdersLimit: Number(other) });
+    return readAnswer(rest, piece);
+  };
 }
 
 /** Reads the reply of a script that says 1 for yes and 0 for no. */

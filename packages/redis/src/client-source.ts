@@ -8,6 +8,8 @@ import type { RedisPort } from './redis-port.js';
 
 /** Where connections come from: the user's client or a URL. */
 export interface ClientSource {
+  /** The driver's package; null before the first that is installed has been loaded. */
+  readonly driver: string | null;
   readonly isCluster: boolean;
   /** What the client puts in front of every key. */
   readonly keyPrefix: string;
@@ -23,6 +25,7 @@ export function clientSource(options: ResolvedRedisOptions, clock: Clock): Clien
   if (client !== null) {
     const isCluster = client.isCluster === true;
     return {
+      driver: client.driver,
       isCluster,
       keyPrefix: client.keyPrefix ?? '',
       link: new BorrowedLink(client, clock, allowEviction),
@@ -30,9 +33,17 @@ export function clientSource(options: ResolvedRedisOptions, clock: Clock): Clien
     };
   }
   if (target === null) throw new TypeError('neither a client nor a target');
-  const connect = (): Promise<RedisPort> => openDriver(target, driver, driverOptions);
+  let loaded: string | null = driver;
+  const connect = async (): Promise<RedisPort> => {
+    const port = await openDriver(target, driver, driverOptions);
+    loaded = port.driver;
+    return port;
+  };
   const link = new OwnedLink({ clock, make: connect, prepare: allowEviction ? null : ({ port }) => refuseEviction(port) });
   return {
+    get driver() {
+      return loaded;
+    },
     isCluster: target.kind === 'cluster',
     keyPrefix: '',
     link,

@@ -91,9 +91,12 @@ export class Confirmer {
         throw error;
       }
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.#source.driver);
     }
     if (count >= this.#min) return;
-    throw new LockUnavailableError(`redis: ${count} of ${this.#min} replicas confirmed within ${timeoutMs} ms`, { backend: 'redis' });
+    throw new LockUnavailableError(`redis: ${count} of ${this.#min} replicas confirmed within ${timeoutMs} ms`, {
+      backend: 'redis',
+      driver: this.#source.driver,
+    });
   }
 }

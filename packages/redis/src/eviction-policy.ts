@@ -14,7 +14,7 @@ export async function refuseEviction(port: RedisPort): Promise<void> {
   // A cluster client that has not connected yet knows no nodes; any command makes it connect.
   if (port.masters?.().length === 0) await policyOf(port);
   const outcomes = await Promise.allSettled((port.masters?.() ?? []).map(check));
-  const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => unavailable(reason));
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => unavailable(reason, null, port.driver));
   // One master that is down must not stand in the way of the names that the others keep.
   const fatal = failures.find((error) => error.code !== 'LOCK_BACKEND_UNAVAILABLE' || !error.retryable);
   if (fatal !== undefined) throw fatal;
@@ -26,7 +26,7 @@ async function check(server: RedisPort): Promise<void> {
   if (policy === null || policy === 'noeviction') return;
   throw new LockUnavailableError(
     `redis: the server's maxmemory-policy is ${policy.slice(0, 40)}, by which it may drop locks that are held; set it to noeviction, use another server, or pass allowEviction: true`,
-    { backend: 'redis', retryable: false },
+    { backend: 'redis', driver: server.driver, retryable: false },
   );
 }
 

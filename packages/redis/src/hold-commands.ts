@@ -1,6 +1,16 @@
-import type { Answer, CallContext, HoldRef, HoldRequest, LockKind, LockState, ReleaseAnswer, WaitLine } from '@holdfast/core';
+import type {
+  Answer,
+  CallContext,
+  DifferentLimit,
+  HoldRef,
+  HoldRequest,
+  LockKind,
+  LockState,
+  ReleaseAnswer,
+  WaitLine,
+} from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { readAcquired, readAnswer, readBoolean, readOnce, readRelease } from './answers.js';
+import { type AnswerReader, answerReader, readAcquired, readBoolean, readOnce, readRelease } from './answers.js';
 import { readState } from './hold-state.js';
 import { ForeignKeyError, unavailable } from './redis-error.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
@@ -55,10 +65,12 @@ const NOWHERE: LeftPlace = { member: '', isLast: true };
 export class HoldCommands {
   readonly #sender: BatchSender<RedisStep>;
   readonly #keySpace: KeySpace;
+  readonly #read: AnswerReader;
 
-  constructor(sender: BatchSender<RedisStep>, keySpace: KeySpace) {
+  constructor(sender: BatchSender<RedisStep>, keySpace: KeySpace, onLimitDiffers: (seen: DifferentLimit) => void) {
     this.#sender = sender;
     this.#keySpace = keySpace;
+    this.#read = answerReader(onLimitDiffers);
   }
 
   keysOf({ name, mode }: Pick<HoldRef, 'name' | 'mode'>): NameKeys {
@@ -74,7 +86,7 @@ export class HoldCommands {
       const text = `${mode} ${owner} ${ttlMs}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
       return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
     });
-    return this.#sender.sendAll(pieces, readAcquired);
+    return this.#sender.sendAll(pieces, (reply, piece, isFinal, isOnly) => readAcquired(reply, piece, isFinal, isOnly, this.#read));
   }
 
   /** Hands a hold on to the manager's own next waiter, where it is that one's turn. */
@@ -141,7 +153,7 @@ export class HoldCommands {
     const args = [mode, owner, String(ttlMs), place, score, isOnly ? '1' : '0'];
     return this.#sender.send(piece(steps.enqueue, name.slot, name.granting, args, request, timeoutMs, call), (reply, asked) => {
       const [answer, taken, known, serverMs] = Array.isArray(reply) ? (reply as unknown[]) : [];
-      return { answer: readAnswer(answer, asked), score: String(taken), wasKnown: Number(known) !== 0, serverMs: Number(serverMs) };
+      return { answer: this.#read(answer, asked), score: String(taken), wasKnown: Number(known) !== 0, serverMs: Number(serverMs) };
     });
   }
 

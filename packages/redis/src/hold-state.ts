@@ -26,6 +26,7 @@ function readHolder(mode: HolderState['mode'], entry: string, remainingMs: numbe
   // Another library's lock on the same key: its value may be its owner's secret, so it is not shown.
   if (entry === '') return { label: null, mode, permits: 1, remainingMs, fencingToken: null, heldMs: null };
   const isSet = mode === 'read' || mode === 'permits';
-  const [, fence = '0', permits = '1', label = ''] = /^(\d+):(?:(\d+):)?([^]*)$/.exec(isSet ? entry : entry.replace(':', ':1:')) ?? [];
+  const [, fence = '0', permits = '1', label = ''] =
+    /^(\d+):(?:(\d+)(?:\/\d+)?:)?([^]*)$/.exec(isSet ? entry : entry.replace(':', ':1:')) ?? [];
   return { label, mode, permits: Number(permits), remainingMs, fencingToken: mode === 'permits' ? null : BigInt(fence), heldMs };
 }

@@ -2,7 +2,7 @@ export { createRedisLockManager, type RedisLockManagerOptions } from './create-r
 export { openBackend } from './open-backend.js';
 export { createRedisBackend } from './redis-backend.js';
 export type { IoredisClient } from './ioredis/ioredis-client.js';
-export type { NodeRedisClient, NodeRedisCluster } from './node-redis/node-redis-client.js';
+export type { NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './node-redis/node-redis-client.js';
 export type { RedisDriver } from './open-driver.js';
 export type { RedisClient } from './port-of.js';
 export type { RedisAddress, RedisPort, RedisScript } from './redis-port.js';

@@ -122,11 +122,11 @@ export class OwnedLink implements RedisLink {
       greet(contact, clock, (serverId) => this.onServer?.(serverId));
       if (prepare !== null) await within(clock, timeoutMs, prepare(connection));
       // A refused password or database is told beside the answers, and the connection goes on with another.
-      if (port.failure !== undefined && port.isCluster !== true) throw unavailable(port.failure);
+      if (port.failure !== undefined && port.isCluster !== true) throw unavailable(port.failure, null, port.driver);
       if (this.#isClosed) throw new ConnectionFault('closed');
     } catch (error) {
       connection.giveUp(null);
-      throw unavailable(port.failure ?? error);
+      throw unavailable(port.failure ?? error, null, port.driver);
     } finally {
       this.#unready = null;
     }

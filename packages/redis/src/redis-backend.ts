@@ -5,6 +5,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type DifferentLimit,
   type Finding,
   type HoldRef,
   type HoldRequest,
@@ -28,7 +29,7 @@ import { RedisMarks } from './marks.js';
 import { missingRights } from './missing-rights.js';
 import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
-import { failureRules, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { failureRules, failureRulesOf, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { closedError, WaitQueue } from './wait-queue.js';
@@ -82,6 +83,7 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly #allowEviction: boolean;
   /** Of a cluster only. */
   readonly #moving: MovingSlots | null;
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -96,7 +98,7 @@ export class RedisBackend implements LockBackend<bigint> {
     this.#sender = new BatchSender<RedisStep>({
       clock,
       link: source.link,
-      failures: failureRules,
+      failures: failureRulesOf(() => source.driver),
       head: { keys: [], argument: `1${this.#id}` },
       byRoute: source.isCluster,
       leastSilenceMs: LEAST_SILENCE_MS,
@@ -107,7 +109,7 @@ export class RedisBackend implements LockBackend<bigint> {
       },
     });
     this.#moving = source.isCluster ? new MovingSlots(this.#keySpace, clock) : null;
-    this.#commands = new HoldCommands(this.#sender, this.#keySpace);
+    this.#commands = new HoldCommands(this.#sender, this.#keySpace, (seen) => this.#tellLimit(seen));
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onMessage: (text, isOurServer) => this.#waitQueue.hear(text, isOurServer),
       onConnected: () => this.#waitQueue.refreshNow(),
@@ -132,6 +134,7 @@ export class RedisBackend implements LockBackend<bigint> {
     this.capabilities = Object.freeze({
       fencing: true,
       semaphores: true,
+      reportsLimits: true,
       maxPermits: 1_000,
       readWriteLocks: true,
       fair,
@@ -149,6 +152,10 @@ export class RedisBackend implements LockBackend<bigint> {
       confirm: async (slots, timeoutMs) => await this.#confirmer?.confirm(slots, timeoutMs),
       refuseIfClosed: () => this.#refuseIfClosed(),
     });
+  }
+
+  get driver(): string | null {
+    return this.#source.driver;
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -184,6 +191,10 @@ export class RedisBackend implements LockBackend<bigint> {
   async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
     this.#refuseIfClosed();
     return this.#waitQueue.wait(request, call);
+  }
+
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -225,7 +236,7 @@ export class RedisBackend implements LockBackend<bigint> {
       const problems = seen.flat();
       if (problems.length > 0) return problems;
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.driver);
     }
   }
 
@@ -234,7 +245,7 @@ export class RedisBackend implements LockBackend<bigint> {
       const { connection } = await this.#source.link.open(call.timeoutMs);
       return await within(call.clock, call.timeoutMs, examineServers(connection.port, call.clock));
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, this.driver);
     }
   }
 

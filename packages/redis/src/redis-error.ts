@@ -3,11 +3,11 @@ import { ConnectionFault, type FailureRules, type Verdict } from '@holdfast/core
 
 const BACKEND = 'redis';
 
-/** Where waiting cannot help: somebody has to change a password, a right or a setting. */
+/** Where waiting cannot help: somebody has to change a password, a permission or a setting. */
 const FOR_GOOD: Readonly<Record<string, string>> = {
   NOAUTH: 'the server asks for a password; give one in the URL or the client',
   WRONGPASS: 'the server refused the user name or the password',
-  NOPERM: 'the user lacks a permission that locking needs; the README lists them',
+  NOPERM: 'the user lacks a permission that locking needs; the README of @holdfast/redis lists all of them',
   WRONGTYPE: 'a key holds something else than a lock',
   CROSSSLOT: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
   MOVED: 'the server belongs to a cluster; use redis+cluster:// or a Cluster client',
@@ -43,26 +43,32 @@ export class ForeignKeyError extends LockUnavailableError {
 /**
  * Turns whatever a driver throws into an error of ours. Its message and cause are put together anew: ioredis keeps the
  * command's arguments on its errors (owner tokens, even the password), and messages may quote them.
+ *
+ * @param driver which driver it was, where that is known
  */
-export function unavailable(error: unknown, lockName?: string | null): AnyLockError {
+export function unavailable(error: unknown, lockName?: string | null, driver?: string | null): AnyLockError {
   if (isLockError(error)) return error;
   if (replyCode(error) === 'WRONGTYPE') return new ForeignKeyError(lockName ?? null);
   const { reason, retryable } = explain(error);
-  return new LockUnavailableError(`redis: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
+  return new LockUnavailableError(`redis: ${reason}`, { backend: BACKEND, driver, lockName, retryable, cause: new Error(reason) });
 }
 
-/** How the failures of this backend compare. */
-export const failureRules: FailureRules = {
-  failureOf: (error, lockName, wasSent) => (wasSent ? unavailable(error, lockName) : told(unavailable(error), lockName, false)),
+/** How the failures of this backend compare. @param driverOf the driver's name, once it is known */
+export const failureRulesOf = (driverOf: () => string | null): FailureRules => ({
+  failureOf: (error, lockName, wasSent) =>
+    wasSent ? unavailable(error, lockName, driverOf()) : told(unavailable(error, null, driverOf()), lockName, false),
   wasSent: (failure) => !isLockError(failure, 'LOCK_BACKEND_UNAVAILABLE') || failure.wasSent,
   isPermanent: (failure) => isLockError(failure, 'LOCK_BACKEND_UNAVAILABLE') && !failure.retryable,
   asSent: (failure) => (isLockError(failure) ? told(failure, failure.lockName, true) : failure),
-};
+});
+
+/** Those of failures that name their driver already, or of which only the kind is asked. */
+export const failureRules = failureRulesOf(() => null);
 
 function told(error: AnyLockError, lockName: string | null, isSent: boolean): AnyLockError {
   if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return error;
-  const { message, retryable, cause } = error;
-  return new LockUnavailableError(message, { backend: BACKEND, lockName, retryable, cause, wasSent: isSent });
+  const { message, retryable, cause, driver } = error;
+  return new LockUnavailableError(message, { backend: BACKEND, driver, lockName, retryable, cause, wasSent: isSent });
 }
 
 /** An error of a wait: whether anything of it has left this process, whatever its last request was. */

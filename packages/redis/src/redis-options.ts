@@ -15,8 +15,8 @@ export interface ReplicaOptions {
 /** By a client of the user's. */
 interface ByClient {
   /**
-   * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), of redis 5 or 6 (`createClient`, `createCluster`), or a `RedisPort` to any
-   * other. It is used as it is and never closed.
+   * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), of redis 5 or 6 (`createClient`, `createCluster`, `createSentinel`), or a
+   * `RedisPort` to any other. It is used as it is and never closed.
    */
   readonly client: RedisClient;
   readonly url?: undefined;

@@ -19,6 +19,8 @@ export interface RedisPort {
   readonly driver: string;
   /** Whether the client stands for all nodes of a cluster. @default false */
   readonly isCluster?: boolean | undefined;
+  /** Whether the client leads to whichever server is the master at the time, as sentinels name it. @default false */
+  readonly followsMaster?: boolean | undefined;
   /** What the client puts in front of every key of `run`. @default '' */
   readonly keyPrefix?: string | undefined;
   /** The server's address, for messages; null where the driver does not say. @default null */

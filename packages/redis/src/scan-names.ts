@@ -46,7 +46,7 @@ export async function* scanNames(
       }
     }
   } catch (error) {
-    throw unavailable(error);
+    throw unavailable(error, null, source.driver);
   }
 }
 

@@ -72,7 +72,7 @@ const shared = {
     end
     return busy(k, mode, permits, limit)
     end
-    local function grant(k, mode, owner, ttl, label, permits)
+    local function grant(k, mode, owner, ttl, label, permits, limit)
     local new = fenceOfClock
     if mode ~= 'p' then
     new = nextFence(k.fence)
@@ -80,7 +80,7 @@ const shared = {
     return 'FENCE'
     end
     end
-    place(k, mode, owner, permits, ttl, new, label)
+    place(k, mode, owner, permits, ttl, new, label, limit)
     leave(k, owner, '', false)
     return mode == 'p' and '0' or new
     end
@@ -117,7 +117,7 @@ const shared = {
     return refuse(k, mode, permits, limit)
     end
     end
-    return grant(k, mode, owner, ttl, label, permits)
+    return grant(k, mode, owner, ttl, label, permits, limit)
     end
   `),
   hold: lua(`
@@ -186,11 +186,12 @@ const shared = {
     keep(k.set, ttl + 1000)
     keep(k.info, ttl + 1000)
     end
-    local function place(k, mode, owner, permits, ttl, fence, label)
+    local function place(k, mode, owner, permits, ttl, fence, label, limit)
     if mode == 'x' or mode == 'w' then
     call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
     else
-    call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+    local count = mode == 'p' and permits .. '/' .. limit or permits
+    call('HSET', k.info, owner, fence .. ':' .. count .. ':' .. label)
     mark(k, mode, owner, permits, ttl)
     end
     end
@@ -206,7 +207,7 @@ const shared = {
     if not entry then
     return nil
     end
-    local fence, permits = match(entry, '^(%d+):(%d+):')
+    local fence, permits = match(entry, '^(%d+):(%d+)')
     return fence, tonumber(permits)
     end
     local function prolong(k, mode, owner, ttl)
@@ -264,6 +265,18 @@ const shared = {
     return false
     end
     return mode ~= 'w' or call('ZCARD', k.set) == 0
+    end
+    local function withLimits(k, reply, limit)
+    local seen = {}
+    for _, member in ipairs(call('ZRANGE', k.set, -8, -1)) do
+    local owner = match(member, '^[^:]*')
+    local other = not seen[owner] and match(call('HGET', k.info, owner) or '', '^%d+:%d+/(%d+):')
+    seen[owner] = true
+    if other and tonumber(other) ~= limit then
+    return reply .. ' ' .. string.format('%.0f', limit) .. ' ' .. other
+    end
+    end
+    return reply
     end
     local function busy(k, mode, permits, limit)
     local left = -1
@@ -381,7 +394,7 @@ const shared = {
     return
     end
     local ends = string.format('%.0f', head.seen + PROVISIONAL_MS + GUARD_MS)
-    place(k, head.mode, head.owner, head.permits, ends - now, fence, head.label)
+    place(k, head.mode, head.owner, head.permits, ends - now, fence, head.label, head.limit)
     call('ZREM', k.waiters, head.member, 't' .. MANAGER)
     call('ZADD', k.waiters, ends, 'g' .. head.owner .. ':' .. head.id)
     tell(k, head.id, head.ticket .. '|' .. fence .. '|' .. string.format('%.0f', head.seen))
@@ -408,7 +421,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '954e838b3e99872440c85cf7c82d068a8c4c9cff',
+    sha: '09739d5c93cce8551b18f675a53fb585d9e0981f',
     source: [
       shared.clock,
       shared.deadline,
@@ -475,7 +488,7 @@ export const scripts = {
         if type(reply) ~= 'number' and (mode == 'r' or mode == 'p') then
         handOn(k)
         end
-        return reply
+        return mode == 'p' and withLimits(k, reply, limit) or reply
         end
         local at = 1
         for i = 4, #ARGV do
@@ -539,7 +552,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'a3233d01aabd019b078643a36a3b532acb385141',
+    sha: '23ea6d0983746ecf5478646818ee839e827babce',
     source: [
       shared.clock,
       shared.deadline,
@@ -563,18 +576,19 @@ export const scripts = {
         dropExpired(k)
         local head = liveHead(k)
         if head and head.member == member and fits(k, mode, own.permits, own.limit) then
-        reply = grant(k, mode, owner, ttl, own.label, own.permits)
+        reply = grant(k, mode, owner, ttl, own.label, own.permits, own.limit)
         else
         handOn(k)
         reply = refuse(k, mode, own.permits, own.limit)
         end
         end
+        local told = mode == 'p' and withLimits(k, reply, own.limit) or reply
         if type(reply) == 'number' then
-        return { { reply, score, known, now }, now }
+        return { { told, score, known, now }, now }
         end
         leave(k, owner, member, isOnly)
         handOn(k)
-        return { { reply, '', 1, now }, now }
+        return { { told, '', 1, now }, now }
       `),
     ].join('\n'),
   },
@@ -597,7 +611,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'c171559b815abaea3d15dec33bb74c05dfa753ce',
+    sha: 'dc616e0af5d38a3803bf62f9cab12480d6bea702',
     source: [
       shared.clock,
       shared.fence,
@@ -644,7 +658,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: 'cbc5ebf0674e5d3f91f942bcb037f988886c049d',
+    sha: '187ed85aa71626048ee7db1a3f7a97dc6edcfe15',
     source: [
       shared.clock,
       shared.deadline,
@@ -712,7 +726,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '32e2f5906daf14dcb4686e6c9d0a40a14f1dba92',
+    sha: 'f5dda45bb01b08d225ebe51596f995cf2c43f155',
     source: [
       shared.clock,
       shared.fence,
@@ -807,7 +821,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'dd206c589ecb20474f775484ccc3e55867c0033d',
+    sha: 'b9bb80545a875b7cff0de22507e139645e67ebc0',
     source: [
       shared.clock,
       shared.deadline,
@@ -861,7 +875,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '6af07362d71110d918e66303152d17af2725ac5f',
+    sha: '9937715dfb2f7fd76c01192ff9502480bdd34a95',
     source: [
       shared.clock,
       lua(`
@@ -928,7 +942,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: 'aafb15f8c0a309a052e7f7c917e244c37b64f1c4',
+    sha: '3375684e1f6017e7198723a88205abffc19175a3',
     source: [
       shared.clock,
       shared.deadline,

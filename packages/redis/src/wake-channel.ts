@@ -129,7 +129,7 @@ export class WakeChannel {
     try {
       await within(this.#clock, timeoutMs, channel.opening);
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, null, connection.port.driver);
     }
   }
 

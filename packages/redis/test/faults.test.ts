@@ -88,6 +88,18 @@ describe('a server that is down', () => {
     expect(await backend.renew([{ ...request, ttlMs: 1000 }], callOf())).toEqual([false]);
   });
 
+  it('has the lock that is held when it comes back, if it persists each write', async () => {
+    const server = await serverWith({ appendonly: 'yes', appendfsync: 'always' });
+    const backend = keep(createRedisBackend({ url: server.url }));
+    const request = requestOf(newName(), 'exclusive', { ttlMs: 60_000 });
+    await take(backend, request);
+    await server.kill();
+    await server.restart();
+    await recovers(backend);
+    expect((await attempt(backend, requestOf(request.name))).granted).toBe(false);
+    expect(await free(backend, request)).toBe(true);
+  });
+
   it.each([5, 6])('is ridden out by a client of the user, ioredis %i, which stays the user’s', async (version) => {
     const server = await serverWith();
     const options = { port: server.port, retryStrategy: () => 50, maxRetriesPerRequest: 1 };

@@ -3,7 +3,8 @@ import { createRedisBackend, createRedisLockManager, type RedisBackendOptions, t
 import { newName } from '@holdfast/test/backend';
 import { Redis } from 'ioredis';
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
-import { createClient as createClient5, createCluster as createCluster5 } from 'redis-5';
+import { createClient as createClient5, createCluster as createCluster5, createSentinel as createSentinel5 } from 'redis-5';
+import { createClient as createClient4, createCluster as createCluster4 } from 'redis-4';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { IoredisDriverClient } from '../src/ioredis/ioredis-client.js';
 import { IoredisPort } from '../src/ioredis/ioredis-port.js';
@@ -30,6 +31,8 @@ describe('a client', () => {
       createClient5({ url }),
       createCluster({ rootNodes: [{ url }] }),
       createCluster5({ rootNodes: [{ url }] }),
+      createSentinel({ name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] }),
+      createSentinel5({ name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] }),
     ];
     for (const client of clients) expect(refusal({ client })).toBeNull();
   });
@@ -37,14 +40,17 @@ describe('a client', () => {
   it.each([
     ['an address', 'redis://:secret@h', /url/],
     ['a promise', Promise.resolve(), /await/],
-    [
-      'a sentinel client of redis',
-      createSentinel({ name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] }),
-      /redis\+sentinel/,
-    ],
     ['a pool of redis', createClientPool(), /createClient/],
     ['a module', { createClient }, /module/],
     ['a client without what listens', { evalsha() {}, pipeline() {} }, /listen/],
+    ['a client of redis 4', createClient4(), /redis 4/],
+    ['a client of redis 4 in its legacy mode', createClient4({ legacyMode: true }), /redis 4/],
+    ['a cluster of redis 4', createCluster4({ rootNodes: [{ url: 'redis://:secret@127.0.0.1:1' }] }), /redis 4/],
+    ['a legacy client of redis 6', createClient().legacy(), /legacy\(\)/],
+    ['a transaction', createClient().multi(), /pipeline/],
+    ['a list', [new Redis({ lazyConnect: true })], /Redlock/],
+    ['what clients are made with', { host: 'h', password: 'secret' }, /options/],
+    ['of a class of its own', new (class AcmeClient {})(), /AcmeClient/],
     ['anything else', {}, /RedisPort/],
   ])('that is %s is refused, with what was seen and without its value', (_, client, said) => {
     const { option, message } = refusal({ client }) ?? { option: null, message: '' };
@@ -92,9 +98,34 @@ it('a port of the user takes locks, waits for them and frees them, by its requir
   expect((await locks.checkHealth()).ok).toBe(true);
 });
 
+it('health reports and errors name the driver of the client', async () => {
+  const client = new Redis(redis.server.port);
+  const locks = createRedisLockManager({ client: portTo(client) });
+  onTestFinished(() => locks.close());
+  expect(await locks.checkHealth()).toMatchObject({ ok: true, backend: 'redis', driver: 'acme-redis' });
+  client.disconnect();
+  const failed = await locks.checkHealth();
+  expect(failed).toMatchObject({ ok: false, driver: 'acme-redis', error: { code: 'LOCK_BACKEND_UNAVAILABLE', driver: 'acme-redis' } });
+  const name = newName();
+  for (const call of [locks.tryAcquire(name), locks.inspect(name), locks.acquire(name, { waitMs: 50 })]) {
+    await expect(call).rejects.toMatchObject({ driver: 'acme-redis', message: expect.stringContaining('(driver: acme-redis)') as string });
+  }
+});
+
+it('without driver the first of several that are installed makes the connections', async () => {
+  const locks = createRedisLockManager({ url: redis.server.url });
+  onTestFinished(() => locks.close());
+  expect(await locks.checkHealth()).toMatchObject({ ok: true, driver: 'ioredis' });
+});
+
 it.each(['ioredis', 'redis', 'iovalkey'] as const)('the option driver makes connections by %s', async (driver) => {
   const locks = createRedisLockManager({ url: redis.server.url, driver });
   onTestFinished(() => locks.close());
+  expect(await locks.checkHealth()).toMatchObject({ ok: true, driver });
+  // Nothing listens on port 1.
+  const elsewhere = createRedisLockManager({ url: 'redis://:SECRET@127.0.0.1:1', driver });
+  onTestFinished(() => elsewhere.close());
+  await expect(elsewhere.tryAcquire(newName())).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', driver });
   const name = newName();
   const held = await locks.acquire(name);
   const waiting = locks.acquire(name, { waitMs: 10_000 });

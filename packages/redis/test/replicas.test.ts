@@ -1,6 +1,6 @@
 import { isLockError, type LockBackend } from '@holdfast/core';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
-import { type RedisWithReplica, startRedisCluster, startRedisWithReplica, until } from '@holdfast/test/servers';
+import { askRedis, type RedisWithReplica, startRedisCluster, startRedisWithReplica, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { standIn, type OptionsHere, reachedBy } from './redis-harness.js';
@@ -109,5 +109,25 @@ describe('confirmation by replicas', () => {
     await expect(attempt(refusing, requestOf(newName()))).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
     await backend.close();
     await refusing.close();
+  });
+});
+
+describe('a fail-over', () => {
+  it('forgets a grant that no replica has, and the lock is granted once more', async () => {
+    await using failing = await startRedisWithReplica();
+    const { primary, replica: next } = failing;
+    const before = createRedisBackend({ url: primary.url });
+    backends.push(before);
+    const held = requestOf(newName(), 'exclusive', { ttlMs: 60_000 });
+    // A link that is cut has nothing on its way that the replica could read when it goes on.
+    await next.pause();
+    await askRedis(primary.port, 'CLIENT KILL TYPE replica');
+    await take(before, held);
+    await primary.kill();
+    await next.continue();
+    await askRedis(next.port, 'REPLICAOF NO ONE');
+    const after = createRedisBackend({ url: next.url });
+    backends.push(after);
+    await take(after, requestOf(held.name));
   });
 });

@@ -38,8 +38,12 @@ afterAll(async () => {
 const url = (scheme: string): string => `${scheme}://127.0.0.1:${(endpoint.address() as AddressInfo).port}`;
 
 describe('rediss://', () => {
-  it('locks over TLS with a certificate that it trusts, waiters too', async () => {
-    const locks = createRedisLockManager({ url: url('rediss'), driverOptions: { tls: { ca: certificate } } });
+  it.each([
+    ['ioredis', (ca: string) => ({ tls: { ca } })],
+    ['iovalkey', (ca: string) => ({ tls: { ca } })],
+    ['redis', (ca: string) => ({ socket: { ca } })],
+  ] as const)('locks over TLS by %s with a certificate that it trusts, waiters too', async (driver, optionsOf) => {
+    const locks = createRedisLockManager({ url: url('rediss'), driver, driverOptions: optionsOf(certificate) });
     const peer = createRedisLockManager({ url: redis.url });
     const name = newName();
     const lease = await locks.acquire(name);
@@ -52,8 +56,8 @@ describe('rediss://', () => {
     await Promise.all([locks.close(), peer.close()]);
   });
 
-  it('refuses permanently a certificate that nobody vouches for', async () => {
-    const locks = createRedisLockManager({ url: url('rediss') });
+  it.each(['ioredis', 'iovalkey', 'redis'] as const)('by %s refuses permanently a certificate that nobody vouches for', async (driver) => {
+    const locks = createRedisLockManager({ url: url('rediss'), driver });
     await expect(locks.acquire(newName())).rejects.toMatchObject({
       code: 'LOCK_BACKEND_UNAVAILABLE',
       retryable: false,
@@ -64,8 +68,8 @@ describe('rediss://', () => {
 });
 
 describe('redis:// to a port that speaks TLS', () => {
-  it('is unavailable within its time, never busy', async () => {
-    const locks = createRedisLockManager({ url: url('redis'), commandTimeoutMs: 500 });
+  it.each(['ioredis', 'iovalkey', 'redis'] as const)('is unavailable by %s within its time, never busy', async (driver) => {
+    const locks = createRedisLockManager({ url: url('redis'), driver, commandTimeoutMs: 500 });
     await expect(locks.tryAcquire(newName())).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
     await locks.close();
   });

@@ -28,8 +28,9 @@ function ofNode({ node, up, quarantinedForMs, clockOffsetMs, problem }: NodeHeal
             server: node,
             about: 'node',
             status: 'wrong',
-            found: `it takes no part for another ${quarantinedForMs} ms`,
-            advice: 'wait; it was restarted, emptied or is new',
+            found: `it takes no part for another ${Math.ceil(quarantinedForMs / 1_000)} s`,
+            advice:
+              'wait: the node was restarted, was emptied, or is new. holdfast init-nodes lets the nodes of a new deployment vote at once',
           }
         : { server: node, about: 'node', status: 'ok', found: 'it votes' };
   if (clockOffsetMs === null) return [state];

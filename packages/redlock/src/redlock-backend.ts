@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type DifferentLimit,
   type FencingToken,
   type Finding,
   type HoldRef,
@@ -14,6 +15,7 @@ import {
   type LostReason,
   type NodeHealth,
   type ReleaseAnswer,
+  type WaitLine,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList } from '@holdfast/core/backend';
 import { adoptHold } from './protocol/adoption.js';
@@ -32,9 +34,10 @@ import { NodeWatch } from './protocol/node-watch.js';
 import { Relay, type Seeker } from './protocol/relay.js';
 import { renewHolds } from './protocol/renewal.js';
 import { quarantineMs } from './protocol/validity.js';
+import { WaiterNotes } from './protocol/waiter-notes.js';
 import { findingsOf } from './findings.js';
 import { healthOf } from './node-health.js';
-import { BACKEND, closedError, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
+import { BACKEND, closedError, driversOf, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
 
 const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
@@ -56,6 +59,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,
+    reportsLimits: true,
     maxPermits: 1_000,
     readWriteLocks: true,
     fair: false,
@@ -70,7 +74,9 @@ export class RedlockBackend implements LockBackend<bigint> {
   readonly #wakeList: WakeList<WaitKey>;
   readonly #gatherer: Gatherer;
   readonly #relay: Relay;
+  readonly #notes: WaiterNotes;
   #tellLost: (hold: HoldRef, reason: LostReason) => void = () => {};
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #highestToken = 0;
   #isClosed = false;
 
@@ -88,9 +94,15 @@ export class RedlockBackend implements LockBackend<bigint> {
       freedVotes,
       watch: new NodeWatch(nodes),
       onLost: (hold) => this.#tellLost(hold, 'taken'),
+      onLimitDiffers: (seen) => this.#tellLimit(seen),
     };
     this.#relay = new Relay(clock);
+    this.#notes = new WaiterNotes(this.#context);
     this.marks = new RedlockMarks(this.#context, newToken, () => this.#refuseIfClosed());
+  }
+
+  get driver(): string | null {
+    return driversOf(this.#context.nodes);
   }
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -153,6 +165,10 @@ export class RedlockBackend implements LockBackend<bigint> {
     this.#tellLost = listener;
   }
 
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
+  }
+
   onNodeChanged(listener: (health: NodeHealth) => void): void {
     this.#context.watch.onChange(listener);
   }
@@ -172,6 +188,10 @@ export class RedlockBackend implements LockBackend<bigint> {
         for (const node of nodes) node.unlisten();
       },
     };
+  }
+
+  announce(request: HoldRequest, line: () => WaitLine): { close(): void } {
+    return this.#notes.open(request, line);
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -289,6 +309,7 @@ export class RedlockBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#notes.close();
     const { nodes, cleaner } = this.#context;
     await Promise.all(nodes.map((node) => node.drain(DRAIN_MS)));
     this.#gatherer.close();

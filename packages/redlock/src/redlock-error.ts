@@ -40,10 +40,17 @@ export function tooFewNodes(
       : `${usable} of ${nodes.length} nodes took part, and ${quorum} are needed`;
   return new LockUnavailableError(`redlock: ${what}${why}${advice}`, {
     backend: BACKEND,
+    driver: driversOf(nodes),
     lockName,
     retryable: mayRecover >= quorum,
     wasSent: wasSentBefore || answers.some((answer) => answer.kind !== 'failed' || answer.failure.mayHappen),
   });
+}
+
+/** By which drivers the nodes are reached; null before one is loaded. */
+export function driversOf(nodes: readonly RedlockNode[]): string | null {
+  const names = new Set(nodes.flatMap(({ driver }) => driver ?? []));
+  return names.size === 0 ? null : [...names].join(', ');
 }
 
 function abstentionOf(value: unknown): { readonly reason: string; readonly isQuarantine: boolean } | null {

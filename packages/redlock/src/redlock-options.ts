@@ -76,13 +76,12 @@ const defaults = Object.freeze({ maxTtlMs: 60_000, driftFactor: 0.01, nodeTimeou
 
 const driftRule: OptionRule = (value) =>
   typeof value === 'number' && value >= 0 && value <= 0.2 ? null : 'must be a number from 0 to 0.2';
-const clientsRule: OptionRule = (value) =>
-  Array.isArray(value) &&
-  value.length >= 1 &&
-  value.length <= MAX_NODES &&
-  value.every((client) => redisBackendRules.client(client) === null)
-    ? null
-    : `must be a list of 1 to ${MAX_NODES} Redis clients, each of a driver that Holdfast knows or a RedisPort`;
+const clientsRule: OptionRule = (value) => {
+  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_NODES) return `must be a list of 1 to ${MAX_NODES} Redis clients`;
+  const faults = value.map((client: unknown) => redisBackendRules.client(client));
+  const index = faults.findIndex((fault) => fault !== null);
+  return index < 0 ? null : `must be a list of Redis clients: number ${index + 1} ${faults[index]}`;
+};
 const urlsRule: OptionRule = (value) =>
   Array.isArray(value) && value.length >= 1 && value.length <= MAX_NODES && value.every((url) => typeof url === 'string')
     ? null
@@ -161,7 +160,7 @@ function sourceOf(
     typeof node === 'string' ? { url: node, allowEviction, driver, driverOptions } : { client: node, allowEviction },
   );
   const source = clientSource(resolved, clock);
-  if (source.isCluster || resolved.target?.kind === 'sentinel') {
+  if (source.isCluster || resolved.target?.kind === 'sentinel' || resolved.client?.followsMaster === true) {
     throw wrong(
       `${where}: each node must be one independent server, no cluster and no Sentinel`,
       typeof node === 'string' ? 'urls' : 'clients',

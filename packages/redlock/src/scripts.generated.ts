@@ -68,14 +68,14 @@ const shared = {
     keep(k.set, ttl)
     keep(k.info, ttl)
     end
-    local function place(k, mode, owner, c, slots, ttl, label)
+    local function place(k, mode, owner, c, slots, ttl, label, limit)
     if mode == 'x' or mode == 'w' then
     call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
     elseif mode == 'r' then
     call('HSET', k.info, owner, c .. ':' .. label)
     mark(k, mode, owner, slots, ttl)
     else
-    call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
+    call('HSET', k.info, owner, c .. ':' .. slots .. (limit and '/' .. limit or '') .. ':' .. label)
     mark(k, mode, owner, slots, ttl)
     end
     end
@@ -141,15 +141,18 @@ const shared = {
     end
     return nil
     end
-    local function takenSlots(k, owner)
-    local slots = {}
+    local function takenSlots(k, owner, limit)
+    local slots, seen, other = {}, {}, nil
     for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
     local token, slot = match(member, '^([^:]*):(%d+)$')
     if token ~= owner then
     slots[#slots + 1] = slot
+    local its = not other and not seen[token] and match(call('HGET', k.info, token) or '', '^%d+:[%d,]*/(%d+):')
+    seen[token] = true
+    other = other or its and its ~= limit and its
     end
     end
-    return table.concat(slots, ',')
+    return table.concat(slots, ',') .. (other and ' ' .. other or '')
     end
     local function raise(k, to)
     local last = lastOf(k.fence)
@@ -357,7 +360,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '5f4bf5d8b5e724717bd96c0c9311f833acdb4965',
+    sha: '8a6965f418805adbc9d8c8925df7257904380df8',
     source: [
       shared.node,
       shared.deadline,
@@ -436,7 +439,7 @@ export const scripts = {
         if not c then
         return 'f'
         end
-        place(k, mode, owner, c, slots, ttl, label)
+        place(k, mode, owner, c, slots, ttl, label, limit)
         if waits then
         leave(k, mode, permits, limit)
         end
@@ -452,7 +455,7 @@ export const scripts = {
         k, at = keysOf(mode, at)
         local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
         if mode == 'p' then
-        reply = reply .. ' ' .. takenSlots(k, owner)
+        reply = reply .. ' ' .. takenSlots(k, owner, limit)
         end
         replies[i - 3] = reply
         end
@@ -463,7 +466,7 @@ export const scripts = {
   },
   confirm: {
     name: 'confirm',
-    sha: '9994f27ff00e3a45887f17e2c5ad9c71f0759ce0',
+    sha: '2714cd24b8045890119101688f3ac66c7a17eb44',
     source: [
       shared.node,
       shared.hold,
@@ -488,7 +491,7 @@ export const scripts = {
   },
   extend: {
     name: 'extend',
-    sha: '37d24463eedbdea6d4de3f6dd32aa1eea1ad09de',
+    sha: '87a9b4ab7683925204c8958dc0fc0779fede9d4e',
     source: [
       shared.node,
       shared.deadline,
@@ -531,7 +534,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '2dc377c67fb6d4e81e1c15a9c811e299e95e2470',
+    sha: 'c358b8ad707845678b06806203cbb5784c75403d',
     source: [
       shared.node,
       shared.hold,
@@ -562,18 +565,33 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'fb91ada1fa8ee4a0c02d5c5891c9c10d2f1c7fff',
+    sha: '26a7de31b76d798e1f41bb8954d98c96de51e777',
     source: [
       shared.node,
       shared.hold,
       shared.waiters,
       lua(`
         local mode = ARGV[2]
-        local k = keysOf(mode, 2)
+        local k, linesAt = keysOf(mode, 2)
         sweep(k)
+        local count, first, noted = 0, now + 1, {}
+        local lines = call('HGETALL', KEYS[linesAt])
+        for i = 1, #lines, 2 do
+        local waiters, since, over = match(lines[i + 1], '^(%d+) (%d+) (%d+)$')
+        if over and tonumber(over) > now then
+        noted[lines[i]] = true
+        count, first = count + waiters, math.min(first, tonumber(since))
+        end
+        end
         local readers, others = waiting(k)
-        local first = math.min(readers[1] and readers[1].since or now + 1, others[1] and others[1].since or now + 1)
-        local reply = { #readers + #others, now - first }
+        for _, list in ipairs({ readers, others }) do
+        for _, waiter in ipairs(list) do
+        if not noted[waiter.id] then
+        count, first = count + 1, math.min(first, waiter.since)
+        end
+        end
+        end
+        local reply = { count, now - first }
         local function add(held, id, c, permits, label, left)
         local age = id ~= '' and math.max(0, math.floor((micros - c) / 1000)) or -1
         for _, value in ipairs({ held, id, c, permits, label, left, age }) do
@@ -602,7 +620,7 @@ export const scripts = {
         local entry = not seen[owner] and call('HGET', k.info, owner)
         seen[owner] = true
         if entry and mode == 'p' then
-        local c, slots, label = match(entry, '^(%d+):([%d,]*):(.*)$')
+        local c, slots, label = match(entry, '^(%d+):([%d,]*)[/%d]*:(.*)$')
         local _, permits = string.gsub(slots, '%d+', '')
         add('p', sub(owner, 1, 16), c, permits, label, entries[i + 1] - now)
         elseif entry then
@@ -701,9 +719,31 @@ export const scripts = {
       `),
     ].join('\n'),
   },
+  noteWaiters: {
+    name: 'noteWaiters',
+    sha: 'fbfa5a63dfc882e046eb87263ac7af642e35878d',
+    source: [
+      shared.node,
+      lua(`
+        local replies = {}
+        for i = 2, #ARGV do
+        local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
+        if waiters == '0' then
+        call('HDEL', KEYS[i], MANAGER)
+        else
+        call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
+        call('PEXPIRE', KEYS[i], valid)
+        end
+        replies[i - 1] = 1
+        end
+        replies[#ARGV] = now
+        return replies
+      `),
+    ].join('\n'),
+  },
   release: {
     name: 'release',
-    sha: '45fd9c45546940362ce8ab4cada022303e55b3e5',
+    sha: '1ee7e1db2b62e044daf2b42391e9ae2c1ccd7089',
     source: [
       shared.node,
       lua(`
@@ -788,7 +828,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '47e9f0bd91d03e7eb23aa1147cb2a3032bdd6c62',
+    sha: '949256c93968b2c0a2cb291542df6cc829a55161',
     source: [
       shared.node,
       shared.hold,

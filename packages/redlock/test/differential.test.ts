@@ -142,6 +142,10 @@ describe('the simulated node', () => {
           const waiting = { name, mode, permits: 1, limit: mode === 'permits' ? 3 : 1 };
           await real.withdraw(waiting, TIMEOUT_MS);
           simulated.withdraw(ID, waiting);
+          const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
+          const notes = [{ name, kind, waiters: world.pick([0, 1, 7]), oldestWaitMs: 1_000, validMs: LONG_MS }] as const;
+          await real.noteWaiters(notes, TIMEOUT_MS);
+          simulated.noteWaiters(ID, notes);
         }
       }
     }

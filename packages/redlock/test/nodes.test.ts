@@ -237,6 +237,23 @@ describe('a renewal', () => {
   });
 });
 
+describe('who waits', () => {
+  it('may be overtaken by somebody who comes later', async () => {
+    const [holder, waiter, late] = [nodes.backend(), nodes.backend(), nodes.backend()];
+    const name = newName();
+    const held = requestOf(name);
+    await take(holder, held);
+    const waiting = waiter.subscribe?.(requestOf(name), () => {});
+    expect(waiting).toBeDefined();
+    expect((await attempt(waiter, requestOf(name))).granted).toBe(false);
+    await free(holder, held);
+    const overtaking = requestOf(name);
+    await take(late, overtaking);
+    await free(late, overtaking);
+    waiting?.close();
+  });
+});
+
 describe('permits', () => {
   it('are slots with a majority each: counting per node would let three have two', async () => {
     const backends = Array.from({ length: 3 }, () => nodes.backend());
@@ -272,6 +289,7 @@ describe('options', () => {
       { urls: [] },
       { urls: ['redis+cluster://a'] },
       { urls: ['redis+sentinel://a/m'] },
+      { clients: [new Redis({ lazyConnect: true, sentinels: [{ host: 'a', port: 1 }], name: 'm' })] },
       { urls, clients: [] },
       {},
       { urls, maxTtlMs: 10 },
@@ -310,6 +328,7 @@ describe('options', () => {
     const lease = await manager.acquire('x');
     const waiting = other.acquire('x');
     expect(await other.tryAcquire('x')).toBeNull();
+    expect(await other.checkHealth()).toMatchObject({ ok: true, driver: 'ioredis' });
     await four.nodes[3]?.kill();
     await lease.release();
     await (await waiting).release();
@@ -399,4 +418,35 @@ it('a writer that waits and dies keeps new readers out for at most 2 s, and says
   const start = performance.now();
   await until('a reader gets in', async () => (await attempt(backend, requestOf(name, 'read'))).granted, { everyMs: 20 });
   expect(performance.now() - start).toBeLessThan(2000);
+});
+
+it('counts all who wait, in every process, with the age of the first, also with a node that is away', async () => {
+  const [first, second] = [createLockManager(nodes.backend()), createLockManager(nodes.backend())];
+  const observer = nodes.backend();
+  const name = newName();
+  const began = performance.now();
+  await first.acquire(name, { ttlMs: 20_000 });
+  await first.readWriteLock(name).read.acquire({ ttlMs: 20_000 });
+  const leaving = new AbortController();
+  const options = { signal: leaving.signal };
+  const waits = [
+    // Of the holder's own process nobody asks the nodes while it holds the lock.
+    ...[first, first, first, second, second].map((manager) => manager.acquire(name, options)),
+    ...[first, second].map((manager) => manager.readWriteLock(name).write.acquire(options)),
+  ].map((wait) => wait.catch(() => null));
+  const counts = async (): Promise<string> => {
+    const states = await Promise.all((['lock', 'read-write'] as const).map((kind) => observer.inspect(name, kind, callOf())));
+    for (const { oldestWaitMs } of states) expect(oldestWaitMs ?? 0).toBeLessThanOrEqual(performance.now() - began + 50);
+    return states.map(({ waiters, oldestWaitMs }) => `${waiters} ${typeof oldestWaitMs}`).join();
+  };
+  await until('all are seen', async () => (await counts()) === '5 number,2 number');
+  const [away] = nodes.servers;
+  await away?.pause();
+  const late = first.acquire(name, options).catch(() => null);
+  await until('one more is seen', async () => (await counts()) === '6 number,2 number');
+  await away?.continue();
+  leaving.abort();
+  await Promise.all([...waits, late]);
+  await until('nobody is seen to wait', async () => (await counts()) === '0 object,0 object');
+  await Promise.all([first.close(), second.close()]);
 });

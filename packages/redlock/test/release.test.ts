@@ -43,6 +43,7 @@ function createRelease(...scripts: readonly (readonly (Release | NodeFailure)[])
     freedVotes,
     watch: new NodeWatch(nodes),
     onLost: () => {},
+    onLimitDiffers: () => {},
   };
   const request = requestOf(newName());
   const hold = new Trial(request, { ...request, slots: [] }, request.ttlMs, nodes.length);

@@ -1,5 +1,6 @@
-import type { HolderState, HoldRequest, LockKind, LockState } from '@holdfast/core';
-import { labelIn } from './node-data.js';
+import type { Clock, HolderState, HoldRequest, LockKind, LockState } from '@holdfast/core';
+import { LeaderClock } from './leader-clock.js';
+import { readNodeData } from './node-data.js';
 import { decodeName, directoryOf, encodeName, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
 import { holdersOf } from './queue-rules.js';
@@ -16,11 +17,13 @@ export class Inspection {
   readonly #session: ZooKeeperSession;
   readonly #parents: ParentNodes;
   readonly #root: string;
+  readonly #leader: LeaderClock;
 
-  constructor(session: ZooKeeperSession, parents: ParentNodes, root: string) {
+  constructor(session: ZooKeeperSession, parents: ParentNodes, root: string, clock: Clock) {
     this.#session = session;
     this.#parents = parents;
     this.#root = root;
+    this.#leader = new LeaderClock(session, clock);
   }
 
   pathOf(name: string, kind: LockKind): string {
@@ -87,7 +90,7 @@ export class Inspection {
   /** For how long a request has stood in line, by the leader's clock; null where this user may not look, or it has gone. */
   async #waitedMs(path: string): Promise<number | null> {
     try {
-      const [{ stat }, { modifiedAtMs: now }] = await Promise.all([this.#session.getData(path), this.#session.beat()]);
+      const [{ stat }, now] = await Promise.all([this.#session.getData(path), this.#leader.now()]);
       return Math.max(0, now - stat.createdAtMs);
     } catch (error) {
       if (isCode(error, 'NO_NODE') || isCode(error, 'NO_AUTH')) return null;
@@ -109,8 +112,11 @@ export class Inspection {
     // What the node's name says.
     const holder = { label: null, mode: mode satisfies HoldRequest['mode'], permits, remainingMs: null, fencingToken: null };
     try {
-      const { data, stat } = await this.#session.getData(`${parent}/${node}`);
-      return { ...holder, label: labelIn(data), fencingToken: mode === 'permits' ? null : stat.czxid };
+      const [{ data, stat }, now] = await Promise.all([this.#session.getData(`${parent}/${node}`), this.#leader.now()]);
+      const { label, waitedMs } = readNodeData(data);
+      // Its node is as old as the request.
+      const heldMs = Math.max(0, now - stat.createdAtMs - waitedMs);
+      return { ...holder, label, fencingToken: mode === 'permits' ? null : stat.czxid, heldMs };
     } catch (error) {
       if (isCode(error, 'NO_NODE')) return null;
       if (isCode(error, 'NO_AUTH')) return holder;

@@ -11,7 +11,7 @@ import {
 import { elapsedSince, stampOf } from '@holdfast/core/backend';
 import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
-import { blockerOf, isGranted, isWatchedFromAfar } from './queue-rules.js';
+import { blockerOf, isGranted, isWatchedFromAfar, otherLimitOf } from './queue-rules.js';
 import { nodeData } from './node-data.js';
 import { readQueue } from './read-queue.js';
 import { createWatcher, type NodeChange } from './watch-table.js';
@@ -25,6 +25,11 @@ const FRESH_MS = 100;
 const FRESH_PART = 20;
 /** What a server refused and has to be done is asked for again so much later. */
 const AGAIN_MS = 500;
+/**
+ * A hold that has stood for so long notes how long it had waited: nodes are dated by their requests. Later than most holds end, because it takes a
+ * write, and wakes whoever watches the node.
+ */
+const NOTE_AFTER_MS = 1000;
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
 
@@ -40,6 +45,8 @@ export interface PlaceParts {
   readonly clock: Clock;
   /** It was granted, and is gone without a release. */
   readonly onLost: (request: HoldRequest, reason: LostReason) => void;
+  /** Somebody holds permits by another limit than the request. */
+  readonly onLimitDiffers: (request: HoldRequest, holdersLimit: number) => void;
   /** Nothing is left of it, on the server or here. */
   readonly onGone: (place: QueuePlace) => void;
 }
@@ -80,8 +87,13 @@ export class QueuePlace {
   #left: Promise<boolean> | null = null;
   /** For permits: so few wait in front that this one looks at all who have some. */
   #isNear = false;
-  /** For permits: somebody who watches this one from afar may be near now, and has not been notified. */
+  /** When it found somebody in its way for the first time, by the monotonic clock; null where nobody was. */
+  #inLineSince: number | null = null;
+  /** For how long it stood in line before it was granted. */
+  #waitedMs = 0;
+  /** Its node is to say something that it does not say yet: to people, or to somebody who watches it from afar, and may be near now. */
   #owesWord = false;
+  #noteTimer: { cancel(): void } | null = null;
   #isWoken = false;
   #resume: (() => void) | null = null;
 
@@ -164,7 +176,7 @@ export class QueuePlace {
       // A server that does not say so much of this node is no reason to keep all others waiting: the next renewal looks.
       if (isUnknown(error)) throw error;
     }
-    if (this.#owesWord && this.isHeld) this.#tellThoseAfar();
+    if (this.#owesWord && this.isHeld) this.#touch();
   }
 
   /** Looks whether the node of a hold stands, unless a watch would have reported. @throws when the server does not say */
@@ -217,6 +229,7 @@ export class QueuePlace {
         // When its turn comes, the write that made the node is too long ago.
         stamp = null;
         call.onQueued?.();
+        this.#inLineSince ??= this.#parts.clock.now();
         const blocker = blockerOf(queue, index);
         if (blocker === null) {
           // It sets that watch before it looks again.
@@ -247,6 +260,8 @@ export class QueuePlace {
     this.#throwIfEnded();
     const index = queue.findIndex(({ guid }) => guid === this.#guid);
     if (index < 0 || own === null) throw this.#removedError();
+    const otherLimit = otherLimitOf(queue, this.request);
+    if (otherLimit !== null) this.#parts.onLimitDiffers(this.request, otherLimit);
     return { queue, index, own };
   }
 
@@ -270,17 +285,19 @@ export class QueuePlace {
     // A node of a session that has ended may stand for a while, and would go under its holder's feet.
     if (!this.#isOurs(own)) throw expiredError(this.request.name);
     this.#isGranted = true;
-    if (this.request.mode === 'permits' && isWatchedFromAfar(queue, index)) this.#tellThoseAfar();
+    if (this.#inLineSince !== null) {
+      this.#waitedMs = Math.round(this.#parts.clock.now() - this.#inLineSince);
+      this.#noteTimer = this.#parts.clock.setTimer(NOTE_AFTER_MS, () => this.#noteWait());
+    }
+    // Somebody further back watches it: that one is near now. The one who came after the look that granted has seen that by itself.
+    if (this.request.mode === 'permits' && isWatchedFromAfar(queue, index)) this.#touch();
     return { granted: true, fencingToken: own.czxid };
   }
 
-  /**
-   * Touches the node, which somebody further back watches: that one is near now. The one who came after the look that granted has seen that by
-   * itself.
-   */
-  #tellThoseAfar(): void {
+  /** Writes the node, which wakes those who watch it. */
+  #touch(): void {
     this.#owesWord = true;
-    this.#session.setData(this.#path ?? '', nodeData(this.request)).then(
+    this.#session.setData(this.#path ?? '', nodeData(this.request, this.#waitedMs)).then(
       () => {
         this.#owesWord = false;
       },
@@ -288,10 +305,19 @@ export class QueuePlace {
         // With the next connection again. A node that is gone has notified them by that.
         if (isUnknown(error) || isCode(error, 'NO_NODE')) return;
         this.#parts.clock.setTimer(AGAIN_MS, () => {
-          if (this.isHeld) this.#tellThoseAfar();
+          if (this.isHeld) this.#touch();
         });
       },
     );
+  }
+
+  /** For people: a server that refuses is not asked again. */
+  #noteWait(): void {
+    if (!this.isHeld || this.#owesWord) return;
+    this.#session.setData(this.#path ?? '', nodeData(this.request, this.#waitedMs)).catch((error: unknown) => {
+      // With the next connection.
+      this.#owesWord = isUnknown(error);
+    });
   }
 
   #isOurs({ ephemeralOwner }: NodeStat): boolean {
@@ -393,6 +419,7 @@ export class QueuePlace {
   async #leave(): Promise<boolean> {
     this.#ownWatcher.end();
     this.#frontWatcher.end();
+    this.#noteTimer?.cancel();
     await this.#entering;
     const freed = await this.#remove();
     this.#parts.parents.unuse(this.#parent);

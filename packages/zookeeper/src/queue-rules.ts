@@ -1,3 +1,4 @@
+import type { HoldRequest } from '@holdfast/core';
 import type { QueueEntry } from './node-names.js';
 
 /** Where the numbers of a parent end: servers go on from the lowest number, or give this one to everybody. */
@@ -22,6 +23,12 @@ export function isGranted(queue: readonly QueueEntry[], index: number): boolean 
 /** All that have what they ask for. */
 export function holdersOf(queue: readonly QueueEntry[]): readonly QueueEntry[] {
   return queue.filter((_, index) => isGranted(queue, index));
+}
+
+/** Another limit than the request's by which somebody holds permits; null when there is none. */
+export function otherLimitOf(queue: readonly QueueEntry[], request: HoldRequest): number | null {
+  if (request.mode !== 'permits' || queue.every(({ limit }) => limit === request.limit)) return null;
+  return holdersOf(queue).find(({ limit }) => limit !== request.limit)?.limit ?? null;
 }
 
 const MOST_NEAR = 8;

@@ -3,6 +3,7 @@ import type {
   CallContext,
   Capabilities,
   Clock,
+  DifferentLimit,
   Finding,
   HoldRef,
   HoldRequest,
@@ -53,6 +54,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   readonly capabilities: Capabilities = Object.freeze({
     fencing: true,
     semaphores: true,
+    reportsLimits: true,
     readWriteLocks: true,
     fair: true,
     push: true,
@@ -69,6 +71,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   readonly #clock: Clock;
   readonly #servers: readonly HostAndPort[];
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #isClosed = false;
 
   constructor({ root, ...settings }: ResolvedZooKeeperOptions) {
@@ -83,7 +86,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     );
     const { first } = this.#sessions;
     this.#parents = new ParentNodes(first, settings.clock);
-    this.#inspection = new Inspection(first, this.#parents, root);
+    this.#inspection = new Inspection(first, this.#parents, root, settings.clock);
     this.marks = new CompletionMarkNodes(first, root, settings.clock, (work) => this.#run(work));
   }
 
@@ -93,6 +96,10 @@ class ZooKeeperBackend implements LockBackend<bigint> {
 
   onLost(listener: (hold: HoldRef, reason: LostReason) => void): void {
     this.#onLost = listener;
+  }
+
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
@@ -195,6 +202,9 @@ class ZooKeeperBackend implements LockBackend<bigint> {
         parents: this.#parents,
         clock: this.#clock,
         onLost: ({ name, owner, mode }: HoldRequest, reason: LostReason) => this.#onLost({ name, owner, mode }, reason),
+        onLimitDiffers: ({ name, ...asked }: HoldRequest, holdersLimit: number) => {
+          if (asked.mode === 'permits') this.#tellLimit({ name, limit: asked.limit, holdersLimit });
+        },
         onGone: (gone: QueuePlace) => {
           this.#places.delete(request.owner);
           this.#sessions.leave(gone);

@@ -21,6 +21,7 @@ class LostReply {
       parents: new ParentNodes(this.servers, systemClock),
       clock: systemClock,
       onLost: () => {},
+      onLimitDiffers: () => {},
       onGone: () => {
         this.isGone = true;
       },

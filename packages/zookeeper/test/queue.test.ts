@@ -396,6 +396,27 @@ describe('the node of a name', () => {
   });
 });
 
+it('says for how long a hold has been held, without the time that it had waited', async () => {
+  const root = newRoot();
+  const [one, other] = [createLockManager(zooKeeper.backend({ root })), createLockManager(zooKeeper.backend({ root }))];
+  const heldMsOf = async (name: string): Promise<number> => (await other.inspect(name)).holders[0]?.heldMs ?? -1;
+  const name = newName();
+  const began = performance.now();
+  const first = await one.acquire(name);
+  const waiting = other.acquire(name, { label: 'a worker' });
+  await until('it waits', async () => (await one.inspect(name)).waiters === 1);
+  await until('it has been held for a while', async () => (await heldMsOf(name)) >= 1_500);
+  expect(await heldMsOf(name)).toBeLessThanOrEqual(performance.now() - began + 50);
+  const released = performance.now();
+  await first.release();
+  const second = await waiting;
+  await until('the wait is noted', async () => (await heldMsOf(name)) <= performance.now() - released + 50);
+  expect(await heldMsOf(name)).toBeGreaterThanOrEqual(0);
+  expect((await other.inspect(name)).holders[0]?.label).toBe('a worker');
+  await second.release();
+  await Promise.all([one.close(), other.close()]);
+});
+
 it('keeps the processes of one configuration apart by their roots', async () => {
   const name = newName();
   const [mine, theirs] = [zooKeeper.backend(), zooKeeper.backend()];

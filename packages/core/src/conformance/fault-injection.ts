@@ -32,11 +32,14 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
   const gate = new Gate(backend.name);
   const writing = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, true);
   const reading = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, false);
-  const { marks, wait, subscribe, list, partition, onLost, remainingMs } = backend;
+  const { marks, wait, subscribe, list, partition, onLost, onLimitDiffers, remainingMs } = backend;
   const faulty: LockBackend<F> = {
     contract: backend.contract,
     name: backend.name,
     capabilities: backend.capabilities,
+    get driver() {
+      return backend.driver;
+    },
     get sessionMs() {
       return backend.sessionMs ?? Number.POSITIVE_INFINITY;
     },
@@ -53,6 +56,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
     ...(backend.maxTtlMs === undefined ? {} : { maxTtlMs: backend.maxTtlMs }),
     ...(partition && { partition: (name: string) => partition.call(backend, name) }),
     ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
+    ...(onLimitDiffers && { onLimitDiffers: (listener) => onLimitDiffers.call(backend, listener) }),
     ...(remainingMs && { remainingMs: (owner: string) => remainingMs.call(backend, owner) }),
     ...(wait && { wait: (request: HoldRequest, call: CallContext) => writing(call, (inner) => wait.call(backend, request, inner)) }),
     ...(subscribe && {

@@ -26,6 +26,7 @@ export async function checkOpposite(capability: CapabilityName, manager: LockMan
       await lease.release();
       return;
     }
+    case 'reportsLimits':
     case 'fair':
     case 'push': {
       // Promised in addition; without it everything else still holds, and the lock must at least work.

@@ -89,6 +89,16 @@ export type Answer<F extends FencingToken = FencingToken> =
       readonly remainingMs: number | null;
     };
 
+/** A request for permits that found holders who go by another limit. */
+export interface DifferentLimit {
+  /** The semaphore. */
+  readonly name: string;
+  /** How many permits the request takes for all that there are. */
+  readonly limit: number;
+  /** How many permits a holder takes for all that there are. */
+  readonly holdersLimit: number;
+}
+
 /** What is to be freed. */
 export interface Release extends HoldRef {
   /**
@@ -134,6 +144,12 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   readonly contract: 1;
   /** What the store is called in events, errors and reports, such as `redis`. The same for all backends of a kind. */
   readonly name: string;
+  /**
+   * The package by which this backend reaches its store, where there is a choice: `checkHealth` and the errors that core itself makes name the
+   * driver. null before the driver is loaded. It must not do I/O, and never throws.
+   * @default null
+   */
+  readonly driver?: string | null | undefined;
   /** What this backend can do. It must not change; what is not declared is never asked of it, and users get LOCK_UNSUPPORTED. */
   readonly capabilities: Capabilities;
   /**
@@ -247,6 +263,12 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
   };
   /** Called once by core: the backend tells of holds that it knows to be gone before a renewal would (a dead session). */
   onLost?(listener: (hold: HoldRef, reason: LostReason) => void): void;
+  /**
+   * Called once by core, before anything else: with `capabilities.reportsLimits` the backend calls `listener` when the store shows, beside its
+   * answer to a request for permits, that somebody holds permits of the same name by another limit. The answer does not depend on it. The
+   * listener may be called for each such request, is quick, and never throws.
+   */
+  onLimitDiffers?(listener: (seen: DifferentLimit) => void): void;
   /**
    * For a backend whose holds stand on something that may end sooner than their requests say (other leases): for how
    * long it can still vouch for the hold of this owner. Synchronous, without I/O: asked at every look at a lease,

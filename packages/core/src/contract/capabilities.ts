@@ -20,6 +20,11 @@ export interface Capabilities {
   readonly marks: boolean;
   /** Can enumerate held names (PostgreSQL advisory keys are hashes: false there). */
   readonly list: boolean;
+  /**
+   * Reports a semaphore whose holders go by another limit than the request: the event `limit-differs`. Nobody is refused for it.
+   * @default false
+   */
+  readonly reportsLimits?: boolean | undefined;
   /** What frees the hold of a dead holder: its time to live, or the end of its session. */
   readonly expiry: 'ttl' | 'session';
 }

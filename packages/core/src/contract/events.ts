@@ -122,6 +122,24 @@ export type NodeChangedEvent = StoreEventBase & {
 };
 
 /**
+ * Somebody holds permits of a semaphore by another limit than this manager's: once a name and manager, as soon as the store shows it with an answer. A
+ * rolling deployment that changes the limit causes it for a while; else two programs disagree. Nobody is refused: each call keeps to its own limit.
+ */
+export type LimitDiffersEvent = EventBase & {
+  readonly type: 'limit-differs';
+  /** Only semaphores have a limit. */
+  readonly kind: 'semaphore';
+  /** The semaphore. */
+  readonly name: string;
+  /** No single request. */
+  readonly label: null;
+  /** How many permits this manager's request takes for all that there are. */
+  readonly limit: number;
+  /** How many permits a present holder takes for all that there are. */
+  readonly holdersLimit: number;
+};
+
+/**
  * A call to the backend has settled, for this manager: `unanswered` when its time was up, `ended` when its caller gave it up. It serves
  * many callers and comes with every call, so it goes over the channel `holdfast:store-call` alone, not to `onEvent`.
  */
@@ -146,7 +164,7 @@ export type StoreCallEvent = StoreEventBase & {
  * `onEvent`. Never carries an owner token. What an observer throws or rejects is swallowed. An event is made only where somebody
  * listens.
  */
-export type LockEvent = HoldLifeEvent | NodeChangedEvent;
+export type LockEvent = HoldLifeEvent | NodeChangedEvent | LimitDiffersEvent;
 
 /** The kinds of events. */
 export type LockEventType = LockEvent['type'];

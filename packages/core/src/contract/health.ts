@@ -18,6 +18,11 @@ export interface NodeHealth {
 interface HealthOfStore {
   /** The backend's name, such as `redis`. */
   readonly backend: string;
+  /**
+   * The package by which the backend reaches its store, such as `ioredis`; of a backend that has a choice, once the driver is loaded. Several
+   * names, where clients of several drivers were passed in, stand in one text with commas.
+   */
+  readonly driver?: string;
   /** How long the check took, in milliseconds. */
   readonly latencyMs: number;
   /** How each server is, of a store that is made of several. */

@@ -13,7 +13,10 @@ export interface LockState {
   readonly held: boolean;
   /** Who holds it; empty when nobody does. */
   readonly holders: readonly HolderState[];
-  /** How many wait, as far as the store can tell, and a second behind at most; null where it cannot. */
+  /**
+   * How many wait, as far as the store can tell, and a second behind at most; null where it cannot. Those of a process that was killed may be
+   * counted for some seconds more.
+   */
   readonly waiters: number | null;
   /**
    * For how long the one that has waited the longest has waited, in milliseconds and a second behind at most; null when nobody waits, and
@@ -36,7 +39,8 @@ export interface HolderState {
   readonly fencingToken: FencingToken;
   /**
    * For how long it has held, in milliseconds; null where the store cannot tell. By the store's clock; on Redlock by the clock of the holder's
-   * client, which each node corrects to within an eighth of `maxTtlMs` of its own, on PostgreSQL's advisory locks by the holder's. A manager always gives it; a backend that cannot tell leaves it out.
+   * client, which each node corrects to within an eighth of `maxTtlMs` of its own, on PostgreSQL's advisory locks by the holder's. On ZooKeeper the time
+   * that it had waited is in it for the first second. A manager always gives it; a backend that cannot tell leaves it out.
    */
   readonly heldMs?: number | null;
   /**

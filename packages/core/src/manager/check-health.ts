@@ -29,6 +29,8 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     key: target.name,
   };
   const hold = holds.create(newOwnerToken(), plan, callerContext());
+  const store = (): { readonly backend: string; readonly driver?: string } =>
+    typeof backend.driver === 'string' ? { backend: backend.name, driver: backend.driver } : { backend: backend.name };
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
@@ -51,9 +53,9 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     if (taken.value[0]?.granted !== true || !wasOurs(freed[0])) {
       throw new LockUnavailableError('a lock that nobody else knows could not be taken and freed', { backend: backend.name });
     }
-    return withToJSON({ ok: true, backend: backend.name, latencyMs: latencyMs(), ...nodes } as const);
+    return withToJSON({ ok: true, ...store(), latencyMs: latencyMs(), ...nodes } as const);
   } catch (error) {
     const failure = isLockError(error) ? error : calls.wrap(error, null);
-    return withToJSON({ ok: false, backend: backend.name, latencyMs: latencyMs(), error: failure, ...nodes } as const);
+    return withToJSON({ ok: false, ...store(), latencyMs: latencyMs(), error: failure, ...nodes } as const);
   }
 }

@@ -22,6 +22,7 @@ import { toldState } from '../told-state.js';
 import { acquireChannel, isTraced, traceAcquire } from '../tracing.js';
 import { Acquirer } from '../waiting/acquirer.js';
 import type { WaitLimits } from '../waiting/wait.js';
+import { LimitWatch } from './limit-watch.js';
 import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
 /** What is wanted, before options are resolved. */
@@ -72,6 +73,8 @@ export class ManagerCore<F extends FencingToken> {
     this.events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, this.events);
     backend.onNodeChanged?.((health) => this.events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
+    const limits = new LimitWatch(this.events);
+    backend.onLimitDiffers?.((seen) => limits.differs(seen));
     this.holds = new HoldRunner(backend, this.calls, this.events);
     this.unusedTokens = resolved.warnUnusedTokens ? new UnusedTokens() : null;
     this.asker = new Asker(backend, this.calls, this.holds);

@@ -48,6 +48,8 @@ export class LockEntry {
   readonly #queue = new Map<string, Waiter[]>();
   readonly #watchers = new Set<Watcher>();
   #taken: Occupancy = vacant;
+  /** By limit: how many hold permits by it. */
+  readonly #limits = new Map<number, number>();
   #expiryBound = Number.POSITIVE_INFINITY;
 
   constructor(name: string, kind: LockKind) {
@@ -90,6 +92,7 @@ export class LockEntry {
   add(hold: HoldRecord): void {
     this.#holds.set(hold.request.owner, hold);
     this.#taken = plus(this.#taken, hold.request);
+    this.#countLimit(hold.request, 1);
     this.#expiryBound = Math.min(this.#expiryBound, hold.expiresAt);
   }
 
@@ -98,6 +101,7 @@ export class LockEntry {
     if (hold === undefined) return false;
     this.#holds.delete(owner);
     this.#taken = plus(this.#taken, hold.request, -1);
+    this.#countLimit(hold.request, -1);
     if (this.#holds.size === 0) this.#expiryBound = Number.POSITIVE_INFINITY;
     return true;
   }
@@ -106,6 +110,7 @@ export class LockEntry {
   dropAll(): number {
     const { size } = this.#holds;
     this.#holds.clear();
+    this.#limits.clear();
     this.#taken = vacant;
     this.#expiryBound = Number.POSITIVE_INFINITY;
     return size;
@@ -132,6 +137,20 @@ export class LockEntry {
       if (fits(taken, request)) return Math.max(0, hold.expiresAt - now);
     }
     return null;
+  }
+
+  /** Another limit than the request's by which permits are held; null when there is none. */
+  otherLimit(request: HoldRequest): number | null {
+    if (request.mode !== 'permits') return null;
+    for (const limit of this.#limits.keys()) if (limit !== request.limit) return limit;
+    return null;
+  }
+
+  #countLimit(request: HoldRequest, change: 1 | -1): void {
+    if (request.mode !== 'permits') return;
+    const count = (this.#limits.get(request.limit) ?? 0) + change;
+    if (count > 0) this.#limits.set(request.limit, count);
+    else this.#limits.delete(request.limit);
   }
 
   enqueue(waiter: Waiter): void {

@@ -113,6 +113,11 @@ export class LockTable {
     if (lines?.delete(line) && lines.size === 0) this.#lines.delete(key);
   }
 
+  /** Another limit than the request's by which permits of the name are held; null when there is none. */
+  otherLimit(request: HoldRequest): number | null {
+    return this.#find(request.name, kindOf(request.mode))?.otherLimit(request) ?? null;
+  }
+
   inspect(name: string, kind: LockKind): LockState {
     return this.#stateOf(this.#find(name, kind) ?? new LockEntry(name, kind));
   }

@@ -3,6 +3,7 @@ import {
   type CallContext,
   type Capabilities,
   type Clock,
+  type DifferentLimit,
   type HoldRef,
   type HoldRequest,
   type LockBackend,
@@ -78,6 +79,7 @@ class MemoryBackend implements LockBackend<bigint> {
   readonly #watchers = new Set<Watcher>();
   readonly #lines = new Map<ClientLine, HoldRequest>();
   readonly #stopListening: () => void;
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #isClosed = false;
 
   constructor(link: StoreLink, fair: boolean) {
@@ -85,6 +87,7 @@ class MemoryBackend implements LockBackend<bigint> {
     this.capabilities = Object.freeze({
       fencing: true,
       semaphores: true,
+      reportsLimits: true,
       readWriteLocks: true,
       fair,
       push: true,
@@ -119,7 +122,22 @@ class MemoryBackend implements LockBackend<bigint> {
   /** The token of permits orders nothing; core shows it to nobody. */
   attempt(requests: readonly HoldRequest[], { clock }: CallContext): Promise<readonly Answer<bigint>[]> {
     this.#follow(clock);
-    return this.#call('attempt', namesOf(requests), () => requests.map((request) => this.#link.table.attempt(this, request)));
+    return this.#call('attempt', namesOf(requests), () =>
+      requests.map((request) => {
+        this.#lookAtLimit(request);
+        return this.#link.table.attempt(this, request);
+      }),
+    );
+  }
+
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
+  }
+
+  #lookAtLimit(request: HoldRequest): void {
+    if (request.mode !== 'permits') return;
+    const holdersLimit = this.#link.table.otherLimit(request);
+    if (holdersLimit !== null) this.#tellLimit({ name: request.name, limit: request.limit, holdersLimit });
   }
 
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly boolean[]> {
@@ -178,6 +196,7 @@ class MemoryBackend implements LockBackend<bigint> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const { table } = this.#link;
+      this.#lookAtLimit(request);
       const leave = (): void => {
         this.#waits.delete(end);
         signal.removeEventListener('abort', onAbort);

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readOptions, rule } from '../check-options.js';
-import type { HoldLifeEvent, LockEvent, NodeChangedEvent, StoreCallEvent } from '../contract/events.js';
+import type { HoldLifeEvent, LimitDiffersEvent, LockEvent, NodeChangedEvent, StoreCallEvent } from '../contract/events.js';
 import { systemClock } from '../system-clock.js';
 import { Groups } from './groups.js';
 import type { InstrumentName, MetricAttributes, MetricSink } from './instruments.js';
@@ -32,7 +32,7 @@ export interface LockMeter extends Disposable {
   close(): void;
 }
 
-type AnyEvent = LockEvent | StoreCallEvent;
+type AnyEvent = Exclude<LockEvent, LimitDiffersEvent> | StoreCallEvent;
 
 const TYPES = ['waiting', 'granted', 'not-granted', 'renewed', 'lost', 'released', 'store-call', 'node-changed'] as const;
 

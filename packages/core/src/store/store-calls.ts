@@ -109,7 +109,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     if (calls === null) return;
     // When the event loop has stood still, the answer may be there already, behind this timer: one more turn lets the answer in.
     calls.clock.setTimer(0, () => {
-      if (this.#calls !== null) this.end(unanswered(calls, this.#lockName, this.timeoutMs), 'unanswered');
+      if (this.#calls !== null) this.end(calls.unanswered(this.#lockName, this.timeoutMs), 'unanswered');
     });
   }
 
@@ -187,11 +187,13 @@ export class StoreCalls {
   readonly keepAlive: KeepAlive;
   readonly backend: string;
   readonly commandTimeoutMs: number;
+  readonly #store: Pick<LockBackend, 'driver'>;
   readonly #events: EventSource;
 
   constructor(backend: LockBackend, clock: Clock, timers: TimerQueue, keepAlive: KeepAlive, commandTimeoutMs: number, events: EventSource) {
     this.#events = events;
     this.backend = backend.name;
+    this.#store = backend;
     this.clock = clock;
     this.timers = timers;
     this.keepAlive = keepAlive;
@@ -251,12 +253,17 @@ export class StoreCalls {
   wrap(error: unknown, lockName: string | null): AnyLockError {
     if (isLockError(error)) return error;
     const message = error instanceof Error ? error.message : 'unknown failure';
-    return new LockUnavailableError(`the ${this.backend} backend failed: ${message}`, { backend: this.backend, lockName, cause: error });
+    return this.#failure(`the ${this.backend} backend failed: ${message}`, lockName, error);
   }
-}
 
-function unanswered({ backend }: StoreCalls, lockName: string | null, timeoutMs: number): LockUnavailableError {
-  return new LockUnavailableError(`the ${backend} backend did not answer within ${timeoutMs} ms`, { backend, lockName });
+  /** What a call that ran out of time is rejected with. */
+  unanswered(lockName: string | null, timeoutMs: number): LockUnavailableError {
+    return this.#failure(`the ${this.backend} backend did not answer within ${timeoutMs} ms`, lockName);
+  }
+
+  #failure(message: string, lockName: string | null, cause?: unknown): LockUnavailableError {
+    return new LockUnavailableError(message, { backend: this.backend, driver: this.#store.driver, lockName, cause });
+  }
 }
 
 function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promise<T>): void {

@@ -66,9 +66,10 @@ export class Hearing {
   /** What a wait that ran out without being heard is rejected with. */
   silence({ plan, limits }: Wait): AnyLockError {
     if (this.#failing !== null) return this.#failing.error;
-    const { name } = this.#backend;
+    const { name, driver } = this.#backend;
     return new LockUnavailableError(`the ${name} backend did not answer within the ${limits.waitMs} ms of the wait`, {
       backend: name,
+      driver,
       lockName: plan.name,
     });
   }

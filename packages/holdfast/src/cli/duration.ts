@@ -23,6 +23,16 @@ export function parseWindow(text: string): number | CalendarPeriod {
   return aboveZero(parseRetention(text));
 }
 
+/** A time zone that this machine knows. */
+export function parseTimeZone(text: string): string {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+  } catch {
+    throw new InvalidArgumentError('It must be a time zone of the IANA database, such as Europe/Berlin.');
+  }
+  return text;
+}
+
 function parseUpTo(text: string, mostMs: number, most: string): number {
   const ms = /^0+(?:ms|[smhdw])?$/.test(text.trim()) ? 0 : parse(text.trim());
   if (ms === undefined || !Number.isFinite(ms) || ms < 0) throw new InvalidArgumentError(`It must be a duration ${EXAMPLES}.`);

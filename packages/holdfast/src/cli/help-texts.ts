@@ -223,7 +223,7 @@ the working directory upward; its other options (prefix, ttlMs, ...) hold
 wherever the URL comes from.
 
   redis://[user:password@]host[:port][/db]
-${wrapped(`Known are ${schemes}; memory: is this process only, to try things.`)}
+${wrapped(`Schemes: ${schemes}. memory: is this process only, to try things.`)}
 
 Exit codes
   0   success                                1   a negative answer

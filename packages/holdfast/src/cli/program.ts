@@ -16,7 +16,7 @@ import { run, type RunOptions } from './commands/run.js';
 import type { SchemaOptions } from './commands/schema.js';
 import { serve, type ServeOptions } from './commands/serve.js';
 import { top, type TopCommandOptions } from './commands/top.js';
-import { parseDuration, parseInterval, parsePositiveDuration, parseRetention, parseWindow } from './duration.js';
+import { parseDuration, parseInterval, parsePositiveDuration, parseRetention, parseTimeZone, parseWindow } from './duration.js';
 import { exitCodes } from './exit-codes.js';
 import * as help from './help-texts.js';
 import type { StoreOptions } from './open-store.js';
@@ -70,7 +70,7 @@ export function createProgram(output: Output, finish: Finish): Command {
       .addOption(
         new Option('--window <time>', 'after a run has begun, none begins for so long; or hour, day, week, month').argParser(parseWindow),
       )
-      .option('--time-zone <name>', 'whose hour, day, week or month, such as Europe/Berlin')
+      .option('--time-zone <name>', 'whose hour, day, week or month, such as Europe/Berlin', parseTimeZone)
       .option('--status', 'run nothing; say whether it is due: 0 due, 1 not due, 75 it runs now')
       .option('--reset', 'run nothing; forget that it has run: 0 forgotten, 1 there was nothing')
       .option('--retry-after <time>', 'after a run that failed, none begins for so long (default: 0s)', parseRetention)

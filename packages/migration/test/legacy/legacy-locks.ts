@@ -1,4 +1,5 @@
-import type { LegacyLock } from '@holdfast/migration';
+import type { LockKind } from '@holdfast/core';
+import type { LegacyHold, LegacyHolder, LegacyLock, LegacyRequest } from '@holdfast/migration';
 
 /** A home-made lock: a key with an owner and an end, as in `SET key token NX PX`. */
 export class KeyLocks implements LegacyLock<string> {
@@ -100,4 +101,81 @@ export class ClientLocks implements LegacyLock<Owner> {
   peer(): ClientLocks {
     return new ClientLocks(this.#owners);
   }
+}
+
+interface Entry {
+  readonly mode: LegacyRequest['mode'];
+  readonly permits: number;
+  readonly label: string;
+  readonly until: number;
+}
+
+/** A home-made lock of several kinds: for each name the tokens that have it, each with an end. A writer waits until nobody happens to read. */
+export class SharedLocks implements LegacyLock<true> {
+  readonly name = 'shared';
+  readonly also: LegacyLock['also'];
+  readonly #entries: Map<string, Map<string, Entry>>;
+
+  constructor(also: LegacyLock['also'], entries = new Map<string, Map<string, Entry>>()) {
+    this.also = also;
+    this.#entries = entries;
+  }
+
+  async tryLock(name: string, { token, mode, permits, limit, ttlMs, label }: LegacyRequest): Promise<true | null> {
+    const holders = this.#holdersOf(name, kindOf(mode));
+    const others = [...holders.values()];
+    if (mode === 'exclusive' || mode === 'write' ? others.length > 0 : others.some((other) => other.mode === 'write')) return null;
+    if (mode === 'permits' && others.reduce((sum, other) => sum + other.permits, permits) > limit) return null;
+    holders.set(token, { mode, permits, label, until: performance.now() + ttlMs });
+    return true;
+  }
+
+  async unlock(name: string, { token, mode }: LegacyHold<true>): Promise<boolean> {
+    return this.#holdersOf(name, kindOf(mode)).delete(token);
+  }
+
+  async extend(name: string, { token, mode }: LegacyHold<true>, ttlMs: number): Promise<boolean> {
+    const holders = this.#holdersOf(name, kindOf(mode));
+    const entry = holders.get(token);
+    if (entry === undefined) return false;
+    holders.set(token, { ...entry, until: Math.max(entry.until, performance.now() + ttlMs) });
+    return true;
+  }
+
+  async undo(name: string, token: string, { mode }: LegacyRequest): Promise<void> {
+    this.#holdersOf(name, kindOf(mode)).delete(token);
+  }
+
+  async holders(name: string, kind: LockKind): Promise<LegacyHolder[]> {
+    const now = performance.now();
+    return [...this.#holdersOf(name, kind).values()].map(({ until, ...holder }) => ({ ...holder, remainingMs: Math.ceil(until - now) }));
+  }
+
+  async isLocked(name: string): Promise<boolean> {
+    return this.#holdersOf(name, 'lock').size > 0;
+  }
+
+  async forceUnlock(name: string, kind: LockKind): Promise<boolean> {
+    const hadAny = this.#holdersOf(name, kind).size > 0;
+    this.#entries.delete(`${kind} ${name}`);
+    return hadAny;
+  }
+
+  peer(): SharedLocks {
+    return new SharedLocks(this.also, this.#entries);
+  }
+
+  /** Those whose time is not over. */
+  #holdersOf(name: string, kind: LockKind): Map<string, Entry> {
+    const key = `${kind} ${name}`;
+    const holders = this.#entries.get(key) ?? new Map<string, Entry>();
+    this.#entries.set(key, holders);
+    for (const [token, { until }] of holders) if (until <= performance.now()) holders.delete(token);
+    return holders;
+  }
+}
+
+function kindOf(mode: LegacyRequest['mode']): LockKind {
+  if (mode === 'exclusive') return 'lock';
+  return mode === 'permits' ? 'semaphore' : 'read-write';
 }

@@ -1,4 +1,4 @@
-import type { Answer, HoldRef, LockState } from '@holdfast/core';
+import type { Answer, HoldRef } from '@holdfast/core';
 import { Buffer } from 'node:buffer';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
@@ -7,6 +7,7 @@ import {
   beginsWith,
   COMMIT_HERE,
   type Freed,
+  type HeldState,
   holdValues,
   interval,
   isTimely,
@@ -103,9 +104,9 @@ export class LockRows implements Rows<bigint> {
     );
   }
 
-  async inspect(name: string, query: Query): Promise<LockState> {
+  async inspect(name: string, query: Query): Promise<HeldState> {
     const [row] = await query(`${this.#select()} AND name ${eq} pg_catalog.decode($2, 'hex')`, [this.#namespace, hexOf(name)]);
-    return row === undefined ? { name, kind: 'lock', held: false, holders: [], waiters: null } : readState(row);
+    return row === undefined ? { name, kind: 'lock', held: false, holders: [] } : readState(row);
   }
 
   async forceRelease(name: string, query: Query): Promise<boolean> {
@@ -117,7 +118,7 @@ export class LockRows implements Rows<bigint> {
     return rows.length > 0;
   }
 
-  async list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]> {
+  async list(prefix: string, after: string | null, query: Query): Promise<readonly HeldState[]> {
     const rows = await query(
       `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`,
       [this.#namespace, hexOf(prefix), hexOf(after ?? '')],
@@ -153,7 +154,7 @@ function readAnswer(row: Row, isLate: boolean): Answer<bigint> | 'late' {
   return isLate ? 'late' : { granted: false, remainingMs: remaining(row[2]) };
 }
 
-function readState(row: Row): LockState {
+function readState(row: Row): HeldState {
   const [name, label, fence, left, held] = row;
   const holder = {
     label: label ?? null,
@@ -163,5 +164,5 @@ function readState(row: Row): LockState {
     fencingToken: BigInt(fence ?? 0),
     heldMs: held === null || held === undefined ? null : Number(held),
   } as const;
-  return { name: Buffer.from(name ?? '', 'hex').toString('utf8'), kind: 'lock', held: true, holders: [holder], waiters: null };
+  return { name: Buffer.from(name ?? '', 'hex').toString('utf8'), kind: 'lock', held: true, holders: [holder] };
 }

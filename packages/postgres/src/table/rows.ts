@@ -28,15 +28,18 @@ export interface Freed {
 export type TableRequest = HoldRequest & { readonly isWaiting: boolean };
 export type TableRenewal = HoldRef & { readonly ttlMs: number };
 
+/** What rows of leases tell of a name; who waits for it stands elsewhere. */
+export type HeldState = Omit<LockState, 'waiters' | 'oldestWaitMs'>;
+
 /** How one kind of name is kept in rows. Each name is in a batch at most once. */
 export interface Rows<F extends FencingToken> {
   attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (Answer<F> | 'late')[]>;
   renew(holds: readonly TableRenewal[], query: TimedQuery, plain: Query): Promise<readonly (boolean | 'late')[]>;
   release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]>;
-  inspect(name: string, query: Query): Promise<LockState>;
+  inspect(name: string, query: Query): Promise<HeldState>;
   forceRelease(name: string, query: Query): Promise<boolean>;
   /** Names that are held, and begin so, after `after` in their order; a page at a time. */
-  list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]>;
+  list(prefix: string, after: string | null, query: Query): Promise<readonly HeldState[]>;
 }
 
 /** How many names a listing asks for at a time. */

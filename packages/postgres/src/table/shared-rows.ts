@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Answer, HolderState, HoldRef, LockState } from '@holdfast/core';
+import type { Answer, DifferentLimit, HolderState, HoldRef, LockKind } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
 import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom, times } from '../operators.js';
@@ -8,6 +8,7 @@ import {
   beginsWith,
   COMMIT_HERE,
   type Freed,
+  type HeldState,
   holdValues,
   interval,
   isTimely,
@@ -57,7 +58,16 @@ export class SharedRows implements Rows<bigint> {
   readonly #sequence: string;
   readonly #namespace: string;
 
-  constructor(kind: 'semaphore' | 'read-write', schema: string, namespace: string) {
+  readonly #onLimitDiffers: (seen: DifferentLimit) => void;
+
+  /** @param onLimitDiffers a holder of a semaphore goes by another limit than a request */
+  constructor(
+    kind: 'semaphore' | 'read-write',
+    schema: string,
+    namespace: string,
+    onLimitDiffers: (seen: DifferentLimit) => void = () => {},
+  ) {
+    this.#onLimitDiffers = onLimitDiffers;
     this.#kind = kind;
     this.#table = `"${schema}".leases`;
     this.#sequence = `pg_catalog.nextval('"${schema}".fence'::pg_catalog.regclass)`;
@@ -75,6 +85,8 @@ export class SharedRows implements Rows<bigint> {
         LEFT JOIN pg_catalog.jsonb_each(${live('l.holders', 'excluded.owner')}) AS h ON true
       GROUP BY asked_mode, asked_permits)`;
     const stands = `coalesce(${numberOf(mine, 'e')} ${gt} ${NOW_MS}, false)`;
+    const otherLimit = `(SELECT h.value ${memberText} 'limit' FROM pg_catalog.jsonb_each(l.holders) AS h
+          WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS} AND ${numberOf('h.value', 'limit', 'int8')} ${ne} asked.most LIMIT 1)`;
     const { rows, isLate } = await query(
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, mode, permits, most, waits, ${this.#sequence} AS fence,
@@ -103,18 +115,24 @@ export class SharedRows implements Rows<bigint> {
           (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) FROM pg_catalog.jsonb_each(l.holders) AS h
             WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}),
           CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.float8 END
-        ) ${minus} ${NOW_MS}, ${SERVER_MS}
+        ) ${minus} ${NOW_MS}, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
         LEFT JOIN LATERAL (SELECT holders, writer_waits_until FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} '${this.#kind}' AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
       this.#requestValues(requests),
     );
-    return rows.map((row) => {
-      const [, token, left] = row;
+    return rows.map((row, index) => {
+      const [, token, left, holdersLimit] = row;
+      this.#lookAtLimit(requests[index], holdersLimit);
       if (token !== null && token !== undefined) return { granted: true, fencingToken: BigInt(token) };
       return isLate(row) ? 'late' : { granted: false, remainingMs: remaining(left) };
     });
+  }
+
+  #lookAtLimit(request: TableRequest | undefined, holdersLimit: string | null | undefined): void {
+    if (request?.mode !== 'permits' || typeof holdersLimit !== 'string') return;
+    this.#onLimitDiffers({ name: request.name, limit: request.limit, holdersLimit: Number(holdersLimit) });
   }
 
   async renew(holds: readonly TableRenewal[], query: TimedQuery): Promise<readonly (boolean | 'late')[]> {
@@ -133,9 +151,9 @@ export class SharedRows implements Rows<bigint> {
     );
   }
 
-  async inspect(name: string, query: Query): Promise<LockState> {
+  async inspect(name: string, query: Query): Promise<HeldState> {
     const [row] = await query(`${this.#select()} AND name ${eq} pg_catalog.decode($2, 'hex')`, [this.#namespace, hexOf(name)]);
-    return row === undefined ? { name, kind: this.#kind, held: false, holders: [], waiters: null } : readState(row, this.#kind);
+    return row === undefined ? { name, kind: this.#kind, held: false, holders: [] } : readState(row, this.#kind);
   }
 
   async forceRelease(name: string, query: Query): Promise<boolean> {
@@ -147,7 +165,7 @@ export class SharedRows implements Rows<bigint> {
     return rows.length > 0;
   }
 
-  async list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]> {
+  async list(prefix: string, after: string | null, query: Query): Promise<readonly HeldState[]> {
     const rows = await query(
       `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`,
       [this.#namespace, hexOf(prefix), hexOf(after ?? '')],
@@ -225,7 +243,7 @@ function live(holders: string, without?: string): string {
     WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}${others})`;
 }
 
-function readState([name, holders, now]: Row, kind: LockState['kind']): LockState {
+function readState([name, holders, now]: Row, kind: LockKind): HeldState {
   const stored = Object.values(JSON.parse(holders ?? '{}') as Record<string, StoredHolder>);
   return {
     name: Buffer.from(name ?? '', 'hex').toString('utf8'),
@@ -239,6 +257,5 @@ function readState([name, holders, now]: Row, kind: LockState['kind']): LockStat
       fencingToken: m === 'p' ? null : BigInt(f),
       heldMs: typeof a === 'number' ? Number(now) - a : null,
     })),
-    waiters: null,
   };
 }

@@ -1,4 +1,4 @@
-import { type Answer, type HolderState, type HoldRef, LockArgumentError, type LockState } from '@holdfast/core';
+import { type Answer, type HolderState, type HoldRef, LockArgumentError } from '@holdfast/core';
 import { labelOf } from '@holdfast/core/backend';
 import type { Row } from '../connection.js';
 import { eq, gt, le, ne, plus, rowsFrom } from '../operators.js';
@@ -6,6 +6,7 @@ import { BACKEND, sqlState, unavailableBecause } from '../postgres-error.js';
 import {
   COMMIT_HERE,
   type Freed,
+  type HeldState,
   interval,
   isTimely,
   msUntil,
@@ -103,9 +104,9 @@ export class ShedLockRows implements Rows<null> {
     );
   }
 
-  async inspect(name: string, query: Query): Promise<LockState> {
+  async inspect(name: string, query: Query): Promise<HeldState> {
     const table = await this.#look(query);
-    const free: LockState = { name, kind: 'lock', held: false, holders: [], waiters: null };
+    const free: HeldState = { name, kind: 'lock', held: false, holders: [] };
     if (!fits(name, table)) return free;
     const [row] = await this.#send(query, `${select(table)} AND name ${eq} $1`, [name]);
     return row === undefined ? free : readState(row);
@@ -129,7 +130,7 @@ export class ShedLockRows implements Rows<null> {
     throw unavailableBecause('a user of ShedLock has this lock; it can only be freed there', { retryable: false, lockName: name });
   }
 
-  async list(prefix: string, after: string | null, query: Query): Promise<readonly LockState[]> {
+  async list(prefix: string, after: string | null, query: Query): Promise<readonly HeldState[]> {
     const table = await this.#look(query);
     if (prefix.includes('\0')) return [];
     const rows = await this.#send(
@@ -204,7 +205,7 @@ function lockedBy({ owner, label }: TableRequest, { maxLockedBy }: ShedLockTable
   return `${characters.slice(0, Math.min(MAX_LABEL, maxLockedBy - SIGNATURE_LENGTH)).join('')} ${MARK}${owner}`;
 }
 
-function readState([name, lockedBy, left, held]: Row): LockState {
+function readState([name, lockedBy, left, held]: Row): HeldState {
   const label = (lockedBy ?? '').replace(/ holdfast:[0-9a-f]{32}$/, '');
   const holder: HolderState = {
     label,
@@ -214,5 +215,5 @@ function readState([name, lockedBy, left, held]: Row): LockState {
     fencingToken: null,
     heldMs: remaining(held),
   };
-  return { name: name ?? '', kind: 'lock', held: true, holders: [holder], waiters: null };
+  return { name: name ?? '', kind: 'lock', held: true, holders: [holder] };
 }

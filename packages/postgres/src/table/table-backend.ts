@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import {
   type Answer,
   type CallContext,
   type Capabilities,
+  type DifferentLimit,
   type FencingToken,
   type Finding,
   type HoldRef,
@@ -11,10 +13,13 @@ import {
   type LockState,
   LockUnsupportedError,
   type ReleaseAnswer,
+  type WaitLine,
 } from '@holdfast/core';
+import { LineSigns } from '@holdfast/core/backend';
 import type { ConnectionSource } from '../connection-source.js';
 import { examineServer } from '../examine-server.js';
 import { Marks } from '../marks.js';
+import { kindOfMode } from '../kind-of-mode.js';
 import { eq, lt, minus, NOW } from '../operators.js';
 import { BACKEND, beforeSending, cameTooLate, closedError, sqlState } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
@@ -23,17 +28,22 @@ import { Schema } from '../schema.js';
 import { ifSerializable } from '../if-serializable.js';
 import { LockRows } from './lock-rows.js';
 import { type Polling, pollWakes } from './poll-wakes.js';
-import { PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery } from './rows.js';
+import { type HeldState, PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery } from './rows.js';
 import { TimedStatements } from './timed-statements.js';
 import { SharedRows } from './shared-rows.js';
 import { ShedLockRows } from './shed-lock-rows.js';
 import { TickBatches } from './tick-batches.js';
+import { type WaitedFor, WaiterRows, type Waiters } from './waiter-rows.js';
 
 const NOT_IN_ENCODING = '22P05';
 /** Every character that not all encodings have. */
 const NOT_ASCII = /[^ -~]/gu;
 /** One attempt in so many takes some of the old rows along. */
 const TIDY_EVERY = 256;
+/** What nobody waits for. */
+const BACKGROUND = { timeoutMs: 2_000 };
+/** A table of ShedLock's has no room for those who wait. */
+const UNKNOWN: Waiters = { waiters: null, oldestWaitMs: null };
 
 /**
  * Leases in rows, which expire by the server's clock. Each step is one statement, on any connection: no session is needed. What
@@ -45,12 +55,15 @@ export class TableBackend implements LockBackend {
   readonly name = BACKEND;
   readonly capabilities: Capabilities;
   readonly marks?: NonNullable<LockBackend['marks']>;
+  readonly announce?: NonNullable<LockBackend['announce']>;
   readonly #source: ConnectionSource;
   readonly #schema: Schema | null;
   readonly #leases: string;
   readonly #locks: Rows<FencingToken>;
   readonly #semaphores: SharedRows;
   readonly #readWrite: SharedRows;
+  readonly #waiters: WaiterRows | null;
+  readonly #signs: LineSigns<WaitedFor> | null;
   readonly #timed: TimedStatements;
   /** Names for which somebody here waits. */
   readonly #waiting = new Map<string, Set<Polling>>();
@@ -58,6 +71,7 @@ export class TableBackend implements LockBackend {
   readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) => this.#attempt(kind, asked, timeoutMs));
   readonly #renewing = new TickBatches<TableRenewal, boolean | null>((kind, holds, timeoutMs) => this.#renew(kind, holds, timeoutMs));
   readonly #releasing = new TickBatches<HoldRef, ReleaseAnswer>((kind, holds, timeoutMs) => this.#release(kind, holds, timeoutMs));
+  #tellLimit: (seen: DifferentLimit) => void = () => {};
   #attempts = 0;
   #isClosed = false;
 
@@ -69,11 +83,17 @@ export class TableBackend implements LockBackend {
     this.#schema = isOwn ? new Schema(source, schema) : null;
     this.#leases = `"${schema}".leases`;
     this.#locks = isOwn ? new LockRows(schema, namespace) : new ShedLockRows(shedLockTable);
-    this.#semaphores = new SharedRows('semaphore', schema, namespace);
+    this.#semaphores = new SharedRows('semaphore', schema, namespace, (seen) => this.#tellLimit(seen));
     this.#readWrite = new SharedRows('read-write', schema, namespace);
+    const waiters = isOwn ? new WaiterRows(schema, namespace, randomBytes(8).toString('hex')) : null;
+    const signs = waiters && new LineSigns<WaitedFor>(source.clock, async (news) => waiters.tell(news, await this.#query(BACKGROUND)));
+    this.#waiters = waiters;
+    this.#signs = signs;
+    if (signs !== null) this.announce = (request, line) => announceTo(signs, request, line);
     this.capabilities = Object.freeze({
       fencing: isOwn,
       semaphores: isOwn,
+      reportsLimits: isOwn,
       readWriteLocks: isOwn,
       fair: false,
       push: false,
@@ -112,6 +132,10 @@ export class TableBackend implements LockBackend {
     return this.#asked(this.#releasing.ask(holds, call.timeoutMs), call.timeoutMs);
   }
 
+  onLimitDiffers(listener: (seen: DifferentLimit) => void): void {
+    this.#tellLimit = listener;
+  }
+
   subscribe(request: HoldRequest, wake: () => void): { close(): void } {
     const key = keyOf(request);
     const polling = pollWakes(this.#source.clock, wake);
@@ -132,7 +156,9 @@ export class TableBackend implements LockBackend {
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
-    return this.#rowsOf(kind).inspect(name, await this.#query(call));
+    const query = await this.#query(call);
+    const [state, [waiters]] = await Promise.all([this.#rowsOf(kind).inspect(name, query), this.#waitersOf(kind, [name], query)]);
+    return { ...state, ...(waiters ?? UNKNOWN) };
   }
 
   async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
@@ -144,8 +170,14 @@ export class TableBackend implements LockBackend {
     for (const kind of kinds) {
       let after: string | null = null;
       for (;;) {
-        const page: readonly LockState[] = await this.#rowsOf(kind).list(prefix, after, await this.#query(call));
-        yield* page;
+        const query = await this.#query(call);
+        const page: readonly HeldState[] = await this.#rowsOf(kind).list(prefix, after, query);
+        const waiters = await this.#waitersOf(
+          kind,
+          page.map(({ name }) => name),
+          query,
+        );
+        yield* page.map((state, index) => ({ ...state, ...(waiters[index] ?? UNKNOWN) }));
         after = page.at(-1)?.name ?? null;
         if (page.length < PAGE) break;
       }
@@ -163,6 +195,7 @@ export class TableBackend implements LockBackend {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#signs?.close();
     this.#source.close();
   }
 
@@ -175,7 +208,7 @@ export class TableBackend implements LockBackend {
     if (this.#schema?.isThere === false) await beforeSending(this.#schema.ensure(timeoutMs));
   }
 
-  async #query(call: CallContext): Promise<Query> {
+  async #query(call: Pick<CallContext, 'timeoutMs'>): Promise<Query> {
     await this.#ready(call.timeoutMs);
     const statement = this.#statement(call.timeoutMs);
     return (...args) => this.#asked(statement(...args), call.timeoutMs);
@@ -249,6 +282,10 @@ export class TableBackend implements LockBackend {
     return name;
   }
 
+  #waitersOf(kind: LockKind, names: readonly string[], query: Query): Promise<readonly Waiters[]> {
+    return this.#waiters === null ? Promise.resolve(names.map(() => UNKNOWN)) : this.#waiters.of(kind, names, query);
+  }
+
   #rowsOf(kind: LockKind): Rows<FencingToken> {
     if (kind === 'lock') return this.#locks;
     if (this.#schema === null) {
@@ -263,8 +300,7 @@ export class TableBackend implements LockBackend {
   /** In the background: what is lost of it costs readers two seconds. */
   #withdraw(name: string): void {
     if (this.#isClosed) return;
-    const call = { timeoutMs: 2_000 } as CallContext;
-    this.#query(call)
+    this.#query(BACKGROUND)
       .then((query) => this.#readWrite.withdraw(name, query))
       .catch(() => {});
   }
@@ -282,6 +318,11 @@ export class TableBackend implements LockBackend {
       )
       .catch(() => {});
   }
+}
+
+function announceTo(signs: LineSigns<WaitedFor>, { mode, name }: HoldRequest, line: () => WaitLine): { close(): void } {
+  const kind = kindOfMode[mode];
+  return signs.open(`${kind}:${name}`, { kind, name }, line);
 }
 
 function ownersIn(requests: readonly HoldRef[]): readonly string[] {

@@ -85,6 +85,9 @@ export class TableModel {
     const done = (what: string, rows: readonly Row[], freed: Done['freed'] = []): Done => ({ what, rows, freed });
     if (text.includes('pg_class')) return done('look for the schema', [['3', this.#serverMs]]);
     if (text.startsWith('DELETE')) return done('tidy', []);
+    // Nothing is decided by what is said of waiters.
+    if (text.includes('AS r(kind, name, waiters,')) return done('note waiters', []);
+    if (text.startsWith('SELECT asked.i')) return done('count waiters', []);
     const kind = text.includes("'semaphore'") ? 'semaphore' : text.includes("'read-write'") ? 'read-write' : 'lock';
     const timely = this.#isTimely(values, text.includes('RETURNING l.name, l.fence') || text.includes('AS token'));
     if (text.startsWith('SELECT')) return done('inspect', this.#inspect(kind, nameOf(values[1])));

@@ -38,6 +38,8 @@ export interface IoredisDriverClient extends IoredisClient {
     readonly host?: string;
     readonly port?: number;
     readonly enableAutoPipelining?: boolean;
+    /** null unless sentinels are asked. */
+    readonly sentinels?: readonly unknown[] | null;
     /** Of a socket of this machine. */
     readonly path?: string | null;
   };

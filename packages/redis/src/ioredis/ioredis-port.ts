@@ -12,6 +12,7 @@ import { OWN_CONNECTION, rawSocketOf } from './own-connection.js';
 export class IoredisPort implements RedisPort {
   readonly driver: string;
   readonly isCluster: boolean;
+  readonly followsMaster: boolean;
   readonly keyPrefix: string;
   readonly client: IoredisDriverClient;
   failure: unknown;
@@ -30,6 +31,7 @@ export class IoredisPort implements RedisPort {
     this.driver = driver;
     this.client = client;
     this.isCluster = client.isCluster;
+    this.followsMaster = Array.isArray(client.options?.sentinels);
     this.keyPrefix = client.options?.keyPrefix ?? '';
     this.#isOurs = isOurs;
     this.#goesAlone = client.isCluster && client.options?.enableAutoPipelining === true && client.pipeline !== undefined;

@@ -18,6 +18,14 @@ export interface NodeRedisCluster {
   sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, words: string[]): Promise<unknown>;
 }
 
+/** A sentinel's client of node-redis, as `createSentinel` makes it. */
+export interface NodeRedisSentinel {
+  /** Whether a master is connected. */
+  readonly isReady: boolean;
+  /** The master that is known. */
+  getMasterNode(): unknown;
+}
+
 /** Options of one command. */
 export type CommandOptions = Readonly<Record<string, unknown>>;
 
@@ -73,6 +81,14 @@ export interface NodeRedisDriverCluster extends NodeRedisCluster, Emitter {
   destroy(): unknown;
 }
 
+/** The rest of what is used of a sentinel's client. */
+export interface NodeRedisDriverSentinel extends NodeRedisSentinel, Emitter {
+  /** Of version 6. */
+  readonly _keyPrefix?: string | undefined;
+  /** Hands out the connection to the master, and does so again where what the function returns has rejected and the connection is lost. */
+  _execute<T>(isReadonly: boolean, use: (master: NodeRedisDriverClient) => Promise<T>): Promise<T>;
+}
+
 function hasMethods(value: Record<string, unknown>, methods: readonly string[]): boolean {
   return methods.every((method) => typeof value[method] === 'function');
 }
@@ -87,6 +103,13 @@ export function isNodeRedisClient(value: unknown): value is NodeRedisDriverClien
     typeof client['isReady'] === 'boolean' &&
     !('getMasterNode' in client)
   );
+}
+
+/** Whether a value looks like a sentinel's client of node-redis 5 or later. */
+export function isNodeRedisSentinel(value: unknown): value is NodeRedisDriverSentinel {
+  if (typeof value !== 'object' || value === null) return false;
+  const client = value as Record<string, unknown>;
+  return hasMethods(client, ['getMasterNode', '_execute', 'on', 'off']) && typeof client['isReady'] === 'boolean';
 }
 
 /** Whether a value looks like a cluster's client of node-redis 5 or later. */

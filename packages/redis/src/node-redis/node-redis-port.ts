@@ -103,7 +103,7 @@ export class NodeRedisPort implements RedisPort {
 const LOSSES = ['error', 'reconnecting', 'end'] as const;
 
 /** While a subscription is on its way with RESP2, node-redis hands out the answers of other commands as bytes. */
-function textOf(reply: unknown): unknown {
+export function textOf(reply: unknown): unknown {
   if (reply instanceof Uint8Array) return Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString();
   return Array.isArray(reply) ? reply.map(textOf) : reply;
 }

@@ -4,7 +4,8 @@
 -- ARGV[4..], for each request: `mode token ttl label`, and for p `p token ttl permits limit label`: a letter, 32 digits, ttl in ms,
 --   guard included. One argument each, because a driver spends more time on arguments than the server on taking this one apart.
 -- Returns for each request: a text when it was granted or is ours already: the fencing token, 0 for permits; a number
---   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; WRONGTYPE when a key holds no lock, FENCE when that of the fence holds none.
+--   when it is busy: -2 - ms until there may be room, -1 if nobody can tell; behind either, for p, ` limit other` when a holder goes by
+--   another limit; WRONGTYPE when a key holds no lock, FENCE when that of the fence holds none.
 
 -- include clock.lua
 -- include deadline.lua
@@ -76,7 +77,7 @@ local function step(k, mode, owner, ttl, label, permits, limit)
     -- Granted while more could be granted: the next one's turn.
     handOn(k)
   end
-  return reply
+  return mode == 'p' and withLimits(k, reply, limit) or reply
 end
 
 local at = 1

@@ -30,15 +30,16 @@ if not reply then
   dropExpired(k)
   local head = liveHead(k)
   if head and head.member == member and fits(k, mode, own.permits, own.limit) then
-    reply = grant(k, mode, owner, ttl, own.label, own.permits)
+    reply = grant(k, mode, owner, ttl, own.label, own.permits, own.limit)
   else
     handOn(k)
     reply = refuse(k, mode, own.permits, own.limit)
   end
 end
+local told = mode == 'p' and withLimits(k, reply, own.limit) or reply
 if type(reply) == 'number' then
-  return { { reply, score, known, now }, now }
+  return { { told, score, known, now }, now }
 end
 leave(k, owner, member, isOnly)
 handOn(k)
-return { { reply, '', 1, now }, now }
+return { { told, '', 1, now }, now }

@@ -2,7 +2,7 @@
 -- KEYS x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2] mode
 -- Returns {{number of waiters, for how many ms the first of them has waited or -1, then for each holder: mode, what stands after its token
---   (fence:label, or for r and p fence:permits:label) or '' for a value that is not ours, ms left or -1 for none, ms since it was granted or
+--   (fence:label, for r fence:permits:label, for p fence:permits/limit:label) or '' for a value that is not ours, ms left or -1 for none, ms since it was granted or
 --   -1 where nobody can tell}, the time}. {{-1}, the time} when the key holds something else than a lock.
 
 -- include clock.lua

@@ -1,6 +1,6 @@
 import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
 import { attempt, callOf, newName, requestOf, take } from '@holdfast/test/backend';
-import { startRedisCluster, until } from '@holdfast/test/servers';
+import { startRedis, startRedisCluster, until } from '@holdfast/test/servers';
 import { createClient, createCluster, RESP_TYPES } from 'redis';
 import { createClient as createClient5, createCluster as createCluster5 } from 'redis-5';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -8,13 +8,21 @@ import { useRedis } from '../redis-harness.js';
 
 const redis = useRedis();
 
+interface UserClient {
+  readonly isOpen: boolean;
+  on(event: 'error', listener: () => void): unknown;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+}
+
 /** A client of the user's that ends with the test. */
-async function connected<C extends { on(event: 'error', listener: () => void): unknown; connect(): Promise<unknown>; destroy(): unknown }>(
-  client: C,
-): Promise<C> {
+async function connected<C extends UserClient>(client: C): Promise<C> {
   client.on('error', () => {});
   await client.connect();
-  onTestFinished(() => void client.destroy());
+  onTestFinished(() => {
+    // redis 5 throws where the test has ended the client.
+    if (client.isOpen) client.destroy();
+  });
   return client;
 }
 
@@ -68,12 +76,55 @@ describe.each([
     await (await locks.acquire(name)).release();
   });
 
+  it('that was ended is unavailable, not busy, and the error says that the connection is closed', async () => {
+    const client = await connected(create({ url: redis.server.url }));
+    const locks = createRedisLockManager({ client });
+    onTestFinished(() => locks.close());
+    const name = newName();
+    const lease = await locks.acquire(name);
+    client.destroy();
+    for (const call of [locks.tryAcquire(newName()), lease.release()]) {
+      await expect(call).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', driver: 'redis' });
+    }
+  });
+
+  it('that is connected to a replica is unavailable, and may serve later', async () => {
+    const replica = await startRedis({ config: { replicaof: `127.0.0.1 ${redis.server.port}`, 'repl-diskless-sync-delay': 0 } });
+    onTestFinished(() => replica.close());
+    const client = await connected(create({ url: replica.url }));
+    const locks = createRedisLockManager({ client });
+    onTestFinished(() => locks.close());
+    await expect(locks.tryAcquire(newName())).rejects.toMatchObject({
+      code: 'LOCK_BACKEND_UNAVAILABLE',
+      retryable: true,
+      driver: 'redis',
+    });
+  });
+
+  it('that collects no commands serves while connected', async () => {
+    const client = await connected(create({ url: redis.server.url, disableOfflineQueue: true }));
+    const locks = createRedisLockManager({ client });
+    onTestFinished(() => locks.close());
+    await (await locks.acquire(newName())).release();
+  });
+
   it('that was never connected is unavailable, not busy', async () => {
     const client = create({ url: redis.server.url });
     const backend = createRedisBackend({ client });
     onTestFinished(() => backend.close());
     await expect(attempt(backend, requestOf(newName()))).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
   });
+});
+
+it.each([2, 3] as const)('connections of our own speak RESP%s, where the driver is asked to', async (RESP) => {
+  const locks = createRedisLockManager({ url: redis.server.url, driver: 'redis', driverOptions: { RESP } });
+  onTestFinished(() => locks.close());
+  const name = newName();
+  const held = await locks.acquire(name);
+  const waiting = locks.acquire(name, { waitMs: 10_000 });
+  await held.release();
+  await (await waiting).release();
+  expect(await redis.admin.client('LIST')).toMatch(new RegExp(`cmd=evalsha .*resp=${RESP}`));
 });
 
 it("a user's client that listens with RESP2 takes no commands, and the error says so", async () => {

@@ -30,6 +30,7 @@ class RedisStore extends RedisServer implements SimulatedStore {
     if (isBorrowed) return new RedisBackend(options, clientSource(options, clock), clock);
     let isFirst = true;
     const source: ClientSource = {
+      driver: null,
       isCluster: false,
       keyPrefix: '',
       link: new OwnedLink({

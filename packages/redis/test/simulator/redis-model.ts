@@ -135,12 +135,12 @@ export class RedisModel {
     const shared = areFree ? this.#nextFenceOfAll(asked.map(({ k }) => k.fence)) : null;
     const replies = asked.map(({ k, mode, owner, ttl, label, permits, limit }): Attempt => {
       if (shared !== null && !data.exists(k.hold)) {
-        this.#place(k, mode, owner, permits, ttl, shared, label);
+        this.#place(k, mode, owner, permits, ttl, shared, label, limit);
         return shared;
       }
       const reply = this.#try(k, mode, owner, ttl, label, permits, limit);
       if (typeof reply !== 'number' && (mode === 'r' || mode === 'p')) this.#handOn(k);
-      return reply;
+      return mode === 'p' ? this.#withLimits(k, reply, limit) : reply;
     });
     return [...replies, this.#now];
   }
@@ -160,16 +160,17 @@ export class RedisModel {
       this.#dropExpired(k);
       const head = this.#liveHead(k);
       if (head?.member === member && this.#fits(k, mode, own.permits, own.limit)) {
-        reply = this.#grant(k, mode, owner, Number(ttl), own.label, own.permits);
+        reply = this.#grant(k, mode, owner, Number(ttl), own.label, own.permits, own.limit);
       } else {
         this.#handOn(k);
         reply = this.#busy(k, mode, own.permits, own.limit);
       }
     }
-    if (typeof reply === 'number') return [[reply, score, known, this.#now], this.#now];
+    const told = mode === 'p' ? this.#withLimits(k, reply, own.limit) : reply;
+    if (typeof reply === 'number') return [[told, score, known, this.#now], this.#now];
     this.#leave(k, owner, member, isOnly === '1');
     this.#handOn(k);
-    return [[reply, '', 1, this.#now], this.#now];
+    return [[told, '', 1, this.#now], this.#now];
   }
 
   #renew(keys: readonly string[], holds: readonly string[]): Reply {
@@ -248,7 +249,7 @@ export class RedisModel {
     if (held === null || held.fence === '0' || !this.#mayGoOn(k)) return [-1, this.#now];
     const fence = this.#nextFence(k.fence);
     this.#drop(k, mode, owner);
-    this.#place(k, nextMode, nextOwner, 1, Number(ttl), fence, label);
+    this.#place(k, nextMode, nextOwner, 1, Number(ttl), fence, label, 1);
     this.#leave(k, owner, '', false);
     if (nextMode === 'r') this.#handOn(k);
     return [fence, this.#now];
@@ -370,7 +371,7 @@ export class RedisModel {
       }
       if (!this.#fits(k, mode, permits, limit)) return this.#busy(k, mode, permits, limit);
     }
-    return this.#grant(k, mode, owner, ttl, label, permits);
+    return this.#grant(k, mode, owner, ttl, label, permits, limit);
   }
 
   #again(k: Keys, mode: string, owner: string, ttl: number): string | null {
@@ -384,9 +385,9 @@ export class RedisModel {
     return mode === 'p' ? '0' : known.fence;
   }
 
-  #grant(k: Keys, mode: string, owner: string, ttl: number, label: string, permits: number): string {
+  #grant(k: Keys, mode: string, owner: string, ttl: number, label: string, permits: number, limit: number): string {
     const fence = mode === 'p' ? String(this.#micros) : this.#nextFence(k.fence);
-    this.#place(k, mode, owner, permits, ttl, fence, label);
+    this.#place(k, mode, owner, permits, ttl, fence, label, limit);
     this.#leave(k, owner, '', false);
     return mode === 'p' ? '0' : fence;
   }
@@ -426,11 +427,20 @@ export class RedisModel {
     this.#keep(info, ttl + 1000);
   }
 
-  #place(k: Keys, mode: string, owner: string, permits: number, ttl: number, fence: string, label: string): void {
+  #withLimits(k: Keys, reply: Attempt, limit: number): Attempt {
+    const last = this.data.zrange(k.set ?? '').slice(-8);
+    for (const owner of new Set(last.map(([member]) => ownerOf(member)))) {
+      const [, other] = /^\d+:\d+\/(\d+):/.exec(this.data.hget(k.info, owner) ?? '') ?? [];
+      if (other !== undefined && Number(other) !== limit) return `${reply} ${limit} ${other}`;
+    }
+    return reply;
+  }
+
+  #place(k: Keys, mode: string, owner: string, permits: number, ttl: number, fence: string, label: string, limit: number): void {
     if (mode === 'x' || mode === 'w') {
       this.data.set(k.hold, `${owner}:${fence}:${label}`, ttl);
     } else {
-      this.data.hset(k.info, owner, `${fence}:${permits}:${label}`);
+      this.data.hset(k.info, owner, `${fence}:${mode === 'p' ? `${permits}/${limit}` : permits}:${label}`);
       this.#mark(k, mode, owner, permits, ttl);
     }
   }
@@ -443,7 +453,7 @@ export class RedisModel {
       const fence = isOurs ? /^[^:]*:(\d+):/.exec(held)?.[1] : undefined;
       return fence === undefined ? null : { fence, permits: 1 };
     }
-    const [, fence, permits] = /^(\d+):(\d+):/.exec(this.data.hget(k.info, owner) ?? '') ?? [];
+    const [, fence, permits] = /^(\d+):(\d+)/.exec(this.data.hget(k.info, owner) ?? '') ?? [];
     return fence === undefined ? null : { fence, permits: Number(permits) };
   }
 
@@ -545,7 +555,7 @@ export class RedisModel {
       if (head === null || !this.#fits(k, head.mode, head.permits, head.limit)) return;
       const fence = head.mode === 'p' ? String(this.#micros) : this.#nextFence(k.fence);
       const ends = keepsProvisional ? head.seen + PROVISIONAL_MS + GUARD_MS : this.#now + 100;
-      this.#place(k, head.mode, head.owner, head.permits, ends - this.#now, fence, head.label);
+      this.#place(k, head.mode, head.owner, head.permits, ends - this.#now, fence, head.label, head.limit);
       this.data.zrem(k.waiters, head.member, `t${this.#manager}`);
       this.data.zadd(k.waiters, ends, `g${head.owner}:${head.id}`);
       this.#options.publish(`holdfast.wake:${head.id}`, `${head.ticket}|${fence}|${head.seen}`);

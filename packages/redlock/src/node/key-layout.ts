@@ -20,6 +20,8 @@ export const modeOf: Readonly<Record<string, HoldRequest['mode']>> = { x: 'exclu
 /** The letter under which a script finds all keys of a kind. */
 export const letterOfKind: Readonly<Record<LockKind, ModeLetter>> = { lock: 'x', semaphore: 'p', 'read-write': 'w' };
 
+const linesOf: Readonly<Record<LockKind, string>> = { lock: 'lock-lines', semaphore: 'permits-lines', 'read-write': 'rw-lines' };
+
 /** Where things lie on a node. The lock's key is `prefix + name`; everything else has a reserved prefix of its own. */
 export class KeyLayout {
   readonly prefix: string;
@@ -69,6 +71,11 @@ export class KeyLayout {
     if (mode === 'x') return [lock, key('lock-waiters'), fence];
     if (mode === 'p') return [key('permits'), key('permits-info'), key('permits-waiters'), fence];
     return [key('writer'), key('readers'), key('readers-info'), key('rw-waiters'), fence];
+  }
+
+  /** Where managers note how many wait for a name, see note-waiters.lua. */
+  linesKey(name: string, kind: LockKind): string {
+    return `${RESERVED_PREFIX}${linesOf[kind]}:${this.lockKey(name)}`;
   }
 
   /** All keys of last counters. */

@@ -9,7 +9,9 @@ function failureOf(error: unknown, wasSent: boolean): NodeFailure {
   if (error instanceof ConnectionFault) return new NodeFailure(error.message, { mayHappen: wasSent, retryable: true });
   const told = unavailable(error);
   const retryable = !isLockError(told, 'LOCK_BACKEND_UNAVAILABLE') || told.retryable;
-  return new NodeFailure(told.message.replace(/^redis: /, ''), { mayHappen: wasSent, retryable });
+  // The backend's error names the driver once, for all nodes.
+  const reason = told.message.replace(/^redis: /, '').replace(/ \(driver: [^)]*\)$/, '');
+  return new NodeFailure(reason, { mayHappen: wasSent, retryable });
 }
 
 /** How the failures of one node compare. */

@@ -16,6 +16,7 @@ export const steps = {
   confirm: step(scripts.confirm, { most: MANY }),
   release: step(scripts.release, { most: MANY, frees: true }),
   withdraw: step(scripts.withdraw),
+  noteWaiters: step(scripts.noteWaiters, { most: MANY }),
   setMark: step(scripts.setMark, { most: MANY, expires: true }),
   mark: step(scripts.mark, { most: MANY }),
   listMarks: step(scripts.listMarks),

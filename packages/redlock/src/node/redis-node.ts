@@ -15,6 +15,7 @@ import type {
   Unit,
   Vote,
   VoteRequest,
+  WaiterNote,
   WaitKey,
   WakeTarget,
 } from '../protocol/node.js';
@@ -74,6 +75,10 @@ export class RedisNode implements RedlockNode {
     });
   }
 
+  get driver(): string | null {
+    return this.#source.driver;
+  }
+
   acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]> {
     const pieces = requests.map(({ unit, ttlMs, hint, waits, limit }) => {
       const mode = letterOf[unit.mode];
@@ -113,6 +118,15 @@ export class RedisNode implements RedlockNode {
     await this.#sender.send(this.#piece(steps.withdraw, waiting, `${letterOf[mode]} ${permits} ${limit}`, timeoutMs), readFlag);
   }
 
+  async noteWaiters(notes: readonly WaiterNote[], timeoutMs: number): Promise<void> {
+    const pieces = notes.map(({ name, kind, waiters, oldestWaitMs, validMs }) => ({
+      ...this.#bare(steps.noteWaiters, `${waiters} ${Math.max(0, Math.round(oldestWaitMs))} ${validMs}`, timeoutMs),
+      keys: [this.#layout.linesKey(name, kind)],
+      lockName: name,
+    }));
+    await this.#sender.sendAll(pieces, readFlag);
+  }
+
   mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply> {
     const { what } = command;
     const words = [what, ...('token' in command ? [command.token] : []), ...('ms' in command ? [String(command.ms)] : [])];
@@ -142,7 +156,8 @@ export class RedisNode implements RedlockNode {
   }
 
   inspect(name: string, kind: LockKind, timeoutMs: number): Promise<NodeState> {
-    return this.#sender.send(this.#kindPiece(steps.inspect, name, kind, timeoutMs), readNodeState);
+    const piece = this.#kindPiece(steps.inspect, name, kind, timeoutMs);
+    return this.#sender.send({ ...piece, keys: [...piece.keys, this.#layout.linesKey(name, kind)] }, readNodeState);
   }
 
   forceRelease(name: string, kind: LockKind, timeoutMs: number): Promise<boolean> {

@@ -14,9 +14,9 @@ export function readVote(reply: unknown): Vote {
   const text = String(reply);
   const abstained = readAbstention(text);
   if (abstained !== null) return abstained;
-  const granted = /^g(\d+)(?: ([\d,]*))?$/.exec(text);
-  if (granted !== null) return { kind: 'granted', counter: Number(granted[1]), taken: readSlots(granted[2]) };
-  const refused = /^b(-?\d+) (\*|[\da-f]{8})(?: ([\d,]*))?$/.exec(text);
+  const granted = /^g(\d+)(?: ([\d,]*)(?: (\d+))?)?$/.exec(text);
+  if (granted !== null) return { kind: 'granted', counter: Number(granted[1]), taken: readSlots(granted[2]), ...readLimit(granted[3]) };
+  const refused = /^b(-?\d+) (\*|[\da-f]{8})(?: ([\d,]*)(?: (\d+))?)?$/.exec(text);
   if (refused !== null) {
     const ms = Number(refused[1]);
     return {
@@ -24,6 +24,7 @@ export function readVote(reply: unknown): Vote {
       remainingMs: ms < 0 ? null : ms,
       holder: refused[2] === '*' ? null : (refused[2] ?? null),
       taken: readSlots(refused[3]),
+      ...readLimit(refused[4]),
     };
   }
   // In words of its own only: what it holds of this name it cannot count on.
@@ -117,6 +118,10 @@ function noAnswer(mayHappen: boolean): NodeFailure {
 
 function final(reason: string): NodeFailure {
   return new NodeFailure(reason, { mayHappen: false, retryable: false });
+}
+
+function readLimit(text: string | undefined): { readonly otherLimit?: number } {
+  return text === undefined ? {} : { otherLimit: Number(text) };
 }
 
 function readSlots(text: string | undefined): readonly number[] {

@@ -183,12 +183,19 @@ export class Attempt {
   }
 
   #noteVote(trial: Trial, node: number, answer: NodeAnswer<readonly Vote[]>, at: number): void {
-    trial.note(node, answer, answer.kind === 'answered' ? answer.value[at] : undefined);
+    const vote = answer.kind === 'answered' ? answer.value[at] : undefined;
+    trial.note(node, answer, vote);
+    this.#noteLimit(trial, vote);
     if (!trial.isGivenUp) return;
     // It came when the round was over: freed behind it.
     const { cleaner } = this.#context;
     if (this.#hasLeft(trial, node)) void cleaner.free([this.#leftover(trial, node)]);
     else cleaner.drop(node, trial.unit.owner);
+  }
+
+  #noteLimit({ request }: Trial, vote: Vote | undefined): void {
+    if (request.mode !== 'permits' || vote === undefined || vote.kind === 'abstained' || vote.otherLimit === undefined) return;
+    this.#context.onLimitDiffers({ name: request.name, limit: request.limit, holdersLimit: vote.otherLimit });
   }
 
   /** The second phase: nodes that gave less than the token raise their fence to it, if our vote still stands there. */

@@ -1,4 +1,4 @@
-import type { Clock, HoldRef } from '@holdfast/core';
+import type { Clock, DifferentLimit, HoldRef } from '@holdfast/core';
 import type { Cleaner } from './cleaner.js';
 import type { FreedVotes } from './freed-votes.js';
 import type { HoldTable } from './hold-table.js';
@@ -28,4 +28,6 @@ export interface ProtocolContext {
   readonly watch: NodeWatch;
   /** A hold is known to be lost whose holder has not asked for it. */
   readonly onLost: (hold: HoldRef) => void;
+  /** A node has shown that a holder of a semaphore goes by another limit than the request. */
+  readonly onLimitDiffers: (seen: DifferentLimit) => void;
 }

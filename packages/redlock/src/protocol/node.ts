@@ -25,7 +25,14 @@ export interface VoteRequest {
 
 /** What a node says to one request. */
 export type Vote =
-  | { readonly kind: 'granted'; readonly counter: number; readonly taken: readonly number[] }
+  | {
+      readonly kind: 'granted';
+      readonly counter: number;
+      /** Slots of a semaphore that others have. */
+      readonly taken: readonly number[];
+      /** Another limit than the request's by which one of these goes. */
+      readonly otherLimit?: number;
+    }
   | {
       readonly kind: 'refused';
       /** Until the vote may be free; null when the node cannot tell. */
@@ -34,6 +41,8 @@ export type Vote =
       readonly holder: string | null;
       /** Slots of a semaphore that others have. */
       readonly taken: readonly number[];
+      /** Another limit than the request's by which one of these goes. */
+      readonly otherLimit?: number;
     }
   /** It was restarted or emptied, and takes no part for so long; null: its counter for this name is none, until somebody mends it. */
   | { readonly kind: 'abstained'; readonly forMs: number | null };
@@ -78,6 +87,17 @@ export interface WaitKey {
   readonly limit: number;
 }
 
+/** How many of one manager stand in line for a name; 0 when nobody does any more. */
+export interface WaiterNote {
+  readonly name: string;
+  readonly kind: LockKind;
+  readonly waiters: number;
+  /** For how long the first of them has waited. */
+  readonly oldestWaitMs: number;
+  /** For how long the node is to believe it. */
+  readonly validMs: number;
+}
+
 export interface NodeHolder {
   readonly mode: HoldRequest['mode'];
   /** A digest of the owner's token, the same on all nodes; '' for another library's lock. */
@@ -91,6 +111,7 @@ export interface NodeHolder {
 }
 
 export interface NodeState {
+  /** As managers have noted it; one for each manager that has noted nothing. */
   readonly waiters: number;
   /** null where nobody waits. */
   readonly oldestWaitMs: number | null;
@@ -145,12 +166,15 @@ export interface WakeTarget {
 export interface RedlockNode {
   /** For messages; carries no secret. */
   readonly label: string;
+  /** The package by which the node is reached; null before the package is loaded. @default null */
+  readonly driver?: string | null;
   /** A vote that reaches the node after `timeoutMs`, by its own clock, is refused there; an extension likewise. */
   acquire(requests: readonly VoteRequest[], timeoutMs: number): Promise<readonly Vote[]>;
   confirm(requests: readonly ConfirmRequest[], timeoutMs: number): Promise<readonly boolean[]>;
   extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]>;
   release(requests: readonly ReleaseRequest[], timeoutMs: number): Promise<readonly Release[]>;
   withdraw(waiting: WaitKey, timeoutMs: number): Promise<void>;
+  noteWaiters(notes: readonly WaiterNote[], timeoutMs: number): Promise<void>;
   /** `set` and `delete` are refused when they come after `timeoutMs`. */
   mark(name: string, command: MarkCommand, timeoutMs: number): Promise<MarkReply>;
   /** The names of marks that stand. */

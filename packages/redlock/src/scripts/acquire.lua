@@ -5,7 +5,7 @@
 --   included; hint in microseconds; place 1 when the manager waits, else 0; slots joined by commas
 -- Returns the same text for each when the node abstains: q<ms>: in quarantine for so long; m<ms>: set up with another maxTtlMs.
 --   Else a text for each request: `g<c> <taken>` when granted, or ours already; `b<ms> <who> <taken>` when busy (see obstacle; taken: the
---   slots that others have, for p); w when the key holds something else than a lock; f when the node abstains as its fence holds
+--   slots that others have, for p, and behind them ` limit` when one of these goes by another limit); w when the key holds something else than a lock; f when the node abstains as its fence holds
 --   none; t when ttl is longer than the node allows.
 
 -- include node.lua
@@ -93,7 +93,7 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
   if not c then
     return 'f'
   end
-  place(k, mode, owner, c, slots, ttl, label)
+  place(k, mode, owner, c, slots, ttl, label, limit)
   if waits then
     leave(k, mode, permits, limit)
   end
@@ -110,7 +110,7 @@ for i = arg, #ARGV do
   k, at = keysOf(mode, at)
   local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
   if mode == 'p' then
-    reply = reply .. ' ' .. takenSlots(k, owner)
+    reply = reply .. ' ' .. takenSlots(k, owner, limit)
   end
   replies[i - 3] = reply
 end

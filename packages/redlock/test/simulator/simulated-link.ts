@@ -16,6 +16,7 @@ import {
   type ReleaseRequest,
   type Vote,
   type VoteRequest,
+  type WaiterNote,
   type WaitKey,
 } from '../../src/protocol/node.js';
 import type { SimulatedNode } from './simulated-node.js';
@@ -112,6 +113,10 @@ export class SimulatedLink implements RedlockNode {
 
   withdraw(waiting: WaitKey): Promise<void> {
     return this.#send((node) => node.withdraw(this.#id, waiting));
+  }
+
+  noteWaiters(notes: readonly WaiterNote[]): Promise<void> {
+    return this.#send((node) => node.noteWaiters(this.#id, notes));
   }
 
   mark(name: string, command: MarkCommand): Promise<MarkReply> {

@@ -13,6 +13,7 @@ import type {
   Unit,
   Vote,
   VoteRequest,
+  WaiterNote,
   WaitKey,
 } from '../../src/protocol/node.js';
 
@@ -48,6 +49,8 @@ interface Place {
   /** r, p */
   readonly set: Map<string, Stand>;
   readonly waiters: Map<string, Waiter>;
+  /** What managers have noted of those who wait. */
+  readonly lines: Map<string, { readonly waiters: number; readonly since: number; readonly until: number }>;
   turnUntil: number;
 }
 
@@ -172,6 +175,15 @@ export class SimulatedNode {
     this.#wake(id, place, name, mode, null, false);
   }
 
+  noteWaiters(id: string, notes: readonly WaiterNote[]): void {
+    const now = this.#now;
+    for (const { name, kind, waiters, oldestWaitMs, validMs } of notes) {
+      const { lines } = this.#place(name, kind === 'lock' ? 'exclusive' : kind === 'semaphore' ? 'permits' : 'write');
+      if (waiters === 0) lines.delete(id);
+      else lines.set(id, { waiters, since: now - Math.round(oldestWaitMs), until: now + validMs });
+    }
+  }
+
   mark(name: string, command: MarkCommand): MarkReply {
     const now = this.#now;
     const stands = this.#marks.get(name);
@@ -204,7 +216,10 @@ export class SimulatedNode {
   inspect(name: string, mode: 'exclusive' | 'write' | 'permits'): NodeState {
     const place = this.#place(name, mode);
     const now = this.#now;
-    this.#waiting(place);
+    const { readers, others } = this.#waiting(place);
+    for (const [id, { until }] of place.lines) if (until <= now) place.lines.delete(id);
+    const lines = [...place.lines.values()];
+    for (const { id, since } of [...readers, ...others]) if (!place.lines.has(id)) lines.push({ waiters: 1, since, until: now });
     const entries: [string, Stand, HoldRequest['mode']][] = [...place.set].map(([owner, stand]) => [
       owner,
       stand,
@@ -212,8 +227,8 @@ export class SimulatedNode {
     ]);
     if (place.hold !== null) entries.unshift([place.hold.owner, place.hold.stand, mode]);
     return {
-      waiters: place.waiters.size,
-      oldestWaitMs: place.waiters.size === 0 ? null : now - Math.min(...[...place.waiters.values()].map(({ since }) => since)),
+      waiters: lines.reduce((sum, { waiters }) => sum + waiters, 0),
+      oldestWaitMs: lines.length === 0 ? null : now - Math.min(...lines.map(({ since }) => since)),
       holders: entries.map(([owner, stand, held]) => ({
         mode: held,
         id: owner.slice(0, 16),
@@ -345,7 +360,7 @@ export class SimulatedNode {
     const key = `${mode === 'read' ? 'write' : mode} ${name}`;
     let place = this.#places.get(key);
     if (place === undefined) {
-      place = { hold: null, set: new Map(), waiters: new Map(), turnUntil: 0 };
+      place = { hold: null, set: new Map(), waiters: new Map(), lines: new Map(), turnUntil: 0 };
       this.#places.set(key, place);
     }
     this.#sweep(place);

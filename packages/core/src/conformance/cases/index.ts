@@ -16,6 +16,7 @@ import { kindCases } from './kinds.js';
 import { lateCases } from './late.js';
 import { lateMarkCases } from './late-marks.js';
 import { leaseCases } from './leases.js';
+import { limitCases } from './limits.js';
 import { manyCases } from './many.js';
 import { markCases } from './marks.js';
 import { nameCases } from './names.js';
@@ -52,6 +53,7 @@ export const allCases: readonly ConformanceCase[] = [
   ...severalServersCases,
   ...fencingCases,
   ...semaphoreCases,
+  ...limitCases,
   ...readWriteCases,
   ...manyCases,
   ...waitingCases,

@@ -100,5 +100,6 @@ function tellFailedRelease(output: Output): () => void {
 }
 
 function describeLoss(error: LockLostError, ending: Ending | undefined): string {
-  return ending === undefined ? error.message : `${error.message}; the command ${describeEnding(ending)}`;
+  const message = error.reason === 'max-hold' ? `${quoted(error.lockName ?? '')} was lost: --max-hold is over` : error.message;
+  return ending === undefined ? message : `${message}; the command ${describeEnding(ending)}`;
 }

@@ -27,8 +27,8 @@ export async function health(options: StoreOptions & { readonly json?: boolean }
       nodes = scrubbed(report.nodes, output) ?? nodes;
       if (!report.ok) throw first.ok ? report.error : first.error;
       const latencyMs = Math.round(report.latencyMs * 100) / 100;
-      if (options.json) output.printJson({ ok: true, backend: report.backend, url, latencyMs, capabilities: manager.capabilities, nodes });
-      else tellWell(manager, url, latencyMs, nodes, output);
+      if (options.json) output.printJson({ ok: true, backend: report.backend, driver: report.driver, url, latencyMs, capabilities: manager.capabilities, nodes });
+      else tellWell(manager, report.driver, url, latencyMs, nodes, output);
       return exitCodes.ok;
     } finally {
       await manager.close();
@@ -53,6 +53,7 @@ export async function health(options: StoreOptions & { readonly json?: boolean }
 
 function tellWell(
   { backend, capabilities }: LockManager,
+  driver: string | undefined,
   url: string,
   latencyMs: number,
   nodes: readonly NodeHealth[] | undefined,
@@ -60,8 +61,9 @@ function tellWell(
 ): void {
   const can = Object.entries(capabilities).flatMap(([name, value]) => (value === true ? [name] : []));
   output.print(`${output.style('green', 'ok')}  ${backend} at ${url} took and freed a lock in ${latencyMs} ms`);
+  const by = driver === undefined ? '' : `; driver: ${printable(driver)}`;
   output.print(
-    `    it has: ${can.join(', ')}; a dead holder's locks end ${capabilities.expiry === 'ttl' ? 'by their time to live' : 'with its session'}`,
+    `    it has: ${can.join(', ')}; a dead holder's locks end ${capabilities.expiry === 'ttl' ? 'by their time to live' : 'with its session'}${by}`,
   );
   printNodes(nodes, output);
 }

@@ -1,5 +1,5 @@
 import process from 'node:process';
-import type { HolderState, LockKind, LockManager, LockState } from '@holdfast/core';
+import { type HolderState, type LockKind, type LockManager, type LockState, LockUnsupportedError } from '@holdfast/core';
 import { modeOfHolder, rowOf } from '../../view/lock-row.js';
 import { compareBy, isWanted, plainView, type SortKey, type View } from '../../view/order.js';
 import { usageError } from '../cli-error.js';
@@ -35,6 +35,11 @@ export async function list(prefix: string | undefined, options: ListOptions, out
   if (marks) return await listMarks(prefix, config, json, output);
   const view: View = { ...plainView, kind, sort, isReversed };
   await withManager(config, async (manager) => {
+    const { capabilities, backend } = manager;
+    if (!capabilities.list) {
+      const message = `${backend} cannot list what is held; holdfast inspect <name> shows one lock, holdfast top --name <name...> several`;
+      throw new LockUnsupportedError(message, { backend, capability: 'list' });
+    }
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop
       const states = await held(manager, prefix, view);

@@ -90,14 +90,15 @@ async function status(name: string, window: CalendarWindow | undefined, options:
       return exitCodes.ok;
     }
     const { outcome, ageMs, remainingMs, label } = mark;
-    output.print(
-      `${printable(name)} is not due for another ${showDuration(remainingMs)}: it ${TELLS[outcome]} ${showDuration(ageMs)} ago${who(label)}`,
-    );
+    // The mark of a period is kept beyond its end; that of a failed run is as long as the pause after it.
+    const isForPeriod = window !== undefined && outcome !== 'failed';
+    const when = isForPeriod ? `until the next ${window.period} in ${window.timeZone}` : `for another ${showDuration(remainingMs)}`;
+    output.print(`${printable(name)} is not due ${when}: it ${TELLS[outcome]} ${showDuration(ageMs)} ago${who(label)}`);
     return exitCodes.no;
   });
 }
 
-const TELLS: Readonly<Record<MarkOutcome, string>> = { succeeded: 'has run', failed: 'failed', started: 'was started' };
+const TELLS: Readonly<Record<MarkOutcome, string>> = { succeeded: 'ran', failed: 'failed', started: 'was started' };
 
 async function reset(name: string, window: CalendarWindow | undefined, options: OnceOptions, output: Output): Promise<number> {
   const config = await resolveStore(options, output);

@@ -9,7 +9,7 @@ local function refuse(k, mode, permits, limit)
   return busy(k, mode, permits, limit)
 end
 
-local function grant(k, mode, owner, ttl, label, permits)
+local function grant(k, mode, owner, ttl, label, permits, limit)
   local new = fenceOfClock
   if mode ~= 'p' then
     new = nextFence(k.fence)
@@ -17,7 +17,7 @@ local function grant(k, mode, owner, ttl, label, permits)
       return 'FENCE'
     end
   end
-  place(k, mode, owner, permits, ttl, new, label)
+  place(k, mode, owner, permits, ttl, new, label, limit)
   leave(k, owner, '', false)
   return mode == 'p' and '0' or new
 end
@@ -58,5 +58,5 @@ local function try(k, mode, owner, ttl, label, permits, limit)
       return refuse(k, mode, permits, limit)
     end
   end
-  return grant(k, mode, owner, ttl, label, permits)
+  return grant(k, mode, owner, ttl, label, permits, limit)
 end

@@ -3,7 +3,8 @@
 -- Modes: x exclusive lock, w write, r read, p permits. Keys of one name (a table k):
 --   k.hold     x, w: string `token:fence:label` with PX. p: the set below.
 --   k.set      r: sorted set of token -> expiry (ms). p: sorted set of `token:i` -> expiry, a member a permit.
---   k.info     r, p: hash of token -> `fence:permits:label`. Permits have no fencing token: when they were granted stands in its place, in microseconds.
+--   k.info     r: hash of token -> `fence:permits:label`. p: of token -> `fence:permits/limit:label`. Permits have no fencing token: when they were
+--              granted stands in its place, in microseconds.
 --   k.waiters  see waiters.lua
 --   k.fence    x, w, r: see fence.lua
 -- A fence of 0 marks a lock that is reserved and not held yet, see take-moving.lua.
@@ -94,11 +95,12 @@ local function mark(k, mode, owner, permits, ttl)
   keep(k.info, ttl + 1000)
 end
 
-local function place(k, mode, owner, permits, ttl, fence, label)
+local function place(k, mode, owner, permits, ttl, fence, label, limit)
   if mode == 'x' or mode == 'w' then
     call('SET', k.hold, owner .. ':' .. fence .. ':' .. label, 'PX', string.format('%.0f', ttl))
   else
-    call('HSET', k.info, owner, fence .. ':' .. permits .. ':' .. label)
+    local count = mode == 'p' and permits .. '/' .. limit or permits
+    call('HSET', k.info, owner, fence .. ':' .. count .. ':' .. label)
     mark(k, mode, owner, permits, ttl)
   end
 end
@@ -117,7 +119,7 @@ local function found(k, mode, owner)
   if not entry then
     return nil
   end
-  local fence, permits = match(entry, '^(%d+):(%d+):')
+  local fence, permits = match(entry, '^(%d+):(%d+)')
   return fence, tonumber(permits)
 end
 
@@ -184,6 +186,21 @@ local function fits(k, mode, permits, limit)
     return false
   end
   return mode ~= 'w' or call('ZCARD', k.set) == 0
+end
+
+-- The reply to a request for permits, and behind it its limit and another one by which somebody holds permits, if there is such: looked for
+-- among those who were granted or renewed last, so that a large semaphore costs no more than a small one.
+local function withLimits(k, reply, limit)
+  local seen = {}
+  for _, member in ipairs(call('ZRANGE', k.set, -8, -1)) do
+    local owner = match(member, '^[^:]*')
+    local other = not seen[owner] and match(call('HGET', k.info, owner) or '', '^%d+:%d+/(%d+):')
+    seen[owner] = true
+    if other and tonumber(other) ~= limit then
+      return reply .. ' ' .. string.format('%.0f', limit) .. ' ' .. other
+    end
+  end
+  return reply
 end
 
 -- How long until there may be room, as an answer of "busy": -2 - ms, or -1 where nobody can tell.

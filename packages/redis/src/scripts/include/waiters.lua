@@ -108,7 +108,7 @@ local function handOn(k)
       return
     end
     local ends = string.format('%.0f', head.seen + PROVISIONAL_MS + GUARD_MS)
-    place(k, head.mode, head.owner, head.permits, ends - now, fence, head.label)
+    place(k, head.mode, head.owner, head.permits, ends - now, fence, head.label, head.limit)
     call('ZREM', k.waiters, head.member, 't' .. MANAGER)
     call('ZADD', k.waiters, ends, 'g' .. head.owner .. ':' .. head.id)
     tell(k, head.id, head.ticket .. '|' .. fence .. '|' .. string.format('%.0f', head.seen))

@@ -7,7 +7,8 @@
 -- A table k:
 --   k.hold     x, w: string `token:c:label` with PX. p: the set below.
 --   k.set      r: sorted set of token -> expiry (ms). p: sorted set of `token:slot` -> expiry.
---   k.info     r: hash of token -> `c:label`. p: hash of token -> `c:slot,slot:label`.
+--   k.info     r: hash of token -> `c:label`. p: hash of token -> `c:slot,slot/limit:label`,
+--              without `/limit` where the vote was put back.
 --   k.waiters  see waiters.lua
 --   k.fence    the last c of this bucket
 
@@ -71,14 +72,14 @@ local function mark(k, mode, owner, slots, ttl)
   keep(k.info, ttl)
 end
 
-local function place(k, mode, owner, c, slots, ttl, label)
+local function place(k, mode, owner, c, slots, ttl, label, limit)
   if mode == 'x' or mode == 'w' then
     call('SET', k.hold, owner .. ':' .. c .. ':' .. label, 'PX', ttl)
   elseif mode == 'r' then
     call('HSET', k.info, owner, c .. ':' .. label)
     mark(k, mode, owner, slots, ttl)
   else
-    call('HSET', k.info, owner, c .. ':' .. slots .. ':' .. label)
+    call('HSET', k.info, owner, c .. ':' .. slots .. (limit and '/' .. limit or '') .. ':' .. label)
     mark(k, mode, owner, slots, ttl)
   end
 end
@@ -155,16 +156,19 @@ local function obstacle(k, mode, slots)
   return nil
 end
 
--- The slots of a semaphore that are taken here by others, joined by commas.
-local function takenSlots(k, owner)
-  local slots = {}
+-- The slots of a semaphore that are taken here by others, joined by commas; behind them, if any of these goes by another limit, that one.
+local function takenSlots(k, owner, limit)
+  local slots, seen, other = {}, {}, nil
   for _, member in ipairs(call('ZRANGE', k.set, 0, -1)) do
     local token, slot = match(member, '^([^:]*):(%d+)$')
     if token ~= owner then
       slots[#slots + 1] = slot
+      local its = not other and not seen[token] and match(call('HGET', k.info, token) or '', '^%d+:[%d,]*/(%d+):')
+      seen[token] = true
+      other = other or its and its ~= limit and its
     end
   end
-  return table.concat(slots, ',')
+  return table.concat(slots, ',') .. (other and ' ' .. other or '')
 end
 
 -- Raises the fence of the bucket, never lowers it. Returns whether it is at least there.

@@ -1,0 +1,100 @@
+import { LineSigns, SIGN_VALID_MS } from '@holdfast/core/backend';
+import { createManualClock } from '@holdfast/core/testing';
+import { expect, it } from 'vitest';
+
+interface World {
+  readonly clock: ReturnType<typeof createManualClock>;
+  readonly signs: LineSigns<string>;
+  /** What the store was told, and when. */
+  readonly sent: string[];
+  /** Whether the store answers. */
+  answers: boolean;
+}
+
+function createWorld(): World {
+  const clock = createManualClock();
+  const world: World = {
+    clock,
+    sent: [],
+    answers: true,
+    signs: new LineSigns<string>(clock, async (signs) => {
+      for (const { key, waiters, oldestWaitMs } of signs) world.sent.push(`${clock.now()}: ${waiters} wait for ${key}, ${oldestWaitMs} ms`);
+      if (!world.answers) throw new Error('no answer');
+    }),
+  };
+  return world;
+}
+
+it('tells of a wait that lasts, and takes it back when it is over', async () => {
+  const { clock, signs, sent } = createWorld();
+  const since = clock.now();
+  const line = signs.open('a', 'A', () => ({ waiters: 2, oldestWaitMs: clock.now() - since }));
+  await clock.advance(1_000);
+  expect(sent).toEqual(['250: 2 wait for A, 250 ms']);
+  line.close();
+  await clock.advance(2_000);
+  expect(sent.slice(1)).toEqual(['1150: 0 wait for A, 0 ms']);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+it('says nothing of a wait that is soon over', async () => {
+  const { clock, signs, sent } = createWorld();
+  const line = signs.open('a', 'A', () => ({ waiters: 1, oldestWaitMs: 0 }));
+  await clock.advance(100);
+  line.close();
+  await clock.advance(10_000);
+  expect(sent).toEqual([]);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+it('tells of a change within a second, of all names at once, and of what does not change every few seconds', async () => {
+  const { clock, signs, sent } = createWorld();
+  let waiters = 1;
+  signs.open('a', 'A', () => ({ waiters, oldestWaitMs: clock.now() }));
+  signs.open('b', 'B', () => ({ waiters: 1, oldestWaitMs: clock.now() }));
+  await clock.advance(300);
+  expect(sent).toHaveLength(2);
+  waiters = 5;
+  await clock.advance(1_000);
+  expect(sent.slice(2)).toEqual(['1150: 5 wait for A, 1150 ms']);
+  await clock.advance(60_000);
+  // What is told must be told anew before the store forgets it, and costs an idle waiter next to nothing.
+  const times = sent.filter((line) => line.includes(' A,')).map((line) => Number.parseInt(line, 10));
+  for (const [index, at] of times.entries()) expect(at - (times[index - 1] ?? 0)).toBeLessThan(SIGN_VALID_MS - 900);
+  expect(times.length).toBeLessThan(15);
+});
+
+it('tells since when anew when the first of the line has gone', async () => {
+  const { clock, signs, sent } = createWorld();
+  let since = 0;
+  signs.open('a', 'A', () => ({ waiters: 2, oldestWaitMs: clock.now() - since }));
+  await clock.advance(300);
+  since = 290;
+  await clock.advance(1_000);
+  expect(sent).toEqual(['250: 2 wait for A, 250 ms', '1150: 2 wait for A, 860 ms']);
+});
+
+it('says again what was not answered, and takes back what may stand for as long as it may', async () => {
+  const world = createWorld();
+  const { clock, signs, sent } = world;
+  world.answers = false;
+  const line = signs.open('a', 'A', () => ({ waiters: 1, oldestWaitMs: clock.now() }));
+  await clock.advance(2_500);
+  expect(sent).toHaveLength(3);
+  line.close();
+  await clock.advance(60_000);
+  const taken = sent.slice(3);
+  expect(taken.length).toBeGreaterThan(1);
+  expect(taken.every((text) => text.includes(': 0 wait'))).toBe(true);
+  expect(Number.parseInt(taken.at(-1) ?? '', 10)).toBeLessThanOrEqual(2_500 + SIGN_VALID_MS);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+it('says nothing when it is closed', async () => {
+  const { clock, signs, sent } = createWorld();
+  signs.open('a', 'A', () => ({ waiters: 1, oldestWaitMs: 0 }));
+  signs.close();
+  await clock.advance(10_000);
+  expect(sent).toEqual([]);
+  expect(clock.pendingTimers).toBe(0);
+});

@@ -1,0 +1,20 @@
+-- Notes how many waiters of this manager stand in line for each name, and since when. For inspect.lua; nothing is decided by it.
+-- KEYS[1] marker; then for each name the key of its lines, a hash: `<id>` -> `<waiters> <since> <until>` (ms)
+-- ARGV[1] see node.lua; then for each name `waiters waited valid`: for how many ms the first of them has waited; for how long to believe it, in ms
+-- Returns 1 for each, and the time.
+
+-- include node.lua
+
+local replies = {}
+for i = 2, #ARGV do
+  local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
+  if waiters == '0' then
+    call('HDEL', KEYS[i], MANAGER)
+  else
+    call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
+    call('PEXPIRE', KEYS[i], valid)
+  end
+  replies[i - 1] = 1
+end
+replies[#ARGV] = now
+return replies
