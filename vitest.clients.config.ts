@@ -34,7 +34,23 @@ export default defineConfig({
           ),
         },
       },
-      { extends: true, test: { name: 'clients', include: ['packages/*/test/clients/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'glide',
+          env: { HOLDFAST_TEST_REDIS_DRIVER: '@valkey/valkey-glide' },
+          setupFiles: ['packages/redis/test/clients/quiet-glide.ts'],
+          include: redis('conformance-standalone', 'conformance-cluster', 'faults', 'listener', 'cluster', 'sentinel', 'replicas'),
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'clients',
+          setupFiles: ['packages/redis/test/clients/quiet-glide.ts'],
+          include: ['packages/*/test/clients/*.test.ts'],
+        },
+      },
     ],
   },
 });

@@ -1,4 +1,5 @@
-import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import { type Channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { annotate, readAnnotation } from './annotation.js';
 import type { AcquireTrace, HoldTrace } from './contract/traces.js';
 import { publish, requestIdOf } from './events.js';
@@ -64,10 +65,10 @@ function factsOf(facts: Facts, plans: readonly HoldPlan[]): Omit<HoldTrace, 'err
   };
 }
 
-/** As `TracingChannel.tracePromise`, except that what a listener of anything but `start` throws harms nobody. */
+/** As `TracingChannel.tracePromise`, except that what a listener throws harms nobody. */
 function trace<C extends Trace, T>(channel: TracingChannel<unknown, C>, context: Mutable<C>, task: () => Promise<T>): Promise<T> {
   const { start, end, asyncStart, asyncEnd, error } = channel;
-  return start.runStores(context, async () => {
+  return runStores(start, context, async () => {
     const promise = task();
     publish(end, context);
     try {
@@ -81,4 +82,35 @@ function trace<C extends Trace, T>(channel: TracingChannel<unknown, C>, context:
       publish(asyncEnd, context);
     }
   });
+}
+
+/**
+ * `Channel.runStores` turns what a listener throws, or the function of a bound store, into an uncaught exception. So stores and listeners are
+ * called one by one where Node shows them, as in `publish`.
+ */
+function runStores<C extends object, T>(start: Channel<unknown, C>, context: C, task: () => Promise<T>): Promise<T> {
+  const stores: unknown = (start as { _stores?: unknown })._stores;
+  if (!isIterable(stores)) return start.runStores(context, task);
+  let run = (): Promise<T> => {
+    publish(start, context);
+    return task();
+  };
+  for (const [store, valueOf] of stores as Iterable<readonly [AsyncLocalStorage<unknown>, ((context: C) => unknown) | undefined]>) {
+    const inner = run;
+    run = () => {
+      let value: unknown = context;
+      try {
+        if (valueOf !== undefined) value = valueOf(context);
+      } catch {
+        return inner();
+      }
+      return store.run(value, inner);
+    };
+  }
+  return run();
+}
+
+/** A map of Node's own is none of ours. */
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }

@@ -218,7 +218,7 @@ export class RedisBackend implements LockBackend<bigint> {
             return null;
           });
           if (state === null) return null;
-          // Another program's value under the same prefix cannot be told from a lock of another library.
+          // Another program's value under the same prefix cannot be distinguished from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
       );
@@ -252,7 +252,7 @@ export class RedisBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    // Waiters that are told to go leave their places, and pass on the turns that they had.
+    // Waiters that are asked to go leave their places, and pass on the turns that they had.
     await within(this.#clock, DRAIN_MS, this.#waitQueue.close(closedError())).catch(() => {});
     await this.#sender.drain(DRAIN_MS);
     this.#channel.close();
@@ -280,7 +280,7 @@ export class RedisBackend implements LockBackend<bigint> {
 
   /**
    * Asks for all together, and for each lock whose slot is being moved in the way that works there; twice at most, since that a slot is being
-   * moved is told by a refusal.
+   * moved is reported by a refusal.
    */
   async #despiteMoves<Q extends Pick<HoldRef, 'name' | 'mode'>, A>(
     asked: readonly Q[],
@@ -307,7 +307,7 @@ export class RedisBackend implements LockBackend<bigint> {
     }
   }
 
-  /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
+  /** Grants that too few replicas have are given back: a caller that does not learn of a grant must not hold it. */
   async #confirmGrants(requests: readonly HoldRequest[], timeoutMs: number): Promise<void> {
     if (this.#confirmer === null || requests.length === 0) return;
     try {

@@ -215,7 +215,7 @@ export class WaitQueue {
     if (!wasKnown) takeAgain(this.#places.beside(place));
     place.score = score;
     call.onQueued?.();
-    // Nobody calls when a hold runs out: whoever looks first hands the lock on.
+    // Nobody calls when a hold runs out: the first who looks hands the lock on.
     this.#rounds.begin(answer.remainingMs);
     return null;
   }

@@ -4,6 +4,7 @@ import { LockLostError, LockReentryError } from '../errors.js';
 import type { Hold } from '../hold/hold.js';
 import { type HoldPlan, isExclusive } from '../hold/hold-plan.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
+import { onceAProcess } from '../once-a-process.js';
 import { holdChannel, isTraced } from '../tracing.js';
 
 /** A task that runs, and what it holds. */
@@ -14,7 +15,8 @@ interface Frame {
 }
 
 // `run` only: `enterWith` after a bare acquire would leak into sibling flows.
-const frames = new AsyncLocalStorage<Frame>();
+// Once a process, as each storage that is in use makes every promise a little dearer.
+const frames = onceAProcess('@holdfast/core:tasks:1', () => new AsyncLocalStorage<Frame>());
 
 /**
  * Runs a task under a hold and frees the hold afterwards.

@@ -9,6 +9,7 @@ import type { LockEvent } from '../contract/events.js';
 import type { ManagerOptions, Names } from '../contract/manager.js';
 import type { AcquireOptions, CloseOptions, PermitCount } from '../contract/options.js';
 import { LockArgumentError } from '../errors.js';
+import { onceAProcess } from '../once-a-process.js';
 import { systemClock } from '../system-clock.js';
 
 const lease = {
@@ -162,7 +163,7 @@ export function sortedNames<N extends string>(where: string, names: Names<N>): r
 }
 
 // Two managers on one backend would each believe that they own it, and close it under the other.
-const ownedBackends = new WeakSet<object>();
+const ownedBackends = onceAProcess('@holdfast/core:owned-backends:1', () => new WeakSet<object>());
 
 /** Refuses what is not a backend of this version, and one that has a manager already. */
 export function checkBackend(backend: LockBackend): void {
