@@ -1,6 +1,6 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { type Channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
-import { readAnnotation } from './annotation.js';
+import { annotate, readAnnotation } from './annotation.js';
 import type { AcquireTrace, HoldTrace } from './contract/traces.js';
 import { publish, requestIdOf } from './events.js';
 import type { HoldPlan } from './hold/hold-plan.js';
@@ -9,17 +9,14 @@ type Trace = AcquireTrace | HoldTrace;
 type Facts = Pick<Trace, 'operation' | 'backend' | 'managerId'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const acquireChannel = tracingChannel<unknown, AcquireTrace>('holdfast:acquire');
-const holdChannel = tracingChannel<unknown, HoldTrace>('holdfast:hold');
+/** The taking of holds. */
+export const acquireChannel: TracingChannel<unknown, AcquireTrace> = tracingChannel('holdfast:acquire');
+/** Tasks that run under holds. */
+export const holdChannel: TracingChannel<unknown, HoldTrace> = tracingChannel('holdfast:hold');
 
-/** Whether anybody listens to the taking of holds: nothing is built for it otherwise. */
-export function isAcquireTraced(): boolean {
-  return isListenedTo(acquireChannel);
-}
-
-/** Whether anybody listens to tasks that run under holds. */
-export function isHoldTraced(): boolean {
-  return isListenedTo(holdChannel);
+/** Whether anybody listens: nothing is built for a trace otherwise. (`TracingChannel.hasSubscribers` says the same, but not on Bun.) */
+export function isTraced<C extends Trace>({ start, end, asyncStart, asyncEnd, error }: TracingChannel<unknown, C>): boolean {
+  return start.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers;
 }
 
 /**
@@ -36,7 +33,7 @@ export function traceAcquire<T>(
   const context: Mutable<AcquireTrace> = { ...factsOf(facts, plans), waitMs };
   const annotated = (): Promise<T> => {
     const annotation = readAnnotation(context.annotation);
-    for (const plan of plans) plan.annotation = annotation;
+    for (const plan of plans) plan.keptLabel = annotate(plan.label, annotation);
     return task();
   };
   return trace(acquireChannel, context, async () => {
@@ -116,8 +113,4 @@ function runStores<C extends object, T>(start: Channel<unknown, C>, context: C, 
 /** A map of Node's own is none of ours. */
 function isIterable(value: unknown): value is Iterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.iterator in value;
-}
-
-function isListenedTo<C extends Trace>({ start, end, asyncStart, asyncEnd, error }: TracingChannel<unknown, C>): boolean {
-  return start.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers;
 }

@@ -21,7 +21,7 @@ const hold: HoldFacts = {
     renew: true,
     requestNo: 1,
     wasContended: false,
-    annotation: null,
+    keptLabel: 'me',
     maxHoldMs: 60_000,
   },
   store: { backend: 'any', isSession: false, commandTimeoutMs: 500 },

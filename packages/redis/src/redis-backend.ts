@@ -333,9 +333,9 @@ export class RedisBackend implements LockBackend<bigint> {
    * second frees what the first has left, and hands that on to others.
    */
   async #handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
-    const { member, isLast } = this.#leftBy(hold);
+    const left = this.#leftBy(hold);
     const handing = this.#commands.handOver(hold, next, call);
-    const freeing = this.#commands.release(hold, call.timeoutMs, member, isLast);
+    const freeing = this.#commands.release(hold, call.timeoutMs, left);
     const [handed, freed] = await Promise.allSettled([handing, freeing]);
     if (freed.status === 'rejected') throw freed.reason;
     const { wasOurs, isFinal } = freed.value;

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
+import { annotate } from '../annotation.js';
 import { checkName } from '../check-name.js';
 import { checkValue, MAX_LABEL_BYTES, type OptionRule, readOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
@@ -51,6 +52,8 @@ export interface ResolvedLeaseOptions {
   readonly renew: boolean;
   readonly maxHoldMs: number;
   readonly label: string;
+  /** See `HoldPlan.keptLabel`. */
+  readonly keptLabel: string;
   readonly signal: AbortSignal | undefined;
   /** How many permits, where they are permits. */
   readonly permits: number;
@@ -70,13 +73,15 @@ export interface ResolvedManagerOptions {
 
 export function resolveManagerOptions(options: ManagerOptions | undefined): ResolvedManagerOptions {
   const given = readOptions('createLockManager', options, managerOptionRules);
+  const label = given.label ?? defaultLabel();
   return {
     lease: {
       ttlMs: given.ttlMs ?? 30_000,
       waitMs: given.waitMs ?? Number.POSITIVE_INFINITY,
       renew: given.renew ?? true,
       maxHoldMs: given.maxHoldMs ?? Number.POSITIVE_INFINITY,
-      label: given.label ?? defaultLabel(),
+      label,
+      keptLabel: annotate(label, null),
       signal: undefined,
       permits: 1,
     },
@@ -112,6 +117,7 @@ export function resolveLeaseOptions(
     renew: given.renew ?? defaults.renew,
     maxHoldMs: given.maxHoldMs ?? defaults.maxHoldMs,
     label: given.label ?? defaults.label,
+    keptLabel: given.label === undefined ? defaults.keptLabel : annotate(given.label, null),
     signal: given.signal,
     permits: given.permits ?? defaults.permits,
   };
