@@ -84,6 +84,7 @@ export class RedisBackend implements LockBackend<bigint> {
   /** Of a cluster only. */
   readonly #moving: MovingSlots | null;
   #tellLimit: (seen: DifferentLimit) => void = () => {};
+  #hasHandedOn = false;
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -335,6 +336,11 @@ export class RedisBackend implements LockBackend<bigint> {
   async #handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
     const left = this.#leftBy(hold);
     const handing = this.#commands.handOver(hold, next, call);
+    if (!this.#hasHandedOn) {
+      // A server that has never run the script is asked a second time, with the whole text: the release must not overtake that.
+      await Promise.allSettled([handing]);
+      this.#hasHandedOn = true;
+    }
     const freeing = this.#commands.release(hold, call.timeoutMs, left);
     const [handed, freed] = await Promise.allSettled([handing, freeing]);
     if (freed.status === 'rejected') throw freed.reason;
