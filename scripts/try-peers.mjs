@@ -38,7 +38,7 @@ const cases = new Map(conformanceCases().map((one) => [one.id, one]));
 
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1].split(',') : peers.map(({ id }) => id);
 const known = existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : {};
-const node22 = new URL('../test/node_modules/node-22/bin/node', import.meta.url);
+const node22 = join(import.meta.dirname, '../test/node_modules/node-22/bin/node');
 const redis = await Promise.all(Array.from({ length: Math.max(...peers.map(({ nodes }) => nodes)) }, () => startRedis({ config: {} })));
 const postgres = await startPostgres({ config: {} });
 try {
@@ -55,7 +55,10 @@ async function judge(peer) {
   const folder = install(peer);
   const nodes = nodesOf(peer);
   const start = () => {
-    const child = fork(suite, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execPath: peer.node === 22 ? fileURLToPath(node22) : process.execPath });
+    const child = fork(suite, {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execPath: peer.node === 22 ? node22 : process.execPath,
+    });
     child.send({ id: peer.id, folder, nodes });
     return child;
   };
@@ -105,7 +108,12 @@ function pageOf(found) {
   const brokenBy = (id) => new Set(found[id].failed.map((one) => cases.get(one.id)?.rule.id));
   const hasFailed = (id, one) => found[id].failed.some((failure) => failure.id === one);
   const link = (rule) => `[${rule}](../packages/core/src/conformance/RULES.md#${rule})`;
-  const table = (head, rows) => [`| ${head.join(' | ')} |`, `| ${head.map(() => '---').join(' | ')} |`, ...rows.map((row) => `| ${row.join(' | ')} |`), ''];
+  const table = (head, rows) => [
+    `| ${head.join(' | ')} |`,
+    `| ${head.map(() => '---').join(' | ')} |`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+    '',
+  ];
   const failures = tried.flatMap(({ id }) => found[id].failed.map((one) => ({ peer: id, ...one, rule: cases.get(one.id)?.rule.id })));
   return `${[
     '# The suite on the libraries of today',
@@ -155,7 +163,8 @@ function pageOf(found) {
           .filter((id) => found[id] !== undefined)
           .map((id) => {
             const shown = (by ?? []).filter((one) => hasFailed(id, one));
-            const answer = shown.length > 0 ? shown.map((one) => `\`${one}\``).join(', ') : `not shown: ${why ?? 'the cases for it passed'}`;
+            const answer =
+              shown.length > 0 ? shown.map((one) => `\`${one}\``).join(', ') : `not shown: ${why ?? 'the cases for it passed'}`;
             return [id, fault, answer];
           }),
       ),

@@ -15,13 +15,21 @@ export const knownFaults = [
     fault: 'frees only the servers that reported a success: what the others have stays until it expires',
     cases: ['deadline/lost-reply', 'wire/one-way'],
   },
-  { of: ['verrou-memory'], fault: 'the first owner of a name is never forgotten', cases: ['exclusive/lock/is-taken-and-freed', 'exclusive/lock/hand-over'] },
+  {
+    of: ['verrou-memory'],
+    fault: 'the first owner of a name is never forgotten',
+    cases: ['exclusive/lock/is-taken-and-freed', 'exclusive/lock/hand-over'],
+  },
   {
     of: ['verrou-knex'],
-    fault: "a hold expires by the clock of whoever asks: one that runs ahead takes somebody else's lock",
+    fault: "a hold expires by the clock of the client that asks: a client that runs ahead takes somebody else's lock",
     cases: ['clock/ahead', 'process/clock-ahead'],
   },
-  { of: ['advisory-lock'], fault: 'a connection that the server ends takes the process with it', cases: ['wire/cut', 'wire/silent', 'unavailable/blip'] },
+  {
+    of: ['advisory-lock'],
+    fault: 'a connection that the server ends takes the process with it',
+    cases: ['wire/cut', 'wire/silent', 'unavailable/blip'],
+  },
   { of: ['advisory-lock'], fault: 'a connection for each one who waits', cases: ['wire/connections'] },
   {
     of: ['redis-semaphore-mutex', 'redis-semaphore-redlock'],
@@ -53,7 +61,15 @@ export const knownFaults = [
     fault: '`RedlockSemaphore` counts on each server by itself, and messages in another order break its limit',
     why: 'semaphores are not asked for here; `nodes/permits` shows it of a backend that declares them',
   },
-  { of: ['redlock-5'], fault: 'timers keep a process that has nothing else to do', why: "the driver's own connections keep the process too, in all of them" },
-  { of: ['redlock-universal'], fault: 'a ttl of less than 1,250 ms renews without a pause', why: 'its own renewal is not used here: the manager renews' },
+  {
+    of: ['redlock-5'],
+    fault: 'timers keep a process that has nothing else to do',
+    why: "the driver's own connections keep the process too, in all of them",
+  },
+  {
+    of: ['redlock-universal'],
+    fault: 'a ttl of less than 1,250 ms renews without a pause',
+    why: 'its own renewal is not used here: the manager renews',
+  },
   { of: ['verrou-redis'], fault: 'no attempts at all count as a success', why: 'one attempt is asked for here' },
 ];
