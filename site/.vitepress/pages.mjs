@@ -79,7 +79,9 @@ const GROUPS = {
     'docs/migrating-from-node-redlock.md',
     'docs/migrating-from-shedlock.md',
     'docs/migrating-from-spring-integration.md',
+    'docs/migrating-from-curator.md',
     'docs/migrating-from-advisory-lock.md',
+    'docs/migrating-from-home-made.md',
   ],
   Packages: ['packages/holdfast/README.md', 'packages/core/README.md'],
   Proof: [

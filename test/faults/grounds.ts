@@ -1,5 +1,5 @@
 import type { OpenGround } from './fault.js';
-import { postgresAdvisory, postgresPgBouncer, postgresTable } from './postgres-grounds.js';
+import { postgresAdvisory, postgresClock, postgresPgBouncer, postgresStandby, postgresTable } from './postgres-grounds.js';
 import { redis, redisClock, redisCluster, redisSentinel, redisEmptied, redisWithoutData, redlock } from './redis-grounds.js';
 import { zooKeeper, zooKeeperEnsemble } from './zookeeper-grounds.js';
 
@@ -15,6 +15,9 @@ export const grounds = {
   'postgres-advisory': postgresAdvisory,
   'postgres-pgbouncer': postgresPgBouncer,
   'postgres-table': postgresTable,
+  'postgres-advisory-standby': postgresStandby('advisory'),
+  'postgres-table-standby': postgresStandby('table'),
+  'postgres-table-clock': postgresClock,
   zookeeper: zooKeeper,
   'zookeeper-ensemble': zooKeeperEnsemble,
   'redis-emptied': redisEmptied,

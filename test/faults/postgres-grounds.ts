@@ -1,7 +1,9 @@
-import { type PostgresServer, startPgBouncer, startPostgres, startTcpProxy } from '@holdfast/test/servers';
+import { type PostgresServer, startPgBouncer, startPostgres, startPostgresWithStandby, startTcpProxy } from '@holdfast/test/servers';
 import pg from 'pg';
 import { blow, type Fault, type OpenGround, serverFaults, wireFaults } from './fault.js';
+import { FailOverAddress } from './fail-over-address.js';
 import { closeAll } from './redis-grounds.js';
+import { clockFaults, compileServerClock } from './server-clock.js';
 
 const KEEPS = { title: 'with its data', forgets: false };
 /** Its sessions end with the server, and the locks of a session with the session. */
@@ -46,13 +48,60 @@ export const postgresTable: OpenGround = async () => {
   };
 };
 
+/** Leases in rows, of a server whose wall clock is set. */
+export const postgresClock: OpenGround = async () => {
+  const clock = await compileServerClock();
+  const server = await startPostgres({ config: { max_connections: 60 }, environment: clock.environment });
+  const timeOf = async (): Promise<number> => {
+    const rows = await ask<{ readonly ms: number }>(server.url, 'select extract(epoch from clock_timestamp())::float8 * 1000 as ms');
+    return rows[0]?.ms ?? NaN;
+  };
+  return {
+    store: { kind: 'postgres', url: server.url, strategy: 'table', pooler: 'none' },
+    faults: clockFaults(clock, timeOf),
+    close: closeAll(server, clock),
+  };
+};
+
+/** A primary and a standby that confirms each commit: it takes over when the primary is killed, and gets a standby of its own. */
+export const postgresStandby =
+  (strategy: 'advisory' | 'table'): OpenGround =>
+  async () => {
+    const pair = await startPostgresWithStandby({ config: { max_connections: 60, synchronous_standby_names: '*' } });
+    const address = await FailOverAddress.open(pair.primary.port);
+    const failOver = blow(
+      'primary killed, standby takes over',
+      true,
+      async () => {
+        const { primary, standby } = pair;
+        await primary.kill();
+        await ask(standby.url, 'select pg_promote()');
+        address.lead(standby.port);
+      },
+      () => pair.replaceStandby(),
+    );
+    return {
+      store: { kind: 'postgres', url: address.urlFor(pair.primary.url), strategy, pooler: 'none' },
+      faults: [failOver],
+      close: closeAll(address, pair),
+    };
+  };
+
+async function ask<R extends pg.QueryResultRow>(connectionString: string, sql: string): Promise<R[]> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    return (await client.query<R>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
 function terminateSessions(server: PostgresServer): Fault {
   return blow('sessions terminated by an administrator', true, async () => {
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    await client.query('select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = $1', [
-      'client backend',
-    ]);
-    await client.end();
+    await ask(
+      server.url,
+      `select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'`,
+    );
   });
 }

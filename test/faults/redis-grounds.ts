@@ -9,10 +9,10 @@ import {
   startTcpProxy,
   until,
 } from '@holdfast/test/servers';
-import { blow, type Fault, type OpenGround, serverFaults, wireFaults } from './fault.js';
+import { blow, type OpenGround, serverFaults, wireFaults } from './fault.js';
 import { TTL_MS } from './open-manager.js';
 import { moveASlot } from './reshard.js';
-import { compileServerClock } from './server-clock.js';
+import { clockFaults, compileServerClock } from './server-clock.js';
 
 /** One Redis that writes each change to a file before it answers: a process that is killed takes nothing with it. */
 export const redis =
@@ -41,19 +41,13 @@ export const redisWithoutData: OpenGround = async () => {
 export const redisClock: OpenGround = async () => {
   const clock = await compileServerClock();
   const server = await startRedis({ config: {}, environment: clock.environment });
-  let aheadMs = 0;
-  const set = (title: string, byMs: number, forgets: boolean): Fault =>
-    blow(title, forgets, async () => {
-      aheadMs += byMs;
-      await clock.set(aheadMs);
-    });
+  const timeOf = async (): Promise<number> => {
+    const [, seconds] = /\$\d+\r\n(\d+)/.exec(await askRedis(server.port, 'TIME')) ?? [];
+    return 1000 * Number(seconds);
+  };
   return {
     store: { kind: 'redis', url: server.url, fair: false },
-    faults: [
-      set("server's clock set forward by 10 s", 10_000, true),
-      set("server's clock set back by 0.5 s", -500, false),
-      set("server's clock set back by 10 s", -10_000, true),
-    ],
+    faults: clockFaults(clock, timeOf),
     close: closeAll(server, clock),
   };
 };

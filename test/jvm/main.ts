@@ -2,13 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, exit, hrtime } from 'node:process';
-import { reservePort, startPostgres, startRedis } from '@holdfast/test/servers';
 import pg from 'pg';
 import { judge } from '../faults/verdict.js';
-import { JavaProcess } from './java-process.js';
 import { compileJava } from './maven.js';
 import { MoveFleet } from './move-fleet.js';
 import { isSystem, type Move, moves, type Stores, type System } from './moves.js';
+import { openStores, startMembers } from './stores.js';
 
 // pnpm test:jvm [SYSTEM ...]: the moves of the guides, with processes of the JVM that use the real libraries and Node processes side by side.
 
@@ -27,11 +26,7 @@ async function main(given: readonly string[]): Promise<number> {
     console.log('Maven cannot reach its repository, and HOLDFAST_OFFLINE=1 says that this is known: no move was tried');
     return 0;
   }
-  const [redis, postgres] = await Promise.all([startRedis({ config: {} }), startPostgres({ config: {} })]);
-  const hazelcastPort = await reservePort();
-  const hazelcast = new JavaProcess(classPath, 'HazelcastMember', { port: `${hazelcastPort.port}` });
-  await hazelcast.started;
-  const stores: Stores = { redisUrl: redis.url, postgresUrl: postgres.url, hazelcastPort: hazelcastPort.port };
+  const { stores, close } = await openStores(classPath);
   let failed = 0;
   try {
     const waiting = [...systems];
@@ -45,27 +40,39 @@ async function main(given: readonly string[]): Promise<number> {
     };
     await Promise.all(Array.from({ length: LANES }, lane));
   } finally {
-    await Promise.all([redis.close(), postgres.close(), hazelcast.kill()]);
-    hazelcastPort.release();
+    await close();
   }
   console.log(`${systems.length - failed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 
 /** @returns what went wrong, a text each */
-async function tryMove(system: System, classPath: string, stores: Stores): Promise<string[]> {
+async function tryMove(system: System, classPath: string, shared: Stores): Promise<readonly string[]> {
+  const { members = 1 }: Move = moves[system];
+  if (members === 1) return await runMove(system, classPath, shared);
+  const own = await startMembers(classPath, members);
+  try {
+    return await runMove(system, classPath, { ...shared, hazelcastPorts: own.ports });
+  } finally {
+    await own.close();
+  }
+}
+
+async function runMove(system: System, classPath: string, stores: Stores): Promise<readonly string[]> {
   const move: Move = moves[system];
-  if (move.schema !== undefined) await createTable(stores.postgresUrl, move.schema);
+  const names = NAMES.map((name) => `${system}-${name}`);
+  const { schema } = move;
+  if (schema !== undefined) await createTable(stores.postgresUrl, typeof schema === 'string' ? schema : schema(names));
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-move-'));
   const startNs = hrtime.bigint();
-  const fleet = new MoveFleet({ classPath, system, stores, directory, startNs, names: NAMES.map((name) => `${system}-${name}`) });
+  const fleet = new MoveFleet({ classPath, system, stores, directory, startNs, names });
   try {
     for (const stage of [...move.stages, { jvm: 0, node: [] }]) {
       if (stage.jvm + stage.node.length > 0) console.log(`${system}: ${stage.jvm} on the JVM, Node ${stage.node.join(', ') || 'none'}`);
       await fleet.enter(stage);
     }
     const { violations, holds } = judge(await fleet.history());
-    console.log(`${system}: ${holds.length} grants`);
+    console.log(`${system}: ${holds.length} grants in ${Math.round(Number(hrtime.bigint() - startNs) / 1e9)} s`);
     return [...fleet.wrong, ...violations];
   } catch (error) {
     return [...fleet.wrong, error instanceof Error ? error.message : String(error)];

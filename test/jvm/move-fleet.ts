@@ -3,8 +3,10 @@ import { extname, join } from 'node:path';
 import { type ScriptProcess, spawnScript, until } from '@holdfast/test/servers';
 import type { MigrationPhase } from '@holdfast/migration';
 import { type HistoryEvent, parseHistory } from '../faults/history.js';
+import { objectId } from '../faults/verdict.js';
+import { GrantCount } from './grant-count.js';
 import { JavaProcess } from './java-process.js';
-import type { Stage, Stores, System } from './moves.js';
+import { asksOf, type Move, moves, PERMITS, type Stage, type Stores, type System } from './moves.js';
 import type { NewProcessOrder, NewProcessReport } from './new-process-script.js';
 
 const SCRIPT = new URL(`./new-process-script${extname(import.meta.url)}`, import.meta.url);
@@ -38,6 +40,7 @@ interface Member {
 export class MoveFleet {
   readonly #options: MoveFleetOptions;
   readonly #names: string[] = [];
+  readonly #counts = new Map<string, GrantCount>();
   #running: Member[] = [];
   /** What went wrong, a text each. */
   readonly wrong: string[] = [];
@@ -94,15 +97,19 @@ export class MoveFleet {
   #startOld(name: string): Member {
     const { classPath, system, stores, names, startNs } = this.#options;
     const { hostname, port, pathname, username, password } = new URL(stores.postgresUrl);
+    const { kind = 'lock' }: Move = moves[system];
     const old = new JavaProcess(classPath, 'Worker', {
       system,
       process: name,
       file: this.#fileOf(name),
       start: `${startNs}`,
       names: names.join(),
-      objects: `${system}/lock/NAME`,
+      objects: objectId(system, kind, 'NAME', kind === 'semaphore' ? PERMITS : undefined),
+      asks: asksOf[kind].join(),
       redis: new URL(stores.redisUrl).port,
-      hazelcast: `${stores.hazelcastPort}`,
+      hazelcast: stores.hazelcastPorts.join(),
+      zookeeper: stores.zooKeeperServers,
+      files: stores.files,
       jdbc: `jdbc:postgresql://${hostname}:${port}${pathname}?user=${username}&password=${password}`,
     });
     return {
@@ -140,7 +147,9 @@ export class MoveFleet {
   }
 
   async #grantsOf(name: string): Promise<number> {
-    return (await this.#eventsOf(name)).filter(({ what }) => what === 'acquired').length;
+    const count = this.#counts.get(name) ?? new GrantCount(this.#fileOf(name));
+    this.#counts.set(name, count);
+    return await count.read();
   }
 
   async #eventsOf(name: string): Promise<HistoryEvent[]> {

@@ -2,7 +2,10 @@ import type { LockManager } from '@holdfast/core';
 import { createMigratingLockManager, type MigrationPhase } from '@holdfast/migration';
 import { createPostgresLockManager } from '@holdfast/postgres';
 import { createRedisLockManager } from '@holdfast/redis';
+import { createZooKeeperLockManager } from '@holdfast/zookeeper';
+import { curatorLocks } from './curator-locks.js';
 import { hazelcastLocks, hazelcastMapLocks } from './hazelcast-locks.js';
+import { counterLocks, fileLocks, flagLocks } from './home-made-locks.js';
 import { redissonLocks } from './redisson-locks.js';
 import { springTableLocks } from './spring-table-locks.js';
 
@@ -10,8 +13,12 @@ import { springTableLocks } from './spring-table-locks.js';
 export interface Stores {
   readonly redisUrl: string;
   readonly postgresUrl: string;
-  /** On 127.0.0.1. */
-  readonly hazelcastPort: number;
+  /** host:port of each server of the ensemble, with commas between them. */
+  readonly zooKeeperServers: string;
+  /** Of the members, on 127.0.0.1. */
+  readonly hazelcastPorts: readonly number[];
+  /** A directory for lock files. */
+  readonly files: string;
 }
 
 /** What runs side by side at one time: so many processes of the old release, and Node processes by phase. */
@@ -24,11 +31,25 @@ export interface Stage {
 export interface Move {
   readonly title: string;
   readonly stages: readonly Stage[];
-  /** SQL that the library's documentation asks for. */
-  readonly schema?: string;
+  /** SQL that comes before all. `names`: of what is locked. */
+  readonly schema?: string | ((names: readonly string[]) => string);
+  /** What moves. @default lock */
+  readonly kind?: MovedKind;
+  /** How many members of Hazelcast. @default 1 */
+  readonly members?: number;
   /** What a Node process uses. `phase` means nothing where both share a lock. */
   open(stores: Stores, phase: MigrationPhase): LockManager;
 }
+
+export type MovedKind = 'lock' | 'semaphore' | 'readWrite';
+
+/** How each kind is asked for: one of these at a time, as mode:permits. */
+export const asksOf: Readonly<Record<MovedKind, readonly string[]>> = {
+  lock: ['exclusive:1'],
+  semaphore: ['permits:1', 'permits:2'],
+  readWrite: ['read:1', 'read:1', 'write:1'],
+};
+export const PERMITS = 3;
 
 const OPTIONS = { ttlMs: 10_000, waitMs: 30_000 };
 
@@ -55,14 +76,16 @@ const PHASES: readonly Stage[] = [
   { jvm: 2, node: [] },
 ];
 
-function phased(from: (stores: Stores) => LockManager): Move['open'] {
-  return (stores, phase) =>
-    createMigratingLockManager({
-      from: from(stores),
-      to: createRedisLockManager({ url: stores.redisUrl, prefix: 'new:' }),
-      phase,
-      ...OPTIONS,
-    });
+function onRedis({ redisUrl }: Stores): LockManager {
+  return createRedisLockManager({ url: redisUrl, prefix: 'new:' });
+}
+
+function onZooKeeper({ zooKeeperServers }: Stores): LockManager {
+  return createZooKeeperLockManager({ connectionString: zooKeeperServers });
+}
+
+function phased(from: (stores: Stores) => LockManager, to = onRedis): Move['open'] {
+  return (stores, phase) => createMigratingLockManager({ from: from(stores), to: to(stores), phase, ...OPTIONS });
 }
 
 /** The systems, by the names that the Java programs know. */
@@ -103,15 +126,66 @@ export const moves = {
     stages: PHASES,
     open: phased(({ redisUrl }) => redissonLocks(redisUrl)),
   },
+  'redisson-semaphore': {
+    title: "Redisson's RSemaphore, by the phases",
+    stages: PHASES,
+    kind: 'semaphore',
+    open: phased(({ redisUrl }) => redissonLocks(redisUrl)),
+  },
+  'redisson-read-write': {
+    title: "Redisson's RReadWriteLock, by the phases",
+    stages: PHASES,
+    kind: 'readWrite',
+    open: phased(({ redisUrl }) => redissonLocks(redisUrl)),
+  },
   hazelcast: {
     title: "Hazelcast's FencedLock, by the phases",
     stages: PHASES,
-    open: phased(({ hazelcastPort }) => hazelcastLocks(hazelcastPort)),
+    open: phased(({ hazelcastPorts }) => hazelcastLocks(hazelcastPorts)),
   },
   'hazelcast-map': {
     title: "Hazelcast's locks of a map, by the phases",
     stages: PHASES,
-    open: phased(({ hazelcastPort }) => hazelcastMapLocks(hazelcastPort)),
+    open: phased(({ hazelcastPorts }) => hazelcastMapLocks(hazelcastPorts)),
+  },
+  'hazelcast-semaphore': {
+    title: "Hazelcast's ISemaphore, by the phases",
+    stages: PHASES,
+    kind: 'semaphore',
+    open: phased(({ hazelcastPorts }) => hazelcastLocks(hazelcastPorts)),
+  },
+  'hazelcast-three-members': {
+    title: "Hazelcast's FencedLock on three members, by the phases",
+    stages: PHASES,
+    members: 3,
+    open: phased(({ hazelcastPorts }) => hazelcastLocks(hazelcastPorts)),
+  },
+  curator: {
+    title: "Curator's InterProcessMutex on the same ensemble, by the phases",
+    stages: PHASES,
+    open: phased(({ zooKeeperServers }) => curatorLocks(zooKeeperServers), onZooKeeper),
+  },
+  'home-made-flag': {
+    title: 'a column that is read under FOR UPDATE and then set, by the phases',
+    stages: PHASES,
+    schema: (names) => `create table flags (name text primary key, locked boolean not null default false, owner text);
+      insert into flags (name) values ${names.map((name) => `('${name}')`).join()}`,
+    open: phased(({ postgresUrl }) => flagLocks(postgresUrl)),
+  },
+  'home-made-set-nx': {
+    title: 'SET NX without an owner, and the same key',
+    stages: TOGETHER,
+    open: ({ redisUrl }) => createRedisLockManager({ url: redisUrl, prefix: 'busy:', ...OPTIONS }),
+  },
+  'home-made-incr': {
+    title: 'INCR with EXPIRE, by the phases',
+    stages: PHASES,
+    open: phased(({ redisUrl }) => counterLocks(redisUrl)),
+  },
+  'home-made-file': {
+    title: 'a file that must not exist yet, by the phases',
+    stages: PHASES,
+    open: phased(({ files }) => fileLocks(files)),
   },
 } as const satisfies Readonly<Record<string, Move>>;
 

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Lease, LockManager } from '@holdfast/core';
+import type { AcquireOptions, Lease, LockManager, TryOptions } from '@holdfast/core';
 import type { MigrationPhase } from '@holdfast/migration';
 import { Random } from '@holdfast/test/simulation';
 import { type Surroundings, takeTurn } from '../faults/caller.js';
+import type { HoldMode } from '../faults/history.js';
 import type { Way } from '../faults/objects.js';
 import { Recorder } from '../faults/recorder.js';
 import { objectId } from '../faults/verdict.js';
-import { moves, type Stores, type System } from './moves.js';
+import { asksOf, type Move, moves, PERMITS, type Stores, type System } from './moves.js';
 
 // A Node process of a move: it takes locks and writes down when, until it is told to stop.
 
@@ -44,7 +45,7 @@ async function run(settings: NewProcessSettings): Promise<void> {
     granted: () => {},
     unexpected: (what) => unexpected.push(what),
   };
-  const ways = names.map((lock) => wayOf(manager, system, lock));
+  const ways = names.flatMap((name) => waysOf(manager, system, name));
   const call = async (): Promise<void> => {
     while (!isStopping) {
       await takeTurn(around.random.pick(ways), false, around);
@@ -57,16 +58,40 @@ async function run(settings: NewProcessSettings): Promise<void> {
   process.disconnect();
 }
 
-function wayOf(manager: LockManager, system: System, name: string): Way {
+function waysOf(manager: LockManager, system: System, name: string): Way[] {
+  const { kind = 'lock' }: Move = moves[system];
+  const object = objectId(system, kind, name, kind === 'semaphore' ? PERMITS : undefined);
+  return asksOf[kind].map((ask): Way => {
+    const [mode, count] = ask.split(':') as [HoldMode, string];
+    const permits = Number(count);
+    const from = askable(manager, name, mode, permits);
+    return {
+      parts: [{ object, mode, permits }],
+      register: null,
+      tries: 0.1,
+      acquire: async (options) => [withoutToken(await from.acquire(options))],
+      tryAcquire: async (options) => {
+        const lease = await from.tryAcquire(options);
+        return [lease === null ? null : withoutToken(lease)];
+      },
+    };
+  });
+}
+
+interface Askable {
+  acquire(options: AcquireOptions): Promise<Lease>;
+  tryAcquire(options: TryOptions): Promise<Lease | null>;
+}
+
+function askable(manager: LockManager, name: string, mode: HoldMode, permits: number): Askable {
+  if (mode === 'exclusive') {
+    return { acquire: (options) => manager.acquire(name, options), tryAcquire: (options) => manager.tryAcquire(name, options) };
+  }
+  if (mode !== 'permits') return manager.readWriteLock(name)[mode];
+  const semaphore = manager.semaphore(name, { permits: PERMITS });
   return {
-    parts: [{ object: objectId(system, 'lock', name), mode: 'exclusive', permits: 1 }],
-    register: null,
-    tries: 0.1,
-    acquire: async (options) => [withoutToken(await manager.acquire(name, options))],
-    tryAcquire: async (options) => {
-      const lease = await manager.tryAcquire(name, options);
-      return [lease === null ? null : withoutToken(lease)];
-    },
+    acquire: (options) => semaphore.acquire({ ...options, permits }),
+    tryAcquire: (options) => semaphore.tryAcquire({ ...options, permits }),
   };
 }
 

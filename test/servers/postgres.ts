@@ -15,6 +15,8 @@ export interface PostgresOptions {
   readonly config?: PostgresConfig | undefined;
   /** How clients prove who they are: passwords cost ten milliseconds a connection. @default 'trust' */
   readonly auth?: 'trust' | 'scram-sha-256' | undefined;
+  /** Variables of its environment, for a program of this machine. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One PostgreSQL that answers on 127.0.0.1. */
@@ -58,7 +60,7 @@ const DEFAULTS: PostgresConfig = {
  * settings of its own are asked for.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const address = options.config || options.auth ? null : findAddress(postgresSpec);
+  const address = options.config || options.auth || options.environment ? null : findAddress(postgresSpec);
   if (address) return AddressServer.open(postgresSpec, ['postgres', 'postgresql'], address);
   return buildInPlace(postgresSpec, { count: 1 }, (place) => startPostgresIn(place, 0, options));
 }
@@ -76,6 +78,7 @@ export async function startPostgresIn(
   const { standbyOf } = options;
   const plan: LaunchPlan = {
     files: { [PASSWORD_FILE]: POSTGRES_PASSWORD },
+    environment: options.environment,
     args: (directory) => ['-D', join(directory, DATA), ...settings],
     prepare: async (directory) => [
       standbyOf === undefined ? await initialise(directory, options.auth ?? 'trust') : await copyFrom(standbyOf, directory),

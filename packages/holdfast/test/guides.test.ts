@@ -219,16 +219,11 @@ describe('the pages', () => {
 
   it('have a lock of Hazelcast that excludes, is lost with its session, and is the side of a migration', async () => {
     const { hazelcastLocks } = (await import(pathToFileURL(join(folder, 'migrating-from-hazelcast-1.js')).href)) as {
-      readonly hazelcastLocks: (getLock: (name: string) => Promise<FencedLock>) => LockManager<null>;
+      readonly hazelcastLocks: (cp: Cluster) => LockManager<null>;
     };
-    const cluster = new Map<string, FencedLock>();
-    const getLock = async (name: string): Promise<FencedLock> => {
-      const lock = cluster.get(name) ?? new FencedLock();
-      cluster.set(name, lock);
-      return lock;
-    };
-    await using old = hazelcastLocks(getLock);
-    const next = createMigratingLockManager({ from: hazelcastLocks(getLock), to: createMemoryLockManager(), phase: 'both' });
+    const cluster = new Cluster();
+    await using old = hazelcastLocks(cluster);
+    const next = createMigratingLockManager({ from: hazelcastLocks(cluster), to: createMemoryLockManager(), phase: 'both' });
     const lease = await old.acquire('x');
     expect(await old.tryAcquire('x')).toBeNull();
     expect(await next.tryAcquire('x')).toBeNull();
@@ -238,8 +233,14 @@ describe('the pages', () => {
       expect(await old.tryAcquire('x')).toBeNull();
     });
     const lost = await old.acquire('x');
-    cluster.get('x')?.endSession();
+    (await cluster.getLock('x')).endSession();
     expect(await lost.release()).toBe(false);
+    const two = await old.semaphore('s', { permits: 3 }).acquire({ permits: 2 });
+    expect(await next.semaphore('s', { permits: 3 }).tryAcquire({ permits: 2 })).toBeNull();
+    expect(await two.release()).toBe(true);
+    await next.semaphore('s', { permits: 3 }).withPermits({ permits: 2 }, async () => {
+      expect(await old.semaphore('s', { permits: 3 }).tryAcquire({ permits: 2 })).toBeNull();
+    });
     await next.close();
   });
 });
@@ -268,19 +269,68 @@ function anchorsOf(text: string): readonly string[] {
   );
 }
 
-/** What the client's `FencedLock` does, as far as the adapter uses it. Not re-entrant, and freed with its session. */
-class FencedLock {
-  #fence = 0;
-  #holder: number | null = null;
+/** What the CP subsystem of a client does, as far as the adapter uses it. */
+class Cluster {
+  readonly #locks = new Map<string, FencedLock>();
+  readonly #semaphores = new Map<string, Semaphore>();
 
-  async tryLock(): Promise<number | undefined> {
-    if (this.#holder !== null) return undefined;
-    this.#fence += 1;
-    this.#holder = this.#fence;
-    return this.#fence;
+  async getLock(name: string): Promise<FencedLock> {
+    const lock = this.#locks.get(name) ?? new FencedLock();
+    this.#locks.set(name, lock);
+    return lock;
   }
 
-  async unlock(fence: number): Promise<void> {
+  async getSemaphore(name: string): Promise<Semaphore> {
+    const semaphore = this.#semaphores.get(name) ?? new Semaphore();
+    this.#semaphores.set(name, semaphore);
+    return semaphore;
+  }
+}
+
+/** Its `ISemaphore`. */
+class Semaphore {
+  #free: number | null = null;
+
+  async init(permits: number): Promise<boolean> {
+    if (this.#free !== null) return false;
+    this.#free = permits;
+    return true;
+  }
+
+  async tryAcquire(permits: number): Promise<boolean> {
+    const free = await this.availablePermits();
+    if (free < permits) return false;
+    this.#free = free - permits;
+    return true;
+  }
+
+  async release(permits: number): Promise<void> {
+    this.#free = (await this.availablePermits()) + permits;
+  }
+
+  async availablePermits(): Promise<number> {
+    return this.#free ?? 0;
+  }
+}
+
+/** A fence: an object, as the client's. */
+interface Fence {
+  readonly number: number;
+}
+
+/** Its `FencedLock`. Not re-entrant, and freed with its session. */
+class FencedLock {
+  #count = 0;
+  #holder: Fence | null = null;
+
+  async tryLock(): Promise<Fence | undefined> {
+    if (this.#holder !== null) return undefined;
+    this.#count += 1;
+    this.#holder = { number: this.#count };
+    return this.#holder;
+  }
+
+  async unlock(fence: Fence): Promise<void> {
     if (this.#holder !== fence) throw Object.assign(new Error('the session was closed'), { name: 'LockOwnershipLostError' });
     this.#holder = null;
   }

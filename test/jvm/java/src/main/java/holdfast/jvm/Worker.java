@@ -1,10 +1,11 @@
 package holdfast.jvm;
 
-import holdfast.jvm.OldLocks.OldLock;
+import holdfast.jvm.OldLock.Ask;
 import java.io.BufferedReader;
 import java.io.FileOutputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
@@ -22,6 +23,7 @@ public final class Worker {
   private final String process;
   private final String objects;
   private final String[] names;
+  private final Ask[] asks;
   private final long startNs;
   private final FileOutputStream file;
   private final AtomicInteger count = new AtomicInteger();
@@ -31,6 +33,7 @@ public final class Worker {
     process = options.get("process");
     objects = options.get("objects");
     names = options.get("names").split(",");
+    asks = Arrays.stream(options.get("asks").split(",")).map(Worker::askOf).toArray(Ask[]::new);
     startNs = Long.parseLong(options.get("start"));
     file = new FileOutputStream(options.get("file"), true);
   }
@@ -41,6 +44,12 @@ public final class Worker {
     for (String argument : arguments) options.put(argument.substring(0, argument.indexOf('=')), argument.substring(argument.indexOf('=') + 1));
     OldLock lock = OldLocks.open(options.get("system"), options);
     new Worker(options).run(lock);
+  }
+
+  /** Such as {@code read:1} or {@code permits:2}. */
+  private static Ask askOf(String text) {
+    String[] parts = text.split(":");
+    return new Ask(parts[0], Integer.parseInt(parts[1]));
   }
 
   private void run(OldLock lock) throws Exception {
@@ -62,7 +71,7 @@ public final class Worker {
     var random = ThreadLocalRandom.current();
     try {
       while (!isStopping.get()) {
-        turn(lock, names[random.nextInt(names.length)]);
+        turn(lock, names[random.nextInt(names.length)], asks[random.nextInt(asks.length)]);
         Thread.sleep(random.nextInt(LONGEST_HOLD_MS));
       }
     } catch (Throwable failure) {
@@ -71,10 +80,11 @@ public final class Worker {
     }
   }
 
-  private void turn(OldLock lock, String name) throws Exception {
+  private void turn(OldLock lock, String name, Ask ask) throws Exception {
     String hold = process + "-" + count.incrementAndGet();
-    write("acquire", hold, ",\"object\":\"" + objects.replace("NAME", name) + "\",\"mode\":\"exclusive\",\"permits\":1");
-    AutoCloseable held = lock.take(name);
+    String object = objects.replace("NAME", name);
+    write("acquire", hold, ",\"object\":\"" + object + "\",\"mode\":\"" + ask.mode() + "\",\"permits\":" + ask.permits());
+    AutoCloseable held = lock.take(name, ask);
     if (held == null) {
       write("refused", hold, ",\"why\":\"busy\"");
       return;
