@@ -3,17 +3,31 @@ import { defineConfig } from 'vitest/config';
 // Where .ci/run wants a report that a program can read.
 const report = process.env['HOLDFAST_TEST_REPORT'];
 
+// Seeds by the ten thousand: they only compute, and meet no server.
+const simulators = ['test/simulator.test.ts', 'packages/*/test/simulator.test.ts'];
+// test/clients is for vitest.clients.config.ts.
+const left = ['**/node_modules/**', '**/dist/**', '**/dist-test/**', 'packages/*/test/clients/**'];
+
 export default defineConfig({
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/test/**/*.test.ts'],
-    // test/clients is for vitest.clients.config.ts.
-    exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**', 'packages/*/test/clients/**'],
+    projects: [
+      { extends: true, test: { name: 'simulators', include: simulators, exclude: left, maxWorkers: 2, sequence: { groupOrder: 0 } } },
+      {
+        extends: true,
+        test: {
+          name: 'servers',
+          include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/test/**/*.test.ts'],
+          exclude: [...left, ...simulators],
+          // They wait for most of their time, for a lease to end or a server to answer.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
     // Finds or installs the servers before the first test, outside of every test's own time.
     globalSetup: ['test/global-setup.ts'],
     // Processes and not threads: tests stop, kill and load their own process's neighbours.
     pool: 'forks',
-    // Leases live on timers: more test files at a time than cores would only make deadlines pass.
-    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // A test that passes the second time has found something; it is not to be hidden.

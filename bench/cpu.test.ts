@@ -16,6 +16,16 @@ describe('the CPU time of a process', () => {
     expect(serverMs).toBeGreaterThanOrEqual(45);
   });
 
+  it('counts what the processes below it used, also those that have ended', async () => {
+    const [, { serverMs }] = await countCpu([process.pid], async () => {
+      spawnSync(process.execPath, [
+        '-e',
+        'const end = Date.now() + 60_000; while (process.cpuUsage().user < 150_000 && Date.now() < end);',
+      ]);
+    });
+    expect(serverMs).toBeGreaterThanOrEqual(130);
+  });
+
   it('is unknown for one that is not there, and where none is known', async () => {
     const { pid } = spawnSync(process.execPath, ['--version']);
     expect(await cpuTimeOf([pid])).toBeNull();

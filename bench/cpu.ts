@@ -11,7 +11,6 @@ export async function cpuTimeOf(pids: readonly number[]): Promise<number | null>
   return times.reduce((total, time) => (total === null || time === null ? null : total + time), 0);
 }
 
-/** A process that ends meanwhile counts no more; PostgreSQL's are those of its connections, which stay for a whole round. */
 async function timeOfTree(pid: number): Promise<number | null> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => null);
   if (threads === null) return null;
@@ -23,7 +22,17 @@ async function timeOfTree(pid: number): Promise<number | null> {
       return nanosecondsIn(scheduled) / 1e6 + below.reduce((total: number, time) => total + (time ?? 0), 0);
     }),
   );
-  return times.reduce((total, time) => total + time, 0);
+  return times.reduce((total, time) => total + time, endedIn(await contentOf(`/proc/${pid}/stat`)));
+}
+
+/** The unit in which Linux reports them, whatever its own is. */
+const tickMs = 10;
+
+/** What the processes below it had used that have ended by now, as those of PostgreSQL do with their connections. */
+function endedIn(stat: string): number {
+  // The name in parentheses may have spaces; the times of ended children are the 14th and 15th field behind it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) * tickMs;
 }
 
 function contentOf(file: string): Promise<string> {

@@ -4,7 +4,7 @@ import { type BenchOptions, parseBenchOptions, usage } from './bench-options.js'
 import { libraries } from './libraries/index.js';
 import type { Library } from './library.js';
 import { head, type Row, rowsOf, tableOf } from './report.js';
-import { ResultsBuilder } from './results.js';
+import { ResultsBuilder, textOf } from './results.js';
 import { runScenario } from './run-scenario.js';
 import { scenarios } from './scenarios/index.js';
 import { type Scenario, takesPart } from './scenario.js';
@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
   }
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(rows, null, 2)}\n`);
-  if (options.results !== undefined) await writeFile(options.results, `${JSON.stringify(results.build(), null, 2)}\n`);
+  if (options.results !== undefined) await writeFile(options.results, textOf(results.build()));
   return isWrong ? 1 : 0;
 }
 

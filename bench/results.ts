@@ -86,7 +86,7 @@ export class ResultsBuilder {
         processors: os.availableParallelism(),
         model: processor?.model.trim() ?? 'unknown',
         memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-        system: `${os.type()} ${os.release()} ${os.arch()}`,
+        system: `${os.type()} ${os.arch()}`,
         node: process.version,
       },
       stores: this.#stores,
@@ -100,6 +100,8 @@ export class ResultsBuilder {
 function resultsOf(figures: Figures<Scenario>): readonly Result[] {
   return entriesOf(figures).map(({ library, metric, figure, row }) => ({
     ...row,
+    value: digitsOf(row.value),
+    ratioToFloor: digitsOf(row.ratioToFloor),
     title: library.title,
     role: library.role,
     metric: metric.title,
@@ -111,7 +113,23 @@ function resultsOf(figures: Figures<Scenario>): readonly Result[] {
 }
 
 function endsOf(spread: Spread | null): readonly [number, number] | null {
-  return spread === null ? null : [spread.lowest, spread.highest];
+  return spread === null ? null : [shortened(spread.lowest), shortened(spread.highest)];
+}
+
+function digitsOf(value: number | null): number | null {
+  return value === null ? null : shortened(value);
+}
+
+/** More digits than a figure has would only make the file long. */
+function shortened(value: number): number {
+  return Number(value.toPrecision(5));
+}
+
+/** The file: a figure a line, so that a change of one shows as one. */
+export function textOf({ figures, targets, ...head }: Results): string {
+  const linesOf = (items: readonly unknown[]): string => items.map((item) => `\n    ${JSON.stringify(item)}`).join(',');
+  const start = JSON.stringify(head, null, 2).replace(/\n}$/, '');
+  return `${start},\n  "figures": [${linesOf(figures)}\n  ],\n  "targets": [${linesOf(targets)}\n  ]\n}\n`;
 }
 
 function loadNow(): number {

@@ -79,7 +79,7 @@ export const borders = [
     may: [NODE, own('nestjs'), '@holdfast/core', '@holdfast/jobs', '@nestjs/common'],
     why: "nestjs stands on core's root, on jobs and on @nestjs/common.",
   },
-  openDriver('redis', 'ioredis', 'redis', 'iovalkey'),
+  openDriver('redis', 'ioredis', 'redis', 'iovalkey', '@valkey/valkey-glide'),
   openDriver('postgres', 'pg'),
   openDriver('zookeeper', 'node-zookeeper-client'),
   backend('redis'),

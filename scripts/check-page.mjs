@@ -1,5 +1,5 @@
-// Looks at the page of `holdfast/page` in a real browser (Chromium of this machine, or of CHROMIUM): 10,000 locks, names that are markup, sorting, filtering, taking
-// a lock away, what the content security policy stops, and another host name. Not part of the tests, as it needs a browser. After a build:
+// Looks at the page of `holdfast/page` in a real browser (Chromium of this machine, or of CHROMIUM): 10,000 locks, names that are markup, sorting, filtering, narrow
+// windows, the keyboard alone, what a screen reader is given, taking a lock away, what the content security policy stops, and another host name. Not part of the tests, as it needs a browser. After a build:
 // `pnpm check:page`; `--pictures` writes the screenshots of the documentation besides.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -100,11 +100,19 @@ async function until(what, expression) {
   }
 }
 
-async function picture(name, scheme, { width = 1200, height = 900 } = {}) {
+/** As a person does who presses one key. */
+async function press(key) {
+  const text = key === 'Enter' ? '\r' : key.length === 1 ? key : undefined;
+  const code = { Tab: 9, Enter: 13, Escape: 27, '/': 191 }[key];
+  await tab('Input.dispatchKeyEvent', { type: 'keyDown', key, text, windowsVirtualKeyCode: code });
+  await tab('Input.dispatchKeyEvent', { type: 'keyUp', key, windowsVirtualKeyCode: code });
+}
+
+async function picture(name, scheme, { width = 1200, height = 900, isKept = true } = {}) {
   await tab('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
   await tab('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
   const { data } = await tab('Page.captureScreenshot', { format: 'png' });
-  if (process.argv.includes('--pictures'))
+  if (isKept && process.argv.includes('--pictures'))
     writeFileSync(new URL(`../docs/pictures/${name}.png`, import.meta.url), Buffer.from(data, 'base64'));
 }
 
@@ -127,6 +135,45 @@ try {
   await picture('page-dark', 'dark');
   console.log('ok  10,000 locks, sorted');
 
+  for (const width of [390, 1280]) {
+    for (const scheme of ['light', 'dark']) await picture(`page-${width}-${scheme}`, scheme, { width, isKept: false });
+    const cut = `[...document.querySelectorAll('#head th')].filter((head) => head.getBoundingClientRect().right > innerWidth).length`;
+    assert.equal(await valueOf(cut), 0, `columns are cut at ${width} px`);
+    assert.equal(await valueOf('document.documentElement.scrollWidth <= innerWidth'), true, `the page is wider than ${width} px`);
+  }
+  console.log('ok  as wide as the window, on a telephone too');
+
+  // By the keyboard alone: / goes to the filter, Tab to the rows, Enter opens one, Escape closes it and the focus is where it was.
+  await press('/');
+  assert.equal(await valueOf('document.activeElement.id'), 'filter');
+  for (let at = 0; at < 20 && !(await valueOf(`document.activeElement.closest('#rows') !== null`)); at += 1) await press('Tab');
+  assert.equal(await valueOf('document.activeElement.textContent'), 'orders:00042');
+  await press('Enter');
+  await until(
+    'Enter opens the lock',
+    `document.getElementById('detail').open && document.getElementById('detail-state').textContent.includes('4 waiting')`,
+  );
+  assert.equal(await valueOf(`document.activeElement.closest('dialog') !== null`), true);
+  await press('Escape');
+  await until('Escape closes it', `!document.getElementById('detail').open`);
+  assert.equal(await valueOf('document.activeElement.textContent'), 'orders:00042');
+  console.log('ok  by the keyboard alone');
+
+  const { nodes } = await tab('Accessibility.getFullAXTree');
+  const seen = nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => ({ role: role?.value, name: name?.value ?? '' }));
+  const nameless = seen.filter(
+    ({ role, name }) => ['button', 'searchbox', 'combobox', 'table', 'region', 'image', 'columnheader'].includes(role) && name === '',
+  );
+  assert.deepEqual(nameless, [], 'what a screen reader cannot name');
+  assert.equal(seen.filter(({ role }) => role === 'columnheader').length, 15);
+  for (const named of ['Locks that are held', 'Last losses', 'Name or holder', 'This process alone']) {
+    assert.ok(
+      seen.some(({ name }) => name === named),
+      `${named} has no name for a screen reader`,
+    );
+  }
+  console.log('ok  all has a name for a screen reader');
+
   await set('filter', 'onerror', 'input');
   await until('one row fits', `${rows}.length === 1 && document.getElementById('summary').textContent.includes('memory: 1 of')`);
   assert.equal(await valueOf(cell(0, 0)), MARKUP.replace('\u202e', '\\u{202e}'));
@@ -147,7 +194,7 @@ try {
 
   await valueOf(`document.getElementById('detail-close').click()`);
   assert.match(await valueOf(`document.getElementById('losses').textContent`), /report.*forced/s);
-  assert.match(await valueOf(`document.getElementById('waits-text').textContent`), /1 waits have ended/);
+  assert.match(await valueOf(`document.getElementById('waits-text').textContent`), /1 wait has ended/);
   console.log('ok  this process’s losses and waits');
 
   assert.equal(await valueOf(`fetch('https://example.com/').then(() => 'sent', () => 'stopped')`), 'stopped');

@@ -11,6 +11,7 @@ import { startPostgres, startRedis } from '../test/dist/servers/index.js';
 const root = new URL('..', import.meta.url).pathname;
 const folder = join(root, 'node_modules/.cache/holdfast-runtimes');
 const everyday = join(root, 'test/dist/runtimes/everyday.js');
+const bunClient = join(root, 'test/dist/runtimes/bun-redis-client.js');
 const cli = join(root, 'packages/holdfast/bin/holdfast.js');
 const { resolve } = createRequire(join(root, 'test/package.json'));
 
@@ -46,6 +47,16 @@ for (const [name, command] of runtimes) {
     check(`${name}, ${store}: locks`, command, [everyday, url], ({ stdout }) => stdout === 'locks work here\n');
     if (withConformance)
       check(`${name}, ${store}: conformance`, command, [cli, '--url', url, 'conformance', '--yes'], ({ status }) => status === 0);
+  }
+  if (name === 'bun') {
+    check(
+      'bun, by its own client of Redis: locks',
+      command,
+      [everyday, `bun+${redis.url}`],
+      ({ stdout }) => stdout === 'locks work here\n',
+    );
+    const more = withConformance ? ['--conformance'] : [];
+    check('bun, by its own client of Redis: what only it does', command, [bunClient, redis.url, ...more], ({ status }) => status === 0);
   }
   const run = ['--url', redis.url, 'run', `runtimes:${name}`, '--', 'sh', '-c', 'echo "under $HOLDFAST_LOCK"; exit 3'];
   check(`${name}: holdfast run`, command, [cli, ...run], ({ status, stdout }) => status === 3 && stdout === `under runtimes:${name}\n`);

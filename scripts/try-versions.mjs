@@ -1,4 +1,5 @@
 // Runs the packages' tests on servers of other Debian releases, and prints what passed: node scripts/try-versions.mjs [NAME ...]
+// Or any command with one of these servers first on its PATH: node scripts/try-versions.mjs --run NAME COMMAND [ARGUMENT ...]
 // The servers come from the mirror that apt knows, unpacked beside their own C library into a directory of their own: nothing is installed.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -53,21 +54,41 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const WITHOUT_SERVERS = ['simulator', 'model'].flatMap((name) => ['--exclude', `**/${name}.test.ts`]);
 // Where the user postgres, as whom its server runs, can read it.
 const cache = process.env['HOLDFAST_VERSIONS_DIRECTORY'] ?? join(tmpdir(), 'holdfast-versions');
-const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(KINDS);
+const isCommand = process.argv[2] === '--run';
+const command = isCommand ? process.argv.slice(4) : [];
+if (isCommand && command.length === 0) fail('--run wants the name of a server and a command.');
+const chosen = isCommand ? process.argv.slice(3, 4) : process.argv.length > 2 ? process.argv.slice(2) : Object.keys(KINDS);
 const unknown = chosen.filter((name) => !(name in KINDS));
 if (unknown.length > 0) fail(`There is no ${unknown.join(', ')}; there are ${Object.keys(KINDS).join(', ')}.`);
 makeCache();
 
-const rows = chosen.map((name) => tryOne(name, KINDS[name]));
-console.log('\n| server | tests | passed | failed |\n| --- | --- | --- | --- |');
-for (const { version, tests, passed, failed } of rows) console.log(`| ${version} | ${tests} | ${passed} | ${failed} |`);
-process.exitCode = rows.every(({ failed }) => failed === 0) ? 0 : 1;
+process.exitCode = isCommand ? runWith(chosen[0], command) : tryAll();
 
-function tryOne(name, kind) {
+function tryAll() {
+  const rows = chosen.map((name) => tryOne(name, KINDS[name]));
+  console.log('\n| server | tests | passed | failed |\n| --- | --- | --- | --- |');
+  for (const { version, tests, passed, failed } of rows) console.log(`| ${version} | ${tests} | ${passed} | ${failed} |`);
+  return rows.every(({ failed }) => failed === 0) ? 0 : 1;
+}
+
+/** @returns the exit code of the command */
+function runWith(name, [program, ...args]) {
+  const { env } = prepared(name, KINDS[name]);
+  const { status, error } = spawnSync(program, args, { env, stdio: 'inherit' });
+  if (error) fail(`${program} could not be started: ${error.message}`);
+  return status ?? 1;
+}
+
+/** The folder of a server, and the environment in which it is found first. */
+function prepared(name, kind) {
   const folder = join(cache, name);
   if (!existsSync(join(folder, 'ready'))) prepare(folder, kind);
-  const bin = binOf(folder, kind);
-  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}`, HOLDFAST_TEST_SERVERS: 'binary' };
+  const env = { ...process.env, PATH: `${binOf(folder, kind)}:${process.env['PATH']}`, HOLDFAST_TEST_SERVERS: 'binary' };
+  return { folder, env };
+}
+
+function tryOne(name, kind) {
+  const { folder, env } = prepared(name, kind);
   const version = versionOf(folder, kind, env);
   const report = join(folder, 'report.json');
   rmSync(report, { force: true });

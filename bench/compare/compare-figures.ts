@@ -14,7 +14,7 @@ export interface ComparedFigure {
 }
 
 /**
- * fell: worse beyond the spread, or wrong now. rose: better beyond the spread, or right again. steady: within the spread. floor: the bare
+ * fell: worse beyond the spread, or wrong now. rose: better beyond the spread, or correct now. steady: within the spread. floor: the bare
  * commands moved, so the machine did. new, gone: in one of the files only. different: another unit or direction than before.
  */
 export type ChangeKind = 'fell' | 'rose' | 'steady' | 'floor' | 'new' | 'gone' | 'different';

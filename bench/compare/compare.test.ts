@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ComparedFigure, compareFigures } from './compare-figures.js';
+import { readFigures } from './read-figures.js';
 
 const figure = (changes: Partial<ComparedFigure> = {}): ComparedFigure => ({
   scenario: 'uncontended',
@@ -57,7 +58,7 @@ describe('a figure', () => {
     expect(kinds([inversions(0)], [inversions(0)])).toEqual(['steady']);
   });
 
-  it('that is wrong now fell, and one that is right again rose', () => {
+  it('that is wrong now fell, and one that is correct once more rose', () => {
     const wrong = figure({ value: null, ratioToFloor: null, spread: null, ratioSpread: null });
     expect(kinds([figure()], [wrong])).toEqual(['fell']);
     expect(kinds([wrong], [figure()])).toEqual(['rose']);
@@ -121,8 +122,8 @@ describe('the comparison as a command', () => {
       await fileOf('spread.json', [{ ...figure(), spread: [1] }]),
       join(directory, 'missing.json'),
     ];
-    for (const file of bad) await expect(compare(good, file)).rejects.toMatchObject({ code: 2 });
+    for (const file of bad) await expect(readFigures(file)).rejects.toThrow(file);
+    await expect(compare(good, bad[0] ?? '')).rejects.toMatchObject({ code: 2 });
     await expect(compare(good)).rejects.toMatchObject({ code: 2 });
-    await expect(compare(good, good, good)).rejects.toMatchObject({ code: 2 });
   });
 });

@@ -3,7 +3,7 @@ import type { Change, ChangeKind } from './compare-figures.js';
 
 const titles: readonly (readonly [ChangeKind, string])[] = [
   ['fell', 'Worse beyond the spread, or wrong now'],
-  ['rose', 'Better beyond the spread, or right again'],
+  ['rose', 'Better beyond the spread, or correct now'],
   ['floor', 'The floor itself moved, so the machine was not the same: what stands on it was compared by its ratio to the floor'],
   ['different', 'Measured differently, not comparable'],
   ['new', 'Only in the second file'],

@@ -8,7 +8,7 @@ const delayFile = fileURLToPath(new URL('./delay-process.js', import.meta.url));
 const startMs = 10_000;
 
 /**
- * The same store, a network of that round trip away from whoever opens its address. The benchmark's own looks at the store stay direct.
+ * The same store, a network of that round trip away from all who open its address. The benchmark's own looks at the store stay direct.
  *
  * @param roundTripMs half of it in each direction
  * @returns a store whose `close` ends the network, and not the store

@@ -49,7 +49,7 @@ async function share(opened: readonly BenchClient[], name: string, forMs: number
         while (use.isOn) {
           const lease = await permitOf(client, name);
           const leave = use.enter();
-          // Whoever is granted one behind the end only gives it back.
+          // A task that is granted one after the end only gives it back.
           if (use.isOn) await setTimeout(sectionMs);
           leave();
           await lease.release();

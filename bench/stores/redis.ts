@@ -24,11 +24,13 @@ export async function openRedisRegister(address: string): Promise<Register> {
 /** Opens the Redis at `address`. `started`: the server that was started for it, and is closed with it. */
 export async function openRedisStore(address: string, started?: ServerHandle): Promise<Store> {
   const own = await connectRedis(address);
-  const version = /redis_version:(\S+)/.exec(await own.info('server'))?.[1] ?? 'unknown';
+  const info = await own.info('server');
+  const valkey = /valkey_version:(\S+)/.exec(info)?.[1];
+  const version = valkey === undefined ? `Redis ${/redis_version:(\S+)/.exec(info)?.[1] ?? 'of an unknown version'}` : `Valkey ${valkey}`;
   return {
     backend: 'redis',
     address,
-    title: `Redis ${version} at ${own.options.host}:${own.options.port}`,
+    title: `${version} at ${own.options.host}:${own.options.port}`,
     pids: pidsOf(started),
     register: registerOn(own),
     observer: {

@@ -64,7 +64,7 @@ const GROUPS = {
     'docs/testing.md',
     'docs/writing-a-backend.md',
   ],
-  Operating: ['docs/operating.md', 'docs/monitoring.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
+  Operating: ['docs/operating.md', 'docs/monitoring.md', 'docs/scale.md', 'docs/cli.md', 'docs/errors.md', 'packages/otel/README.md'],
   Stores: [
     'docs/memory.md',
     'packages/redis/README.md',
@@ -91,6 +91,7 @@ const GROUPS = {
     'docs/peers.md',
     'docs/simulator.md',
     'docs/faults.md',
+    'docs/benchmarks.md',
     'bench/README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',

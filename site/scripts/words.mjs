@@ -12,6 +12,8 @@ const WORDS = [
   [/\b(is|are) (well|ill)\b/i, 'healthy, works, unhealthy'],
   [/\bhad better\b/i, 'should'],
   [/\bknock(s|ed)?\b/i, 'connect, try'],
+  [/\bas ever\b/i, 'as usual'],
+  [/\bfor want of\b/i, 'because it is missing'],
 ];
 
 /**

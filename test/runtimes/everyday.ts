@@ -4,7 +4,7 @@ import { argv, stdout } from 'node:process';
 import { isLockError, type LockManager } from '@holdfast/core';
 import { createMemoryLockManager, createMemoryStore } from '@holdfast/core/memory';
 import { createPostgresLockManager } from '@holdfast/postgres';
-import { createRedisLockManager } from '@holdfast/redis';
+import { type BunRedisClient, createRedisLockManager } from '@holdfast/redis';
 
 // What locks do every day, on the store of a URL: run by `pnpm test:runtimes` on every runtime that there is. Ends with 1 and says why. Nothing in
 // here depends on how fast the machine is: every wait ends by an event, and has minutes for it.
@@ -12,7 +12,18 @@ import { createRedisLockManager } from '@holdfast/redis';
 const WAIT = { waitMs: 60_000 };
 const OPTIONS = { ttlMs: 60_000, commandTimeoutMs: 30_000 };
 
+/** Under Bun, and where it is asked for: Bun's own client, which the caller would have. */
+function bunClient(url: string): BunRedisClient {
+  const { Bun: bun } = globalThis as { readonly Bun?: { readonly RedisClient: new (url: string) => BunRedisClient } };
+  assert.ok(bun !== undefined, 'this is not Bun');
+  return new bun.RedisClient(url);
+}
+
 function opener(url: string): () => LockManager {
+  if (url.startsWith('bun+redis:')) {
+    const client = bunClient(url.slice('bun+'.length));
+    return () => createRedisLockManager({ ...OPTIONS, client });
+  }
   if (url.startsWith('redis:')) return () => createRedisLockManager({ ...OPTIONS, url });
   if (url.startsWith('postgres:')) return () => createPostgresLockManager({ ...OPTIONS, connectionString: url });
   assert.equal(url, 'memory:');

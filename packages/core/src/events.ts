@@ -3,7 +3,10 @@ import type { HoldLifeEvent, LimitDiffersEvent, LockEvent, LockEventType, NodeCh
 import type { HoldPlan } from './hold/hold-plan.js';
 import { withToJSON } from './json.js';
 
-const channels: Readonly<Record<LockEventType | 'store-call', Channel>> = {
+/** Calls to the store: for no `onEvent`. */
+export const callChannel: Channel = channel('holdfast:store-call');
+
+const channels: Readonly<Record<LockEventType, Channel>> = {
   waiting: channel('holdfast:waiting'),
   granted: channel('holdfast:granted'),
   'not-granted': channel('holdfast:not-granted'),
@@ -12,7 +15,6 @@ const channels: Readonly<Record<LockEventType | 'store-call', Channel>> = {
   lost: channel('holdfast:lost'),
   released: channel('holdfast:released'),
   'release-failed': channel('holdfast:release-failed'),
-  'store-call': channel('holdfast:store-call'),
   'node-changed': channel('holdfast:node-changed'),
   'limit-differs': channel('holdfast:limit-differs'),
 };
@@ -60,14 +62,9 @@ export class EventSource {
     if (this.has(draft.type)) this.#publish(draft.type, draft);
   }
 
-  /** Whether anybody listens to the calls to the store. */
-  get hasCalls(): boolean {
-    return channels['store-call'].hasSubscribers;
-  }
-
   emitCall(draft: StoreCallDraft): void {
     const event = this.#finish({ ...draft, kind: null, name: null, label: null });
-    publish(channels['store-call'], event);
+    publish(callChannel, event);
   }
 
   #publish(type: LockEventType, told: object): void {

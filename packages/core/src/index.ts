@@ -76,6 +76,7 @@ export {
 } from './errors.js';
 export { publishEvent } from './events.js';
 export { withToJSON } from './json.js';
+export { onceAProcess } from './once-a-process.js';
 export { systemClock } from './system-clock.js';
 export { createLockManager, requireFencing } from './manager/create-lock-manager.js';
 export { managerOptionRules } from './manager/resolve-options.js';

@@ -1,5 +1,6 @@
-import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
-import { readAnnotation } from './annotation.js';
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import { type Channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
+import { annotate, readAnnotation } from './annotation.js';
 import type { AcquireTrace, HoldTrace } from './contract/traces.js';
 import { publish, requestIdOf } from './events.js';
 import type { HoldPlan } from './hold/hold-plan.js';
@@ -8,17 +9,14 @@ type Trace = AcquireTrace | HoldTrace;
 type Facts = Pick<Trace, 'operation' | 'backend' | 'managerId'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const acquireChannel = tracingChannel<unknown, AcquireTrace>('holdfast:acquire');
-const holdChannel = tracingChannel<unknown, HoldTrace>('holdfast:hold');
+/** The taking of holds. */
+export const acquireChannel: TracingChannel<unknown, AcquireTrace> = tracingChannel('holdfast:acquire');
+/** Tasks that run under holds. */
+export const holdChannel: TracingChannel<unknown, HoldTrace> = tracingChannel('holdfast:hold');
 
-/** Whether anybody listens to the taking of holds: nothing is built for it otherwise. */
-export function isAcquireTraced(): boolean {
-  return isListenedTo(acquireChannel);
-}
-
-/** Whether anybody listens to tasks that run under holds. */
-export function isHoldTraced(): boolean {
-  return isListenedTo(holdChannel);
+/** Whether anybody listens: nothing is built for a trace otherwise. (`TracingChannel.hasSubscribers` says the same, but not on Bun.) */
+export function isTraced<C extends Trace>({ start, end, asyncStart, asyncEnd, error }: TracingChannel<unknown, C>): boolean {
+  return start.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers;
 }
 
 /**
@@ -35,7 +33,7 @@ export function traceAcquire<T>(
   const context: Mutable<AcquireTrace> = { ...factsOf(facts, plans), waitMs };
   const annotated = (): Promise<T> => {
     const annotation = readAnnotation(context.annotation);
-    for (const plan of plans) plan.annotation = annotation;
+    for (const plan of plans) plan.keptLabel = annotate(plan.label, annotation);
     return task();
   };
   return trace(acquireChannel, context, async () => {
@@ -67,10 +65,10 @@ function factsOf(facts: Facts, plans: readonly HoldPlan[]): Omit<HoldTrace, 'err
   };
 }
 
-/** As `TracingChannel.tracePromise`, except that what a listener of anything but `start` throws harms nobody. */
+/** As `TracingChannel.tracePromise`, except that what a listener throws harms nobody. */
 function trace<C extends Trace, T>(channel: TracingChannel<unknown, C>, context: Mutable<C>, task: () => Promise<T>): Promise<T> {
   const { start, end, asyncStart, asyncEnd, error } = channel;
-  return start.runStores(context, async () => {
+  return runStores(start, context, async () => {
     const promise = task();
     publish(end, context);
     try {
@@ -86,6 +84,33 @@ function trace<C extends Trace, T>(channel: TracingChannel<unknown, C>, context:
   });
 }
 
-function isListenedTo<C extends Trace>({ start, end, asyncStart, asyncEnd, error }: TracingChannel<unknown, C>): boolean {
-  return start.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers;
+/**
+ * `Channel.runStores` turns what a listener throws, or the function of a bound store, into an uncaught exception. So stores and listeners are
+ * called one by one where Node shows them, as in `publish`.
+ */
+function runStores<C extends object, T>(start: Channel<unknown, C>, context: C, task: () => Promise<T>): Promise<T> {
+  const stores: unknown = (start as { _stores?: unknown })._stores;
+  if (!isIterable(stores)) return start.runStores(context, task);
+  let run = (): Promise<T> => {
+    publish(start, context);
+    return task();
+  };
+  for (const [store, valueOf] of stores as Iterable<readonly [AsyncLocalStorage<unknown>, ((context: C) => unknown) | undefined]>) {
+    const inner = run;
+    run = () => {
+      let value: unknown = context;
+      try {
+        if (valueOf !== undefined) value = valueOf(context);
+      } catch {
+        return inner();
+      }
+      return store.run(value, inner);
+    };
+  }
+  return run();
+}
+
+/** A map of Node's own is none of ours. */
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LockUnavailableError } from '../src/errors.js';
 import type { Doubtful, Ended, Grant, Held, HoldEffect, HoldEvent, HoldFacts, HoldState, Releasing } from '../src/hold/hold-state.js';
 import { step } from '../src/hold/step.js';
-import { readTable, type TableRow } from './machine-table.js';
+import { readArrows, readTable, type TableRow } from './machine-table.js';
 
 const NOW = { now: 10_000, wall: 1_000_000 };
 const error = new LockUnavailableError('no answer', { backend: 'any' });
@@ -21,7 +21,7 @@ const hold: HoldFacts = {
     renew: true,
     requestNo: 1,
     wasContended: false,
-    annotation: null,
+    keptLabel: 'me',
     maxHoldMs: 60_000,
   },
   store: { backend: 'any', isSession: false, commandTimeoutMs: 500 },
@@ -154,6 +154,11 @@ describe('the machine of a hold', () => {
       if (row === undefined) expect([next, effects]).toEqual([state, []]);
       else expect([nameOf(next), effects.map(show).join(', ')]).toEqual([row.next, row.effects]);
     });
+  });
+
+  it('has a picture with an arrow for each change of state in the table, and no other', () => {
+    const changes = rows.map(({ state, next }) => `${state.split(',')[0]} > ${next.split(/[,( ]/)[0]}`);
+    expect([...new Set(changes)].sort()).toEqual([...readArrows('states.svg')].sort());
   });
 
   it('never goes back: what has been released, lost or ended is not held later', () => {

@@ -24,3 +24,9 @@ export function readTable(name: string): readonly TableRow[] {
     return { state: above, event, next, effects };
   });
 }
+
+/** The arrows of a picture of `docs/pictures`, each as `from > to`. */
+export function readArrows(picture: string): readonly string[] {
+  const text = readFileSync(new URL(`../../../docs/pictures/${picture}`, import.meta.url), 'utf8');
+  return [...text.matchAll(/data-from="(\w+)" data-to="(\w+)"/g)].map(([, from = '', to = '']) => `${from} > ${to}`);
+}

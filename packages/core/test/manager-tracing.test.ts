@@ -1,7 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
-import type { AcquireTrace, HoldTrace } from '@holdfast/core';
-import { afterEach, describe, expect, it } from 'vitest';
+import { type AcquireTrace, createLockManager, type HoldTrace } from '@holdfast/core';
+import { createMemoryBackend } from '@holdfast/core/memory';
+import { createManualClock, createTestMemoryStore, type TestMemoryStore } from '@holdfast/core/testing';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { EventSource } from '../dist/events.js';
+import * as tracing from '../dist/tracing.js';
 import { createWorld, outcomeOf } from './manager-world.js';
 
 type Step = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error';
@@ -125,13 +129,72 @@ describe('the tracing channels', () => {
     await lease.release();
   });
 
-  it('hurt no lease when a listener of the end throws', async () => {
+  it('hurt no lease and no process when a listener throws, or what a store is bound by', async () => {
+    const uncaught: unknown[] = [];
+    const onUncaught = (error: unknown): void => void uncaught.push(error);
+    process.on('uncaughtException', onUncaught);
+    cleanups.push(() => process.off('uncaughtException', onUncaught));
     const { manager } = createWorld();
-    const thrower = (): void => {
+    const thrower = (): never => {
       throw new Error('listener');
     };
-    subscribe('tracing:holdfast:acquire:asyncEnd', thrower);
-    cleanups.push(() => unsubscribe('tracing:holdfast:acquire:asyncEnd', thrower));
-    expect(await manager.withLock('x', () => 'done')).toBe('done');
+    const [broken, whole] = [new AsyncLocalStorage<unknown>(), new AsyncLocalStorage<unknown>()];
+    for (const name of ['acquire', 'hold']) {
+      for (const step of STEPS) {
+        subscribe(`tracing:holdfast:${name}:${step}`, thrower);
+        cleanups.push(() => unsubscribe(`tracing:holdfast:${name}:${step}`, thrower));
+      }
+      const { start } = tracingChannel<unknown, object>(`holdfast:${name}`);
+      start.bindStore(broken, thrower);
+      start.bindStore(whole, () => name);
+      cleanups.push(() => start.unbindStore(broken) && start.unbindStore(whole));
+    }
+    expect(await manager.withLock('x', () => [broken.getStore(), whole.getStore()])).toEqual([undefined, 'hold']);
+    await expect(
+      manager.withLock('x', () => {
+        throw new RangeError('task');
+      }),
+    ).rejects.toThrow(RangeError);
+    // Node reports what a listener throws in the next tick.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(uncaught).toEqual([]);
+  });
+
+  it('cost nothing where nobody listens: neither a trace nor an event is built', async () => {
+    const built = [
+      vi.spyOn(EventSource.prototype, 'emit'),
+      vi.spyOn(EventSource.prototype, 'emitCall'),
+      vi.spyOn(tracing, 'traceAcquire'),
+      vi.spyOn(tracing, 'traceHold'),
+    ];
+    const clock = createManualClock();
+    const store = createTestMemoryStore({ clock });
+    const open = (own: TestMemoryStore) => createLockManager(createMemoryBackend({ store: own, fair: false }), { clock, ttlMs: 3_000 });
+    const [manager, peer] = [open(store), open(store.peer())];
+    const live = async (): Promise<void> => {
+      const held = await peer.acquire('x');
+      const waiting = manager.acquire('x');
+      await clock.advance(100);
+      await held.release();
+      await clock.advance(100);
+      const lease = await waiting;
+      await clock.advance(2_000);
+      store.evict('x');
+      await clock.advance(2_000);
+      expect(lease.isHeld).toBe(false);
+      expect(await manager.tryWithLock('x', () => 'done')).toMatchObject({ value: 'done' });
+    };
+    await live();
+    expect(built.map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0, 0]);
+    // The same with somebody who listens: that this counts at all.
+    trace('acquire');
+    trace('hold');
+    for (const type of ['granted', 'renewed', 'lost', 'released', 'store-call']) {
+      const listener = (): void => {};
+      subscribe(`holdfast:${type}`, listener);
+      cleanups.push(() => unsubscribe(`holdfast:${type}`, listener));
+    }
+    await live();
+    for (const { mock } of built) expect(mock.calls.length).toBeGreaterThan(0);
   });
 });

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setMaxListeners } from 'node:events';
-import { checkName, checkValue, type Lease, LockClosedError, type LockManager, rule } from '@holdfast/core';
+import { checkName, checkValue, type Lease, LockClosedError, type LockManager, onceAProcess, rule } from '@holdfast/core';
 import { Candidate } from './candidate.js';
 import {
   type CampaignOptions,
@@ -29,7 +29,7 @@ interface RunningTask {
 }
 
 // One for all elections: up to Node 22 each such storage that was ever used makes every promise of the process a little dearer.
-const running = new AsyncLocalStorage<RunningTask>();
+const running = onceAProcess('@holdfast/election:tasks:1', () => new AsyncLocalStorage<RunningTask>());
 
 /** One leader at a time among all that campaign in elections of one name on one store. */
 export interface Election extends AsyncDisposable {

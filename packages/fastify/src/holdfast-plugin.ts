@@ -1,4 +1,4 @@
-import { LockArgumentError, type LockManager, readOptions, rule } from '@holdfast/core';
+import { checkValue, type LockManager, type OptionRule, readOptions, rule } from '@holdfast/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 declare module 'fastify' {
@@ -28,7 +28,18 @@ export interface HoldfastPluginOptions {
   readonly drainMs?: number | undefined;
 }
 
-const rules = { manager: rule.object, close: rule.boolean, drainMs: rule.duration() };
+const lockManager: OptionRule = (value) =>
+  rule.manager(value) === null ? null : 'must be a lock manager, or a function that makes one, such as () => connect()';
+/** What Fastify itself takes beside the options of a plugin. */
+const fastifys: OptionRule = () => null;
+const rules = {
+  manager: ((value) => (typeof value === 'function' ? null : lockManager(value))) as OptionRule,
+  close: rule.boolean,
+  drainMs: rule.duration(),
+  prefix: fastifys,
+  logLevel: fastifys,
+  logSerializers: fastifys,
+};
 
 /**
  * A plugin of Fastify 5: the server and its requests get `locks`, on whichever level the plugin was registered, and the manager is closed behind the last
@@ -38,13 +49,9 @@ const rules = { manager: rule.object, close: rule.boolean, drainMs: rule.duratio
  *   reports either by `ready()`. It refuses another version of Fastify, and a second registration, by errors of its own
  */
 export async function holdfastPlugin(fastify: FastifyInstance, options: HoldfastPluginOptions): Promise<void> {
-  const {
-    manager: source,
-    close = typeof source === 'function',
-    drainMs,
-  } = readOptions('holdfastPlugin', optionsOnly(options), rules, ['manager']);
+  const { manager: source, close = typeof source === 'function', drainMs } = readOptions('holdfastPlugin', options, rules, ['manager']);
   const manager = typeof source === 'function' ? await source() : source;
-  checkManager(manager);
+  checkValue('holdfastPlugin', 'manager', manager, lockManager);
   // Behind the last request, and before Fastify says that it has closed.
   if (close) fastify.addHook('onClose', () => manager.close({ drainMs }));
   fastify.decorate('locks', manager);
@@ -61,19 +68,3 @@ Object.assign(holdfastPlugin, {
   [Symbol.for('fastify.display-name')]: '@holdfast/fastify',
   [Symbol.for('plugin-meta')]: { name: '@holdfast/fastify', fastify: '5.x' },
 });
-
-/** Fastify adds options of its own, such as `prefix`. */
-function optionsOnly(options: HoldfastPluginOptions): HoldfastPluginOptions {
-  const { manager, close, drainMs } = options;
-  return { manager, close, drainMs };
-}
-
-function checkManager(manager: unknown): void {
-  const isManager =
-    typeof manager === 'object' && manager !== null && 'withLock' in manager && 'close' in manager && typeof manager.close === 'function';
-  if (!isManager) {
-    throw new LockArgumentError('holdfastPlugin: manager must be a lock manager, or a function that makes one, such as () => connect()', {
-      option: 'manager',
-    });
-  }
-}

@@ -144,7 +144,10 @@ describe('the plugin', () => {
     ['no manager', {}],
     ['something else', { manager: { url: 'redis://localhost' } }],
     ['a function that gives none', { manager: () => null }],
-    ['a drain without a unit', { manager: {}, drainMs: '5s' }],
+    ['a promise of a manager', { manager: Promise.resolve() }],
+    ['a function that gives something else', { manager: () => ({ close() {}, withLock() {} }) }],
+    ['a drain without a unit', { manager: () => locks(), drainMs: '5s' }],
+    ['an option that it does not know', { manager: () => locks(), drainMS: 5_000 }],
   ])('is refused with LOCK_INVALID_ARGUMENT for %s', async (_, options) => {
     const app = server();
     app.register(holdfastPlugin, options as unknown as HoldfastPluginOptions);
@@ -155,6 +158,35 @@ describe('the plugin', () => {
     const app = server();
     app.register(holdfastPlugin, { manager: () => Promise.reject(new Error('no store')), prefix: '/api' } as HoldfastPluginOptions);
     expect(await refusal(app)).toMatchObject({ message: 'no store' });
+  });
+
+  it('serves two servers of one process, and two parts of one server, each with its own manager', async () => {
+    const names = async (app: FastifyInstance): Promise<string> => (await app.inject('/')).body;
+    const apps = [locks(), locks()].map((manager) => {
+      const app = server({ manager });
+      app.get('/', (request) => request.locks.id);
+      return { app, manager };
+    });
+    for (const { app, manager } of apps) expect(await names(app)).toBe(manager.id);
+    const app = server();
+    const parts = [locks(), locks()];
+    for (const [index, manager] of parts.entries()) {
+      app.register(async (part) => {
+        await part.register(holdfastPlugin, { manager });
+        part.get(`/${index}`, (request) => `${request.locks.id} ${part.locks.id}`);
+      });
+    }
+    for (const [index, { id }] of parts.entries()) expect((await app.inject(`/${index}`)).body).toBe(`${id} ${id}`);
+    expect(app.hasDecorator('locks')).toBe(false);
+  });
+
+  it('closes what a second registration has made, too', async () => {
+    const made = [locks(), locks()];
+    const app = fastify();
+    for (const manager of made) app.register(holdfastPlugin, { manager: () => manager });
+    expect(await refusal(app)).toMatchObject({ code: 'FST_ERR_DEC_ALREADY_PRESENT' });
+    await app.close();
+    expect(await Promise.all(made.map((manager) => isClosed(manager)))).toEqual([true, true]);
   });
 
   it('is refused by Fastify itself when it is registered twice', async () => {

@@ -19,7 +19,7 @@ export async function loadBackendModule(where: string, scheme: string, source: S
   } catch (error) {
     if (isLockError(error)) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    if (!(error instanceof ModuleMissingError) && (error as { code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') {
+    if (!(error instanceof ModuleMissingError) && !isNotFound(error)) {
       throw new LockUnavailableError(`${where}: ${name} failed to load: ${reason}`, { cause: error, retryable: false });
     }
     const advice =
@@ -36,4 +36,10 @@ export async function loadBackendModule(where: string, scheme: string, source: S
     });
   }
   return module;
+}
+
+/** By `import`, or by `require`, of a module that is not there, or needs one that is not. */
+function isNotFound(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
 }

@@ -8,9 +8,10 @@ import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { createLockPage, type LockPage, type LockPageOptions, toNodeListener } from 'holdfast/page';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 const HERE = 'http://localhost:7080';
+const { stringify } = JSON;
 
 let store: MemoryStore;
 let manager: LockManager;
@@ -171,6 +172,8 @@ describe('the page', () => {
       expect((await ask(page, path, { method: 'POST', origin: HERE })).status).toBe(405);
     }
     expect((await ask(page, '/locks/release?name=a&kind=lock')).status).toBe(405);
+    // Of what nobody reads nothing is opened.
+    expect((await ask(page, '/locks/events', { method: 'HEAD' })).status).toBe(405);
   });
 });
 
@@ -306,6 +309,30 @@ describe('more than anybody can look at', () => {
     expect(seen).toMatchObject({ total: 20_000, fitting: 20_000, notes: ['More than 20000 names are held; only so many are shown.'] });
     expect(seen.rows).toHaveLength(10);
     expect(given).toBeLessThan(20_010);
+  });
+});
+
+describe('many who watch', () => {
+  it('have what they ask for put together once a look where they ask for the same, and are served one by one, other work between', async () => {
+    const order: string[] = [];
+    const put = vi.spyOn(JSON, 'stringify').mockImplementation((value: object) => {
+      if ('changesPerSecond' in value) {
+        order.push('put together');
+        setImmediate(() => order.push('other work'));
+      }
+      return stringify(value);
+    });
+    const page = pageOf({ everyMs: 60_000 });
+    const questions = ['/events', '/events', '/events?filter=a', '/events?sort=held', '/events'];
+    const streams = await Promise.all(questions.map((question) => ask(page, question)));
+    const readers = streams.map(({ body }) => body?.getReader());
+    for (const reader of readers) {
+      await reader?.read();
+      await reader?.read();
+    }
+    put.mockRestore();
+    expect(order.join()).toBe('put together,other work,put together,other work,put together,other work');
+    for (const reader of readers) await reader?.cancel();
   });
 });
 

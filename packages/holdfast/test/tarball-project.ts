@@ -6,6 +6,8 @@ import { mustRun } from './run-command.js';
 
 const packages = fileURLToPath(new URL('../..', import.meta.url));
 
+const stage = fileURLToPath(new URL('../../../scripts/stage/stage-package.mjs', import.meta.url));
+
 /** The packages as they would be published, by name. */
 export type Tarballs = Readonly<Record<string, string>>;
 export type PackageManager = 'npm' | 'pnpm' | 'yarn classic' | 'yarn berry';
@@ -25,7 +27,8 @@ const INSTALL: Readonly<Record<PackageManager, readonly string[]>> = {
 export async function packAll(folder: string): Promise<Tarballs> {
   const pack = async (name: string): Promise<string> => {
     const target = join(folder, name);
-    await mustRun(pnpm[0] ?? '', [...pnpm.slice(1), 'pack', '--pack-destination', target], { cwd: join(packages, name) });
+    await mustRun(process.execPath, [stage], { cwd: join(packages, name) });
+    await mustRun(pnpm[0] ?? '', [...pnpm.slice(1), 'pack', '--pack-destination', target], { cwd: join(packages, name, 'publish') });
     return join(target, (await readdir(target))[0] ?? '');
   };
   const { dependencies } = JSON.parse(await readFile(join(packages, 'holdfast', 'package.json'), 'utf8')) as {

@@ -163,5 +163,8 @@ describe('what cannot be done is reported as the standard tells it', () => {
       }) as LockManager;
     expect(await rejection(createWebLocks(without('list')).query())).toMatchObject({ name: 'NotSupportedError' });
     expect(() => createWebLocks(without('readWriteLocks'))).toThrow(expect.objectContaining({ code: 'LOCK_UNSUPPORTED' }));
+    for (const wrong of [undefined, null, {}, 'memory:']) {
+      expect(() => createWebLocks(wrong as never)).toThrow(expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT', option: 'manager' }));
+    }
   });
 });

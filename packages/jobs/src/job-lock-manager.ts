@@ -277,7 +277,7 @@ class Jobs<F extends FencingToken> implements JobLockManager<F> {
  * ```
  */
 export function createJobLockManager<F extends FencingToken>(locks: LockManager<F>, options?: JobLockOptions): JobLockManager<F> {
-  checkValue('createJobLockManager', 'locks', locks, rule.object);
+  checkValue('createJobLockManager', 'locks', locks, rule.manager);
   const read = readJobOptions<JobLockOptions>('createJobLockManager', options);
   if ((read.lockAtLeastMs ?? 0) > 0) requireMarks(locks, 'lockAtLeastMs');
   return new Jobs(locks, read);

@@ -42,7 +42,7 @@ export class MarkWriter<F extends FencingToken> {
   /**
    * The store is asked first whether the lease still stands: a forced release that no renewal has noticed yet must not leave a mark of
    * work that somebody else may be doing again. Where the lease ends because the store is away, the lock is taken once more: if
-   * nobody has done the work meanwhile, the mark is right.
+   * nobody has done the work meanwhile, the mark is correct.
    *
    * @throws LockLostError LOCK_LOST when the lease was lost; no mark is written then, unless the error has a `cause`: the
    *   store did not answer for so long that the lease ended, and may have written it all the same

@@ -83,10 +83,27 @@ describe('a run coordinator', () => {
     await theirs?.onComplete('report:1');
   });
 
+  it('rejects where the manager is closed, and for a key that is no name', async () => {
+    await using servers = twoServers();
+    const coordinator = createRunCoordinator(servers.jobs[0]);
+    for (const key of ['', 'x'.repeat(600), undefined as never]) {
+      await expect(coordinator.shouldRun(key, 1_000)).rejects.toMatchObject({ code: 'LOCK_INVALID_ARGUMENT' });
+    }
+    await expect(coordinator.shouldRun('report:1', Number.NaN)).rejects.toMatchObject({ code: 'LOCK_INVALID_ARGUMENT' });
+    await servers.locks[0].close();
+    await expect(coordinator.shouldRun('report:1', 1_000)).rejects.toMatchObject({ code: 'LOCK_CLOSED' });
+    await coordinator.onComplete('report:1');
+  });
+
+  it('refuses a lock manager in place of job locks', async () => {
+    await using servers = twoServers();
+    expect(() => createRunCoordinator(servers.locks[0] as never)).toThrow(expect.objectContaining({ option: 'jobLocks' }));
+  });
+
   it('checks what it is given', () => {
     const invalid = { code: 'LOCK_INVALID_ARGUMENT' };
     expect(() => createRunCoordinator(undefined as never)).toThrow(expect.objectContaining({ ...invalid, option: 'jobLocks' }));
-    const jobs = {} as ReturnType<typeof createJobLockManager>;
+    const jobs = { async runOnce() {} } as unknown as ReturnType<typeof createJobLockManager>;
     expect(() => createRunCoordinator(jobs, { retentionMs: 0 })).toThrow(expect.objectContaining({ ...invalid, option: 'retentionMs' }));
     expect(() => createRunCoordinator(jobs, { ttl: 1 } as never)).toThrow(expect.objectContaining({ ...invalid, option: 'ttl' }));
   });

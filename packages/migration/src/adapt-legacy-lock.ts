@@ -55,7 +55,7 @@ export function adaptLegacyLock<H>(lock: LegacyLock<H>, options?: ManagerOptions
   return createLockManager(new LegacyBackend(read), options);
 }
 
-/** A class may carry more than the adapter needs; what it needs must be right, and is read once. */
+/** A class may carry more than the adapter needs; what it needs is checked, and is read once. */
 function readLock<H>(where: string, lock: LegacyLock<H>): LegacyLock<H> {
   const known: Partial<LegacyLock<H>> = Object.fromEntries(Object.keys(rules).map((key) => [key, lock[key as keyof LegacyLock<H>]]));
   const read = readOptions(where, known as LegacyLock<H>, rules, ['tryLock', 'unlock']);

@@ -56,9 +56,9 @@ export interface LegacyLock<H = unknown> {
   tryLock(name: string, request: LegacyRequest): Answer<H | null | undefined | false>;
   /** Frees it, if it is still ours. false: it was not. */
   unlock(name: string, hold: LegacyHold<H>): Answer<boolean | void>;
-  /** Whether anybody holds the lock. Left out: `inspect` tells of what this process holds, and rejects for other names. */
+  /** Whether anybody holds the lock. Left out: `inspect` reports what this process holds, and rejects for other names. */
   isLocked?: ((name: string) => Answer<boolean>) | undefined;
-  /** Who holds it. Left out: of locks `isLocked` is asked; of the other kinds `inspect` tells what this process holds, and rejects for other names. */
+  /** Who holds it. Left out: of locks `isLocked` is asked; of the other kinds `inspect` reports what this process holds, and rejects for other names. */
   holders?: ((name: string, kind: LockKind) => Answer<readonly LegacyHolder[]>) | undefined;
   /**
    * Whether it is still ours: how a holder notices that its lock is gone, where there is no `extend`. Without all three it

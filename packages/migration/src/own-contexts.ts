@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { FencingToken } from '@holdfast/core';
+import { type FencingToken, onceAProcess } from '@holdfast/core';
 import type { ContextHolds } from './context-holds.js';
 
 interface Frame {
@@ -9,7 +9,7 @@ interface Frame {
 }
 
 // One for all: up to Node 22 each such storage that was ever used makes every promise of the process a little dearer.
-const frames = new AsyncLocalStorage<Frame>();
+const frames = onceAProcess('@holdfast/migration:contexts:1', () => new AsyncLocalStorage<Frame>());
 
 /** The contexts of one `createReentrantLocks`: those of others in the same flow are not seen. */
 export class OwnContexts<F extends FencingToken> {

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Lease } from '@holdfast/core';
+import { type Lease, onceAProcess } from '@holdfast/core';
 
-const held = new AsyncLocalStorage<Lease>();
+// Where one part of an application imports this package and another one requires it, both find the lease.
+const held = onceAProcess('@holdfast/nestjs:held-lease:1', () => new AsyncLocalStorage<Lease>());
 
 /**
  * The lease under which the running method was called, by the innermost `@WithLock` or `@RunOnce`: for its `signal`, which aborts when the lock is lost, and its

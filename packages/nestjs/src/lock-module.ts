@@ -1,3 +1,4 @@
+import { readOptions, rule } from '@holdfast/core';
 import { createJobLockManager } from '@holdfast/jobs';
 import {
   type DynamicModule,
@@ -34,18 +35,27 @@ export interface LockModuleAsyncOptions {
   readonly isGlobal?: boolean | undefined;
 }
 
+const asyncRules = { imports: rule.array, inject: rule.array, useFactory: rule.function, isGlobal: rule.boolean };
+
 /**
  * Locks for a Nest application: `LOCK_MANAGER` and `JOB_LOCKS` to inject, `LockHealthIndicator`, and the manager behind `@WithLock` and `@RunOnce`. Closes a manager that it has made
  * in the last hook of shutdown, behind the last request.
  */
 export class LockModule {
   /** With options that are known now. Bad ones reject when the application starts, with LOCK_INVALID_ARGUMENT. */
-  static forRoot({ isGlobal, ...options }: LockModuleRootOptions): DynamicModule {
-    return moduleOf({ provide: OpenedLocks, useFactory: () => OpenedLocks.open(options) }, isGlobal);
+  static forRoot(options: LockModuleRootOptions): DynamicModule {
+    const isGlobal = (options as LockModuleRootOptions | undefined)?.isGlobal;
+    return moduleOf({ provide: OpenedLocks, useFactory: () => OpenedLocks.open(options, { isGlobal: rule.boolean }) }, isGlobal);
   }
 
-  /** With options that other providers know, such as those of a configuration. */
-  static forRootAsync({ imports = [], inject = [], useFactory, isGlobal }: LockModuleAsyncOptions): DynamicModule {
+  /**
+   * With options that other providers know, such as those of a configuration. Bad ones, and what the factory throws, reject when the application starts.
+   *
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option of its own
+   */
+  static forRootAsync(options: LockModuleAsyncOptions): DynamicModule {
+    const read = readOptions('LockModule.forRootAsync', options, asyncRules, ['useFactory']);
+    const { imports = [], inject = [], useFactory, isGlobal } = read;
     const open = async (...args: never[]): Promise<OpenedLocks> => OpenedLocks.open(await useFactory(...args));
     return { ...moduleOf({ provide: OpenedLocks, useFactory: open, inject }, isGlobal), imports };
   }
@@ -54,12 +64,17 @@ export class LockModule {
 // The function, as TypeScript's own decorators are those of the standard, which Nest does not know.
 Module({})(LockModule);
 
+let modules = 0;
+
 function moduleOf(opened: Provider, isGlobal = true): DynamicModule {
   const inject = [OpenedLocks];
+  // By its text, as `moduleIdGeneratorAlgorithm: 'deep-hash'` compares modules, one LockModule is like another.
+  const id = { provide: Symbol('LockModule'), useValue: ++modules };
   return {
     module: LockModule,
     global: isGlobal,
     providers: [
+      id,
       opened,
       { provide: LOCK_MANAGER, inject, useFactory: ({ manager }: OpenedLocks) => manager },
       { provide: JOB_LOCKS, inject, useFactory: ({ manager }: OpenedLocks) => createJobLockManager(manager) },

@@ -1,8 +1,14 @@
-import { LockArgumentError, type LockManager, readOptions, rule } from '@holdfast/core';
+import { checkValue, type LockManager, type OptionRule, readOptions, rule } from '@holdfast/core';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { LockModuleOptions } from './lock-module-options.js';
 
-const rules = { manager: rule.object, close: rule.boolean, drainMs: rule.duration() };
+const lockManager: OptionRule = (value) =>
+  rule.manager(value) === null ? null : 'must be a lock manager, or a function that makes one, such as () => connect()';
+const rules = {
+  manager: ((value) => (typeof value === 'function' ? null : lockManager(value))) as OptionRule,
+  close: rule.boolean,
+  drainMs: rule.duration(),
+};
 
 /** The manager of one module, from its first use to the end of the application. */
 export class OpenedLocks implements OnApplicationShutdown {
@@ -16,15 +22,18 @@ export class OpenedLocks implements OnApplicationShutdown {
     this.#drainMs = drainMs;
   }
 
-  /** @throws LockArgumentError LOCK_INVALID_ARGUMENT; what the user's function throws */
-  static async open(options: LockModuleOptions): Promise<OpenedLocks> {
-    const { manager: source, close = typeof source === 'function', drainMs } = readOptions('LockModule', options, rules, ['manager']);
-    const manager: unknown = typeof source === 'function' ? await source() : source;
-    if (!isManager(manager)) {
-      throw new LockArgumentError('LockModule: manager must be a lock manager, or a function that makes one, such as () => connect()', {
-        option: 'manager',
-      });
-    }
+  /**
+   * @param more rules of options that are read elsewhere
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT; what the user's function throws
+   */
+  static async open(options: LockModuleOptions, more: Readonly<Record<string, OptionRule>> = {}): Promise<OpenedLocks> {
+    const {
+      manager: source,
+      close = typeof source === 'function',
+      drainMs,
+    } = readOptions('LockModule', options, { ...rules, ...more }, ['manager']);
+    const manager = typeof source === 'function' ? await source() : source;
+    checkValue('LockModule', 'manager', manager, lockManager);
     return new OpenedLocks(manager, close, drainMs);
   }
 
@@ -32,8 +41,4 @@ export class OpenedLocks implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     if (this.#close) await this.manager.close({ drainMs: this.#drainMs });
   }
-}
-
-function isManager(value: unknown): value is LockManager {
-  return typeof value === 'object' && value !== null && 'withLock' in value && 'close' in value && typeof value.close === 'function';
 }

@@ -1,7 +1,7 @@
 import type { JobLockManager, RunOnceOptions } from '@holdfast/jobs';
 import { callUnder } from './held-lease.js';
 import { JOB_LOCKS } from './injection.js';
-import { type KeyOf, nameOf } from './with-lock.js';
+import { checkKey, type KeyOf, nameOf } from './with-lock.js';
 import { type MethodDecoratorOf, wrapMethod } from './wrap-method.js';
 
 /**
@@ -10,8 +10,10 @@ import { type MethodDecoratorOf, wrapMethod } from './wrap-method.js';
  *
  * @param name of the job, the same on every server; or a function of the method's arguments
  * @param options those of `runOnce`: `windowMs` or `window`, and more
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for what is neither a name nor a function, and on what is no method of objects that Nest makes
  */
 export function RunOnce<A extends unknown[]>(name: KeyOf<A>, options: RunOnceOptions): MethodDecoratorOf<A> {
+  checkKey('RunOnce', 'name', name);
   return wrapMethod<JobLockManager>('RunOnce', JOB_LOCKS, async (jobs, target, args, call) => {
     const result = await jobs.runOnce(nameOf(name, target, args), options, (lease) => callUnder(lease, call));
     return result.ran ? result.value : undefined;

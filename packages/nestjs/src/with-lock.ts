@@ -1,4 +1,4 @@
-import type { AcquireOptions, LockManager } from '@holdfast/core';
+import { type AcquireOptions, checkName, type LockManager } from '@holdfast/core';
 import { callUnder } from './held-lease.js';
 import { LOCK_MANAGER } from './injection.js';
 import { type MethodDecoratorOf, wrapMethod } from './wrap-method.js';
@@ -14,14 +14,24 @@ export type KeyOf<A extends unknown[]> = string | ((...args: A) => string);
  * function gives no name, and with what the function throws.
  *
  * @param options how long to wait and to hold: those of `acquire`
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for what is neither a name nor a function, and on what is no method of objects that Nest makes
  */
 export function WithLock<A extends unknown[]>(key: KeyOf<A>, options: AcquireOptions = {}): MethodDecoratorOf<A> {
+  checkKey('WithLock', 'key', key);
   return wrapMethod<LockManager>('WithLock', LOCK_MANAGER, (locks, target, args, call) =>
     locks.withLock(nameOf(key, target, args), options, (lease) => callUnder(lease, call)),
   );
 }
 
-/** What the key is for this call; checked where the lock is taken. */
+/** What the key is for this call; what is no name is refused where the lock is taken. */
 export function nameOf<A extends unknown[]>(key: KeyOf<A>, target: object, args: readonly unknown[]): string {
-  return typeof key === 'function' ? key.apply(target, args as A) : key;
+  const name: unknown = typeof key === 'function' ? key.apply(target, args as A) : key;
+  // Nobody else would hear of its rejection.
+  if (name instanceof Promise) name.catch(() => {});
+  return name as string;
+}
+
+/** A name that stands in the code is wrong from the start. */
+export function checkKey(where: string, option: string, key: unknown): void {
+  if (typeof key !== 'function') checkName(where, key, option);
 }

@@ -34,6 +34,10 @@ export function wrapMethod<S>(
   around: (service: S, target: object, args: readonly unknown[], call: () => unknown) => Promise<unknown>,
 ): (target: object, property: string | symbol, descriptor: { value?: unknown }) => void {
   return (target, property, descriptor) => {
+    // Decorators of the standard get the method, and no descriptor.
+    if (typeof descriptor !== 'object' || typeof property === 'object') {
+      throw new LockArgumentError(`${name} is a decorator as Nest has them: TypeScript needs experimentalDecorators`, { option: 'method' });
+    }
     const method = descriptor.value;
     const where = `${name}: ${typeof target === 'function' ? target.name : target.constructor.name}.${String(property)}`;
     if (typeof target === 'function' || typeof method !== 'function') {
@@ -51,7 +55,7 @@ export function wrapMethod<S>(
       return await around(service, this, args, () => original.apply(this, args));
     };
     copyMetadata(original, wrapped);
-    Object.defineProperty(wrapped, 'name', { value: original.name, configurable: true });
+    for (const own of ['name', 'length'] as const) Object.defineProperty(wrapped, own, { value: original[own], configurable: true });
     descriptor.value = wrapped;
   };
 }

@@ -1,4 +1,4 @@
-import { type LockManager, type OptionRule, readOptions, rule } from '@holdfast/core';
+import { onceAProcess, type LockManager, type OptionRule, readOptions, rule } from '@holdfast/core';
 import { type MeterProvider, metrics, trace, type TracerProvider } from '@opentelemetry/api';
 import { SCOPE, startMetrics } from './lock-metrics.js';
 import { startSpans } from './lock-spans.js';
@@ -57,13 +57,22 @@ const OPTIONS: Readonly<Record<keyof InstrumentLocksOptions, OptionRule>> = {
   annotate: rule.boolean,
 };
 
-/** By provider; what the first use of a provider was given holds for the later ones. */
-const groups = new WeakMap<MeterProvider, InstrumentLocksOptions['groupOf']>();
-const spanOptions = new WeakMap<TracerProvider, { readonly storeSpans: boolean; readonly annotate: boolean }>();
-const sharedMetrics = new Shared<MeterProvider>((provider, isCounted) => startMetrics(provider, isCounted, groups.get(provider)));
-const sharedSpans = new Shared<TracerProvider>((provider, isCounted) =>
-  startSpans(provider, isCounted, spanOptions.get(provider) ?? { storeSpans: false, annotate: false }),
-);
+/** What counts, by provider; what the first use of a provider was given holds for the later ones. */
+function startShared() {
+  const groups = new WeakMap<MeterProvider, InstrumentLocksOptions['groupOf']>();
+  const spanOptions = new WeakMap<TracerProvider, { readonly storeSpans: boolean; readonly annotate: boolean }>();
+  return {
+    groups,
+    spanOptions,
+    metrics: new Shared<MeterProvider>((provider, isCounted) => startMetrics(provider, isCounted, groups.get(provider))),
+    spans: new Shared<TracerProvider>((provider, isCounted) =>
+      startSpans(provider, isCounted, spanOptions.get(provider) ?? { storeSpans: false, annotate: false }),
+    ),
+  };
+}
+
+// Two copies of this module would count everything twice.
+const { groups, spanOptions, metrics: sharedMetrics, spans: sharedSpans } = onceAProcess('@holdfast/otel:shared:1', startShared);
 
 /**
  * Reports metrics and traces of locks through OpenTelemetry, by the diagnostics channels alone, from now on until `close`. Twice over the

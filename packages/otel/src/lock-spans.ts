@@ -4,7 +4,6 @@ import { type AcquireTrace, type HoldTrace, isLockError, type LockEvent, type St
 import {
   context,
   type Context,
-  createContextKey,
   isSpanContextValid,
   type Link,
   ROOT_CONTEXT,
@@ -27,8 +26,6 @@ export interface SpanOptions {
 
 type Traced = AcquireTrace | HoldTrace;
 
-/** Marks the context of a span of ours, so that a store bound twice nests once. */
-const OURS = createContextKey('holdfast span');
 const ENDS = ['not-granted', 'lost', 'released'] as const;
 
 /** Makes spans with a provider of tracers. */
@@ -72,19 +69,15 @@ class LockSpans {
       onStart(traced, span);
       return span;
     };
-    const storage = storageOfContexts();
-    if (storage !== null) {
-      const enter = (traced: C): Context => {
-        const span = begin(traced);
-        const active = context.active();
-        return span === null ? active : trace.setSpan(active, span).setValue(OURS, true);
-      };
-      const start = channel.start as unknown as Channel<Context, C>;
-      start.bindStore(storage, enter);
-      this.#stops.push(() => start.unbindStore(storage));
-    }
-    // Where the contexts have no store to be bound, and behind the store where they have one.
-    this.#on(`tracing:holdfast:${name}:start`, (traced) => void begin(traced as C));
+    const enter = (traced: C): Context => {
+      const span = begin(traced);
+      const active = context.active();
+      return span === null ? active : trace.setSpan(active, span);
+    };
+    const start = channel.start as unknown as Channel<Context, C>;
+    const contexts = contextsAsStore();
+    start.bindStore(contexts, enter);
+    this.#stops.push(() => start.unbindStore(contexts));
     this.#on(`tracing:holdfast:${name}:asyncEnd`, (traced) => this.#ended(traced as C));
   }
 
@@ -152,11 +145,14 @@ function attributesOf({ backend, operation, names, kind, mode, permits }: Traced
   };
 }
 
-/** The storage of OpenTelemetry's context manager for Node, which has no public name; null where there is another one, or none. */
-function storageOfContexts(): AsyncLocalStorage<Context> | null {
-  const manager: unknown = (context as unknown as { _getContextManager?: () => unknown })._getContextManager?.();
-  const storage = (manager as { readonly _asyncLocalStorage?: unknown } | undefined)?._asyncLocalStorage;
-  return typeof storage === 'object' && storage !== null && 'run' in storage ? (storage as AsyncLocalStorage<Context>) : null;
+/**
+ * OpenTelemetry's contexts as a store to be bound to a channel, no matter who manages them: a NodeSDK says who does only after it has started its
+ * instrumentations. Of a store a channel wants `run` alone.
+ */
+function contextsAsStore(): AsyncLocalStorage<Context> {
+  const run = (value: Context, task: (...args: unknown[]) => unknown, ...args: unknown[]): unknown =>
+    context.with(value, task, undefined, ...args);
+  return { run } as unknown as AsyncLocalStorage<Context>;
 }
 
 function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): string {

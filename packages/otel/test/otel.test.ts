@@ -2,7 +2,7 @@ import { createLockManager, isLockError, type LockManager } from '@holdfast/core
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { type InstrumentLocksOptions, instrumentLocks } from '@holdfast/otel';
-import { context, type Context, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, type Context, type Meter, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import {
@@ -13,7 +13,7 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const cleanups: (() => unknown)[] = [];
@@ -46,7 +46,7 @@ function createWorld(): World {
 /** Real providers that keep what they get. */
 function createTelemetry() {
   const spans = new InMemorySpanExporter();
-  const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
+  const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
   const meterProvider = new MeterProvider({ readers: [reader] });
@@ -228,6 +228,15 @@ describe('traces of locks', () => {
     expect((await mine.inspect('x')).holders).toMatchObject([{ label: 'theirs' }]);
   });
 
+  it('are made once, however often a manager is instrumented', async () => {
+    const { mine } = createWorld();
+    const { start, spans } = createTelemetry();
+    start();
+    start({ manager: mine });
+    await mine.withLock('x', () => {});
+    expect(spans().map(({ name }) => name)).toEqual(['acquire lock', 'hold lock']);
+  });
+
   it('end with the instrumentation', async () => {
     const { mine } = createWorld();
     const { start, spans } = createTelemetry();
@@ -268,5 +277,74 @@ describe('an instrumentation', () => {
     });
     expect(active && trace.getSpan(active)).toBeUndefined();
     expect(named(spans(), 'hold lock')).toHaveLength(1);
+  });
+});
+
+describe('what is broken behind an instrumentation', () => {
+  const fail = (): never => {
+    throw new Error('telemetry');
+  };
+  const broken = {
+    'an exporter of spans that throws': () => ({
+      tracerProvider: new TracerProvider({
+        spanProcessors: [new SimpleSpanProcessor({ exporter: { export: fail, shutdown: async () => {} } })],
+      }),
+    }),
+    'an exporter of spans that never answers': () => ({
+      tracerProvider: new TracerProvider({
+        spanProcessors: [new SimpleSpanProcessor({ exporter: { export: () => {}, shutdown: async () => {} } })],
+      }),
+    }),
+    'a processor of spans that throws': () => ({
+      tracerProvider: new TracerProvider({
+        spanProcessors: [{ onStart: fail, onEnd: fail, forceFlush: async () => {}, shutdown: async () => {} }],
+      }),
+    }),
+    'a tracer that throws': () => ({ tracerProvider: { getTracer: () => ({ startSpan: fail, startActiveSpan: fail }) } }),
+    'instruments that throw': () => {
+      const instrument = { record: fail, add: fail, addCallback: () => {}, removeCallback: () => {} };
+      const meter = new Proxy({}, { get: () => () => instrument }) as Meter;
+      return { meterProvider: { getMeter: () => meter } };
+    },
+    'an exporter of metrics that throws': () => ({
+      meterProvider: new MeterProvider({
+        readers: [
+          new PeriodicExportingMetricReader({
+            exporter: { export: fail, forceFlush: async () => {}, shutdown: async () => {} },
+            exportIntervalMillis: 10,
+            exportTimeoutMillis: 5,
+          }),
+        ],
+      }),
+    }),
+    'names whose group cannot be told': () => ({ groupOf: fail }),
+  } satisfies Readonly<Record<string, () => InstrumentLocksOptions>>;
+
+  it.each(Object.entries(broken))('hurts no lease and no process: %s', async (_, options) => {
+    const uncaught: unknown[] = [];
+    const note = (error: unknown): void => void uncaught.push(error);
+    for (const event of ['uncaughtException', 'unhandledRejection']) {
+      process.on(event, note);
+      cleanups.push(() => process.off(event, note));
+    }
+    const { clock, store, mine, theirs } = createWorld();
+    const locks = instrumentLocks({ ...options(), storeSpans: true, annotate: true });
+    cleanups.push(() => locks.close());
+    expect(await mine.withLock('x', () => 'done')).toBe('done');
+    const held = await theirs.acquire('x');
+    const waiting = mine.acquire('x');
+    await clock.advance(1_200);
+    await held.release();
+    await clock.advance(10);
+    const lease = await waiting;
+    await clock.advance(6_000);
+    expect(lease.isHeld).toBe(true);
+    store.evict('x');
+    await clock.advance(2_000);
+    expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST' });
+    expect(await mine.acquire('x', { waitMs: 0 })).toMatchObject({ isHeld: true });
+    // Time for exports, and for what Node reports in the next tick.
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(uncaught).toEqual([]);
   });
 });

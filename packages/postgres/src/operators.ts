@@ -4,7 +4,7 @@
  * is written with `pg_catalog.`, and nothing is written that means an operator without naming it: `IN`, `BETWEEN`, `LIKE`,
  * `NULLIF`, `IS DISTINCT FROM`, `USING`, `CASE x WHEN`.
  *
- * They all bind equally tightly, from left to right: an operand that is an operation itself stands in parentheses.
+ * They all bind equally tightly, the leftmost first: an operand that is an operation itself stands in parentheses.
  */
 export const eq = 'OPERATOR(pg_catalog.=)';
 export const ne = 'OPERATOR(pg_catalog.<>)';

@@ -21,7 +21,7 @@ export function readAcquired(
 }
 
 /** Reads one reply of acquire.lua. @throws LockUnavailableError when it is none */
-export function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> {
+function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> {
   if (reply === 'WRONGTYPE') throw new ForeignKeyError(lockName);
   if (reply === 'FENCE') throw noFence(lockName);
   // Lists from RESP2 and RESP3 alike hold a text for a grant; where the user's client turns numbers into texts

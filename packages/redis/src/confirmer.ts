@@ -11,7 +11,7 @@ const KEY_MS = '1000';
 
 interface Round {
   readonly promise: Promise<void>;
-  /** Not sent yet: whoever asks now is covered by it. */
+  /** Not sent yet: everybody who asks now is covered by it. */
   isOpen: boolean;
 }
 

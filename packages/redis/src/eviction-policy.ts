@@ -4,8 +4,8 @@ import type { RedisPort } from './redis-port.js';
 import { askPermitted, settingOf } from './server-settings.js';
 
 /**
- * Refuses a server that may evict keys when memory runs short: it would drop locks that are held, with nobody told.
- * Where the policy cannot be read (a right is missing, a proxy answers) it is trusted.
+ * Refuses a server that may evict keys when memory runs short: it would drop locks that are held, and nobody would be notified.
+ * Where the policy cannot be read (a permission is missing, a proxy answers) it is trusted.
  *
  * @throws LockUnavailableError `retryable: false` for an evicting policy
  */

@@ -108,25 +108,29 @@ export class HoldCommands {
     return this.#sender.sendAll(pieces, readBoolean);
   }
 
-  /**
-   * Frees a hold, and whatever else its owner left.
-   *
-   * @param place the owner's place in the queue; '' if it has none
-   * @param isLast whether that is the manager's last place for this name
-   */
-  release(hold: HoldRef, timeoutMs: number, place: string, isLast: boolean): Promise<ReleaseAnswer> {
-    return this.#sender.send(this.#releasePiece(hold, timeoutMs, place, isLast), readRelease);
+  /** Frees a hold, and whatever else its owner left. */
+  async release(hold: HoldRef, timeoutMs: number, left: LeftPlace): Promise<ReleaseAnswer> {
+    const [answer] = await this.releaseAll([hold], timeoutMs, () => left);
+    return answer as ReleaseAnswer;
   }
 
-  /** @param placeOf what each owner has in a queue; null where nobody waits */
+  /**
+   * Frees holds, and whatever else their owners left. Releases are sent also when their caller is gone: what is to be freed is to be freed.
+   *
+   * @param placeOf what each owner has in a queue; null where nobody waits
+   */
   releaseAll(
     holds: readonly HoldRef[],
     timeoutMs: number,
     placeOf: ((hold: HoldRef) => LeftPlace) | null = null,
   ): Promise<readonly ReleaseAnswer[]> {
-    const pieces = holds.map((hold) => {
+    const pieces = holds.map((hold): RedisPiece => {
       const { member, isLast } = placeOf?.(hold) ?? NOWHERE;
-      return this.#releasePiece(hold, timeoutMs, member, isLast);
+      const { name, owner } = hold;
+      const mode = letterOf[hold.mode];
+      const { slot, granting } = this.#keySpace.keysOf(name, mode);
+      const text = `${mode} ${owner} ${isLast ? 1 : 0} ${member === '' ? '-' : member}`;
+      return { step: steps.release, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs, call: null };
     });
     return this.#sender.sendAll(pieces, readRelease);
   }
@@ -184,14 +188,6 @@ export class HoldCommands {
     const mode = letterOfKind[kind];
     const { slot, granting } = this.#keySpace.keysOf(name, mode);
     return this.#sender.send(piece(steps.forceRelease, slot, granting, [mode], { name }, call.timeoutMs, call), readOnce);
-  }
-
-  /** It is sent also when its caller is gone: what is to be freed is to be freed. */
-  #releasePiece({ name, owner, mode: held }: HoldRef, timeoutMs: number, place: string, isLast: boolean): RedisPiece {
-    const mode = letterOf[held];
-    const { slot, granting } = this.#keySpace.keysOf(name, mode);
-    const text = `${mode} ${owner} ${isLast ? 1 : 0} ${place === '' ? '-' : place}`;
-    return { step: steps.release, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs, call: null };
   }
 }
 

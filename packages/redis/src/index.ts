@@ -1,6 +1,8 @@
 export { createRedisLockManager, type RedisLockManagerOptions } from './create-redis-lock-manager.js';
 export { openBackend } from './open-backend.js';
 export { createRedisBackend } from './redis-backend.js';
+export type { BunRedisClient } from './bun/bun-client.js';
+export type { GlideClient } from './glide/glide-client.js';
 export type { IoredisClient } from './ioredis/ioredis-client.js';
 export type { NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './node-redis/node-redis-client.js';
 export type { RedisDriver } from './open-driver.js';

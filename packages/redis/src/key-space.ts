@@ -146,7 +146,7 @@ export class KeySpace {
     return this.clientPrefix + key;
   }
 
-  /** Under which tag a manager is told of a name: that of its keys in a cluster, braces included; else ''. */
+  /** The tag under which a manager is notified of a name: that of its keys in a cluster, braces included; else ''. */
   wakeTagOf({ keys }: NameKeys, isCluster: boolean): string {
     return isCluster ? (/\{[^}]+\}/.exec(this.onServer(keys.at(-1) ?? ''))?.[0] ?? '') : '';
   }

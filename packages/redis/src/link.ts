@@ -7,7 +7,7 @@ import type { RedisPort } from './redis-port.js';
 import type { RedisStep } from './redis-step.js';
 
 export type RedisContact = Contact<RedisStep, RedisConnection>;
-/** As the kit's; whoever listens is told each time that it has come to lead to a server. */
+/** As the kit's; listeners are notified each time that it has come to lead to a server. */
 export interface RedisLink extends Link<RedisStep, RedisConnection> {
   onServer: ((serverId: string) => void) | null;
 }
@@ -121,7 +121,7 @@ export class OwnedLink implements RedisLink {
       await within(clock, timeoutMs, port.ready());
       greet(contact, clock, (serverId) => this.onServer?.(serverId));
       if (prepare !== null) await within(clock, timeoutMs, prepare(connection));
-      // A refused password or database is told beside the answers, and the connection goes on with another.
+      // A refused password or database is reported beside the answers, and the connection goes on with another.
       if (port.failure !== undefined && port.isCluster !== true) throw unavailable(port.failure, null, port.driver);
       if (this.#isClosed) throw new ConnectionFault('closed');
     } catch (error) {

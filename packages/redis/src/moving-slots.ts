@@ -28,7 +28,7 @@ export class MovingSlots {
     this.#movesUntil.set(slot, this.#clock.now() + MOVES_MS);
   }
 
-  /** Whether requests for it had better go alone. */
+  /** Whether requests for it should go alone. */
   has(slot: number): boolean {
     const until = this.#movesUntil.get(slot);
     if (until === undefined) return false;

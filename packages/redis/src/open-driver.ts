@@ -1,5 +1,7 @@
 import { LockUnavailableError } from '@holdfast/core';
 import { type DriverSource, driverLoader, isDriverMissing } from '@holdfast/core/backend';
+import { GLIDE } from './glide/glide-port.js';
+import { isGlideModule, openGlide } from './glide/open-glide.js';
 import { IoredisPort } from './ioredis/ioredis-port.js';
 import { isIoredis, openIoredis } from './ioredis/open-ioredis.js';
 import { isNodeRedis, openNodeRedis } from './node-redis/open-node-redis.js';
@@ -7,7 +9,7 @@ import type { RedisPort } from './redis-port.js';
 import type { RedisTarget } from './redis-url.js';
 
 /** A package that connections of our own can be made with. */
-export type RedisDriver = 'ioredis' | 'redis' | 'iovalkey';
+export type RedisDriver = 'ioredis' | 'redis' | 'iovalkey' | '@valkey/valkey-glide';
 
 type OpenTarget = (target: RedisTarget, driverOptions: Readonly<Record<string, unknown>>) => Promise<RedisPort> | RedisPort;
 type Load = () => Promise<OpenTarget>;
@@ -33,6 +35,11 @@ const loaders: Readonly<Record<RedisDriver, Load>> = {
     'iovalkey',
     { load: () => import('iovalkey'), isDriver: isIoredis },
     (module) => (target, options) => new IoredisPort(openIoredis(module, target, options), true, 'iovalkey'),
+  ),
+  [GLIDE]: loader(
+    GLIDE,
+    { load: () => import('@valkey/valkey-glide'), isDriver: isGlideModule },
+    (module) => (target, options) => openGlide(module, target, options),
   ),
 };
 

@@ -4,7 +4,7 @@ import { settingOf } from './server-settings.js';
 
 /**
  * The servers that persist nothing: at a restart they forget completion marks, and what is due runs again. No fault of locks, which
- * end by themselves; so it is told and not refused. Nothing is told of a server that does not let us see it.
+ * end by themselves; so it is reported and not refused. Nothing is reported of a server that does not let us see it.
  */
 export async function forgetfulServers(port: RedisPort): Promise<readonly NodeHealth[]> {
   const servers = serversOf(port);

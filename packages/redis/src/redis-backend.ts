@@ -84,6 +84,7 @@ export class RedisBackend implements LockBackend<bigint> {
   /** Of a cluster only. */
   readonly #moving: MovingSlots | null;
   #tellLimit: (seen: DifferentLimit) => void = () => {};
+  #hasHandedOn = false;
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -218,7 +219,7 @@ export class RedisBackend implements LockBackend<bigint> {
             return null;
           });
           if (state === null) return null;
-          // Another program's value under the same prefix cannot be told from a lock of another library.
+          // Another program's value under the same prefix cannot be distinguished from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
       );
@@ -252,7 +253,7 @@ export class RedisBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    // Waiters that are told to go leave their places, and pass on the turns that they had.
+    // Waiters that are asked to go leave their places, and pass on the turns that they had.
     await within(this.#clock, DRAIN_MS, this.#waitQueue.close(closedError())).catch(() => {});
     await this.#sender.drain(DRAIN_MS);
     this.#channel.close();
@@ -280,7 +281,7 @@ export class RedisBackend implements LockBackend<bigint> {
 
   /**
    * Asks for all together, and for each lock whose slot is being moved in the way that works there; twice at most, since that a slot is being
-   * moved is told by a refusal.
+   * moved is reported by a refusal.
    */
   async #despiteMoves<Q extends Pick<HoldRef, 'name' | 'mode'>, A>(
     asked: readonly Q[],
@@ -307,7 +308,7 @@ export class RedisBackend implements LockBackend<bigint> {
     }
   }
 
-  /** Grants that too few replicas have are given back: whoever is not told of them must not hold them. */
+  /** Grants that too few replicas have are given back: a caller that does not learn of a grant must not hold it. */
   async #confirmGrants(requests: readonly HoldRequest[], timeoutMs: number): Promise<void> {
     if (this.#confirmer === null || requests.length === 0) return;
     try {
@@ -333,9 +334,14 @@ export class RedisBackend implements LockBackend<bigint> {
    * second frees what the first has left, and hands that on to others.
    */
   async #handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
-    const { member, isLast } = this.#leftBy(hold);
+    const left = this.#leftBy(hold);
     const handing = this.#commands.handOver(hold, next, call);
-    const freeing = this.#commands.release(hold, call.timeoutMs, member, isLast);
+    if (!this.#hasHandedOn) {
+      // A server that has never run the script is asked a second time, with the whole text: the release must not overtake that.
+      await Promise.allSettled([handing]);
+      this.#hasHandedOn = true;
+    }
+    const freeing = this.#commands.release(hold, call.timeoutMs, left);
     const [handed, freed] = await Promise.allSettled([handing, freeing]);
     if (freed.status === 'rejected') throw freed.reason;
     const { wasOurs, isFinal } = freed.value;

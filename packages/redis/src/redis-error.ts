@@ -143,7 +143,7 @@ function explainMessage(message: string): { readonly reason: string; readonly re
   if (/invalid password|without any password|no password is set|AUTH failed/i.test(message)) {
     return { reason: 'the server refused the password', retryable: false };
   }
-  // What a script may not do is told without a code: up to Redis 7.0, and since, and in Valkey.
+  // What a script may not do is reported without a code: up to Redis 7.0, and since, and in Valkey.
   if (/user executing the script can't|ACL failure in script/i.test(message))
     return { reason: `${FOR_GOOD['NOPERM']} (NOPERM)`, retryable: false };
   if (/DB index is out of range|SELECT is not allowed/i.test(message))
@@ -164,6 +164,8 @@ function explainMessage(message: string): { readonly reason: string; readonly re
     return { reason: 'the server is not a cluster; use redis:// or a Redis client', retryable: false };
   if (/subscriber mode|monitoring mode|allowed in this context/i.test(message))
     return { reason: 'the client is in subscriber or monitoring mode', retryable: false };
+  if (/maximum inflight/i.test(message))
+    return { reason: 'the client takes no more requests at a time (inflightRequestsLimit)', retryable: true };
   if (/max number of clients/i.test(message)) return { reason: 'the server has no room for another connection', retryable: true };
   if (/timed? ?out/i.test(message)) return { reason: 'the server did not answer in time', retryable: true };
   if (

@@ -15,8 +15,8 @@ export interface ReplicaOptions {
 /** By a client of the user's. */
 interface ByClient {
   /**
-   * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), of redis 5 or 6 (`createClient`, `createCluster`, `createSentinel`), or a
-   * `RedisPort` to any other. It is used as it is and never closed.
+   * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), of redis 5 or 6 (`createClient`, `createCluster`, `createSentinel`),
+   * of @valkey/valkey-glide 2 (`GlideClient`, `GlideClusterClient`), Bun's own client, or a `RedisPort` to any other. It is used as it is and never closed.
    */
   readonly client: RedisClient;
   readonly url?: undefined;
@@ -34,7 +34,7 @@ interface ByUrl {
   readonly client?: undefined;
   /**
    * With `url`: the package that makes the connections.
-   * @default the first that is installed of ioredis, redis, iovalkey
+   * @default the first that is installed of ioredis, redis, iovalkey, @valkey/valkey-glide
    */
   readonly driver?: RedisDriver | undefined;
   /** With `url`: further options for the driver, such as `tls`, `sentinelPassword`, `natMap`, `family` of ioredis. @default {} */

@@ -28,10 +28,14 @@ const MISTAKEN: readonly (readonly [fits: (value: object) => boolean, said: stri
     (value) => hasMethods(value, 'sendCommand', 'multi') && !hasMethods(value, 'connect'),
     'a client of redis in its legacy mode: pass the client of which legacy() was called',
   ],
+  [
+    (value) => hasMethods(value, 'customCommand', 'invokeScript'),
+    'a client of @valkey/valkey-glide before 2.3, which hears no channels that are added later: use 2.3 or later',
+  ],
   [(value) => hasMethods(value, 'createClient') || hasMethods(value, 'Redis'), 'the module of a driver: pass a client that it makes'],
   [
     (value) => hasMethods(value, 'evalsha', 'pipeline') && !hasMethods(value, 'subscribe', 'duplicate'),
-    'a client of @upstash/redis, which cannot listen',
+    'a client of @upstash/redis, which sends a command again without a report: use the rediss:// address of the database, by another driver',
   ],
   [
     (value) => ['host', 'port', 'socket', 'url', 'addresses'].some((name) => Object.hasOwn(value, name)),

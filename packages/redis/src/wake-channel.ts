@@ -34,7 +34,7 @@ interface Channel {
 }
 
 /**
- * What this backend is told, on one connection of its own: made when somebody waits for the first time, and made again, as long as
+ * The messages to this backend, on one connection of its own: made when somebody waits for the first time, and made again, as long as
  * somebody waits, each time that it breaks. On a cluster there is one channel a slot in which somebody waits, under the slot's tag; elsewhere
  * one, of the tag ''. Nothing waits for it for ever: waiters poll as well.
  */
@@ -81,7 +81,7 @@ export class WakeChannel {
     const channel = this.#channels.get(tag);
     if (channel === undefined) return;
     channel.users -= 1;
-    // Where there is one, it stays for whoever waits next.
+    // Where there is one, it stays for the next waiter.
     if (channel.users > 0 || tag === '') return;
     this.#channels.delete(tag);
     channel.opening.then(() => channel.stop()).catch(() => {});
@@ -193,7 +193,7 @@ export class WakeChannel {
         () => {
           if (connection.isOpen) this.#schedulePing(connection);
         },
-        // A user without the right to ping is told so: somebody is there.
+        // A user without the permission to ping gets an answer that says so: the server is there.
         (error: unknown) => {
           if (replyCode(error) === 'NOPERM') this.#schedulePing(connection);
           else connection.giveUp(null);

@@ -9,7 +9,7 @@ import {
 } from '@holdfast/redis';
 
 /** The driver of all connections that a test makes by URL: `pnpm test:clients` runs the same tests on each. */
-const chosenDriver = (env['HOLDFAST_TEST_REDIS_DRIVER'] ?? 'ioredis') as RedisDriver;
+export const chosenDriver = (env['HOLDFAST_TEST_REDIS_DRIVER'] ?? 'ioredis') as RedisDriver;
 
 export function createRedisBackend(options: RedisBackendOptions): LockBackend<bigint> {
   return createBackend(options.url === undefined ? options : { driver: chosenDriver, ...options });

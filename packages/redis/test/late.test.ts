@@ -114,10 +114,14 @@ it('a release is final at once where everything was answered, also over a client
 
 it('a first request costs one round trip, as the handshake has shown the time', async () => {
   const backend = redis.backend();
-  const before = Number(/calls=(\d+)/.exec((/cmdstat_evalsha:.*/.exec(await redis.admin.info('commandstats')) ?? ['calls=0'])[0])?.[1]);
+  // A driver may send the text of a script that the server has not had.
+  const scripts = async (): Promise<number> => {
+    const stats = await redis.admin.info('commandstats');
+    return [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
+  };
+  const before = await scripts();
   await take(backend, requestOf(newName()));
-  const after = Number(/calls=(\d+)/.exec((/cmdstat_evalsha:.*/.exec(await redis.admin.info('commandstats')) ?? ['calls=0'])[0])?.[1]);
-  expect(after - before).toBe(1);
+  expect((await scripts()) - before).toBe(1);
 });
 
 it('a connection on which many commands fall silent is given up once, without a word of warning', async () => {

@@ -42,7 +42,7 @@ describe('a client', () => {
     ['a promise', Promise.resolve(), /await/],
     ['a pool of redis', createClientPool(), /createClient/],
     ['a module', { createClient }, /module/],
-    ['a client without what listens', { evalsha() {}, pipeline() {} }, /listen/],
+    ['a client without what listens', { evalsha() {}, pipeline() {} }, /upstash/],
     ['a client of redis 4', createClient4(), /redis 4/],
     ['a client of redis 4 in its legacy mode', createClient4({ legacyMode: true }), /redis 4/],
     ['a cluster of redis 4', createCluster4({ rootNodes: [{ url: 'redis://:secret@127.0.0.1:1' }] }), /redis 4/],

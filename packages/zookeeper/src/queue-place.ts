@@ -27,7 +27,7 @@ const FRESH_PART = 20;
 const AGAIN_MS = 500;
 /**
  * A hold that has stood for so long notes how long it had waited: nodes are dated by their requests. Later than most holds end, because it takes a
- * write, and wakes whoever watches the node.
+ * write, and wakes everybody who watches the node.
  */
 const NOTE_AFTER_MS = 1000;
 

@@ -23,7 +23,8 @@ const MIN_OPENING_MS = 1000;
 export class BatchSender<S extends Step> {
   readonly #grants = new GrantLedger();
   readonly #parts: SenderParts<S>;
-  readonly #inFlight = new Set<Flight<S>>();
+  /** In no order: each knows its place. */
+  readonly #inFlight: Flight<S>[] = [];
   readonly #watch: SilenceWatch<S>;
   #queue: Queued<S>[] = [];
   #isScheduled = false;
@@ -67,7 +68,7 @@ export class BatchSender<S extends Step> {
 
   /** Resolves when everything sent was answered, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
-    if (this.#queue.length === 0 && this.#inFlight.size === 0) return;
+    if (this.#queue.length === 0 && this.#inFlight.length === 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#parts.clock.setTimer(timeoutMs, resolve);
       this.#whenIdle = () => {
@@ -97,7 +98,7 @@ export class BatchSender<S extends Step> {
     const dueAt = contact === null ? clock.now() + piece.timeoutMs : Number.POSITIVE_INFINITY;
     const queued: Queued<S> = { piece, receiver, index, dueAt, open: undefined, isSettled: false };
     // Nothing to share a command with, so nothing to wait for.
-    if (isAlone && contact !== null && this.#inFlight.size === 0 && !this.#isScheduled) {
+    if (isAlone && contact !== null && this.#inFlight.length === 0 && !this.#isScheduled) {
       this.#transmit(contact, [this.#newFlight(queued)]);
       return;
     }
@@ -171,6 +172,7 @@ export class BatchSender<S extends Step> {
       sentAt: 0,
       isAgain,
       isGivenUp: false,
+      place: -1,
     };
   };
 
@@ -206,7 +208,7 @@ export class BatchSender<S extends Step> {
         for (const { piece } of flight.requests) this.#grants.sent(piece.owner, until, way, now, now + this.#limits.forgetMs);
     }
     if (step.frees && !step.grants) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
-    this.#inFlight.add(flight);
+    flight.place = this.#inFlight.push(flight) - 1;
     const dueAt = now + Math.min(flight.patienceMs, this.#watch.refuseAfterMs);
     if (dueAt < this.#watch.firesAt) this.#watch.arm(now, dueAt);
   }
@@ -275,14 +277,18 @@ export class BatchSender<S extends Step> {
 
   /** @param isSure the server has dealt with this very command, and with no copy of it */
   #end(flight: Flight<S>, isSure: boolean): void {
-    this.#inFlight.delete(flight);
+    const last = this.#inFlight.pop();
+    if (last !== undefined && last !== flight) {
+      last.place = flight.place;
+      this.#inFlight[flight.place] = last;
+    }
     this.#watch.isSilent = false;
     if (!flight.step.grants) return;
     for (const queued of flight.requests) queued.isSettled = this.#grants.settled(queued.piece.owner, isSure);
   }
 
   #settleIdle(): void {
-    if (this.#whenIdle === null || this.#queue.length > 0 || this.#inFlight.size > 0) return;
+    if (this.#whenIdle === null || this.#queue.length > 0 || this.#inFlight.length > 0) return;
     this.#whenIdle();
     this.#whenIdle = null;
   }

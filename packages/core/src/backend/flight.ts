@@ -31,4 +31,6 @@ export interface Flight<S extends Step> extends Command<S> {
   /** The same requests were refused as late before. */
   readonly isAgain: boolean;
   isGivenUp: boolean;
+  /** Its index among the commands under way. */
+  place: number;
 }

@@ -9,7 +9,7 @@ import type { Flight } from './flight.js';
  */
 export class SilenceWatch<S extends Step> {
   readonly #clock: Clock;
-  readonly #inFlight: ReadonlySet<Flight<S>>;
+  readonly #inFlight: readonly Flight<S>[];
   readonly refuseAfterMs: number;
   #timer: { cancel(): void } | null = null;
   /** When it looks next whether an answer is missing. */
@@ -18,7 +18,7 @@ export class SilenceWatch<S extends Step> {
   /** The server has not answered for so long that there is no use in asking. Until it answers, or its connection ends: the next may answer. */
   isSilent = false;
 
-  constructor(clock: Clock, inFlight: ReadonlySet<Flight<S>>, refuseAfterMs: number) {
+  constructor(clock: Clock, inFlight: readonly Flight<S>[], refuseAfterMs: number) {
     this.#clock = clock;
     this.#inFlight = inFlight;
     this.refuseAfterMs = refuseAfterMs;

@@ -44,7 +44,7 @@ export interface ConformanceCase {
   run(world: World): Promise<void>;
 }
 
-/** How a case is written down; what is left out has the obvious default. */
+/** How a case is written down; what is not given has the obvious default. */
 export interface CaseSpec<F extends FaultName> {
   readonly title: string;
   readonly needs?: readonly CapabilityName[];

@@ -7,6 +7,7 @@ import {
   type LockKind,
   LockUnavailableError,
   type Release,
+  type WaitLine,
 } from '../index.js';
 import type { ConformanceFaults } from './harness.js';
 
@@ -32,7 +33,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
   const gate = new Gate(backend.name);
   const writing = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, true);
   const reading = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, false);
-  const { marks, wait, subscribe, list, partition, onLost, onLimitDiffers, remainingMs } = backend;
+  const { marks, wait, subscribe, announce, list, partition, onLost, onLimitDiffers, remainingMs } = backend;
   const faulty: LockBackend<F> = {
     contract: backend.contract,
     name: backend.name,
@@ -63,6 +64,7 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
       subscribe: (request: HoldRequest, wake: () => void) =>
         gate.keep(() => subscribe.call(backend, request, () => gate.whenOpen(wake)), wake),
     }),
+    ...(announce && { announce: (request: HoldRequest, line: () => WaitLine) => announce.call(backend, request, line) }),
     ...(marks && { marks: faultyMarks(marks, reading) }),
     ...(list && {
       async *list(prefix: string, call: CallContext) {
@@ -146,7 +148,7 @@ class Gate {
       this.whenOpen(() => {
         // Cut while it waited to be sent: it never arrives.
         if (!this.#failing.has(fail)) return;
-        // The connection's end ends a wait in the store; the caller's own signal does as ever.
+        // The connection's end ends a wait in the store; the caller's own signal does as usual.
         const signal = AbortSignal.any([call.signal, connection.signal]);
         perform({ ...call, signal }).then(
           (answer) => this.whenOpen(() => (isLost ? fail(this.#ended()) : (settle(), resolve(answer)))),

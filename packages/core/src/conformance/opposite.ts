@@ -47,5 +47,5 @@ function throwsUnsupported(capability: CapabilityName, call: () => unknown): voi
     assert.equal(error.capability, capability);
     return;
   }
-  assert.fail(`the backend lacks ${capability} and offers it all the same`);
+  assert.fail(`the backend lacks ${capability} and offers it nevertheless`);
 }

@@ -306,7 +306,7 @@ export const rules: readonly Rule[] = [
   },
   {
     id: 'close',
-    says: 'close refuses new calls, tells the holders before it frees what they hold, and settles in its time, also while the store is away.',
+    says: 'close refuses new calls, notifies the holders before it frees what they hold, and settles in its time, also while the store is away.',
     why: 'A shutdown that hangs is killed, and what it held stands until it expires.',
     lookAt: ['close', 'release'],
     standsOn: ['exclusion', 'waiting'],

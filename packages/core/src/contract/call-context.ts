@@ -11,6 +11,6 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** The manager's clock: a backend takes time from nowhere else. */
   readonly clock: Clock;
-  /** With `wait` only: tells core that the request stands behind others. See `tellsQueued`. */
+  /** With `wait` only: reports to core that the request stands behind others. See `tellsQueued`. */
   readonly onQueued?: (() => void) | undefined;
 }

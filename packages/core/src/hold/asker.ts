@@ -1,6 +1,7 @@
 import type { CallerContext } from '../async-context.js';
-import type { Answer, CallContext, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
+import type { Answer, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
 import { LockUnavailableError } from '../errors.js';
+import { newOwnerToken } from '../store/owner-token.js';
 import { elapsedSince } from '../store/stamp.js';
 import type { CallEnd, StoreCall, StoreCalls } from '../store/store-calls.js';
 import { wasNeverSent } from '../store/was-never-sent.js';
@@ -56,16 +57,16 @@ export class Asker {
    * Asks for all in one call: all are answered, or nothing is held.
    *
    * @param end what is done with the outcomes in the moment in which they are known
-   * @param send how the requests get to the store
+   * @param send how the requests get to the store, where not by an attempt of their own
    */
   ask<R = readonly (Hold | Busy)[]>(
     plans: readonly HoldPlan[],
     context: CallerContext,
     atMostMs = this.#calls.commandTimeoutMs,
     end: CallEnd<readonly (Hold | Busy)[], R> | null = null,
-    send = (requests: readonly HoldRequest[], store: CallContext): Promise<readonly Answer[]> => this.#backend.attempt(requests, store),
+    send: ((requests: readonly HoldRequest[]) => Promise<readonly Answer[]>) | null = null,
   ): Asked<R> {
-    const holds = plans.map((plan) => this.#holds.create(plan, context));
+    const holds = plans.map((plan) => this.#holds.create(newOwnerToken(), plan, context));
     // A grant that comes after its own deadline is of no use.
     let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
@@ -75,11 +76,10 @@ export class Asker {
       holds,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
-      (store) =>
-        send(
-          holds.map(({ request }) => request),
-          store,
-        ),
+      (store) => {
+        const requests = holds.map(({ request }) => request);
+        return send === null ? this.#backend.attempt(requests, store) : send(requests);
+      },
       {
         answered: (answers) => {
           const outcomes = this.#answered(holds, answers, stamp);
@@ -101,7 +101,7 @@ export class Asker {
 
   /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that reports it */
   stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
-    const hold = this.#holds.create(plan, context);
+    const hold = this.#holds.create(newOwnerToken(), plan, context);
     const call: StoreCall<Grant, Hold> = this.#calls.start(
       'wait',
       [hold],

@@ -1,4 +1,3 @@
-import { annotate } from '../annotation.js';
 import type { HoldRequest } from '../contract/backend.js';
 import type { LockKind } from '../contract/state.js';
 
@@ -13,6 +12,8 @@ export interface HoldPlan {
   readonly permits: number;
   readonly limit: number;
   readonly label: string;
+  /** The label as the store keeps it: with what a listener wants to be kept beside the label. */
+  keptLabel: string;
   readonly ttlMs: number;
   /** What the store is given: the holder's belief and the guard. */
   readonly storeTtlMs: number;
@@ -22,8 +23,6 @@ export interface HoldPlan {
   readonly requestNo: number;
   /** Whether the call was ever refused, or stood behind another; for events. */
   wasContended: boolean;
-  /** What a listener wants to be kept beside the label. */
-  annotation: string | null;
 }
 
 /** Whether a hold of this plan excludes every other of its key. */
@@ -33,8 +32,7 @@ export function isExclusive(plan: HoldPlan): boolean {
 
 /** What the store is asked for. */
 export function requestOf(plan: HoldPlan, owner: string): HoldRequest {
-  const { name, storeTtlMs: ttlMs, mode } = plan;
-  const label = annotate(plan.label, plan.annotation);
+  const { name, storeTtlMs: ttlMs, mode, keptLabel: label } = plan;
   return mode === 'permits'
     ? { name, owner, label, ttlMs, mode, permits: plan.permits, limit: plan.limit }
     : { name, owner, label, ttlMs, mode };

@@ -2,9 +2,8 @@ import type { LockBackend, Stamp } from '../contract/backend.js';
 import type { LockLostError, LostReason } from '../errors.js';
 import type { CallerContext } from '../async-context.js';
 import type { EventSource } from '../events.js';
-import { newOwnerToken } from '../store/owner-token.js';
 import type { StoreCalls } from '../store/store-calls.js';
-import { isHoldTraced, traceHold } from '../tracing.js';
+import { traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
 import { Hold } from './hold.js';
@@ -84,11 +83,6 @@ export class HoldRunner {
   holdsExclusively(key: string): boolean {
     const hold = this.#exclusive.get(key);
     return hold !== undefined && this.isHeld(hold);
-  }
-
-  /** A hold that is about to be asked for. */
-  create(plan: HoldPlan, context: CallerContext): Hold {
-    return this.createFor(newOwnerToken(), plan, context);
   }
 
   /**
@@ -180,8 +174,8 @@ export class HoldRunner {
     return false;
   }
 
-  /** A hold that somebody else was granted. */
-  createFor(owner: string, plan: HoldPlan, context: CallerContext): Hold {
+  /** A hold that nothing is known of yet. @param owner a fresh token, or the token of the holder that this manager takes over from */
+  create(owner: string, plan: HoldPlan, context: CallerContext): Hold {
     return new Hold(plan, owner, this.#facts, context, this.#due);
   }
 
@@ -190,7 +184,8 @@ export class HoldRunner {
     const begun: Hold[] = [];
     const now = this.#calls.stamp();
     for (const hold of holds) {
-      if (!hold.isFirstRelease()) continue;
+      if (hold.isReleaseAsked) continue;
+      hold.isReleaseAsked = true;
       if (this.isHeld(hold, now)) {
         this.dispatch(hold, { type: 'release' }, now, true);
         begun.push(hold);
@@ -205,9 +200,8 @@ export class HoldRunner {
     for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
-  /** The task, shown to everybody who traces while it runs under these holds. */
+  /** The task, shown to everybody who traces while the task runs under these holds. */
   traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
-    if (!isHoldTraced()) return task;
     const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
     const plans = holds.map(({ plan }) => plan);
     return (lease) => traceHold(facts, plans, () => task(lease));
@@ -233,7 +227,8 @@ export class HoldRunner {
     const { at } = hold.state;
     if (before.at !== at) this.#moved(hold, before);
     for (const effect of effects) this.#carryOut(hold, effect);
-    if (at === 'ended') hold.leaveContext();
+    // Nothing of the hold's is observed any more.
+    if (at === 'ended') hold.context = null;
     if (!silently && before.at !== at && (before.at === 'held' || before.at === 'releasing')) this.#onEnd(hold);
   }
 

@@ -5,7 +5,7 @@ import type { FencingToken } from '../contract/lease.js';
 import type { AnyLockError, LockLostError } from '../errors.js';
 import type { TimerEntry } from '../store/timer-queue.js';
 import { type HoldPlan, requestOf } from './hold-plan.js';
-import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
+import type { HoldEffect, HoldEnd, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { step } from './step.js';
 
 /** What the store made of a release, or why that is unknown. */
@@ -20,10 +20,12 @@ export class Hold implements TimerEntry {
   /** What the store is asked for, and what names the hold to the store from then on. */
   readonly request: HoldRequest;
   #state: HoldState;
-  #context: CallerContext | null;
+  /** In which the hold was asked for; null once the hold has ended. */
+  context: CallerContext | null;
   #controller: AbortController | null = null;
   #onLost: ((error: LockLostError) => void)[] | null = null;
-  #isReleaseAsked = false;
+  /** One answer serves all who ask for the release. */
+  isReleaseAsked = false;
   #outcome: ReleaseOutcome | null = null;
   #released: Promise<boolean> | null = null;
   #onReleased: ((outcome: ReleaseOutcome) => void)[] | null = null;
@@ -35,7 +37,7 @@ export class Hold implements TimerEntry {
     this.owner = owner;
     this.request = requestOf(plan, owner);
     this.#state = { at: 'asking', hold: { plan, owner, store } };
-    this.#context = context;
+    this.context = context;
     this.#due = due;
   }
 
@@ -59,19 +61,20 @@ export class Hold implements TimerEntry {
     return 'grant' in this.#state ? (this.#state.grant?.fencingToken ?? null) : null;
   }
 
-  /** Why the hold was lost; null if it was not. */
-  get lost(): LockLostError | null {
-    return 'end' in this.#state && this.#state.end.how === 'lost' ? this.#state.end.error : null;
+  /** How the hold ended for its caller; null while the hold has not. */
+  get end(): HoldEnd | null {
+    return 'end' in this.#state ? this.#state.end : null;
   }
 
-  /** The release found nothing to free: the hold had been lost, and nobody had reported it. */
-  get wasGone(): boolean {
-    return 'end' in this.#state && this.#state.end.how === 'released' && this.#state.end.wasOurs === false;
+  /** Why the hold was lost; null if it was not. */
+  get lost(): LockLostError | null {
+    return this.end?.how === 'lost' ? this.end.error : null;
   }
 
   /** Whether its release, or what took the place of one, freed anything. */
   get wasFreed(): boolean {
-    return !this.wasGone && !('end' in this.#state && this.#state.end.how === 'detached');
+    const { end } = this;
+    return end?.how !== 'detached' && (end?.how !== 'released' || end.wasOurs !== false);
   }
 
   /** Made on demand: most holders never look at it. */
@@ -94,13 +97,6 @@ export class Hold implements TimerEntry {
     for (const listener of this.#onLost ?? []) listener(error);
     this.#onLost = null;
     this.#controller?.abort(error);
-  }
-
-  /** Whether its release is asked for the first time: one answer serves all who ask. */
-  isFirstRelease(): boolean {
-    const isFirst = !this.#isReleaseAsked;
-    this.#isReleaseAsked = true;
-    return isFirst;
   }
 
   /** Settles when the store has answered the release, or has not in time. */
@@ -126,12 +122,7 @@ export class Hold implements TimerEntry {
 
   /** Runs what the caller observes in the context in which the hold was asked for. */
   inContext(task: () => void): void {
-    if (this.#context === null) task();
-    else this.#context.runInAsyncScope(task);
-  }
-
-  /** Lets go of the caller's context: nothing of the hold's is observed any more. */
-  leaveContext(): void {
-    this.#context = null;
+    if (this.context === null) task();
+    else this.context.runInAsyncScope(task);
   }
 }

@@ -1,4 +1,4 @@
-import type { LockBackend, Release, ReleaseAnswer, Stamp } from '../contract/backend.js';
+import type { CallContext, LockBackend, Release, ReleaseAnswer } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../store/is-for-good.js';
 import { byPartition } from '../store/partitions.js';
@@ -20,7 +20,7 @@ export class ReleaseOutbox {
   #doubtful: Hold[] = [];
   #isFlushPlanned = false;
   #isClosed = false;
-  #nextOf: (hold: Hold) => Follower | null = () => null;
+  #nextOf: ((hold: Hold) => Follower | null) | null = null;
   #lastBatchAt = Number.NEGATIVE_INFINITY;
   readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDoubtful() };
 
@@ -80,24 +80,32 @@ export class ReleaseOutbox {
     if (this.#isClosed) return;
     // A plain answer is final when the release was sent after the granting request had settled.
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
-    const followers = holds.map((hold) => (hold.state.at === 'releasing' ? this.#nextOf(hold) : null));
+    const followers = holds.map((hold) => (hold.state.at === 'releasing' ? (this.#nextOf?.(hold) ?? null) : null));
+    const isFollowed = followers.some((follower) => follower !== null);
     this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
       'release',
       holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
-      (context) =>
-        followed(
-          this.#backend.release(
-            holds.map(({ request }, index) => withNext(request, followers[index] ?? null)),
-            context,
-          ),
-          followers,
-        ),
+      (context) => {
+        const requests = holds.map(({ request }) => request);
+        return isFollowed ? this.#releaseFollowed(requests, followers, context) : this.#backend.release(requests, context);
+      },
       {
         answered: (answers) => {
           const now = this.#calls.stamp();
-          for (const [index, hold] of holds.entries()) this.#answered(hold, answers[index], wereSettled[index] === true, now);
+          for (const [index, hold] of holds.entries()) {
+            const answer = answers[index];
+            this.#holds.dispatch(
+              hold,
+              answer === undefined
+                ? { type: 'not-freed', error: this.#missing(hold) }
+                : typeof answer === 'boolean'
+                  ? { type: 'freed', wasOurs: answer, isFinal: wereSettled[index] === true }
+                  : { type: 'freed', wasOurs: answer.wasOurs, isFinal: answer.isFinal },
+              now,
+            );
+          }
         },
         failed: (error) => {
           this.#failed(holds, error as AnyLockError);
@@ -107,18 +115,39 @@ export class ReleaseOutbox {
     );
   }
 
-  #answered(hold: Hold, answer: boolean | ReleaseAnswer | undefined, wasSettled: boolean, now: Stamp): void {
-    if (answer !== undefined) {
-      const { wasOurs, isFinal } = typeof answer === 'boolean' ? { wasOurs: answer, isFinal: wasSettled } : answer;
-      this.#holds.dispatch(hold, { type: 'freed', wasOurs, isFinal }, now);
-      return;
-    }
+  /** The one who follows hears of the answer when the backend gives the answer, however long the release itself is waited for. */
+  #releaseFollowed(
+    requests: readonly Release[],
+    followers: readonly (Follower | null)[],
+    context: CallContext,
+  ): Promise<readonly (boolean | ReleaseAnswer)[]> {
+    const answers: Promise<readonly (boolean | ReleaseAnswer)[]> = this.#backend.release(
+      requests.map((request, index) => {
+        const next = followers[index]?.request;
+        return next === undefined ? request : { ...request, next };
+      }),
+      context,
+    );
+    answers.then(
+      (given) => {
+        for (const [index, follower] of followers.entries()) {
+          const answer = given[index];
+          follower?.answered(typeof answer === 'object' ? answer.next : null);
+        }
+      },
+      (error: unknown) => {
+        for (const follower of followers) follower?.failed(error);
+      },
+    );
+    return answers;
+  }
+
+  #missing({ plan }: Hold): LockUnavailableError {
     const { name } = this.#backend;
-    const error = new LockUnavailableError(`the ${name} backend answered fewer releases than it was asked for`, {
+    return new LockUnavailableError(`the ${name} backend answered fewer releases than it was asked for`, {
       backend: name,
-      lockName: hold.plan.name,
+      lockName: plan.name,
     });
-    this.#holds.dispatch(hold, { type: 'not-freed', error }, now);
   }
 
   #failed(holds: readonly Hold[], error: AnyLockError): void {
@@ -126,28 +155,4 @@ export class ReleaseOutbox {
     if (holds.length > 1 && isForGood(error)) for (const hold of holds) this.#send([hold]);
     else for (const hold of holds) this.#holds.dispatch(hold, { type: 'not-freed', error });
   }
-}
-
-function withNext(ref: Release, follower: Follower | null): Release {
-  return follower === null ? ref : { ...ref, next: follower.request };
-}
-
-/** The one who follows hears of the answer when the backend gives it, however long the release itself is waited for. */
-function followed<A extends boolean | ReleaseAnswer>(
-  answers: Promise<readonly A[]>,
-  followers: readonly (Follower | null)[],
-): Promise<readonly A[]> {
-  if (followers.every((follower) => follower === null)) return answers;
-  answers.then(
-    (given) => {
-      for (const [index, follower] of followers.entries()) {
-        const answer = given[index];
-        follower?.answered(typeof answer === 'object' ? answer.next : null);
-      }
-    },
-    (error: unknown) => {
-      for (const follower of followers) follower?.failed(error);
-    },
-  );
-  return answers;
 }

@@ -4,6 +4,8 @@ import { LockLostError, LockReentryError } from '../errors.js';
 import type { Hold } from '../hold/hold.js';
 import { type HoldPlan, isExclusive } from '../hold/hold-plan.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
+import { onceAProcess } from '../once-a-process.js';
+import { holdChannel, isTraced } from '../tracing.js';
 
 /** A task that runs, and what it holds. */
 interface Frame {
@@ -13,7 +15,8 @@ interface Frame {
 }
 
 // `run` only: `enterWith` after a bare acquire would leak into sibling flows.
-const frames = new AsyncLocalStorage<Frame>();
+// Once a process, as each storage that is in use makes every promise a little dearer.
+const frames = onceAProcess('@holdfast/core:tasks:1', () => new AsyncLocalStorage<Frame>());
 
 /**
  * Runs a task under a hold and frees the hold afterwards.
@@ -32,21 +35,25 @@ export async function runTask<L extends Releasable, T>(
   try {
     outcome = {
       status: 'fulfilled',
-      value: await frames.run({ runner, holds, outer: frames.getStore() }, runner.traced(holds, task), lease),
+      value: await frames.run(
+        { runner, holds, outer: frames.getStore() },
+        isTraced(holdChannel) ? runner.traced(holds, task) : task,
+        lease,
+      ),
     };
   } catch (error) {
     outcome = { status: 'rejected', reason: error };
   }
   // The clock, not the timer, says whether the task ended in time: a release looks at the clock first.
-  const released = lease.release();
-  let lost: LockLostError | null = null;
-  for (const hold of holds) lost ??= hold.lost;
   try {
-    await released;
+    await lease.release();
   } catch {
     // Reported by the event 'release-failed'; the release goes on in the background.
   }
-  for (const hold of holds) if (hold.wasGone) lost ??= runner.errorOf(hold, 'taken');
+  let lost: LockLostError | null = null;
+  for (const { end } of holds) if (end?.how === 'lost') lost ??= end.error;
+  // The release found nothing to free: the hold had been lost, and nobody had reported the loss.
+  for (const hold of holds) if (hold.end?.how === 'released' && hold.end.wasOurs === false) lost ??= runner.errorOf(hold, 'taken');
   if (lost !== null && (outcome.status === 'fulfilled' || isCausedBy(outcome.reason, lost))) throw withOutcome(lost, outcome);
   if (outcome.status === 'rejected') throw outcome.reason;
   return outcome.value;

@@ -26,9 +26,9 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     storeTtlMs: ttlMs,
     requestNo: 0,
     wasContended: false,
-    annotation: null,
+    key: target.name,
   };
-  const hold = holds.create(plan, callerContext());
+  const hold = holds.create(newOwnerToken(), plan, callerContext());
   const store = (): { readonly backend: string; readonly driver?: string } =>
     typeof backend.driver === 'string' ? { backend: backend.name, driver: backend.driver } : { backend: backend.name };
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};

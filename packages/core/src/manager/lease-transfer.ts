@@ -11,7 +11,7 @@ import { beliefMs } from '../hold/hold-times.js';
 import { lostError } from '../hold/lost-error.js';
 import { HeldLease, HeldPermitLease } from '../lease/held-lease.js';
 import { elapsedSince } from '../store/stamp.js';
-import { keyOf, type ManagerCore, type Target } from './manager-core.js';
+import type { ManagerCore, Target } from './manager-core.js';
 
 const MODES: Readonly<Record<LockKind, readonly HolderState['mode'][]>> = {
   lock: ['exclusive'],
@@ -70,7 +70,7 @@ export class LeaseTransfer<F extends FencingToken> {
       throw new LockArgumentError(`adopt: this manager has the hold of ${JSON.stringify(name)} already`, { option: 'ticket' });
     }
     const plan = this.#core.plan(targetOf(ticket), { ...defaults, ttlMs, renew, maxHoldMs, permits: ticket.permits });
-    const hold = holds.createFor(owner, plan, callerContext());
+    const hold = holds.create(owner, plan, callerContext());
     this.#adopting.add(owner);
     try {
       await this.#takeUp(hold, ticket.fencingToken === null ? null : BigInt(ticket.fencingToken));
@@ -129,7 +129,7 @@ function readTicket(given: LeaseTicket): LeaseTicket {
 }
 
 function targetOf({ kind, name, mode, limit }: LeaseTicket): Target {
-  return { kind, name, key: keyOf(kind, name), mode, limit };
+  return { kind, name, mode, limit };
 }
 
 function isToken(value: unknown): boolean {

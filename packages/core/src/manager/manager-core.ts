@@ -19,19 +19,14 @@ import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
-import { isAcquireTraced, traceAcquire } from '../tracing.js';
+import { acquireChannel, isTraced, traceAcquire } from '../tracing.js';
 import { Acquirer } from '../waiting/acquirer.js';
 import type { WaitLimits } from '../waiting/wait.js';
 import { LimitWatch } from './limit-watch.js';
 import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
 /** What is wanted, before options are resolved. */
-export type Target = Pick<HoldPlan, 'kind' | 'name' | 'key' | 'mode' | 'limit'>;
-
-/** Tells the locks, semaphores and read/write locks of one manager apart. */
-export function keyOf(kind: LockKind, name: string): string {
-  return `${kind}:${name}`;
-}
+export type Target = Pick<HoldPlan, 'kind' | 'name' | 'mode' | 'limit'>;
 
 /** What is wanted by name. `target` is null for the lock of a name that nobody has looked at yet. */
 export interface Wanted {
@@ -46,7 +41,7 @@ export interface Wanted {
  */
 export function lockTarget(where: string, name: string): Target {
   checkName(where, name);
-  return { kind: 'lock', name, key: keyOf('lock', name), mode: 'exclusive', limit: 1 };
+  return { kind: 'lock', name, mode: 'exclusive', limit: 1 };
 }
 
 /** The parts of one manager, put together: what the handles of locks, semaphores and read/write locks share. */
@@ -102,26 +97,26 @@ export class ManagerCore<F extends FencingToken> {
   }
 
   /** What is wanted, and how. */
-  plan({ kind, name, key, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
+  plan({ kind, name, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
     if (this.isClosing) this.assertOpen(name);
-    const { ttlMs, renew, maxHoldMs, label, permits } = options;
+    const { ttlMs, renew, maxHoldMs, label, keptLabel, permits } = options;
     const toldMs = ttlMs === this.defaults.ttlMs ? this.#defaultStoreTtlMs : storeTtlMs(this.backend, ttlMs);
     this.#requestNo += 1;
     return {
       kind,
       name,
-      key,
+      key: `${kind}:${name}`,
       mode,
       permits,
       limit,
       label,
+      keptLabel,
       ttlMs,
       storeTtlMs: toldMs,
       renew,
       maxHoldMs,
       requestNo: this.#requestNo,
       wasContended: false,
-      annotation: null,
     };
   }
 
@@ -134,7 +129,7 @@ export class ManagerCore<F extends FencingToken> {
     const target = given ?? lockTarget(where, name);
     const resolved = options === undefined ? this.defaults : this.resolve(where, options, target);
     const plan = this.plan(target, resolved);
-    if (!isAcquireTraced()) return this.acquirePlan(plan, resolved);
+    if (!isTraced(acquireChannel)) return this.acquirePlan(plan, resolved);
     return this.traced(
       where,
       [plan],
@@ -152,7 +147,7 @@ export class ManagerCore<F extends FencingToken> {
     task: () => Promise<T>,
     outcomeOf: (value: T) => 'granted' | 'busy',
   ): Promise<T> {
-    if (!isAcquireTraced()) return task();
+    if (!isTraced(acquireChannel)) return task();
     return traceAcquire({ operation, backend: this.backend.name, managerId: this.id }, plans, waitMs, task, outcomeOf);
   }
 
@@ -176,7 +171,7 @@ export class ManagerCore<F extends FencingToken> {
     const target = given ?? lockTarget(where, name);
     const resolved = this.resolve(where, options, target);
     const plan = this.plan(target, resolved);
-    if (!isAcquireTraced()) return this.acquirer.tryOne(plan, resolved.signal);
+    if (!isTraced(acquireChannel)) return this.acquirer.tryOne(plan, resolved.signal);
     return this.traced(
       where,
       [plan],

@@ -2,7 +2,7 @@ import type { FencingToken } from '../contract/lease.js';
 import type { Lock, ReadWriteLock } from '../contract/manager.js';
 import type { LockState } from '../contract/state.js';
 import { LockHandle } from './lock-handle.js';
-import { keyOf, type ManagerCore } from './manager-core.js';
+import type { ManagerCore } from './manager-core.js';
 
 /** One read/write lock of one manager. */
 export class ReadWriteHandle<F extends FencingToken> implements ReadWriteLock<F> {
@@ -14,7 +14,7 @@ export class ReadWriteHandle<F extends FencingToken> implements ReadWriteLock<F>
   constructor(core: ManagerCore<F>, name: string) {
     this.name = name;
     this.#core = core;
-    const target = { kind: 'read-write', name, key: keyOf('read-write', name), limit: 1 } as const;
+    const target = { kind: 'read-write', name, limit: 1 } as const;
     this.read = new LockHandle(core, { ...target, mode: 'read' });
     this.write = new LockHandle(core, { ...target, mode: 'write' });
   }

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
+import { annotate } from '../annotation.js';
 import { checkName } from '../check-name.js';
 import { checkValue, MAX_LABEL_BYTES, type OptionRule, readOptions, rule } from '../check-options.js';
 import type { LockBackend } from '../contract/backend.js';
@@ -8,6 +9,7 @@ import type { LockEvent } from '../contract/events.js';
 import type { ManagerOptions, Names } from '../contract/manager.js';
 import type { AcquireOptions, CloseOptions, PermitCount } from '../contract/options.js';
 import { LockArgumentError } from '../errors.js';
+import { onceAProcess } from '../once-a-process.js';
 import { systemClock } from '../system-clock.js';
 
 const lease = {
@@ -50,6 +52,8 @@ export interface ResolvedLeaseOptions {
   readonly renew: boolean;
   readonly maxHoldMs: number;
   readonly label: string;
+  /** See `HoldPlan.keptLabel`. */
+  readonly keptLabel: string;
   readonly signal: AbortSignal | undefined;
   /** How many permits, where they are permits. */
   readonly permits: number;
@@ -69,13 +73,15 @@ export interface ResolvedManagerOptions {
 
 export function resolveManagerOptions(options: ManagerOptions | undefined): ResolvedManagerOptions {
   const given = readOptions('createLockManager', options, managerOptionRules);
+  const label = given.label ?? defaultLabel();
   return {
     lease: {
       ttlMs: given.ttlMs ?? 30_000,
       waitMs: given.waitMs ?? Number.POSITIVE_INFINITY,
       renew: given.renew ?? true,
       maxHoldMs: given.maxHoldMs ?? Number.POSITIVE_INFINITY,
-      label: given.label ?? defaultLabel(),
+      label,
+      keptLabel: annotate(label, null),
       signal: undefined,
       permits: 1,
     },
@@ -111,6 +117,7 @@ export function resolveLeaseOptions(
     renew: given.renew ?? defaults.renew,
     maxHoldMs: given.maxHoldMs ?? defaults.maxHoldMs,
     label: given.label ?? defaults.label,
+    keptLabel: given.label === undefined ? defaults.keptLabel : annotate(given.label, null),
     signal: given.signal,
     permits: given.permits ?? defaults.permits,
   };
@@ -156,7 +163,7 @@ export function sortedNames<N extends string>(where: string, names: Names<N>): r
 }
 
 // Two managers on one backend would each believe that they own it, and close it under the other.
-const ownedBackends = new WeakSet<object>();
+const ownedBackends = onceAProcess('@holdfast/core:owned-backends:1', () => new WeakSet<object>());
 
 /** Refuses what is not a backend of this version, and one that has a manager already. */
 export function checkBackend(backend: LockBackend): void {

@@ -3,7 +3,7 @@ import type { Semaphore } from '../contract/manager.js';
 import type { AcquireOptions, PermitCount, TryOptions } from '../contract/options.js';
 import type { LockState } from '../contract/state.js';
 import { HeldPermitLease } from '../lease/held-lease.js';
-import { keyOf, type ManagerCore } from './manager-core.js';
+import type { ManagerCore } from './manager-core.js';
 import { acquireLease, type Takeable, type TaskArguments, tryAcquireLease, tryWithLease, withLease } from './take-lease.js';
 
 /** One semaphore of one manager. */
@@ -20,7 +20,7 @@ export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
     this.#wanted = {
       core,
       name,
-      target: { kind: 'semaphore', name, key: keyOf('semaphore', name), mode: 'permits', limit: permits },
+      target: { kind: 'semaphore', name, mode: 'permits', limit: permits },
       Lease: HeldPermitLease,
     };
   }

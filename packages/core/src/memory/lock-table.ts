@@ -187,7 +187,7 @@ export class LockTable {
     if (entry.expire(this.clock.now())) this.#settle(entry);
   }
 
-  /** After every change of an entry: passes on what is free, forgets the entry when nothing is left, keeps the timer right. */
+  /** After every change of an entry: passes on what is free, forgets the entry when nothing is in it, sets the timer. */
   #settle(entry: LockEntry): void {
     entry.passOn((request) => this.#grant(entry, request));
     if (entry.isEmpty) this.#entries.delete(`${entry.kind}:${entry.name}`);

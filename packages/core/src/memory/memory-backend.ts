@@ -18,7 +18,7 @@ import {
 import type { ClientLine, Waiter, Watcher } from './lock-entry.js';
 import { kindOf } from './occupancy.js';
 import { createMemoryStore, type MemoryStore, type StoreCallKind, type StoreLink, storeLink, storeRule } from './memory-store.js';
-import { StoreClock } from './store-clock.js';
+import { isStoreClock } from './store-clock.js';
 
 const NAME = 'memory';
 
@@ -184,7 +184,7 @@ class MemoryBackend implements LockBackend<bigint> {
 
   #follow(clock: Clock): void {
     const own = this.#link.table.clock;
-    if (own instanceof StoreClock) own.follow(clock);
+    if (isStoreClock(own)) own.follow(clock);
   }
 
   #wait(request: HoldRequest, call: CallContext): Promise<Granted> {

@@ -43,7 +43,7 @@ export interface StoreLink {
 }
 
 /** Where a store keeps its link, out of the way of those who only hand the store on. */
-export const storeLink: unique symbol = Symbol('holdfast.storeLink');
+export const storeLink: unique symbol = Symbol.for('@holdfast/core:store-link:1');
 
 /**
  * A store in this process. Backends that are made with the same store are peers: they exclude each other as clients

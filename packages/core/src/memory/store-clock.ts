@@ -25,3 +25,8 @@ export class StoreClock implements Clock {
     return (this.#clock ?? systemClock).random();
   }
 }
+
+/** Also one that another copy of this module made: a store may be shared by both. */
+export function isStoreClock(clock: Clock): clock is StoreClock {
+  return 'follow' in clock && typeof clock.follow === 'function';
+}

@@ -3,7 +3,7 @@ import type { CallContext, LockBackend, Stamp } from '../contract/backend.js';
 import type { Clock } from '../contract/clock.js';
 import type { StoreCallEvent, StoreOperation } from '../contract/events.js';
 import { type AnyLockError, isLockError, type LockErrorCode, LockUnavailableError } from '../errors.js';
-import { type EventSource, requestIdOf } from '../events.js';
+import { callChannel, type EventSource, requestIdOf } from '../events.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
@@ -219,7 +219,7 @@ export class StoreCalls {
     end: CallEnd<T, R> | null = null,
     { deadlineMs = timeoutMs, startedAt = this.clock.now() }: CallTimes = {},
   ): StoreCall<T, R> {
-    const observed = this.#events.hasCalls ? observe(operation, requests, startedAt) : null;
+    const observed = callChannel.hasSubscribers ? observe(operation, requests, startedAt) : null;
     const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end, startedAt);
     this.keepAlive.begin();
     this.timers.set(call, startedAt + deadlineMs);

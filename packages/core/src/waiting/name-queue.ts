@@ -10,13 +10,13 @@ import type { StoreCalls } from '../store/store-calls.js';
 import { backoffMs, pollMs } from './backoff.js';
 import { Hearing } from './hearing.js';
 import { HolderLook } from './holder-look.js';
+import { LocalTurn } from './local-turn.js';
 import { OutageWatch } from './outage-watch.js';
 import type { RetryRhythm } from './retry-rhythm.js';
+import { ShownLine } from './shown-line.js';
 import { Wait, type WaitLimits, type WaitObserver } from './wait.js';
+import { WaitLimit } from './wait-limit.js';
 import type { WaitEffect, WaitEvent } from './wait-state.js';
-
-/** After handing over within this manager for so long, other managers get their turn. */
-const LOCAL_TURN_MS = 100;
 
 /** A place in the store's own queue that is not granted within this is a wait. */
 const QUEUED_IS_WAITING_MS = 30;
@@ -56,26 +56,28 @@ export class NameQueue implements WaitObserver {
   readonly #waits = new Set<Wait>();
   readonly #hearing: Hearing;
   readonly #outage: OutageWatch;
-  readonly #look: HolderLook;
+  readonly #limit: WaitLimit;
   #head: Wait | null = null;
   /** All of them stand in the store's queue. */
   readonly #allStand: boolean;
-  #localSince: number | null = null;
-  /** That somebody waits, as the store is to show it. */
-  #announced: { close(): void } | null = null;
+  readonly #localTurn = new LocalTurn();
+  readonly #shown: ShownLine;
 
   constructor(plan: HoldPlan, services: QueueServices) {
     this.#name = plan.name;
-    const { backend, calls, unavailableAfterMs } = services;
+    const { backend, calls, holds, unavailableAfterMs } = services;
     this.key = plan.key;
     this.#services = services;
     this.#allStand = backend.wait !== undefined && backend.capabilities.fair;
     this.#hearing = new Hearing(backend);
-    this.#look = new HolderLook(plan, backend, calls);
-    this.#outage = new OutageWatch(this.#hearing, this.#look, calls, unavailableAfterMs, {
-      waits: this.#waits,
-      giveUp: (wait, error) => this.end(wait, error),
-    });
+    const look = new HolderLook(plan, backend, calls);
+    const end = (wait: Wait, reason: unknown): void => this.end(wait, reason);
+    this.#outage = new OutageWatch(this.#hearing, look, calls, unavailableAfterMs, { waits: this.#waits, end });
+    const askAheadOf = (wait: Wait): void => {
+      if (this.#head !== wait) this.#wakeHead();
+    };
+    this.#limit = new WaitLimit({ key: plan.key, askAheadOf, end }, this.#hearing, look, calls, holds);
+    this.#shown = new ShownLine(backend, () => this.#line());
   }
 
   get waits(): readonly Wait[] {
@@ -107,7 +109,7 @@ export class NameQueue implements WaitObserver {
 
   /** The request that found nobody in front has been granted: readers and permits may have room for more. */
   firstEnded(): void {
-    if (this.#head !== null) this.#dispatch(this.#head, { type: 'woken' });
+    this.#wakeHead();
   }
 
   /** A hold of this manager on this name is being released: the first waiter's request goes with the release, unless one is under way. */
@@ -124,8 +126,8 @@ export class NameQueue implements WaitObserver {
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
   holdEnded(): void {
-    this.#localSince ??= this.#services.calls.clock.now();
-    if (this.#head !== null) this.#dispatch(this.#head, { type: 'woken' });
+    this.#localTurn.begin(this.#services.calls.clock.now());
+    this.#wakeHead();
   }
 
   /** Ends a wait that was not granted; a request that is under way ends with it, and whatever it left is freed. */
@@ -146,36 +148,12 @@ export class NameQueue implements WaitObserver {
     this.end(wait, reason);
   }
 
-  /** Shortly before the wait runs out it looks who holds the name; then the wait ends, as soon as that is known or taking too long. */
   limit(wait: Wait): void {
-    const { calls } = this.#services;
-    const now = calls.clock.now();
-    const endAt = wait.joinedAt + wait.limits.waitMs;
-    if (wait.look === null) {
-      // Nobody asked while this wait stood in line: the first asks now, so that its end can say whether the store is there.
-      if (this.#head !== null && this.#head !== wait && !this.#hearing.wasHeardBy(wait)) this.#dispatch(this.#head, { type: 'woken' });
-      wait.stoodBehindOwn = this.#services.holds.holdsExclusively(this.key);
-      wait.look = this.#look.start((holders) => {
-        if (holders !== null) this.#hearing.looked(calls.clock.now(), holders);
-        // Without an answer the wait goes on to its end: requests of its own may still be answered.
-        if (calls.clock.now() >= endAt) this.#timeOut(wait);
-      });
-      calls.timers.set(wait, Math.max(now, endAt));
-      return;
-    }
-    const patience = wait.look.isPending ? wait.look.since + HolderLook.PATIENCE_MS : now;
-    if (patience > now) calls.timers.set(wait, patience);
-    else this.#timeOut(wait);
+    this.#limit.due(wait);
   }
 
-  #timeOut(wait: Wait): void {
-    if (wait.isEnded) return;
-    // Of one that has asked since, and was not answered, it is not known whether the name was free.
-    const isBehindOwn = (wait.stoodBehindOwn && wait.request === null) || this.#services.holds.holdsExclusively(this.key);
-    const wasHeard = this.#hearing.wasHeardBy(wait) || isBehindOwn;
-    const waitedMs = Math.max(0, Math.round(this.#services.calls.clock.now() - wait.joinedAt));
-    const error = wasHeard ? this.#look.timeoutError(wait.limits.waitMs, waitedMs, wait.look?.holders ?? []) : this.#hearing.silence(wait);
-    this.end(wait, error);
+  #wakeHead(): void {
+    if (this.#head !== null) this.#dispatch(this.#head, { type: 'woken' });
   }
 
   #dispatch(wait: Wait, event: WaitEvent): void {
@@ -195,7 +173,8 @@ export class NameQueue implements WaitObserver {
         calls.timers.set(wait.pauseEntry, calls.clock.now() + effect.after);
         return;
       case 'emit':
-        this.#announce(wait);
+        // Where all stand in the store's queue, the store itself counts them.
+        if (!this.#allStand) this.#shown.open(wait.plan);
         this.#services.onContended(wait);
         return;
       case 'subscribe':
@@ -212,13 +191,6 @@ export class NameQueue implements WaitObserver {
     }
   }
 
-  /** Where all stand in the store's queue, the store itself counts them. */
-  #announce({ plan }: Wait): void {
-    if (this.#announced !== null || this.#allStand) return;
-    const { backend } = this.#services;
-    this.#announced = outsideOfContexts(() => backend.announce?.(requestOf(plan, ''), () => this.#line()) ?? null);
-  }
-
   #line(): WaitLine {
     const [oldest] = this.#waits;
     const oldestWaitMs = oldest === undefined ? 0 : this.#services.calls.clock.now() - oldest.joinedAt;
@@ -226,10 +198,10 @@ export class NameQueue implements WaitObserver {
   }
 
   #takeTurn(wait: Wait): void {
-    const { backend, holds, isAsked } = this.#services;
+    const { backend, calls, holds, isAsked } = this.#services;
     // The look at our own hold may report its loss, and somebody end the wait for that: then the turn comes too late to matter.
     const mustStay = !this.#allStand && (isAsked(this.key) || holds.holdsExclusively(this.key));
-    const may = mustStay ? 'stay' : backend.wait === undefined && this.#isOthersTurn() ? 'yield' : 'ask';
+    const may = mustStay ? 'stay' : backend.wait === undefined && this.#localTurn.isOver(calls.clock.now()) ? 'yield' : 'ask';
     this.#dispatch(wait, { type: 'turn', may });
   }
 
@@ -284,7 +256,7 @@ export class NameQueue implements WaitObserver {
   }
 
   #busy(wait: Wait, { remainingMs }: Busy): void {
-    this.#localSince = null;
+    this.#localTurn.end();
     const { calls, backend } = this.#services;
     const refusals = wait.state.refusals + 1;
     if (backend.wait !== undefined) {
@@ -331,8 +303,7 @@ export class NameQueue implements WaitObserver {
     this.#waits.delete(wait);
     if (this.#waits.size === 0) {
       this.#outage.stop();
-      this.#announced?.close();
-      this.#announced = null;
+      this.#shown.close();
       this.#head = null;
       this.#services.onEmpty(this);
       return;
@@ -347,12 +318,5 @@ export class NameQueue implements WaitObserver {
   #promoted(wait: Wait): void {
     if (wait.state.at === 'queued') this.#takeTurn(wait);
     else this.#dispatch(wait, { type: 'woken' });
-  }
-
-  /** Handing over within the manager is the fastest way, and would starve other managers without an end. */
-  #isOthersTurn(): boolean {
-    if (this.#localSince === null || this.#services.calls.clock.now() - this.#localSince < LOCAL_TURN_MS) return false;
-    this.#localSince = null;
-    return true;
   }
 }

@@ -8,7 +8,7 @@ import type { Wait } from './wait.js';
 /** Those that wait for one name. */
 export interface WatchedWaits {
   readonly waits: ReadonlySet<Wait>;
-  giveUp(wait: Wait, error: AnyLockError): void;
+  end(wait: Wait, error: AnyLockError): void;
 }
 
 /** Ends waits that have met nothing but failures for long enough. */
@@ -66,7 +66,7 @@ export class OutageWatch {
     if (failing === null) return;
     const now = this.#calls.clock.now();
     for (const wait of [...this.#watched.waits]) {
-      if (Math.max(failing.since, wait.joinedAt) + this.#afterMs <= now) this.#watched.giveUp(wait, failing.error);
+      if (Math.max(failing.since, wait.joinedAt) + this.#afterMs <= now) this.#watched.end(wait, failing.error);
     }
     if (this.#watched.waits.size > 0) this.#arm();
   }

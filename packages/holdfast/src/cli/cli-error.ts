@@ -1,7 +1,7 @@
 import { isLockError } from '@holdfast/core';
 import { exitCodes } from './exit-codes.js';
 
-/** An end of the program that is told in one line. */
+/** An end of the program that is reported in one line. */
 export class CliError extends Error {
   readonly exitCode: number;
   /** For programs that read `--json`. */
@@ -19,7 +19,7 @@ export function usageError(message: string): CliError {
   return new CliError(message, exitCodes.usage, 'USAGE');
 }
 
-/** How a failure is told: its line, its code, and how the program ends. */
+/** How a failure is reported: its line, its code, and how the program ends. */
 export interface Failure {
   readonly message: string;
   readonly code: string;

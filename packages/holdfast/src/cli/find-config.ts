@@ -33,7 +33,7 @@ async function refuseStrangers(file: string): Promise<void> {
   if (fault !== null) throw usageError(`${file}: it is not read, as ${fault}; ${WAYS_OUT}`);
 }
 
-/** The same of a module that such a file names. One that is not there is reported by whoever loads it. */
+/** The same of a module that such a file names. A module that is not there is reported by the code that loads it. */
 async function refuseModule(file: string): Promise<void> {
   const fault = (await isFile(file)) ? await faultOf(file) : null;
   if (fault !== null) throw new LockArgumentError(`schemes: ${file} is not run, as ${fault}; ${WAYS_OUT}`, { option: 'schemes' });

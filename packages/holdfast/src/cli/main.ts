@@ -22,7 +22,7 @@ process.on('uncaughtException', (error) => {
 
 const exitCode = await runCli(process.argv.slice(2), output);
 // Not the exit code alone: a configuration file may have opened what would keep the process, and jobs would pile up. Not by an
-// empty write, which a full disk refuses also where nothing was to be written. The error is told behind the callback.
+// empty write, which a full disk refuses also where nothing was to be written. The error is reported after the callback.
 process.stdout.end(() => setImmediate(() => process.exit(exitCode === exitCodes.ok ? codeOfOutput() : exitCode)));
 
 /** A result that nobody can read is none. */

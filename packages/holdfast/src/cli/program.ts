@@ -37,7 +37,7 @@ import { manPage } from './shell/man-page.js';
 
 type JsonOption = Pick<InspectOptions, 'json'>;
 
-/** How the program ends is decided by whoever runs it. */
+/** The caller decides how the program ends. */
 type Finish = (exitCode: number) => void;
 
 /** The whole command line. Each command's work stands in a file of its own; here is only what people type. */

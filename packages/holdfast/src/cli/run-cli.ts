@@ -5,7 +5,7 @@ import type { Output } from './output.js';
 import { parseFailure } from './parse-failure.js';
 import { createProgram } from './program.js';
 
-/** Runs the command line. Answers the exit code and never rejects: whatever went wrong has been told in one line. */
+/** Runs the command line. Answers the exit code and never rejects: every failure has been reported in one line. */
 export async function runCli(argv: readonly string[], output: Output): Promise<number> {
   let exitCode: number = exitCodes.ok;
   const program = createProgram(output, (code) => {

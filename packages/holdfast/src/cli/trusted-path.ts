@@ -18,8 +18,8 @@ export interface PathUser {
  * else may be able to change it, or to put another one in its place.
  *
  * So each folder on the way, each link and where it leads, and the file itself are looked at. Of a folder where all may
- * write but only remove what is theirs (such as /tmp) that is enough where it stands further up; a file that stands right
- * in it is refused also when its owner is right, because a stranger can put a hard link to it there.
+ * write but only remove what is theirs (such as /tmp) that is enough where it stands further up; a file that stands directly
+ * in it is refused also when its owner is trusted, because a stranger can put a hard link to it there.
  *
  * @param file an absolute path
  * @returns what is wrong and where, such as "anybody may write to /srv/app"; null when nothing is

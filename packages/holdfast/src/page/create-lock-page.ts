@@ -5,7 +5,7 @@ import { kinds, ofKind } from '../view/of-kind.js';
 import { arrange, plainView, sortKeys, type View } from '../view/order.js';
 import { eventStream } from './event-stream.js';
 import { pageHashes, pageHtml } from './lock-page.generated.js';
-import { LookHub, problemOf } from './look-hub.js';
+import { LookHub, problemOf, type Seen } from './look-hub.js';
 import { OwnProcessWatch } from './own-process.js';
 import { type LockPageOptions, readManager, readPageOptions, type ResolvedPageOptions } from './page-options.js';
 import { type Refusal, refuseForgery, refuseHost, refuseOrigin } from './request-guard.js';
@@ -69,6 +69,8 @@ class PageHandler {
   readonly #hub: LookHub;
   readonly #own: OwnProcessWatch;
   readonly #clients = new Set<() => void>();
+  /** What is shown of the last look, by what was asked: most who watch ask for the same. */
+  #messages: { readonly of: Seen; readonly byQuestion: Map<string, string> } | null = null;
 
   constructor(manager: LockManager, options: ResolvedPageOptions) {
     this.#manager = manager;
@@ -105,7 +107,7 @@ class PageHandler {
     }
     switch (route) {
       case 'events':
-        return isReading(request) ? this.#events(url.searchParams) : notAllowed('GET');
+        return request.method === 'GET' ? this.#events(url.searchParams) : notAllowed('GET');
       case 'lock':
         return isReading(request) ? await this.#lock(url.searchParams) : notAllowed('GET');
       case 'release':
@@ -130,7 +132,7 @@ class PageHandler {
     if (this.#clients.size >= MOST_CLIENTS) return refused({ status: 503, error: `${MOST_CLIENTS} pages are open already` });
     let end = (): void => {};
     const stream = eventStream({
-      message: () => JSON.stringify(this.#shown(wanted)),
+      message: () => this.#message(wanted),
       listen: (onNews) => {
         const unlisten = this.#hub.listen(onNews);
         // What was seen for others is a second old at most, or so.
@@ -155,6 +157,21 @@ class PageHandler {
       { highWaterMark: 0 },
     );
     return new Response(body, { headers: { ...HEADERS, 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' } });
+  }
+
+  #message(wanted: Wanted): string {
+    const { seen } = this.#hub;
+    if (this.#messages?.of !== seen) this.#messages = { of: seen, byQuestion: new Map() };
+    const { byQuestion } = this.#messages;
+    const question = JSON.stringify(wanted);
+    let message = byQuestion.get(question);
+    if (message === undefined) {
+      message = JSON.stringify(this.#shown(wanted));
+      // No more than can be open at a time, no matter who comes and goes.
+      if (byQuestion.size >= MOST_CLIENTS) byQuestion.clear();
+      byQuestion.set(question, message);
+    }
+    return message;
   }
 
   /** What one client sees: of many rows those that it asked for, and how many it did not. */

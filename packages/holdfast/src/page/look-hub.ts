@@ -1,5 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Clock, isLockError } from '@holdfast/core';
-import type { Look, LockWatch } from '../view/lock-watch.js';
+import { type Look, type LockWatch, REST_FACTOR } from '../view/lock-watch.js';
 
 /** What was last seen, for all who watch. */
 export interface Seen {
@@ -10,7 +11,7 @@ export interface Seen {
 
 /** Looks at the store while somebody watches: once for all of them, and not at all for nobody. */
 export class LookHub {
-  readonly #watch: LockWatch;
+  readonly #watch: Pick<LockWatch, 'look'>;
   readonly #clock: Clock;
   readonly #everyMs: number;
   readonly #listeners = new Set<() => void>();
@@ -19,7 +20,7 @@ export class LookHub {
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
 
-  constructor(watch: LockWatch, clock: Clock, everyMs: number) {
+  constructor(watch: Pick<LockWatch, 'look'>, clock: Clock, everyMs: number) {
     this.#watch = watch;
     this.#clock = clock;
     this.#everyMs = everyMs;
@@ -51,6 +52,7 @@ export class LookHub {
   async #look(): Promise<void> {
     this.#timer = null;
     this.#isLooking = true;
+    const began = this.#clock.now();
     let pauseMs = this.#everyMs;
     try {
       const look = await this.#watch.look();
@@ -59,10 +61,17 @@ export class LookHub {
     } catch (error) {
       this.#seen = { look: this.#seen.look, problem: problemOf(error) };
     }
+    // To put thousands of rows in order for each who watches takes a while: other work of the process, renewals above all, goes between.
+    for (const onSeen of [...this.#listeners]) {
+      if (!this.#listeners.has(onSeen)) continue;
+      onSeen();
+      // oxlint-disable-next-line no-await-in-loop
+      await turn();
+    }
     this.#isLooking = false;
     if (this.#listeners.size === 0 || this.#isClosed) return;
+    pauseMs = Math.max(pauseMs, (this.#clock.now() - began) * REST_FACTOR);
     this.#timer = this.#clock.setTimer(pauseMs, () => void this.#look());
-    for (const onSeen of this.#listeners) onSeen();
   }
 }
 

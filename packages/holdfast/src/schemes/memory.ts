@@ -1,11 +1,11 @@
-import { type LockBackend, LockArgumentError, rule, systemClock } from '@holdfast/core';
+import { type LockBackend, LockArgumentError, onceAProcess, rule, systemClock } from '@holdfast/core';
 import { createMemoryBackend, createMemoryStore, type MemoryBackendOptions, type MemoryStore } from '@holdfast/core/memory';
 
 export const optionRules = { store: rule.object, fair: rule.boolean };
 
 // One process is to `memory:` what one server is to `redis://`: the one who connects to the same URL locks out the others,
 // as after the switch to a real store. For the life of the process, as fencing tokens must not start again.
-const stores = new Map<string, MemoryStore>();
+const stores = onceAProcess('holdfast:memory-stores:1', () => new Map<string, MemoryStore>());
 
 /**
  * `memory:` is the store that all of this process share, `memory:name` another one, and the option `store` one's own.

@@ -6,7 +6,7 @@ import { kindsOf, ofKind } from './of-kind.js';
 /** Of more than this nobody finds anything, and every look asks the store for all of them. */
 export const MOST_ROWS = 20_000;
 /** Looks take no more than a quarter of the time, however many locks there are. */
-const REST_FACTOR = 3;
+export const REST_FACTOR = 3;
 
 /** What is looked at. */
 export interface WatchOptions {

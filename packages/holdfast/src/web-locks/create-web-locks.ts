@@ -1,4 +1,4 @@
-import { isLockError, type Lease, type LockManager, LockUnsupportedError, type ReadWriteLock } from '@holdfast/core';
+import { checkValue, isLockError, type Lease, type LockManager, LockUnsupportedError, type ReadWriteLock, rule } from '@holdfast/core';
 import { domError, readRequest, type WebLockRequest } from './read-request.js';
 import { runUnder } from './run-under.js';
 import type { WebLockInfo, WebLockMode, WebLocks, WebLocksSnapshot } from './types.js';
@@ -12,6 +12,7 @@ import type { WebLockInfo, WebLockMode, WebLocks, WebLocksSnapshot } from './typ
  * request like any other, behind those that wait already. `pending` of `query` knows this object alone.
  *
  * @param manager stays open when nobody uses the result any more; close it yourself
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for what is no lock manager
  * @throws LockUnsupportedError LOCK_UNSUPPORTED where the store has no read/write locks
  *
  * @example
@@ -27,6 +28,7 @@ import type { WebLockInfo, WebLockMode, WebLocks, WebLocksSnapshot } from './typ
  * ```
  */
 export function createWebLocks(manager: LockManager): WebLocks {
+  checkValue('createWebLocks', 'manager', manager, rule.manager);
   if (!manager.capabilities.readWriteLocks) {
     throw new LockUnsupportedError(`createWebLocks: the ${manager.backend} backend has no read/write locks`, {
       backend: manager.backend,

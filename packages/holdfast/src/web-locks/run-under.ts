@@ -70,7 +70,7 @@ async function end(lease: Lease, run: () => Promise<unknown>): Promise<unknown> 
   });
 }
 
-/** A lock that a `steal` of the same manager took is reported as the standard tells it. */
+/** A lock that a `steal` of the same manager took is reported as the standard reports it. */
 function reported(loss: unknown): unknown {
   return isLockError(loss, 'LOCK_LOST') && loss.reason === 'forced' ? domError('AbortError', 'the lock was stolen', loss) : loss;
 }

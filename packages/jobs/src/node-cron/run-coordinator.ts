@@ -1,4 +1,4 @@
-import { checkValue, MAX_RETENTION_MS, readOptions, rule } from '@holdfast/core';
+import { checkValue, MAX_RETENTION_MS, type OptionRule, readOptions, rule } from '@holdfast/core';
 import type { JobLockManager, RunOnceResult } from '../job-lock-manager.js';
 
 /** What node-cron 4.6 and later ask before each run of a `distributed` task, and tell behind it. */
@@ -30,6 +30,12 @@ interface Run {
 }
 
 const DAY_MS = 86_400_000;
+/** A lock manager, which is handed in by mistake, has no `runOnce`. */
+const jobLocksRule: OptionRule = (value) =>
+  typeof (value as Partial<JobLockManager> | null | undefined)?.runOnce === 'function'
+    ? null
+    : 'must be job locks, as createJobLockManager makes them of a lock manager';
+
 /**
  * Lets node-cron's `distributed` tasks run on one of several servers each time that they are due: `setRunCoordinator(createRunCoordinator(jobs))`.
  * Each time is given away once, whether the run succeeds or not (`at-most-once`); its lock, `once/<key>`, is held while it runs.
@@ -49,7 +55,7 @@ const DAY_MS = 86_400_000;
  * ```
  */
 export function createRunCoordinator(jobLocks: JobLockManager, options?: RunCoordinatorOptions): RunCoordinator {
-  checkValue('createRunCoordinator', 'jobLocks', jobLocks, rule.object);
+  checkValue('createRunCoordinator', 'jobLocks', jobLocks, jobLocksRule);
   const rules = { retentionMs: rule.duration({ min: 1, max: MAX_RETENTION_MS }) };
   const { retentionMs = DAY_MS } = readOptions<RunCoordinatorOptions>('createRunCoordinator', options, rules);
   const runs = new Map<string, Run>();

@@ -19,7 +19,7 @@ export interface CompiledReleases {
   readonly wakes: ReadonlySet<string>;
   /** Owners of whom this session holds nothing. */
   readonly unknown: ReadonlySet<string>;
-  /** Answers the releases: `freed` tells of each row whether the server had it. */
+  /** Answers the releases: `freed` says of each row whether the server had it. */
   settle(freed: (row: number) => boolean): void;
   reject(error: unknown): void;
 }

@@ -142,7 +142,7 @@ export class ShedLockRows implements Rows<null> {
     return rows.map(readState);
   }
 
-  /** Changes `lock_until` of the rows that have these owners and whose time is not over; tells of each whether it did, and the time. */
+  /** Changes `lock_until` of the rows that have these owners and whose time is not over; answers for each row whether it did, and the time. */
   #change(until: string, { name, now, ceil, floor }: ShedLockTable, condition = '', commit = ''): string {
     // The row that is inserted says by `locked_at` until when the one in its way is to be held.
     return `WITH asked AS MATERIALIZED (

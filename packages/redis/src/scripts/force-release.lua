@@ -1,4 +1,4 @@
--- Frees one name whoever holds it, and hands it on to who waits for it.
+-- Frees one name, no matter who holds it, and hands it on to who waits for it.
 -- KEYS x: lock, waiters, fence   p: permits, info, waiters   r, w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2] mode
 -- Returns {1 when somebody held it, else 0, or WRONGTYPE when the key holds something else than a lock, which is left alone; the time}.

@@ -67,8 +67,8 @@ for i = 2, #ARGV do
   k, at = keysOf(mode, at)
   local reply = alone(drop, k, mode, owner)
   replies[i - 1] = reply == 'WRONGTYPE' and 0 or reply
-  -- What was freed is freed, whether or not the next one can be told: the server may refuse a write for want of memory, or a key of a slot
-  -- that is being moved. Whoever waits looks by itself.
+  -- What was freed is freed, whether or not the next one can be notified: the server may refuse a write when memory is short, or a key of a slot
+  -- that is being moved. Each waiter looks by itself.
   pcall(handOnAfter, k, owner, member, last == '1')
 end
 replies[#ARGV] = now

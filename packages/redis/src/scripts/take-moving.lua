@@ -1,6 +1,6 @@
 -- Takes a lock whose slot is being moved to another node, by the lock's key alone: where that lies is one question, and a command with
 -- several keys would be refused until all of them lie on one node. In two steps, as the fence lies elsewhere: first the lock is reserved, then
--- a fence is drawn, then the lock is granted with it. So fences rise as ever: each is drawn by whoever has the lock.
+-- a fence is drawn, then the lock is granted with it. So fences rise as usual: each is drawn by the holder of the lock.
 -- KEYS[1] lock
 -- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua
 -- ARGV[4] owner token   ARGV[5] ttl ms (guard included)   ARGV[6] the fence that was drawn, '' at first   ARGV[7] label

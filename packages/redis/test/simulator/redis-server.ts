@@ -206,7 +206,7 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
         const owner = member.slice(0, 32);
         if (seen.has(owner) || score <= data.now) continue;
         seen.add(owner);
-        const [, fence = '0', permits = '1', label = ''] = /^(\d+):(\d+):([^]*)$/.exec(data.hget(info, owner) ?? '') ?? [];
+        const [, fence = '0', permits = '1', label = ''] = /^(\d+):(\d+)(?:\/\d+)?:([^]*)$/.exec(data.hget(info, owner) ?? '') ?? [];
         add(`${fence}:${label}`, kind === 'semaphore' ? 'permits' : 'read', Number(permits), score - wall);
       }
     }

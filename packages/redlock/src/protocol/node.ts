@@ -44,7 +44,7 @@ export type Vote =
       /** Another limit than the request's by which one of these goes. */
       readonly otherLimit?: number;
     }
-  /** It was restarted or emptied, and takes no part for so long; null: its counter for this name is none, until somebody mends it. */
+  /** It was restarted or emptied, and takes no part for so long; null: its counter for this name is none, until somebody repairs it. */
   | { readonly kind: 'abstained'; readonly forMs: number | null };
 
 /** A vote to be confirmed: see confirm.lua. */

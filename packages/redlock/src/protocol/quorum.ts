@@ -14,7 +14,7 @@ export interface Tally {
 
 /**
  * - `won`: a quorum granted;
- * - `busy`: a quorum can no longer be reached, and a quorum answered: the store is well, and somebody has it;
+ * - `busy`: a quorum can no longer be reached, and a quorum answered: the store works, and somebody has it;
  * - `unavailable`: a quorum can no longer be reached, and too few will have answered to say that it is busy;
  * - `open`: what is pending decides.
  */

@@ -26,7 +26,7 @@ export interface Offer {
 }
 
 /**
- * Passes permits on within this client: what one holder gives back goes to a request for the same that is under way, or comes right
+ * Passes permits on within this client: what one holder gives back goes to a request for the same that is under way, or comes directly
  * behind the release. The votes stand on, so the next holder begins at once, with the rest of the time for which they are known to
  * stand; no other client can come between, which would cost each of them a round of votes that are split.
  *
@@ -67,7 +67,7 @@ export class Relay {
     remove(this.#offers, offer.hold.unit.name, offer);
   }
 
-  /** What is offered right now and fits. The rest of the offers is released before anything else is asked for. */
+  /** What is offered at this moment and fits. The rest of the offers is released before anything else is asked for. */
   take(request: HoldRequest): Trial | null {
     const offers = [...(this.#offers.get(request.name) ?? [])];
     const offer = offers.find(({ hold }) => this.#fits(hold, request));

@@ -21,7 +21,7 @@ export class WaiterNotes {
     this.#signs = new LineSigns(context.clock, (signs) => this.#note(signs));
   }
 
-  /** From now on the nodes are told how many stand in this line. */
+  /** From now on the nodes learn how many stand in this line. */
   open(
     { name, mode }: HoldRequest,
     line: () => WaitLine,

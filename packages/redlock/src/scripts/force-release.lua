@@ -1,4 +1,4 @@
--- Frees one name on this node whoever has it, and wakes who waits for it.
+-- Frees one name on this node, no matter who has it, and wakes who waits for it.
 -- KEYS[1] marker, then the keys of the name, see hold.lua
 -- ARGV[1] see node.lua   ARGV[2] mode: x, p, or w for both of r and w
 -- Returns {1 when somebody had it, else 0, the time}; {-1, the time} when the key holds something else than a lock, which is left alone.

@@ -1,7 +1,7 @@
 -- Sets completion marks, or takes them away.
 -- KEYS[1] marker; then for each: marks, ends, see mark.lua
 -- ARGV[1] see node.lua   ARGV[2], ARGV[3] see deadline.lua
--- ARGV[4..], for each: name, then `set token ms label`: set it unless it stands, to be kept later; or `delete`: take it away, whoever set it
+-- ARGV[4..], for each: name, then `set token ms label`: set it unless it stands, to be kept later; or `delete`: take it away, no matter who set it
 -- Returns for each: to set, see toldMark, or the text of acquire.lua when the node abstains; to delete, 1 when it stood, else 0.
 
 -- include node.lua

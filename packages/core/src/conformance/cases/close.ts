@@ -202,7 +202,7 @@ export const closeCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('close/while-cut-off', {
-    title: 'close settles in its time while the store is out of reach, and tells the holders',
+    title: 'close settles in its time while the store is out of reach, and notifies the holders',
     faults: ['disconnect', 'reconnect'],
     options: { commandTimeoutMs: 300 },
     async run({ manager, peer, faults, name }) {

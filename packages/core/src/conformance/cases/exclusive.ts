@@ -32,7 +32,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
     assert.equal(await hold.release(), true);
   }),
 
-  exclusiveCase(primitive, 'busy-is-a-value', 'tryWith... tells busy from a task without a result', async ({ mine, theirs }) => {
+  exclusiveCase(primitive, 'busy-is-a-value', 'tryWith... distinguishes busy from a task without a result', async ({ mine, theirs }) => {
     assert.deepEqual(await mine.tryWithLock({}, () => undefined), { acquired: true, value: undefined });
     assert.deepEqual(await mine.tryWithLock({}, async () => null), { acquired: true, value: null });
     const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });

@@ -98,7 +98,7 @@ export const inspectionCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('inspection/force-own', {
-    title: 'forceRelease of a hold of the same manager tells its holder too',
+    title: 'forceRelease of a hold of the same manager notifies its holder too',
     async run({ manager, name }) {
       const lease = await manager.acquire(name(), { ttlMs: 1_200, waitMs: SOON_MS });
       assert.equal(await manager.forceRelease(lease.name), true);

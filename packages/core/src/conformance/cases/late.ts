@@ -19,7 +19,7 @@ export const lateCases: readonly ConformanceCase[] = [
   lateCase('clock-behind', 'nor does one of a client whose clock is an hour behind', 300, FINAL_MS, -HOUR_MS),
 
   conformanceCase('late/waiting', {
-    title: 'an acquire whose first request is late gets its lease all the same, and the late one does not stand beside it',
+    title: 'an acquire whose first request is late gets its lease nevertheless, and the late one does not stand beside it',
     faults: ['deliverLate'],
     options: { commandTimeoutMs: 1_000 },
     timeoutMs: 30_000,

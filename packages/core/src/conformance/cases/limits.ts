@@ -8,7 +8,7 @@ const HELD = { ttlMs: LONG_TTL_MS };
 /** Semaphores that are opened with different limits. */
 export const limitCases: readonly ConformanceCase[] = [
   conformanceCase('semaphores/limit-differs', {
-    title: 'a holder who goes by another limit is reported to whoever asks, once a name, and nobody is refused for it',
+    title: 'a holder who goes by another limit is reported to everybody who asks, once a name, and nobody is refused for it',
     needs: ['semaphores', 'reportsLimits'],
     async run({ peer, name }) {
       const [first, second] = [await observed(peer), await observed(peer)];
@@ -31,7 +31,7 @@ export const limitCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('semaphores/limit-differs-waiting', {
-    title: 'whoever waits behind holders who go by another limit is notified, at the latest as it is granted',
+    title: 'a waiter behind holders who go by another limit is notified, at the latest as it is granted',
     needs: ['semaphores', 'reportsLimits'],
     async run({ peer, name }) {
       const [first, second] = [await observed(peer), await observed(peer)];

@@ -19,12 +19,12 @@ export const nodeCases: readonly ConformanceCase[] = (['silent', 'refused'] as c
       await delay(50);
       await hold.extend();
       await faults.stopNode(how);
-      assert.equal(await hold.release(), true, 'a release failed for want of one server');
+      assert.equal(await hold.release(), true, 'a release failed because one server was missing');
       const next = await within('the waiter', waiting, 3 * SOON_MS);
       const during = await manager.acquire(name(), { ttlMs: LONG_TTL_MS, waitMs: SOON_MS });
       if (next.fencingToken !== null && hold.fencingToken !== null) assert.ok(next.fencingToken > hold.fencingToken);
       await delay(1_200);
-      assert.equal(before.isHeld, true, 'renewals failed for want of one server');
+      assert.equal(before.isHeld, true, 'renewals failed because one server was missing');
       for (const lease of [before, next, during]) await isBusy(other, lease.name);
       if (manager.capabilities.semaphores) {
         const permits = await manager.semaphore(name(), { permits: 3 }).acquire({ permits: 2, waitMs: SOON_MS });

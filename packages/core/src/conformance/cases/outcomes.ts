@@ -88,7 +88,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
       const asked = performance.now();
       const dead = await other.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
       const short = manager.acquire(lock, { waitMs: 200 }).then(async (lease) => {
-        // Right only on a machine so busy that the hold was over before the wait.
+        // A correct answer only on a machine so busy that the hold was over before the wait.
         const afterMs = performance.now() - asked;
         assert.ok(afterMs >= SHORT_TTL_MS, `granted ${afterMs} ms after a hold of ${SHORT_TTL_MS} ms was asked for`);
         await lease.release();

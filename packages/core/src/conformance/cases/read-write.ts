@@ -128,7 +128,7 @@ export const readWriteCases: readonly ConformanceCase[] = [
     await granted(await theirs.write.tryAcquire()).release();
   }),
 
-  readWriteCase('inspect', 'inspect tells readers from a writer; forceRelease frees all of them', async ({ mine, theirs }) => {
+  readWriteCase('inspect', 'inspect distinguishes readers from a writer; forceRelease frees all of them', async ({ mine, theirs }) => {
     assert.equal((await mine.inspect()).held, false);
     const readers = [
       granted(await mine.read.tryAcquire({ ...HELD, label: 'r' })),

@@ -93,7 +93,7 @@ export const reentryCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('reentry/siblings', {
-    title: 'other tasks wait as ever, also those that are started beside it',
+    title: 'other tasks wait as usual, also those that are started beside it',
     async run({ manager, name }) {
       const lock = name();
       const order: number[] = [];
@@ -174,7 +174,7 @@ export const reentryCases: readonly ConformanceCase[] = [
   }),
 
   conformanceCase('reentry/semaphore-others', {
-    title: 'permits that others hold are waited for as ever',
+    title: 'permits that others hold are waited for as usual',
     needs: ['semaphores'],
     async run({ manager, peer, name }) {
       const semaphore = manager.semaphore(name(), { permits: 3 });

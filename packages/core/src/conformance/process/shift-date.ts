@@ -3,7 +3,7 @@ import process from 'node:process';
 /** How much later, or earlier, this process is to think it is, in milliseconds. */
 export const SHIFT_VARIABLE = 'HOLDFAST_CONFORMANCE_SHIFT_MS';
 
-/** Sets the wall clock of this process wrong, from now on: every reading of `Date`, no matter who makes it. The monotonic clock is right. */
+/** Sets the wall clock of this process wrong, from now on: every reading of `Date`, no matter who makes it. The monotonic clock stays correct. */
 function shiftDate(shiftMs: number): void {
   const RightDate = globalThis.Date;
   const now = (): number => RightDate.now() + shiftMs;

@@ -93,7 +93,7 @@ export interface ConformanceReport {
   readonly expectedFailures: number;
   /** How many are about what the backend does not claim to do. */
   readonly notApplicable: number;
-  /** How many were not run, for want of a fault or of time. */
+  /** How many were not run, as a fault or the time was missing. */
   readonly notRun: number;
   /** Cases that were expected to fail and did not. */
   readonly unexpectedPasses: readonly string[];

@@ -40,7 +40,7 @@ async function ofServer(config: StoreConfig): Promise<readonly Finding[]> {
     }
     return await inTime(backend.name, (call) => backend?.examine?.(call) ?? []);
   } catch (error) {
-    // What the backend refuses for good is what the doctor is asked about.
+    // What the backend refuses permanently is what the doctor is asked about.
     if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && !error.retryable && backend !== undefined) {
       return [{ server: backend.name, about: 'server', status: 'wrong', found: failureOf(error).message }];
     }

@@ -14,7 +14,7 @@ import { table } from '../table.js';
 export async function health(options: StoreOptions & { readonly json?: boolean }, output: Output): Promise<number> {
   const config = await resolveStore(options, output);
   const url = redactUrl(config.url);
-  // What the store's servers said, where it has several: told also, and above all, when they did not suffice.
+  // What the store's servers said, where it has several: printed also, and above all, when too few of them took part.
   let nodes: readonly NodeHealth[] | undefined;
   try {
     // Not by `connect`, whose error says nothing of the nodes.
@@ -27,7 +27,16 @@ export async function health(options: StoreOptions & { readonly json?: boolean }
       nodes = scrubbed(report.nodes, output) ?? nodes;
       if (!report.ok) throw first.ok ? report.error : first.error;
       const latencyMs = Math.round(report.latencyMs * 100) / 100;
-      if (options.json) output.printJson({ ok: true, backend: report.backend, driver: report.driver, url, latencyMs, capabilities: manager.capabilities, nodes });
+      if (options.json)
+        output.printJson({
+          ok: true,
+          backend: report.backend,
+          driver: report.driver,
+          url,
+          latencyMs,
+          capabilities: manager.capabilities,
+          nodes,
+        });
       else tellWell(manager, report.driver, url, latencyMs, nodes, output);
       return exitCodes.ok;
     } finally {

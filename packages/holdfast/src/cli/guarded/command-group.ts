@@ -63,7 +63,7 @@ export class CommandGroup {
     this.#kill(signal);
   }
 
-  /** Ends all of the group: SIGTERM, and SIGKILL to what is left after `graceMs`. */
+  /** Ends all of the group: SIGTERM, and SIGKILL to what still runs after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     this.signal('SIGTERM');
     // A stopped process takes its SIGTERM only when it goes on.

@@ -6,7 +6,7 @@ import process from 'node:process';
 /**
  * Reads the number of a process (or, negative, of a group) from its standard input, and an empty line when there is nothing
  * to guard any more. The operating system closes that input when our process ends, however it ends: a command that is
- * there then has lost who renews its lock, and is ended. If it had been started and its number not been told yet, it is
+ * there then has lost who renews its lock, and is ended. If it had been started and its number not been handed over yet, it is
  * looked for by what its environment has (on Linux). A session of its own keeps the terminal's signals away from the guard.
  *
  * $1 seconds from SIGTERM to SIGKILL   $2 the run's id

@@ -90,7 +90,7 @@ export async function runGuarded(lease: CommandLease, command: GuardedCommand, r
   }
 }
 
-/** The second name, of whoever is still ending a command whose first one is free: it fits wherever the first one does. */
+/** The second name, of a guard that is still ending a command whose first name is free: it fits wherever the first one does. */
 function guardName(name: string): string {
   const whole = `guard/${name}`;
   return Buffer.byteLength(whole) <= MAX_NAME_BYTES ? whole : `guard/${createHash('sha256').update(name).digest('hex')}`;

@@ -64,7 +64,7 @@ function say(reply: GuardReply): void {
   process.stdout.write(`${JSON.stringify(reply)}\n`);
 }
 
-/** Ends a process, or (negative) a group: SIGTERM, and SIGKILL to what is left after the grace. */
+/** Ends a process, or (negative) a group: SIGTERM, and SIGKILL to what still runs after the grace. */
 async function endCommand(target: number | null, graceMs: number): Promise<void> {
   if (target === null || !signalTo(target, 'SIGTERM')) return;
   // A stopped process takes its SIGTERM only when it goes on.

@@ -32,7 +32,7 @@ const PROGRAM = fileURLToPath(new URL('./session-guard-process.js', import.meta.
 
 /**
  * Starts a guard for a store whose locks go with the connection: ours goes when this process is killed, while the command is
- * still to be ended. The guard is a process with a connection of its own, which holds a second name until the command has ended; whoever
+ * still to be ended. The guard is a process with a connection of its own, which holds a second name until the command has ended; everybody who
  * runs next has to have both.
  *
  * @param signal ends the wait for the second name

@@ -10,7 +10,7 @@ const INSISTING: ReadonlySet<string> = new Set(['SIGINT', 'SIGTERM', 'SIGQUIT'])
 /** What a terminal sends to all of the foreground, so that the command has it already. */
 const BY_TERMINAL: ReadonlySet<string> = new Set(['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGWINCH']);
 
-/** Whoever gets the signals while it runs. */
+/** What gets the signals while it runs. */
 export interface SignalTarget {
   signal(signal: NodeJS.Signals): void;
   /** Whether it shares our place in the terminal. */
@@ -33,7 +33,7 @@ export class SignalRelay {
 
   constructor() {
     for (const signal of [...ENDING, ...OTHERS]) this.#on(signal, () => this.#pass(signal));
-    // Ctrl-Z. A command in a session of its own has to be told; then we stand still as we were asked to.
+    // Ctrl-Z. A command in a session of its own has to be sent the signal; then we stop as we were asked to.
     this.#on('SIGTSTP', () => {
       if (this.#target?.isForeground === false) this.#target.suspend();
       process.kill(process.pid, 'SIGSTOP');

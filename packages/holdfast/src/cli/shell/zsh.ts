@@ -18,7 +18,7 @@ ${commands.map(({ name, summary }) => `        ${quote(`${name}:${summary}`)}`).
       ;;
     arguments)
       case $words[1] in
-${commands.map((command) => `        ${command.name}) _arguments ${specs(command, options).join(' ')} ;;`).join('\n')}
+${commands.map((command) => `        ${command.name}) ${completed(command, options)} ;;`).join('\n')}
       esac
       ;;
   esac
@@ -31,13 +31,20 @@ fi
 `;
 }
 
+/** What stands behind `--` is a command of its own. */
+function completed(command: ShellCommand, ofAll: readonly ShellOption[]): string {
+  const own = `_arguments ${specs(command, ofAll).join(' ')}`;
+  return command.runsCommand ? `if compset -N --; then _normal; else ${own}; fi` : own;
+}
+
+// Of anybody's text nothing is offered: with a message in its place zsh would insert no option there.
 function specs({ options, arguments: args, runsCommand }: ShellCommand, ofAll: readonly ShellOption[]): readonly string[] {
   const own = [...options, ...ofAll.filter(({ long }) => !options.some((option) => option.long === long))];
   return [
     ...own.map(optionSpec),
-    ...args.map(({ name, choices, isFile }, index) =>
-      runsCommand && index > 0 ? "'*::command:_normal'" : quote(`${index + 1}:${escapeText(name)}:${action(choices, isFile)}`),
-    ),
+    ...args
+      .slice(0, runsCommand ? 1 : args.length)
+      .map(({ name, choices, isFile }, index) => quote(`${index + 1}:${escapeText(name)}:${action(choices, isFile) || '()'}`)),
   ];
 }
 

@@ -1,5 +1,5 @@
 -- Part of the step scripts that grant or renew; needs clock.lua. Never run alone. Before any write.
--- ARGV[2] until when the request may take effect, by this server's clock   ARGV[3] how far ahead that may lie: further, it was told by
+-- ARGV[2] until when the request may take effect, by this server's clock   ARGV[3] how far ahead that may lie: further, it was counted by
 -- another server's clock
 -- Returns {'late', time} for a request that came behind the release that was to undo it, or may do so.
 

@@ -42,7 +42,7 @@ local function keysOf(mode, at)
   return { hold = KEYS[at], set = KEYS[at + 1], info = KEYS[at + 2], waiters = KEYS[at + 3], fence = KEYS[at + 4] }, at + 5
 end
 
--- Whether somebody has the key. While a slot is moved to another node, one that is not on this node is told by an error: here it is free.
+-- Whether somebody has the key. While a slot is moved to another node, a key that is not on this node is reported by an error: here it is free.
 local function isTaken(key)
   return redis.pcall('EXISTS', key) == 1
 end

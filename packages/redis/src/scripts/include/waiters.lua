@@ -7,7 +7,7 @@
 --   t<id>          manager <id> may hand on to its own waiters until then though others wait, see hand-over.lua; it stays behind that
 -- and with a score in microseconds, which orders the queue:
 --   <token>:<ticket>:<id>:<mode>:<permits>:<limit>:<label>   one waiter of a fair manager, the first one of any other. The ticket is what a
---                                                            message calls it: whoever hears of that can free nothing by it.
+--                                                            message calls it: a client that reads it can free nothing by it.
 
 local MANAGER = sub(ARGV[1], 2)
 local QUEUE = '100000000000000'

@@ -32,7 +32,7 @@ local function writeMark(marks, ends, name, mark)
   end
 end
 
--- Who set it, 8 digits of the owner and those of the round, its age and what is left of it, and its label; - when it does not stand.
+-- Who set it, 8 digits of the owner and those of the round, its age and the time that remains of it, and its label; - when it does not stand.
 local function toldMark(mark)
   if not mark then
     return '-'

@@ -5,7 +5,7 @@
 -- Nobody gets a place in a queue by it: it says whom to wake first, in the same order on every node.
 
 local WAITS_MS, WOKEN_MS, TURN_MS, RECENT_MS = 2500, 1000, 100, 100
--- As a writer's intent a waiter stands for 1,900 ms, so that a dead one keeps readers out for less than 2 s; a writer is told to ask again
+-- As a writer's intent a waiter stands for 1,900 ms, so that a dead one keeps readers out for less than 2 s; a writer is notified to ask once more
 -- after 1,500, and what stands in its way may take longer.
 local INTENT_MS, WRITER_POLL_MS = 1900, 1500
 
@@ -122,7 +122,7 @@ local function behind(k, list)
   return ordered
 end
 
--- Wakes whoever could have what is free now.
+-- Wakes everybody who could have what is free now.
 --   mode: x, p, r or w, which of r and w does not matter   freed: the mode of what was just freed, or nil
 --   quiet: what is given back was never a hold, only votes of an attempt that failed: only those who came across it are woken,
 --   or else two waiters who cannot win would wake each other for ever.
