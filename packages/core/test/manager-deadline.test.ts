@@ -37,6 +37,7 @@ describe('the deadline of a lease', () => {
     const vouched = new Map<string, number>();
     const memory = createMemoryBackend({ store: createTestMemoryStore({ clock }) });
     const backend: LockBackend<bigint> = Object.assign(Object.create(memory) as LockBackend<bigint>, {
+      onLimitDiffers: undefined,
       remainingMs: (owner: string) => (vouched.get(owner) ?? 0) - clock.now(),
       attempt: async (requests: readonly HoldRequest[], call: CallContext) => {
         for (const { owner } of requests) vouched.set(owner, clock.now() + 500);

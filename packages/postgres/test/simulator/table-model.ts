@@ -41,6 +41,7 @@ export interface LockRow {
 export interface Holder {
   readonly m: string;
   readonly p: number;
+  readonly limit: number;
   readonly e: number;
   readonly f: bigint;
   readonly l: string;
@@ -204,10 +205,14 @@ export class TableModel {
       const live = this.#live(before);
       const ends = [...live.values()].map(({ e }) => e);
       if (before.writerWaitsUntil > this.#now) ends.push(before.writerWaitsUntil);
+      // The keys of an object stand in their order.
+      const [, other] = [...live].sort(([a], [b]) => (a < b ? -1 : 1)).find(([, { limit }]) => limit !== limits[index]) ?? [];
+      const otherLimit = other === undefined ? null : String(other.limit);
       const answer = (token: bigint | null): Row => [
         String(index + 1),
         token === null ? null : String(token),
         ends.length === 0 ? null : String(Math.min(...ends) - this.#now),
+        m === 'p' ? otherLimit : null,
         this.#serverMs,
       ];
       if (!timely) return answer(null);
@@ -222,7 +227,7 @@ export class TableModel {
       }
       const e = Math.max(own?.e ?? 0, this.#now + (ttls[index] ?? 0));
       const f = own?.f ?? this.#draw();
-      live.set(owner, { m, p: permits[index] ?? 1, e, f, l: labels[index] ?? '', a: own?.a ?? this.#now });
+      live.set(owner, { m, p: permits[index] ?? 1, limit: limits[index] ?? 1, e, f, l: labels[index] ?? '', a: own?.a ?? this.#now });
       rows.set(name, { holders: live, writerWaitsUntil: m === 'w' ? Number.NEGATIVE_INFINITY : before.writerWaitsUntil });
       return answer(f);
     });
