@@ -38,7 +38,8 @@ const loaders: Readonly<Record<RedisDriver, Load>> = {
   ),
   [GLIDE]: loader(
     GLIDE,
-    { load: () => import('@valkey/valkey-glide'), isDriver: isGlideModule },
+    // By its constant: its native parts cannot be bundled, so bundlers are to leave it alone, also where another driver is used.
+    { load: () => import(/* webpackIgnore: true */ GLIDE), isDriver: isGlideModule },
     (module) => (target, options) => openGlide(module, target, options),
   ),
 };
