@@ -98,3 +98,15 @@ it('says nothing when it is closed', async () => {
   expect(sent).toEqual([]);
   expect(clock.pendingTimers).toBe(0);
 });
+
+it('takes back what stands when it is closed, behind the sign that is on its way', async () => {
+  const { clock, signs, sent } = createWorld();
+  signs.open('a', 'A', () => ({ waiters: 1, oldestWaitMs: 0 }));
+  signs.open('b', 'B', () => ({ waiters: 0, oldestWaitMs: 0 }));
+  await clock.advance(300);
+  await signs.close();
+  expect(sent).toEqual(['250: 1 wait for A, 0 ms', '300: 0 wait for A, 0 ms']);
+  await clock.advance(10_000);
+  expect(sent).toHaveLength(2);
+  expect(clock.pendingTimers).toBe(0);
+});

@@ -17,7 +17,7 @@ import {
   type ReleaseAnswer,
   type WaitLine,
 } from '@holdfast/core';
-import { type WakeEntry, WakeList } from '@holdfast/core/backend';
+import { type WakeEntry, WakeList, within } from '@holdfast/core/backend';
 import { adoptHold } from './protocol/adoption.js';
 import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt, passedOn } from './protocol/attempt.js';
@@ -309,8 +309,8 @@ export class RedlockBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#notes.close();
-    const { nodes, cleaner } = this.#context;
+    const { nodes, cleaner, clock } = this.#context;
+    await within(clock, DRAIN_MS, this.#notes.close()).catch(() => {});
     await Promise.all(nodes.map((node) => node.drain(DRAIN_MS)));
     this.#gatherer.close();
     cleaner.close();

@@ -45,7 +45,8 @@ export class LineSigns<K> {
   readonly #send: (signs: readonly LineSign<K>[]) => Promise<unknown>;
   readonly #entries = new Map<string, Entry<K>>();
   #timer: { cancel(): void } | null = null;
-  #isSending = false;
+  /** The sign that is on its way; never rejects. */
+  #sending: Promise<void> | null = null;
   #isClosed = false;
   #sentAt = Number.NEGATIVE_INFINITY;
 
@@ -79,24 +80,29 @@ export class LineSigns<K> {
     };
   }
 
-  /** Says nothing any more; what was said ends by itself. */
-  close(): void {
+  /** Says nothing any more. Resolves when what stands in the store has been taken back, or could not be: then it ends by itself. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = null;
+    const now = this.#clock.now();
+    const standing = [...this.#entries.values()].filter(({ said, standsUntil }) => standsUntil > now && said?.waiters !== 0);
     this.#entries.clear();
+    if (standing.length === 0) return;
+    await this.#sending;
+    await this.#send(standing.map(({ key }) => ({ key, waiters: 0, oldestWaitMs: 0 }))).catch(() => {});
   }
 
   #arm(): void {
-    if (this.#isClosed || this.#isSending || this.#timer !== null || this.#entries.size === 0) return;
+    if (this.#isClosed || this.#sending !== null || this.#timer !== null || this.#entries.size === 0) return;
     const after = Math.max(FIRST_MS, this.#sentAt + EVERY_MS - this.#clock.now());
     this.#timer = this.#clock.setTimer(after, () => {
       this.#timer = null;
-      void this.#look();
+      this.#look();
     });
   }
 
-  async #look(): Promise<void> {
+  #look(): void {
     const now = this.#clock.now();
     const due: { readonly entry: Entry<K>; readonly said: Said; readonly sign: LineSign<K> }[] = [];
     for (const [id, entry] of this.#entries) {
@@ -107,18 +113,21 @@ export class LineSigns<K> {
     }
     if (due.length > 0) {
       this.#sentAt = now;
-      this.#isSending = true;
       for (const { entry, said } of due) {
         entry.said = null;
         if (said.waiters > 0) entry.standsUntil = now + SIGN_VALID_MS;
       }
-      try {
-        await this.#send(due.map(({ sign }) => sign));
+      const taken = (): void => {
         for (const { entry, said } of due) entry.said = said;
-      } catch {
-        // The next sign says it.
-      }
-      this.#isSending = false;
+      };
+      // What was not taken the next sign says.
+      this.#sending = this.#send(due.map(({ sign }) => sign))
+        .then(taken, () => {})
+        .then(() => {
+          this.#sending = null;
+          this.#arm();
+        });
+      return;
     }
     this.#arm();
   }

@@ -16,7 +16,7 @@ export interface Mutant {
 
 /** A plain object that does what `backend` does, but for `changes`. */
 export function altered(backend: LockBackend, changes: Partial<LockBackend>): LockBackend {
-  const { marks, wait, subscribe, list } = backend;
+  const { marks, wait, subscribe, list, onLimitDiffers } = backend;
   return {
     contract: backend.contract,
     name: backend.name,
@@ -31,6 +31,7 @@ export function altered(backend: LockBackend, changes: Partial<LockBackend>): Lo
     ...(wait && { wait: wait.bind(backend) }),
     ...(subscribe && { subscribe: subscribe.bind(backend) }),
     ...(list && { list: list.bind(backend) }),
+    ...(onLimitDiffers && { onLimitDiffers: onLimitDiffers.bind(backend) }),
     ...(marks && { marks }),
     ...(backend.takesNext === true && { takesNext: true }),
     ...(backend.requestsExpire === true && { requestsExpire: true }),

@@ -26,6 +26,7 @@ import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { refusalOf } from '../read-only.js';
 import { Schema } from '../schema.js';
 import { ifSerializable } from '../if-serializable.js';
+import { within } from '../within.js';
 import { LockRows } from './lock-rows.js';
 import { type Polling, pollWakes } from './poll-wakes.js';
 import { type HeldState, PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery } from './rows.js';
@@ -35,6 +36,7 @@ import { ShedLockRows } from './shed-lock-rows.js';
 import { TickBatches } from './tick-batches.js';
 import { type WaitedFor, WaiterRows, type Waiters } from './waiter-rows.js';
 
+const DRAIN_MS = 1_000;
 const NOT_IN_ENCODING = '22P05';
 /** Every character that not all encodings have. */
 const NOT_ASCII = /[^ -~]/gu;
@@ -194,8 +196,9 @@ export class TableBackend implements LockBackend {
   }
 
   async close(): Promise<void> {
+    const signs = this.#signs?.close();
     this.#isClosed = true;
-    this.#signs?.close();
+    if (signs !== undefined) await within(this.#source.clock, DRAIN_MS, 'the server did not answer', signs).catch(() => {});
     this.#source.close();
   }
 

@@ -33,8 +33,9 @@ export class WaiterNotes {
     return this.#signs.open(`${kind}:${name}`, { name, kind }, line);
   }
 
-  close(): void {
-    this.#signs.close();
+  /** Resolves when the nodes have heard that nobody of this process waits any more, as far as they can be reached. */
+  close(): Promise<void> {
+    return this.#signs.close();
   }
 
   async #note(signs: readonly LineSign<LineKey>[]): Promise<void> {
