@@ -23,7 +23,15 @@ describe('a third party', () => {
     );
     const { stdout } = await run.catch((error: { stdout: string }) => error);
     const count = (what: string): number => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(stdout)?.[1]);
-    assert.equal(count('fail'), 0, stdout.slice(-20_000));
+    assert.equal(
+      count('fail'),
+      0,
+      stdout
+        .split(/^(?= *not ok)/m)
+        .slice(1)
+        .map((text) => text.slice(0, 2_000))
+        .join('\n'),
+    );
     expect(count('pass')).toBeGreaterThanOrEqual(conformanceCases({ faults: mapHarness.faults }).length);
     expect(count('skipped')).toBe(0);
   }, 180_000);
