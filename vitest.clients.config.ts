@@ -10,8 +10,7 @@ export default defineConfig({
     ...base.test,
     include: [],
     exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**'],
-    // Leases live on timers: more test files at a time than cores would only make deadlines pass.
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       {
         extends: true,
