@@ -13,6 +13,8 @@ export const NO_PAGES = [
   '**/CHANGELOG.md',
   '**/dist/**',
   '**/dist-test/**',
+  'packages/*/publish/**',
+  'packages/*/publish.*/**',
   '**/test/**',
   'site/*/**/node_modules/**',
   'site/README.md',
