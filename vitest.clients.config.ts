@@ -10,7 +10,6 @@ export default defineConfig({
     ...base.test,
     include: [],
     exclude: ['**/node_modules/**', '**/dist/**', '**/dist-test/**'],
-    maxWorkers: 3,
     projects: [
       {
         extends: true,

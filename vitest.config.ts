@@ -11,15 +11,13 @@ const left = ['**/node_modules/**', '**/dist/**', '**/dist-test/**', 'packages/*
 export default defineConfig({
   test: {
     projects: [
-      { extends: true, test: { name: 'simulators', include: simulators, exclude: left, maxWorkers: 2, sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: 'simulators', include: simulators, exclude: left, sequence: { groupOrder: 0 } } },
       {
         extends: true,
         test: {
           name: 'servers',
           include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/test/**/*.test.ts'],
           exclude: [...left, ...simulators],
-          // They wait for most of their time, for a lease to end or a server to answer.
-          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -28,6 +26,8 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     // Processes and not threads: tests stop, kill and load their own process's neighbours.
     pool: 'forks',
+    // Leases live on timers: more test files at a time than cores would only make deadlines pass.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // A test that passes the second time has found something; it is not to be hidden.
