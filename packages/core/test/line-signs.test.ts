@@ -93,7 +93,7 @@ it('says again what was not answered, and takes back what may stand for as long 
 it('says nothing when it is closed', async () => {
   const { clock, signs, sent } = createWorld();
   signs.open('a', 'A', () => ({ waiters: 1, oldestWaitMs: 0 }));
-  signs.close();
+  await signs.close();
   await clock.advance(10_000);
   expect(sent).toEqual([]);
   expect(clock.pendingTimers).toBe(0);
