@@ -65,7 +65,7 @@ export async function startMembers(classPath: string, count: number): Promise<Cl
     for (const each of reserved) each.release();
   };
   const failed = Promise.race(members.map((member) => member.failed()));
-  // Also when it fails later: who uses it is told by the clients.
+  // Also when it fails later: the clients report that to their callers.
   failed.catch(() => {});
   try {
     await Promise.race([failed, Promise.all(members.map((member) => member.started))]);

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 interface World {
   readonly clock: ReturnType<typeof createManualClock>;
   readonly signs: LineSigns<string>;
-  /** What the store was told, and when. */
+  /** What the store was notified of, and when. */
   readonly sent: string[];
   /** Whether the store answers. */
   answers: boolean;
@@ -58,7 +58,7 @@ it('tells of a change within a second, of all names at once, and of what does no
   await clock.advance(1_000);
   expect(sent.slice(2)).toEqual(['1150: 5 wait for A, 1150 ms']);
   await clock.advance(60_000);
-  // What is told must be told anew before the store forgets it, and costs an idle waiter next to nothing.
+  // A sign must be sent anew before the store forgets the last one, and costs an idle waiter next to nothing.
   const times = sent.filter((line) => line.includes(' A,')).map((line) => Number.parseInt(line, 10));
   for (const [index, at] of times.entries()) expect(at - (times[index - 1] ?? 0)).toBeLessThan(SIGN_VALID_MS - 900);
   expect(times.length).toBeLessThan(15);

@@ -317,7 +317,7 @@ describe('what is broken behind an instrumentation', () => {
         ],
       }),
     }),
-    'names whose group cannot be told': () => ({ groupOf: fail }),
+    'names whose group is not known': () => ({ groupOf: fail }),
   } satisfies Readonly<Record<string, () => InstrumentLocksOptions>>;
 
   it.each(Object.entries(broken))('hurts no lease and no process: %s', async (_, options) => {
