@@ -26,7 +26,9 @@ async function startServers(): Promise<Servers> {
   return { redis: redis.url, nodes: nodes.urls, postgres: postgres.url, zooKeeper: `127.0.0.1:${zooKeeper.port}` };
 }
 
-test('those who waited in a process that was killed are counted for no longer than documented, on every store', { timeout: 40_000 }, async () => {
+test('those who waited in a process that was killed are counted for no longer than documented, on every store', {
+  timeout: 40_000,
+}, async () => {
   const servers = await startServers();
   const managers = Object.entries(countingManagers(servers));
   onTestFinished(async () => {

@@ -9,7 +9,17 @@ const SLOW_MS = 50;
 const LEASES = 40;
 const TTL_MS = 3_000;
 
-const EVENTS = ['waiting', 'granted', 'not-granted', 'renewed', 'renew-failed', 'lost', 'released', 'release-failed', 'store-call'] as const;
+const EVENTS = [
+  'waiting',
+  'granted',
+  'not-granted',
+  'renewed',
+  'renew-failed',
+  'lost',
+  'released',
+  'release-failed',
+  'store-call',
+] as const;
 const STEPS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
 const ways: Readonly<Record<string, readonly string[]>> = {
   'by onEvent': [],
