@@ -135,7 +135,8 @@ export class LockRows implements Rows<bigint> {
   }
 
   #select(): string {
-    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')}, ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8
+    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')} AS left_ms,
+      ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8 AS age_ms
       FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 

@@ -122,7 +122,7 @@ export class SharedRows implements Rows<bigint> {
           (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) FROM pg_catalog.jsonb_each(l.holders) AS h
             WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}),
           CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.float8 END
-        ) ${minus} ${NOW_MS}, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'}${lines.column}, ${SERVER_MS}
+        ) ${minus} ${NOW_MS} AS left_ms, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'} AS holders_limit${lines.column}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name${lines.join}
         LEFT JOIN LATERAL (SELECT holders, writer_waits_until FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} '${this.#kind}' AND l.name ${eq} asked.name OFFSET 0) AS l ON true

@@ -98,7 +98,7 @@ export class WaiterRows {
         WHERE (l.holders ${hasMember} ${id}) AND ${isTimely(parameter + 2)}
         RETURNING l.name, l.holders ${hasMember} ${id} AS is_shown
       )`,
-      column: ', coalesce(confirmed.is_shown, false)',
+      column: ', coalesce(confirmed.is_shown, false) AS is_shown',
       join: ` LEFT JOIN confirmed ON confirmed.name ${eq} asked.name`,
       values: [this.#id, textArray(requests.map(({ sign }) => String(sign !== null)))],
       read: (rows) => {
