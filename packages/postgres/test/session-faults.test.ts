@@ -1,9 +1,10 @@
 import { createLockManager, type LockManager, type ManagerOptions } from '@holdfast/core';
-import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { createPostgresBackend } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres, startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type ReachedOptions, reached } from './reached.js';
 import { endsIdleSessions, failure, lossOf, worksAgain } from './sessions.js';
 
 let server: PostgresServer;
@@ -33,9 +34,8 @@ afterEach(async () => {
   expect(raised).toEqual([]);
 });
 
-function manager(backend: Partial<PostgresBackendOptions> = {}, options: ManagerOptions = {}): LockManager {
-  const source = backend.pool === undefined ? { connectionString: server.url } : {};
-  const made = createLockManager(createPostgresBackend({ ...source, ...backend }), options);
+function manager(backend: ReachedOptions = {}, options: ManagerOptions = {}): LockManager {
+  const made = createLockManager(createPostgresBackend(reached(server.url, backend)), options);
   open.push(made);
   return made;
 }

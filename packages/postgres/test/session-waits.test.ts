@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { createLockManager, type LockManager, type ManagerOptions } from '@holdfast/core';
-import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { createPostgresBackend } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres, startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ReachedOptions, reached } from './reached.js';
 import { endsIdleSessions, failure, lossOf, worksAgain } from './sessions.js';
 
 // What takes seconds and does not meet on the server: each test has a server, a line, a process or a session of its own.
@@ -31,8 +32,8 @@ afterAll(async () => {
   expect(raised).toEqual([]);
 });
 
-function manager(backend: Partial<PostgresBackendOptions> = {}, options: ManagerOptions = {}): LockManager {
-  return createLockManager(createPostgresBackend({ connectionString: server.url, ...backend }), options);
+function manager(backend: ReachedOptions = {}, options: ManagerOptions = {}): LockManager {
+  return createLockManager(createPostgresBackend(reached(server.url, backend)), options);
 }
 
 describe.concurrent('a session that ends', () => {
