@@ -1,13 +1,11 @@
 import type { LockBackend, Stamp } from '../contract/backend.js';
 import type { LockLostError, LostReason } from '../errors.js';
-import type { CallerContext } from '../async-context.js';
 import type { EventSource } from '../events.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
-import { Hold } from './hold.js';
-import type { HoldPlan } from './hold-plan.js';
+import type { Hold, HoldKeeper } from './hold.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
@@ -18,20 +16,17 @@ import { RenewalOutbox } from './renewal-outbox.js';
  * Has every hold of one manager: hands events to the machine, carries out what follows, and knows which holds stand, are being freed
  * or are in doubt.
  */
-export class HoldRunner {
+export class HoldRunner implements HoldKeeper {
   readonly #backend: LockBackend;
   readonly #calls: StoreCalls;
   readonly #events: EventSource;
-  readonly #facts: StoreFacts;
+  readonly facts: StoreFacts;
   readonly #held = new Map<string, Hold>();
   readonly #exclusive = new Map<string, Hold>();
   /** Being freed, for a caller or in the background. */
   readonly #leaving = new Set<Hold>();
   readonly #renewals: RenewalOutbox;
   readonly #releases: ReleaseOutbox;
-  readonly #due = (hold: Hold): void => {
-    if (hold.state.at !== 'held' || this.isHeld(hold)) this.dispatch(hold, { type: 'due' });
-  };
   #whenChanged: (() => void)[] = [];
   #onEnd: (hold: Hold) => void = () => {};
 
@@ -39,7 +34,7 @@ export class HoldRunner {
     this.#backend = backend;
     this.#calls = calls;
     this.#events = events;
-    this.#facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
+    this.facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
     this.#renewals = new RenewalOutbox(backend, calls, this);
     this.#releases = new ReleaseOutbox(backend, calls, this);
     backend.onLost?.(({ owner }, reason) => {
@@ -92,7 +87,7 @@ export class HoldRunner {
   granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs: number | undefined, now = this.#calls.stamp()): boolean {
     const token = hold.plan.mode === 'permits' ? null : fencingToken;
     const { ttlMs } = hold.plan;
-    const askedMs = this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs;
+    const askedMs = this.facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs;
     this.dispatch(
       hold,
       forMs === undefined
@@ -174,14 +169,10 @@ export class HoldRunner {
     return false;
   }
 
-  /** A hold that nothing is known of yet. @param owner a fresh token, or the token of the holder that this manager takes over from */
-  create(owner: string, plan: HoldPlan, context: CallerContext): Hold {
-    return new Hold(plan, owner, this.#facts, context, this.#due);
-  }
-
-  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
+  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.whenReleased` hears its outcome. */
   release(holds: readonly Hold[]): void {
     const begun: Hold[] = [];
+    const batch = holds.length > 1 ? this.#releases.beginBatch(holds) : null;
     const now = this.#calls.stamp();
     for (const hold of holds) {
       if (hold.isReleaseAsked) continue;
@@ -196,7 +187,7 @@ export class HoldRunner {
       hold.settleRelease({ wasOurs: false });
     }
     // Sent before this manager's waiters hear of it, so that the next one's request comes right behind.
-    this.#releases.flush();
+    if (batch !== null) this.#releases.sendBatch(batch);
     for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
@@ -207,6 +198,10 @@ export class HoldRunner {
     return (lease) => traceHold(facts, plans, () => task(lease));
   }
 
+  due(hold: Hold): void {
+    if (hold.state.at !== 'held' || this.isHeld(hold)) this.dispatch(hold, { type: 'due' });
+  }
+
   /** Sends again what waits for its next release. */
   hasten(): void {
     for (const hold of this.#leaving) if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
@@ -214,7 +209,8 @@ export class HoldRunner {
 
   /** A renewal was confirmed, or an extension. @param ttlMs what was asked for */
   renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void {
-    const left = this.#events.has('renewed') && hold.state.at === 'held' ? remainingMs(hold.state, this.#calls.stamp()) : null;
+    const left =
+      this.#events.heard.renewed.hasSubscribers && hold.state.at === 'held' ? remainingMs(hold.state, this.#calls.stamp()) : null;
     this.dispatch(hold, event);
     if (left === null || hold.state.at !== 'held') return;
     hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(left)), ttlMs }));
@@ -270,7 +266,7 @@ export class HoldRunner {
         hold.inContext(() => hold.abort(effect.error));
         return;
       case 'emit':
-        if (this.#events.has(effect.type)) hold.inContext(() => this.#emit(hold, effect));
+        if (this.#events.heard[effect.type].hasSubscribers) hold.inContext(() => this.#emit(hold, effect));
         return;
       default:
         effect satisfies never;
