@@ -1,4 +1,4 @@
-import { type Answer, type DifferentLimit, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
+import { type Answer, type DifferentLimit, LockUnavailableError } from '@holdfast/core';
 import { ConnectionFault, type Piece } from '@holdfast/core/backend';
 import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
@@ -50,11 +50,6 @@ export function readOnce(reply: unknown, piece: Named, _isFinal: boolean, isOnly
   const isDone = readBoolean(reply, piece);
   if (!isDone && !isOnly) throw unavailable(new ConnectionFault('closed'), piece.lockName);
   return isDone;
-}
-
-/** Reads one reply of release.lua. */
-export function readRelease(reply: unknown, piece: Named, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
-  return { wasOurs: reply === 1 || readOnce(reply, piece, isFinal, isOnly), isFinal };
 }
 
 export function noFence(lockName: string | null): LockUnavailableError {

@@ -11,7 +11,7 @@ import type {
   WaitLine,
 } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { acquiredReader, readAcquired, readBoolean, readOnce, readRelease } from './answers.js';
+import { acquiredReader, readAcquired, readBoolean, readOnce } from './answers.js';
 import { HandOver, type LeftPlace } from './hand-over.js';
 import { readState } from './hold-state.js';
 import { closedError, ForeignKeyError, unavailable } from './redis-error.js';
@@ -232,4 +232,9 @@ function piece(
 
 export function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
+}
+
+/** Reads one reply of release.lua. */
+export function readRelease(reply: unknown, piece: RedisPiece, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
+  return { wasOurs: reply === 1 || readOnce(reply, piece, isFinal, isOnly), isFinal };
 }

@@ -1,7 +1,7 @@
 import type { Answer, CallContext, Clock, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { noFence, readAcquired, readRelease } from './answers.js';
-import { shorten } from './hold-commands.js';
+import { noFence, readAcquired } from './answers.js';
+import { readRelease, shorten } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { allOrWorst, unavailable } from './redis-error.js';
 import { type RedisStep, steps } from './redis-step.js';

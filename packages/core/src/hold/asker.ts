@@ -146,6 +146,7 @@ export class Asker {
    */
   ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs: number, end: Outcome, send: Send | null = null): StoreCall {
     const holds = plans.map((plan) => new Hold(plan, newOwnerToken(), this.#holds, context));
+    const requests = holds.map(({ request }) => request);
     // A grant that comes after its own deadline is of no use.
     let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
@@ -155,10 +156,7 @@ export class Asker {
       holds,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
-      (store) => {
-        const requests = holds.map(({ request }) => request);
-        return send === null ? this.#backend.attempt(requests, store) : send(requests);
-      },
+      (store) => (send === null ? this.#backend.attempt(requests, store) : send(requests)),
       {
         answered: (answers) => {
           let problem: LockUnavailableError | null = null;

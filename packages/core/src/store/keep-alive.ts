@@ -14,7 +14,7 @@ const LONGEST_MS = 2 ** 31 - 1;
  * loop would stay for.
  */
 export class KeepAlive {
-  /** How many calls are pending. Counted up and down by hand where `begin` and `end` would cost too much: see there. */
+  /** How many calls are pending. `StoreCalls`, which has most of them, does by itself what `begin` and `end` do. */
   pending = 0;
   /** What the process stays for: nothing, a brief timer that looks whether calls are pending, or a timer that the last call has to cancel. */
   stays: 'not' | 'briefly' | 'until-end' = 'not';
