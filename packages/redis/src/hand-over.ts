@@ -1,4 +1,6 @@
 import type { Answer, CallContext, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
+import type { RedisLink } from './link.js';
+import type { RedisConnection } from './redis-connection.js';
 
 /** What a release takes out of a queue with its owner. */
 export interface LeftPlace {
@@ -21,20 +23,26 @@ interface HandOverSteps {
  */
 export class HandOver {
   readonly #steps: HandOverSteps;
-  #hasRun = false;
+  readonly #link: Pick<RedisLink, 'current'>;
+  /** By which a hand-over was answered: its server knows the script. */
+  #handedOnBy: RedisConnection | null = null;
 
-  constructor(steps: HandOverSteps) {
+  constructor(steps: HandOverSteps, link: Pick<RedisLink, 'current'>) {
     this.#steps = steps;
+    this.#link = link;
   }
 
   async run(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
     const steps = this.#steps;
     const left = steps.leftBy(hold);
+    const link = this.#link;
+    const connection = link.current?.connection ?? null;
     const handing = steps.handOver(hold, next, call);
-    if (!this.#hasRun) {
+    if (connection === null || connection !== this.#handedOnBy) {
       // A server that has never run the script is asked a second time, with the whole text: the release must not overtake that.
-      await Promise.allSettled([handing]);
-      this.#hasRun = true;
+      const [{ status }] = await Promise.allSettled([handing]);
+      const after = link.current?.connection ?? null;
+      if (status === 'fulfilled' && (connection === null || connection === after)) this.#handedOnBy = after;
     }
     const freeing = steps.release(hold, call.timeoutMs, left);
     const [handed, freed] = await Promise.allSettled([handing, freeing]);

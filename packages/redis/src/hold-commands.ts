@@ -16,6 +16,7 @@ import { HandOver, type LeftPlace } from './hand-over.js';
 import { readState } from './hold-state.js';
 import { closedError, ForeignKeyError, unavailable } from './redis-error.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
+import type { RedisLink } from './link.js';
 import { type RedisStep, steps } from './redis-step.js';
 
 /** A label is for people; a longer one is cut. */
@@ -68,13 +69,19 @@ export class HoldCommands {
   readonly #sender: BatchSender<RedisStep>;
   readonly #keySpace: KeySpace;
   readonly #read: typeof readAcquired;
-  readonly #handOver = new HandOver(this);
+  readonly #handOver: HandOver;
   #waiters: Waiters | null = null;
   #isClosed = false;
 
-  constructor(sender: BatchSender<RedisStep>, keySpace: KeySpace, onLimitDiffers: (seen: DifferentLimit) => void) {
+  constructor(
+    sender: BatchSender<RedisStep>,
+    keySpace: KeySpace,
+    link: Pick<RedisLink, 'current'>,
+    onLimitDiffers: (seen: DifferentLimit) => void,
+  ) {
     this.#sender = sender;
     this.#keySpace = keySpace;
+    this.#handOver = new HandOver(this, link);
     this.#read = acquiredReader(onLimitDiffers);
   }
 

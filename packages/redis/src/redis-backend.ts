@@ -112,7 +112,7 @@ export class RedisBackend implements LockBackend<bigint> {
       },
     });
     this.#moving = source.isCluster ? new MovingSlots(this.#keySpace, clock) : null;
-    this.#commands = new HoldCommands(this.#sender, this.#keySpace, (seen) => this.#tellLimit(seen));
+    this.#commands = new HoldCommands(this.#sender, this.#keySpace, source.link, (seen) => this.#tellLimit(seen));
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onMessage: (text, isOurServer) => this.#waitQueue.hear(text, isOurServer),
       onConnected: () => this.#waitQueue.refreshNow(),
