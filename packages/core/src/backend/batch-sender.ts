@@ -221,10 +221,9 @@ export class BatchSender<S extends Step> {
       const isOnly = flight.contact?.connection.isOpen === true;
       this.#end(flight, isOnly);
       const way = flight.contact?.soleClock === null ? null : flight.contact;
-      let i = 0;
-      for (const { piece, receiver, index, open, isSettled } of flight.requests) {
+      for (const [i, { piece, receiver, index, open, isSettled }] of flight.requests.entries()) {
         const isFinal = flight.step.grants ? isSettled : open === undefined || this.#grants.isFinal(piece.owner, open, way, serverMs);
-        receiver.take(list[i++], index, isFinal, isOnly);
+        receiver.take(list[i], index, isFinal, isOnly);
       }
     }
     if (this.#whenIdle !== null) this.#settleIdle();

@@ -2,13 +2,13 @@ import type { LockBackend, Stamp } from '../contract/backend.js';
 import type { LockLostError, LostReason } from '../errors.js';
 import type { EventSource } from '../events.js';
 import type { StoreCalls } from '../store/store-calls.js';
-import { traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
 import type { Hold, HoldKeeper } from './hold.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
+import { HoldReports } from './hold-reports.js';
 import { ReleaseOutbox } from './release-outbox.js';
 import { RenewalOutbox } from './renewal-outbox.js';
 
@@ -20,6 +20,7 @@ export class HoldRunner implements HoldKeeper {
   readonly #backend: LockBackend;
   readonly #calls: StoreCalls;
   readonly #events: EventSource;
+  readonly reports: HoldReports;
   readonly facts: StoreFacts;
   readonly #held = new Map<string, Hold>();
   readonly #exclusive = new Map<string, Hold>();
@@ -34,6 +35,7 @@ export class HoldRunner implements HoldKeeper {
     this.#backend = backend;
     this.#calls = calls;
     this.#events = events;
+    this.reports = new HoldReports(backend.name, calls, events);
     this.facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
     this.#renewals = new RenewalOutbox(backend, calls, this);
     this.#releases = new ReleaseOutbox(backend, calls, this);
@@ -191,13 +193,6 @@ export class HoldRunner implements HoldKeeper {
     for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
-  /** The task, shown to everybody who traces while the task runs under these holds. */
-  traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
-    const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
-    const plans = holds.map(({ plan }) => plan);
-    return (lease) => traceHold(facts, plans, () => task(lease));
-  }
-
   due(hold: Hold): void {
     if (hold.state.at !== 'held' || this.isHeld(hold)) this.dispatch(hold, { type: 'due' });
   }
@@ -213,7 +208,7 @@ export class HoldRunner implements HoldKeeper {
       this.#events.heard.renewed.hasSubscribers && hold.state.at === 'held' ? remainingMs(hold.state, this.#calls.stamp()) : null;
     this.dispatch(hold, event);
     if (left === null || hold.state.at !== 'held') return;
-    hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(left)), ttlMs }));
+    hold.inContext(() => this.reports.renewed(hold, left, ttlMs));
   }
 
   /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */
@@ -266,39 +261,11 @@ export class HoldRunner implements HoldKeeper {
         hold.inContext(() => hold.abort(effect.error));
         return;
       case 'emit':
-        if (this.#events.heard[effect.type].hasSubscribers) hold.inContext(() => this.#emit(hold, effect));
+        if (this.#events.heard[effect.type].hasSubscribers) hold.inContext(() => this.reports.report(hold, effect));
         return;
       default:
         effect satisfies never;
     }
-  }
-
-  #emit(hold: Hold, effect: Extract<HoldEffect, { do: 'emit' }>): void {
-    const { plan, state, fencingToken } = hold;
-    switch (effect.type) {
-      case 'renew-failed': {
-        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, this.#calls.stamp())) : 0;
-        this.#events.emit(plan, { type: 'renew-failed', remainingMs: remaining, error: effect.error });
-        return;
-      }
-      case 'release-failed':
-        this.#events.emit(plan, { type: 'release-failed', error: effect.error });
-        return;
-      case 'lost':
-        if (hold.lost === null) return;
-        this.#events.emit(plan, { type: 'lost', reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
-        return;
-      case 'released':
-        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: hold.wasFreed, fencingToken });
-        return;
-      default:
-        effect satisfies never;
-    }
-  }
-
-  #heldMs(state: HoldState): number {
-    const grant = 'grant' in state ? state.grant : null;
-    return grant === null ? 0 : Math.max(0, Math.round(this.#calls.clock.now() - grant.stamp.now));
   }
 
   /** For how long the backend itself can vouch for the hold. */

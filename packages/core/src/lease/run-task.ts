@@ -47,7 +47,7 @@ export async function runTask<H, L extends Releasable, T>(
       status: 'fulfilled',
       value: await frames.run(
         { runner, holds, outer: frames.getStore() },
-        holdChannel.hasSubscribers ? runner.traced(holds, task) : task,
+        holdChannel.hasSubscribers ? runner.reports.traced(holds, task) : task,
         lease,
       ),
     };
