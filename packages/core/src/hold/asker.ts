@@ -1,4 +1,5 @@
-import { type CallerContext, callerContext } from '../async-context.js';
+import { AsyncResource } from 'node:async_hooks';
+import { type CallerContext, CONTEXT } from '../async-context.js';
 import type { Answer, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
@@ -91,7 +92,7 @@ export class Asker {
     if (limits.waitMs < Math.min(this.#calls.commandTimeoutMs, ttlMs)) return null;
     // Before the other looks: this one may report a loss, and the one who hears of the loss may ask for the same name meanwhile.
     if (this.#holds.holdsExclusively(key) || this.first.has(key) || waiters.queues.has(key)) return null;
-    const context = callerContext();
+    const context = new AsyncResource(CONTEXT);
     return new Promise((resolve) => {
       const request = this.ask([plan], context, this.#calls.commandTimeoutMs, {
         answered: ([outcome = NOT_ANSWERED]) => {

@@ -1,8 +1,9 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Answer } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { HealthReport, NodeHealth } from '../contract/health.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
-import { callerContext } from '../async-context.js';
+import { CONTEXT } from '../async-context.js';
 import { Hold } from '../hold/hold.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
 import { storeTtlMs } from '../hold/hold-times.js';
@@ -33,7 +34,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     wasContended: false,
     key: name,
   };
-  const hold = new Hold(plan, newOwnerToken(), holds, callerContext());
+  const hold = new Hold(plan, newOwnerToken(), holds, new AsyncResource(CONTEXT));
   const store = (): { readonly backend: string; readonly driver?: string } =>
     typeof backend.driver === 'string' ? { backend: backend.name, driver: backend.driver } : { backend: backend.name };
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};

@@ -1,6 +1,7 @@
+import { AsyncResource } from 'node:async_hooks';
 import { checkName } from '../check-name.js';
 import { checkValue, type OptionRule, readOptions, rule } from '../check-options.js';
-import { callerContext } from '../async-context.js';
+import { CONTEXT } from '../async-context.js';
 import type { FencingToken, Lease } from '../contract/lease.js';
 import type { LeaseTicket } from '../contract/lease-ticket.js';
 import type { AdoptOptions, DetachOptions } from '../contract/options.js';
@@ -71,7 +72,7 @@ export class LeaseTransfer<F extends FencingToken> {
       throw new LockArgumentError(`adopt: this manager has the hold of ${JSON.stringify(name)} already`, { option: 'ticket' });
     }
     const plan = planOf(this.#core, name, ticket, { ...defaults, ttlMs, renew, maxHoldMs, permits: ticket.permits });
-    const hold = new Hold(plan, owner, holds, callerContext());
+    const hold = new Hold(plan, owner, holds, new AsyncResource(CONTEXT));
     this.#adopting.add(owner);
     try {
       await this.#takeUp(hold, ticket.fencingToken === null ? null : BigInt(ticket.fencingToken));

@@ -1,4 +1,5 @@
-import { type CallerContext, callerContext } from '../async-context.js';
+import { AsyncResource } from 'node:async_hooks';
+import { type CallerContext, CONTEXT } from '../async-context.js';
 import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import type { Asked, Begun, Busy, Waiters } from '../hold/asker.js';
@@ -77,7 +78,7 @@ export class Acquirer implements Waiters {
     if (this.#isClosed) throw this.#closedError(null);
     if (plans.length === 0) return [];
     const startedAt = this.#services.calls.clock.now();
-    const request = this.#services.asker.request(plans, callerContext(), atMostMs);
+    const request = this.#services.asker.request(plans, new AsyncResource(CONTEXT), atMostMs);
     const onAbort = (): void => request.end(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#pending.add(request);

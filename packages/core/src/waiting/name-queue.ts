@@ -1,4 +1,5 @@
-import { callerContext, outsideOfContexts } from '../async-context.js';
+import { AsyncResource } from 'node:async_hooks';
+import { CONTEXT, outsideOfContexts } from '../async-context.js';
 import type { LockBackend, WaitLine } from '../contract/backend.js';
 import { type AnyLockError, isLockError } from '../errors.js';
 import type { Asked, Asker, Begun, Busy } from '../hold/asker.js';
@@ -80,7 +81,7 @@ export class NameQueue implements WaitObserver {
   join(plan: HoldPlan, limits: WaitLimits, begun: Begun | null = null): Promise<Hold> {
     const { calls, backend } = this.#services;
     const joinedAt = begun?.joinedAt ?? calls.clock.now();
-    const wait = new Wait(plan, limits, begun?.context ?? callerContext(), joinedAt, this);
+    const wait = new Wait(plan, limits, begun?.context ?? new AsyncResource(CONTEXT), joinedAt, this);
     calls.keepAlive.begin();
     if (limits.waitMs < Number.POSITIVE_INFINITY) calls.timers.set(wait, joinedAt + HolderLook.startsAfter(limits.waitMs));
     const behind = begun === null ? [] : [...this.#waits];
