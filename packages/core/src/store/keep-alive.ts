@@ -14,9 +14,9 @@ const LONGEST_MS = 2 ** 31 - 1;
  * loop would stay for.
  */
 export class KeepAlive {
-  /** How many calls are pending. `StoreCalls`, which has most of them, does by itself what `begin` and `end` do. */
+  /** How many calls are pending. `StoreCalls`, which has most of them, does by itself what `begin` and `end` do. @internal */
   pending = 0;
-  /** What the process stays for: nothing, a brief timer that looks whether calls are pending, or a timer that the last call has to cancel. */
+  /** What the process stays for: nothing, a brief timer that looks whether calls are pending, or a timer that the last call has to cancel. @internal */
   stays: 'not' | 'briefly' | 'until-end' = 'not';
   #isClosed = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -33,13 +33,13 @@ export class KeepAlive {
     if (this.pending === 0 && this.stays === 'until-end') this.letGo();
   }
 
-  /** The first call has begun. */
+  /** The first call has begun. @internal */
   keep(): void {
     this.stays = this.#isClosed ? 'until-end' : 'briefly';
     this.#timer = outsideOfContexts(() => start(this.#look, this.#isClosed ? LONGEST_MS : BRIEF_MS));
   }
 
-  /** The last call has ended. */
+  /** The last call has ended. @internal */
   letGo(): void {
     if (this.#timer !== null) stop(this.#timer);
     this.#timer = null;
