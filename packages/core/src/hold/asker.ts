@@ -164,15 +164,15 @@ export class Asker {
           const now = this.#calls.stamp();
           const outcomes: (Hold | Busy)[] = [];
           for (const [index, hold] of holds.entries()) {
-            const answer = answers[index];
+            const answer = answers[index] ?? null;
             if (answer?.granted === true) {
               const asked = answer.stamp ?? stamp;
               if (!this.#holds.granted(hold, answer.fencingToken, asked, answer.forMs, now)) problem ??= this.#tooLate(hold.plan, asked);
               outcomes.push(hold);
               continue;
             }
-            if (answer === undefined) problem ??= this.#missing(hold.plan);
-            const isFinal = answer !== undefined && answer.isFinal !== false;
+            if (answer === null) problem ??= this.#missing(hold.plan);
+            const isFinal = answer !== null && answer.isFinal !== false;
             this.#holds.dispatch(hold, isFinal ? { type: 'refused' } : { type: 'unanswered', isSettled: true });
             outcomes.push(answer ?? NOT_ANSWERED);
           }
