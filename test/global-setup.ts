@@ -1,4 +1,5 @@
 import {
+  etcdSpec,
   findProcessSource,
   mariaDbSpec,
   pgBouncerSpec,
@@ -21,6 +22,7 @@ export default async function setup(): Promise<void> {
   const postgres = await findProcessSource(postgresSpec);
   if (postgres.kind === 'container') await (await startPostgres({ config: {} })).close();
   await findProcessSource(pgBouncerSpec);
+  await findProcessSource(etcdSpec);
   const mariaDb = await findProcessSource(mariaDbSpec);
   if (mariaDb.kind === 'container') await (await startMariaDb()).close();
   const zooKeeper = await findProcessSource(zooKeeperSpec);

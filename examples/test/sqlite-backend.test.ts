@@ -52,4 +52,4 @@ const harness: ConformanceHarness = {
   },
 };
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it: it.concurrent }, harness);

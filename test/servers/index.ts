@@ -3,6 +3,7 @@ export { type ReservedPort, reservePort, startTcpProxy, type TcpProxy, type TcpP
 export { askRedis } from './ask-redis.js';
 export { askZooKeeper } from './ask-zookeeper.js';
 export { findProcessSource, type ProcessSource } from './find-source.js';
+export { type EtcdServer, etcdSpec, startEtcd } from './etcd.js';
 export { mariaDbSpec, type MariaDbServer, startMariaDb } from './mariadb.js';
 export { type PgBouncer, type PgBouncerOptions, pgBouncerSpec, startPgBouncer } from './pgbouncer.js';
 export { type PostgresConfig, type PostgresOptions, type PostgresServer, postgresSpec, startPostgres } from './postgres.js';

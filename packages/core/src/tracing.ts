@@ -106,12 +106,14 @@ function runStores<C extends object, T>(start: Channel<unknown, C>, context: C, 
     const inner = run;
     run = () => {
       let value: unknown = context;
+      let begun: Promise<T> | null = null;
       try {
         if (valueOf !== undefined) value = valueOf(context);
+        store.run(value, () => (begun ??= inner()));
       } catch {
-        return inner();
+        // What is wrong with a store is no reason to take no lock.
       }
-      return store.run(value, inner);
+      return begun ?? inner();
     };
   }
   return run();

@@ -135,7 +135,7 @@ describe('the tracing channels', () => {
     process.on('uncaughtException', onUncaught);
     cleanups.push(() => process.off('uncaughtException', onUncaught));
     const { manager } = createWorld();
-    const thrower = (): never => {
+    const thrower = (_?: unknown): never => {
       throw new Error('listener');
     };
     const [broken, whole] = [new AsyncLocalStorage<unknown>(), new AsyncLocalStorage<unknown>()];
@@ -147,7 +147,12 @@ describe('the tracing channels', () => {
       const { start } = tracingChannel<unknown, object>(`holdfast:${name}`);
       start.bindStore(broken, thrower);
       start.bindStore(whole, () => name);
-      cleanups.push(() => start.unbindStore(broken) && start.unbindStore(whole));
+      // Whatever has a method `run` can be bound: one throws, one does not run what it is handed, one throws behind it.
+      const odd = [thrower, () => {}, (_: unknown, task: () => unknown) => thrower(task())].map((run) => ({ run }) as never);
+      for (const store of odd) start.bindStore(store);
+      cleanups.push(() => {
+        for (const store of [broken, whole, ...odd]) start.unbindStore(store);
+      });
     }
     expect(await manager.withLock('x', () => [broken.getStore(), whole.getStore()])).toEqual([undefined, 'hold']);
     await expect(

@@ -86,6 +86,25 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     // Whatever became of it, the lock is free.
     await ending(locks.request('a', { ifAvailable: true }, (lock) => lock === null)),
   ],
+  'what the callback returns may be any thenable': async (locks) => {
+    const thenable = { then: (resolve: (value: string) => void) => void setTimeout(resolve, 5, 'thenable') };
+    return await ending(locks.request('a', () => thenable as unknown as PromiseLike<string>));
+  },
+  'the lock tells name and mode after its end, too': async (locks) => {
+    const lock = await locks.request('a', { mode: 'shared' }, (held) => held);
+    const { name, mode } = lock;
+    return [name, mode, Reflect.set(lock, 'name', 'b'), lock.name];
+  },
+  'names are compared as they are': async (locks) => {
+    const held = gate();
+    const first = locks.request('\u00e9a', () => held.opened);
+    await turns();
+    const others = ['\u00e9a', '\u00e9A', 'e\u0301a', '\u00e9a ', ' \u00e9a', '\u00e9', 'a%62', '__proto__'];
+    const free = await Promise.all(others.map((name) => locks.request(name, { ifAvailable: true }, (lock) => lock !== null)));
+    held.open();
+    await first;
+    return free;
+  },
   'the lock is free before the result is known': async (locks) => {
     await locks.request('a', never);
     return await locks.request('a', { ifAvailable: true }, (lock) => lock !== null);
@@ -128,6 +147,21 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     held.open();
     return [...found, await first];
   },
+  'ifAvailable does not pass those who wait': async (locks) => {
+    const held = gate();
+    const reader = locks.request('a', { mode: 'shared' }, () => held.opened);
+    await turns();
+    const writer = locks.request('a', () => 'written');
+    await turns();
+    const found = await locks.request('a', { mode: 'shared', ifAvailable: true }, (lock) => lock === null);
+    held.open('read');
+    return [found, await reader, await writer];
+  },
+  'a callback that fails lets the next one in': async (locks) => {
+    const failing = ending(locks.request('a', () => Promise.reject(new Error('failed'))));
+    const next = locks.request('a', () => 'next');
+    return [await failing, await next];
+  },
   'an abort ends the wait, and nothing behind the grant': async (locks) => {
     const held = gate();
     const controller = new AbortController();
@@ -154,6 +188,15 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     await turns();
     return [second, ...order, await ending(locks.request('a', { ifAvailable: true }, (lock) => lock !== null))];
   },
+  'a steal takes the lock from all who share it': async (locks) => {
+    const held = gate();
+    const readers = [1, 2].map(() => ending(locks.request('a', { mode: 'shared' }, () => held.opened)));
+    await turns();
+    const thief = await ending(locks.request('a', { steal: true }, (lock) => lock.mode));
+    held.open();
+    return [thief, ...(await Promise.all(readers))];
+  },
+  'a steal of what nobody has is a request': async (locks) => await ending(locks.request('a', { steal: true }, (lock) => lock.name)),
   query: async (locks) => {
     const held = gate();
     const shown = async (): Promise<unknown> => {

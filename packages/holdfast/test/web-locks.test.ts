@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { createMemoryLockManager, createMemoryStore } from 'holdfast/memory';
 import { isLockError, type LockManager } from 'holdfast';
 import { createWebLocks, type WebLocks } from 'holdfast/web-locks';
+import { until } from '@holdfast/test/servers';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { mustRun } from './run-command.js';
 import { scenarios } from './web-locks-scenarios.js';
@@ -54,9 +56,63 @@ describe('as the standard says, where Node does otherwise', () => {
     expect(order).toEqual(['returned', 'called']);
   });
 
+  it('an abort lets those behind it in', async () => {
+    let free!: () => void;
+    const held = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    const reading = locks.request('a', { mode: 'shared' }, () => held);
+    const controller = new AbortController();
+    const writing = rejection(locks.request('a', { signal: controller.signal }, () => expect.fail('it was aborted')));
+    const behind = locks.request('a', { mode: 'shared' }, () => 'read');
+    await until('both wait', async () => (await locks.query()).pending.length === 2);
+    controller.abort('enough');
+    expect([await writing, await behind]).toEqual(['enough', 'read']);
+    free();
+    await reading;
+  });
+
   it('a name is looked at before the signal', async () => {
     const error = await rejection(locks.request('-a', { signal: AbortSignal.abort('why') }, () => 1));
     expect(error).toMatchObject({ name: 'NotSupportedError' });
+  });
+});
+
+describe('as the standard says, where only a process of our own can show it', () => {
+  it('an abort between the grant and the callback frees the lock, and the callback is not called', async () => {
+    const controller = new AbortController();
+    const { write } = manager.readWriteLock('a');
+    const abortsBehindTheGrant = Object.create(manager, {
+      readWriteLock: {
+        value: () => ({
+          write: {
+            acquire: async () => {
+              const lease = await write.acquire();
+              controller.abort('late');
+              return lease;
+            },
+          },
+        }),
+      },
+    }) as LockManager;
+    let called = false;
+    const requested = createWebLocks(abortsBehindTheGrant).request('a', { signal: controller.signal }, () => {
+      called = true;
+    });
+    expect(await rejection(requested)).toBe('late');
+    expect(called).toBe(false);
+    expect(await (await peer.readWriteLock('a').write.tryAcquire())?.release()).toBe(true);
+  });
+
+  it('a steal of another process is reported as a loss', async () => {
+    let stolen: unknown;
+    const robbed = rejection(
+      locks.request('a', async () => {
+        stolen = await createWebLocks(peer).request('a', { steal: true }, (lock) => lock.mode);
+      }),
+    );
+    expect(isLockError(await robbed, 'LOCK_LOST')).toBe(true);
+    expect(stolen).toBe('exclusive');
   });
 });
 
@@ -166,5 +222,30 @@ describe('what cannot be done is reported as the standard tells it', () => {
     for (const wrong of [undefined, null, {}, 'memory:']) {
       expect(() => createWebLocks(wrong as never)).toThrow(expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT', option: 'manager' }));
     }
+  });
+});
+
+describe('the page', () => {
+  it('names a test for each clause of the standard, but for the error that cannot be here', async () => {
+    const repository = new URL('../../../', import.meta.url);
+    const [page = '', own = ''] = await Promise.all(
+      ['docs/web-locks.md', 'packages/holdfast/test/web-locks.test.ts'].map((path) => readFile(new URL(path, repository), 'utf8')),
+    );
+    const clauses = page
+      .split('## The standard, clause by clause')[1]
+      ?.split('\n## ')[0]
+      ?.split('\n')
+      .filter((line) => line.startsWith('| '))
+      .slice(2)
+      .map((line) => line.split('|').map((cell) => cell.trim()));
+    const unproved = clauses?.filter(([, , , tests]) => tests === '').map(([, clause]) => clause);
+    expect(unproved).toEqual([expect.stringContaining('SecurityError')]);
+    const named = clauses?.flatMap(([, , , tests = '']) => tests.split('; ')).filter((title) => title !== '') ?? [];
+    expect(named.length).toBeGreaterThan(20);
+    const parameterised = new Set(['an empty name', 'a name of more than 512 bytes', 'half of a character']);
+    const missing = named.filter(
+      (title) => !(title in scenarios) && !own.includes(`it('${title}'`) && !parameterised.has(title.replace(/ is NotSupportedError$/, '')),
+    );
+    expect(missing).toEqual([]);
   });
 });

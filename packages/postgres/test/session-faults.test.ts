@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { createLockManager, isLockError, type Lease, type LockManager, type LockLostError, type ManagerOptions } from '@holdfast/core';
-import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { createPostgresBackend } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres, startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type ReachedOptions, reached } from './reached.js';
 
 let server: PostgresServer;
 let admin: pg.Pool;
@@ -35,9 +36,8 @@ afterEach(async () => {
   expect(raised).toEqual([]);
 });
 
-function manager(backend: Partial<PostgresBackendOptions> = {}, options: ManagerOptions = {}): LockManager {
-  const source = backend.pool === undefined ? { connectionString: server.url } : {};
-  const made = createLockManager(createPostgresBackend({ ...source, ...backend }), options);
+function manager(backend: ReachedOptions = {}, options: ManagerOptions = {}): LockManager {
+  const made = createLockManager(createPostgresBackend(reached(server.url, backend)), options);
   open.push(made);
   return made;
 }

@@ -53,6 +53,11 @@ class ManagedWebLocks implements WebLocks {
   async request<T>(...args: readonly unknown[]): Promise<T> {
     const request = readRequest(args);
     const lease = await this.#take(request);
+    if (lease !== null && request.signal?.aborted) {
+      // Aborted between the grant and the callback: the callback is not called any more.
+      await lease.release().catch(() => {});
+      throw request.signal.reason;
+    }
     return (await runUnder(lease, request)) as T;
   }
 

@@ -177,7 +177,7 @@ export class ShedLockRows implements Rows<null> {
 }
 
 function select({ name, now }: ShedLockTable): string {
-  return `SELECT name, locked_by, ${msUntil('lock_until', now)}, ${msUntil(now, 'locked_at')} FROM ${name} WHERE lock_until ${gt} ${now}`;
+  return `SELECT name, locked_by, ${msUntil('lock_until', now)} AS left_ms, ${msUntil(now, 'locked_at')} AS age_ms FROM ${name} WHERE lock_until ${gt} ${now}`;
 }
 
 /** PostgreSQL counts characters, and cuts spaces off an end that does not fit: another name would be locked. */
