@@ -10,7 +10,8 @@ export interface CallContext {
    */
   readonly signal: AbortSignal;
   /**
-   * Whether `signal` has aborted, for a backend that asks before it has anything to wait for: no signal is made for the question.
+   * Whether `signal` has aborted, for a backend that asks before it has anything to wait for: no signal is made for the question. A copy does
+   * not have it either.
    * @default what `signal` says
    */
   readonly isEnded?: boolean | undefined;

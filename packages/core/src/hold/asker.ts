@@ -10,6 +10,7 @@ import { wasNeverSent } from '../store/was-never-sent.js';
 import type { Follower } from './follower.js';
 import { Hold } from './hold.js';
 import type { HoldPlan, WaitLimits } from './hold-plan.js';
+import { QueueCall } from './queue-call.js';
 import type { HoldRunner } from './hold-runner.js';
 
 type Grant = Extract<Answer, { granted: true }>;
@@ -206,17 +207,7 @@ export class Asker {
         this.#calls.commandTimeoutMs,
         (store) => {
           if (this.#backend.wait === undefined) throw new LockUnavailableError('the backend has no queue', { backend: this.#backend.name });
-          return this.#backend.wait(hold.request, {
-            timeoutMs: store.timeoutMs,
-            clock: store.clock,
-            onQueued,
-            get signal() {
-              return store.signal;
-            },
-            get isEnded() {
-              return store.isEnded;
-            },
-          });
+          return this.#backend.wait(hold.request, new QueueCall(store, onQueued));
         },
         {
           answered: ({ fencingToken, stamp, forMs }) => {
