@@ -5,8 +5,12 @@ const report = process.env['HOLDFAST_TEST_REPORT'];
 
 // Seeds by the ten thousand: they only compute, and meet no server.
 const simulators = ['test/simulator.test.ts', 'packages/*/test/simulator.test.ts'];
-// test/clients is for vitest.clients.config.ts.
-const left = ['**/node_modules/**', '**/dist/**', '**/dist-test/**', 'packages/*/test/clients/**'];
+// Core's own parts, which meet no server, no process and no fake timer: one process for all of them, as most of their time is its start.
+const parts = 'packages/core/test/*.test.ts';
+const partsAlone = ['conformance-*', '*clock', 'manager-process', 'driver-loader'].map((name) => `packages/core/test/${name}.test.ts`);
+// test/clients is for vitest.clients.config.ts, and what installs the packed packages for vitest.packages.config.ts.
+export const installs = 'packages/holdfast/test/packaging.test.ts';
+const left = ['**/node_modules/**', '**/dist/**', '**/dist-test/**', 'packages/*/test/clients/**', installs];
 
 export default defineConfig({
   test: {
@@ -15,8 +19,25 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'parts',
+          include: [parts],
+          exclude: [...left, ...simulators, ...partsAlone],
+          isolate: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'servers',
-          include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/test/**/*.test.ts'],
+          include: [
+            'packages/!(core)/test/**/*.test.ts',
+            'packages/core/test/*/**/*.test.ts',
+            ...partsAlone,
+            'test/**/*.test.ts',
+            'bench/**/*.test.ts',
+            'examples/test/**/*.test.ts',
+          ],
           exclude: [...left, ...simulators],
           sequence: { groupOrder: 1 },
         },

@@ -2,7 +2,7 @@ import { readable } from '../report.js';
 import type { Result } from '../results.js';
 import type { Chart } from './charts.js';
 import { type FigureTable, fullTitle, storeTitles } from './figure-table.js';
-import { machineTable, nameWithoutPlace, shown, tableOf, warningOf, written } from './markdown.js';
+import { folded, machineTable, nameWithoutPlace, shown, tableOf, warningOf, written } from './markdown.js';
 import { behindPeers, missedTargets } from './not-ahead.js';
 
 /** docs/benchmarks.md */
@@ -81,7 +81,8 @@ function allFigures({ results }: FigureTable): string {
     .map(([id, title]) => {
       const figures = results.figures.filter(({ scenario }) => scenario === id || scenario.startsWith(`${id}/`));
       const isSeries = figures.some(({ at }) => at !== undefined);
-      return `### \`${id}\`\n\n${title[0]?.toUpperCase()}${title.slice(1)}.\n\n${isSeries ? seriesTable(figures) : plainTable(figures)}`;
+      const table = isSeries ? seriesTable(figures) : plainTable(figures);
+      return `### \`${id}\`\n\n${title[0]?.toUpperCase()}${title.slice(1)}.\n\n${folded(`${figures.length} figures`, table)}`;
     })
     .join('\n\n');
 }

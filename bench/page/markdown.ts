@@ -10,6 +10,11 @@ export function tableOf(head: readonly string[], rows: readonly (readonly string
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
+/** What a reader opens. */
+export function folded(title: string, content: string): string {
+  return `<details>\n<summary>${title}</summary>\n\n${content}\n\n</details>`;
+}
+
 /** A figure, or what stands for one that there is none of. */
 export function shown(value: number | null): string {
   return value === null || !Number.isFinite(value) ? '' : readable(value);

@@ -3,6 +3,9 @@ import { defineConfig } from 'vitepress';
 import { anchorOf, linkPages } from './links.mjs';
 import { NO_PAGES, pageOf, sidebar } from './pages.mjs';
 
+/** Pages that consist of tables. */
+const WIDE = new Set(['docs/choosing.md', 'docs/benchmarks.md', 'docs/peers.md', 'docs/faults.md']);
+
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
@@ -25,6 +28,8 @@ export default defineConfig({
     // The pages lie outside of this package and have no Vue of their own.
     resolve: { alias: [{ find: /^vue(?=$|\/)/, replacement: here('../node_modules/vue') }] },
   },
+  // Wide tables need the room of the outline.
+  transformPageData: ({ filePath, frontmatter }) => (WIDE.has(filePath) ? { frontmatter: { ...frontmatter, aside: false } } : undefined),
   markdown: {
     config: linkPages,
     anchor: { slugify: anchorOf },

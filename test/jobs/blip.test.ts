@@ -120,7 +120,8 @@ const stores = [
   ['ZooKeeper', onOne(startZooKeeper, (url) => createZooKeeperLockManager({ connectionString: url }))],
 ] as const;
 
-describe.each(stores)('a job on %s, as whose work ends', (_, open) => {
+// Each store has its own servers and lines, and its tests wait; those of one store meet on its lines.
+describe.concurrent.each(stores)('a job on %s, as whose work ends', (_, open) => {
   let world: World;
 
   beforeAll(async () => {
@@ -134,7 +135,7 @@ describe.each(stores)('a job on %s, as whose work ends', (_, open) => {
     await world?.close();
   });
 
-  it.each(blips)('%s, is run once', { timeout: 60_000 }, async (__, blip) => {
+  it.each(blips)('%s, is run once', { timeout: 60_000, concurrent: false }, async (__, blip) => {
     const name = randomUUID();
     const ends: Promise<void>[] = [];
     const run = createJobLockManager(world.mine).runOnce(name, { windowMs: HOUR_MS }, () => {
@@ -149,18 +150,22 @@ describe.each(stores)('a job on %s, as whose work ends', (_, open) => {
     });
   });
 
-  it.each(uses)('%s: the network is silent for half a second, and nothing is done twice', { timeout: 60_000 }, async (__, use) => {
-    const begun: string[] = [];
-    const id = randomUUID();
-    const ends: Promise<void>[] = [];
-    const blip = (): void => {
-      for (const line of world.lines) ends.push(silence(line, 500));
-    };
-    const work = { id, begin: (what: string) => begun.push(what), blip };
-    await use(createJobLockManager(world.mine, { lockAtLeastMs: HOUR_MS }), work);
-    await Promise.all(ends);
-    await use(createJobLockManager(world.theirs, { lockAtLeastMs: HOUR_MS }), { ...work, blip: () => {} });
-    expect(begun).toEqual([...new Set(begun)]);
-    expect(begun).not.toEqual([]);
-  });
+  it.each(uses)(
+    '%s: the network is silent for half a second, and nothing is done twice',
+    { timeout: 60_000, concurrent: false },
+    async (__, use) => {
+      const begun: string[] = [];
+      const id = randomUUID();
+      const ends: Promise<void>[] = [];
+      const blip = (): void => {
+        for (const line of world.lines) ends.push(silence(line, 500));
+      };
+      const work = { id, begin: (what: string) => begun.push(what), blip };
+      await use(createJobLockManager(world.mine, { lockAtLeastMs: HOUR_MS }), work);
+      await Promise.all(ends);
+      await use(createJobLockManager(world.theirs, { lockAtLeastMs: HOUR_MS }), { ...work, blip: () => {} });
+      expect(begun).toEqual([...new Set(begun)]);
+      expect(begun).not.toEqual([]);
+    },
+  );
 });

@@ -99,12 +99,16 @@ function runStores<C extends object, T>(start: Channel<unknown, C>, context: C, 
     const inner = run;
     run = () => {
       let value: unknown = context;
+      let begun: Promise<T> | null = null;
       try {
         if (valueOf !== undefined) value = valueOf(context);
+        const answer: unknown = store.run(value, () => (begun ??= inner()));
+        // The caller has what `inner` began; nobody has what a store makes of it.
+        if (answer !== begun) Promise.resolve(answer).catch(() => {});
       } catch {
-        return inner();
+        // What is wrong with a store is no reason to take no lock.
       }
-      return store.run(value, inner);
+      return begun ?? inner();
     };
   }
   return run();

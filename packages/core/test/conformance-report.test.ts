@@ -195,7 +195,8 @@ describe('a suite in a process of its own', { timeout: 90_000 }, () => {
       stallMs: 5_000,
     });
 
-  it.each([
+  // Each has a process of its own, and waits for it.
+  it.concurrent.each([
     ['ends its process', 'exit', /exit code 3/],
     ['blocks it for ever', 'hang', /stood still/],
     ['leaves a rejection', 'reject', /left behind/],

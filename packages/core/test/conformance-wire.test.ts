@@ -55,7 +55,8 @@ describe('the wire of the suite', { timeout: 120_000 }, () => {
     expect(report.cases.find(({ id }) => id === 'wire/late')).toMatchObject({ status: 'failed' });
   }, 120_000);
 
-  it.each([
+  // Each has connections and processes of its own, and waits.
+  it.concurrent.each([
     ['lets its own clock decide', 'client-clock', ['process/clock-ahead', 'process/clock-behind']],
     ['does not connect again', 'no-reconnect', ['wire/cut']],
     ['takes half a reply for busy', 'half-a-reply-is-busy', ['wire/cut-reply']],

@@ -132,8 +132,10 @@ describe('the tracing channels', () => {
   it('hurt no lease and no process when a listener throws, or what a store is bound by', async () => {
     const uncaught: unknown[] = [];
     const onUncaught = (error: unknown): void => void uncaught.push(error);
-    process.on('uncaughtException', onUncaught);
-    cleanups.push(() => process.off('uncaughtException', onUncaught));
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      process.on(event, onUncaught);
+      cleanups.push(() => process.off(event, onUncaught));
+    }
     const { manager } = createWorld();
     const thrower = (): never => {
       throw new Error('listener');
@@ -147,7 +149,18 @@ describe('the tracing channels', () => {
       const { start } = tracingChannel<unknown, object>(`holdfast:${name}`);
       start.bindStore(broken, thrower);
       start.bindStore(whole, () => name);
-      cleanups.push(() => start.unbindStore(broken) && start.unbindStore(whole));
+      // Whatever has a method `run` can be bound: it throws, does not run what it is handed, throws behind that, or answers with something else.
+      const runs: readonly ((value: unknown, task: () => unknown) => unknown)[] = [
+        thrower,
+        () => {},
+        (_, task) => [task(), thrower()],
+        (_, task) => Promise.reject(new Error('listener', { cause: task() })),
+      ];
+      const odd = runs.map((run) => ({ run }) as never);
+      for (const store of odd) start.bindStore(store);
+      cleanups.push(() => {
+        for (const store of [broken, whole, ...odd]) start.unbindStore(store);
+      });
     }
     expect(await manager.withLock('x', () => [broken.getStore(), whole.getStore()])).toEqual([undefined, 'hold']);
     await expect(

@@ -14,7 +14,7 @@ export interface BuiltInOptions
   extends MemoryBackendOptions,
     Omit<RedisBackendOptions, 'client' | 'url' | 'fair'>,
     Omit<RedlockBackendOptions, 'clients' | 'urls'>,
-    Omit<PostgresBackendOptions, 'pool' | 'connectionString'>,
+    Omit<PostgresBackendOptions, 'pool' | 'sql' | 'query' | 'connectionString'>,
     Omit<ZooKeeperBackendOptions, 'connectionString'> {}
 
 /** Options of `connect`: those of the manager and of the backend, flat and by the same names, and its own two. */

@@ -87,7 +87,8 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
     expect(code).toBe(0);
   });
 
-  it('ends with 1 and shows what a broken backend does wrong', async () => {
+  // The next four have a folder and processes of their own, and wait.
+  it.concurrent('ends with 1 and shows what a broken backend does wrong', async () => {
     using folder = temporaryFolder();
     // Lets in the one who asks.
     const broken = `
@@ -107,7 +108,7 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
     expect(code).toBe(1);
   });
 
-  it('says of a failure which rule it breaks, why that matters, and where to look; in files too', async () => {
+  it.concurrent('says of a failure which rule it breaks, why that matters, and where to look; in files too', async () => {
     using folder = temporaryFolder();
     await writeFile(join(folder.path, 'harness.mjs'), harnessOf('release: async (holds) => holds.map(() => false)'));
     const args = ['--junit', 'report.xml', '--html', 'report.html'];
@@ -126,7 +127,7 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
     }
   });
 
-  it('reports also when the backend ends the process, and goes on behind it', async () => {
+  it.concurrent('reports also when the backend ends the process, and goes on behind it', async () => {
     using folder = temporaryFolder();
     await writeFile(join(folder.path, 'harness.mjs'), harnessOf('inspect: async () => process.exit(0)'));
     const { code, stdout } = await runCli(
@@ -143,18 +144,7 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
     });
   });
 
-  it('reports what it has when it is interrupted', async () => {
-    await using cli = startCli(['conformance', '--yes', '--json', '--only', 'leases', 'crash'], { url: server.url });
-    // The first contact has one or two connections, a case has more.
-    const clients = async (): Promise<number> => (await askRedis(server.port, 'CLIENT LIST')).split('cmd=').length;
-    await until('cases run', async () => (await clients()) > 6, { timeoutMs: 20_000 });
-    cli.kill('SIGINT');
-    const { code, stdout } = await cli.ended;
-    expect(code).toBe(130);
-    expect(JSON.parse(stdout)).toMatchObject({ ok: false, ended: expect.stringContaining('SIGINT') as string });
-  });
-
-  it('knows expected failures: one that passes is an error, and one that there is not', async () => {
+  it.concurrent('knows expected failures: one that passes is an error, and one that there is not', async () => {
     using folder = temporaryFolder();
     const run = async (expected: string) => {
       await writeFile(join(folder.path, 'expected.txt'), expected);
@@ -169,6 +159,17 @@ describe('holdfast conformance', { timeout: 120_000 }, () => {
     });
     expect(await run('# nothing\n')).toMatchObject({ code: 0 });
     expect(await run('leases/rotten\n')).toMatchObject({ code: 64 });
+  });
+
+  it('reports what it has when it is interrupted', async () => {
+    await using cli = startCli(['conformance', '--yes', '--json', '--only', 'leases', 'crash'], { url: server.url });
+    // The first contact has one or two connections, a case has more.
+    const clients = async (): Promise<number> => (await askRedis(server.port, 'CLIENT LIST')).split('cmd=').length;
+    await until('cases run', async () => (await clients()) > 6, { timeoutMs: 20_000 });
+    cli.kill('SIGINT');
+    const { code, stdout } = await cli.ended;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, ended: expect.stringContaining('SIGINT') as string });
   });
 
   it.each([

@@ -112,7 +112,8 @@ describe('holdfast once', () => {
     expect(stderr).toMatch(/^holdfast: [^\n]+\n$/);
   });
 
-  it('says that the run could not be noted when the store went away while it ran', async () => {
+  // This one and the next two have a server each, and wait.
+  it.concurrent('says that the run could not be noted when the store went away while it ran', async () => {
     await using own = await startRedis({ config: {} });
     using folder = temporaryFolder();
     const go = join(folder.path, 'go');
@@ -125,7 +126,7 @@ describe('holdfast once', () => {
     expect(stderr).toContain('holdfast: the command ended with 0; that it has run could not be noted, so it may run again: ');
   });
 
-  it('ends with the code of a command that failed though --retry-after could not be noted, and says so', async () => {
+  it.concurrent('ends with the code of a command that failed though --retry-after could not be noted, and says so', async () => {
     await using own = await startRedis({ config: {} });
     using folder = temporaryFolder();
     const go = join(folder.path, 'go');
@@ -139,7 +140,7 @@ describe('holdfast once', () => {
     expect(stderr).toContain('holdfast: --retry-after could not be noted: ');
   });
 
-  it('notes that it has run when the store is back in a moment', async () => {
+  it.concurrent('notes that it has run when the store is back in a moment', async () => {
     await using own = await startRedis({ config: {} });
     using folder = temporaryFolder();
     const name = randomUUID();

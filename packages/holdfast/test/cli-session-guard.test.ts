@@ -20,7 +20,8 @@ function slow(log: string): readonly string[] {
 }
 
 describe('on a store whose locks go with the connection', () => {
-  it.each(['run', 'once', 'lead'] as const)(
+  // Each has a name of its own, and waits for a command that takes 2 s to end.
+  it.concurrent.each(['run', 'once', 'lead'] as const)(
     'a killed `holdfast %s` leaves no second command beside its own',
     { timeout: 60_000 },
     async (command) => {

@@ -86,7 +86,8 @@ async function run(folder: string, manager: PackageManager): Promise<string> {
   return await mustRun(command, args, { cwd, env: { HOLDFAST_URL: `${server.url}?prefix=packaging:`, NODE_OPTIONS: undefined } });
 }
 
-describe('the packages as they are published', () => {
+// Each has a project of its own.
+describe.concurrent('the packages as they are published', () => {
   it('hold what they run on, their sources for debuggers and the licence, and nothing of the workspace', async () => {
     for (const tarball of Object.values(tarballs)) {
       const list = (await mustRun('tar', ['-tzf', tarball])).trim().split('\n');

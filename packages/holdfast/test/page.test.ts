@@ -1,14 +1,15 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { createLockManager, type LockManager, type LockState } from '@holdfast/core';
 import { createMemoryBackend, createMemoryStore, type MemoryStore } from '@holdfast/core/memory';
+import { createManualClock } from '@holdfast/core/testing';
 import { until } from '@holdfast/test/servers';
 import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { createLockPage, type LockPage, type LockPageOptions, toNodeListener } from 'holdfast/page';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 const HERE = 'http://localhost:7080';
 const { stringify } = JSON;
@@ -431,6 +432,40 @@ describe('mounted', () => {
     socket.destroy();
     await until('it has gone', () => pending === 0);
   });
+
+  it.each(['reads nothing for a minute', 'reads nothing, when the page is closed'])(
+    'keeps neither stream nor connection of a client that %s',
+    async (when) => {
+      await manager.tryAcquireEach(Array.from({ length: 500 }, (_, index) => `${'x'.repeat(400)}${index}`));
+      const clock = createManualClock();
+      const page = pageOf({ everyMs: 1_000, clock });
+      let answer: ServerResponse | undefined;
+      const address = await listen(
+        createServer((request, response) => {
+          answer = response;
+          toNodeListener(page)(request, response);
+        }),
+      );
+      const socket = connectSocket(Number(new URL(address).port), '127.0.0.1');
+      onTestFinished(() => void socket.destroy());
+      socket.on('error', () => {});
+      socket.pause();
+      socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      // The system's own buffers between the two hold some megabytes.
+      let full = 0;
+      await until('nothing more can be written', async () => {
+        await clock.advance(1_000);
+        full = answer?.writableNeedDrain === true ? full + 1 : 0;
+        return full === 10;
+      });
+      expect(answer?.destroyed).toBe(false);
+      if (when.includes('closed')) page.close();
+      await until('it is given up', async () => {
+        await clock.advance(20_000);
+        return answer?.writableEnded === true || answer?.destroyed === true;
+      });
+    },
+  );
 
   it('serves a hundred at a time and no more', async () => {
     const page = pageOf();

@@ -2,7 +2,7 @@ import { connect, createLockManager, isLockError, type LockManager, managerOptio
 import { createJobLockManager, createJobSemaphore } from 'holdfast/jobs';
 import { createMemoryBackend, createMemoryLockManager, createMemoryStore } from 'holdfast/memory';
 import { adaptLegacyLock, createMigratingLockManager } from 'holdfast/migration';
-import { createPostgresBackend, createPostgresLockManager, postgresSchemaSql } from 'holdfast/postgres';
+import { createPostgresBackend, createPostgresLockManager, type PostgresBackendOptions, postgresSchemaSql } from 'holdfast/postgres';
 import { createRedisBackend, createRedisLockManager } from 'holdfast/redis';
 import { createRedlockBackend, createRedlockLockManager } from 'holdfast/redlock';
 import { createManualClock } from 'holdfast/testing';
@@ -90,9 +90,9 @@ const takers: Readonly<Record<string, readonly [options: Options, take: (options
   createRedisLockManager: [{ ...redis, ...manager }, (options) => createRedisLockManager(options as typeof redis)],
   createRedlockBackend: [redlock, (options) => createRedlockBackend(options as typeof redlock)],
   createRedlockLockManager: [{ ...redlock, ...manager }, (options) => createRedlockLockManager(options as typeof redlock)],
-  'createPostgresBackend for advisory locks': [advisory, (options) => createPostgresBackend(options)],
-  'createPostgresBackend for a table': [table, (options) => createPostgresBackend(options)],
-  createPostgresLockManager: [{ ...advisory, ...manager }, (options) => createPostgresLockManager(options)],
+  'createPostgresBackend for advisory locks': [advisory, (options) => createPostgresBackend(options as PostgresBackendOptions)],
+  'createPostgresBackend for a table': [table, (options) => createPostgresBackend(options as PostgresBackendOptions)],
+  createPostgresLockManager: [{ ...advisory, ...manager }, (options) => createPostgresLockManager(options as PostgresBackendOptions)],
   postgresSchemaSql: [{ schema: 's', role: 'r' }, (options) => postgresSchemaSql(options)],
   createZooKeeperBackend: [zookeeper, (options) => createZooKeeperBackend(options as typeof zookeeper & { acl: 'creator' })],
   createZooKeeperLockManager: [

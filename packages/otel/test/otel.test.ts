@@ -13,8 +13,16 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  BatchSpanProcessor,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+  type SpanExporter,
+  type SpanProcessor,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 const cleanups: (() => unknown)[] = [];
 
@@ -243,6 +251,62 @@ describe('traces of locks', () => {
     start().close();
     await mine.withLock('x', () => {});
     expect(spans()).toEqual([]);
+  });
+});
+
+describe('telemetry that is broken', () => {
+  it('hurts no lease and no process: what throws, what never answers, and what cannot be reached', async () => {
+    const uncaught = vi.fn<(error: unknown) => void>();
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      process.on(event, uncaught);
+      cleanups.push(() => process.off(event, uncaught));
+    }
+    const fail = (): never => {
+      throw new Error('broken');
+    };
+    const mute = { export: () => {}, shutdown: () => Promise.resolve(), forceFlush: () => Promise.resolve() };
+    const refusing: SpanExporter = {
+      export: (_, done) => done({ code: 1, error: new Error('no collector') }),
+      shutdown: () => Promise.resolve(),
+    };
+    const processor: SpanProcessor = { onStart: fail, onEnd: fail, forceFlush: () => Promise.resolve(), shutdown: () => Promise.resolve() };
+    const broken = [
+      [processor],
+      [new SimpleSpanProcessor({ exporter: { ...mute, export: fail } })],
+      [new BatchSpanProcessor({ exporter: mute, scheduledDelayMillis: 1 })],
+      [new SimpleSpanProcessor({ exporter: refusing })],
+    ].map((spanProcessors) => new TracerProvider({ spanProcessors }));
+    const sends = [vi.fn<() => void>(fail), vi.fn<() => void>()];
+    const readers = sends.map(
+      (send) =>
+        new PeriodicExportingMetricReader({
+          exporter: { ...mute, export: send },
+          exportIntervalMillis: 5,
+          exportTimeoutMillis: 5,
+        }),
+    );
+    const meterProvider = new MeterProvider({ readers });
+    for (const tracerProvider of broken) {
+      const { clock, store, mine, theirs } = createWorld();
+      const locks = instrumentLocks({ manager: mine, meterProvider, tracerProvider, storeSpans: true, annotate: true, groupOf: fail });
+      const held = await theirs.acquire('x');
+      const waiting = mine.acquire('x', { waitMs: 60_000 });
+      await clock.advance(100);
+      await held.release();
+      await clock.advance(100);
+      const lease = await waiting;
+      await clock.advance(2_000);
+      expect(lease.isHeld).toBe(true);
+      expect(await mine.withLock('y', () => 'done')).toBe('done');
+      store.evict('x');
+      await clock.advance(2_000);
+      expect(lease.signal.aborted).toBe(true);
+      await expect(mine.acquire('z').then((z) => z.release())).resolves.toBe(true);
+      locks.close();
+    }
+    await vi.waitFor(() => expect(sends.every(({ mock }) => mock.calls.length > 1)).toBe(true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(uncaught).not.toHaveBeenCalled();
   });
 });
 

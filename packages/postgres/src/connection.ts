@@ -59,6 +59,21 @@ export class Connection implements Queryable {
     this.#listen('notification', listener);
   }
 
+  /** Whether messages come over another connection of the driver's, which does not depend on this one. */
+  get listensElsewhere(): boolean {
+    return this.#client.listen !== undefined;
+  }
+
+  /** Resolves when the server has confirmed it, which may be never. */
+  listenElsewhere(channel: string): Promise<void> {
+    return this.#client.listen?.(channel) ?? Promise.resolve();
+  }
+
+  /** What was sent on a channel until now is not known. Only where messages come over another connection. */
+  onListening(listener: (channel: string) => void): void {
+    this.#listen('listening', listener);
+  }
+
   /** Rows of texts. It may never settle on a silent connection; the one who gives up destroys the connection. */
   query(statement: Statement, values: readonly string[] = []): Promise<readonly Row[]> {
     if (this.#isEnded) return Promise.reject(new Error('Connection terminated'));
@@ -76,6 +91,13 @@ export class Connection implements Queryable {
         resolve(lastOf(result)?.rows ?? []);
       });
     });
+  }
+
+  /** Gives a pool's client back, in which nothing of ours is left; says goodbye to the server on a connection of our own. */
+  leave(): void {
+    this.#onEnd.length = 0;
+    if (this.#client.release === undefined) this.end();
+    else this.giveBack();
   }
 
   /** Gives a pool's client back as it was. */

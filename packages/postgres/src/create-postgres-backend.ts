@@ -2,6 +2,7 @@ import { type Clock, type LockBackend, systemClock } from '@holdfast/core';
 import { AdvisoryBackend } from './advisory/advisory-backend.js';
 import { type ConnectionSource, OwnSource, PoolSource } from './connection-source.js';
 import { type PostgresBackendOptions, type ResolvedPostgresOptions, resolvePostgresOptions } from './postgres-options.js';
+import { SqlSource } from './postgres-js/sql-source.js';
 import { QuerySource } from './query-source.js';
 import { TableBackend } from './table/table-backend.js';
 
@@ -34,7 +35,8 @@ export function backendOf(resolved: ResolvedPostgresOptions, clock: Clock): Lock
   return resolved.strategy === 'table' ? new TableBackend(resolved, source) : new AdvisoryBackend(resolved, source);
 }
 
-function sourceOf({ pool, query, connectionString, driverOptions }: ResolvedPostgresOptions, clock: Clock): ConnectionSource {
+function sourceOf({ pool, sql, query, connectionString, driverOptions }: ResolvedPostgresOptions, clock: Clock): ConnectionSource {
+  if (sql !== null) return new SqlSource(sql, clock);
   if (query !== null) return new QuerySource(query, clock);
   return pool === null ? new OwnSource(connectionString ?? '', driverOptions, clock) : new PoolSource(pool, clock);
 }

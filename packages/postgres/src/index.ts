@@ -4,6 +4,7 @@ export { openBackend, openBackendRules, type OpenBackendOptions } from './open-b
 export type { PostgresPool, PostgresPoolClient } from './postgres-client.js';
 export type { PostgresBackendOptions } from './postgres-options.js';
 export type { PostgresQuery } from './query-source.js';
+export type { PostgresReservedSql, PostgresSql } from './postgres-js/postgres-sql.js';
 export { type PostgresSchemaOptions, postgresSchemaSql } from './schema.js';
 export {
   type PostgresJsTransaction,

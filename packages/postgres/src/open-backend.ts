@@ -7,11 +7,11 @@ const urlParameters = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'uselibpqc
 
 type UrlParameter = (typeof urlParameters)[number];
 
-/** Options of `openBackend`: those of `createPostgresBackend` but `pool`, `query` and `connectionString`, and the driver's in a URL. */
-export type OpenBackendOptions = Omit<PostgresBackendOptions, 'pool' | 'query' | 'connectionString'> &
+/** Options of `openBackend`: those of `createPostgresBackend` but `pool`, `sql`, `query` and `connectionString`, and the driver's in a URL. */
+export type OpenBackendOptions = Omit<PostgresBackendOptions, 'pool' | 'sql' | 'query' | 'connectionString'> &
   Readonly<Partial<Record<UrlParameter, string | undefined>>>;
 
-const { pool: _pool, query: _query, connectionString: _connectionString, ...backendRules } = postgresBackendRules;
+const { pool: _pool, sql: _sql, query: _query, connectionString: _connectionString, ...backendRules } = postgresBackendRules;
 /** What each option of `openBackend` must be. */
 export const openBackendRules = {
   ...backendRules,

@@ -1,11 +1,11 @@
 import type { LockUnavailableError } from '@holdfast/core';
 import { driverLoader } from '@holdfast/core/backend';
-import type { DriverClient } from './postgres-client.js';
+import type { NewDriverClient } from './postgres-client.js';
 import { unavailableBecause } from './postgres-error.js';
 
 /** What is used of the module `pg`. */
 interface Driver {
-  readonly Client: new (options: object) => DriverClient;
+  readonly Client: new (options: object) => NewDriverClient;
 }
 
 /** What a connection string may say, by the names that the driver's options have. */
@@ -44,7 +44,7 @@ function isKnown(candidate: unknown): candidate is Driver {
  *
  * @throws LockUnavailableError `retryable: false` when pg is not installed, or cannot read what it is given
  */
-export async function createClient(connectionString: string, driverOptions: Readonly<Record<string, unknown>>): Promise<DriverClient> {
+export async function createClient(connectionString: string, driverOptions: Readonly<Record<string, unknown>>): Promise<NewDriverClient> {
   const { Client } = await loadDriver();
   try {
     // The driver lets a connection string go before its options, also where the string says nothing: so the string is read first.
@@ -55,7 +55,7 @@ export async function createClient(connectionString: string, driverOptions: Read
   }
 }
 
-function partsOf({ connectionParameters = {} }: DriverClient): Readonly<Record<string, unknown>> {
+function partsOf({ connectionParameters = {} }: NewDriverClient): Readonly<Record<string, unknown>> {
   // `false` is what a string says that does without TLS.
   const parts: Record<string, unknown> = { ssl: connectionParameters['ssl'] };
   for (const name of PARTS) {

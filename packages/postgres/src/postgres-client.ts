@@ -1,3 +1,5 @@
+import { hasMethods } from './has-methods.js';
+
 /**
  * What Holdfast needs of a connection pool, as a type of its own: a `pg` `Pool`, version 8, fits. A pool that was passed
  * in is never ended; what is taken out of it goes back or is closed.
@@ -42,7 +44,6 @@ export interface DriverClient {
   /** Whether values come in the binary format. */
   binary?: unknown;
   readonly connection?: { readonly stream?: { destroy?(): void; resetAndDestroy?(): void } };
-  connect(): Promise<unknown>;
   query(query: DriverQuery, callback: (error: Error | null, result?: DriverResult | readonly DriverResult[]) => void): unknown;
   end(callback?: () => void): unknown;
   on(event: string, listener: (...values: never[]) => void): unknown;
@@ -50,17 +51,31 @@ export interface DriverClient {
   removeAllListeners(event: string): unknown;
   ref?(): void;
   unref?(): void;
+  /** Where what listens is not this connection: resolves when the server has confirmed it, which may be never. Reported as `listening` each time. */
+  listen?(channel: string): Promise<void>;
   /** Of a pool's client only. */
   release?(destroy?: boolean): void;
+}
+
+/** A client that has not begun to connect. */
+export interface NewDriverClient extends DriverClient {
+  connect(): Promise<unknown>;
 }
 
 export interface DriverResult {
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
-/** Whether a value looks like a `pg` pool. A single client is not one: it has no count. */
-export function isPostgresPool(value: unknown): value is PostgresPool {
-  if (typeof value !== 'object' || value === null) return false;
-  const pool = value as Record<string, unknown>;
-  return typeof pool['connect'] === 'function' && typeof pool['end'] === 'function' && typeof pool['totalCount'] === 'number';
+/** What is wrong with the option `pool`; null where nothing is. A value is never shown. */
+export function faultOfPool(value: unknown): string | null {
+  const must = 'must be a Pool of pg 8';
+  if (!hasMethods(value, 'connect', 'end')) {
+    if (hasMethods(value, 'unsafe')) return `${must}; what postgres.js makes goes with sql`;
+    if (hasMethods(value, 'query')) return `${must}; this is a client that a pool has given: pass the pool`;
+    return must;
+  }
+  const { totalCount, ended } = value as { readonly totalCount?: unknown; readonly ended?: unknown };
+  if (typeof totalCount !== 'number') return `${must}: a single Client is not enough`;
+  // It would refuse every call.
+  return ended === true ? `${must} that has not been ended` : null;
 }

@@ -95,6 +95,7 @@ function explain(error: unknown): { readonly reason: string; readonly retryable:
   const state = sqlState(error);
   if (state !== null) return explainState(state);
   const code = (error as { code?: unknown }).code;
+  if (code === 'CONNECTION_ENDED') return { reason: 'the sql of postgres.js was ended', retryable: false };
   if (typeof code === 'string' && /^[A-Z][A-Z0-9_]+$/.test(code)) {
     return {
       reason: `the connection failed (${code})`,

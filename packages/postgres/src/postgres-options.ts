@@ -1,23 +1,64 @@
 import { Buffer } from 'node:buffer';
 import { LockArgumentError, type OptionRule, readOptions, rule } from '@holdfast/core';
-import { isPostgresPool, type PostgresPool } from './postgres-client.js';
+import { faultOfPool, type PostgresPool } from './postgres-client.js';
+import { faultOfSql, type PostgresSql } from './postgres-js/postgres-sql.js';
 import type { PostgresQuery } from './query-source.js';
 import { checkConnectionString } from './postgres-url.js';
 
-/** Options of `createPostgresBackend`: exactly one of `pool`, `query` and `connectionString`. */
-export interface PostgresBackendOptions {
+/** By a pool of the user's. */
+interface ByPool {
   /**
    * A `pg` `Pool`, version 8. It is never ended, and its size counts: `advisory` keeps one of its clients for as long as
    * the manager is open, and takes others for moments, 4 at most; `table` takes 4 at most, for moments.
    */
-  readonly pool?: PostgresPool | undefined;
+  readonly pool: PostgresPool;
+  readonly sql?: undefined;
+  readonly query?: undefined;
+  readonly connectionString?: undefined;
+  readonly driverOptions?: undefined;
+}
+
+/** By what postgres.js makes. */
+interface BySql {
+  /**
+   * What `postgres(url)` of postgres.js makes, version 3.4 or later. It is never ended, and its `max` counts: `advisory` reserves one of its
+   * connections for as long as the manager is open, listens on the connection that postgres.js keeps for that, and takes others for moments;
+   * `table` takes connections for moments.
+   */
+  readonly sql: PostgresSql;
+  readonly pool?: undefined;
+  readonly query?: undefined;
+  readonly connectionString?: undefined;
+  readonly driverOptions?: undefined;
+}
+
+/** By a function of the user's. */
+interface ByQuery {
   /**
    * `table` only: a function that runs one statement, over any driver, pooler or HTTP. Called at most a few times at once; what the function
    * was given late is refused by the server.
    */
-  readonly query?: PostgresQuery | undefined;
+  readonly query: PostgresQuery;
+  readonly strategy: 'table';
+  readonly pool?: undefined;
+  readonly sql?: undefined;
+  readonly connectionString?: undefined;
+  readonly driverOptions?: undefined;
+}
+
+/** By connections of our own. */
+interface ByConnectionString {
   /** `postgres://[user[:password]@]host[:port][/database][?...]`, as `pg` reads it. Connections to it are ours. */
-  readonly connectionString?: string | undefined;
+  readonly connectionString: string;
+  readonly pool?: undefined;
+  readonly sql?: undefined;
+  readonly query?: undefined;
+  /** With `connectionString`: further options for `pg`'s `Client`, such as `ssl`. @default {} */
+  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What does not depend on how the server is reached. */
+interface PostgresSettings {
   /**
    * `advisory`: session advisory locks; freed with the session, woken by NOTIFY; needs a connection of its own to the
    * server. `table`: rows with an expiry; works through any pooler; waiters poll.
@@ -48,12 +89,14 @@ export interface PostgresBackendOptions {
   readonly keyOf?: ((name: string) => bigint | undefined) | undefined;
   /** `table` only: locks in a table of ShedLock's form instead, so that its users and we exclude each other. @default none */
   readonly shedLockTable?: string | undefined;
-  /** With `connectionString`: further options for `pg`'s `Client`, such as `ssl`. @default {} */
-  readonly driverOptions?: Readonly<Record<string, unknown>> | undefined;
 }
+
+/** Options of `createPostgresBackend`: exactly one of `pool`, `sql`, `query` and `connectionString`. */
+export type PostgresBackendOptions = PostgresSettings & (ByPool | BySql | ByQuery | ByConnectionString);
 
 export interface ResolvedPostgresOptions {
   readonly pool: PostgresPool | null;
+  readonly sql: PostgresSql | null;
   readonly query: PostgresQuery | null;
   readonly connectionString: string | null;
   readonly strategy: 'advisory' | 'table';
@@ -93,7 +136,8 @@ export const roleRule: OptionRule = (value) =>
 
 /** The options of a PostgreSQL backend and what each must be. */
 export const postgresBackendRules = {
-  pool: rule.secret((value) => (isPostgresPool(value) ? null : 'must be a pg Pool (a single Client is not enough)')),
+  pool: rule.secret(faultOfPool),
+  sql: rule.secret(faultOfSql),
   query: rule.function,
   connectionString: rule.secret(rule.string),
   strategy: rule.oneOf('advisory', 'table'),
@@ -122,16 +166,16 @@ export function resolvePostgresOptions(where: string, given: PostgresBackendOpti
   const fail = (message: string, option: keyof PostgresBackendOptions | 'options'): never => {
     throw new LockArgumentError(`${where}: ${message}`, { option });
   };
-  if (given === undefined) return fail('options are missing; pass pool, query or connectionString', 'options');
+  if (given === undefined) return fail('options are missing; pass pool, sql, query or connectionString', 'options');
   const options = readOptions(where, given, postgresBackendRules);
-  const { pool, query, connectionString } = options;
-  const [first, second] = (['pool', 'query', 'connectionString'] as const).filter((name) => options[name] !== undefined);
+  const { pool, sql, query, connectionString } = options;
+  const [first, second] = (['pool', 'sql', 'query', 'connectionString'] as const).filter((name) => options[name] !== undefined);
   if (first === undefined || second !== undefined) {
-    fail('pass exactly one of pool, query and connectionString', first ?? 'connectionString');
+    fail('pass exactly one of pool, sql, query and connectionString', first ?? 'connectionString');
   }
   if (connectionString !== undefined) checkConnectionString(connectionString);
   if (connectionString === undefined && options.driverOptions !== undefined) {
-    fail('driverOptions go with connectionString; a pool and a query function have their own', 'driverOptions');
+    fail('driverOptions go with connectionString; a pool, sql and a query function have their own', 'driverOptions');
   }
   const strategy = options.strategy ?? defaults.strategy;
   if (query !== undefined && strategy !== 'table') {
@@ -148,6 +192,7 @@ export function resolvePostgresOptions(where: string, given: PostgresBackendOpti
   }
   return {
     pool: pool ?? null,
+    sql: sql ?? null,
     query: query ?? null,
     connectionString: connectionString ?? null,
     strategy,

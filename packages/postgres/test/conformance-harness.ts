@@ -1,32 +1,58 @@
 import { randomBytes } from 'node:crypto';
 import { createLockManager, type LockBackend, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { type ConformanceHarness, type ConformanceSetup, injectFaults, noWire, type SetupOptions } from '@holdfast/core/conformance';
-import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { createPostgresBackend } from '@holdfast/postgres';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { PostgresServer } from '@holdfast/test/servers';
 import type { Pool } from 'pg';
+import type { Sql } from 'postgres';
+import type { PostgresFixture } from './postgres-harness.js';
+import type { Settings } from './reached.js';
 
 /** What the clients of a namespace have left: tells it of one application name and one namespace. */
 export type FindResidue = (applicationName: string, namespace: string) => Promise<readonly string[]>;
 
 /** By what a backend reaches the server: a pool is ended with its case. */
-type Reach = (connectionString: string, applicationName: string) => { readonly connectionString: string } | { readonly pool: Pool };
+type Reached = { readonly connectionString: string } | { readonly pool: Pool } | { readonly sql: Sql };
+type Reach = (connectionString: string, applicationName: string) => Reached;
+
+/** Keys of the sessions with this application name. */
+export function heldKeys(fixture: PostgresFixture): FindResidue {
+  return async (applicationName) => {
+    const { rows } = await fixture.admin.query<{ readonly key: string }>(
+      `select format('%s %s %s %s', pid, classid, objid, mode) as key from pg_locks join pg_stat_activity using (pid)
+       where locktype = 'advisory' and application_name = $1`,
+      [applicationName],
+    );
+    return rows.map(({ key }) => key);
+  };
+}
+
+/** Rows of this namespace that hold something. A row stays for an hour, for its fence's sake; what it holds does not. */
+export function heldRows(fixture: PostgresFixture): FindResidue {
+  return async (_, namespace) => {
+    const { rows } = await fixture.admin.query<{ readonly key: string }>(
+      `select kind || ' ' || encode(name, 'hex') as key from holdfast.leases where namespace = $1
+       and (expires_at > clock_timestamp() or writer_waits_until > clock_timestamp())`,
+      [namespace],
+    );
+    return rows.map(({ key }) => key);
+  };
+}
 
 /** What one case has opened. */
 class Opened {
   readonly namespace = `c-${randomBytes(6).toString('hex')}`;
   readonly #backends: LockBackend[] = [];
   readonly #managers: LockManager[] = [];
-  readonly #pools: Pool[] = [];
+  readonly #pools: { end(): Promise<void> }[] = [];
 
   /** A backend that has made contact: cases time waits, not connections. */
-  async backend(options: PostgresBackendOptions): Promise<LockBackend> {
-    const backend = createPostgresBackend({
-      namespace: this.namespace,
-      ...(options.pool === undefined ? { driverOptions: { application_name: this.namespace } } : {}),
-      ...options,
-    });
-    if (options.pool !== undefined) this.#pools.push(options.pool as Pool);
+  async backend(reached: Reached, settings: Settings): Promise<LockBackend> {
+    const own = 'connectionString' in reached ? { ...reached, driverOptions: { application_name: this.namespace } } : reached;
+    const backend = createPostgresBackend({ namespace: this.namespace, ...own, ...settings });
+    if ('pool' in reached) this.#pools.push(reached.pool);
+    if ('sql' in reached) this.#pools.push({ end: () => reached.sql.end({ timeout: 0 }) });
     this.#backends.push(backend);
     const first = requestOf(newName());
     await backend.attempt([first], callOf(5_000));
@@ -71,10 +97,10 @@ export function wiredHarness(
   name: string,
   server: () => PostgresServer,
   residue: FindResidue,
-  options: PostgresBackendOptions,
+  settings: Settings,
   reach: Reach = (connectionString) => ({ connectionString }),
 ): ConformanceHarness {
-  const isTable = options.strategy === 'table';
+  const isTable = settings.strategy === 'table';
   return {
     name,
     faults: [
@@ -98,7 +124,7 @@ export function wiredHarness(
       const open = async ({ via = noWire }: SetupOptions): Promise<LockBackend> => {
         const address = new URL(url);
         address.port = String((await via('127.0.0.1', port)).port);
-        return await opened.backend({ ...reach(address.href, opened.namespace), ...options });
+        return await opened.backend(reach(address.href, opened.namespace), settings);
       };
       const connect = async (over: SetupOptions = {}) => {
         const { backend, faults } = injectFaults(await open(over));
@@ -116,7 +142,7 @@ export function wiredHarness(
           openBackend: () => open(managerOptions),
           otherProcess: () => ({
             module: new URL('../dist-test/test/conformance-client.js', import.meta.url),
-            data: { connectionString: url, namespace: opened.namespace, ...options },
+            data: { connectionString: url, namespace: opened.namespace, ...settings },
           }),
         },
         close: () => opened.close(),

@@ -27,7 +27,6 @@ async function wire(): Promise<{ readonly client: DriverClient; readonly socket:
   });
   const client: DriverClient = {
     connection: { stream: socket },
-    connect: () => Promise.resolve(),
     query: () => {},
     end: () => socket.end(),
     on: () => {},

@@ -1,10 +1,11 @@
 import { createLockManager, isLockError, type LockManager, type LockUnavailableError } from '@holdfast/core';
-import { createPostgresBackend, type PostgresBackendOptions, postgresSchemaSql } from '@holdfast/postgres';
+import { createPostgresBackend, postgresSchemaSql } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres, startPostgresWithStandby } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../src/open-driver.js';
+import { type ReachedOptions, reached } from './reached.js';
 
 const STRATEGIES = ['advisory', 'table'] as const;
 
@@ -22,12 +23,8 @@ afterAll(async () => {
   await server?.close();
 });
 
-type Options = Omit<PostgresBackendOptions, 'shedLockTable'>;
-
-function manager(options: Options, commandTimeoutMs = 2_000): LockManager {
-  return createLockManager(createPostgresBackend({ ...(options.pool === undefined && { connectionString: server.url }), ...options }), {
-    commandTimeoutMs,
-  });
+function manager(options: ReachedOptions, commandTimeoutMs = 2_000): LockManager {
+  return createLockManager(createPostgresBackend(reached(server.url, options)), { commandTimeoutMs });
 }
 
 /** The server as another role, or another database. */

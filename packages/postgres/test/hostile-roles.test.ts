@@ -1,12 +1,13 @@
 import { createLockManager, type LockManager } from '@holdfast/core';
 import { type ConformanceHarness, conformanceCases, runConformanceCase } from '@holdfast/core/conformance';
-import { createPostgresBackend, type PostgresBackendOptions, postgresSchemaSql } from '@holdfast/postgres';
+import { createPostgresBackend, postgresSchemaSql } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { warmUp, wiredHarness } from './conformance-harness.js';
 import { createHostileSchema, type HostileSchema } from './hostile-schema.js';
+import type { Settings } from './reached.js';
 
 let server: PostgresServer;
 let app: PostgresServer;
@@ -133,6 +134,6 @@ describe("beside a role that has put its own of everything before what is Postgr
   }
 });
 
-function managerOf(options: Omit<PostgresBackendOptions, 'connectionString' | 'pool'>): LockManager {
+function managerOf(options: Settings): LockManager {
   return createLockManager(createPostgresBackend({ connectionString: app.url, ...options }));
 }

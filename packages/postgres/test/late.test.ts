@@ -4,11 +4,9 @@ import { createManualClock } from '@holdfast/core/testing';
 import { attempt, callOf, newName, permitsOf, requestOf } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres, startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { backendOf } from '../src/create-postgres-backend.js';
 import { resolvePostgresOptions } from '../src/postgres-options.js';
-
-const APPLICATION = 'late';
 
 let server: PostgresServer;
 let admin: pg.Pool;
@@ -43,29 +41,42 @@ function open(options: PostgresBackendOptions): LockBackend {
   return backend;
 }
 
-/** A backend over a proxy, on connections of ours or of the user's. */
-async function openLate(options: TableOptions, isPooled: boolean): Promise<{ readonly proxy: TcpProxy; readonly backend: LockBackend }> {
+interface Late {
+  readonly proxy: TcpProxy;
+  readonly backend: LockBackend;
+  /** By what the server knows the connections of this test. */
+  readonly application: string;
+}
+
+/** A backend over a proxy, on connections of ours or of the user's, until the test has finished. */
+async function openLate(finished: TestContext['onTestFinished'], options: TableOptions, isPooled: boolean): Promise<Late> {
   const proxy = await startTcpProxy({ target: server.port });
-  onTestFinished(() => proxy.close());
+  finished(() => proxy.close());
   const url = new URL(server.url);
   url.port = String(proxy.port);
-  const connection = { connectionString: url.href, application_name: APPLICATION };
-  const pool = new pg.Pool({ ...connection, max: 4 });
+  const application = newName();
+  const pool = new pg.Pool({ connectionString: url.href, application_name: application, max: 4 });
   pool.on('error', () => {});
-  onTestFinished(() => void pool.end().catch(() => {}));
-  const source = isPooled ? { pool } : { connectionString: url.href, driverOptions: { application_name: APPLICATION } };
-  const backend = open({ ...source, ...options });
+  finished(() => void pool.end().catch(() => {}));
+  const source = isPooled ? { pool } : { connectionString: url.href, driverOptions: { application_name: application } };
+  const backend = createPostgresBackend({ ...source, ...options });
+  finished(() => backend.close());
   // Makes first contact.
   const first = requestOf(newName());
   await backend.attempt([first], callOf());
   await backend.release([first], callOf());
-  return { proxy, backend };
+  return { proxy, backend, application };
 }
 
 const kindOf = ({ mode }: HoldRequest): LockKind => (mode === 'permits' ? 'semaphore' : mode === 'exclusive' ? 'lock' : 'read-write');
 
 async function isHeld(request: HoldRequest, options: TableOptions): Promise<boolean> {
-  return (await open({ connectionString: server.url, ...options }).inspect(request.name, kindOf(request), callOf())).held;
+  const backend = createPostgresBackend({ connectionString: server.url, ...options });
+  try {
+    return (await backend.inspect(request.name, kindOf(request), callOf())).held;
+  } finally {
+    await backend.close();
+  }
 }
 
 /** As core does: repeats a release until its answer is final. */
@@ -94,13 +105,13 @@ async function heldUp(proxy: TcpProxy, backend: LockBackend, request: HoldReques
 }
 
 /** What was held up arrives, and the server has dealt with it. */
-async function deliver(proxy: TcpProxy): Promise<void> {
+async function deliver({ proxy, application }: Late): Promise<void> {
   const { rows } = await admin.query<{ readonly now: string }>('SELECT clock_timestamp()::text AS now');
   await proxy.deliver();
   await until('the server has dealt with it', async () => {
     const { rowCount } = await admin.query(
       `SELECT FROM pg_stat_activity WHERE application_name = $1 AND state LIKE 'idle%' AND state_change > $2::timestamptz`,
-      [APPLICATION, rows[0]?.now],
+      [application, rows[0]?.now],
     );
     return rowCount !== 0;
   });
@@ -110,20 +121,22 @@ describe.each([
   ['a connection of ours', false],
   ["a pool of the user's", true],
 ] as const)('a request that arrives late over %s', (_, isPooled) => {
-  it.each(kinds)('leaves no %s behind the release that was to undo it', async (_title, options, newRequest) => {
-    const { proxy, backend } = await openLate(options, isPooled);
+  // Each has a way, connections and a name of its own, and waits.
+  it.concurrent.for(kinds)('leaves no %s behind the release that was to undo it', async ([, options, newRequest], test) => {
+    const late = await openLate(test.onTestFinished, options, isPooled);
+    const { proxy, backend } = late;
     const request = newRequest();
-    await heldUp(proxy, backend, request, 300);
+    await heldUp(proxy, backend, request, 1_000);
     const [first] = await freeForGood(backend, request);
     expect(first).toEqual({ wasOurs: false, isFinal: false });
-    await deliver(proxy);
+    await deliver(late);
     expect(await isHeld(request, options)).toBe(false);
   });
 
-  it.each(kinds)('and is granted in time (%s) is freed by a release that is repeated', async (_title, options, newRequest) => {
-    const { proxy, backend } = await openLate(options, isPooled);
+  it.concurrent.for(kinds)('and is granted in time (%s) is freed by a release that is repeated', async ([, options, newRequest], test) => {
+    const { proxy, backend } = await openLate(test.onTestFinished, options, isPooled);
     const request = newRequest();
-    await heldUp(proxy, backend, request, 2_500);
+    await heldUp(proxy, backend, request, 4_000);
     // The first may run into another connection that was cut.
     const first = await backend.release([request], callOf()).catch(() => backend.release([request], callOf()));
     expect(first).toEqual([{ wasOurs: false, isFinal: false }]);

@@ -1,9 +1,10 @@
 import { createLockManager, isLockError, type Lease, type LockManager, type LockUnavailableError } from '@holdfast/core';
-import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { createPostgresBackend } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PgBouncer, type PostgresServer, startPgBouncer, startPostgres, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Settings } from './reached.js';
 
 let server: PostgresServer;
 let session: PgBouncer;
@@ -25,7 +26,7 @@ afterAll(async () => {
   await server?.close();
 });
 
-function manager(connectionString: string, options: Omit<PostgresBackendOptions, 'connectionString'> = {}): LockManager {
+function manager(connectionString: string, options: Settings = {}): LockManager {
   const made = createLockManager(createPostgresBackend({ connectionString, ...options }));
   open.push(made);
   return made;

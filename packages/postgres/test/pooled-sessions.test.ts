@@ -1,9 +1,10 @@
 import { createLockManager, isLockError } from '@holdfast/core';
-import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { createPostgresBackend } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PgBouncer, type PgBouncerOptions, type PostgresServer, startPgBouncer, startPostgres, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Settings } from './reached.js';
 
 /** What every setting is in a session that nobody has touched. */
 const CHANGED = `SELECT name, setting FROM pg_settings WHERE source = 'session' AND name NOT IN ('client_encoding', 'application_name')`;
@@ -125,6 +126,6 @@ describe('a session behind a pooler', () => {
   });
 });
 
-function managerAt(connectionString: string, options: Omit<PostgresBackendOptions, 'connectionString' | 'pool' | 'shedLockTable'> = {}) {
+function managerAt(connectionString: string, options: Settings = {}) {
   return createLockManager(createPostgresBackend({ connectionString, ...options }));
 }

@@ -1,14 +1,15 @@
 import type { LockBackend } from '@holdfast/core';
-import { createPostgresBackend, type PostgresBackendOptions } from '@holdfast/postgres';
+import { createPostgresBackend } from '@holdfast/postgres';
 import { type PostgresServer, startPostgres } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { type ReachedOptions, reached } from './reached.js';
 
 /** One PostgreSQL for a test file, and backends on it that end with their test. */
 export interface PostgresFixture {
   readonly server: PostgresServer;
   readonly admin: pg.Pool;
-  backend(options?: Omit<PostgresBackendOptions, 'shedLockTable'>): LockBackend<bigint>;
+  backend(options?: ReachedOptions): LockBackend<bigint>;
 }
 
 export function usePostgres(config?: Readonly<Record<string, string | number>>): PostgresFixture {
@@ -39,7 +40,7 @@ export function usePostgres(config?: Readonly<Record<string, string | number>>):
       return must(admin);
     },
     backend(options = {}) {
-      const backend = createPostgresBackend(options.pool === undefined ? { connectionString: must(server).url, ...options } : options);
+      const backend = createPostgresBackend(reached(must(server).url, options));
       backends.push(backend);
       return backend;
     },

@@ -38,34 +38,40 @@ function open(shedLockTable: string): LockManager {
 
 const sessionNow = (type: string): string => (type.startsWith('timestamptz') ? 'now()' : `timezone('utc', now())`);
 
-describe.each(['timestamp(0)', 'timestamptz(0)', 'timestamp(3)', 'timestamptz(1)', 'timestamp'])('times of type %s', (type) => {
-  it('never end a lease before its holder has stopped to believe in it, and a released name is free at once', async () => {
-    const table = await tableOf({ type });
-    await using locks = open(table);
-    await using other = open(table);
-    for (let round = 0; round < 6; round++) {
-      const name = newName();
-      const lease = await locks.acquire(name, { ttlMs: 400, renew: false });
-      let early = 0;
-      await until('the other has it', async () => {
-        const wasHeld = lease.isHeld;
-        const taken = await other.tryAcquire(name);
-        if (taken === null) return false;
-        if (wasHeld && lease.isHeld) early += 1;
-        expect(await taken.release()).toBe(true);
-        return true;
-      });
-      expect(early).toBe(0);
-      const next = await locks.acquire(name);
-      await next.extend();
-      expect(await next.release()).toBe(true);
-      const after = await other.tryAcquire(name);
-      expect(after).not.toBe(null);
-      expect(await after?.release()).toBe(true);
-    }
-  });
+const types = ['timestamp(0)', 'timestamptz(0)', 'timestamp(3)', 'timestamptz(1)', 'timestamp'] as const;
 
-  it('that people have written are busy or free, as they say, and listed', async () => {
+describe('times', () => {
+  // Each has a table and connections of its own, and waits.
+  it.concurrent.each(types)(
+    'of type %s never end a lease before its holder has stopped to believe in it, and a released name is free at once',
+    async (type) => {
+      const table = await tableOf({ type });
+      await using locks = open(table);
+      await using other = open(table);
+      for (let round = 0; round < 6; round++) {
+        const name = newName();
+        const lease = await locks.acquire(name, { ttlMs: 400, renew: false });
+        let early = 0;
+        await until('the other has it', async () => {
+          const wasHeld = lease.isHeld;
+          const taken = await other.tryAcquire(name);
+          if (taken === null) return false;
+          if (wasHeld && lease.isHeld) early += 1;
+          expect(await taken.release()).toBe(true);
+          return true;
+        });
+        expect(early).toBe(0);
+        const next = await locks.acquire(name);
+        await next.extend();
+        expect(await next.release()).toBe(true);
+        const after = await other.tryAcquire(name);
+        expect(after).not.toBe(null);
+        expect(await after?.release()).toBe(true);
+      }
+    },
+  );
+
+  it.each(types)('of type %s that people have written are busy or free, as they say, and listed', async (type) => {
     const table = await tableOf({ type });
     await using locks = open(table);
     const now = sessionNow(type);
@@ -127,7 +133,7 @@ describe('a name that the table cannot hold', () => {
 });
 
 describe('a table that people have made otherwise', () => {
-  it.each([
+  it.concurrent.each([
     ['has no key', { key: 'not null' }],
     ['has a key over more than the name', { key: 'not null', extra: ', unique (name, locked_by)' }],
     ['has a further column that must be filled', { extra: ', tenant text not null' }],

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { HoldRef, HoldRequest } from '@holdfast/core';
+import type { HoldRef } from '@holdfast/core';
 import { postgresSchemaSql } from '@holdfast/postgres';
 import { Random } from '@holdfast/test/simulation';
-import { describe, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Row } from '../src/connection.js';
 import { LockRows } from '../src/table/lock-rows.js';
-import type { Query, Rows, TimedQuery } from '../src/table/rows.js';
+import type { Query, Rows, TableRequest, TimedQuery } from '../src/table/rows.js';
 import { SharedRows } from '../src/table/shared-rows.js';
+import { WaiterRows } from '../src/table/waiter-rows.js';
 import { usePostgres } from './postgres-harness.js';
 import { TableModel } from './simulator/table-model.js';
 
@@ -44,8 +45,14 @@ describe('the model of the statements', () => {
       const notAfter = Date.now() + random.pick([5_000, 5_000, 5_000, 5_000, -1_000, 3_600_000]);
       return { rows: await query(text, [...values, String(notAfter), String(WINDOW_MS)]), isLate: () => false };
     };
-    const locks = new LockRows(schema, 'n');
-    const shared = { semaphore: new SharedRows('semaphore', schema, 'n'), 'read-write': new SharedRows('read-write', schema, 'n') };
+    const waiters = new WaiterRows(schema, 'n', 'of a manager');
+    // Nothing was said of any line: there is nothing to confirm, and nothing is made of it.
+    const sign = { taken: vi.fn<() => void>() };
+    const locks = new LockRows(schema, 'n', waiters);
+    const shared = {
+      semaphore: new SharedRows('semaphore', schema, 'n', waiters),
+      'read-write': new SharedRows('read-write', schema, 'n', waiters),
+    };
     const owners = Array.from({ length: 4 }, () => randomBytes(16).toString('hex'));
     let expiresAt = 0;
     for (let step = 0; step < STEPS; step++) {
@@ -61,8 +68,8 @@ describe('the model of the statements', () => {
       const names = random.chance(0.3) ? ['a', 'b "\\'] : [random.pick(['a', 'b "\\'])];
       const owner = random.pick(owners);
       const ttlMs = isShort ? SHORT_MS : LONG_MS;
-      const requests = names.map((name): HoldRequest & { readonly isWaiting: boolean } => {
-        const base = { name, owner, label: 'a label', ttlMs, isWaiting: random.chance(0.2) };
+      const requests = names.map((name): TableRequest => {
+        const base = { name, owner, label: 'a label', ttlMs, isWaiting: random.chance(0.2), sign: random.chance(0.3) ? sign : null };
         return mode === 'permits' ? { ...base, mode, permits: random.integer(1, LIMIT), limit: LIMIT } : { ...base, mode };
       });
       const holds: readonly (HoldRef & { readonly ttlMs: number })[] = requests.map((request) => ({ ...request, ttlMs: LONG_MS }));
@@ -86,6 +93,9 @@ describe('the model of the statements', () => {
         await shared['read-write'].withdraw('a', query);
       }
     }
+    expect(sign.taken).not.toHaveBeenCalled();
+    const { rows: lines } = await postgres.admin.query(`SELECT FROM ${schema}.leases WHERE kind LIKE '%-waiters' AND holders <> '{}'`);
+    expect(lines).toEqual([]);
   });
 });
 

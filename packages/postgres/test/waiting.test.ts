@@ -236,6 +236,33 @@ describe('what is seen of those who wait', () => {
     await Promise.all([first.close(), second.close()]);
   });
 
+  it('stands in a table for longer with each request that is refused', async () => {
+    const [holder, waiter] = [postgres.backend({ strategy: 'table' }), postgres.backend({ strategy: 'table' })];
+    for (const held of [requestOf(newName()), permitsOf(newName(), 1, 1), requestOf(newName(), 'write')]) {
+      await take(holder, held);
+      const request = { ...held, owner: requestOf(held.name).owner };
+      const listening = waiter.subscribe?.(request, () => {});
+      const line = waiter.announce?.(request, () => ({ waiters: 3, oldestWaitMs: 100 }));
+      const standsUntil = async (): Promise<number> => {
+        const { rows } = await postgres.admin.query<{ e: number }>(
+          `SELECT coalesce((SELECT max((m.value->>'e')::float8) FROM jsonb_each(holders) AS m), 0) AS e FROM holdfast.leases
+           WHERE kind LIKE '%-waiters' AND name = $1`,
+          [Buffer.from(held.name)],
+        );
+        return rows[0]?.e ?? 0;
+      };
+      await until('the sign has been said', async () => (await standsUntil()) > 0);
+      const said = await standsUntil();
+      await until('a request takes the sign along', async () => {
+        expect((await attempt(waiter, request)).granted).toBe(false);
+        return (await standsUntil()) > said;
+      });
+      line?.close();
+      listening?.close();
+      await free(holder, held);
+    }
+  });
+
   it('is not what a process has left in a table that died a while ago', async () => {
     const backend = postgres.backend({ strategy: 'table' });
     const held = requestOf(newName());

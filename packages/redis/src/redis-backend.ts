@@ -23,6 +23,7 @@ import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
 import { examineServers } from './examine-server.js';
 import { HoldCommands, type LeftPlace } from './hold-commands.js';
+import type { RedisConnection } from './redis-connection.js';
 import { KeySpace } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
@@ -84,7 +85,8 @@ export class RedisBackend implements LockBackend<bigint> {
   /** Of a cluster only. */
   readonly #moving: MovingSlots | null;
   #tellLimit: (seen: DifferentLimit) => void = () => {};
-  #hasHandedOn = false;
+  /** By which a hand-over was answered: its server knows the script. */
+  #handedOnBy: RedisConnection | null = null;
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -335,11 +337,14 @@ export class RedisBackend implements LockBackend<bigint> {
    */
   async #handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
     const left = this.#leftBy(hold);
+    const { link } = this.#source;
+    const connection = link.current?.connection ?? null;
     const handing = this.#commands.handOver(hold, next, call);
-    if (!this.#hasHandedOn) {
+    if (connection === null || connection !== this.#handedOnBy) {
       // A server that has never run the script is asked a second time, with the whole text: the release must not overtake that.
-      await Promise.allSettled([handing]);
-      this.#hasHandedOn = true;
+      const [{ status }] = await Promise.allSettled([handing]);
+      const after = link.current?.connection ?? null;
+      if (status === 'fulfilled' && (connection === null || connection === after)) this.#handedOnBy = after;
     }
     const freeing = this.#commands.release(hold, call.timeoutMs, left);
     const [handed, freed] = await Promise.allSettled([handing, freeing]);

@@ -2,25 +2,27 @@ import type { HoldRequest, LockBackend, LockKind, ReleaseAnswer } from '@holdfas
 import { attempt, callOf, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, type TestContext } from 'vitest';
 import { useRedis } from './redis-harness.js';
 import { createRedisBackend } from './chosen-driver.js';
 
 const redis = useRedis();
 
-async function lateProxy(): Promise<TcpProxy> {
+type Finished = TestContext['onTestFinished'];
+
+async function lateProxy(finished: Finished): Promise<TcpProxy> {
   const proxy = await startTcpProxy({ target: redis.server.port });
-  onTestFinished(() => proxy.close());
+  finished(() => proxy.close());
   return proxy;
 }
 
 const sources = {
   'a connection of ours': (proxy: TcpProxy) => ({ url: `redis://127.0.0.1:${proxy.port}` }),
   // It sends again what was not answered.
-  "a client of the user's": (proxy: TcpProxy) => {
+  "a client of the user's": (proxy: TcpProxy, finished: Finished) => {
     const client = new Redis(proxy.port);
     client.on('error', () => {});
-    onTestFinished(() => client.disconnect());
+    finished(() => client.disconnect());
     return { client };
   },
 } as const;
@@ -52,7 +54,12 @@ const kindOf = ({ mode }: HoldRequest): LockKind => (mode === 'permits' ? 'semap
 async function isHeld(request: HoldRequest): Promise<boolean> {
   const entries = await redis.admin.keys(`*${request.name}`);
   if (entries.length === 0) return false;
-  return (await redis.backend().inspect(request.name, kindOf(request), callOf())).held;
+  const backend = createRedisBackend({ url: redis.server.url });
+  try {
+    return (await backend.inspect(request.name, kindOf(request), callOf())).held;
+  } finally {
+    await backend.close();
+  }
 }
 
 /** No connection has anything in its buffer that the server has not carried out. */
@@ -76,11 +83,18 @@ async function heldUp(proxy: TcpProxy, backend: LockBackend<bigint>, request: Ho
 }
 
 describe.each(Object.entries(sources))('a request that arrives late over %s', (_, optionsOf) => {
-  it.each(Object.entries(requests))('leaves no %s behind the release that was to undo it', async (_kind, newRequest) => {
-    const proxy = await lateProxy();
-    const backend = redis.backend(optionsOf(proxy));
+  const open = async (finished: Finished) => {
+    const proxy = await lateProxy(finished);
+    const backend = createRedisBackend(optionsOf(proxy, finished));
+    finished(() => backend.close());
+    return { proxy, backend };
+  };
+
+  // Each has a way, connections and a name of its own, and waits.
+  it.concurrent.for(Object.entries(requests))('leaves no %s behind the release that was to undo it', async ([, newRequest], test) => {
+    const { proxy, backend } = await open(test.onTestFinished);
     const request = newRequest();
-    await heldUp(proxy, backend, request, 300);
+    await heldUp(proxy, backend, request, 1_000);
     const [freed] = await freeForGood(backend, request);
     expect(freed?.isFinal).toBe(false);
     await proxy.deliver();
@@ -88,18 +102,20 @@ describe.each(Object.entries(sources))('a request that arrives late over %s', (_
     expect(await isHeld(request)).toBe(false);
   });
 
-  it.each(Object.entries(requests))('and is granted in time (%s) is freed by a release that is repeated', async (_kind, newRequest) => {
-    const proxy = await lateProxy();
-    const backend = redis.backend(optionsOf(proxy));
-    const request = newRequest();
-    await heldUp(proxy, backend, request, 1000);
-    expect(await backend.release([request], callOf())).toMatchObject([{ isFinal: false }]);
-    expect(await isHeld(request)).toBe(false);
-    await proxy.deliver();
-    await until('it stands', () => isHeld(request));
-    await freeForGood(backend, request);
-    expect(await isHeld(request)).toBe(false);
-  });
+  it.concurrent.for(Object.entries(requests))(
+    'and is granted in time (%s) is freed by a release that is repeated',
+    async ([, newRequest], test) => {
+      const { proxy, backend } = await open(test.onTestFinished);
+      const request = newRequest();
+      await heldUp(proxy, backend, request, 3_000);
+      expect(await backend.release([request], callOf())).toMatchObject([{ isFinal: false }]);
+      expect(await isHeld(request)).toBe(false);
+      await proxy.deliver();
+      await until('it stands', () => isHeld(request));
+      await freeForGood(backend, request);
+      expect(await isHeld(request)).toBe(false);
+    },
+  );
 });
 
 it('a release is final at once where everything was answered, also over a client that may send again', async () => {
@@ -129,7 +145,7 @@ it('a connection on which many commands fall silent is given up once, without a 
   const onWarning = (warning: Error): void => void warnings.push(warning);
   process.on('warning', onWarning);
   onTestFinished(() => void process.off('warning', onWarning));
-  const proxy = await lateProxy();
+  const proxy = await lateProxy(onTestFinished);
   const backend = createRedisBackend({ url: `redis://127.0.0.1:${proxy.port}` });
   await take(backend, requestOf(newName()));
   proxy.hold();

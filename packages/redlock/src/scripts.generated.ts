@@ -721,10 +721,19 @@ export const scripts = {
   },
   noteWaiters: {
     name: 'noteWaiters',
-    sha: 'fbfa5a63dfc882e046eb87263ac7af642e35878d',
+    sha: '7e836652be060abb8f7d440270b76a2ce7ce54b8',
     source: [
       shared.node,
       lua(`
+        local function forgetOver(key)
+        local lines = call('HGETALL', key)
+        for i = 1, #lines, 2 do
+        local over = match(lines[i + 1], ' (%d+)$')
+        if not over or tonumber(over) <= now then
+        call('HDEL', key, lines[i])
+        end
+        end
+        end
         local replies = {}
         for i = 2, #ARGV do
         local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
@@ -733,6 +742,7 @@ export const scripts = {
         else
         call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
         call('PEXPIRE', KEYS[i], valid)
+        forgetOver(KEYS[i])
         end
         replies[i - 1] = 1
         end

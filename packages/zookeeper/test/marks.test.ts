@@ -1,5 +1,5 @@
 import { until } from '@holdfast/test/servers';
-import { callOf, loadMarks } from '@holdfast/test/backend';
+import { callOf } from '@holdfast/test/backend';
 import { expect, it } from 'vitest';
 import { newRoot, useZooKeeper } from './zookeeper-harness.js';
 
@@ -21,16 +21,6 @@ it('marks that are over are cleared away by those who set others, and marks that
   // The servers run on this machine, by its clock.
   const soon = Date.now() + 20_000;
   await until('nothing but the folders of those that stand is left', async () => (await folderEndsOf(root)).every((end) => end > soon));
-});
-
-it('marks that have ended do not add up beside those that stand', { timeout: 120_000 }, async () => {
-  const root = newRoot();
-  const { marks } = zooKeeper.backend({ root });
-  if (marks === undefined) throw new Error('no marks');
-  const count = async (): Promise<number> => (await zooKeeper.admin.children(`${root}/marks`)).length;
-  const most = await loadMarks(marks, { standing: 1_000, perSecond: 100, seconds: 20, count });
-  expect(most).toBeGreaterThan(-100);
-  expect(most).toBeLessThan(1_500);
 });
 
 it('a mark that somebody else wrote is no mark of ours to forget', async () => {

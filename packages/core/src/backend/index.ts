@@ -15,7 +15,7 @@ export { type Command, Contact, type Link, type Step, type StoreConnection } fro
 export { ConnectionFault, type FaultKind } from './connection-fault.js';
 export { type DriverSource, driverLoader, isDriverMissing } from './driver-loader.js';
 export { GrantLedger, type OpenGrant } from './grant-ledger.js';
-export { type LineSign, LineSigns, SIGN_VALID_MS } from './line-signs.js';
+export { type LineSign, LineSigns, type RidingSign, SIGN_VALID_MS } from './line-signs.js';
 export type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
 export { ReplyList, worstOf } from './reply-list.js';
 export { isPast, notAfterFrom, ServerClock, surelyPastMs, windowMs } from './server-clock.js';

@@ -14,8 +14,8 @@ export interface LockState {
   /** Who holds it; empty when nobody does. */
   readonly holders: readonly HolderState[];
   /**
-   * How many wait, as far as the store can tell, and a second behind at most; null where it cannot. Those of a process that was killed may be
-   * counted for some seconds more.
+   * How many wait, as far as the store can tell, and a second behind at most; null where it cannot. Those of a process that was killed are
+   * counted for 2.7 s more at most, on ZooKeeper until its session is over.
    */
   readonly waiters: number | null;
   /**

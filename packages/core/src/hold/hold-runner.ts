@@ -12,7 +12,7 @@ import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.
 import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
 import { ReleaseOutbox } from './release-outbox.js';
-import { RenewalOutbox } from './renewal-outbox.js';
+import { type Confirmed, RenewalOutbox } from './renewal-outbox.js';
 
 /**
  * Has every hold of one manager: hands events to the machine, carries out what follows, and knows which holds stand, are being freed
@@ -212,12 +212,18 @@ export class HoldRunner {
     for (const hold of this.#leaving) if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
   }
 
-  /** A renewal was confirmed, or an extension. @param ttlMs what was asked for */
-  renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void {
-    const left = this.#events.has('renewed') && hold.state.at === 'held' ? remainingMs(hold.state, this.#calls.stamp()) : null;
-    this.dispatch(hold, event);
-    if (left === null || hold.state.at !== 'held') return;
-    hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(left)), ttlMs }));
+  /** One answer has confirmed these: all of them stand before anybody hears of one, for who hears of it may be slow. */
+  renewed(confirmed: readonly Confirmed[]): void {
+    const now = this.#calls.stamp();
+    const isHeard = this.#events.has('renewed');
+    const left = confirmed.map(({ hold: { state } }) => (isHeard && state.at === 'held' ? remainingMs(state, now) : null));
+    for (const { hold, event } of confirmed) this.dispatch(hold, event, now);
+    if (!isHeard) return;
+    for (const [index, { hold, ttlMs }] of confirmed.entries()) {
+      const leftMs = left[index] ?? null;
+      if (leftMs === null || hold.state.at !== 'held') continue;
+      hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(leftMs)), ttlMs }));
+    }
   }
 
   /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */

@@ -14,7 +14,15 @@ const VERIFY_TTL_MS = 1;
 /** Where answers go. */
 export interface HoldEvents {
   dispatch(hold: Hold, event: HoldEvent, now?: Stamp): void;
-  renewed(hold: Hold, event: Extract<HoldEvent, { type: 'renewed' }>, ttlMs: number): void;
+  renewed(confirmed: readonly Confirmed[]): void;
+}
+
+/** A renewal that the store has confirmed, or an extension. */
+export interface Confirmed {
+  readonly hold: Hold;
+  readonly event: Extract<HoldEvent, { type: 'renewed' }>;
+  /** What was asked for. */
+  readonly ttlMs: number;
 }
 
 /** What callers of `extend` wait for. Those of one turn share it. */
@@ -139,17 +147,22 @@ export class RenewalOutbox {
   }
 
   #answered(renewals: readonly Renewal[], answers: readonly (boolean | null)[], stamp: Stamp): void {
+    const confirmed: Confirmed[] = [];
+    for (const [index, { hold, extension }] of renewals.entries()) {
+      if (answers[index] !== true) continue;
+      const ttlMs = extension?.ttlMs ?? hold.plan.ttlMs;
+      const extensionMs = extension?.ttlMs ?? null;
+      confirmed.push({ hold, ttlMs, event: { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs } });
+    }
+    // Before anybody hears of a loss or a failure, who may keep the event loop for a while.
+    this.#holds.renewed(confirmed);
     for (const [index, { hold, extension }] of renewals.entries()) {
       const answer = answers[index];
       if (typeof answer !== 'boolean') {
         this.#failedOne(hold, extension, this.#undecided(hold));
         continue;
       }
-      const ttlMs = extension?.ttlMs ?? hold.plan.ttlMs;
-      if (answer) {
-        const event = { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs: extension?.ttlMs ?? null } as const;
-        this.#holds.renewed(hold, event, ttlMs);
-      } else this.#holds.dispatch(hold, { type: 'gone', reason: 'taken' });
+      if (!answer) this.#holds.dispatch(hold, { type: 'gone', reason: 'taken' });
       extension?.resolve();
     }
   }

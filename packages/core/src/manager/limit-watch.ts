@@ -26,7 +26,7 @@ export class LimitWatch {
     nobodysContext.runInAsyncScope(() => {
       warnOnce(
         'HOLDFAST_LIMIT_DIFFERS',
-        `semaphore ${JSON.stringify(name)} has ${limit} permits for this process, and ${holdersLimit} for one that holds some; each keeps to its own number. Give all the same number, unless a deployment is just changing it`,
+        `semaphore ${JSON.stringify(name)} has ${limit} permits for this process, and ${holdersLimit} permits for a process that holds permits; each process keeps to its own number. Give all processes the same number; during a rolling deployment that changes the number, this warning is expected`,
       );
       this.#events.emitLimit({ type: 'limit-differs', kind: 'semaphore', name, label: null, limit, holdersLimit });
     });

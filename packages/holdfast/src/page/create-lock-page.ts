@@ -147,10 +147,13 @@ class PageHandler {
     this.#clients.add(end);
     const body = new ReadableStream<Uint8Array>(
       {
+        start(controller) {
+          // Who reads nothing would not learn of the end by reading.
+          reader.closed.then(() => controller.close()).catch((error: unknown) => controller.error(error));
+        },
         async pull(controller) {
           const { done, value } = await reader.read();
-          if (done) controller.close();
-          else controller.enqueue(value);
+          if (!done) controller.enqueue(value);
         },
         cancel: (reason) => reader.cancel(reason),
       },

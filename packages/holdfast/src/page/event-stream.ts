@@ -1,7 +1,7 @@
 import type { Clock } from '@holdfast/core';
 
 /** A client that has read nothing for so long has gone, whatever its connection says. */
-const STALLED_MS = 60_000;
+export const STALLED_MS = 60_000;
 
 /** What a stream needs of its feeder. */
 export interface EventSourceParts {

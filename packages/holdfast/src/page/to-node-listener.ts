@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { STALLED_MS } from './event-stream.js';
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
@@ -59,13 +60,23 @@ async function send(response: Response, incoming: IncomingMessage, outgoing: Ser
   const onGone = (): void => void reader.cancel().catch(() => {});
   gone.addEventListener('abort', onGone, { once: true });
   if (gone.aborted) onGone();
+  const over = new AbortController();
+  reader.closed.then(
+    () => over.abort(),
+    () => {
+      // Nothing more comes, and who has not read what came so far would keep it here.
+      outgoing.destroy();
+      over.abort();
+    },
+  );
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop
     const { done, value } = await reader.read();
     if (done || gone.aborted) break;
     // A client that does not read makes the source wait, not this process's memory grow.
     // oxlint-disable-next-line no-await-in-loop
-    if (!outgoing.write(value)) await once(outgoing, 'drain', { signal: gone }).catch(() => {});
+    if (!outgoing.write(value)) await once(outgoing, 'drain', { signal: over.signal }).catch(() => {});
   }
   outgoing.end();
+  outgoing.setTimeout(STALLED_MS, () => outgoing.destroy());
 }

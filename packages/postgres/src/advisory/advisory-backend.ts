@@ -239,6 +239,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       if (channel === this.#keys.talkChannel) this.#talk.hear(payload, [{ session, answer: this.#holders.answererFor(session) }]);
       else if (processId !== opened.facts.processId) this.#waitList.wake(payload);
     });
+    opened.connection.onListening((channel) => this.#waitList.wakeWhere(({ bucket }) => this.#keys.channel(bucket) === channel));
     if (session.isEnded || opened.connection.isEnded) throw unavailable(new Error('Connection terminated'));
     // The one that had fallen silent speaks again, and has holds.
     const recovered = this.#usable;

@@ -197,8 +197,12 @@ export class HoldSession {
     const keys = [...this.table.ring.entries()];
     this.#die(error);
     if (isSilent) return this.#connection.destroy();
-    await within(this.#clock, LEAVE_MS, 'the session did not end', this.#leave(keys)).catch(() => {});
-    this.#connection.end();
+    try {
+      await within(this.#clock, LEAVE_MS, 'the session did not end', this.#leave(keys));
+      this.#connection.leave();
+    } catch {
+      this.#connection.end();
+    }
   }
 
   /** A pooler may keep the session for its next client: not even the locks end with us. */

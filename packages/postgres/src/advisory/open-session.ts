@@ -9,6 +9,7 @@ import { type ServerProcess, type SessionFacts, SessionSettings } from './sessio
 import { endPredecessor, lookAtSession } from './statements.js';
 
 const MIN_VERSION = 130_000;
+const HEARD_MS = 1_000;
 
 export interface OpeningOptions {
   readonly isPooled: boolean;
@@ -72,11 +73,18 @@ async function prepare(connection: Connection, schema: Schema, settings: Session
     await schema.ensureOn(connection);
     for (const { processId, startedAt } of predecessors) await connection.query(endPredecessor, [String(processId), startedAt]);
     await settings.listen([channel], (statement) => connection.query(statement));
+    await heard(connection, channel);
   } catch (error) {
     if (!(error instanceof ReplacedSessionError)) await settings.putBack();
     throw error;
   }
   connection.prepares = !isPooled;
+}
+
+/** Who asks holders hears their answers there; a session that hears none is better than none. */
+async function heard(connection: Connection, channel: string): Promise<void> {
+  const listening = connection.listenElsewhere(channel);
+  await within(connection.clock, HEARD_MS, 'the server did not confirm LISTEN', listening).catch(() => {});
 }
 
 /** How the session is to be: rule 2 of the design. */

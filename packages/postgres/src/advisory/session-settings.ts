@@ -49,8 +49,16 @@ export class SessionSettings {
     for (const [name, before] of rows) this.#former.set(name ?? '', before ?? null);
   }
 
-  /** @throws ReplacedSessionError, before anything is changed */
+  /**
+   * Where messages come over another connection nobody waits for that: what is missed until then is asked for when it listens.
+   *
+   * @throws ReplacedSessionError, before anything is changed
+   */
   async listen(channels: readonly string[], send: Send): Promise<void> {
+    if (this.#connection.listensElsewhere) {
+      for (const channel of channels) void this.#connection.listenElsewhere(channel);
+      return;
+    }
     for (const channel of channels) this.#channels.add(channel);
     try {
       await send(onlyInProcess(this.#process.processId, channels.map((channel) => `LISTEN ${channel}`).join('; ')));

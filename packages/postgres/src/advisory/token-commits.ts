@@ -66,7 +66,7 @@ export class TokenCommits {
     this.#isClosed = true;
     for (const waiting of [...this.#waiting]) waiting.reject(closedError());
     if (this.#isRunning) this.#connection?.destroy();
-    else this.#connection?.end();
+    else this.#connection?.leave();
     this.#connection = null;
   }
 

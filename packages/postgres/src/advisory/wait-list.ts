@@ -68,6 +68,11 @@ export class WaitList {
     for (const wake of [...(this.#entries.get(id)?.wakes ?? [])]) wake();
   }
 
+  /** The same for the names whose keys fit. */
+  wakeWhere(fits: (keys: NameKeys) => boolean): void {
+    for (const { keys } of [...this.#entries.values()]) if (fits(keys)) this.wake(keys.id);
+  }
+
   /** What was reported meanwhile is not known: everybody looks. */
   wakeAll(): void {
     for (const id of [...this.#entries.keys()]) this.wake(id);

@@ -25,6 +25,7 @@ import {
   textArray,
   type TimedQuery,
 } from './rows.js';
+import type { WaiterRows } from './waiter-rows.js';
 
 const KIND = `'lock'`;
 
@@ -44,7 +45,10 @@ export class LockRows implements Rows<bigint> {
   readonly #sequence: string;
   readonly #namespace: string;
 
-  constructor(schema: string, namespace: string) {
+  readonly #waiters: WaiterRows;
+
+  constructor(schema: string, namespace: string, waiters: WaiterRows) {
+    this.#waiters = waiters;
     this.#table = `"${schema}".leases`;
     this.#sequence = `pg_catalog.nextval('"${schema}".fence'::pg_catalog.regclass)`;
     this.#namespace = namespace;
@@ -52,6 +56,8 @@ export class LockRows implements Rows<bigint> {
 
   async attempt(requests: readonly TableRequest[], query: TimedQuery): Promise<readonly (Answer<bigint> | 'late')[]> {
     const isMine = `(l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW})`;
+    const lines = this.#waiters.beside(requests, 'lock', 6);
+    const timely = isTimely(6 + lines.values.length);
     const { rows, isLate } = await query(
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, label, ttl
@@ -59,16 +65,16 @@ export class LockRows implements Rows<bigint> {
       ), granted AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
         SELECT $1, ${KIND}, asked.name, owner, label, ${this.#sequence}, ${NOW} ${plus} ${interval('asked.ttl')}, ${GRANTED_NOW}, '-infinity'
-        FROM asked WHERE ${isTimely(6)} ORDER BY name
+        FROM asked WHERE ${timely} ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET
           fence = CASE WHEN ${isMine} THEN l.fence ELSE ${this.#sequence} END,
           expires_at = CASE WHEN ${isMine} THEN greatest(l.expires_at, excluded.expires_at) ELSE excluded.expires_at END,
           owner = excluded.owner, label = excluded.label, holders = CASE WHEN ${isMine} THEN l.holders ELSE ${GRANTED_NOW} END
-        WHERE (l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner) AND ${isTimely(6)}
+        WHERE (l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner) AND ${timely}
         RETURNING l.name, l.fence, pg_catalog.set_config('synchronous_commit', 'on', true)
-      )
-      SELECT asked.i, granted.fence::pg_catalog.text, ${msUntil('l.expires_at')}, ${SERVER_MS}
-      FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
+      )${lines.confirmed}
+      SELECT asked.i, granted.fence::pg_catalog.text, ${msUntil('l.expires_at')}${lines.column}, ${SERVER_MS}
+      FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name${lines.join}
         LEFT JOIN LATERAL (SELECT expires_at FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} ${KIND} AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
@@ -78,8 +84,10 @@ export class LockRows implements Rows<bigint> {
         textArray(requests.map(({ owner }) => owner)),
         textArray(requests.map(({ label }) => label.replaceAll('\0', ''))),
         textArray(requests.map(({ ttlMs }) => String(ttlMs))),
+        ...lines.values,
       ],
     );
+    lines.read(rows);
     return rows.map((row) => readAnswer(row, isLate(row)));
   }
 
@@ -127,7 +135,8 @@ export class LockRows implements Rows<bigint> {
   }
 
   #select(): string {
-    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')}, ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8
+    return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')} AS left_ms,
+      ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8 AS age_ms
       FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 

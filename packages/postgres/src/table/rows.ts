@@ -1,4 +1,5 @@
 import type { Answer, FencingToken, HoldRef, HoldRequest, LockState } from '@holdfast/core';
+import type { RidingSign } from '@holdfast/core/backend';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
 import { eq, ge, le, minus, NOW, times } from '../operators.js';
@@ -24,8 +25,13 @@ export interface Freed {
   readonly serverMs: number;
 }
 
-/** A request that counts as one of a waiter: a writer among them keeps new readers out. */
-export type TableRequest = HoldRequest & { readonly isWaiting: boolean };
+/** A request of somebody who may be waiting. */
+export type TableRequest = HoldRequest & {
+  /** Whether it counts as one of a waiter: a writer among them keeps new readers out. */
+  readonly isWaiting: boolean;
+  /** The sign of the line behind it, where the request is to confirm that sign. */
+  readonly sign: RidingSign | null;
+};
 export type TableRenewal = HoldRef & { readonly ttlMs: number };
 
 /** What rows of leases tell of a name; who waits for it stands elsewhere. */

@@ -25,6 +25,7 @@ import {
   textArray,
   type TimedQuery,
 } from './rows.js';
+import type { WaiterRows } from './waiter-rows.js';
 
 /**
  * What is kept of one holder, by its owner: mode, permits, expiry in ms, token (microseconds since 1970 are exact in a double), label and, but in
@@ -60,13 +61,17 @@ export class SharedRows implements Rows<bigint> {
 
   readonly #onLimitDiffers: (seen: DifferentLimit) => void;
 
+  readonly #waiters: WaiterRows;
+
   /** @param onLimitDiffers a holder of a semaphore goes by another limit than a request */
   constructor(
     kind: 'semaphore' | 'read-write',
     schema: string,
     namespace: string,
+    waiters: WaiterRows,
     onLimitDiffers: (seen: DifferentLimit) => void = () => {},
   ) {
+    this.#waiters = waiters;
     this.#onLimitDiffers = onLimitDiffers;
     this.#kind = kind;
     this.#table = `"${schema}".leases`;
@@ -87,6 +92,8 @@ export class SharedRows implements Rows<bigint> {
     const stands = `coalesce(${numberOf(mine, 'e')} ${gt} ${NOW_MS}, false)`;
     const otherLimit = `(SELECT h.value ${memberText} 'limit' FROM pg_catalog.jsonb_each(l.holders) AS h
           WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS} AND ${numberOf('h.value', 'limit', 'int8')} ${ne} asked.most LIMIT 1)`;
+    const lines = this.#waiters.beside(requests, this.#kind, 10);
+    const timely = isTimely(10 + lines.values.length);
     const { rows, isLate } = await query(
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, mode, permits, most, waits, ${this.#sequence} AS fence,
@@ -97,7 +104,7 @@ export class SharedRows implements Rows<bigint> {
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
         SELECT $1, '${this.#kind}', asked.name, owner, waits::pg_catalog.text, fence, ${NOW} ${plus} ${interval('ttl')},
           pg_catalog.jsonb_build_object(owner, holder ${concat} pg_catalog.jsonb_build_object('f', fence, 'limit', most)), '-infinity'
-        FROM asked WHERE ${isTimely(10)} ORDER BY name
+        FROM asked WHERE ${timely} ORDER BY name
         ON CONFLICT (namespace, kind, name) DO UPDATE SET (owner, fence, holders, expires_at, writer_waits_until) = (
           SELECT excluded.owner, drawn.fence,
             CASE WHEN may THEN ${live('l.holders', 'excluded.owner')} ${concat} pg_catalog.jsonb_build_object(excluded.owner, ${asked}
@@ -108,20 +115,21 @@ export class SharedRows implements Rows<bigint> {
             CASE WHEN NOT may AND excluded.label ${eq} 'true' THEN ${NOW} ${plus} interval '${INTENT_MS} milliseconds'
               WHEN may AND (${asked} ${memberText} 'm') ${eq} 'w' THEN '-infinity' ELSE l.writer_waits_until END
           FROM (SELECT ${this.#sequence} AS fence, ${fits} OR ${stands} AS may, ${stands} AS stands OFFSET 0) AS drawn)
-        WHERE (${fits} OR ${stands} OR excluded.label ${eq} 'true') AND ${isTimely(10)}
+        WHERE (${fits} OR ${stands} OR excluded.label ${eq} 'true') AND ${timely}
         RETURNING l.name, (l.holders ${member} l.owner) ${memberText} 'f' AS token, pg_catalog.set_config('synchronous_commit', 'on', true)
-      )
+      )${lines.confirmed}
       SELECT asked.i, granted.token, least(
           (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) FROM pg_catalog.jsonb_each(l.holders) AS h
             WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}),
           CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.float8 END
-        ) ${minus} ${NOW_MS}, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'}, ${SERVER_MS}
-      FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
+        ) ${minus} ${NOW_MS} AS left_ms, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'} AS holders_limit${lines.column}, ${SERVER_MS}
+      FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name${lines.join}
         LEFT JOIN LATERAL (SELECT holders, writer_waits_until FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} '${this.#kind}' AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
-      this.#requestValues(requests),
+      [...this.#requestValues(requests), ...lines.values],
     );
+    lines.read(rows);
     return rows.map((row, index) => {
       const [, token, left, holdersLimit] = row;
       this.#lookAtLimit(requests[index], holdersLimit);

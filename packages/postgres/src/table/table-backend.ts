@@ -84,12 +84,12 @@ export class TableBackend implements LockBackend {
     this.#timed = new TimedStatements(source);
     this.#schema = isOwn ? new Schema(source, schema) : null;
     this.#leases = `"${schema}".leases`;
-    this.#locks = isOwn ? new LockRows(schema, namespace) : new ShedLockRows(shedLockTable);
-    this.#semaphores = new SharedRows('semaphore', schema, namespace, (seen) => this.#tellLimit(seen));
-    this.#readWrite = new SharedRows('read-write', schema, namespace);
-    const waiters = isOwn ? new WaiterRows(schema, namespace, randomBytes(8).toString('hex')) : null;
-    const signs = waiters && new LineSigns<WaitedFor>(source.clock, async (news) => waiters.tell(news, await this.#query(BACKGROUND)));
-    this.#waiters = waiters;
+    const waiters = new WaiterRows(schema, namespace, randomBytes(8).toString('hex'));
+    this.#locks = isOwn ? new LockRows(schema, namespace, waiters) : new ShedLockRows(shedLockTable);
+    this.#semaphores = new SharedRows('semaphore', schema, namespace, waiters, (seen) => this.#tellLimit(seen));
+    this.#readWrite = new SharedRows('read-write', schema, namespace, waiters);
+    const signs = isOwn ? new LineSigns<WaitedFor>(source.clock, async (news) => waiters.tell(news, await this.#query(BACKGROUND))) : null;
+    this.#waiters = isOwn ? waiters : null;
     this.#signs = signs;
     if (signs !== null) this.announce = (request, line) => announceTo(signs, request, line);
     this.capabilities = Object.freeze({
@@ -111,11 +111,16 @@ export class TableBackend implements LockBackend {
       await this.#ready(call.timeoutMs);
       this.#attempts += 1;
       if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
-      const asked = requests.map((request): TableRequest => ({ ...request, isWaiting: this.#waiting.has(keyOf(request)) }));
+      const asked = requests.map((request) => this.#asWaiter(request));
       const answers = await this.#asked(this.#attempting.ask(asked, call.timeoutMs), call.timeoutMs);
       for (const [index, answer] of answers.entries()) if (!answer.granted) this.#refused(asked[index], answer.remainingMs);
       return answers;
     });
+  }
+
+  #asWaiter(request: HoldRequest): TableRequest {
+    const isWaiting = this.#waiting.has(keyOf(request));
+    return { ...request, isWaiting, sign: isWaiting ? (this.#signs?.riding(lineOf(request)) ?? null) : null };
   }
 
   /** A reader may come in as soon as the writer that kept it out has not been heard of for a while. */
@@ -324,8 +329,12 @@ export class TableBackend implements LockBackend {
 }
 
 function announceTo(signs: LineSigns<WaitedFor>, { mode, name }: HoldRequest, line: () => WaitLine): { close(): void } {
-  const kind = kindOfMode[mode];
-  return signs.open(`${kind}:${name}`, { kind, name }, line);
+  return signs.open(lineOf({ mode, name }), { kind: kindOfMode[mode], name }, line);
+}
+
+/** By what a line is found: a manager has one for each kind and name. */
+function lineOf({ mode, name }: Pick<HoldRequest, 'mode' | 'name'>): string {
+  return `${kindOfMode[mode]}:${name}`;
 }
 
 function ownersIn(requests: readonly HoldRef[]): readonly string[] {

@@ -1,8 +1,9 @@
 import type { LockKind, LockState } from '@holdfast/core';
 import { type LineSign, SIGN_VALID_MS } from '@holdfast/core/backend';
+import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
-import { concat, eq, gt, lt, memberText, minus, NOW, plus, rowsFrom } from '../operators.js';
-import { NOW_MS, type Query, textArray } from './rows.js';
+import { concat, eq, gt, hasMember, lt, member, memberText, minus, ne, NOW, plus, rowsFrom } from '../operators.js';
+import { isTimely, NOW_MS, type Query, type TableRequest, textArray } from './rows.js';
 
 /** What somebody waits for. */
 export interface WaitedFor {
@@ -10,13 +11,27 @@ export interface WaitedFor {
   readonly name: string;
 }
 
+/** What goes with an attempt; see `WaiterRows.beside`. */
+export interface Beside {
+  /** A further part of the statement, `confirmed`, and what is to be selected of it, as the last column but one. */
+  readonly confirmed: string;
+  readonly column: string;
+  readonly join: string;
+  /** Two more values, or none. */
+  readonly values: readonly string[];
+  /** Reads the answer, a row for each request. */
+  read(rows: readonly Row[]): void;
+}
+
+const NOTHING: Beside = { confirmed: '', column: '', join: '', values: [], read: () => {} };
+
 /** How many wait for a name, and for how long the first of them has. */
 export type Waiters = Pick<LockState, 'waiters' | 'oldestWaitMs'>;
 
 /** The server's time when the first of a manager's waiters began to wait, and how many there are; until when that is to be believed. */
 const [COUNT, SINCE, UNTIL] = ['n', 's', 'e'];
 /** Such a row is of no use an hour after it was written: the same statement that clears old leases away takes it. */
-const KEEP = `interval '30 minutes'`;
+const KEPT = `expires_at = CASE WHEN l.expires_at ${lt} (${NOW} ${minus} interval '30 minutes') THEN ${NOW} ELSE l.expires_at END`;
 
 /**
  * How many wait, as managers say themselves in rows beside those of the leases: a pooler passes no notifications on, so nobody can be asked. A
@@ -46,8 +61,7 @@ export class WaiterRows {
       SELECT $1, kind, pg_catalog.decode(name, 'hex'), 0, ${NOW}, pg_catalog.jsonb_build_object($2::pg_catalog.text, ${sign}), '-infinity'
       FROM ${rowsFrom(['text', 'text', 'float8', 'float8'], 3)} AS r(kind, name, waiters, waited, i)
       WHERE pg_catalog.set_config('synchronous_commit', 'off', true) ${eq} 'off' ORDER BY kind, name
-      ON CONFLICT (namespace, kind, name) DO UPDATE SET holders = ${live},
-        expires_at = CASE WHEN l.expires_at ${lt} (${NOW} ${minus} ${KEEP}) THEN ${NOW} ELSE l.expires_at END`,
+      ON CONFLICT (namespace, kind, name) DO UPDATE SET holders = ${live}, ${KEPT}`,
       [
         this.#namespace,
         this.#id,
@@ -57,6 +71,40 @@ export class WaiterRows {
         columns(({ oldestWaitMs }) => String(Math.max(0, oldestWaitMs))),
       ],
     );
+  }
+
+  /**
+   * What goes with an attempt of waiters: what their last sign has said of a line stands for longer. A sign that is not there is not made,
+   * for the line may have ended meanwhile; of a name that is granted nothing is said, for its line changes.
+   *
+   * @param kind of the requests, which are `asked` and `granted`, earlier parts of the same statement
+   * @param parameter the first that is free; those behind it say until when the statement may be carried out
+   */
+  beside(requests: readonly TableRequest[], kind: LockKind, parameter: number): Beside {
+    if (requests.every(({ sign }) => sign === null)) return NOTHING;
+    const id = `$${parameter}::pg_catalog.text`;
+    const until = `pg_catalog.jsonb_build_object('${UNTIL}', ${NOW_MS} ${plus} ${SIGN_VALID_MS})`;
+    return {
+      // Only what is granted is worth the wait for the log.
+      confirmed: `, confirmed AS (
+        INSERT INTO ${this.#table} AS l (namespace, kind, name, fence, expires_at, holders, writer_waits_until)
+        SELECT $1, '${rowKind(kind)}', asked.name, 0, ${NOW}, '{}', '-infinity'
+        FROM asked JOIN ${rowsFrom(['bool'], parameter + 1)} AS line(has_sign, i) ON line.i ${eq} asked.i
+        WHERE has_sign AND NOT EXISTS (SELECT FROM granted WHERE granted.name ${eq} asked.name)
+          AND pg_catalog.set_config('synchronous_commit', CASE WHEN EXISTS (SELECT FROM granted) THEN 'on' ELSE 'off' END, true) ${ne} ''
+        ORDER BY asked.name
+        ON CONFLICT (namespace, kind, name) DO UPDATE SET ${KEPT},
+          holders = l.holders ${concat} pg_catalog.jsonb_build_object(${id}, (l.holders ${member} ${id}) ${concat} ${until})
+        WHERE (l.holders ${hasMember} ${id}) AND ${isTimely(parameter + 2)}
+        RETURNING l.name, l.holders ${hasMember} ${id} AS is_shown
+      )`,
+      column: ', coalesce(confirmed.is_shown, false) AS is_shown',
+      join: ` LEFT JOIN confirmed ON confirmed.name ${eq} asked.name`,
+      values: [this.#id, textArray(requests.map(({ sign }) => String(sign !== null)))],
+      read: (rows) => {
+        for (const [index, row] of rows.entries()) if (row.at(-2) === 't') requests[index]?.sign?.taken();
+      },
+    };
   }
 
   /** What all managers say of these names, in their order. */

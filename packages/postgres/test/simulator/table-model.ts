@@ -95,13 +95,14 @@ export class TableModel {
     if (text.startsWith('UPDATE')) return done('withdraw', this.#withdraw(nameOf(values[1])));
     const names = listOf(values[1]).map(nameOf);
     const owners = listOf(values[2]);
+    const attempted = (rows: readonly Row[]): Done => done('attempt', text.includes('confirmed AS') ? rows.map(withoutSign) : rows);
     if (kind === 'lock') {
-      if (text.includes('fence = CASE')) return done('attempt', this.#attemptLocks(names, owners, values, timely));
+      if (text.includes('fence = CASE')) return attempted(this.#attemptLocks(names, owners, values, timely));
       if (text.includes('greatest(')) return done('renew', this.#renewLocks(names, owners, numbersOf(values[3]), timely));
       return this.#releaseLocks(names, owners);
     }
     const rows = this.shared[kind];
-    if (text.includes('AS token')) return done('attempt', this.#attemptShared(rows, names, owners, values, timely));
+    if (text.includes('AS token')) return attempted(this.#attemptShared(rows, names, owners, values, timely));
     if (text.includes("jsonb_build_object('e'")) return done('renew', this.#renewShared(rows, names, owners, numbersOf(values[3]), timely));
     return this.#releaseShared(rows, names, owners);
   }
@@ -319,4 +320,9 @@ function numbersOf(literal: string | undefined): readonly number[] {
 
 function nameOf(hex = ''): string {
   return Buffer.from(hex, 'hex').toString('utf8');
+}
+
+/** The answer to an attempt that was to confirm the sign of a line, where none stands: here no signs are kept. */
+function withoutSign(row: Row): Row {
+  return [...row.slice(0, -1), 'f', row.at(-1) ?? null];
 }

@@ -26,6 +26,7 @@ export class GlideConnection {
   #hear: (channel: string, text: string) => void = () => {};
   #client: GlideDriverClient | null = null;
   #isEnded = false;
+  #inFlight = 0;
 
   /** @param client null: one of our own is made by the settings */
   constructor(factory: GlideFactory, settings: GlideSettings, client: GlideDriverClient | null, isCluster: boolean) {
@@ -79,10 +80,18 @@ export class GlideConnection {
     const client = this.#client;
     if (client === null || this.#isEnded) return Promise.reject(new ConnectionFault('closed'));
     const options = route === undefined ? { decoder: BYTES } : { decoder: BYTES, route };
-    return client.customCommand(words, options).then(asResp2, (error: unknown) => {
-      if (isConnectionError(error)) this.#failed();
-      throw portError(error);
-    });
+    this.#inFlight += 1;
+    return client.customCommand(words, options).then(
+      (reply) => {
+        this.#settled();
+        return asResp2(reply);
+      },
+      (error: unknown) => {
+        if (isConnectionError(error)) this.#failed();
+        this.#settled();
+        throw portError(error);
+      },
+    );
   }
 
   listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
@@ -95,24 +104,42 @@ export class GlideConnection {
     return () => this.#listeners.delete(own);
   }
 
-  /** The connection that was there is there no more. */
-  lose(): void {
-    if (this.#connecting !== null) this.end();
-    else this.#report();
+  /**
+   * The driver has connected to the server again by itself. One of our own takes no more requests; those that are on their way reach the server
+   * by the new connection, so the client is closed behind their answers.
+   */
+  replaced(): void {
+    if (this.#connecting !== null) this.#isEnded = true;
+    this.#closeIdle();
+    this.#report();
   }
 
   /** One node of a cluster says nothing of the others, and the driver connects to the node again. */
   #failed(): void {
     if (this.isCluster && this.#client?.isClosed === false) this.#known.clear();
-    else this.lose();
+    else if (this.#connecting !== null) this.end();
+    else this.#report();
+  }
+
+  #settled(): void {
+    this.#inFlight -= 1;
+    this.#closeIdle();
+  }
+
+  #closeIdle(): void {
+    if (this.#inFlight === 0 && this.#isEnded) this.#close();
   }
 
   /** Ends one of our own. The driver closes the connection; it cannot be reset. */
   end(): void {
-    if (this.#isEnded) return;
+    const isFirst = !this.#isEnded;
     this.#isEnded = true;
-    this.#client?.close();
-    this.#report();
+    this.#close();
+    if (isFirst) this.#report();
+  }
+
+  #close(): void {
+    if (this.#client?.isClosed === false) this.#client.close();
   }
 
   #report(): void {

@@ -15,7 +15,7 @@ export class GlidePort implements RedisPort {
     this.#connection = connection;
     this.#look = new ConnectionLook(
       () => connection.send(['CLIENT', 'INFO']),
-      () => connection.lose(),
+      () => connection.replaced(),
     );
     connection.onLost(() => this.#look.forget());
   }

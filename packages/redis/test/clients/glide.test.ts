@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { isLockError } from '@holdfast/core';
 import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
 import { newName } from '@holdfast/test/backend';
-import { startRedis, startRedisCluster, until } from '@holdfast/test/servers';
+import { startRedis, startRedisCluster, startTcpProxy, until } from '@holdfast/test/servers';
 import { Decoder, GlideClient, GlideClusterClient, ProtocolVersion } from '@valkey/valkey-glide';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../redis-harness.js';
@@ -153,6 +153,28 @@ it("a user's cluster client of GLIDE serves locks on all masters, waiters and li
   await next.release();
   await (await behind).release();
   expect(await locks.checkHealth()).toMatchObject({ ok: true, driver: DRIVER });
+});
+
+it('a connection of our own that GLIDE has made anew answers what is on its way, and ends behind it', async () => {
+  const server = await startRedis();
+  onTestFinished(() => server.close());
+  const proxy = await startTcpProxy({ target: server.port });
+  onTestFinished(() => proxy.close());
+  const locks = createRedisLockManager({ url: proxy.urlFor(server.url), driver: DRIVER });
+  onTestFinished(() => locks.close());
+  const admin = await connected({}, server);
+  const lease = await locks.acquire(newName());
+  const since = performance.now();
+  proxy.cut();
+  await until('GLIDE has connected by itself', () => proxy.accepted > 1 && proxy.connections > 0);
+  await until('the next request finds out', () => performance.now() - since > 1100);
+  // The look at the connection is answered at once, the release behind it is not.
+  await admin.customCommand(['CLIENT', 'PAUSE', '300', 'WRITE']);
+  expect(await lease.release()).toBe(true);
+  const accepted = proxy.accepted;
+  await (await locks.acquire(lease.name)).release();
+  expect(proxy.accepted).toBeGreaterThan(accepted);
+  await until('the former one is closed', () => proxy.connections === 1);
 });
 
 it('connections of our own by GLIDE keep no process alive that holds a lock and listens', async () => {

@@ -5,6 +5,17 @@
 
 -- include node.lua
 
+-- What managers have left that are gone would stay for as long as anybody waits.
+local function forgetOver(key)
+  local lines = call('HGETALL', key)
+  for i = 1, #lines, 2 do
+    local over = match(lines[i + 1], ' (%d+)$')
+    if not over or tonumber(over) <= now then
+      call('HDEL', key, lines[i])
+    end
+  end
+end
+
 local replies = {}
 for i = 2, #ARGV do
   local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
@@ -13,6 +24,7 @@ for i = 2, #ARGV do
   else
     call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
     call('PEXPIRE', KEYS[i], valid)
+    forgetOver(KEYS[i])
   end
   replies[i - 1] = 1
 end
