@@ -22,7 +22,7 @@ const manager = createLockManager(createMemoryBackend({ store: createMemoryStore
 const page = createLockPage(manager, { allowRelease: true });
 const names = Array.from({ length: LOCKS }, (_, index) => `orders:${String(index).padStart(5, '0')}`);
 await manager.tryAcquireEach(names);
-await manager.acquire(MARKUP, { label: MARKUP });
+await manager.acquire(MARKUP, { label: MARKUP.repeat(15) });
 await manager.semaphore('connections', { permits: 8 }).acquire({ permits: 3 });
 const waiting = Array.from({ length: 4 }, () => manager.acquire('orders:00042', { waitMs: 600_000 }).catch(() => null));
 await manager.acquire('orders:00041', { waitMs: 700 }).catch(() => null);
@@ -139,6 +139,8 @@ try {
     for (const scheme of ['light', 'dark']) await picture(`page-${width}-${scheme}`, scheme, { width, isKept: false });
     const cut = `[...document.querySelectorAll('#head th')].filter((head) => head.getBoundingClientRect().right > innerWidth).length`;
     assert.equal(await valueOf(cut), 0, `columns are cut at ${width} px`);
+    const tallest = `Math.max(...[...${rows}].map((row) => row.getBoundingClientRect().height))`;
+    assert.ok((await valueOf(tallest)) < 140, `a long name or label fills the window at ${width} px`);
     assert.equal(await valueOf('document.documentElement.scrollWidth <= innerWidth'), true, `the page is wider than ${width} px`);
   }
   console.log('ok  as wide as the window, on a telephone too');

@@ -102,7 +102,9 @@ function runStores<C extends object, T>(start: Channel<unknown, C>, context: C, 
       let begun: Promise<T> | null = null;
       try {
         if (valueOf !== undefined) value = valueOf(context);
-        store.run(value, () => (begun ??= inner()));
+        const answer: unknown = store.run(value, () => (begun ??= inner()));
+        // The caller has what `inner` began; nobody has what a store makes of it.
+        if (answer !== begun) Promise.resolve(answer).catch(() => {});
       } catch {
         // What is wrong with a store is no reason to take no lock.
       }

@@ -132,10 +132,12 @@ describe('the tracing channels', () => {
   it('hurt no lease and no process when a listener throws, or what a store is bound by', async () => {
     const uncaught: unknown[] = [];
     const onUncaught = (error: unknown): void => void uncaught.push(error);
-    process.on('uncaughtException', onUncaught);
-    cleanups.push(() => process.off('uncaughtException', onUncaught));
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      process.on(event, onUncaught);
+      cleanups.push(() => process.off(event, onUncaught));
+    }
     const { manager } = createWorld();
-    const thrower = (_?: unknown): never => {
+    const thrower = (): never => {
       throw new Error('listener');
     };
     const [broken, whole] = [new AsyncLocalStorage<unknown>(), new AsyncLocalStorage<unknown>()];
@@ -147,8 +149,14 @@ describe('the tracing channels', () => {
       const { start } = tracingChannel<unknown, object>(`holdfast:${name}`);
       start.bindStore(broken, thrower);
       start.bindStore(whole, () => name);
-      // Whatever has a method `run` can be bound: one throws, one does not run what it is handed, one throws behind it.
-      const odd = [thrower, () => {}, (_: unknown, task: () => unknown) => thrower(task())].map((run) => ({ run }) as never);
+      // Whatever has a method `run` can be bound: it throws, does not run what it is handed, throws behind that, or answers with something else.
+      const runs: readonly ((value: unknown, task: () => unknown) => unknown)[] = [
+        thrower,
+        () => {},
+        (_, task) => [task(), thrower()],
+        (_, task) => Promise.reject(new Error('listener', { cause: task() })),
+      ];
+      const odd = runs.map((run) => ({ run }) as never);
       for (const store of odd) start.bindStore(store);
       cleanups.push(() => {
         for (const store of [broken, whole, ...odd]) start.unbindStore(store);

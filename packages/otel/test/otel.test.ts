@@ -12,7 +12,6 @@ import {
   InMemoryMetricExporter,
   MeterProvider,
   PeriodicExportingMetricReader,
-  type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import {
   BatchSpanProcessor,
@@ -281,7 +280,7 @@ describe('telemetry that is broken', () => {
     const readers = sends.map(
       (send) =>
         new PeriodicExportingMetricReader({
-          exporter: { ...mute, export: send } as unknown as PushMetricExporter,
+          exporter: { ...mute, export: send },
           exportIntervalMillis: 5,
           exportTimeoutMillis: 5,
         }),

@@ -420,6 +420,25 @@ it('a writer that waits and dies keeps new readers out for at most 2 s, and says
   expect(performance.now() - start).toBeLessThan(2000);
 });
 
+it('forgets what dead managers have noted of a line, though others wait on', async () => {
+  const waiter = nodes.backend();
+  const request = requestOf(newName());
+  let waiters = 1;
+  const line = waiter.announce?.(request, () => ({ waiters, oldestWaitMs: 0 }));
+  const [admin] = nodes.admins;
+  const noted = async (): Promise<Record<string, string>> => {
+    const [key = ''] = (await admin?.keys(`*lines*${request.name}`)) ?? [];
+    return (await admin?.hgetall(key)) ?? {};
+  };
+  await until('it is noted', async () => Object.keys(await noted()).length === 1);
+  const [key = ''] = (await admin?.keys(`*lines*${request.name}`)) ?? [];
+  await admin?.hset(key, 'dead', '3 1000 2000');
+  waiters = 2;
+  await until('the next note has come', async () => Object.values(await noted()).some((value) => value.startsWith('2 ')));
+  expect(Object.keys(await noted())).toHaveLength(1);
+  line?.close();
+});
+
 it('counts all who wait, in every process, with the age of the first, also with a node that is away', async () => {
   const [first, second] = [createLockManager(nodes.backend()), createLockManager(nodes.backend())];
   const observer = nodes.backend();

@@ -53,6 +53,7 @@ export const pageHtml = [
   '@media (max-width: 40rem) {',
   '  header, main { padding: 0 .75rem; }',
   '  #locks :is(td.text, td button) { max-width: 6.2rem; max-height: 5.8em; white-space: normal; overflow-wrap: anywhere; }',
+  '  #locks td.text > span { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden; }',
   '  #locks :is(th, td):is(:nth-child(2), :nth-child(3), :nth-child(6), :nth-child(7), :nth-child(9)):not([colspan]) { display: none; }',
   '}',
   '.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }',
@@ -179,11 +180,12 @@ export const pageHtml = [
   '      button.type = \'button\';',
   '      button.addEventListener(\'click\', () => open(line.row));',
   '      line.cells[0].append(button);',
+  '      line.cells[3].append(element(\'span\'));',
   '    }',
   '    line.row = row;',
   '    const texts = [null, row.kind, row.mode, holderText(row), duration(row.heldMs), duration(row.remainingMs), known(row.token), known(row.waiters), duration(row.oldestWaitMs)];',
   '    texts.forEach((text, at) => {',
-  '      const target = at === 0 ? line.cells[0].firstChild : line.cells[at];',
+  '      const target = line.cells[at].firstElementChild ?? line.cells[at];',
   '      const next = at === 0 ? visible(row.name) : text;',
   '      if (target.textContent !== next) target.textContent = next;',
   '      if (at === 0 || at === 3) target.title = next;',
@@ -364,6 +366,6 @@ export const pageHtml = [
 
 /** The page's only script and style sheet, as a content security policy names them. */
 export const pageHashes = {
-  script: 'sha256-t2CLyS6/OQjxc/hTRlyDR5lDZIH3vn7ESLh4G4Y4cuE=',
-  style: 'sha256-gz7OKW5LUI7hV4Vay8CjtNL+m2LymUFuIV76u/RugpU=',
+  script: 'sha256-W9aTEyulatYQw8jVE3Jony90JvxEcfYGnclr+YxFcNM=',
+  style: 'sha256-WwZMaD3TSiLf/XhsQdSwfr6snEtVGauVO4v7pc0Jtxk=',
 } as const;
