@@ -5,14 +5,14 @@ const report = process.env['HOLDFAST_TEST_REPORT'];
 
 // Seeds by the ten thousand: they only compute, and meet no server.
 const simulators = ['test/simulator.test.ts', 'packages/*/test/simulator.test.ts'];
-// Core's own parts, which meet no server, no process and no fake timer: one process for all of them, as most of their time is its start.
-const parts = 'packages/core/test/*.test.ts';
-const partsAlone = ['conformance-*', '*clock', 'manager-process', 'driver-loader'].map((name) => `packages/core/test/${name}.test.ts`);
-// The suite on stores in this process: its cases wait for time to go by, and work little.
-const stores = [
-  'packages/core/test/conformance-memory-{plain,fair,handing}.test.ts',
-  'packages/core/test/conformance-third-party.test.ts',
-  'packages/migration/test/conformance-*.test.ts',
+// Parts that meet no server, no process and no fake timer: they share a process, as most of their time is its start.
+const parts = [
+  'packages/core/test/!(conformance-*|*clock|manager-process|driver-loader).test.ts',
+  'packages/jobs/test/{bad-input,calendar,job-marks}.test.ts',
+  'packages/redis/test/{key-slot,model,options,push-model,redis-error,redis-url}.test.ts',
+  'packages/redlock/test/{model,permit-flow,relay,release,slots}.test.ts',
+  'packages/zookeeper/test/{options,session-pool,watch-table}.test.ts',
+  'packages/holdfast/test/{display-width,metrics,redact-url,url-options}.test.ts',
 ];
 // test/clients is for vitest.clients.config.ts, and what installs the packed packages for vitest.packages.config.ts.
 export const installs = 'packages/holdfast/test/packaging.test.ts';
@@ -26,29 +26,18 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'parts',
-          include: [parts],
-          exclude: [...left, ...simulators, ...partsAlone],
+          include: parts,
+          exclude: left,
           isolate: false,
           sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
-        test: { name: 'stores', include: stores, exclude: left, maxConcurrency: 8, sequence: { groupOrder: 1 } },
-      },
-      {
-        extends: true,
         test: {
           name: 'servers',
-          include: [
-            'packages/!(core)/test/**/*.test.ts',
-            'packages/core/test/*/**/*.test.ts',
-            ...partsAlone,
-            'test/**/*.test.ts',
-            'bench/**/*.test.ts',
-            'examples/test/**/*.test.ts',
-          ],
-          exclude: [...left, ...simulators, ...stores],
+          include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts', 'examples/test/**/*.test.ts'],
+          exclude: [...left, ...simulators, ...parts],
           sequence: { groupOrder: 1 },
         },
       },

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { checkBundles } from './consumer/bundles.mjs';
+import { OPTIONS } from './consumer/options.mjs';
 
 /** What `require` finds where Node does not load ES modules by it: the CommonJS files. */
 const NO_REQUIRE_ESM = '--no-experimental-require-module';
@@ -61,6 +62,7 @@ export async function consumePackages(root, directory, tarballs) {
   const samples = samplesOf(root).map((code, index) => ({ file: `sample-${index}.mts`, code }));
   for (const { file, code } of samples) writeFileSync(join(directory, file), code);
   copyFileSync(new URL('consumer/both-copies.mjs', import.meta.url), join(directory, 'both-copies.mjs'));
+  writeFileSync(join(directory, 'options.mts'), OPTIONS);
 
   const all = JSON.stringify(specifiers);
   const runs = [
@@ -111,6 +113,7 @@ function typeChecks(root, directory, samples) {
   const ways = [
     { title: 'import', file: 'consumer.mts', module: 'nodenext' },
     { title: 'require', file: 'consumer.cts', module: 'nodenext' },
+    { title: 'options that exclude each other', file: 'options.mts', module: 'nodenext' },
     { title: 'require, node16', file: 'classic.cts', module: 'node16' },
     { title: 'a bundler', file: 'consumer.ts', module: 'esnext', moduleResolution: 'bundler' },
     // Later compilers know it no more.

@@ -6,7 +6,7 @@ afterAll(end);
 
 /**
  * What a backend and its way to the store decide, of all levels. The rest, which asks the same of the manager on top, is for
- * `npx holdfast conformance --harness examples/dist/test/etcd-harness.js`.
+ * `holdfast conformance --harness examples/dist/test/etcd-harness.js`.
  */
 const topics: readonly string[] = ['backend', 'wire', 'late', 'unavailable', 'crash'];
 const cases = conformanceCases({ faults: harness.faults }).filter(({ topic }) => topics.includes(topic));

@@ -29,6 +29,7 @@ export const harness: ConformanceHarness = {
     'requests',
     'crash',
     'killSession',
+    'residue',
     'deliverLate',
     'openBackend',
     'otherProcess',
@@ -47,31 +48,37 @@ export const harness: ConformanceHarness = {
       const { host, port } = await via(server.host, server.port);
       return `http://${host}:${port}`;
     };
+    const leases: string[] = [];
     const openBackend = async (own: SetupOptions) => {
       const backend = new EtcdBackend({ urls: [await addressOf(own)], ttlSeconds });
       backends.push(backend);
       // Cases time waits, not first contacts.
       const probe = requestOf(newName());
       await backend.attempt([probe], callOf(PATIENT));
+      const { kvs: [hold] = [] } = await ask(server, 'kv/range', { key: holdKey('lock', probe.name, probe.owner) });
       await backend.release([probe], callOf(PATIENT));
-      return backend;
+      if (hold?.lease === undefined) throw new Error('the probe is not in etcd');
+      leases.push(hold.lease);
+      return { backend, lease: hold.lease };
     };
     const open = async (own: SetupOptions) => {
-      const bare = await openBackend(own);
+      const { backend: bare, lease } = await openBackend(own);
       const { backend, faults } = injectFaults(bare);
       const manager = createLockManager(backend, own);
       managers.push(manager);
-      return { manager, bare, faults };
+      return { manager, lease, faults };
     };
-    const { manager, bare, faults } = await open(options);
+    const { manager, lease, faults } = await open(options);
     return {
       manager,
       peer: async (own = {}) => (await open(own)).manager,
       faults: {
         loseNextReply: faults.loseNextReply,
         requests: faults.requests,
-        killSession: () => revokeLease(server, bare),
-        openBackend: () => openBackend(options),
+        // As its operator would.
+        killSession: async () => void (await ask(server, 'lease/revoke', { ID: lease })),
+        residue: async () => (await Promise.all(leases.map((one) => keysOf(server, one)))).flat(),
+        openBackend: async () => (await openBackend(options)).backend,
         otherProcess: () => ({
           module: new URL(clientModule, import.meta.url),
           data: { urls: [server.url], ttlSeconds },
@@ -85,18 +92,22 @@ export const harness: ConformanceHarness = {
   },
 };
 
-/** Ends the session of this client in etcd, as its operator would. */
-async function revokeLease({ url }: EtcdServer, backend: EtcdBackend): Promise<void> {
-  const probe = requestOf(newName());
-  await backend.attempt([probe], callOf(PATIENT));
-  const ask = async (path: string, body: object): Promise<{ readonly kvs?: readonly KeyValue[] }> => {
-    const response = await fetch(`${url}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
-    if (!response.ok) throw new Error(`etcd answers ${path} with ${response.status}`);
-    return (await response.json()) as { readonly kvs?: readonly KeyValue[] };
-  };
-  const { kvs: [hold] = [] } = await ask('kv/range', { key: holdKey('lock', probe.name, probe.owner) });
-  if (hold?.lease === undefined) throw new Error('the probe is not in etcd');
-  await ask('lease/revoke', { ID: hold.lease });
+interface EtcdReply {
+  readonly kvs?: readonly KeyValue[];
+  readonly keys?: readonly string[];
+}
+
+/** Asks etcd itself, past the backend. */
+async function ask({ url }: EtcdServer, path: string, body: object): Promise<EtcdReply> {
+  const response = await fetch(`${url}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`etcd answers ${path} with ${response.status}`);
+  return (await response.json()) as EtcdReply;
+}
+
+/** What a client has in etcd: all of it is attached to its lease. The one pass of a session that goes on is no residue. */
+async function keysOf(server: EtcdServer, lease: string): Promise<readonly string[]> {
+  const { keys = [] } = await ask(server, 'lease/timetolive', { ID: lease, keys: true });
+  return keys.map((key) => Buffer.from(key, 'base64').toString()).filter((key) => !key.includes('/passes/'));
 }
 
 /** Ends the server. */

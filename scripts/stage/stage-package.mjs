@@ -1,7 +1,7 @@
 // Makes the folder of a package that is published, `<package>/publish`: what `tsc -b` has built, the same as CommonJS, a manifest with all
 // conditions, and pages whose links lead somewhere on npm too. Run in the package's folder it makes that of this package.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { BRANCH, REPOSITORY } from '../repository.mjs';
 import { writeCommonJs } from './commonjs.mjs';
 import { absoluteLinks } from './links.mjs';
@@ -33,6 +33,7 @@ export async function stagePackage(folder) {
     writeFileSync(join(to, 'package.json'), `${JSON.stringify(publishedManifest(manifest, folder, REPOSITORY, versionOf), null, 2)}\n`);
     const readme = readFileSync(join(from, 'README.md'), 'utf8');
     writeFileSync(join(to, 'README.md'), absoluteLinks(readme, { repository: REPOSITORY, branch: BRANCH, folder: `packages/${folder}` }));
+    stageSourcePages(to, folder);
     const published = join(from, 'publish');
     rmSync(published, { recursive: true, force: true });
     renameSync(to, published);
@@ -49,6 +50,16 @@ function stageDocs(to) {
     const page = readFileSync(join(to, file), 'utf8');
     const stays = (path) => existsSync(join(to, path));
     writeFileSync(join(to, file), absoluteLinks(page, { repository: REPOSITORY, branch: BRANCH, folder: 'docs', stays }));
+  }
+}
+
+/** Pages beside the sources may lead to what is not packed. */
+function stageSourcePages(to, folder) {
+  const pages = existsSync(join(to, 'src')) ? readdirSync(join(to, 'src'), { recursive: true }).filter((path) => path.endsWith('.md')) : [];
+  for (const path of pages.map((page) => join('src', page))) {
+    const stays = (link) => existsSync(join(to, dirname(path), link));
+    const where = { repository: REPOSITORY, branch: BRANCH, folder: `packages/${folder}/${dirname(path)}`, stays };
+    writeFileSync(join(to, path), absoluteLinks(readFileSync(join(to, path), 'utf8'), where));
   }
 }
 

@@ -135,7 +135,7 @@ describe.concurrent.each(stores)('a job on %s, as whose work ends', (_, open) =>
     await world?.close();
   });
 
-  it.sequential.each(blips)('%s, is run once', { timeout: 60_000 }, async (__, blip) => {
+  it.each(blips)('%s, is run once', { timeout: 60_000, concurrent: false }, async (__, blip) => {
     const name = randomUUID();
     const ends: Promise<void>[] = [];
     const run = createJobLockManager(world.mine).runOnce(name, { windowMs: HOUR_MS }, () => {
@@ -150,9 +150,9 @@ describe.concurrent.each(stores)('a job on %s, as whose work ends', (_, open) =>
     });
   });
 
-  it.sequential.each(uses)(
+  it.each(uses)(
     '%s: the network is silent for half a second, and nothing is done twice',
-    { timeout: 60_000 },
+    { timeout: 60_000, concurrent: false },
     async (__, use) => {
       const begun: string[] = [];
       const id = randomUUID();

@@ -6,18 +6,14 @@ import { AsyncResource } from 'node:async_hooks';
  */
 export type CallerContext = Pick<AsyncResource, 'runInAsyncScope'>;
 
-const kept = { requireManualDestroy: true };
-
-/** The context of the caller. */
-export function callerContext(): CallerContext {
-  return new AsyncResource('Holdfast', kept);
-}
+/** What `async_hooks` calls the context of a caller: `new AsyncResource(CONTEXT)` is that of the running one. */
+export const CONTEXT = 'Holdfast';
 
 /**
  * The context of nobody, for what serves many callers (renewals, timers, connections, calls that are shared): it would be traced
  * as one caller's, and keep alive what that caller's request has left behind.
  */
-export const nobodysContext = callerContext();
+export const nobodysContext: CallerContext = new AsyncResource(CONTEXT);
 
 /** Runs a task in the context of nobody. */
 export function outsideOfContexts<T>(task: () => T): T {

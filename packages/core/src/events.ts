@@ -19,6 +19,15 @@ const channels: Readonly<Record<LockEventType, Channel>> = {
   'limit-differs': channel('holdfast:limit-differs'),
 };
 
+/** Those who hear events of one type: an event is built only where there is somebody. */
+interface Audience {
+  readonly hasSubscribers: boolean;
+}
+
+/** With `onEvent` somebody hears everything. */
+const somebody: Audience = { hasSubscribers: true };
+const heardAll = Object.fromEntries(Object.keys(channels).map((type) => [type, somebody])) as Record<LockEventType, Audience>;
+
 type Added = 'at' | 'backend' | 'managerId' | 'requestId' | 'kind' | 'name' | 'label' | 'mode' | 'permits' | 'contended';
 type Draft<E> = E extends unknown ? Omit<E, Added> : never;
 
@@ -31,6 +40,8 @@ export type StoreCallDraft = Draft<StoreCallEvent>;
 /** Tells the observers of one manager. What they throw or reject never reaches a lease. */
 export class EventSource {
   readonly managerId: string;
+  /** Who listens, by type. */
+  readonly heard: Readonly<Record<LockEventType, Audience>>;
   readonly #backend: string;
   readonly #onEvent: ((event: LockEvent) => unknown) | null;
   readonly #wall: () => number;
@@ -39,27 +50,23 @@ export class EventSource {
     this.#backend = backend;
     this.managerId = managerId;
     this.#onEvent = onEvent ?? null;
+    this.heard = onEvent === undefined ? channels : heardAll;
     this.#wall = wall;
-  }
-
-  /** Whether anybody listens: events are built only then. */
-  has(type: LockEventType): boolean {
-    return this.#onEvent !== null || channels[type].hasSubscribers;
   }
 
   /** What happened to the request of this plan, or to its hold. */
   emit(plan: HoldPlan, draft: HoldEventDraft): void {
-    if (!this.has(draft.type)) return;
+    if (!this.heard[draft.type].hasSubscribers) return;
     const { kind, name, label, mode, permits, wasContended: contended } = plan;
     this.#publish(draft.type, { ...draft, requestId: requestIdOf(this.managerId, plan), kind, name, label, mode, permits, contended });
   }
 
   emitNode(draft: NodeChangedDraft): void {
-    if (this.has(draft.type)) this.#publish(draft.type, { ...draft, kind: null, name: null, label: null });
+    if (this.heard[draft.type].hasSubscribers) this.#publish(draft.type, { ...draft, kind: null, name: null, label: null });
   }
 
   emitLimit(draft: LimitDiffersDraft): void {
-    if (this.has(draft.type)) this.#publish(draft.type, draft);
+    if (this.heard[draft.type].hasSubscribers) this.#publish(draft.type, draft);
   }
 
   emitCall(draft: StoreCallDraft): void {

@@ -9,14 +9,21 @@ type Trace = AcquireTrace | HoldTrace;
 type Facts = Pick<Trace, 'operation' | 'backend' | 'managerId'>;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The taking of holds. */
-export const acquireChannel: TracingChannel<unknown, AcquireTrace> = tracingChannel('holdfast:acquire');
-/** Tasks that run under holds. */
-export const holdChannel: TracingChannel<unknown, HoldTrace> = tracingChannel('holdfast:hold');
+type Traced<C extends Trace> = TracingChannel<unknown, C> & { readonly hasSubscribers: boolean };
 
-/** Whether anybody listens: nothing is built for a trace otherwise. (`TracingChannel.hasSubscribers` says the same, but not on Bun.) */
-export function isTraced<C extends Trace>({ start, end, asyncStart, asyncEnd, error }: TracingChannel<unknown, C>): boolean {
-  return start.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers;
+/** The taking of holds. Nothing is built for a trace unless the channel `hasSubscribers`. */
+export const acquireChannel: Traced<AcquireTrace> = channelOf('holdfast:acquire');
+/** Tasks that run under holds. */
+export const holdChannel: Traced<HoldTrace> = channelOf('holdfast:hold');
+
+function channelOf<C extends Trace>(name: string): Traced<C> {
+  const channel: Traced<C> = tracingChannel(name);
+  const { start, end, asyncStart, asyncEnd, error } = channel;
+  const all = [start, end, asyncStart, asyncEnd, error];
+  // Bun's has no such property.
+  if (!('hasSubscribers' in channel))
+    Object.defineProperty(channel, 'hasSubscribers', { get: () => all.some(({ hasSubscribers }) => hasSubscribers) });
+  return channel;
 }
 
 /**

@@ -98,6 +98,35 @@ describe('a backend that answers too few', () => {
     await expect(lease.release()).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
   });
 
+  it.each([undefined, null, [null]])('to a release %j has the release settle, and asked again', async (answer) => {
+    let tries = 0;
+    const { manager, clock } = careless({
+      release: async () => {
+        tries += 1;
+        return answer;
+      },
+    });
+    const lease = await manager.acquire('x');
+    await expect(lease.release()).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    await clock.advance(500);
+    expect(tries).toBeGreaterThan(2);
+  });
+
+  it('null for one of several requests has what the other was granted freed', async () => {
+    const freed: string[] = [];
+    const { manager, clock } = careless({
+      attempt: async () => [{ granted: true, fencingToken: 1n }, null],
+      release: async (holds: readonly { readonly name: string }[]) => {
+        for (const { name } of holds) freed.push(name);
+        return holds.map(() => true);
+      },
+    });
+    expect(await manager.tryAcquireEach(['a', 'b']).catch((error: unknown) => error)).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+    await clock.advance(1_000);
+    expect([...new Set(freed)].sort()).toEqual(['a', 'b']);
+    await manager.close();
+  });
+
   it('of renewals neither ends a hold nor prolongs it', async () => {
     const { manager, clock } = careless({ renew: async () => [] });
     const lease = await manager.acquire('x');

@@ -21,46 +21,42 @@ function world(): { readonly calls: StoreCalls; readonly clock: ReturnType<typeo
   };
 }
 
-function recorder(): CallEnd<number, string> & { readonly told: unknown[] } {
+/** Notes what the one who hears of the end hears, and lets the end be waited for. */
+function recorder(): CallEnd<number> & { readonly told: unknown[]; readonly ended: Promise<unknown> } {
   const told: unknown[] = [];
-  return {
-    told,
-    answered: (value) => {
-      told.push(value);
-      return `answer ${value}`;
-    },
-    failed: (error) => {
-      told.push(error);
-      return null;
-    },
+  let end: (outcome: unknown) => void = () => {};
+  const ended = new Promise<unknown>((resolve) => {
+    end = resolve;
+  });
+  const note = (outcome: unknown): void => {
+    told.push(outcome);
+    end(outcome);
   };
+  return { told, ended, answered: note, failed: note };
 }
 
 describe('a call to the store', () => {
-  it('tells its end before its result, with the answer', async () => {
-    const { calls } = world();
+  it('ends once, with the answer', async () => {
+    const { calls, clock } = world();
     const end = recorder();
     const call = calls.start('attempt', 1, 'a', 100, async () => 7, end);
     expect(end.told).toEqual([]);
-    expect(await call.result).toBe('answer 7');
+    expect(await end.ended).toBe(7);
+    await clock.advance(200);
     expect(end.told).toEqual([7]);
     expect(call.isSettled).toBe(true);
   });
 
-  it('rejects with what its end throws, and never tells a failure after an answer', async () => {
+  it('fails where its answer cannot be read', async () => {
     const { calls } = world();
-    const failures: unknown[] = [];
-    const call = calls.start<number>('attempt', 1, 'a', 100, async () => 7, {
+    const { failed, ended } = recorder();
+    calls.start<number>('attempt', 1, 'a', 100, async () => 7, {
       answered: () => {
-        throw new Error('of no use');
+        throw new TypeError('of no use');
       },
-      failed: (error) => {
-        failures.push(error);
-        return null;
-      },
+      failed,
     });
-    await expect(call.result).rejects.toThrow('of no use');
-    expect(failures).toEqual([]);
+    expect(await ended).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', lockName: 'a', cause: { message: 'of no use' } });
   });
 
   it('ends at its deadline, tells the backend, and hears a late answer only as settled', async () => {
@@ -81,9 +77,8 @@ describe('a call to the store', () => {
       },
       end,
     );
-    const outcome = call.result.catch((error: unknown) => error);
     await clock.advance(100);
-    expect(await outcome).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', lockName: 'a' });
+    expect(await end.ended).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', lockName: 'a' });
     expect(signals[0]?.aborted).toBe(true);
     expect([end.told.length, call.isSettled]).toEqual([1, false]);
     let settled = 0;
@@ -98,11 +93,10 @@ describe('a call to the store', () => {
   it('hears an answer that came while the event loop stood still beyond the deadline', async () => {
     const { calls, clock } = world();
     let answer: (value: number) => void = () => {};
-    const call = calls.start(
+    const answered = calls.run(
       'attempt',
       1,
       'a',
-      100,
       () =>
         new Promise<number>((resolve) => {
           answer = resolve;
@@ -112,16 +106,16 @@ describe('a call to the store', () => {
     clock.setTimer(150, () => answer(7));
     clock.block(200);
     await clock.advance(0);
-    expect(await call.result).toBe(7);
+    expect(await answered).toBe(7);
   });
 
   it('shows an aborted signal to a backend that first looks at it after the end', async () => {
     const { calls } = world();
-    const call = calls.start('attempt', 1, 'a', 100, () => new Promise<number>(() => {}));
+    const end = recorder();
+    const call = calls.start('attempt', 1, 'a', 100, () => new Promise<number>(() => {}), end);
     const reason = new Error('left');
-    const outcome = call.result.catch((error: unknown) => error);
     call.end(reason);
-    expect(await outcome).toBe(reason);
+    expect(end.told).toEqual([reason]);
     expect([call.signal.aborted, call.signal.reason]).toEqual([true, reason]);
   });
 

@@ -47,11 +47,12 @@ export function urlFromEnvironment(): string | undefined {
 export function withPassword(url: string): string {
   const password = secretFromEnvironment(PASSWORD_VARIABLE);
   if (password === undefined) return url;
-  const fail = (message: string): LockArgumentError => new LockArgumentError(message, { option: PASSWORD_VARIABLE });
+  const variable = env[PASSWORD_VARIABLE]?.trim() ? PASSWORD_VARIABLE : `${PASSWORD_VARIABLE}_FILE`;
+  const fail = (message: string): LockArgumentError => new LockArgumentError(`${variable} is set, and ${message}`, { option: PASSWORD_VARIABLE });
   const [, scheme, authority, rest] = /^([a-z][a-z\d+.-]*:\/\/)([^/?#]*)(.*)$/is.exec(url) ?? [];
-  if (scheme === undefined || authority === undefined) throw fail(`${PASSWORD_VARIABLE} is set, and the URL of the store has no host`);
+  if (scheme === undefined || authority === undefined) throw fail('the URL of the store has no host');
   const at = authority.lastIndexOf('@');
   const user = at < 0 ? '' : authority.slice(0, at);
-  if (user.includes(':')) throw fail(`${PASSWORD_VARIABLE} is set, and the URL has a password too; give one`);
+  if (user.includes(':')) throw fail('the URL has a password too; give one');
   return `${scheme}${user}:${encodeURIComponent(password)}@${authority.slice(at + 1)}${rest}`;
 }

@@ -8,6 +8,7 @@ import { connect, type LockManager } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { printableJson } from '../src/cli/printable.js';
 import { bin, patient, runCli, temporaryFolder } from './cli-process.js';
+import { runCommand } from './run-command.js';
 
 let server: RedisServer;
 let locks: LockManager;
@@ -40,6 +41,17 @@ async function withoutOutput(args: readonly string[], url: string): Promise<{ re
   const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
   return { code, stderr };
 }
+
+describe('a stdout that others share', () => {
+  it.each(['ls', 'run job -- true'])('is theirs still after holdfast %s, also where stdout is a socket', async (line) => {
+    // Under systemd, and here, as Node makes a socket where it says 'pipe'.
+    const script = `"$0" "$1" ${line}; echo from the next line`;
+    const { stdout, code } = await runCommand('sh', ['-c', script, process.execPath, bin], {
+      env: { HOLDFAST_URL: patient(server.url) },
+    });
+    expect({ code, stdout: stdout.split('\n').at(-2) }).toEqual({ code: 0, stdout: 'from the next line' });
+  });
+});
 
 describe('a result that cannot be written', () => {
   it.each([[['ls']], [['ls', '--json']], [['health']], [['health', '--json']], [['inspect', 'a']], [['--help']], [['--version']]])(

@@ -67,6 +67,12 @@ describe('the password of the environment', () => {
       expect(refusal(() => withPassword(url))).not.toMatch(/SECRET|HIDDEN/);
     }
     vi.stubEnv('HOLDFAST_PASSWORD', undefined);
+    using folder = temporaryFolder();
+    const file = join(folder.path, 'password');
+    writeFileSync(file, 'SECRET');
+    vi.stubEnv('HOLDFAST_PASSWORD_FILE', file);
+    expect(refusal(() => withPassword('redis://:HIDDEN@cache'))).toMatch(/^HOLDFAST_PASSWORD_FILE is set/);
+    vi.stubEnv('HOLDFAST_PASSWORD_FILE', undefined);
     expect(withPassword('redis://app:HIDDEN@cache')).toBe('redis://app:HIDDEN@cache');
   });
 });

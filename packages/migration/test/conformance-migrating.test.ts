@@ -3,7 +3,7 @@ import { describe, it } from 'vitest';
 import { migratingHarness } from './conformance-migrating-harness.js';
 
 // Cases only share the machine: each has stores of its own.
-const sideBySide = { describe: describe.concurrent, it: it.concurrent };
+const sideBySide = { describe, it: it.concurrent };
 
 describeLockManager(sideBySide, migratingHarness({ phase: 'both', fair: false, losesReplyOf: 'from' }));
 

@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { createLockManager, isLockError, type Lease, type LockManager, type LockLostError, type ManagerOptions } from '@holdfast/core';
+import { createLockManager, type LockManager, type ManagerOptions } from '@holdfast/core';
 import { createPostgresBackend } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres, startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ReachedOptions, reached } from './reached.js';
+import { endsIdleSessions, failure, lossOf, worksAgain } from './sessions.js';
 
 let server: PostgresServer;
 let admin: pg.Pool;
@@ -42,37 +40,12 @@ function manager(backend: ReachedOptions = {}, options: ManagerOptions = {}): Lo
   return made;
 }
 
-function lossOf(lease: Lease, ms: number): Promise<LockLostError> {
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`not notified in ${ms} ms`)), ms);
-    const tell = (): void => {
-      clearTimeout(late);
-      resolve(lease.signal.reason as LockLostError);
-    };
-    if (lease.signal.aborted) tell();
-    else lease.signal.addEventListener('abort', tell, { once: true });
-  });
-}
-
 /** The server processes of Holdfast's own connections that hold advisory locks. */
 async function holdingProcesses(): Promise<readonly number[]> {
   const { rows } = await admin.query<{ readonly pid: number }>(
     `select distinct pid from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()`,
   );
   return rows.map(({ pid }) => pid);
-}
-
-async function worksAgain(locks: LockManager): Promise<void> {
-  await until('it works again', async () => (await (await locks.tryAcquire(newName()))?.release()) === true, { timeoutMs: 15_000 });
-}
-
-async function failure(promise: Promise<unknown>): Promise<{ readonly message: string; readonly retryable: boolean }> {
-  const error: unknown = await promise.then(
-    () => expect.fail('it was not refused'),
-    (reason: unknown) => reason,
-  );
-  if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) throw error;
-  return error;
 }
 
 describe('a session that ends', () => {
@@ -88,27 +61,6 @@ describe('a session that ends', () => {
     await expect(leases[0]?.release()).resolves.toBe(false);
     expect(next.isHeld).toBe(true);
     await worksAgain(locks);
-  });
-
-  it('with a server that is killed, or restarted properly, is reported at once; waiters go on when it is back', async () => {
-    await using own = await startPostgres({ config: {} });
-    const locks = manager({ connectionString: own.url });
-    const waiting = manager({ connectionString: own.url }, { unavailableAfterMs: 20_000 });
-    for (const harm of [() => own.kill(), () => own.stop()]) {
-      const name = newName();
-      const lease = await locks.acquire(name, { waitMs: 10_000 });
-      const waiter = waiting.acquire(name, { waitMs: 20_000 });
-      await until('it waits', async () => (await locks.inspect(name)).waiters === 1);
-      await harm();
-      expect((await lossOf(lease, 2_000)).reason).toBe('session');
-      expect((await failure(locks.tryAcquire(newName()))).retryable).toBe(true);
-      await own.restart();
-      const next = await waiter;
-      expect(next.fencingToken).toBeGreaterThan(lease.fencingToken ?? 0n);
-      await next.release();
-      await worksAgain(locks);
-    }
-    for (const one of open.splice(0)) await one.close();
   });
 
   it('without a word is reported by the deadline, and the manager goes on over another session', async () => {
@@ -146,21 +98,6 @@ describe('a session that ends', () => {
     expect((await failure(locks.tryAcquire(newName()))).retryable).toBe(true);
     await proxy.restore();
     await worksAgain(locks);
-    for (const one of open.splice(0)) await one.close();
-  });
-
-  it('does not end because it is slow: what was held before a silence of seconds is held after it', async () => {
-    await using proxy = await startTcpProxy({ target: server.port });
-    const locks = manager({ connectionString: proxy.urlFor(server.url) });
-    const lease = await locks.acquire(newName(), { ttlMs: 30_000 });
-    proxy.silence();
-    await failure(locks.tryAcquire(newName(), { ttlMs: 30_000 }));
-    await failure(lease.extend());
-    expect(lease.isHeld).toBe(true);
-    await proxy.restore();
-    await worksAgain(locks);
-    await lease.extend();
-    expect(await lease.release()).toBe(true);
     for (const one of open.splice(0)) await one.close();
   });
 });
@@ -201,16 +138,10 @@ describe('a heartbeat', () => {
   });
 });
 
-/** Since PostgreSQL 14 the server ends sessions that ask nothing for too long. */
-async function endsIdleSessions(): Promise<boolean> {
-  const { rows } = await admin.query<{ readonly version: number }>(`select current_setting('server_version_num')::int as version`);
-  return (rows[0]?.version ?? 0) >= 140_000;
-}
-
 describe('settings of the role', () => {
   it('that end idle sessions and slow statements are not ours', async () => {
     await admin.query('create role hasty login in role pg_read_all_stats');
-    if (await endsIdleSessions()) await admin.query(`alter role hasty set idle_session_timeout = '400ms'`);
+    if (await endsIdleSessions(admin)) await admin.query(`alter role hasty set idle_session_timeout = '400ms'`);
     await admin.query(`alter role hasty set statement_timeout = '300ms'; alter role hasty set lock_timeout = '1ms';
       alter role hasty set idle_in_transaction_session_timeout = '400ms'; alter role hasty set synchronous_commit = off`);
     // Its objects are there already.
@@ -242,73 +173,9 @@ describe('a session', () => {
     const { rows } =
       await client.query(`select current_setting('tcp_user_timeout') as silence, current_setting('idle_session_timeout', true) as idle,
         extract(epoch from current_setting('tcp_keepalives_idle')::interval + 3 * current_setting('tcp_keepalives_interval')::interval)::int as probes`);
-    expect(rows).toEqual([{ silence: '20000', idle: (await endsIdleSessions()) ? '20s' : null, probes: 20 }]);
+    expect(rows).toEqual([{ silence: '20000', idle: (await endsIdleSessions(admin)) ? '20s' : null, probes: 20 }]);
     await locks.close();
     await pool.end();
-  });
-});
-
-describe('a process that stands still', () => {
-  it('loses its locks to others once nobody there can believe in them any more, on PostgreSQL 13 when it goes on', async () => {
-    const name = newName();
-    const program = `
-      import { createPostgresLockManager } from '@holdfast/postgres';
-      const locks = createPostgresLockManager(${JSON.stringify({ connectionString: server.url, sessionMs: 2_000 })});
-      const lease = await locks.acquire(${JSON.stringify(name)});
-      lease.signal.addEventListener('abort', () => {
-        console.log('told', lease.signal.reason.reason);
-        process.exit(0);
-      });
-      console.log('held');
-      setInterval(() => {}, 1_000);`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-      cwd: fileURLToPath(new URL('..', import.meta.url)),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const ended = once(child, 'close');
-    try {
-      let output = '';
-      child.stdout.on('data', (chunk) => (output += String(chunk)));
-      await until('it holds the lock', () => output.includes('held'), { timeoutMs: 20_000 });
-      child.kill('SIGSTOP');
-      const stopped = performance.now();
-      const others = manager();
-      if (!(await endsIdleSessions())) {
-        await expect(others.acquire(name, { waitMs: 4_000 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
-        child.kill('SIGCONT');
-      }
-      const lease = await others.acquire(name, { waitMs: 30_000 });
-      // sessionMs and its guard, less what had passed since its last statement.
-      expect(performance.now() - stopped).toBeGreaterThan(1_300);
-      child.kill('SIGCONT');
-      await ended;
-      expect(output).toMatch(/told (deadline|session)/);
-      expect(await lease.release()).toBe(true);
-    } finally {
-      child.kill('SIGKILL');
-      await ended;
-    }
-  });
-
-  it('is not taken for one that has nothing to do', async () => {
-    const url = new URL(server.url);
-    url.searchParams.set('application_name', 'idle');
-    const sessions = async (): Promise<readonly { readonly pid: number; readonly late: boolean }[]> => {
-      const { rows } = await admin.query<{ readonly pid: number; readonly late: boolean }>(
-        `select pid, clock_timestamp() > $1::timestamptz + interval '4 s' as late from pg_stat_activity where application_name = 'idle'`,
-        [start],
-      );
-      return rows;
-    };
-    const start = new Date();
-    const locks = manager({ connectionString: url.href, sessionMs: 1_000 });
-    await worksAgain(locks);
-    const [before] = await sessions();
-    expect(before).toMatchObject({ late: false });
-    await until('it has been idle for longer than its session lasts', async () => (await sessions()).every(({ late }) => late), {
-      timeoutMs: 10_000,
-    });
-    expect(await sessions()).toEqual([{ pid: before?.pid, late: true }]);
   });
 });
 
@@ -360,38 +227,5 @@ describe('a pool of the user', () => {
     await worksAgain(locks);
     await locks.close();
     await pool.end();
-  });
-});
-
-describe('a server without room', () => {
-  it('for more locks refuses a batch, of which nothing stays, and leaves what is held alone', async () => {
-    await using own = await startPostgres({ config: { max_connections: 10, max_locks_per_transaction: 10 } });
-    const locks = manager({ connectionString: own.url }, { commandTimeoutMs: 15_000 });
-    const lease = await locks.acquire(newName());
-    const names = Array.from({ length: 4_000 }, () => newName());
-    const error = await failure(locks.tryAcquireEach(names, { ttlMs: 60_000 }));
-    expect(error.message).toContain('max_locks_per_transaction');
-    await until('nothing of it is left', async () => {
-      const client = new pg.Client({ connectionString: own.url });
-      await client.connect();
-      const { rows } = await client.query<{ readonly n: number }>(`select count(*)::int as n from pg_locks where locktype = 'advisory'`);
-      await client.end();
-      return rows[0]?.n === 1;
-    });
-    await lease.extend();
-    expect(await lease.release()).toBe(true);
-    for (const one of open.splice(0)) await one.close();
-  });
-
-  it('for more connections is reported as that', async () => {
-    await using own = await startPostgres({ config: { max_connections: 4, superuser_reserved_connections: 0, max_wal_senders: 0 } });
-    const clients = Array.from({ length: 4 }, () => new pg.Client({ connectionString: own.url }));
-    for (const client of clients) await client.connect();
-    const locks = manager({ connectionString: own.url });
-    const error = await failure(locks.tryAcquire(newName()));
-    expect([error.retryable, error.message]).toEqual([true, expect.stringContaining('53300')]);
-    for (const client of clients) await client.end();
-    await worksAgain(locks);
-    for (const one of open.splice(0)) await one.close();
   });
 });

@@ -1,4 +1,4 @@
-import { type Answer, type DifferentLimit, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
+import { type Answer, type DifferentLimit, LockUnavailableError } from '@holdfast/core';
 import { ConnectionFault, type Piece } from '@holdfast/core/backend';
 import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
@@ -8,40 +8,32 @@ type Named = Pick<Piece<RedisStep>, 'lockName'>;
 const FENCE = /^\d{1,16}$/;
 
 /** Reads one reply of acquire.lua or hand-over.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
-export function readAcquired(
-  reply: unknown,
-  piece: Named,
-  isFinal: boolean,
-  _isOnly = true,
-  read: AnswerReader = readAnswer,
-): Answer<bigint> {
-  if (typeof reply === 'string' && FENCE.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
-  const answer = read(reply, piece);
+export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
+  const answer = readAnswer(reply, piece);
   return answer.granted || isFinal ? answer : { ...answer, isFinal };
 }
 
 /** Reads one reply of acquire.lua. @throws LockUnavailableError when it is none */
 function readAnswer(reply: unknown, { lockName }: Named): Answer<bigint> {
-  if (reply === 'WRONGTYPE') throw new ForeignKeyError(lockName);
-  if (reply === 'FENCE') throw noFence(lockName);
   // Lists from RESP2 and RESP3 alike hold a text for a grant; where the user's client turns numbers into texts
   // (stringNumbers), the sign tells the rest.
   if (typeof reply === 'string' && FENCE.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
+  if (reply === 'WRONGTYPE') throw new ForeignKeyError(lockName);
+  if (reply === 'FENCE') throw noFence(lockName);
   const value = Number(reply);
   if (!Number.isSafeInteger(value) || value >= 0) throw unavailable(new Error('no reply'), lockName);
   return { granted: false, remainingMs: value === -1 ? null : -2 - value };
 }
 
-/** Reads one reply of acquire.lua. */
-export type AnswerReader = (reply: unknown, piece: Named) => Answer<bigint>;
-
-/** Reads a reply, and reports the other limit by which a holder goes, where the reply has one behind it: `reply limit other`. */
-export function answerReader(onLimitDiffers: (seen: DifferentLimit) => void): AnswerReader {
-  return (reply, piece) => {
+/** As `readAcquired`, and reports the other limit by which a holder goes, where the reply has one behind it: `reply limit other`. */
+export function acquiredReader(onLimitDiffers: (seen: DifferentLimit) => void): typeof readAcquired {
+  return (reply, piece, isFinal) => {
+    // By far the most frequent.
+    if (typeof reply === 'string' && FENCE.test(reply)) return { granted: true, fencingToken: BigInt(reply) };
     const [, rest, limit, other] = (typeof reply === 'string' && /^(-?\d+) (\d+) (\d+)$/.exec(reply)) || [];
-    if (rest === undefined) return readAnswer(reply, piece);
+    if (rest === undefined) return readAcquired(reply, piece, isFinal);
     onLimitDiffers({ name: piece.lockName ?? '', limit: Number(limit), holdersLimit: Number(other) });
-    return readAnswer(rest, piece);
+    return readAcquired(rest, piece, isFinal);
   };
 }
 
@@ -58,11 +50,6 @@ export function readOnce(reply: unknown, piece: Named, _isFinal: boolean, isOnly
   const isDone = readBoolean(reply, piece);
   if (!isDone && !isOnly) throw unavailable(new ConnectionFault('closed'), piece.lockName);
   return isDone;
-}
-
-/** Reads one reply of release.lua. */
-export function readRelease(reply: unknown, piece: Named, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
-  return { wasOurs: reply === 1 || readOnce(reply, piece, isFinal, isOnly), isFinal };
 }
 
 export function noFence(lockName: string | null): LockUnavailableError {

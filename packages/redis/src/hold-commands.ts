@@ -6,14 +6,17 @@ import type {
   HoldRequest,
   LockKind,
   LockState,
+  Release,
   ReleaseAnswer,
   WaitLine,
 } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { type AnswerReader, answerReader, readAcquired, readBoolean, readOnce, readRelease } from './answers.js';
+import { acquiredReader, readAcquired, readBoolean, readOnce } from './answers.js';
+import { HandOver, type LeftPlace } from './hand-over.js';
 import { readState } from './hold-state.js';
-import { ForeignKeyError, unavailable } from './redis-error.js';
+import { closedError, ForeignKeyError, unavailable } from './redis-error.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
+import type { RedisLink } from './link.js';
 import { type RedisStep, steps } from './redis-step.js';
 
 /** A label is for people; a longer one is cut. */
@@ -41,14 +44,6 @@ export interface QueueName {
   readonly line: WaitLine | null;
 }
 
-/** What a release takes out of a queue with its owner. */
-export interface LeftPlace {
-  /** '' where it has none. */
-  readonly member: string;
-  /** It is the manager's last one for this name. */
-  readonly isLast: boolean;
-}
-
 /** What the queue of one name is like, to a manager that has said that it is alive. */
 export interface LifeAnswer {
   readonly serverMs: number;
@@ -59,25 +54,54 @@ export interface LifeAnswer {
 }
 
 /** Nobody of this manager waits for the name. */
-const NOWHERE: LeftPlace = { member: '', isLast: true };
+export const NOWHERE: LeftPlace = { member: '', isLast: true };
+
+/** The waiters of this manager in the queues on the server. */
+export interface Waiters {
+  /** Nobody waits. */
+  readonly isIdle: boolean;
+  /** The owner is being released, so it waits no more. @returns what it had */
+  leftBy(hold: HoldRef): LeftPlace;
+}
 
 /** What each script is asked, and how its answer reads. The scripts say what their keys and arguments mean. */
 export class HoldCommands {
   readonly #sender: BatchSender<RedisStep>;
   readonly #keySpace: KeySpace;
-  readonly #read: AnswerReader;
+  readonly #read: typeof readAcquired;
+  readonly #handOver: HandOver;
+  #waiters: Waiters | null = null;
+  #isClosed = false;
 
-  constructor(sender: BatchSender<RedisStep>, keySpace: KeySpace, onLimitDiffers: (seen: DifferentLimit) => void) {
+  constructor(
+    sender: BatchSender<RedisStep>,
+    keySpace: KeySpace,
+    link: Pick<RedisLink, 'current'>,
+    onLimitDiffers: (seen: DifferentLimit) => void,
+  ) {
     this.#sender = sender;
     this.#keySpace = keySpace;
-    this.#read = answerReader(onLimitDiffers);
+    this.#handOver = new HandOver(this, link);
+    this.#read = acquiredReader(onLimitDiffers);
   }
 
   keysOf({ name, mode }: Pick<HoldRef, 'name' | 'mode'>): NameKeys {
     return this.#keySpace.keysOf(name, letterOf[mode]);
   }
 
-  acquireAll(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+  /** Where those stand who leave their places with a release. */
+  waitersAre(waiters: Waiters): void {
+    this.#waiters = waiters;
+  }
+
+  /** Asks for nothing more; frees what its backend still has to free. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** `attempt` of a backend on one server: as a field, so that the backend can have it as its own. */
+  readonly acquireAll = (requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> => {
+    if (this.#isClosed) return Promise.reject(closedError());
     const pieces = requests.map((request): RedisPiece => {
       const { name, owner, ttlMs, label } = request;
       const mode = letterOf[request.mode];
@@ -86,8 +110,8 @@ export class HoldCommands {
       const text = `${mode} ${owner} ${ttlMs}${count} ${label.length <= MAX_LABEL_LENGTH ? label : shorten(label)}`;
       return { step: steps.acquire, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs: call.timeoutMs, call };
     });
-    return this.#sender.sendAll(pieces, (reply, piece, isFinal, isOnly) => readAcquired(reply, piece, isFinal, isOnly, this.#read));
-  }
+    return this.#sender.sendAll(pieces, this.#read);
+  };
 
   /** Hands a hold on to the manager's own next waiter, where it is that one's turn. */
   handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<Answer<bigint>> {
@@ -110,22 +134,32 @@ export class HoldCommands {
 
   /** Frees a hold, and whatever else its owner left. */
   async release(hold: HoldRef, timeoutMs: number, left: LeftPlace): Promise<ReleaseAnswer> {
-    const [answer] = await this.releaseAll([hold], timeoutMs, () => left);
+    const [answer] = await this.releaseAll([hold], timeoutMs, left);
     return answer as ReleaseAnswer;
+  }
+
+  /** `release` of a backend on one server, likewise. */
+  readonly free = (holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> => {
+    if (this.#isClosed) return Promise.reject(closedError());
+    const [first] = holds;
+    if (first?.next !== undefined && holds.length === 1) return this.#handOver.run(first, first.next, call);
+    return this.releaseAll(holds, call.timeoutMs);
+  };
+
+  /** What the owner, which is being released, had in a queue. */
+  leftBy(hold: HoldRef): LeftPlace {
+    return this.#waiters?.leftBy(hold) ?? NOWHERE;
   }
 
   /**
    * Frees holds, and whatever else their owners left. Releases are sent also when their caller is gone: what is to be freed is to be freed.
    *
-   * @param placeOf what each owner has in a queue; null where nobody waits
+   * @param left what each has in a queue, where that is known already
    */
-  releaseAll(
-    holds: readonly HoldRef[],
-    timeoutMs: number,
-    placeOf: ((hold: HoldRef) => LeftPlace) | null = null,
-  ): Promise<readonly ReleaseAnswer[]> {
+  releaseAll(holds: readonly HoldRef[], timeoutMs: number, left: LeftPlace | null = null): Promise<readonly ReleaseAnswer[]> {
+    const isIdle = this.#waiters?.isIdle !== false;
     const pieces = holds.map((hold): RedisPiece => {
-      const { member, isLast } = placeOf?.(hold) ?? NOWHERE;
+      const { member, isLast } = left ?? (isIdle ? NOWHERE : this.leftBy(hold));
       const { name, owner } = hold;
       const mode = letterOf[hold.mode];
       const { slot, granting } = this.#keySpace.keysOf(name, mode);
@@ -153,7 +187,7 @@ export class HoldCommands {
     const args = [mode, owner, String(ttlMs), place, score, isOnly ? '1' : '0'];
     return this.#sender.send(piece(steps.enqueue, name.slot, name.granting, args, request, timeoutMs, call), (reply, asked) => {
       const [answer, taken, known, serverMs] = Array.isArray(reply) ? (reply as unknown[]) : [];
-      return { answer: this.#read(answer, asked), score: String(taken), wasKnown: Number(known) !== 0, serverMs: Number(serverMs) };
+      return { answer: this.#read(answer, asked, true), score: String(taken), wasKnown: Number(known) !== 0, serverMs: Number(serverMs) };
     });
   }
 
@@ -205,4 +239,9 @@ function piece(
 
 export function shorten(label: string): string {
   return label.length <= MAX_LABEL_LENGTH ? label : label.slice(0, MAX_LABEL_LENGTH).toWellFormed();
+}
+
+/** Reads one reply of release.lua. */
+export function readRelease(reply: unknown, piece: RedisPiece, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
+  return { wasOurs: reply === 1 || readOnce(reply, piece, isFinal, isOnly), isFinal };
 }

@@ -1,9 +1,9 @@
 import type { Answer, CallContext, Clock, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { noFence, readAcquired, readRelease } from './answers.js';
-import { shorten } from './hold-commands.js';
+import { noFence, readAcquired } from './answers.js';
+import { readRelease, shorten } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
-import { unavailable } from './redis-error.js';
+import { allOrWorst, unavailable } from './redis-error.js';
 import { type RedisStep, steps } from './redis-step.js';
 
 /** For so long after a refusal a slot is taken for one on the move: a resharding moves a slot in some milliseconds, or in minutes. */
@@ -40,6 +40,33 @@ export class MovingSlots {
   /** Whether it is a lock in such a slot. */
   concerns({ name, mode }: Pick<HoldRef, 'name' | 'mode'>): boolean {
     return this.#movesUntil.size > 0 && mode === 'exclusive' && this.has(this.#keySpace.slotOf(name));
+  }
+
+  /**
+   * Asks for all together, and for each lock in such a slot in the way that works there; twice at most, since that a slot is being
+   * moved is reported by a refusal.
+   */
+  async despite<Q extends Pick<HoldRef, 'name' | 'mode'>, A>(
+    asked: readonly Q[],
+    together: (those: readonly Q[]) => Promise<readonly A[]>,
+    alone: (one: Q) => Promise<A>,
+    isAgain = false,
+  ): Promise<readonly A[]> {
+    const apart = asked.filter((one) => this.concerns(one));
+    const rest = apart.length === 0 ? asked : asked.filter((one) => !apart.includes(one));
+    try {
+      const [answers, ...others] = await allOrWorst<readonly A[]>([
+        rest.length === 0 ? Promise.resolve([]) : together(rest),
+        ...apart.map(async (one) => [await alone(one)]),
+      ]);
+      const answerOf = new Map<Q, A>();
+      for (const [index, one] of rest.entries()) answerOf.set(one, answers?.[index] as A);
+      for (const [index, one] of apart.entries()) answerOf.set(one, others[index]?.[0] as A);
+      return asked.map((one) => answerOf.get(one) as A);
+    } catch (error) {
+      if (isAgain || !rest.some((one) => this.concerns(one))) throw error;
+      return this.despite(asked, together, alone, true);
+    }
   }
 
   /** One attempt, without a place among the waiters. */

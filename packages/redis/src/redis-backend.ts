@@ -17,23 +17,22 @@ import {
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
-import { BatchSender, within, worstOf } from '@holdfast/core/backend';
+import { BatchSender, within } from '@holdfast/core/backend';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
 import { examineServers } from './examine-server.js';
-import { HoldCommands, type LeftPlace } from './hold-commands.js';
-import type { RedisConnection } from './redis-connection.js';
+import { HoldCommands, NOWHERE } from './hold-commands.js';
 import { KeySpace } from './key-space.js';
 import { scanNames } from './scan-names.js';
 import { RedisMarks } from './marks.js';
 import { missingRights } from './missing-rights.js';
 import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
-import { failureRules, failureRulesOf, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { allOrWorst, closedError, failureRulesOf, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
-import { closedError, WaitQueue } from './wait-queue.js';
+import { WaitQueue } from './wait-queue.js';
 import { WakeChannel } from './wake-channel.js';
 
 const NAME = 'redis';
@@ -70,6 +69,9 @@ export class RedisBackend implements LockBackend<bigint> {
   readonly takesNext: boolean;
   readonly partition?: NonNullable<LockBackend<bigint>['partition']>;
   readonly marks: RedisMarks;
+  /** On one server the commands' own: how a request goes is decided once. */
+  readonly attempt: LockBackend<bigint>['attempt'];
+  readonly release: LockBackend<bigint>['release'];
   /** Names this backend among the waiters on the server, and its channel. */
   readonly #id: string;
   readonly #clock: Clock;
@@ -85,8 +87,6 @@ export class RedisBackend implements LockBackend<bigint> {
   /** Of a cluster only. */
   readonly #moving: MovingSlots | null;
   #tellLimit: (seen: DifferentLimit) => void = () => {};
-  /** By which a hand-over was answered: its server knows the script. */
-  #handedOnBy: RedisConnection | null = null;
   #isClosed = false;
 
   /** @param source with connections as the options say */
@@ -112,7 +112,7 @@ export class RedisBackend implements LockBackend<bigint> {
       },
     });
     this.#moving = source.isCluster ? new MovingSlots(this.#keySpace, clock) : null;
-    this.#commands = new HoldCommands(this.#sender, this.#keySpace, (seen) => this.#tellLimit(seen));
+    this.#commands = new HoldCommands(this.#sender, this.#keySpace, source.link, (seen) => this.#tellLimit(seen));
     this.#channel = new WakeChannel(source, this.#id, clock, {
       onMessage: (text, isOurServer) => this.#waitQueue.hear(text, isOurServer),
       onConnected: () => this.#waitQueue.refreshNow(),
@@ -134,6 +134,10 @@ export class RedisBackend implements LockBackend<bigint> {
       },
       confirm: (request, timeoutMs) => this.#confirmGrants([request], timeoutMs),
     });
+    this.#commands.waitersAre(this.#waitQueue);
+    const [moving, commands] = [this.#moving, this.#commands];
+    this.attempt = moving === null && replicas === null ? commands.acquireAll : (requests, call) => this.#attemptWithCare(requests, call);
+    this.release = moving === null ? commands.free : (holds, call) => this.#releaseWithCare(moving, holds, call);
     this.capabilities = Object.freeze({
       fencing: true,
       semaphores: true,
@@ -161,33 +165,12 @@ export class RedisBackend implements LockBackend<bigint> {
     return this.#source.driver;
   }
 
-  attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    if (this.#isClosed) return Promise.reject(closedError());
-    // The common case, without a promise more than it needs.
-    if (this.#confirmer === null && this.#moving === null) return this.#commands.acquireAll(requests, call);
-    return this.#attemptMany(requests, call);
-  }
-
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
     this.#refuseIfClosed();
     const renewed = await this.#commands.renewAll(holds, call);
     // One that is not confirmed is not believed, but stands: its holder has what it had before.
     await this.#confirmer?.confirm(this.#slotsOf(holds.filter((_, i) => renewed[i])), call.timeoutMs);
     return renewed;
-  }
-
-  release(holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
-    if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = holds;
-    if (first?.next !== undefined && holds.length === 1 && this.takesNext) return this.#handOver(first, first.next, call);
-    if (this.#moving === null && this.#waitQueue.isIdle) return this.#commands.releaseAll(holds, call.timeoutMs);
-    const placeOf = (hold: HoldRef): LeftPlace => this.#leftBy(hold);
-    if (this.#moving !== null) {
-      const inOrder = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> =>
-        this.#commands.releaseAll(those, call.timeoutMs, placeOf);
-      return this.#despiteMoves(holds, inOrder, (moving, hold) => moving.release(this.#sender, hold, call));
-    }
-    return this.#commands.releaseAll(holds, call.timeoutMs, placeOf);
   }
 
   /** Stands in the queue on the server: every waiter of a fair manager, the first one of any other. */
@@ -255,6 +238,7 @@ export class RedisBackend implements LockBackend<bigint> {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#commands.close();
     // Waiters that are asked to go leave their places, and pass on the turns that they had.
     await within(this.#clock, DRAIN_MS, this.#waitQueue.close(closedError())).catch(() => {});
     await this.#sender.drain(DRAIN_MS);
@@ -268,12 +252,14 @@ export class RedisBackend implements LockBackend<bigint> {
     if (this.#isClosed) throw closedError();
   }
 
-  async #attemptMany(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    const answers = await this.#despiteMoves(
-      requests,
-      (those) => this.#commands.acquireAll(those, call),
-      (moving, request) => moving.acquire(this.#sender, request, call),
-    );
+  /** Also where slots move, or replicas have to confirm. */
+  async #attemptWithCare(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
+    this.#refuseIfClosed();
+    const together = (those: readonly HoldRequest[]): Promise<readonly Answer<bigint>[]> => this.#commands.acquireAll(those, call);
+    const moving = this.#moving;
+    const answers = await (moving === null
+      ? together(requests)
+      : moving.despite(requests, together, (request) => moving.acquire(this.#sender, request, call)));
     await this.#confirmGrants(
       requests.filter((_, i) => answers[i]?.granted === true),
       call.timeoutMs,
@@ -281,33 +267,11 @@ export class RedisBackend implements LockBackend<bigint> {
     return answers;
   }
 
-  /**
-   * Asks for all together, and for each lock whose slot is being moved in the way that works there; twice at most, since that a slot is being
-   * moved is reported by a refusal.
-   */
-  async #despiteMoves<Q extends Pick<HoldRef, 'name' | 'mode'>, A>(
-    asked: readonly Q[],
-    together: (those: readonly Q[]) => Promise<readonly A[]>,
-    alone: (moving: MovingSlots, one: Q) => Promise<A>,
-    isAgain = false,
-  ): Promise<readonly A[]> {
-    const moving = this.#moving;
-    if (moving === null) return together(asked);
-    const apart = asked.filter((one) => moving.concerns(one));
-    const rest = apart.length === 0 ? asked : asked.filter((one) => !apart.includes(one));
-    try {
-      const [answers, ...others] = await allOrWorst<readonly A[]>([
-        rest.length === 0 ? Promise.resolve([]) : together(rest),
-        ...apart.map(async (one) => [await alone(moving, one)]),
-      ]);
-      const answerOf = new Map<Q, A>();
-      for (const [index, one] of rest.entries()) answerOf.set(one, answers?.[index] as A);
-      for (const [index, one] of apart.entries()) answerOf.set(one, others[index]?.[0] as A);
-      return asked.map((one) => answerOf.get(one) as A);
-    } catch (error) {
-      if (isAgain || !rest.some((one) => moving.concerns(one))) throw error;
-      return this.#despiteMoves(asked, together, alone, true);
-    }
+  /** Also where slots move. */
+  async #releaseWithCare(moving: MovingSlots, holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
+    this.#refuseIfClosed();
+    const together = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> => this.#commands.releaseAll(those, call.timeoutMs);
+    return await moving.despite(holds, together, (hold) => moving.release(this.#sender, hold, call));
   }
 
   /** Grants that too few replicas have are given back: a caller that does not learn of a grant must not hold it. */
@@ -316,44 +280,13 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       await this.#confirmer.confirm(this.#slotsOf(requests), timeoutMs);
     } catch (error) {
-      await this.#commands.releaseAll(requests, timeoutMs).catch(() => {});
+      await this.#commands.releaseAll(requests, timeoutMs, NOWHERE).catch(() => {});
       throw error;
     }
   }
 
   #slotsOf(refs: readonly Pick<HoldRef, 'name' | 'mode'>[]): readonly number[] {
     return refs.map((ref) => this.#commands.keysOf(ref).slot);
-  }
-
-  #leftBy(hold: HoldRef): LeftPlace {
-    const [holdKey] = this.#commands.keysOf(hold).keys;
-    const isLast = this.#waitQueue.isLast(holdKey, hold.owner);
-    return { member: this.#waitQueue.dismiss(hold.owner), isLast };
-  }
-
-  /**
-   * Two requests, the release right behind the other, so in one round trip: the first hands the hold on where it is the next one's turn, the
-   * second frees what the first has left, and hands that on to others.
-   */
-  async #handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
-    const left = this.#leftBy(hold);
-    const { link } = this.#source;
-    const connection = link.current?.connection ?? null;
-    const handing = this.#commands.handOver(hold, next, call);
-    if (connection === null || connection !== this.#handedOnBy) {
-      // A server that has never run the script is asked a second time, with the whole text: the release must not overtake that.
-      const [{ status }] = await Promise.allSettled([handing]);
-      const after = link.current?.connection ?? null;
-      if (status === 'fulfilled' && (connection === null || connection === after)) this.#handedOnBy = after;
-    }
-    const freeing = this.#commands.release(hold, call.timeoutMs, left);
-    const [handed, freed] = await Promise.allSettled([handing, freeing]);
-    if (freed.status === 'rejected') throw freed.reason;
-    const { wasOurs, isFinal } = freed.value;
-    if (handed.status === 'fulfilled') return [{ wasOurs: wasOurs || handed.value.granted, isFinal, next: handed.value }];
-    // Whose the hold was the release says only where the other has not handed it on.
-    if (!wasOurs) throw handed.reason;
-    return [{ wasOurs, isFinal, next: { granted: false, isFinal: false, remainingMs: null } }];
   }
 }
 
@@ -364,13 +297,4 @@ function warnOfForeign(names: readonly string[]): void {
     type: 'HoldfastWarning',
     code: 'HOLDFAST_FOREIGN_KEY',
   });
-}
-
-/** Waits for all, so that no answer is left on its way. */
-async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const outcomes = await Promise.allSettled(promises);
-  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [unavailable(outcome.reason)] : []));
-  const worst = worstOf(failures, failureRules);
-  if (worst !== null) throw worst;
-  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

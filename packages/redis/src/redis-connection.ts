@@ -31,24 +31,20 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
   }
 
   send(commands: readonly Command<S>[]): readonly Promise<unknown>[] {
-    const [first] = commands;
     if (this.#isEnded) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
-    if (commands.length === 1 && first !== undefined) return [this.#run(first)];
     const replies: Promise<unknown>[] = [];
-    const runAll = (): void => {
-      for (const command of commands) replies.push(this.#run(command));
+    const run = (): void => {
+      for (const { step, keys, args } of commands) {
+        try {
+          replies.push(this.port.run(step, keys, args));
+        } catch (error) {
+          replies.push(Promise.reject(error));
+        }
+      }
     };
-    if (this.port.together === undefined) runAll();
-    else this.port.together(runAll);
+    if (commands.length === 1 || this.port.together === undefined) run();
+    else this.port.together(run);
     return replies;
-  }
-
-  #run({ step, keys, args }: Command<S>): Promise<unknown> {
-    try {
-      return this.port.run(step, keys, args);
-    } catch (error) {
-      return Promise.reject(error);
-    }
   }
 
   listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {

@@ -1,6 +1,16 @@
-import { type Answer, type CallContext, type HoldRequest, LockUnavailableError, type Stamp, type WaitLine } from '@holdfast/core';
+import {
+  type Answer,
+  type CallContext,
+  type HoldRef,
+  type HoldRequest,
+  LockUnavailableError,
+  type Stamp,
+  type WaitLine,
+} from '@holdfast/core';
 import { stampOf } from '@holdfast/core/backend';
 import { AnnouncedLines } from './announced-lines.js';
+import type { LeftPlace } from './hand-over.js';
+import type { Waiters } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { LifeRounds, type LifeRoundsParts, SIGN_MS, takeAgain } from './life-rounds.js';
 import { PROVISIONAL_MS } from './life-signs.js';
@@ -34,7 +44,7 @@ export interface WaitQueueParts extends LifeRoundsParts {
 }
 
 /** The waiters of this backend in the queues on the server. */
-export class WaitQueue {
+export class WaitQueue implements Waiters {
   /** Whether nobody waits. A field, since every release looks at it. */
   isIdle = true;
   readonly #parts: WaitQueueParts;
@@ -73,18 +83,13 @@ export class WaitQueue {
     return wait;
   }
 
-  /** Its owner is being released, so it waits no more. @returns its place on the server; '' if it has none */
-  dismiss(owner: string): string {
+  leftBy(hold: HoldRef): LeftPlace {
+    const { name, owner } = hold;
+    const [holdKey] = this.#parts.commands.keysOf(hold).keys;
+    const isLast = !this.#lines.has(holdKey) && this.#places.isLast(holdKey, owner);
     const place = this.#places.ofOwner(owner);
-    if (place === undefined) return '';
-    const { name } = place.request;
-    place.end(new LockUnavailableError('redis: the request was released while it waited', { lockName: name, backend: 'redis' }));
-    return place.member;
-  }
-
-  /** Whether nobody of this manager waits for the name, but for the one owner. */
-  isLast(holdKey: string, owner: string): boolean {
-    return !this.#lines.has(holdKey) && this.#places.isLast(holdKey, owner);
+    place?.end(new LockUnavailableError('redis: the request was released while it waited', { lockName: name, backend: 'redis' }));
+    return { member: place?.member ?? '', isLast };
   }
 
   /**
@@ -257,9 +262,4 @@ async function sending<T>(place: QueuePlace, request: Promise<T>): Promise<T> {
 
 function started({ fencingToken, stamp }: PushedGrant): Granted {
   return { granted: true, fencingToken, stamp, forMs: PROVISIONAL_MS };
-}
-
-/** Why every wait ends when the backend is closed. */
-export function closedError(): LockUnavailableError {
-  return new LockUnavailableError('redis: the backend is closed', { backend: 'redis', retryable: false });
 }

@@ -176,41 +176,39 @@ export class BatchSender<S extends Step> {
     };
   };
 
-  /** @param notAfter by the server's clock as it is known here, unless it is given */
-  #transmit(contact: Contact<S>, flights: readonly Flight<S>[], now = this.#parts.clock.now(), notAfter: number | null = null): void {
-    for (const flight of flights) this.#begin(contact, flight, now, notAfter);
-    const replies = contact.connection.send(flights);
-    let i = 0;
+  /** @param given `notAfter`, where it is not by the server's clock as it is known here */
+  #transmit(contact: Contact<S>, flights: readonly Flight<S>[], now = this.#parts.clock.now(), given: number | null = null): void {
+    const { soleClock } = contact;
+    const way = soleClock === null ? null : contact;
     for (const flight of flights) {
-      const reply = replies[i++] ?? Promise.reject(new ConnectionFault('closed'));
+      const { step, timeoutMs } = flight;
+      const clock = soleClock ?? contact.clockOf(flight.route);
+      flight.contact = contact;
+      flight.clock = clock;
+      flight.sentAt = now;
+      if (step.expires || step.grants) {
+        if (this.#limits.timeoutMs !== timeoutMs) this.#limits = limitsOf(timeoutMs);
+        const notAfter = given ?? clock.notAfter(now, timeoutMs);
+        if (step.expires) {
+          flight.args[1] = String(notAfter);
+          flight.args[2] = this.#limits.window;
+        }
+        if (step.grants)
+          for (const { piece } of flight.requests) this.#grants.sent(piece.owner, notAfter, way, now, now + this.#limits.forgetMs);
+      }
+      if (step.frees && !step.grants) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
+      flight.place = this.#inFlight.push(flight) - 1;
+      const dueAt = now + Math.min(flight.patienceMs, this.#watch.refuseAfterMs);
+      if (dueAt < this.#watch.firesAt) this.#watch.arm(now, dueAt);
+    }
+    const replies = contact.connection.send(flights);
+    for (const [i, flight] of flights.entries()) {
+      const reply = replies[i] ?? Promise.reject(new ConnectionFault('closed'));
       reply.then(
         (list) => this.#answered(flight, Array.isArray(list) ? (list as unknown[]) : []),
         (error: unknown) => this.#failed(flight, error),
       );
     }
-  }
-
-  #begin(contact: Contact<S>, flight: Flight<S>, now: number, notAfter: number | null): void {
-    const { step, timeoutMs } = flight;
-    const clock = contact.soleClock ?? contact.clockOf(flight.route);
-    flight.contact = contact;
-    flight.clock = clock;
-    flight.sentAt = now;
-    if (step.expires || step.grants) {
-      if (this.#limits.timeoutMs !== timeoutMs) this.#limits = limitsOf(timeoutMs);
-      const until = notAfter ?? clock.notAfter(now, timeoutMs);
-      if (step.expires) {
-        flight.args[1] = String(until);
-        flight.args[2] = this.#limits.window;
-      }
-      const way = contact.soleClock === null ? null : contact;
-      if (step.grants)
-        for (const { piece } of flight.requests) this.#grants.sent(piece.owner, until, way, now, now + this.#limits.forgetMs);
-    }
-    if (step.frees && !step.grants) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
-    flight.place = this.#inFlight.push(flight) - 1;
-    const dueAt = now + Math.min(flight.patienceMs, this.#watch.refuseAfterMs);
-    if (dueAt < this.#watch.firesAt) this.#watch.arm(now, dueAt);
   }
 
   #answered(flight: Flight<S>, list: readonly unknown[]): void {
@@ -223,10 +221,9 @@ export class BatchSender<S extends Step> {
       const isOnly = flight.contact?.connection.isOpen === true;
       this.#end(flight, isOnly);
       const way = flight.contact?.soleClock === null ? null : flight.contact;
-      let i = 0;
-      for (const { piece, receiver, index, open, isSettled } of flight.requests) {
+      for (const [i, { piece, receiver, index, open, isSettled }] of flight.requests.entries()) {
         const isFinal = flight.step.grants ? isSettled : open === undefined || this.#grants.isFinal(piece.owner, open, way, serverMs);
-        receiver.take(list[i++], index, isFinal, isOnly);
+        receiver.take(list[i], index, isFinal, isOnly);
       }
     }
     if (this.#whenIdle !== null) this.#settleIdle();

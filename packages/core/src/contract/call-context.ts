@@ -9,6 +9,12 @@ export interface CallContext {
    * first read: a copy of the context by `{ ...call }` does not have it.
    */
   readonly signal: AbortSignal;
+  /**
+   * Whether `signal` has aborted, for a backend that asks before it has anything to wait for: no signal is made for the question. A copy does
+   * not have it either.
+   * @default what `signal` says
+   */
+  readonly isEnded?: boolean | undefined;
   /** The manager's clock: a backend takes time from nowhere else. */
   readonly clock: Clock;
   /** With `wait` only: reports to core that the request stands behind others. See `tellsQueued`. */

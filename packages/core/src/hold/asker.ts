@@ -1,21 +1,33 @@
-import type { CallerContext } from '../async-context.js';
+import { AsyncResource } from 'node:async_hooks';
+import { type CallerContext, CONTEXT } from '../async-context.js';
 import type { Answer, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
-import { LockUnavailableError } from '../errors.js';
+import { type AnyLockError, LockUnavailableError } from '../errors.js';
+import type { EventSource } from '../events.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { elapsedSince } from '../store/stamp.js';
-import type { CallEnd, StoreCall, StoreCalls } from '../store/store-calls.js';
+import type { StoreCall, StoreCalls } from '../store/store-calls.js';
 import { wasNeverSent } from '../store/was-never-sent.js';
 import type { Follower } from './follower.js';
-import type { Hold } from './hold.js';
-import type { HoldPlan } from './hold-plan.js';
+import { Hold } from './hold.js';
+import type { HoldPlan, WaitLimits } from './hold-plan.js';
+import { QueueCall } from './queue-call.js';
 import type { HoldRunner } from './hold-runner.js';
 
 type Grant = Extract<Answer, { granted: true }>;
+/** Who hears of the outcomes of a request, or that they are not known. */
+interface Outcome {
+  answered(outcomes: readonly (Hold | Busy)[]): void;
+  failed(error: unknown): void;
+}
+type Send = (requests: readonly HoldRequest[]) => Promise<readonly Answer[]>;
 
 /** Somebody else has the hold. */
 export interface Busy {
   readonly remainingMs: number | null;
 }
+
+/** Nothing is known of the holder. */
+const NOT_ANSWERED: Busy = { remainingMs: null };
 
 /** One request under way. */
 export interface Asked<T> {
@@ -29,108 +41,191 @@ export interface Asked<T> {
   end(reason: unknown): void;
 }
 
+/** What the request has brought that found nobody in front. */
+export type Begun = { readonly joinedAt: number; readonly context: CallerContext } & (
+  | { readonly outcome: Busy }
+  | { readonly error: AnyLockError }
+);
+
+/** Those of this manager that wait, as the one who finds nobody in front knows them. */
+export interface Waiters {
+  /** By key: where somebody waits. */
+  readonly queues: ReadonlyMap<string, unknown>;
+  /** Goes on as a wait, in front of all others. */
+  join(plan: HoldPlan, limits: WaitLimits, begun: Begun): Promise<Hold>;
+  /** Was granted without a wait, and somebody listens or waits. */
+  granted(hold: Hold, context: CallerContext, startedAt: number): void;
+}
+
 /** Asks the store for holds. No outcome leaves a hold that nobody knows. */
 export class Asker {
   readonly #backend: LockBackend;
   readonly #calls: StoreCalls;
   readonly #holds: HoldRunner;
+  readonly #events: EventSource;
+  readonly #standsAtOnce: boolean;
+  /** By key: the request of the one that found nobody in front. Others of this manager stay behind it until its answer. */
+  readonly first = new Map<string, { readonly name: string; readonly request: StoreCall }>();
+  #waiters: Waiters | null = null;
 
-  constructor(backend: LockBackend, calls: StoreCalls, holds: HoldRunner) {
+  constructor(backend: LockBackend, calls: StoreCalls, holds: HoldRunner, events: EventSource) {
     this.#backend = backend;
     this.#calls = calls;
     this.#holds = holds;
+    this.#events = events;
+    this.#standsAtOnce = backend.wait !== undefined && backend.capabilities.fair;
+  }
+
+  /** To be called once, before anything is asked. */
+  putInFrontOf(waiters: Waiters): void {
+    this.#waiters = waiters;
+  }
+
+  /**
+   * Asks without a wait, where nobody waits and the request's own deadline ends it soon enough. What was not granted goes on as a wait.
+   *
+   * @returns null where it has to be a wait from the beginning
+   */
+  askFirst(plan: HoldPlan, limits: WaitLimits): Promise<Hold> | null {
+    const { key, ttlMs } = plan;
+    const waiters = this.#waiters;
+    if (waiters === null || this.#standsAtOnce || limits.signal !== undefined) return null;
+    if (limits.waitMs < Math.min(this.#calls.commandTimeoutMs, ttlMs)) return null;
+    // Before the other looks: this one may report a loss, and the one who hears of the loss may ask for the same name meanwhile.
+    if (this.#holds.holdsExclusively(key) || this.first.has(key) || waiters.queues.has(key)) return null;
+    const context = new AsyncResource(CONTEXT);
+    return new Promise((resolve) => {
+      const request = this.ask([plan], context, this.#calls.commandTimeoutMs, {
+        answered: ([outcome = NOT_ANSWERED]) => {
+          this.first.delete(key);
+          if (!('plan' in outcome)) {
+            resolve(waiters.join(plan, limits, { joinedAt: request.startedAt, context, outcome }));
+            return;
+          }
+          if (waiters.queues.size > 0 || this.#events.heard.granted.hasSubscribers) waiters.granted(outcome, context, request.startedAt);
+          resolve(outcome);
+        },
+        failed: (error) => {
+          this.first.delete(key);
+          resolve(waiters.join(plan, limits, { joinedAt: request.startedAt, context, error: error as AnyLockError }));
+        },
+      });
+      this.first.set(key, { name: plan.name, request });
+    });
   }
 
   /** Asks with the release of the hold in front, which carries the request to the store. */
   follow(plan: HoldPlan, context: CallerContext): Asked<readonly (Hold | Busy)[]> & { readonly follower: Follower } {
     let follower!: Follower;
-    const asked = this.ask([plan], context, this.#calls.commandTimeoutMs, null, (requests) => {
+    const asked = this.request([plan], context, this.#calls.commandTimeoutMs, (requests) => {
       return new Promise((resolve, reject) => {
         const request = requests[0] as HoldRequest;
         follower = { request, answered: (answer) => resolve([answer ?? { granted: false, remainingMs: null }]), failed: reject };
       });
     });
-    return { result: asked.result, startedAt: asked.startedAt, end: (reason) => asked.end(reason), follower };
+    return { ...asked, follower };
+  }
+
+  /** As `ask`, with a promise of the outcomes. */
+  request(
+    plans: readonly HoldPlan[],
+    context: CallerContext,
+    atMostMs = this.#calls.commandTimeoutMs,
+    send: Send | null = null,
+  ): Asked<readonly (Hold | Busy)[]> {
+    let call!: StoreCall;
+    const result = new Promise<readonly (Hold | Busy)[]>((answered, failed) => {
+      call = this.ask(plans, context, atMostMs, { answered, failed }, send);
+    });
+    return { result, startedAt: call.startedAt, end: (reason) => call.end(reason) };
   }
 
   /**
    * Asks for all in one call: all are answered, or nothing is held.
    *
-   * @param end what is done with the outcomes in the moment in which they are known
+   * @param end who hears of the outcomes in the moment in which they are known
    * @param send how the requests get to the store, where not by an attempt of their own
    */
-  ask<R = readonly (Hold | Busy)[]>(
-    plans: readonly HoldPlan[],
-    context: CallerContext,
-    atMostMs = this.#calls.commandTimeoutMs,
-    end: CallEnd<readonly (Hold | Busy)[], R> | null = null,
-    send: ((requests: readonly HoldRequest[]) => Promise<readonly Answer[]>) | null = null,
-  ): Asked<R> {
-    const holds = plans.map((plan) => this.#holds.create(newOwnerToken(), plan, context));
+  ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs: number, end: Outcome, send: Send | null = null): StoreCall {
+    const holds = plans.map((plan) => new Hold(plan, newOwnerToken(), this.#holds, context));
+    const requests = holds.map(({ request }) => request);
     // A grant that comes after its own deadline is of no use.
     let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
     for (const { ttlMs } of plans) timeoutMs = Math.min(timeoutMs, ttlMs);
     const stamp = this.#calls.stamp();
-    const call: StoreCall<readonly Answer[], R> = this.#calls.start(
+    return this.#calls.start<readonly Answer[]>(
       'attempt',
       holds,
       plans.length === 1 ? (plans[0]?.name ?? null) : null,
       timeoutMs,
-      (store) => {
-        const requests = holds.map(({ request }) => request);
-        return send === null ? this.#backend.attempt(requests, store) : send(requests);
-      },
+      (store) => (send === null ? this.#backend.attempt(requests, store) : send(requests)),
       {
         answered: (answers) => {
-          const outcomes = this.#answered(holds, answers, stamp);
-          if (!(outcomes instanceof LockUnavailableError)) return end === null ? (outcomes as R) : end.answered(outcomes);
-          const instead = end?.failed(outcomes) ?? null;
-          if (instead === null) throw outcomes;
-          return instead;
+          let problem: LockUnavailableError | null = null;
+          const now = this.#calls.stamp();
+          const outcomes: (Hold | Busy)[] = [];
+          for (const [index, hold] of holds.entries()) {
+            const answer = answers[index] ?? null;
+            if (answer?.granted === true) {
+              const asked = answer.stamp ?? stamp;
+              if (!this.#holds.granted(hold, answer.fencingToken, asked, answer.forMs, now)) problem ??= this.#tooLate(hold.plan, asked);
+              outcomes.push(hold);
+              continue;
+            }
+            if (answer === null) problem ??= this.#missing(hold.plan);
+            const isFinal = answer !== null && answer.isFinal !== false;
+            this.#holds.dispatch(hold, isFinal ? { type: 'refused' } : { type: 'unanswered', isSettled: true });
+            outcomes.push(answer ?? NOT_ANSWERED);
+          }
+          if (problem === null) {
+            end.answered(outcomes);
+            return;
+          }
+          // One that is not known to be held leaves the caller with nothing.
+          for (const hold of holds) this.#holds.dispatch(hold, { type: 'unused' });
+          end.failed(problem);
         },
-        failed: (error) => {
+        failed: (error, call) => {
           this.doubt(holds, call, error);
-          return end?.failed(error) ?? null;
+          end.failed(error);
         },
         unwanted: () => this.giveBack(holds),
       },
       { startedAt: stamp.now },
     );
-    return call;
   }
 
   /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that reports it */
   stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
-    const hold = this.#holds.create(newOwnerToken(), plan, context);
-    const call: StoreCall<Grant, Hold> = this.#calls.start(
-      'wait',
-      [hold],
-      plan.name,
-      this.#calls.commandTimeoutMs,
-      (store) => {
-        if (this.#backend.wait === undefined) throw new LockUnavailableError('the backend has no queue', { backend: this.#backend.name });
-        return this.#backend.wait(hold.request, {
-          timeoutMs: store.timeoutMs,
-          clock: store.clock,
-          onQueued,
-          get signal() {
-            return store.signal;
-          },
-        });
-      },
-      {
-        answered: ({ fencingToken, stamp, forMs }) =>
-          stamp === undefined ? this.#confirm(hold, fencingToken) : this.#adopt(hold, fencingToken, stamp, forMs),
-        // Ended by its caller, or failed behind an earlier request: a place in the queue may stand.
-        failed: (error) => {
-          this.doubt([hold], call, error);
-          return null;
+    const hold = new Hold(plan, newOwnerToken(), this.#holds, context);
+    let call!: StoreCall<Grant>;
+    const result = new Promise<Hold>((resolve, reject) => {
+      call = this.#calls.start(
+        'wait',
+        [hold],
+        plan.name,
+        this.#calls.commandTimeoutMs,
+        (store) => {
+          if (this.#backend.wait === undefined) throw new LockUnavailableError('the backend has no queue', { backend: this.#backend.name });
+          return this.#backend.wait(hold.request, new QueueCall(store, onQueued));
         },
-        unwanted: () => this.giveBack([hold]),
-      },
-      { deadlineMs: Number.POSITIVE_INFINITY },
-    );
-    return call;
+        {
+          answered: ({ fencingToken, stamp, forMs }) => {
+            if (stamp === undefined) resolve(this.#confirm(hold, fencingToken));
+            else if (this.#holds.granted(hold, fencingToken, stamp, forMs)) resolve(hold);
+            else reject(this.#tooLate(plan, stamp));
+          },
+          // Ended by its caller, or failed behind an earlier request: a place in the queue may stand.
+          failed: (error, doubtful) => {
+            this.doubt([hold], doubtful, error);
+            reject(error);
+          },
+          unwanted: () => this.giveBack([hold]),
+        },
+        { deadlineMs: Number.POSITIVE_INFINITY },
+      );
+    });
+    return { result, startedAt: call.startedAt, end: (reason) => call.end(reason) };
   }
 
   /** Frees what nobody wants any more. */
@@ -142,7 +237,7 @@ export class Asker {
   }
 
   /** Frees what a request may have left that failed with `error`, or was ended: nothing if the request was never sent, which may be known only later. */
-  doubt(holds: readonly Hold[], call: Pick<StoreCall<unknown>, 'isSettled' | 'onSettled'>, error: unknown): void {
+  doubt(holds: readonly Hold[], call: Pick<StoreCall, 'isSettled' | 'onSettled'>, error: unknown): void {
     // What a caller ends a request with says nothing of the request: it may be the error of an earlier one.
     if (call.isSettled && wasNeverSent(error, this.#backend.name)) {
       for (const hold of holds) this.#holds.dispatch(hold, { type: 'refused' });
@@ -154,31 +249,6 @@ export class Asker {
       const type = wasNeverSent(failure, this.#backend.name) ? 'refused' : 'settled';
       for (const hold of holds) this.#holds.dispatch(hold, { type });
     });
-  }
-
-  /** @returns the problem that leaves the caller with nothing, or the outcomes */
-  #answered(holds: readonly Hold[], answers: readonly Answer[], stamp: Stamp): readonly (Hold | Busy)[] | LockUnavailableError {
-    let problem: LockUnavailableError | null = null;
-    const now = this.#calls.stamp();
-    const outcomes = holds.map((hold, index): Hold | Busy => {
-      const answer = answers[index];
-      if (answer?.granted === true) {
-        const asked = answer.stamp ?? stamp;
-        if (!this.#holds.granted(hold, answer.fencingToken, asked, answer.forMs, now)) problem ??= this.#tooLate(hold.plan, asked);
-        return hold;
-      }
-      if (answer === undefined) {
-        problem ??= this.#missing(hold.plan);
-        this.#holds.dispatch(hold, { type: 'unanswered', isSettled: true });
-        return { remainingMs: null };
-      }
-      this.#holds.dispatch(hold, answer.isFinal === false ? { type: 'unanswered', isSettled: true } : { type: 'refused' });
-      return answer;
-    });
-    if (problem === null) return outcomes;
-    // One that is not known to be held leaves the caller with nothing.
-    for (const hold of holds) this.#holds.dispatch(hold, { type: 'unused' });
-    return problem;
   }
 
   /** A grant out of a queue whose stamp is not known is as old as the wait: a renewal, stamped now, confirms it. */
@@ -193,12 +263,8 @@ export class Asker {
       this.#holds.dispatch(hold, { type: 'unanswered', isSettled: true });
       throw error;
     }
-    return this.#adopt(hold, fencingToken, stamp);
-  }
-
-  #adopt(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs?: number): Hold {
-    if (this.#holds.granted(hold, fencingToken, stamp, forMs)) return hold;
-    throw this.#tooLate(hold.plan, stamp);
+    if (this.#holds.granted(hold, fencingToken, stamp, undefined)) return hold;
+    throw this.#tooLate(plan, stamp);
   }
 
   #tooLate(plan: HoldPlan, asked: Stamp | null): LockUnavailableError {

@@ -25,15 +25,15 @@ export interface HoldPlan {
   wasContended: boolean;
 }
 
+/** How long one `acquire` waits, and what ends it. */
+export interface WaitLimits {
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** It is the rest of a longer wait, in which the store has answered: when the rest runs out, that is a timeout. @default false */
+  readonly wasHeard?: boolean;
+}
+
 /** Whether a hold of this plan excludes every other of its key. */
 export function isExclusive(plan: HoldPlan): boolean {
   return plan.mode === 'exclusive' || plan.mode === 'write';
-}
-
-/** What the store is asked for. */
-export function requestOf(plan: HoldPlan, owner: string): HoldRequest {
-  const { name, storeTtlMs: ttlMs, mode, keptLabel: label } = plan;
-  return mode === 'permits'
-    ? { name, owner, label, ttlMs, mode, permits: plan.permits, limit: plan.limit }
-    : { name, owner, label, ttlMs, mode };
 }

@@ -1,16 +1,14 @@
 import type { LockBackend, Stamp } from '../contract/backend.js';
 import type { LockLostError, LostReason } from '../errors.js';
-import type { CallerContext } from '../async-context.js';
 import type { EventSource } from '../events.js';
 import type { StoreCalls } from '../store/store-calls.js';
-import { traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
-import { Hold } from './hold.js';
-import type { HoldPlan } from './hold-plan.js';
+import type { Hold, HoldKeeper } from './hold.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
+import { HoldReports } from './hold-reports.js';
 import { ReleaseOutbox } from './release-outbox.js';
 import { type Confirmed, RenewalOutbox } from './renewal-outbox.js';
 
@@ -18,20 +16,18 @@ import { type Confirmed, RenewalOutbox } from './renewal-outbox.js';
  * Has every hold of one manager: hands events to the machine, carries out what follows, and knows which holds stand, are being freed
  * or are in doubt.
  */
-export class HoldRunner {
+export class HoldRunner implements HoldKeeper {
   readonly #backend: LockBackend;
   readonly #calls: StoreCalls;
   readonly #events: EventSource;
-  readonly #facts: StoreFacts;
+  readonly reports: HoldReports;
+  readonly facts: StoreFacts;
   readonly #held = new Map<string, Hold>();
   readonly #exclusive = new Map<string, Hold>();
   /** Being freed, for a caller or in the background. */
   readonly #leaving = new Set<Hold>();
   readonly #renewals: RenewalOutbox;
   readonly #releases: ReleaseOutbox;
-  readonly #due = (hold: Hold): void => {
-    if (hold.state.at !== 'held' || this.isHeld(hold)) this.dispatch(hold, { type: 'due' });
-  };
   #whenChanged: (() => void)[] = [];
   #onEnd: (hold: Hold) => void = () => {};
 
@@ -39,7 +35,8 @@ export class HoldRunner {
     this.#backend = backend;
     this.#calls = calls;
     this.#events = events;
-    this.#facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
+    this.reports = new HoldReports(backend.name, calls, events);
+    this.facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
     this.#renewals = new RenewalOutbox(backend, calls, this);
     this.#releases = new ReleaseOutbox(backend, calls, this);
     backend.onLost?.(({ owner }, reason) => {
@@ -92,7 +89,7 @@ export class HoldRunner {
   granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs: number | undefined, now = this.#calls.stamp()): boolean {
     const token = hold.plan.mode === 'permits' ? null : fencingToken;
     const { ttlMs } = hold.plan;
-    const askedMs = this.#facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs;
+    const askedMs = this.facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs;
     this.dispatch(
       hold,
       forMs === undefined
@@ -174,14 +171,10 @@ export class HoldRunner {
     return false;
   }
 
-  /** A hold that nothing is known of yet. @param owner a fresh token, or the token of the holder that this manager takes over from */
-  create(owner: string, plan: HoldPlan, context: CallerContext): Hold {
-    return new Hold(plan, owner, this.#facts, context, this.#due);
-  }
-
-  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.released` is its outcome. */
+  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.whenReleased` hears its outcome. */
   release(holds: readonly Hold[]): void {
     const begun: Hold[] = [];
+    const batch = holds.length > 1 ? this.#releases.beginBatch(holds) : null;
     const now = this.#calls.stamp();
     for (const hold of holds) {
       if (hold.isReleaseAsked) continue;
@@ -196,15 +189,12 @@ export class HoldRunner {
       hold.settleRelease({ wasOurs: false });
     }
     // Sent before this manager's waiters hear of it, so that the next one's request comes right behind.
-    this.#releases.flush();
+    if (batch !== null) this.#releases.sendBatch(batch);
     for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
   }
 
-  /** The task, shown to everybody who traces while the task runs under these holds. */
-  traced<L, T>(holds: readonly Hold[], task: (lease: L) => T | PromiseLike<T>): (lease: L) => T | PromiseLike<T> {
-    const facts = { operation: 'hold', backend: this.#backend.name, managerId: this.#events.managerId };
-    const plans = holds.map(({ plan }) => plan);
-    return (lease) => traceHold(facts, plans, () => task(lease));
+  due(hold: Hold): void {
+    if (hold.state.at !== 'held' || this.isHeld(hold)) this.dispatch(hold, { type: 'due' });
   }
 
   /** Sends again what waits for its next release. */
@@ -215,14 +205,13 @@ export class HoldRunner {
   /** One answer has confirmed these: all of them stand before anybody hears of one, for who hears of it may be slow. */
   renewed(confirmed: readonly Confirmed[]): void {
     const now = this.#calls.stamp();
-    const isHeard = this.#events.has('renewed');
+    const isHeard = this.#events.heard.renewed.hasSubscribers;
     const left = confirmed.map(({ hold: { state } }) => (isHeard && state.at === 'held' ? remainingMs(state, now) : null));
     for (const { hold, event } of confirmed) this.dispatch(hold, event, now);
     if (!isHeard) return;
     for (const [index, { hold, ttlMs }] of confirmed.entries()) {
       const leftMs = left[index] ?? null;
-      if (leftMs === null || hold.state.at !== 'held') continue;
-      hold.inContext(() => this.#events.emit(hold.plan, { type: 'renewed', remainingMs: Math.max(0, Math.floor(leftMs)), ttlMs }));
+      if (leftMs !== null && hold.state.at === 'held') hold.inContext(() => this.reports.renewed(hold, leftMs, ttlMs));
     }
   }
 
@@ -276,39 +265,11 @@ export class HoldRunner {
         hold.inContext(() => hold.abort(effect.error));
         return;
       case 'emit':
-        if (this.#events.has(effect.type)) hold.inContext(() => this.#emit(hold, effect));
+        if (this.#events.heard[effect.type].hasSubscribers) hold.inContext(() => this.reports.report(hold, effect));
         return;
       default:
         effect satisfies never;
     }
-  }
-
-  #emit(hold: Hold, effect: Extract<HoldEffect, { do: 'emit' }>): void {
-    const { plan, state, fencingToken } = hold;
-    switch (effect.type) {
-      case 'renew-failed': {
-        const remaining = state.at === 'held' ? Math.floor(remainingMs(state, this.#calls.stamp())) : 0;
-        this.#events.emit(plan, { type: 'renew-failed', remainingMs: remaining, error: effect.error });
-        return;
-      }
-      case 'release-failed':
-        this.#events.emit(plan, { type: 'release-failed', error: effect.error });
-        return;
-      case 'lost':
-        if (hold.lost === null) return;
-        this.#events.emit(plan, { type: 'lost', reason: hold.lost.reason, heldMs: this.#heldMs(state), fencingToken });
-        return;
-      case 'released':
-        this.#events.emit(plan, { type: 'released', heldMs: this.#heldMs(state), freed: hold.wasFreed, fencingToken });
-        return;
-      default:
-        effect satisfies never;
-    }
-  }
-
-  #heldMs(state: HoldState): number {
-    const grant = 'grant' in state ? state.grant : null;
-    return grant === null ? 0 : Math.max(0, Math.round(this.#calls.clock.now() - grant.stamp.now));
   }
 
   /** For how long the backend itself can vouch for the hold. */

@@ -4,9 +4,16 @@ import type { HoldRequest, Stamp } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { AnyLockError, LockLostError } from '../errors.js';
 import type { TimerEntry } from '../store/timer-queue.js';
-import { type HoldPlan, requestOf } from './hold-plan.js';
+import type { HoldPlan } from './hold-plan.js';
 import type { HoldEffect, HoldEnd, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { step } from './step.js';
+
+/** Who has the hold. */
+export interface HoldKeeper {
+  readonly facts: StoreFacts;
+  /** The hold's timer has fired. */
+  due(hold: Hold): void;
+}
 
 /** What the store made of a release, or why that is unknown. */
 export type ReleaseOutcome = { readonly wasOurs: boolean } | { readonly error: AnyLockError };
@@ -19,7 +26,8 @@ export class Hold implements TimerEntry {
   readonly owner: string;
   /** What the store is asked for, and what names the hold to the store from then on. */
   readonly request: HoldRequest;
-  #state: HoldState;
+  /** Only `take` writes it. */
+  readonly state: HoldState;
   /** In which the hold was asked for; null once the hold has ended. */
   context: CallerContext | null;
   #controller: AbortController | null = null;
@@ -27,43 +35,38 @@ export class Hold implements TimerEntry {
   /** One answer serves all who ask for the release. */
   isReleaseAsked = false;
   #outcome: ReleaseOutcome | null = null;
-  #released: Promise<boolean> | null = null;
   #onReleased: ((outcome: ReleaseOutcome) => void)[] | null = null;
-  readonly #due: (hold: Hold) => void;
+  readonly #runner: HoldKeeper;
 
-  /** @param due called when the hold's timer fires */
-  constructor(plan: HoldPlan, owner: string, store: StoreFacts, context: CallerContext, due: (hold: Hold) => void) {
+  /** A hold that nothing is known of yet. @param owner a fresh token, or the token of the holder that this manager takes over from */
+  constructor(plan: HoldPlan, owner: string, runner: HoldKeeper, context: CallerContext) {
     this.plan = plan;
     this.owner = owner;
     this.request = requestOf(plan, owner);
-    this.#state = { at: 'asking', hold: { plan, owner, store } };
+    this.state = { at: 'asking', hold: { plan, owner, store: runner.facts } };
     this.context = context;
-    this.#due = due;
-  }
-
-  get state(): HoldState {
-    return this.#state;
+    this.#runner = runner;
   }
 
   /** The only way in which the state changes. The caller carries out the effects. */
   take(event: HoldEvent, now: Stamp): readonly HoldEffect[] {
-    const [next, effects] = step(this.#state, event, now);
-    this.#state = next;
+    const [next, effects] = step(this.state, event, now);
+    (this as { state: HoldState }).state = next;
     return effects;
   }
 
   onDue(): void {
-    this.#due(this);
+    this.#runner.due(this);
   }
 
   /** null for permits, and while nothing is granted. */
   get fencingToken(): FencingToken {
-    return 'grant' in this.#state ? (this.#state.grant?.fencingToken ?? null) : null;
+    return 'grant' in this.state ? (this.state.grant?.fencingToken ?? null) : null;
   }
 
   /** How the hold ended for its caller; null while the hold has not. */
   get end(): HoldEnd | null {
-    return 'end' in this.#state ? this.#state.end : null;
+    return 'end' in this.state ? this.state.end : null;
   }
 
   /** Why the hold was lost; null if it was not. */
@@ -99,15 +102,7 @@ export class Hold implements TimerEntry {
     this.#controller?.abort(error);
   }
 
-  /** Settles when the store has answered the release, or has not in time. */
-  get released(): Promise<boolean> {
-    this.#released ??= new Promise((resolve, reject) => {
-      this.whenReleased((outcome) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.wasOurs)));
-    });
-    return this.#released;
-  }
-
-  /** The same without a promise. */
+  /** Calls the listener when the store has answered the release, or has not in time. */
   whenReleased(listener: (outcome: ReleaseOutcome) => void): void {
     if (this.#outcome !== null) listener(this.#outcome);
     else (this.#onReleased ??= []).push(listener);
@@ -125,4 +120,9 @@ export class Hold implements TimerEntry {
     if (this.context === null) task();
     else this.context.runInAsyncScope(task);
   }
+}
+
+/** What the store is asked for: by nobody with '' as its owner, for a subscription holds nothing. */
+export function requestOf({ name, storeTtlMs: ttlMs, mode, keptLabel: label, permits, limit }: HoldPlan, owner: string): HoldRequest {
+  return mode === 'permits' ? { name, owner, label, ttlMs, mode, permits, limit } : { name, owner, label, ttlMs, mode };
 }

@@ -8,6 +8,14 @@ import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';
 import type { HoldEvents } from './renewal-outbox.js';
 
+/** Several that one caller frees. Each other release goes by itself. */
+interface ReleaseBatch {
+  readonly of: ReadonlySet<Hold>;
+  readonly begun: Hold[];
+  /** The one in whose course this one began: who hears of a loss may free others. */
+  readonly outer: ReleaseBatch | null;
+}
+
 /**
  * Sends releases, many with one request: those that a caller waits for at once, those of holds in doubt once a turn, repeated ones
  * with whatever else is due by then. So an outage costs little however many holds are in doubt.
@@ -16,7 +24,7 @@ export class ReleaseOutbox {
   readonly #backend: LockBackend;
   readonly #calls: StoreCalls;
   readonly #holds: HoldEvents;
-  #awaited: Hold[] = [];
+  #batch: ReleaseBatch | null = null;
   #doubtful: Hold[] = [];
   #isFlushPlanned = false;
   #isClosed = false;
@@ -38,7 +46,8 @@ export class ReleaseOutbox {
   /** @param soon what else is due within milliseconds goes with it */
   add(hold: Hold, soon: boolean): void {
     if (hold.state.at === 'releasing') {
-      this.#awaited.push(hold);
+      if (this.#batch?.of.has(hold) === true) this.#batch.begun.push(hold);
+      else this.#send([hold]);
       return;
     }
     this.#doubtful.push(hold);
@@ -51,13 +60,15 @@ export class ReleaseOutbox {
     }
   }
 
-  /** Sends those that callers wait for. */
-  flush(): void {
-    const holds = this.#awaited;
-    if (holds.length === 0) return;
-    this.#awaited = [];
-    if (holds.length === 1) this.#send(holds);
-    else this.#sendAll(holds);
+  /** Lets the releases of these go with one request, which `sendBatch` sends. */
+  beginBatch(holds: readonly Hold[]): ReleaseBatch {
+    this.#batch = { of: new Set(holds), begun: [], outer: this.#batch };
+    return this.#batch;
+  }
+
+  sendBatch({ begun, outer }: ReleaseBatch): void {
+    this.#batch = outer;
+    this.#sendAll(begun);
   }
 
   close(): void {
@@ -82,7 +93,7 @@ export class ReleaseOutbox {
     const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
     const followers = holds.map((hold) => (hold.state.at === 'releasing' ? (this.#nextOf?.(hold) ?? null) : null));
     const isFollowed = followers.some((follower) => follower !== null);
-    this.#calls.start<readonly (boolean | ReleaseAnswer)[], void>(
+    this.#calls.start<readonly (boolean | ReleaseAnswer)[]>(
       'release',
       holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
@@ -107,10 +118,7 @@ export class ReleaseOutbox {
             );
           }
         },
-        failed: (error) => {
-          this.#failed(holds, error as AnyLockError);
-          return null;
-        },
+        failed: (error) => this.#failed(holds, error as AnyLockError),
       },
     );
   }

@@ -127,7 +127,12 @@ export class RenewalOutbox {
     const stamp = this.#calls.stamp();
     const holds = renewals.map((renewal) => this.#requestOf(renewal));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
-    const call = this.#calls.start(
+    let end!: () => void;
+    const done = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#underWay.set(done, renewals);
+    this.#calls.start(
       'renew',
       renewals.map(({ hold }) => hold),
       name,
@@ -135,15 +140,17 @@ export class RenewalOutbox {
       // A late answer is an answer all the same: it says whether the hold stands.
       async (context) => this.#answered(renewals, await this.#backend.renew(holds, context), stamp),
       {
-        answered: () => {},
+        answered: () => {
+          this.#underWay.delete(done);
+          end();
+        },
         failed: (error) => {
+          this.#underWay.delete(done);
           this.#failed(renewals, error as AnyLockError, timeoutMs);
-          return null;
+          end();
         },
       },
     );
-    const done: Promise<void> = call.result.catch(() => {}).then(() => void this.#underWay.delete(done));
-    this.#underWay.set(done, renewals);
   }
 
   #answered(renewals: readonly Renewal[], answers: readonly (boolean | null)[], stamp: Stamp): void {

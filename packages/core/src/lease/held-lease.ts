@@ -27,6 +27,8 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   readonly #token: FencingToken;
   readonly #hold: Hold;
   readonly #services: LeaseServices;
+  /** One answer serves all who ask. */
+  #released: Promise<boolean> | null = null;
 
   constructor(hold: Hold, services: LeaseServices) {
     this.name = hold.plan.name;
@@ -69,9 +71,12 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   }
 
   release(): Promise<boolean> {
-    this.#services.unusedTokens?.ended(this);
-    this.#services.holds.release([this.#hold]);
-    return this.#hold.released;
+    this.#released ??= new Promise((resolve, reject) => {
+      this.#services.unusedTokens?.ended(this);
+      this.#services.holds.release([this.#hold]);
+      this.#hold.whenReleased((outcome) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.wasOurs)));
+    });
+    return this.#released;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import type { Hold } from '../hold/hold.js';
 import { type HoldPlan, isExclusive } from '../hold/hold-plan.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
 import { onceAProcess } from '../once-a-process.js';
-import { holdChannel, isTraced } from '../tracing.js';
+import { holdChannel } from '../tracing.js';
 
 /** A task that runs, and what it holds. */
 interface Frame {
@@ -18,26 +18,36 @@ interface Frame {
 // Once a process, as each storage that is in use makes every promise a little dearer.
 const frames = onceAProcess('@holdfast/core:tasks:1', () => new AsyncLocalStorage<Frame>());
 
+/** What was taken for a task, and the handle that the task is given. */
+export interface Taken<L> {
+  readonly lease: L;
+  readonly holds: readonly Hold[];
+}
+
 /**
  * Runs a task under a hold and frees the hold afterwards.
  *
  * The task's own error always wins, except one that is the loss, or was caused by it (`fetch` rejects with the
  * signal's reason; timers and streams wrap it). A task that finished after a loss did so without the lock, also when
  * only the release reveals that it was gone: its result is reported inside LOCK_LOST. A failed release replaces neither; the event `release-failed` reports it.
+ *
+ * @param taking what is being taken for it
+ * @param open makes the handle, once that was granted
  */
-export async function runTask<L extends Releasable, T>(
+export async function runTask<H, L extends Releasable, T>(
   runner: HoldRunner,
-  lease: L,
-  holds: readonly Hold[],
+  taking: H | PromiseLike<H>,
+  open: (taken: H) => Taken<L>,
   task: (lease: L) => T | PromiseLike<T>,
 ): Promise<T> {
+  const { lease, holds } = open(await taking);
   let outcome: PromiseSettledResult<T>;
   try {
     outcome = {
       status: 'fulfilled',
       value: await frames.run(
         { runner, holds, outer: frames.getStore() },
-        isTraced(holdChannel) ? runner.traced(holds, task) : task,
+        holdChannel.hasSubscribers ? runner.reports.traced(holds, task) : task,
         lease,
       ),
     };

@@ -9,8 +9,9 @@ import { HeldLeaseGroup } from '../lease/lease-group.js';
 import { HeldLeaseMap } from '../lease/lease-map.js';
 import { refuseReentry } from '../lease/run-task.js';
 import { isRetryable } from '../store/is-for-good.js';
-import { lockTarget, type ManagerCore } from './manager-core.js';
+import type { ManagerCore } from './manager-core.js';
 import { type ResolvedLeaseOptions, sortedNames } from './resolve-options.js';
+import { LOCK, planOf, takePlan } from './take-lease.js';
 
 /**
  * Takes all names or none, in code-unit order.
@@ -28,8 +29,8 @@ export async function acquireAll<N extends string, F extends FencingToken>(
   if (sorted.length === 0) {
     throw new LockArgumentError(`${where}: names is empty; it must hold at least one name`, { option: 'names' });
   }
-  const resolved = core.resolve(where, options);
-  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
+  const resolved = core.resolve(where, options, LOCK);
+  const plans = sorted.map((name) => planOf(core, name, LOCK, resolved));
   for (const plan of plans) refuseReentry(core.holds, plan, core.backend.name);
   return await core.traced(
     where,
@@ -62,7 +63,7 @@ async function takeAll<N extends string, F extends FencingToken>(
       // Closed while the store was asked: nobody would end the wait that begins here.
       core.assertOpen(next.name);
       // Of several names some were answered already, and the wait for all is one.
-      held.push(await core.acquirePlan(next, { waitMs: leftMs(), signal, wasHeard: plans.length > 1 && taken !== null }));
+      held.push(await takePlan(core, next, { waitMs: leftMs(), signal, wasHeard: plans.length > 1 && taken !== null }));
     }
     core.assertOpen();
     // The first may have been lost while the last was waited for.
@@ -128,9 +129,9 @@ export async function tryAcquireEach<N extends string, F extends FencingToken>(
 ): Promise<HeldLeaseMap<N, F>> {
   const where = 'tryAcquireEach';
   const sorted = sortedNames(where, names);
-  const resolved = core.resolve(where, options);
+  const resolved = core.resolve(where, options, LOCK);
   core.assertOpen();
-  const plans = sorted.map((name) => core.plan(lockTarget(where, name), resolved));
+  const plans = sorted.map((name) => planOf(core, name, LOCK, resolved));
   const map = new HeldLeaseMap<N, F>(core);
   const holds = await core.traced(
     where,

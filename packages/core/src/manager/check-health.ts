@@ -1,13 +1,18 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Answer } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { HealthReport, NodeHealth } from '../contract/health.js';
 import { isLockError, LockUnavailableError } from '../errors.js';
-import { callerContext } from '../async-context.js';
+import { CONTEXT } from '../async-context.js';
+import { Hold } from '../hold/hold.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
 import { storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
 import { wasOurs } from '../store/release-answer.js';
+import type { StoreCall } from '../store/store-calls.js';
 import { newOwnerToken } from '../store/owner-token.js';
-import { lockTarget, type ManagerCore } from './manager-core.js';
+import type { ManagerCore } from './manager-core.js';
+import { LOCK } from './take-lease.js';
 
 const HEALTH_TTL_MS = 5_000;
 
@@ -16,27 +21,31 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const { backend, calls, holds, asker } = core;
   const startedAt = calls.clock.now();
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
-  const target = lockTarget('checkHealth', `holdfast:health:${newOwnerToken()}`);
+  const name = `holdfast:health:${newOwnerToken()}`;
   // Not longer than what this manager's own locks have: a store may bound it.
   const ttlMs = storeTtlMs(backend, Math.min(HEALTH_TTL_MS, core.defaults.ttlMs));
   const plan: HoldPlan = {
     ...core.defaults,
-    ...target,
+    ...LOCK,
+    name,
     permits: 1,
     storeTtlMs: ttlMs,
     requestNo: 0,
     wasContended: false,
-    key: target.name,
+    key: name,
   };
-  const hold = holds.create(newOwnerToken(), plan, callerContext());
+  const hold = new Hold(plan, newOwnerToken(), holds, new AsyncResource(CONTEXT));
   const store = (): { readonly backend: string; readonly driver?: string } =>
     typeof backend.driver === 'string' ? { backend: backend.name, driver: backend.driver } : { backend: backend.name };
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};
   try {
     core.assertOpen();
-    const attempt = calls.start('attempt', 1, null, timeoutMs, (call) => backend.attempt([hold.request], call));
+    let attempt!: StoreCall<readonly Answer[]>;
+    const taking = new Promise<readonly Answer[]>((answered, failed) => {
+      attempt = calls.start('attempt', 1, null, timeoutMs, (call) => backend.attempt([hold.request], call), { answered, failed });
+    });
     const checked = calls.run('checkHealth', 1, null, (call) => backend.checkHealth(call), timeoutMs);
-    const [taken, seen] = await Promise.allSettled([attempt.result, checked]);
+    const [taken, seen] = await Promise.allSettled([taking, checked]);
     if (seen.status === 'fulfilled' && seen.value !== undefined) nodes = { nodes: seen.value };
     if (taken.status === 'rejected') {
       asker.doubt([hold], attempt, taken.reason);

@@ -12,7 +12,7 @@ import { LockUnsupportedError } from '../errors.js';
 import { observedIfWanted } from '../store/observe-backend.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HeldLeaseGroup } from '../lease/lease-group.js';
-import { runTask } from '../lease/run-task.js';
+import { runTask, type Taken } from '../lease/run-task.js';
 import { acquireAll, tryAcquireEach } from './acquire-all.js';
 import { checkHealth } from './check-health.js';
 import { Closer } from './close.js';
@@ -71,9 +71,12 @@ class Manager<F extends FencingToken> implements LockManager<F> {
 
   async withAll<const N extends string, T>(names: Names<N>, ...args: TaskArguments<AcquireOptions, LeaseGroup<N, F>, T>): Promise<T> {
     const { options, task } = splitTask<AcquireOptions, LeaseGroup<N, F>, T>('withAll', args);
-    const group: HeldLeaseGroup<N, F> = await acquireAll(this.#core, 'withAll', names, options);
-    const holds = [...group].map((lease) => HeldLease.holdOf(lease as HeldLease<F>));
-    return await runTask<LeaseGroup<N, F>, T>(this.#core.holds, group, holds, task);
+    const taking: Promise<HeldLeaseGroup<N, F>> = acquireAll(this.#core, 'withAll', names, options);
+    const open = (group: HeldLeaseGroup<N, F>): Taken<LeaseGroup<N, F>> => ({
+      lease: group,
+      holds: [...group].map((lease) => HeldLease.holdOf(lease as HeldLease<F>)),
+    });
+    return await runTask(this.#core.holds, taking, open, task);
   }
 
   async tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>> {

@@ -1,17 +1,19 @@
+import { AsyncResource } from 'node:async_hooks';
 import { checkName } from '../check-name.js';
 import { checkValue, type OptionRule, readOptions, rule } from '../check-options.js';
-import { callerContext } from '../async-context.js';
+import { CONTEXT } from '../async-context.js';
 import type { FencingToken, Lease } from '../contract/lease.js';
 import type { LeaseTicket } from '../contract/lease-ticket.js';
 import type { AdoptOptions, DetachOptions } from '../contract/options.js';
 import type { HolderState, LockKind } from '../contract/state.js';
 import { LockArgumentError, LockUnavailableError } from '../errors.js';
-import type { Hold } from '../hold/hold.js';
+import { Hold } from '../hold/hold.js';
 import { beliefMs } from '../hold/hold-times.js';
 import { lostError } from '../hold/lost-error.js';
 import { HeldLease, HeldPermitLease } from '../lease/held-lease.js';
 import { elapsedSince } from '../store/stamp.js';
-import type { ManagerCore, Target } from './manager-core.js';
+import type { ManagerCore } from './manager-core.js';
+import { planOf } from './take-lease.js';
 
 const MODES: Readonly<Record<LockKind, readonly HolderState['mode'][]>> = {
   lock: ['exclusive'],
@@ -69,8 +71,8 @@ export class LeaseTransfer<F extends FencingToken> {
     if (this.#adopting.has(owner) || holds.has(owner)) {
       throw new LockArgumentError(`adopt: this manager has the hold of ${JSON.stringify(name)} already`, { option: 'ticket' });
     }
-    const plan = this.#core.plan(targetOf(ticket), { ...defaults, ttlMs, renew, maxHoldMs, permits: ticket.permits });
-    const hold = holds.create(owner, plan, callerContext());
+    const plan = planOf(this.#core, name, ticket, { ...defaults, ttlMs, renew, maxHoldMs, permits: ticket.permits });
+    const hold = new Hold(plan, owner, holds, new AsyncResource(CONTEXT));
     this.#adopting.add(owner);
     try {
       await this.#takeUp(hold, ticket.fencingToken === null ? null : BigInt(ticket.fencingToken));
@@ -126,10 +128,6 @@ function readTicket(given: LeaseTicket): LeaseTicket {
   checkValue('adopt', 'mode', mode, rule.oneOf(...MODES[kind]));
   checkValue('adopt', 'permits', permits, rule.integer(1, mode === 'permits' ? limit : 1));
   return ticket;
-}
-
-function targetOf({ kind, name, mode, limit }: LeaseTicket): Target {
-  return { kind, name, mode, limit };
 }
 
 function isToken(value: unknown): boolean {

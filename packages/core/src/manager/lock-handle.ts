@@ -10,9 +10,9 @@ export class LockHandle<F extends FencingToken> implements Lock<F> {
   readonly name: string;
   readonly #wanted: Takeable<F, HeldLease<F>>;
 
-  constructor(core: ManagerCore<F>, target: Target) {
-    this.name = target.name;
-    this.#wanted = { core, name: target.name, target, Lease: HeldLease<F> };
+  constructor(core: ManagerCore<F>, name: string, target: Target) {
+    this.name = name;
+    this.#wanted = { core, name, target, Lease: HeldLease<F> };
   }
 
   acquire(options?: AcquireOptions): Promise<Lease<F>> {

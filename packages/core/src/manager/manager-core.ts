@@ -3,46 +3,26 @@ import type { FencingToken } from '../contract/lease.js';
 import type { LockKind, LockState } from '../contract/state.js';
 import type { AcquireOptions, PermitCount } from '../contract/options.js';
 import type { ManagerOptions } from '../contract/manager.js';
-import { checkName } from '../check-name.js';
 import { LockClosedError, LockUnsupportedError } from '../errors.js';
 import { EventSource } from '../events.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
-import type { Hold } from '../hold/hold.js';
 import { Asker } from '../hold/asker.js';
 import { HoldRunner } from '../hold/hold-runner.js';
 import { longestTtlMs, storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
-import { holdsInTask, reentryError, refuseReentry } from '../lease/run-task.js';
 import { UnusedTokens } from '../lease/unused-tokens.js';
 import { KeepAlive } from '../store/keep-alive.js';
 import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
-import { acquireChannel, isTraced, traceAcquire } from '../tracing.js';
+import { acquireChannel, traceAcquire } from '../tracing.js';
 import { Acquirer } from '../waiting/acquirer.js';
-import type { WaitLimits } from '../waiting/wait.js';
 import { LimitWatch } from './limit-watch.js';
 import { permitRule, type ResolvedLeaseOptions, resolveLeaseOptions, resolveManagerOptions } from './resolve-options.js';
 
-/** What is wanted, before options are resolved. */
-export type Target = Pick<HoldPlan, 'kind' | 'name' | 'mode' | 'limit'>;
-
-/** What is wanted by name. `target` is null for the lock of a name that nobody has looked at yet. */
-export interface Wanted {
-  readonly name: string;
-  readonly target: Target | null;
-}
-
-/**
- * The lock of this name.
- *
- * @throws LockArgumentError LOCK_INVALID_ARGUMENT when the name is none
- */
-export function lockTarget(where: string, name: string): Target {
-  checkName(where, name);
-  return { kind: 'lock', name, mode: 'exclusive', limit: 1 };
-}
+/** What is wanted, before options are resolved; its name apart. */
+export type Target = Pick<HoldPlan, 'kind' | 'mode' | 'limit'>;
 
 /** The parts of one manager, put together: what the handles of locks, semaphores and read/write locks share. */
 export class ManagerCore<F extends FencingToken> {
@@ -58,9 +38,11 @@ export class ManagerCore<F extends FencingToken> {
   readonly defaults: ResolvedLeaseOptions;
   /** Of this manager in this process, and most likely in all. */
   readonly id = newOwnerToken().slice(0, 8);
-  readonly #defaultStoreTtlMs: number;
+  /** What the store is given for the default `ttlMs`. */
+  readonly defaultStoreTtlMs: number;
   isClosing = false;
-  #requestNo = 0;
+  /** How many calls were planned. */
+  planned = 0;
 
   constructor(backend: LockBackend<F>, options: ManagerOptions | undefined) {
     const resolved = resolveManagerOptions(options);
@@ -68,7 +50,7 @@ export class ManagerCore<F extends FencingToken> {
     const { lease } = resolved;
     // What nobody asked for is fitted to the backend; what somebody did is refused where it does not fit.
     this.defaults = resolved.isTtlDefault ? { ...lease, ttlMs: longestTtlMs(backend, lease.ttlMs) } : lease;
-    this.#defaultStoreTtlMs = storeTtlMs(backend, this.defaults.ttlMs);
+    this.defaultStoreTtlMs = storeTtlMs(backend, this.defaults.ttlMs);
     this.timers = new TimerQueue(resolved.clock);
     this.events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, this.events);
@@ -77,7 +59,7 @@ export class ManagerCore<F extends FencingToken> {
     backend.onLimitDiffers?.((seen) => limits.differs(seen));
     this.holds = new HoldRunner(backend, this.calls, this.events);
     this.unusedTokens = resolved.warnUnusedTokens ? new UnusedTokens() : null;
-    this.asker = new Asker(backend, this.calls, this.holds);
+    this.asker = new Asker(backend, this.calls, this.holds, this.events);
     const { calls, holds, asker, events } = this;
     this.acquirer = new Acquirer({ backend, calls, holds, asker, unavailableAfterMs: resolved.unavailableAfterMs }, events);
   }
@@ -88,55 +70,8 @@ export class ManagerCore<F extends FencingToken> {
   }
 
   /** Reads and checks the options of one call, once, whatever number of names it is for; before any I/O. */
-  resolve(
-    where: string,
-    options: (AcquireOptions & PermitCount) | undefined,
-    target: Pick<Target, 'mode' | 'limit'> = { mode: 'exclusive', limit: 1 },
-  ): ResolvedLeaseOptions {
-    return resolveLeaseOptions(where, options, this.defaults, target.mode === 'permits' ? permitRule(target.limit, this.backend) : null);
-  }
-
-  /** What is wanted, and how. */
-  plan({ kind, name, mode, limit }: Target, options: ResolvedLeaseOptions): HoldPlan {
-    if (this.isClosing) this.assertOpen(name);
-    const { ttlMs, renew, maxHoldMs, label, keptLabel, permits } = options;
-    const toldMs = ttlMs === this.defaults.ttlMs ? this.#defaultStoreTtlMs : storeTtlMs(this.backend, ttlMs);
-    this.#requestNo += 1;
-    return {
-      kind,
-      name,
-      key: `${kind}:${name}`,
-      mode,
-      permits,
-      limit,
-      label,
-      keptLabel,
-      ttlMs,
-      storeTtlMs: toldMs,
-      renew,
-      maxHoldMs,
-      requestNo: this.#requestNo,
-      wasContended: false,
-    };
-  }
-
-  /**
-   * Waits for the hold, unless the running task would wait for itself.
-   *
-   * @throws what is known to be wrong before anything is sent
-   */
-  acquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold> {
-    const target = given ?? lockTarget(where, name);
-    const resolved = options === undefined ? this.defaults : this.resolve(where, options, target);
-    const plan = this.plan(target, resolved);
-    if (!isTraced(acquireChannel)) return this.acquirePlan(plan, resolved);
-    return this.traced(
-      where,
-      [plan],
-      resolved.waitMs,
-      () => this.acquirePlan(plan, resolved),
-      () => 'granted',
-    );
+  resolve(where: string, options: (AcquireOptions & PermitCount) | undefined, { mode, limit }: Target): ResolvedLeaseOptions {
+    return resolveLeaseOptions(where, options, this.defaults, mode === 'permits' ? permitRule(limit, this.backend) : null);
   }
 
   /** Shows the call to everybody who traces. */
@@ -147,38 +82,8 @@ export class ManagerCore<F extends FencingToken> {
     task: () => Promise<T>,
     outcomeOf: (value: T) => 'granted' | 'busy',
   ): Promise<T> {
-    if (!isTraced(acquireChannel)) return task();
+    if (!acquireChannel.hasSubscribers) return task();
     return traceAcquire({ operation, backend: this.backend.name, managerId: this.id }, plans, waitMs, task, outcomeOf);
-  }
-
-  /** @throws as `acquire` */
-  acquirePlan(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
-    refuseReentry(this.holds, plan, this.backend.name);
-    // A reader inside a reader may pass, but not wait: it would wait for a writer that waits for this very task.
-    return plan.mode === 'read' && holdsInTask(this.holds, plan)
-      ? this.#readAgain(plan, limits.signal)
-      : this.acquirer.acquire(plan, limits);
-  }
-
-  async #readAgain(plan: HoldPlan, signal: AbortSignal | undefined): Promise<Hold> {
-    const hold = await this.acquirer.tryOne(plan, signal);
-    if (hold === null) throw reentryError(plan, this.backend.name);
-    return hold;
-  }
-
-  /** @throws as `acquire` */
-  tryAcquire(where: string, { name, target: given }: Wanted, options: (AcquireOptions & PermitCount) | undefined): Promise<Hold | null> {
-    const target = given ?? lockTarget(where, name);
-    const resolved = this.resolve(where, options, target);
-    const plan = this.plan(target, resolved);
-    if (!isTraced(acquireChannel)) return this.acquirer.tryOne(plan, resolved.signal);
-    return this.traced(
-      where,
-      [plan],
-      0,
-      () => this.acquirer.tryOne(plan, resolved.signal),
-      (hold) => (hold === null ? 'busy' : 'granted'),
-    );
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {

@@ -14,9 +14,9 @@ export class ReadWriteHandle<F extends FencingToken> implements ReadWriteLock<F>
   constructor(core: ManagerCore<F>, name: string) {
     this.name = name;
     this.#core = core;
-    const target = { kind: 'read-write', name, limit: 1 } as const;
-    this.read = new LockHandle(core, { ...target, mode: 'read' });
-    this.write = new LockHandle(core, { ...target, mode: 'write' });
+    const target = { kind: 'read-write', limit: 1 } as const;
+    this.read = new LockHandle(core, name, { ...target, mode: 'read' });
+    this.write = new LockHandle(core, name, { ...target, mode: 'write' });
   }
 
   async inspect(): Promise<LockState> {

@@ -20,7 +20,7 @@ export class SemaphoreHandle<F extends FencingToken> implements Semaphore {
     this.#wanted = {
       core,
       name,
-      target: { kind: 'semaphore', name, mode: 'permits', limit: permits },
+      target: { kind: 'semaphore', mode: 'permits', limit: permits },
       Lease: HeldPermitLease,
     };
   }

@@ -192,38 +192,43 @@ class MemoryBackend implements LockBackend<bigint> {
     return this.#call('wait', [request.name], () => this.#enqueue(request, call));
   }
 
-  #enqueue(request: HoldRequest, { signal, clock, onQueued }: CallContext): Promise<Granted> {
+  /** What is granted at once needs no signal: to make one costs more than the lock. */
+  #enqueue(request: HoldRequest, call: CallContext): Promise<Granted> {
     return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
+      const isEnded = (): boolean => call.isEnded ?? call.signal.aborted;
+      if (isEnded()) call.signal.throwIfAborted();
       const { table } = this.#link;
       this.#lookAtLimit(request);
+      let listensTo: AbortSignal | null = null;
       const leave = (): void => {
         this.#waits.delete(end);
-        signal.removeEventListener('abort', onAbort);
+        listensTo?.removeEventListener('abort', onAbort);
       };
       const end = (reason: unknown): void => {
         leave();
         reject(reason);
         table.withdraw(waiter);
       };
-      const onAbort = (): void => end(signal.reason);
+      const onAbort = (): void => end(call.signal.reason);
       const waiter: Waiter = {
         request,
         since: table.clock.now(),
         handOver(grant) {
           // One signal may end several waits, and the turn came from one that it ended a moment ago.
-          if (signal.aborted) return onAbort();
+          if (isEnded()) return onAbort();
           leave();
-          const stamp = { now: clock.now(), wall: clock.wall() };
+          const stamp = { now: call.clock.now(), wall: call.clock.wall() };
           resolve({ granted: true, fencingToken: grant(), stamp });
         },
         dismiss: () =>
           end(new LockUnavailableError('memory: the request was released while it waited', { lockName: request.name, backend: NAME })),
       };
       this.#waits.add(end);
-      signal.addEventListener('abort', onAbort);
       table.enqueue(waiter);
-      if (this.#waits.has(end)) onQueued?.();
+      if (!this.#waits.has(end)) return;
+      listensTo = call.signal;
+      listensTo.addEventListener('abort', onAbort);
+      call.onQueued?.();
     });
   }
 

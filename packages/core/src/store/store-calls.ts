@@ -8,25 +8,21 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
-/** What is done with the outcome of a call in the moment in which it is known, before a waiter for it hears of it. */
-export interface CallEnd<T, R> {
-  /** Turns the backend's answer into the result. What it throws is the rejection. */
-  answered(value: T): R | PromiseLike<R>;
-  /**
-   * The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`.
-   *
-   * @returns what the result is to follow instead of the failure; null where it fails
-   */
-  failed(error: unknown): PromiseLike<R> | null;
+/** Who hears how a call has ended: of one end, when it is known. */
+export interface CallEnd<T> {
+  /** The backend has answered. What this throws is a failure: the answer could not be read. */
+  answered(value: T): void;
+  /** The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`. */
+  failed(error: unknown, call: StoreCall<T>): void;
   /** It was ended when it had been answered already, by the one who waited for the result and has not made use of it. */
   unwanted?(): void;
 }
 
 /**
- * One call to the backend under a deadline of ours. `result` settles by the deadline, or when the call is ended;
+ * One call to the backend under a deadline of ours. `end` hears of it by the deadline, or when the call is ended;
  * `isSettled` says whether the backend itself has settled, that is, whether the store can no longer act on it.
  */
-export class StoreCall<T, R = T> implements CallContext, TimerEntry {
+export class StoreCall<T = unknown> implements CallContext, TimerEntry {
   dueAt = 0;
   heapIndex = -1;
   readonly timeoutMs: number;
@@ -35,12 +31,8 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   readonly startedAt: number;
   isSettled = false;
   #calls: StoreCalls | null;
-  #lockName: string | null;
-  readonly #end: CallEnd<T, R> | null;
-  #resolve: ((value: R | PromiseLike<R>) => void) | null = null;
-  #reject: ((error: unknown) => void) | null = null;
-  #result: Promise<R> | null = null;
-  #outcome: { readonly value: R | PromiseLike<R> } | { readonly error: unknown } | null = null;
+  readonly #lockName: string | null;
+  readonly #end: CallEnd<T>;
   #ended: { readonly reason: unknown } | null = null;
   #controller: AbortController | null = null;
   #failure: unknown = null;
@@ -48,13 +40,12 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
   readonly #observed: Observed | null;
   #onSettled: ((failure: unknown) => void) | null = null;
 
-  /** @param end null where the answer is the result, and nothing follows a failure */
   constructor(
     calls: StoreCalls,
     observed: Observed | null,
     lockName: string | null,
     timeoutMs: number,
-    end: CallEnd<T, R> | null,
+    end: CallEnd<T>,
     startedAt: number,
   ) {
     this.#observed = observed;
@@ -66,16 +57,6 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     this.#end = end;
   }
 
-  /** Made on demand: where `end` does all, nobody asks. */
-  get result(): Promise<R> {
-    this.#result ??= new Promise<R>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      if (this.#outcome !== null) this.#settleResult(this.#outcome);
-    });
-    return this.#result;
-  }
-
   /** Made on demand: most calls are answered before anybody asks. */
   get signal(): AbortSignal {
     if (this.#controller === null) {
@@ -85,16 +66,20 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     return this.#controller.signal;
   }
 
-  /** Stops waiting: `result` rejects with `reason` unless it is settled. The backend is notified by `signal`. */
+  get isEnded(): boolean {
+    return this.#ended !== null;
+  }
+
+  /** Stops waiting: the call has failed with `reason` unless it has ended. The backend is notified by `signal`. */
   end(reason: unknown, outcome: 'unanswered' | 'ended' = 'ended'): void {
     const calls = this.#calls;
     if (!this.#finish()) {
-      this.#end?.unwanted?.();
+      this.#end.unwanted?.();
       return;
     }
     if (this.#observed !== null) calls?.tell(this.#observed, outcome, outcome === 'unanswered' ? reason : null);
     this.#ended = { reason };
-    this.#failed(reason);
+    this.#end.failed(reason, this);
     this.#controller?.abort(reason);
   }
 
@@ -118,12 +103,12 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     this.isSettled = true;
     if (this.#onSettled !== null) this.#settle(this.#onSettled);
     const calls = this.#calls;
-    if (!this.#finish()) return;
-    if (this.#observed !== null) calls?.tell(this.#observed, 'answered', null);
+    if (calls === null || !this.#finish()) return;
+    if (this.#observed !== null) calls.tell(this.#observed, 'answered', null);
     try {
-      this.#settleResult({ value: this.#end === null ? (value as unknown as R) : this.#end.answered(value) });
+      this.#end.answered(value);
     } catch (error) {
-      this.#settleResult({ error });
+      this.#end.failed(calls.wrap(error, this.#lockName), this);
     }
   }
 
@@ -136,18 +121,7 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     if (calls === null || !this.#finish()) return;
     const wrapped = calls.wrap(error, this.#lockName);
     if (this.#observed !== null) calls.tell(this.#observed, 'failed', wrapped);
-    this.#failed(wrapped);
-  }
-
-  #failed(error: unknown): void {
-    const instead = this.#end?.failed(error) ?? null;
-    this.#settleResult(instead === null ? { error } : { value: instead });
-  }
-
-  #settleResult(outcome: { readonly value: R | PromiseLike<R> } | { readonly error: unknown }): void {
-    this.#outcome = outcome;
-    if ('error' in outcome) this.#reject?.(outcome.error);
-    else this.#resolve?.(outcome.value);
+    this.#end.failed(wrapped, this);
   }
 
   #settle(then: (failure: unknown) => void): void {
@@ -160,7 +134,9 @@ export class StoreCall<T, R = T> implements CallContext, TimerEntry {
     if (calls === null) return false;
     this.#calls = null;
     calls.timers.remove(this);
-    calls.keepAlive.end();
+    const { keepAlive } = calls;
+    keepAlive.pending -= 1;
+    if (keepAlive.pending === 0 && keepAlive.stays === 'until-end') keepAlive.letGo();
     return true;
   }
 }
@@ -206,25 +182,27 @@ export class StoreCalls {
   }
 
   /**
-   * Starts a call. Its `result` rejects with one of our errors or with what ended it; the one who reads `result` must look at it.
+   * Starts a call. It fails with one of our errors or with what ended it.
    *
    * @param requests the holds that it carries, or how many names
    */
-  start<T, R = T>(
+  start<T>(
     operation: StoreOperation,
     requests: number | readonly { readonly plan: HoldPlan }[],
     lockName: string | null,
     timeoutMs: number,
     invoke: (call: CallContext) => Promise<T>,
-    end: CallEnd<T, R> | null = null,
+    end: CallEnd<T>,
     { deadlineMs = timeoutMs, startedAt = this.clock.now() }: CallTimes = {},
-  ): StoreCall<T, R> {
+  ): StoreCall<T> {
     const observed = callChannel.hasSubscribers ? observe(operation, requests, startedAt) : null;
-    const call = new StoreCall<T, R>(this, observed, lockName, timeoutMs, end, startedAt);
-    this.keepAlive.begin();
+    const call = new StoreCall<T>(this, observed, lockName, timeoutMs, end, startedAt);
+    const { keepAlive } = this;
+    keepAlive.pending += 1;
+    if (keepAlive.stays === 'not') keepAlive.keep();
     this.timers.set(call, startedAt + deadlineMs);
     // One call serves many callers, and what it opens outlives them.
-    nobodysContext.runInAsyncScope(begin<T, R>, undefined, call, invoke);
+    nobodysContext.runInAsyncScope(begin<T>, undefined, call, invoke);
     return call;
   }
 
@@ -236,7 +214,9 @@ export class StoreCalls {
     invoke: (call: CallContext) => Promise<T>,
     timeoutMs = this.commandTimeoutMs,
   ): Promise<T> {
-    return this.start(operation, requests, lockName, timeoutMs, invoke).result;
+    return new Promise((resolve, reject) => {
+      this.start(operation, requests, lockName, timeoutMs, invoke, { answered: resolve, failed: reject });
+    });
   }
 
   /** Reports how a call has settled. One call serves many callers: in none of their contexts. */
@@ -266,7 +246,7 @@ export class StoreCalls {
   }
 }
 
-function begin<T, R>(call: StoreCall<T, R>, invoke: (call: CallContext) => Promise<T>): void {
+function begin<T>(call: StoreCall<T>, invoke: (call: CallContext) => Promise<T>): void {
   let promise: Promise<T>;
   try {
     // A backend in plain JavaScript may answer without a promise.

@@ -1,26 +1,24 @@
-import { callerContext } from '../async-context.js';
-import type { HoldPlan } from '../hold/hold-plan.js';
+import { AsyncResource } from 'node:async_hooks';
+import { type CallerContext, CONTEXT } from '../async-context.js';
+import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
-import type { Asked, Busy } from '../hold/asker.js';
+import type { Asked, Begun, Busy, Waiters } from '../hold/asker.js';
 import { isRetryable } from '../store/is-for-good.js';
-import { type AnyLockError, isLockError, LockClosedError } from '../errors.js';
+import { isLockError, LockClosedError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { HolderLook } from './holder-look.js';
 import { NameQueue, type QueueServices } from './name-queue.js';
 import { RetryRhythm } from './retry-rhythm.js';
-import type { WaitLimits } from './wait.js';
 
-type Services = Omit<QueueServices, 'rhythm' | 'isAsked' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
+type Services = Omit<QueueServices, 'rhythm' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
 type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 
-/** All ways of taking a hold: once, waiting, and several at once. */
-export class Acquirer {
+/** All ways of taking a hold but the shortest (`Asker.askFirst`): once, waiting, and several at once. */
+export class Acquirer implements Waiters {
   readonly #services: QueueServices;
   readonly #events: EventSource;
-  readonly #queues = new Map<string, NameQueue>();
+  readonly queues = new Map<string, NameQueue>();
   readonly #pending = new Set<Asked<unknown>>();
-  /** By key: the request of the one that found nobody in front. */
-  readonly #first = new Map<string, { readonly name: string; readonly request: Asked<unknown> }>();
   #isClosed = false;
 
   constructor(services: Services, events: EventSource) {
@@ -31,34 +29,34 @@ export class Acquirer {
       rhythm: new RetryRhythm(services.backend, services.calls.clock),
       onContended: ({ plan, context }) => {
         plan.wasContended = true;
-        if (events.has('waiting')) context.runInAsyncScope(() => events.emit(plan, { type: 'waiting' }));
+        if (events.heard.waiting.hasSubscribers) context.runInAsyncScope(() => events.emit(plan, { type: 'waiting' }));
       },
       onGranted: ({ plan, joinedAt, state, context }, hold) => {
         plan.wasContended = state.isContended;
-        if (events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(hold, waitedMs(joinedAt)));
+        if (events.heard.granted.hasSubscribers) context.runInAsyncScope(() => this.#announceGrant(hold, waitedMs(joinedAt)));
       },
       onRefused: ({ plan, joinedAt, context }, error) => {
-        if (events.has('not-granted'))
+        if (events.heard['not-granted'].hasSubscribers)
           context.runInAsyncScope(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error), error));
       },
-      isAsked: (key) => this.#first.has(key),
-      onEmpty: ({ key }) => this.#queues.delete(key),
+      onEmpty: ({ key }) => this.queues.delete(key),
     };
-    services.holds.onRelease(({ plan }) => this.#queues.get(plan.key)?.follow() ?? null);
+    services.asker.putInFrontOf(this);
+    services.holds.onRelease(({ plan }) => this.queues.get(plan.key)?.follow() ?? null);
     services.holds.onEnd(({ plan }) => {
-      if (this.#queues.size > 0) this.#queues.get(plan.key)?.holdEnded();
+      if (this.queues.size > 0) this.queues.get(plan.key)?.holdEnded();
     });
   }
 
   /**
-   * Waits for the hold; rejects with what ended the wait.
+   * Waits for the hold, behind all who wait already; rejects with what ended the wait.
    *
    * @throws the reason of a signal that has been aborted already
    */
   acquire(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
     limits.signal?.throwIfAborted();
     if (limits.waitMs === 0) return this.#acquireOnce(plan, limits);
-    return this.#mayAskFirst(plan, limits) ? this.#askFirst(plan, limits) : this.#queueFor(plan).join(plan, limits);
+    return this.#queueFor(plan).join(plan, limits);
   }
 
   /** Asks once, past the local queue. null is "busy". */
@@ -80,7 +78,7 @@ export class Acquirer {
     if (this.#isClosed) throw this.#closedError(null);
     if (plans.length === 0) return [];
     const startedAt = this.#services.calls.clock.now();
-    const request = this.#services.asker.ask(plans, callerContext(), atMostMs);
+    const request = this.#services.asker.request(plans, new AsyncResource(CONTEXT), atMostMs);
     const onAbort = (): void => request.end(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#pending.add(request);
@@ -116,58 +114,33 @@ export class Acquirer {
   /** Rejects all that wait with LOCK_CLOSED, and frees what is under way. */
   close(): void {
     this.#isClosed = true;
-    for (const queue of [...this.#queues.values()]) {
+    for (const queue of [...this.queues.values()]) {
       // From the last to the first, so that none is promoted only to be ended.
       for (const wait of [...queue.waits].reverse()) queue.end(wait, this.#closedError(wait.plan.name));
     }
-    for (const { name, request } of this.#first.values()) request.end(this.#closedError(name));
+    for (const { name, request } of this.#services.asker.first.values()) request.end(this.#closedError(name));
     for (const request of this.#pending) request.end(this.#closedError(null));
   }
 
-  /** Where nobody waits, the first request needs no wait: its own deadline ends it soon enough. */
-  #mayAskFirst({ key, ttlMs }: HoldPlan, { waitMs, signal }: WaitLimits): boolean {
-    const { backend, calls, holds } = this.#services;
-    return (
-      signal === undefined &&
-      (backend.wait === undefined || !backend.capabilities.fair) &&
-      waitMs >= Math.min(calls.commandTimeoutMs, ttlMs) &&
-      // Before the other looks: this one may report a loss, and the one who hears of the loss may ask for the same name meanwhile.
-      !holds.holdsExclusively(key) &&
-      !this.#first.has(key) &&
-      !this.#queues.has(key)
-    );
+  /** @throws what the first request has brought, where no wait may follow any more */
+  join(plan: HoldPlan, limits: WaitLimits, begun: Begun): Promise<Hold> {
+    if (!this.#isClosed || !('error' in begun)) return this.#queueFor(plan).join(plan, limits, begun);
+    const { joinedAt, context, error } = begun;
+    context.runInAsyncScope(() => this.refused([plan], joinedAt, error));
+    return Promise.reject(error);
   }
 
-  /** Others of this manager stay behind the request until its answer. What was not granted goes on as a wait, in front of them. */
-  #askFirst(plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
-    const { asker, calls } = this.#services;
-    const { key, name } = plan;
-    const context = callerContext();
-    const request: Asked<Hold> = asker.ask<Hold>([plan], context, calls.commandTimeoutMs, {
-      answered: ([outcome = { remainingMs: null }]) => {
-        this.#first.delete(key);
-        if (!('plan' in outcome)) return this.#queueFor(plan).join(plan, limits, { joinedAt: request.startedAt, context, outcome });
-        if (this.#events.has('granted')) context.runInAsyncScope(() => this.#announceGrant(outcome, this.#waitedMs(request.startedAt)));
-        if (this.#queues.size > 0) this.#queues.get(key)?.firstEnded();
-        return outcome;
-      },
-      failed: (error) => {
-        this.#first.delete(key);
-        if (!this.#isClosed)
-          return this.#queueFor(plan).join(plan, limits, { joinedAt: request.startedAt, context, error: error as AnyLockError });
-        if (this.#events.has('not-granted')) context.runInAsyncScope(() => this.refused([plan], request.startedAt, error));
-        return null;
-      },
-    });
-    this.#first.set(key, { name, request });
-    return request.result;
+  granted(hold: Hold, context: CallerContext, startedAt: number): void {
+    context.runInAsyncScope(() => this.#announceGrant(hold, this.#waitedMs(startedAt)));
+    // Readers and permits may have room for more.
+    this.queues.get(hold.plan.key)?.firstEnded();
   }
 
   #queueFor(plan: HoldPlan): NameQueue {
-    let queue = this.#queues.get(plan.key);
+    let queue = this.queues.get(plan.key);
     if (queue === undefined) {
       queue = new NameQueue(plan, this.#services);
-      this.#queues.set(plan.key, queue);
+      this.queues.set(plan.key, queue);
     }
     return queue;
   }
@@ -197,12 +170,12 @@ export class Acquirer {
   }
 
   #announceGrant({ plan, fencingToken }: Hold, waitedMs: number): void {
-    if (this.#events.has('granted')) this.#events.emit(plan, { type: 'granted', waitedMs, fencingToken });
+    if (this.#events.heard.granted.hasSubscribers) this.#events.emit(plan, { type: 'granted', waitedMs, fencingToken });
   }
 
   #announceRefusal(plan: HoldPlan, waitedMs: number, outcome: Outcome, error?: unknown): void {
     if (outcome === 'busy') plan.wasContended = true;
-    if (!this.#events.has('not-granted')) return;
+    if (!this.#events.heard['not-granted'].hasSubscribers) return;
     this.#events.emit(plan, { type: 'not-granted', waitedMs, outcome, ...(error === undefined ? {} : { error }) });
   }
 }

@@ -1,10 +1,11 @@
-import { type CallerContext, callerContext, outsideOfContexts } from '../async-context.js';
+import { AsyncResource } from 'node:async_hooks';
+import { CONTEXT, outsideOfContexts } from '../async-context.js';
 import type { LockBackend, WaitLine } from '../contract/backend.js';
 import { type AnyLockError, isLockError } from '../errors.js';
-import type { Asked, Asker, Busy } from '../hold/asker.js';
+import type { Asked, Asker, Begun, Busy } from '../hold/asker.js';
 import type { Follower } from '../hold/follower.js';
-import type { Hold } from '../hold/hold.js';
-import { type HoldPlan, requestOf } from '../hold/hold-plan.js';
+import { type Hold, requestOf } from '../hold/hold.js';
+import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { backoffMs, pollMs } from './backoff.js';
@@ -14,7 +15,7 @@ import { LocalTurn } from './local-turn.js';
 import { OutageWatch } from './outage-watch.js';
 import type { RetryRhythm } from './retry-rhythm.js';
 import { ShownLine } from './shown-line.js';
-import { Wait, type WaitLimits, type WaitObserver } from './wait.js';
+import { Wait, type WaitObserver } from './wait.js';
 import { WaitLimit } from './wait-limit.js';
 import type { WaitEffect, WaitEvent } from './wait-state.js';
 
@@ -29,20 +30,12 @@ export interface QueueServices {
   readonly asker: Asker;
   readonly unavailableAfterMs: number;
   readonly rhythm: RetryRhythm;
-  /** Whether a request of this manager that found nobody in front is under way: others stay behind it. */
-  readonly isAsked: (key: string) => boolean;
   /** A wait has found that it must wait. */
   readonly onContended: (wait: Wait) => void;
   readonly onGranted: (wait: Wait, hold: Hold) => void;
   readonly onRefused: (wait: Wait, error: unknown) => void;
   readonly onEmpty: (queue: NameQueue) => void;
 }
-
-/** What the request has brought that found nobody in front of it. */
-export type Begun = { readonly joinedAt: number; readonly context: CallerContext } & (
-  | { readonly outcome: Busy }
-  | { readonly error: AnyLockError }
-);
 
 /**
  * The waits of one manager for one name. With a plain backend they stand in line and only the first asks the
@@ -88,7 +81,7 @@ export class NameQueue implements WaitObserver {
   join(plan: HoldPlan, limits: WaitLimits, begun: Begun | null = null): Promise<Hold> {
     const { calls, backend } = this.#services;
     const joinedAt = begun?.joinedAt ?? calls.clock.now();
-    const wait = new Wait(plan, limits, begun?.context ?? callerContext(), joinedAt, this);
+    const wait = new Wait(plan, limits, begun?.context ?? new AsyncResource(CONTEXT), joinedAt, this);
     calls.keepAlive.begin();
     if (limits.waitMs < Number.POSITIVE_INFINITY) calls.timers.set(wait, joinedAt + HolderLook.startsAfter(limits.waitMs));
     const behind = begun === null ? [] : [...this.#waits];
@@ -198,9 +191,9 @@ export class NameQueue implements WaitObserver {
   }
 
   #takeTurn(wait: Wait): void {
-    const { backend, calls, holds, isAsked } = this.#services;
+    const { backend, calls, holds, asker } = this.#services;
     // The look at our own hold may report its loss, and somebody end the wait for that: then the turn comes too late to matter.
-    const mustStay = !this.#allStand && (isAsked(this.key) || holds.holdsExclusively(this.key));
+    const mustStay = !this.#allStand && (asker.first.has(this.key) || holds.holdsExclusively(this.key));
     const may = mustStay ? 'stay' : backend.wait === undefined && this.#localTurn.isOver(calls.clock.now()) ? 'yield' : 'ask';
     this.#dispatch(wait, { type: 'turn', may });
   }
@@ -210,7 +203,7 @@ export class NameQueue implements WaitObserver {
     const { plan, context } = wait;
     const askedAt = calls.clock.now();
     if (backend.wait === undefined) {
-      this.#await(wait, asker.ask([plan], context));
+      this.#await(wait, asker.request([plan], context));
       return;
     }
     const request = asker.stand(plan, context, () => {

@@ -1,6 +1,7 @@
 import { outsideOfContexts } from '../async-context.js';
 import type { LockBackend, WaitLine } from '../contract/backend.js';
-import { type HoldPlan, requestOf } from '../hold/hold-plan.js';
+import { requestOf } from '../hold/hold.js';
+import type { HoldPlan } from '../hold/hold-plan.js';
 
 /** Shows in the store that somebody of this manager waits for one name, where the backend can, and the store does not count by itself. */
 export class ShownLine {

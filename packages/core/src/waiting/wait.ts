@@ -1,19 +1,11 @@
 import type { CallerContext } from '../async-context.js';
 import type { Asked } from '../hold/asker.js';
 import type { Hold } from '../hold/hold.js';
-import type { HoldPlan } from '../hold/hold-plan.js';
+import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
 import type { TimerEntry } from '../store/timer-queue.js';
 import type { Look } from './holder-look.js';
 import { newWait, stepWait } from './step-wait.js';
 import type { WaitEffect, WaitEvent, WaitState } from './wait-state.js';
-
-/** How long one `acquire` waits, and what ends it. */
-export interface WaitLimits {
-  readonly waitMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** It is the rest of a longer wait, in which the store has answered: when the rest runs out, that is a timeout. @default false */
-  readonly wasHeard?: boolean;
-}
 
 /** Where a wait's timers and its signal are heard. */
 export interface WaitObserver {

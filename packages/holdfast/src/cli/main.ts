@@ -21,9 +21,13 @@ process.on('uncaughtException', (error) => {
 });
 
 const exitCode = await runCli(process.argv.slice(2), output);
-// Not the exit code alone: a configuration file may have opened what would keep the process, and jobs would pile up. Not by an
-// empty write, which a full disk refuses also where nothing was to be written. The error is reported after the callback.
-process.stdout.end(() => setImmediate(() => process.exit(exitCode === exitCodes.ok ? codeOfOutput() : exitCode)));
+// Not the exit code alone: a configuration file may have opened what would keep the process, and jobs would pile up. Not by the end of
+// stdout: under systemd, and under programs that run on Node, stdout is a socket, and its end would take stdout from all who share it, such as the next line
+// of a script. Not by an empty write either, unless one is under way: a full disk refuses that also where nothing was to be written. The error is
+// reported after the callback.
+const leave = (): void => void setImmediate(() => process.exit(exitCode === exitCodes.ok ? codeOfOutput() : exitCode));
+if (process.stdout.writableLength === 0) leave();
+else process.stdout.write('', leave);
 
 /** A result that nobody can read is none. */
 function codeOfOutput(): number {

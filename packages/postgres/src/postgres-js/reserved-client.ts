@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import type { DriverClient, DriverQuery, DriverResult } from '../postgres-client.js';
 import { sqlState, unavailableBecause } from '../postgres-error.js';
 import type { DriverSql, ReservedSql, SqlConnection } from './postgres-sql.js';
@@ -8,7 +7,7 @@ import type { SqlEar } from './sql-ear.js';
 /** One connection that postgres.js has reserved for us, as a client of `pg` would be one. */
 export class ReservedClient implements DriverClient {
   processID: number | null = null;
-  readonly #events = new EventEmitter();
+  readonly #listeners = new Map<string, Set<(value: never) => void>>();
   readonly #sql: DriverSql;
   readonly #reserved: ReservedSql;
   readonly #ear: SqlEar;
@@ -22,8 +21,8 @@ export class ReservedClient implements DriverClient {
     this.#reserved = reserved;
     this.#ear = ear;
     this.#hearing = ear.add({
-      onMessage: (channel, payload) => this.#events.emit('notification', { channel, payload, processId: 0 }),
-      onListening: (channel) => this.#events.emit('listening', channel),
+      onMessage: (channel, payload) => this.#emit('notification', { channel, payload, processId: 0 }),
+      onListening: (channel) => this.#emit('listening', channel),
     });
   }
 
@@ -49,22 +48,23 @@ export class ReservedClient implements DriverClient {
       (reason: unknown) => {
         const error = reason instanceof Error ? reason : new Error('the statement failed');
         // The driver says later that the connection has closed; whoever hears of the failure must know it by then.
-        if (sqlState(error) === null && !this.#isOver) this.#events.emit('error', error);
+        if (sqlState(error) === null && !this.#isOver) this.#emit('error', error);
         callback(error);
       },
     );
   }
 
   on(event: string, listener: (...values: never[]) => void): void {
-    this.#events.on(event, listener as () => void);
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener));
   }
 
   removeListener(event: string, listener: (...values: never[]) => void): void {
-    this.#events.removeListener(event, listener as () => void);
+    this.#listeners.get(event)?.delete(listener);
   }
 
   removeAllListeners(event: string): void {
-    this.#events.removeAllListeners(event);
+    this.#listeners.delete(event);
   }
 
   /** Listens beside the connections that statements go over. */
@@ -100,9 +100,13 @@ export class ReservedClient implements DriverClient {
     this.processID = processId;
   }
 
+  #emit(event: string, value: unknown): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(value as never);
+  }
+
   #closed(): void {
     this.#isOver = true;
     this.#hearing.close();
-    this.#events.emit('end');
+    this.#emit('end', undefined);
   }
 }

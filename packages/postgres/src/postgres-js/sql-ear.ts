@@ -25,7 +25,7 @@ export class SqlEar {
   readonly #clock: Clock;
   readonly #channels = new Map<string, Channel>();
   readonly #hearers = new Set<Hearer>();
-  readonly #unlisten: (() => Promise<void>)[] = [];
+  readonly #listeners: Awaited<ReturnType<DriverSql['listen']>>[] = [];
   #isClosed = false;
 
   constructor(sql: DriverSql, clock: Clock) {
@@ -47,7 +47,7 @@ export class SqlEar {
     this.#isClosed = true;
     this.#channels.clear();
     this.#hearers.clear();
-    for (const unlisten of this.#unlisten.splice(0)) unlisten().catch(() => {});
+    for (const listener of this.#listeners.splice(0)) listener.unlisten().catch(() => {});
   }
 
   #open(name: string): Channel {
@@ -77,9 +77,9 @@ export class SqlEar {
   /** Never rejects. The driver tries again by itself where its connection failed, and not where the server refused. */
   async #follow(name: string, channel: Channel, listening: ReturnType<DriverSql['listen']>): Promise<void> {
     try {
-      const { unlisten } = await listening;
-      if (this.#isClosed) await unlisten();
-      else this.#unlisten.push(unlisten);
+      const listener = await listening;
+      if (this.#isClosed) await listener.unlisten();
+      else this.#listeners.push(listener);
     } catch {
       this.#clock.setTimer(TRY_AGAIN_MS, () => {
         if (!this.#isClosed && !channel.isHeard) this.#open(name);

@@ -2,7 +2,7 @@ import { type Answer, type HolderState, type HoldRef, LockArgumentError } from '
 import { labelOf } from '@holdfast/core/backend';
 import type { Row } from '../connection.js';
 import { eq, gt, le, ne, plus, rowsFrom } from '../operators.js';
-import { BACKEND, sqlState, unavailableBecause } from '../postgres-error.js';
+import { beforeSending, BACKEND, sqlState, unavailableBecause } from '../postgres-error.js';
 import {
   COMMIT_HERE,
   type Freed,
@@ -47,7 +47,7 @@ export class ShedLockRows implements Rows<null> {
   }
 
   async attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (Answer<null> | 'late')[]> {
-    const table = await this.#look(plain);
+    const table = await beforeSending(this.#look(plain));
     for (const { name } of requests) refuseTooLong(name, table);
     const { name, now, ceil, floor } = table;
     const { rows, isLate } = await this.#send(

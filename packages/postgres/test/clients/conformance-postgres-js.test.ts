@@ -1,19 +1,13 @@
 import { describeLockManager } from '@holdfast/core/conformance';
-import postgres from 'postgres';
 import { beforeAll, describe, it } from 'vitest';
-import { heldKeys, heldRows, warmUp, wiredHarness } from '../conformance-harness.js';
+import { heldKeys, warmUp, wiredHarness } from '../conformance-harness.js';
 import { usePostgres } from '../postgres-harness.js';
+import { reachBySql } from './reach-by-sql.js';
 
 const database = usePostgres({ max_connections: 300 });
 
-const reach = (url: string, applicationName: string) => ({
-  sql: postgres(url, { max: 6, onnotice: () => {}, connection: { application_name: applicationName } }),
-});
+const harness = wiredHarness('postgres.js, advisory locks', () => database.server, heldKeys(database), { sessionMs: 6_000 }, reachBySql);
 
-const settings = { sessionMs: 6_000 };
-const advisory = wiredHarness('postgres.js, advisory locks', () => database.server, heldKeys(database), settings, reach);
-const table = wiredHarness('postgres.js, leases in a table', () => database.server, heldRows(database), { strategy: 'table' }, reach);
+beforeAll(() => warmUp(harness));
 
-beforeAll(() => warmUp(advisory));
-
-for (const harness of [advisory, table]) describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe, it: it.concurrent }, harness);

@@ -21,7 +21,7 @@ const libraries: Readonly<Record<string, () => PostgresQuery>> = {
       const { rows, fields } = await pool.query<object>(text, values);
       // Of two columns of one name a row that is an object has only the last.
       const names = fields.map(({ name }) => name);
-      expect(new Set(names).size, names.join(', ')).toBe(names.length);
+      if (new Set(names).size < names.length) throw new Error(`two columns have one name: ${names.join(', ')}`);
       return rows;
     };
   },

@@ -1,0 +1,13 @@
+import { describeLockManager } from '@holdfast/core/conformance';
+import { beforeAll, describe, it } from 'vitest';
+import { heldRows, warmUp, wiredHarness } from '../../conformance-harness.js';
+import { usePostgres } from '../../postgres-harness.js';
+import { reachBySql } from '../reach-by-sql.js';
+
+const database = usePostgres({ max_connections: 300 });
+
+const harness = wiredHarness('postgres.js, table leases', () => database.server, heldRows(database), { strategy: 'table' }, reachBySql);
+
+beforeAll(() => warmUp(harness));
+
+describeLockManager({ describe, it: it.concurrent }, harness);
