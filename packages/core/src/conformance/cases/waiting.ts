@@ -234,9 +234,16 @@ export const waitingCases: readonly ConformanceCase[] = [
       const holds = await Promise.all(locks.map((lock) => other.acquire(lock, HELD)));
       const waiters = locks.flatMap((lock) => Array.from({ length: 5 }, () => manager.withLock(lock, { waitMs: 3 * SOON_MS }, () => {})));
       await delay(200);
-      const before = await faults.requests();
-      await delay(900);
-      const sent = (await faults.requests()) - before;
+      // A wait begins with requests that follow each other ever more slowly: on a busy machine it has just begun.
+      let sent = Number.POSITIVE_INFINITY;
+      for (let span = 0; span < 3 && sent >= 9; span += 1) {
+        // oxlint-disable-next-line no-await-in-loop
+        const before = await faults.requests();
+        // oxlint-disable-next-line no-await-in-loop
+        await delay(900);
+        // oxlint-disable-next-line no-await-in-loop
+        sent = (await faults.requests()) - before;
+      }
       assert.ok(sent < 9, `${sent} requests in 0.9 s for 10 idle waiters`);
       for (const hold of holds) await hold.release();
       await Promise.all(waiters);
