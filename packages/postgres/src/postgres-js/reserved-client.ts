@@ -47,7 +47,7 @@ export class ReservedClient implements DriverClient {
       ({ rows }) => callback(null, { rows }),
       (reason: unknown) => {
         const error = reason instanceof Error ? reason : new Error('the statement failed');
-        // The driver says later that the connection has closed; whoever hears of the failure must know it by then.
+        // The driver says later that the connection has closed; the caller that hears of the failure must know it by then.
         if (sqlState(error) === null && !this.#isOver) this.#emit('error', error);
         callback(error);
       },

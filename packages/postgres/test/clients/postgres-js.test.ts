@@ -113,7 +113,7 @@ describe('advisory locks through postgres.js', () => {
     });
   });
 
-  it('are refused for good by an sql that was ended, and for now by a server that is not there', async () => {
+  it('are refused permanently by an sql that was ended, and for now by a server that is not there', async () => {
     const { sql, locks } = open();
     await sql.end();
     await expect(locks.acquire(newName())).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false });
