@@ -108,7 +108,7 @@ export class LineSigns<K> {
    */
   riding(id: string): RidingSign | null {
     const entry = this.#entries.get(id);
-    if (this.#isClosed || this.#sending !== null || entry?.line == null || entry.said === null) return null;
+    if (this.#isClosed || this.#sending !== null || entry === undefined || entry.line === null || entry.said === null) return null;
     const now = this.#clock.now();
     const { said } = entry;
     const { said: present } = signOf(entry, now);
