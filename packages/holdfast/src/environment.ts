@@ -48,7 +48,8 @@ export function withPassword(url: string): string {
   const password = secretFromEnvironment(PASSWORD_VARIABLE);
   if (password === undefined) return url;
   const variable = env[PASSWORD_VARIABLE]?.trim() ? PASSWORD_VARIABLE : `${PASSWORD_VARIABLE}_FILE`;
-  const fail = (message: string): LockArgumentError => new LockArgumentError(`${variable} is set, and ${message}`, { option: PASSWORD_VARIABLE });
+  const fail = (message: string): LockArgumentError =>
+    new LockArgumentError(`${variable} is set, and ${message}`, { option: PASSWORD_VARIABLE });
   const [, scheme, authority, rest] = /^([a-z][a-z\d+.-]*:\/\/)([^/?#]*)(.*)$/is.exec(url) ?? [];
   if (scheme === undefined || authority === undefined) throw fail('the URL of the store has no host');
   const at = authority.lastIndexOf('@');
