@@ -87,6 +87,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     await ending(locks.request('a', { ifAvailable: true }, (lock) => lock === null)),
   ],
   'what the callback returns may be any thenable': async (locks) => {
+    // What is tried here.
+    // oxlint-disable-next-line unicorn/no-thenable
     const thenable = { then: (resolve: (value: string) => void) => void setTimeout(resolve, 5, 'thenable') };
     return await ending(locks.request('a', () => thenable as unknown as PromiseLike<string>));
   },
