@@ -1,5 +1,5 @@
 import { readFile, realpath } from 'node:fs/promises';
-import { createRequire, isBuiltin } from 'node:module';
+import Module, { isBuiltin } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { argv, cwd } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -44,7 +44,7 @@ async function mainFolder(): Promise<string | undefined> {
 
 async function load(specifier: string): Promise<unknown> {
   try {
-    return await import(specifier);
+    return await import(/* webpackIgnore: true */ specifier);
   } catch (error) {
     // The same code also comes from a module that is there and imports something that is not: those name another one.
     if (isCode(error, 'ERR_MODULE_NOT_FOUND') && names(error, specifier)) throw new ModuleMissingError(error.message);
@@ -53,7 +53,8 @@ async function load(specifier: string): Promise<unknown> {
 }
 
 async function resolveFrom(folder: string, name: string): Promise<string | undefined> {
-  const require = createRequire(join(folder, 'package.json'));
+  // By that name webpack looks for what is required, and warns of what it cannot know.
+  const require = Module.createRequire(join(folder, 'package.json'));
   try {
     return pathToFileURL(require.resolve(name)).href;
   } catch (error) {

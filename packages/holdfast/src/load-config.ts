@@ -65,7 +65,9 @@ async function readJson(file: string): Promise<unknown> {
 
 async function importFile(file: string): Promise<unknown> {
   try {
-    return await loadInTime(async () => ((await import(pathToFileURL(file).href)) as { readonly default?: unknown }).default);
+    return await loadInTime(
+      async () => ((await import(/* webpackIgnore: true */ pathToFileURL(file).href)) as { readonly default?: unknown }).default,
+    );
   } catch (error) {
     throw wrong(file, error instanceof Error ? error.message : String(error));
   }
