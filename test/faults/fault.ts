@@ -30,8 +30,11 @@ const SLOW_MS = 40;
 
 async function nothing(): Promise<void> {}
 
-/** What befalls the connections to a store. `of`: what stands before each title. */
-export function wireFaults(wires: readonly TcpProxy[], of = ''): Fault[] {
+/**
+ * What befalls the connections to a store. `of`: what stands before each title. `endsSessions`: the store frees what a connection holds as soon as
+ * the connection ends, so a holder that stands still at that moment believes for longer.
+ */
+export function wireFaults(wires: readonly TcpProxy[], { of = '', endsSessions = false } = {}): Fault[] {
   const all = (act: (wire: TcpProxy) => void | Promise<void>) => async (): Promise<void> => {
     await Promise.all(wires.map(async (wire) => act(wire)));
   };
@@ -47,13 +50,14 @@ export function wireFaults(wires: readonly TcpProxy[], of = ''): Fault[] {
     begin,
     heal,
   });
+  const cutting = (...parts: Parameters<typeof fault>): Fault => ({ ...fault(...parts), forgets: endsSessions });
   return [
-    fault(
+    cutting(
       'connections cut',
       [0, 0],
       all((wire) => wire.cut()),
     ),
-    fault(
+    cutting(
       'connections refused',
       SHORT,
       all((wire) => wire.refuse()),
@@ -68,13 +72,13 @@ export function wireFaults(wires: readonly TcpProxy[], of = ''): Fault[] {
       LONG,
       all((wire) => wire.silence()),
     ),
-    fault(
+    cutting(
       'requests arrive, replies are lost',
       SHORT,
       all((wire) => wire.silence('down')),
       lostReplies,
     ),
-    fault(
+    cutting(
       'requests arrive late, behind a new connection',
       SHORT,
       all((wire) => wire.hold()),

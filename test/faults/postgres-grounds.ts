@@ -20,7 +20,7 @@ export const postgresAdvisory: OpenGround = async () => {
   const wire = await startTcpProxy({ target: server.port });
   return {
     store: { kind: 'postgres', url: wire.urlFor(server.url), strategy: 'advisory', pooler: 'none' },
-    faults: [...wireFaults([wire]), ...serverFaults(server, ENDS_SESSIONS), terminateSessions(server)],
+    faults: [...wireFaults([wire], { endsSessions: true }), ...serverFaults(server, ENDS_SESSIONS), terminateSessions(server)],
     close: closeAll(wire, server),
   };
 };
@@ -32,7 +32,7 @@ export const postgresPgBouncer: OpenGround = async () => {
   const wire = await startTcpProxy({ target: bouncer.port });
   return {
     store: { kind: 'postgres', url: wire.urlFor(bouncer.url), strategy: 'advisory', pooler: 'session' },
-    faults: [...wireFaults([wire]), ...serverFaults(bouncer, ENDS_SESSIONS, 'PgBouncer: ')],
+    faults: [...wireFaults([wire], { endsSessions: true }), ...serverFaults(bouncer, ENDS_SESSIONS, 'PgBouncer: ')],
     close: closeAll(wire, bouncer, server),
   };
 };

@@ -128,8 +128,8 @@ export const redlock: OpenGround = async () => {
   return {
     store: { kind: 'redlock', urls: wires.map((wire, index) => wire.urlFor(urls[index] ?? '')), maxTtlMs },
     faults: [
-      ...wireFaults(wires, 'all nodes: '),
-      ...wireFaults(wires.slice(0, 1), 'one node: '),
+      ...wireFaults(wires, { of: 'all nodes: ' }),
+      ...wireFaults(wires.slice(0, 1), { of: 'one node: ' }),
       ...serverFaults(node, { title: 'without its data', forgets: false }, 'one node: '),
     ],
     close: closeAll({ close }, ...wires),

@@ -40,7 +40,12 @@ export const zooKeeperEnsemble: OpenGround = async () => {
   };
   return {
     store: { kind: 'zookeeper', url: wires.map(({ port }) => `127.0.0.1:${port}`).join() },
-    faults: [leaderKilled, leaderStopped, ...wireFaults(wires, 'all members: '), ...wireFaults(wires.slice(0, 1), 'one member: ')],
+    faults: [
+      leaderKilled,
+      leaderStopped,
+      ...wireFaults(wires, { of: 'all members: ' }),
+      ...wireFaults(wires.slice(0, 1), { of: 'one member: ' }),
+    ],
     close: closeAll(ensemble, ...wires),
   };
 };
