@@ -128,8 +128,7 @@ export const tries = {
     mustBeDone('out/ncc/index.cjs', project);
   },
   bun: (project) => {
-    // Bun 1.4.5 leaves parts of packages without their first values where they are imported statically and dynamically: packages stay outside.
-    const args = ['build', 'service.mjs', '--target=node', '--packages=external', '--outfile=out/bun.mjs'];
+    const args = ['build', 'service.mjs', '--target=node', '--outfile=out/bun.mjs', ...ABSENT.flatMap((name) => ['--external', name])];
     mustNotWarn(mustRun(join(project.folder, 'node_modules/@oven/bun-linux-x64/bin/bun'), args, { cwd: project.folder }));
     mustBeDone('out/bun.mjs', project);
   },
