@@ -193,9 +193,10 @@ describe.each(STRATEGIES)('what pg offers, strategy %s', (strategy) => {
       expect(missing.message).toContain('the pool had no connection to give');
     }
     await locks.close();
-    await pool.end();
     await using late = manager({ strategy, pool });
+    await pool.end();
     expect((await refusal(late.tryAcquire(newName()))).retryable).toBe(false);
+    expect(() => manager({ strategy, pool })).toThrow(expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT' }));
   });
 
   it.each([
