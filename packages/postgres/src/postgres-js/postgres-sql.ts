@@ -12,7 +12,10 @@ export interface PostgresSql {
   /** Listens on a channel, by a connection that postgres.js keeps for that and makes anew. */
   readonly listen: (channel: string, onMessage: (payload: string) => void, onListening?: () => void) => PromiseLike<unknown>;
   /** What it was made with. */
-  readonly options: { readonly max: number };
+  readonly options: {
+    /** How many connections it may open. Locks need 2 of them. */
+    readonly max: number;
+  };
 }
 
 /** One connection of postgres.js. */
