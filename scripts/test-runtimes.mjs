@@ -7,6 +7,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { argv, exit } from 'node:process';
+import { initializeNodes } from '../packages/redlock/dist/index.js';
 import { startPostgres, startRedis, startRedisNodes, startZooKeeper } from '../test/dist/servers/index.js';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -45,6 +46,7 @@ fetchMissing();
 const [redis, postgres] = [await startRedis(), await startPostgres()];
 const more = argv.includes('--all') ? [await startRedisNodes(3), await startZooKeeper()] : [];
 const [nodes, zooKeeper] = more;
+if (nodes) await initializeNodes({ urls: nodes.urls });
 const stores = {
   memory: 'memory:',
   redis: redis.url,

@@ -5,6 +5,8 @@ import { isLockError, type LockManager } from '@holdfast/core';
 import { createMemoryLockManager, createMemoryStore } from '@holdfast/core/memory';
 import { createPostgresLockManager } from '@holdfast/postgres';
 import { type BunRedisClient, createRedisLockManager } from '@holdfast/redis';
+import { createRedlockLockManager } from '@holdfast/redlock';
+import { createZooKeeperLockManager } from '@holdfast/zookeeper';
 
 // What locks do every day, on the store of a URL: run by `pnpm test:runtimes` on every runtime that there is. Ends with 1 and says why. Nothing in
 // here depends on how fast the machine is: every wait ends by an event, and has minutes for it.
@@ -26,6 +28,12 @@ function opener(url: string): () => LockManager {
   }
   if (url.startsWith('redis:')) return () => createRedisLockManager({ ...OPTIONS, url });
   if (url.startsWith('postgres:')) return () => createPostgresLockManager({ ...OPTIONS, connectionString: url });
+  const [, scheme, hosts = ''] = /^(redlock|zookeeper):\/\/(.+)$/.exec(url) ?? [];
+  if (scheme === 'redlock') {
+    const urls = hosts.split(',').map((host) => `redis://${host}`);
+    return () => createRedlockLockManager({ ...OPTIONS, urls });
+  }
+  if (scheme === 'zookeeper') return () => createZooKeeperLockManager({ ...OPTIONS, connectionString: hosts });
   assert.equal(url, 'memory:');
   const store = createMemoryStore();
   return () => createMemoryLockManager({ ...OPTIONS, store });
