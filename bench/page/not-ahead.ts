@@ -24,7 +24,8 @@ export function behindPeers({ results }: FigureTable): readonly Behind[] {
     const peer = bestOf(figures.filter(({ role }) => role === 'peer'));
     if (ours === null || peer === null) return [];
     const times = timesBetter(peer, ours);
-    return times < leastTimes ? [] : [{ peer, ours, times }];
+    // Where both are 0 neither is ahead.
+    return times >= leastTimes ? [{ peer, ours, times }] : [];
   });
 }
 
