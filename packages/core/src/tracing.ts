@@ -115,7 +115,7 @@ function runStores<C extends object, T>(start: Channel<unknown, C>, context: C, 
       } catch {
         // What is wrong with a store is no reason to take no lock.
       }
-      return begun ?? inner();
+      return (begun ??= inner());
     };
   }
   return run();

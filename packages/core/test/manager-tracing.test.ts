@@ -149,10 +149,12 @@ describe('the tracing channels', () => {
       const { start } = tracingChannel<unknown, object>(`holdfast:${name}`);
       start.bindStore(broken, thrower);
       start.bindStore(whole, () => name);
-      // Whatever has a method `run` can be bound: it throws, does not run what it is handed, throws behind that, or answers with something else.
+      // Whatever has a method `run` can be bound: it throws, does not run what it is handed or runs it later, throws behind that, or answers with something else.
       const runs: readonly ((value: unknown, task: () => unknown) => unknown)[] = [
         thrower,
         () => {},
+        (_, task) => queueMicrotask(task),
+        (_, task) => [task(), task()],
         (_, task) => [task(), thrower()],
         (_, task) => Promise.reject(new Error('listener', { cause: task() })),
       ];
@@ -162,7 +164,8 @@ describe('the tracing channels', () => {
         for (const store of [broken, whole, ...odd]) start.unbindStore(store);
       });
     }
-    expect(await manager.withLock('x', () => [broken.getStore(), whole.getStore()])).toEqual([undefined, 'hold']);
+    const seen: unknown[] = [];
+    await manager.withLock('x', () => void seen.push([broken.getStore(), whole.getStore()]));
     await expect(
       manager.withLock('x', () => {
         throw new RangeError('task');
@@ -171,6 +174,8 @@ describe('the tracing channels', () => {
     // Node reports what a listener throws in the next tick.
     await new Promise((resolve) => setImmediate(resolve));
     expect(uncaught).toEqual([]);
+    // Once, however often what runs the task was called.
+    expect(seen).toEqual([[undefined, 'hold']]);
   });
 
   it('cost nothing where nobody listens: neither a trace nor an event is built', async () => {
