@@ -2,4 +2,4 @@ import { describeLockManager } from '@holdfast/core/conformance';
 import { describe, it } from 'vitest';
 import { harness } from './sqlite-harness.js';
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);

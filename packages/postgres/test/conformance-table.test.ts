@@ -9,4 +9,4 @@ const harness = wiredHarness('PostgreSQL, table leases', () => postgres.server, 
 
 beforeAll(() => warmUp(harness));
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);

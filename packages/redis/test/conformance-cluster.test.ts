@@ -24,4 +24,4 @@ const harness = gatedHarness('Redis Cluster', () => ({ options: { url: cluster.u
 
 beforeAll(() => warmUp(harness));
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);

@@ -5,10 +5,14 @@ import type { RedisBackendOptions } from '@holdfast/redis';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import type { RedisServer } from '@holdfast/test/servers';
 import { type OptionsHere, reachedBy } from './redis-harness.js';
+import { SLOTS, tagOf } from '../src/key-slot.js';
 import { createRedisBackend } from './chosen-driver.js';
 
 /** All keys that match a pattern, on whatever is under test. */
 type FindKeys = (pattern: string) => Promise<readonly string[]>;
+
+/** Hash tags in the middle of the slots of each of three masters. */
+const ON_EACH_MASTER = [1, 3, 5].map((sixth) => tagOf(Math.floor((sixth * SLOTS) / 6)));
 
 /** What one case has opened. */
 class Opened {
@@ -17,13 +21,13 @@ class Opened {
   readonly #backends: LockBackend<bigint>[] = [];
   readonly #managers: LockManager<bigint>[] = [];
 
-  /** A backend that has made contact: cases time waits, not connections and the loading of scripts. */
+  /** A backend that has made contact, with each master of a cluster: cases time waits, not connections and the loading of scripts. */
   async backend(options: RedisBackendOptions): Promise<LockBackend<bigint>> {
     const backend = createRedisBackend({ prefix: this.prefix, ...options });
     this.#backends.push(backend);
-    const first = requestOf(newName());
-    await backend.attempt([first], callOf(5000));
-    await backend.release([first], callOf(5000));
+    const first = ON_EACH_MASTER.map((tag) => requestOf(`{${tag}}${newName()}`));
+    await backend.attempt(first, callOf(5000));
+    await backend.release(first, callOf(5000));
     return backend;
   }
 

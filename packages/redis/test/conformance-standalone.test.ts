@@ -14,4 +14,4 @@ const harness = wiredHarness(
 
 beforeAll(() => warmUp(harness));
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);

@@ -9,4 +9,4 @@ const harness = wiredHarness('Redlock on three nodes', nodes, {});
 
 beforeAll(() => warmUp(harness));
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);

@@ -117,4 +117,4 @@ beforeAll(async () => {
   await close();
 });
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);

@@ -21,5 +21,5 @@ for (const [name, make] of Object.entries(clients)) {
   };
   const harness = gatedHarness(`Redis through a client of ${name}`, reach, (pattern) => redis.admin.keys(pattern));
   beforeAll(() => warmUp(harness));
-  describeLockManager({ describe, it: it.concurrent }, harness);
+  describeLockManager({ describe: describe.concurrent, it }, harness);
 }

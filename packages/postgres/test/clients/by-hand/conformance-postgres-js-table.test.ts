@@ -10,4 +10,4 @@ const harness = wiredHarness('postgres.js, table leases', () => database.server,
 
 beforeAll(() => warmUp(harness));
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);

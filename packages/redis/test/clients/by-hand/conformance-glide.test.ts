@@ -15,4 +15,4 @@ const harness = gatedHarness('Redis through a client of GLIDE', reach, (pattern)
 
 beforeAll(() => warmUp(harness));
 
-describeLockManager({ describe, it: it.concurrent }, harness);
+describeLockManager({ describe: describe.concurrent, it }, harness);
