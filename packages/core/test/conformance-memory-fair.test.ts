@@ -4,7 +4,7 @@ import { memoryHarness } from './conformance-memory-harness.js';
 
 // Cases only share the machine: each has a store of its own.
 describeLockManager(
-  { describe: describe.concurrent, it },
+  { describe, it: it.concurrent },
   memoryHarness({ name: 'the memory backend with a fair queue', fair: true, faultsBy: 'store' }),
 );
 

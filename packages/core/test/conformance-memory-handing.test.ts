@@ -5,7 +5,7 @@ import { handing } from './handing-backend.js';
 
 // Cases only share the machine: each has a store of its own.
 describeLockManager(
-  { describe: describe.concurrent, it },
+  { describe, it: it.concurrent },
   memoryHarness({
     name: 'a queue for the first of each manager, which hands on',
     fair: true,

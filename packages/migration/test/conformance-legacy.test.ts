@@ -5,7 +5,7 @@ import { describe, it } from 'vitest';
 import { ClientLocks, KeyLocks, SharedLocks } from './legacy/legacy-locks.js';
 
 // Cases only share the machine: each has locks of its own.
-const sideBySide = { describe: describe.concurrent, it };
+const sideBySide = { describe, it: it.concurrent };
 
 describeLockManager(
   sideBySide,

@@ -3,7 +3,7 @@ import { describe, it } from 'vitest';
 import { migratingHarness } from './conformance-migrating-harness.js';
 
 // Cases only share the machine: each has stores of its own.
-const sideBySide = { describe: describe.concurrent, it };
+const sideBySide = { describe, it: it.concurrent };
 
 describeLockManager(sideBySide, migratingHarness({ phase: 'both', fair: false, losesReplyOf: 'from' }));
 
@@ -32,7 +32,7 @@ describeTopics(migratingHarness({ phase: 'from', fair: false, losesReplyOf: 'fro
 describeTopics(migratingHarness({ phase: 'to', fair: true, losesReplyOf: 'to' }), ['outcomes', 'fencing', 'marks', 'inspection', 'health']);
 
 function describeTopics(harness: ConformanceHarness, topics: readonly string[]): void {
-  describe.concurrent(`${harness.name} keeps the lock manager's contract`, () => {
+  describe(`${harness.name} keeps the lock manager's contract`, () => {
     for (const testCase of conformanceCases({ faults: harness.faults })) {
       if (!topics.includes(testCase.topic)) continue;
       it.concurrent(`${testCase.id}: ${testCase.title}`, () => runConformanceCase(harness, testCase), testCase.timeoutMs + 35_000);
