@@ -2,4 +2,4 @@ import { describeLockManager } from '@holdfast/core/conformance';
 import { describe, it } from 'vitest';
 import { mapHarness } from './third-party/map-harness.js';
 
-describeLockManager({ describe, it: it.concurrent }, mapHarness);
+describeLockManager({ describe: describe.concurrent, it }, mapHarness);
