@@ -1,6 +1,6 @@
-import { createRedisBackend, createRedisLockManager } from '@holdfast/redis';
-import { attempt, callOf, newName, requestOf, take } from '@holdfast/test/backend';
-import { startRedis, startRedisCluster, until } from '@holdfast/test/servers';
+import { createRedisLockManager } from '@holdfast/redis';
+import { newName } from '@holdfast/test/backend';
+import { startRedisCluster, until } from '@holdfast/test/servers';
 import { createClient, createCluster, RESP_TYPES } from 'redis';
 import { createClient as createClient5, createCluster as createCluster5 } from 'redis-5';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -88,31 +88,11 @@ describe.each([
     }
   });
 
-  it('that is connected to a replica is unavailable, and may serve later', async () => {
-    const replica = await startRedis({ config: { replicaof: `127.0.0.1 ${redis.server.port}`, 'repl-diskless-sync-delay': 0 } });
-    onTestFinished(() => replica.close());
-    const client = await connected(create({ url: replica.url }));
-    const locks = createRedisLockManager({ client });
-    onTestFinished(() => locks.close());
-    await expect(locks.tryAcquire(newName())).rejects.toMatchObject({
-      code: 'LOCK_BACKEND_UNAVAILABLE',
-      retryable: true,
-      driver: 'redis',
-    });
-  });
-
   it('that collects no commands serves while connected', async () => {
     const client = await connected(create({ url: redis.server.url, disableOfflineQueue: true }));
     const locks = createRedisLockManager({ client });
     onTestFinished(() => locks.close());
     await (await locks.acquire(newName())).release();
-  });
-
-  it('that was never connected is unavailable, not busy', async () => {
-    const client = create({ url: redis.server.url });
-    const backend = createRedisBackend({ client });
-    onTestFinished(() => backend.close());
-    await expect(attempt(backend, requestOf(newName()))).rejects.toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
   });
 });
 
@@ -125,29 +105,6 @@ it.each([2, 3] as const)('connections of our own speak RESP%s, where the driver 
   await held.release();
   await (await waiting).release();
   expect(await redis.admin.client('LIST')).toMatch(new RegExp(`cmd=evalsha .*resp=${RESP}`));
-});
-
-it("a user's client that listens with RESP2 takes no commands, and the error says so", async () => {
-  const client = await connected(createClient({ url: redis.server.url, RESP: 2 }));
-  await client.subscribe('somewhere', () => {});
-  const backend = createRedisBackend({ client, allowEviction: true });
-  onTestFinished(() => backend.close());
-  await expect(attempt(backend, requestOf(newName()))).rejects.toMatchObject({
-    code: 'LOCK_BACKEND_UNAVAILABLE',
-    message: expect.stringContaining('subscriber') as string,
-  });
-});
-
-it('the key prefix of a client of redis 6 stands in front of every key', async () => {
-  const client = await connected(createClient({ url: redis.server.url, keyPrefix: 'tenant:' }));
-  const backend = createRedisBackend({ client });
-  onTestFinished(() => backend.close());
-  const request = requestOf(newName());
-  await take(backend, request);
-  expect(await redis.admin.exists(`tenant:holdfast:${request.name}`)).toBe(1);
-  const names: string[] = [];
-  for await (const { name } of backend.list?.(request.name, callOf()) ?? []) names.push(name);
-  expect(names).toEqual([request.name]);
 });
 
 type Nodes = readonly { readonly socket: { readonly host: string; readonly port: number } }[];
