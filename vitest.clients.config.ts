@@ -46,7 +46,10 @@ export default defineConfig({
           env: { HOLDFAST_TEST_REDIS_DRIVER: '@valkey/valkey-glide' },
           setupFiles: ['packages/redis/test/clients/quiet-glide.ts'],
           // The conformance suite has the faults of one server.
-          include: [...redis('conformance-standalone', 'conformance-cluster', 'listener', 'cluster', 'sentinel', 'replicas'), ...glideByHand],
+          include: [
+            ...redis('conformance-standalone', 'conformance-cluster', 'listener', 'cluster', 'sentinel', 'replicas'),
+            ...glideByHand,
+          ],
         },
       },
       {
