@@ -26,7 +26,7 @@ let replica: RedisServer;
 let cluster: RedisCluster;
 beforeAll(async () => {
   const config = { replicaof: `127.0.0.1 ${redis.server.port}`, 'repl-diskless-sync-delay': 0 };
-  [replica, cluster] = await Promise.all([startRedis({ config }), startRedisCluster()]);
+  [replica, cluster] = await Promise.all([startRedis({ config }), startRedisCluster({ replicas: 0 })]);
 });
 /** What ends the clients: tests that run side by side know nothing of each other. */
 const endings: (() => unknown)[] = [];

@@ -73,7 +73,7 @@ describe("a user's client of GLIDE", () => {
 
   it('that is closed is unavailable, not busy', async () => {
     const client = await connected();
-    const locks = createRedisLockManager({ client });
+    const locks = createRedisLockManager({ client, commandTimeoutMs: 500 });
     onTestFinished(() => locks.close());
     await (await locks.acquire(newName())).release();
     client.close();
@@ -114,7 +114,7 @@ describe("a user's client of GLIDE", () => {
 });
 
 it("a user's cluster client of GLIDE serves locks on all masters, waiters and lists", async () => {
-  const servers = await startRedisCluster();
+  const servers = await startRedisCluster({ replicas: 0 });
   onTestFinished(() => servers.close());
   const client = await GlideClusterClient.createClient({
     requestTimeout: 5000,

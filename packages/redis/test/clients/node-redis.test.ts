@@ -1,9 +1,9 @@
 import { createRedisLockManager } from '@holdfast/redis';
 import { newName } from '@holdfast/test/backend';
-import { startRedisCluster, until } from '@holdfast/test/servers';
+import { type RedisCluster, startRedisCluster, until } from '@holdfast/test/servers';
 import { createClient, createCluster, RESP_TYPES } from 'redis';
 import { createClient as createClient5, createCluster as createCluster5 } from 'redis-5';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../redis-harness.js';
 
 const redis = useRedis();
@@ -78,7 +78,7 @@ describe.each([
 
   it('that was ended is unavailable, not busy, and the error says that the connection is closed', async () => {
     const client = await connected(create({ url: redis.server.url }));
-    const locks = createRedisLockManager({ client });
+    const locks = createRedisLockManager({ client, commandTimeoutMs: 500 });
     onTestFinished(() => locks.close());
     const name = newName();
     const lease = await locks.acquire(name);
@@ -109,27 +109,33 @@ it.each([2, 3] as const)('connections of our own speak RESP%s, where the driver 
 
 type Nodes = readonly { readonly socket: { readonly host: string; readonly port: number } }[];
 
-it.each([
-  ['5', (nodes: Nodes) => createCluster5({ rootNodes: [...nodes] })],
-  ['6', (nodes: Nodes) => createCluster({ rootNodes: [...nodes] })],
-] as const)("a user's cluster client of redis %s serves locks on all masters, waiters and lists", async (_, create) => {
-  const servers = await startRedisCluster();
-  onTestFinished(() => servers.close());
-  const cluster = create(servers.nodes.map(({ host, port }) => ({ socket: { host, port } })));
-  cluster.on('error', () => {});
-  await cluster.connect();
-  onTestFinished(() => cluster.destroy());
-  const locks = createRedisLockManager({ client: cluster });
-  const others = createRedisLockManager({ url: servers.url });
-  onTestFinished(async () => {
-    await locks.close();
-    await others.close();
+describe("a user's cluster client", () => {
+  let servers: RedisCluster;
+  beforeAll(async () => {
+    servers = await startRedisCluster({ replicas: 0 });
   });
-  const names = Array.from({ length: 30 }, () => newName());
-  const held = await locks.acquireAll(names);
-  for (const name of names) expect(await others.tryAcquire(name)).toBeNull();
-  const waiting = others.acquire(names[0] ?? '', { waitMs: 10_000 });
-  await held.release();
-  await (await waiting).release();
-  expect((await locks.checkHealth()).ok).toBe(true);
+  afterAll(() => servers.close());
+
+  it.each([
+    ['5', (nodes: Nodes) => createCluster5({ rootNodes: [...nodes] })],
+    ['6', (nodes: Nodes) => createCluster({ rootNodes: [...nodes] })],
+  ] as const)('of redis %s serves locks on all masters, waiters and lists', async (_, create) => {
+    const cluster = create(servers.nodes.map(({ host, port }) => ({ socket: { host, port } })));
+    cluster.on('error', () => {});
+    await cluster.connect();
+    onTestFinished(() => cluster.destroy());
+    const locks = createRedisLockManager({ client: cluster });
+    const others = createRedisLockManager({ url: servers.url });
+    onTestFinished(async () => {
+      await locks.close();
+      await others.close();
+    });
+    const names = Array.from({ length: 30 }, () => newName());
+    const held = await locks.acquireAll(names);
+    for (const name of names) expect(await others.tryAcquire(name)).toBeNull();
+    const waiting = others.acquire(names[0] ?? '', { waitMs: 10_000 });
+    await held.release();
+    await (await waiting).release();
+    expect((await locks.checkHealth()).ok).toBe(true);
+  });
 });
