@@ -4,7 +4,9 @@ import base from './vitest.config.js';
 const redis = (...names: readonly string[]): string[] => names.map((name) => `packages/redis/test/${name}.test.ts`);
 
 // What repeats too much for the time that CI has.
-const byHand = process.env['HOLDFAST_TEST_ALL_CLIENTS'] ? ['packages/*/test/clients/by-hand/*.test.ts'] : [];
+const isAll = Boolean(process.env['HOLDFAST_TEST_ALL_CLIENTS']);
+const byHand = isAll ? ['packages/*/test/clients/by-hand/*.test.ts'] : [];
+const glideByHand = isAll ? redis('locks', 'semaphores', 'waiting', 'faults', 'acl', 'unsent', 'channels', 'resharding') : [];
 
 /** The tests of `pnpm test:clients`: what the test command runs on ioredis, on every other Redis client. */
 export default defineConfig({
@@ -44,7 +46,10 @@ export default defineConfig({
           env: { HOLDFAST_TEST_REDIS_DRIVER: '@valkey/valkey-glide' },
           setupFiles: ['packages/redis/test/clients/quiet-glide.ts'],
           // The conformance suite has the faults of one server.
-          include: redis('conformance-standalone', 'conformance-cluster', 'listener', 'cluster', 'sentinel', 'replicas'),
+          include: [
+            ...redis('conformance-standalone', 'conformance-cluster', 'listener', 'cluster', 'sentinel', 'replicas'),
+            ...glideByHand,
+          ],
         },
       },
       {

@@ -18,7 +18,7 @@ const [, , url = ''] = argv;
 const WAIT = { waitMs: 60_000 };
 const OPTIONS = { ttlMs: 60_000, commandTimeoutMs: 30_000 };
 const newName = (): string => `runtimes-${randomBytes(8).toString('hex')}`;
-const newClient = (): BunRedisClient => new bun.RedisClient(url);
+const newClient = (to = url, options = {}): BunRedisClient => new bun.RedisClient(to, options);
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + 60_000;
@@ -56,6 +56,25 @@ async function aClosedClientIsUnavailable(): Promise<void> {
   client.close();
   await assert.rejects(locks.tryAcquire(newName()), code('LOCK_BACKEND_UNAVAILABLE'));
   await locks.close();
+}
+
+async function aClientWithoutConnectionSaysSo(): Promise<void> {
+  // Nothing listens on port 1.
+  const client = newClient('redis://127.0.0.1:1', { autoReconnect: false, enableOfflineQueue: false });
+  const locks = createRedisLockManager({ client });
+  const saysSo = (error: unknown): boolean => isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && /has no connection/.test(error.message);
+  await assert.rejects(locks.tryAcquire(newName()), saysSo);
+  await locks.close();
+  client.close();
+}
+
+async function aClientThatListensServes(): Promise<void> {
+  const client = newClient() as BunRedisClient & { subscribe(channel: string, listener: () => void): Promise<unknown> };
+  await client.subscribe(newName(), () => {});
+  const locks = createRedisLockManager({ ...OPTIONS, client });
+  await (await locks.acquire(newName())).release();
+  await locks.close();
+  client.close();
 }
 
 async function refusalsAreReported(): Promise<void> {
@@ -117,6 +136,8 @@ async function conformance(): Promise<void> {
 
 await lostConnectionsAreNoticed();
 await aClosedClientIsUnavailable();
+await aClientWithoutConnectionSaysSo();
+await aClientThatListensServes();
 await refusalsAreReported();
 if (argv.includes('--conformance')) await conformance();
 stdout.write("locks work with Bun's own client\n");

@@ -1,5 +1,6 @@
 import type { Clock } from '@holdfast/core';
 import { ConnectionFault, Contact, type Link, within } from '@holdfast/core/backend';
+import { faultOf } from './driver-faults.js';
 import { refuseEviction } from './eviction-policy.js';
 import { RedisConnection } from './redis-connection.js';
 import { unavailable } from './redis-error.js';
@@ -11,6 +12,9 @@ export type RedisContact = Contact<RedisStep, RedisConnection>;
 export interface RedisLink extends Link<RedisStep, RedisConnection> {
   onServer: ((serverId: string) => void) | null;
 }
+
+/** This part of its time a call waits for the first answer over a client of the user's. */
+const PATIENCE = 0.9;
 
 /** The client of the user: used as it is, never closed. */
 export class BorrowedLink implements RedisLink {
@@ -41,7 +45,12 @@ export class BorrowedLink implements RedisLink {
       this.#checking ??= refuseEviction(this.#port).finally(() => {
         this.#checking = null;
       });
-      await within(this.#clock, timeoutMs, this.#checking);
+      try {
+        // In the time of the call, so that the call hears why there is no answer.
+        await within(this.#clock, timeoutMs * PATIENCE, this.#checking);
+      } catch (error) {
+        throw faultOf(this.#port, error);
+      }
     }
     this.#isChecked = true;
     return this.#latest;

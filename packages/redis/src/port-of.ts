@@ -38,6 +38,7 @@ export function portOf(client: unknown): RedisPort | string {
     // What is asked of the server must not be answered by another.
     if (![undefined, 'primary'].includes(client.config?.readFrom as string | undefined))
       return 'must ask the primary: pass a client of @valkey/valkey-glide that was made without readFrom';
+    if (client.config?.readOnly === true) return 'must write: pass a client of @valkey/valkey-glide that was made without readOnly';
     return isGlideCluster(client) ? GlideClusterPort.of(client) : GlidePort.of(client);
   }
   if (isBunClient(client)) return new BunPort(client);

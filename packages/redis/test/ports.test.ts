@@ -44,6 +44,8 @@ describe('a client', () => {
     ['a module', { createClient }, /module/],
     ['a client without what listens', { evalsha() {}, pipeline() {} }, /upstash/],
     ['a client of redis 4', createClient4(), /redis 4/],
+    ['a client of redis 3', { internal_send_command() {}, quit() {} }, /redis 3/],
+    ['a client of GLIDE before 2.3', { customCommand() {}, invokeScript() {}, close() {}, config: {} }, /2\.3/],
     ['a client of redis 4 in its legacy mode', createClient4({ legacyMode: true }), /redis 4/],
     ['a cluster of redis 4', createCluster4({ rootNodes: [{ url: 'redis://:secret@127.0.0.1:1' }] }), /redis 4/],
     ['a legacy client of redis 6', createClient().legacy(), /legacy\(\)/],

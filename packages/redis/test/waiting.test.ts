@@ -57,7 +57,8 @@ describe('waiting of plain managers', () => {
     expect(granted.forMs).toBe(1800);
     expect(granted.stamp?.now).toBeLessThan(performance.now());
     // The release, and nothing of the waiter's.
-    expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.admin.info('commandstats'))?.[1])).toBe(1);
+    const scripts = (await redis.admin.info('commandstats')).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g);
+    expect(Math.max(...Array.from(scripts, ([, calls]) => Number(calls)))).toBe(1);
     const left = await redis.admin.pttl(`holdfast:${held.name}`);
     expect(left).toBeLessThanOrEqual(1980);
     // By both clocks alike, the server keeps it for longer than its holder believes.

@@ -338,6 +338,25 @@ describe('options', () => {
   });
 });
 
+it.each([
+  ['was ended', (client: Redis) => client.disconnect(), true, /node 2, .*has no connection.*node 3, .*has no connection/],
+  ['listens', (client: Redis) => client.subscribe('somewhere'), false, /node 2, .*subscriber.*node 3, .*subscriber/],
+] as const)('a client that %s is a node that takes no part, and the error says why', async (_, spoil, retryable, says) => {
+  const clients = nodes.servers.map(({ port }) => new Redis(port));
+  for (const client of clients) client.on('error', () => {});
+  await Promise.all(clients.slice(1).map(spoil));
+  const locks = createLockManager(createRedlockBackend({ clients }), { commandTimeoutMs: 500 });
+  const name = newName();
+  await expect(locks.tryAcquire(name)).rejects.toMatchObject({
+    code: 'LOCK_BACKEND_UNAVAILABLE',
+    retryable,
+    message: expect.stringMatching(says) as string,
+  });
+  await locks.close();
+  for (const client of clients) client.disconnect();
+  await until('no node has a vote', async () => (await votesFor(name)).every((vote) => !vote));
+});
+
 async function takeOne(backend: ReturnType<typeof nodes.backend>): Promise<{ request: ReturnType<typeof requestOf> }> {
   const request = requestOf(newName());
   await take(backend, request);

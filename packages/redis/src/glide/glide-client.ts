@@ -17,7 +17,7 @@ export type GlideRoute =
   | { readonly type: 'routeByAddress'; readonly host: string; readonly port: number };
 
 /** Settings as GLIDE has them. */
-export type GlideSettings = Readonly<Record<string, unknown>> & { readonly readFrom?: unknown };
+export type GlideSettings = Readonly<Record<string, unknown>> & { readonly readFrom?: unknown; readonly readOnly?: unknown };
 
 /** The rest of what is used, of clients that were recognised. */
 export interface GlideDriverClient extends GlideClient {

@@ -56,7 +56,7 @@ export class GlideClusterPort implements RedisPort {
     // Who asks anything knows the masters behind it.
     if (this.#map.masters.length === 0) await this.#map.load();
     const [first] = this.#map.masters;
-    if (first === undefined) throw noMasterKnown();
+    if (first === undefined) throw noMasterKnown(GLIDE);
     return await this.#connection.send([command, ...words], routeTo(first));
   }
 

@@ -20,6 +20,7 @@ export function ownOptions(
     protocol: RESP3,
     defaultDecoder: BYTES,
     readFrom: 'primary',
+    readOnly: undefined,
     lazyConnect: false,
     clientSideCache: undefined,
     clientCircuitBreaker: undefined,

@@ -142,7 +142,7 @@ export class IoredisPort implements RedisPort {
   #masterOf(slot: number | null): IoredisDriverClient {
     const masters = this.client.nodes?.('master') ?? [];
     const node = masters.find((each) => slot !== null && addressOf(each) === this.nodeOf(slot)) ?? masters[0];
-    if (node === undefined) throw noMasterKnown();
+    if (node === undefined) throw noMasterKnown(this.driver);
     return node;
   }
 

@@ -39,9 +39,10 @@ interface Emitter {
 /** The rest of what is used, of clients that were recognised. */
 export interface NodeRedisDriverClient extends NodeRedisClient, Emitter {
   readonly options?: Readonly<Record<string, unknown>> & {
-    readonly keyPrefix?: string | undefined;
     readonly socket?: { readonly host?: string; readonly port?: number } | undefined;
   };
+  /** Of version 6: version 5 takes the option, and leaves keys as they are. */
+  readonly _keyPrefix?: string | undefined;
   sendCommand(words: readonly string[], options?: CommandOptions): Promise<unknown>;
   connect(): Promise<unknown>;
   duplicate(overrides: object): NodeRedisDriverClient;

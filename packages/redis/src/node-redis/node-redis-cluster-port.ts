@@ -29,7 +29,8 @@ export class NodeRedisClusterPort implements RedisPort {
   }
 
   get isReady(): boolean {
-    return this.#isConnected && !this.#isRetired;
+    // The user connects a client of the user's.
+    return this.#connecting === null ? this.#cluster.isOpen : this.#isConnected && !this.#isRetired;
   }
 
   async ready(): Promise<void> {
@@ -61,7 +62,7 @@ export class NodeRedisClusterPort implements RedisPort {
 
   async call(command: string, ...words: readonly string[]): Promise<unknown> {
     const [first] = this.#cluster.masters;
-    if (first === undefined) throw noMasterKnown();
+    if (first === undefined) throw noMasterKnown(this.driver);
     return await (await this.#nodePort(first)).call(command, ...words);
   }
 
@@ -84,7 +85,7 @@ export class NodeRedisClusterPort implements RedisPort {
   async another(slot: number | null): Promise<RedisPort> {
     const { slots, masters } = this.#cluster;
     const node = (slot === null ? undefined : slots[slot]?.master) ?? masters[0];
-    if (node === undefined) throw noMasterKnown();
+    if (node === undefined) throw noMasterKnown(this.driver);
     return (await this.#nodePort(node)).another();
   }
 

@@ -25,7 +25,7 @@ export class NodeRedisPort implements RedisPort {
 
   constructor(client: NodeRedisDriverClient, isOurs: boolean) {
     this.#client = client;
-    this.keyPrefix = client.options?.keyPrefix ?? '';
+    this.keyPrefix = client._keyPrefix ?? '';
     this.#connecting = isOurs ? this.#connect() : null;
   }
 
