@@ -564,6 +564,28 @@ describe('what operators see', () => {
     expect(await backend.forceRelease('x', 'lock', call())).toBe(false);
     expect(await backend.renew([held], call())).toEqual([false]);
   });
+
+  it('is listed in pages, other work of the process between, each name once', async () => {
+    const backend = createMemoryBackend({ store });
+    const names = Array.from({ length: 1_700 }, (_, index) => `n${index}`);
+    const holds = names.map((name) => ask('exclusive', name));
+    await backend.attempt(holds, call());
+    let turns = 0;
+    let work = setImmediate(function again() {
+      turns += 1;
+      work = setImmediate(again);
+    });
+    const found: string[] = [];
+    for await (const { name } of backend.list?.('n', call()) ?? []) {
+      found.push(name);
+      // Freed and taken anew while the list goes on, behind all others; and one that the list has not reached.
+      if (name === 'n3') await backend.release(holds.filter(({ name: each }) => ['n3', 'n1600'].includes(each)), call());
+      if (name === 'n4') await attempt(backend, ask('exclusive', 'n3'));
+    }
+    clearImmediate(work);
+    expect(turns).toBeGreaterThanOrEqual(3);
+    expect(found).toEqual(names.filter((name) => name !== 'n1600'));
+  });
 });
 
 describe('marks', () => {

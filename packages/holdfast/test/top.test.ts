@@ -162,8 +162,17 @@ describe('changes of holder', () => {
   it('are counted between two looks: other holders, those that came and those that went', () => {
     const changes = new HolderChanges();
     const rows = (...states: readonly LockState[]) => states.map(rowOf);
-    expect(changes.note(rows(stateOf('a'), stateOf('b'), stateOf('c')), 0)).toBeNull();
-    expect(changes.note(rows(stateOf('a'), stateOf('b', { token: 2n }), stateOf('d')), 2_000)).toBe(1.5);
-    expect(changes.note(rows(stateOf('a'), stateOf('b', { token: 2n }), stateOf('d')), 3_000)).toBe(0);
+    expect(changes.note(rows(stateOf('a'), stateOf('b'), stateOf('c')), 0, false)).toBeNull();
+    expect(changes.note(rows(stateOf('a'), stateOf('b', { token: 2n }), stateOf('d')), 2_000, false)).toBe(1.5);
+    expect(changes.note(rows(stateOf('a'), stateOf('b', { token: 2n }), stateOf('d')), 3_000, false)).toBe(0);
+  });
+
+  it('are not counted for names that a look has left out', () => {
+    const changes = new HolderChanges();
+    const rows = (...states: readonly LockState[]) => states.map(rowOf);
+    changes.note(rows(stateOf('a'), stateOf('b')), 0, true);
+    expect(changes.note(rows(stateOf('b', { token: 2n }), stateOf('c')), 1_000, true)).toBe(1);
+    expect(changes.note(rows(stateOf('a'), stateOf('b', { token: 2n }), stateOf('c')), 2_000, false)).toBe(0);
+    expect(changes.note(rows(stateOf('a')), 3_000, false)).toBe(2);
   });
 });

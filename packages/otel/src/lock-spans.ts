@@ -100,6 +100,8 @@ class LockSpans {
     if ('outcome' in traced && traced.outcome !== undefined) span.setAttribute('lock.outcome', traced.outcome);
     if ('contended' in traced && traced.contended !== undefined) span.setAttribute('lock.contended', traced.contended);
     const { error } = traced;
+    // A call that asked for nothing, as its signal had been aborted before or its task holds the lock already, has no event of its end.
+    if (error !== undefined && 'waitMs' in traced) for (const id of traced.requestIds) this.#requests.delete(id);
     if (error !== undefined) {
       span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : '' });
       if (error instanceof Error) span.recordException(error);

@@ -1,4 +1,5 @@
-import { createLockManager, isLockError, type LockManager } from '@holdfast/core';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { type AcquireTrace, createLockManager, isLockError, type LockManager } from '@holdfast/core';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { createManualClock, createTestMemoryStore, type ManualClock, type TestMemoryStore } from '@holdfast/core/testing';
 import { type InstrumentLocksOptions, instrumentLocks } from '@holdfast/otel';
@@ -234,6 +235,27 @@ describe('traces of locks', () => {
     expect(waiter?.status.code).toBe(SpanStatusCode.ERROR);
     expect(waiter?.attributes['error.type']).toBe('LOCK_TIMEOUT');
     expect((await mine.inspect('x')).holders).toMatchObject([{ label: 'theirs' }]);
+  });
+
+  it('are forgotten with what asked for nothing: an aborted signal, a lock that the task holds already', async () => {
+    const { mine } = createWorld();
+    const { start, spans } = createTelemetry();
+    start({ storeSpans: true });
+    const ids: string[] = [];
+    const onStart = (traced: unknown): void => void ids.push(...(traced as AcquireTrace).requestIds);
+    subscribe('tracing:holdfast:acquire:start', onStart);
+    cleanups.push(() => unsubscribe('tracing:holdfast:acquire:start', onStart));
+    const signal = AbortSignal.abort(new Error('gone'));
+    const calls = [
+      () => mine.acquire('x', { signal }),
+      () => mine.tryAcquireEach(['x', 'y'], { signal }),
+      () => mine.withLock('x', () => mine.acquire('x')),
+    ];
+    for (const call of calls) await expect(call()).rejects.toThrow();
+    expect(ids).toHaveLength(5);
+    // A call to the store is linked to the requests that are remembered.
+    channel('holdfast:store-call').publish({ operation: 'attempt', outcome: 'answered', durationMs: 0, requestIds: ids, at: 0 });
+    expect(spans().at(-1)).toMatchObject({ name: 'store attempt', links: [] });
   });
 
   it('are made once, however often a manager is instrumented', async () => {

@@ -206,9 +206,9 @@ export class HoldRunner implements HoldKeeper {
   renewed(confirmed: readonly Confirmed[]): void {
     const now = this.#calls.stamp();
     const isHeard = this.#events.heard.renewed.hasSubscribers;
-    const left = confirmed.map(({ hold: { state } }) => (isHeard && state.at === 'held' ? remainingMs(state, now) : null));
+    const left = isHeard ? confirmed.map(({ hold: { state } }) => (state.at === 'held' ? remainingMs(state, now) : null)) : null;
     for (const { hold, event } of confirmed) this.dispatch(hold, event, now);
-    if (!isHeard) return;
+    if (left === null) return;
     for (const [index, { hold, ttlMs }] of confirmed.entries()) {
       const leftMs = left[index] ?? null;
       if (leftMs !== null && hold.state.at === 'held') hold.inContext(() => this.reports.renewed(hold, leftMs, ttlMs));

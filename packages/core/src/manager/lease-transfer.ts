@@ -106,7 +106,7 @@ export class LeaseTransfer<F extends FencingToken> {
       throw new LockUnavailableError(`${JSON.stringify(name)} was not adopted: ${what}`, { backend: backend.name, lockName: name });
     }
     holds.granted(hold, fencingToken, stamp, undefined);
-    events.emit(plan, { type: 'granted', waitedMs: 0, fencingToken: hold.fencingToken });
+    if (events.heard.granted.hasSubscribers) events.emit(plan, { type: 'granted', waitedMs: 0, fencingToken: hold.fencingToken });
   }
 
   #refuseUnable(name: string, mode: HolderState['mode']): void {

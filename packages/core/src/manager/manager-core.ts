@@ -54,7 +54,9 @@ export class ManagerCore<F extends FencingToken> {
     this.timers = new TimerQueue(resolved.clock);
     this.events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, this.events);
-    backend.onNodeChanged?.((health) => this.events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) }));
+    backend.onNodeChanged?.((health) => {
+      if (this.events.heard['node-changed'].hasSubscribers) this.events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) });
+    });
     const limits = new LimitWatch(this.events);
     backend.onLimitDiffers?.((seen) => limits.differs(seen));
     this.holds = new HoldRunner(backend, this.calls, this.events);

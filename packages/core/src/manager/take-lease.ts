@@ -159,6 +159,7 @@ function tryTake<F extends FencingToken, L>(
   const wanted = target ?? LOCK;
   const resolved = core.resolve(where, options, wanted);
   const plan = planOf(core, name, wanted, resolved);
+  if (!acquireChannel.hasSubscribers) return core.acquirer.tryOne(plan, resolved.signal);
   return core.traced(
     where,
     [plan],

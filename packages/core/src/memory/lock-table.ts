@@ -122,14 +122,20 @@ export class LockTable {
     return this.#stateOf(this.#find(name, kind) ?? new LockEntry(name, kind));
   }
 
-  list(prefix: string): readonly LockState[] {
-    const states: LockState[] = [];
-    for (const entry of this.#entries.values()) {
-      if (!entry.name.startsWith(prefix)) continue;
-      this.#expire(entry);
-      if (entry.isHeld) states.push(this.#stateOf(entry));
+  /** What is held, in pages of so many, as it stands when each page is asked for. The last page is shorter, and may be empty. */
+  *list(prefix: string, size: number): Generator<readonly LockState[], void> {
+    let page: LockState[] = [];
+    // Of the names that are there now: one that is freed and taken again meanwhile would come a second time.
+    for (const { name, kind } of [...this.#entries.values()]) {
+      if (!name.startsWith(prefix)) continue;
+      const entry = this.#find(name, kind);
+      if (entry?.isHeld !== true) continue;
+      page.push(this.#stateOf(entry));
+      if (page.length < size) continue;
+      yield page;
+      page = [];
     }
-    return states;
+    yield page;
   }
 
   forceRelease(name: string, kind: LockKind): boolean {

@@ -63,9 +63,19 @@ export class MarkTable {
     return true;
   }
 
-  list(prefix: string): readonly StoredMark[] {
+  /** What stands, in pages of so many, as it stands when each page is asked for. The last page is shorter, and may be empty. */
+  *list(prefix: string, size: number): Generator<readonly StoredMark[], void> {
     this.#sweep(Number.POSITIVE_INFINITY);
-    return [...this.#marks.values()].filter(({ name }) => name.startsWith(prefix)).map((mark) => this.#told(mark));
+    let page: StoredMark[] = [];
+    for (const { name } of [...this.#marks.values()]) {
+      const mark = name.startsWith(prefix) ? this.#find(name) : undefined;
+      if (mark === undefined) continue;
+      page.push(this.#told(mark));
+      if (page.length < size) continue;
+      yield page;
+      page = [];
+    }
+    yield page;
   }
 
   deleteAll(): number {

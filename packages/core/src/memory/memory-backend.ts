@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import {
   type Answer,
   type CallContext,
@@ -21,6 +22,10 @@ import { createMemoryStore, type MemoryStore, type StoreCallKind, type StoreLink
 import { isStoreClock } from './store-clock.js';
 
 const NAME = 'memory';
+/** So many states are listed in one go. */
+const PAGE = 500;
+// Captured at load, as the system clock's functions are: fake timers of a test must not stop a listing.
+const immediate = setImmediate;
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
 
@@ -40,7 +45,6 @@ export interface MemoryBackendOptions {
   readonly fair?: boolean | undefined;
 }
 
-/** The options of a memory backend and what each must be. */
 /** The options of a memory backend and what each must be. */
 export const memoryBackendRules = { store: storeRule, fair: rule.boolean };
 
@@ -148,12 +152,24 @@ class MemoryBackend implements LockBackend<bigint> {
     return this.#call('release', namesOf(holds), () => holds.map((hold) => this.#link.table.release(hold)));
   }
 
-  async *list(prefix: string): AsyncIterable<LockState> {
-    yield* await this.#call('list', [prefix], () => this.#link.table.list(prefix));
+  list(prefix: string): AsyncIterable<LockState> {
+    return this.#pages('list', prefix, this.#link.table.list(prefix, PAGE));
   }
 
-  async *#listMarks(prefix: string): AsyncIterable<StoredMark> {
-    yield* await this.#call('listMarks', [prefix], () => this.#link.table.marks.list(prefix));
+  #listMarks(prefix: string): AsyncIterable<StoredMark> {
+    return this.#pages('listMarks', prefix, this.#link.table.marks.list(prefix, PAGE));
+  }
+
+  /** A page a call, and other work of the process between pages: renewals do not wait for a hundred thousand states. */
+  async *#pages<T>(kind: 'list' | 'listMarks', prefix: string, pages: Iterator<readonly T[], void>): AsyncIterable<T> {
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop
+      const { value: page = [] } = await this.#call(kind, [prefix], () => pages.next());
+      yield* page;
+      if (page.length < PAGE) return;
+      // oxlint-disable-next-line no-await-in-loop
+      await new Promise<void>((resolve) => immediate(resolve));
+    }
   }
 
   inspect(name: string, kind: LockKind): Promise<LockState> {

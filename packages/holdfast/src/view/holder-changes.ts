@@ -7,18 +7,23 @@ import { keyOf, type LockRow } from './lock-row.js';
 export class HolderChanges {
   #last: ReadonlyMap<string, string> | null = null;
   #at = 0;
+  #wasCut = false;
 
-  /** @returns changes a second since the last look; null at the first one */
-  note(rows: readonly LockRow[], now: number): number | null {
+  /**
+   * @param isCut more is held than `rows`: a name that is not among them may have been left out, and is no change
+   * @returns changes a second since the last look; null at the first one
+   */
+  note(rows: readonly LockRow[], now: number, isCut: boolean): number | null {
     const holders = new Map(rows.map((row) => [keyOf(row), holderOf(row)]));
-    const before = this.#last;
+    const [before, wasCut] = [this.#last, this.#wasCut];
     const seconds = (now - this.#at) / 1000;
     this.#last = holders;
     this.#at = now;
+    this.#wasCut = isCut;
     if (before === null || seconds <= 0) return null;
     let changes = 0;
-    for (const [key, holder] of holders) if (before.get(key) !== holder) changes += 1;
-    for (const key of before.keys()) if (!holders.has(key)) changes += 1;
+    for (const [key, holder] of holders) if (before.has(key) ? before.get(key) !== holder : !wasCut) changes += 1;
+    if (!isCut) for (const key of before.keys()) if (!holders.has(key)) changes += 1;
     return changes / seconds;
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock, LockManager, LockState } from '@holdfast/core';
 import { HolderChanges } from './holder-changes.js';
-import { type LockRow, rowOf } from './lock-row.js';
+import { keyOf, type LockRow, rowOf } from './lock-row.js';
 import { kindsOf, ofKind } from './of-kind.js';
 
 /** Of more than this nobody finds anything, and every look asks the store for all of them. */
@@ -47,20 +47,22 @@ export class LockWatch {
   async look(): Promise<Look> {
     const { clock, everyMs } = this.#options;
     const began = clock.now();
-    const states = new Map<string, LockState>();
+    const found = new Map<string, LockRow>();
     let isCut = false;
     for await (const state of this.#states()) {
-      isCut = states.size >= MOST_ROWS;
+      const row = rowOf(state);
+      const key = keyOf(row);
+      isCut = found.size >= MOST_ROWS && !found.has(key);
       if (isCut) break;
-      states.set(`${state.kind} ${state.name}`, state);
+      found.set(key, row);
     }
-    const rows = [...states.values()].map(rowOf);
+    const rows = [...found.values()];
     const now = clock.now();
     return {
       at: clock.wall(),
       rows,
       isCut,
-      changesPerSecond: this.#changes.note(rows, now),
+      changesPerSecond: this.#changes.note(rows, now, isCut),
       nextInMs: Math.max(everyMs, (now - began) * REST_FACTOR),
     };
   }

@@ -1,6 +1,7 @@
 import process from 'node:process';
 import { type HolderState, type LockKind, type LockManager, type LockState, LockUnsupportedError } from '@holdfast/core';
 import { modeOfHolder, rowOf } from '../../view/lock-row.js';
+import { REST_FACTOR } from '../../view/lock-watch.js';
 import { compareBy, isWanted, plainView, type SortKey, type View } from '../../view/order.js';
 import { usageError } from '../cli-error.js';
 import { showDuration } from '../duration.js';
@@ -41,8 +42,10 @@ export async function list(prefix: string | undefined, options: ListOptions, out
       throw new LockUnsupportedError(message, { backend, capability: 'list' });
     }
     for (;;) {
+      const began = performance.now();
       // oxlint-disable-next-line no-await-in-loop
       const states = await held(manager, prefix, view);
+      const pauseMs = (performance.now() - began) * REST_FACTOR;
       if (watch === undefined) {
         show(states, prefix, json, output);
         return;
@@ -51,7 +54,7 @@ export async function list(prefix: string | undefined, options: ListOptions, out
       // Somebody who looked at the first lines only has gone.
       if (!process.stdout.writable) return;
       // oxlint-disable-next-line no-await-in-loop
-      await new Promise((resolve) => setTimeout(resolve, watch));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(watch, pauseMs)));
     }
   });
   return exitCodes.ok;
