@@ -67,7 +67,7 @@ export interface ElectionHealthOptions {
 /** Options of `close`. */
 export interface ElectionCloseOptions {
   /**
-   * How long a task that has been asked to end is waited for. Then its term is given back all the same, so that two may lead until it has ended.
+   * How long a task that has been asked to end is waited for. Then its term is given back anyway, so that two may lead until it has ended.
    * @default Infinity
    */
   readonly drainMs?: number | undefined;

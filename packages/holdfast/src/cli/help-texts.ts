@@ -46,7 +46,7 @@ export const onceDescription =
 
 export const once = `
 A run that fails (ends with another code than 0) does not count, so that the
-next server may try; --at-most-once counts it all the same. Where nothing was
+next server may try; --at-most-once counts it too. Where nothing was
 run the exit code is 0, or that of --skip-code, and nothing is said. All else,
 codes, environment, signals, is as in holdfast run --help.
 
