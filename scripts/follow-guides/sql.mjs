@@ -13,11 +13,7 @@ export async function followSql(reader) {
   const rowsOf = async (statement, values) => (await database.query(statement, values)).rowCount;
   try {
     await database.query(EARLIER);
-    const [addColumn] = reader.blocks('docs/protecting-a-row.md', 'sql');
-    await database.query(addColumn);
-    await database.query('alter table account drop column fencing_token');
-
-    const [column, table] = reader.blocks('docs/redlock.md', 'sql');
+    const [column, table] = reader.blocks('docs/protecting-a-row.md', 'sql');
     const [alter, update] = statementsOf(column);
     await database.query(alter);
     assert.deepEqual([await rowsOf(update, [1, 900, 7n]), await rowsOf(update, [1, 800, 7n]), await rowsOf(update, [1, 0, 6n])], [1, 1, 0]);
