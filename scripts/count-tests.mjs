@@ -8,7 +8,7 @@ function count(text) {
   // No report: the tests did not get as far as running.
   if (text.trim() === '') return { passed: 0, failed: 1 };
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(text);
-  // A file that could not be loaded has no tests, and is a failure all the same.
+  // A file that could not be loaded has no tests, and is a failure anyway.
   const broken = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
   );

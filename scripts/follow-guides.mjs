@@ -1,10 +1,10 @@
 // Follows the guides word by word, as somebody on an empty machine does: every command of a shell that a page shows is run as it stands, in an
 // empty folder, with the packages that this build would publish: node scripts/follow-guides.mjs [NAME ...]. Needs a build and npm.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startRedis } from '../test/dist/servers/index.js';
-import { guides } from './follow-guides/guides.mjs';
+import { startForPages } from '../test/dist/servers/index.js';
+import { guides, pageOf } from './follow-guides/guides.mjs';
 import { startRegistry } from './follow-guides/registry.mjs';
 import { Reader } from './follow-guides/reader.mjs';
 
@@ -20,15 +20,16 @@ process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 const registry = await startRegistry(join(directory, 'tarballs'));
 const failed = [];
 for (const [name, follow] of chosen) {
-  const folder = join(directory, name);
+  const folder = join(directory, name.replaceAll('/', '-'));
   mkdirSync(folder);
-  const redis = await startRedis();
+  const page = pageOf(name);
+  const servers = await startForPages(page === null ? [] : [readFileSync(new URL(`../${page}`, import.meta.url), 'utf8')]);
   const start = Date.now();
-  const problem = await follow(new Reader(folder, registry.url, redis.url)).then(
+  const problem = await follow(new Reader(folder, registry.url, servers)).then(
     () => null,
     (error) => error,
   );
-  await redis.close();
+  await servers.close();
   console.log(`${problem === null ? 'ok  ' : 'FAIL'} ${name} (${((Date.now() - start) / 1000).toFixed(0)} s)`);
   if (problem === null) continue;
   failed.push(name);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRedis } from '../test/dist/servers/index.js';
 import { tries } from './try-frameworks/tries.mjs';
-import { packAll } from './try-frameworks/project.mjs';
+import { packStaged } from './try-bundlers/pack-staged.mjs';
 
 const wanted = process.argv.slice(2);
 const chosen = Object.entries(tries).filter(([name]) => wanted.length === 0 || wanted.some((word) => name.startsWith(word)));
@@ -17,7 +17,7 @@ if (chosen.length === 0) {
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-frameworks-'));
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-const ours = packAll(join(directory, 'tarballs'));
+const ours = await packStaged(join(directory, 'tarballs'));
 const failed = [];
 for (const [name, attempt] of chosen) {
   const folder = join(directory, name.replaceAll(/[^a-z0-9.-]/g, '-'));

@@ -90,7 +90,7 @@ async function withdrawLate(job: Job, desk: Desk, ledger: Ledger, locks: LockMan
   const balance = await ledger.read('C');
   await desk.say(`reads  C = ${balance}, and falls asleep`);
   await desk.think();
-  await desk.say(`wakes up (lease.isHeld: ${lease.isHeld}) and writes C = ${balance - job.amount} all the same`);
+  await desk.say(`wakes up (lease.isHeld: ${lease.isHeld}) and writes C = ${balance - job.amount} anyway`);
   try {
     await ledger.write('C', balance - job.amount, lease.fencingToken);
     await desk.say('... and nobody stopped it');

@@ -42,7 +42,7 @@ export class Database {
     this.#reached(() => {
       this.#driver.prepare(`PRAGMA busy_timeout = ${BUSY_MS}`).get();
       this.#driver.prepare('PRAGMA journal_mode = WAL').get();
-      // What a loss of power forgets was held by processes that it has ended too. Tokens rise with the clock all the same.
+      // What a loss of power forgets was held by processes that it has ended too. Tokens rise with the clock anyway.
       this.#driver.exec('PRAGMA synchronous = NORMAL');
       this.#driver.exec(SCHEMA);
     });

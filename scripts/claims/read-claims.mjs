@@ -8,7 +8,7 @@ const KINDS = ['suite', 'test', 'model', 'figures', 'reason'];
 /**
  * @typedef {{ kind: 'suite' | 'test' | 'model' | 'figures' | 'reason', file: string, name: string }} Evidence
  * `suite`: a case of the conformance suite. `test` and `model`: a test by its file and its title. `figures`: a row of a table of figures that a test keeps
- * true. `reason`: no test shows it, and why it is so all the same.
+ * true. `reason`: no test shows it, and why it is so nevertheless.
  * @typedef {{ page: string, section: string, name: string, store: string | null, text: string, shownBy: readonly Evidence[] }} Claim
  */
 

@@ -1,6 +1,11 @@
 // What is followed, by name. Each takes all shell commands of its page, so that a new one is tried too.
 import { until } from '../../test/dist/servers/index.js';
+import { followCompose } from './compose.mjs';
+
+import { followMongo } from './mongo.mjs';
+import { followSamples, pagesWithSamples } from './samples.mjs';
 import { expectIn } from './reader.mjs';
+import { followSql } from './sql.mjs';
 
 /** Programs of the reader's own that a page runs. */
 const OWN_PROGRAMS = ['report.sh', 'statistics.sh', 'scheduler', 'build.sh', 'upload.sh', 'bill.sh'];
@@ -90,8 +95,23 @@ export const guides = {
     await reader.type('npm run test:node');
     await reader.type('npm run conformance');
   },
+
+  sql: followSql,
+  mongo: followMongo,
+
+  compose: followCompose,
+  ...Object.fromEntries(pagesWithSamples().map((page) => [page, (reader) => followSamples(reader, page)])),
 };
 
+/** The page by which it is known what servers a guide wants, or null where it starts its own. */
+export function pageOf(name) {
+  const others = new Map([
+    ['sql', 'docs/protecting-a-row.md'],
+    ['compose', null],
+  ]);
+  return name.endsWith('.md') ? name : others.has(name) ? others.get(name) : 'README.md';
+}
+
 function onPath(reader) {
-  return { HOLDFAST_URL: reader.redisUrl, PATH: `${reader.path('node_modules/.bin')}:${process.env.PATH}` };
+  return { HOLDFAST_URL: reader.addressOf('redis://localhost:6379'), PATH: `${reader.path('node_modules/.bin')}:${process.env.PATH}` };
 }

@@ -2,21 +2,22 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withAddresses } from '../../test/dist/servers/index.js';
 import { blocksOf, root } from '../try-frameworks/project.mjs';
 
-const REDIS = 'redis://localhost:6379';
 /** Of one command: an installation, on a busy machine. */
 const PATIENCE_MS = 240_000;
 
 export class Reader {
   #registry;
-  #redisUrl;
+  #servers;
   #folder;
 
-  constructor(folder, registry, redisUrl) {
+  /** @param servers what `startForPages` has started */
+  constructor(folder, registry, servers) {
     this.#folder = folder;
     this.#registry = registry;
-    this.#redisUrl = redisUrl;
+    this.#servers = servers;
   }
 
   /** Goes on in a folder below. */
@@ -24,8 +25,9 @@ export class Reader {
     this.#folder = join(this.#folder, folder);
   }
 
-  get redisUrl() {
-    return this.#redisUrl;
+  /** The address that stands in place of one that pages write. */
+  addressOf(written) {
+    return withAddresses(written, this.#servers);
   }
 
   path(name) {
@@ -37,9 +39,9 @@ export class Reader {
     return readFileSync(join(root, page), 'utf8');
   }
 
-  /** Saves a file. The address of the reader's Redis is the only thing that is changed, here and in commands. */
+  /** Saves a file. The addresses of servers are the only thing that is changed, here and in commands. */
   save(name, text) {
-    writeFileSync(join(this.#folder, name), this.#own(text));
+    writeFileSync(join(this.#folder, name), this.addressOf(text));
   }
 
   /** The code of a page: the blocks of this language, below this heading or of the whole page. */
@@ -57,17 +59,17 @@ export class Reader {
   async type(commands, { expected = 0, also = {} } = {}) {
     const env = { ...process.env, npm_config_registry: this.#registry, npm_config_fund: 'false', npm_config_audit: 'false', NO_COLOR: '1' };
     for (const name of ['NODE_OPTIONS', 'FORCE_COLOR', 'HOLDFAST_URL']) delete env[name];
-    const shell = spawn('bash', ['-e', '-c', this.#own(commands)], { cwd: this.#folder, env: { ...env, ...also }, timeout: PATIENCE_MS });
+    const shell = spawn('bash', ['-e', '-c', this.addressOf(commands)], {
+      cwd: this.#folder,
+      env: { ...env, ...also },
+      timeout: PATIENCE_MS,
+    });
     shell.stdin.end();
     let printed = '';
     for (const stream of [shell.stdout, shell.stderr]) stream.setEncoding('utf8').on('data', (text) => (printed += text));
     const code = await new Promise((resolve) => shell.once('close', (status, signal) => resolve(status ?? signal)));
     if (code !== expected) throw new Error(`${commands}\nended with ${code}, and ${expected} was to be expected:\n${printed}`);
     return printed;
-  }
-
-  #own(text) {
-    return text.replaceAll(REDIS, this.#redisUrl);
   }
 }
 

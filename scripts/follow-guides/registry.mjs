@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { mustRun, packAll } from '../try-frameworks/project.mjs';
+import { packStaged } from '../try-bundlers/pack-staged.mjs';
+import { mustRun } from '../try-frameworks/project.mjs';
 
 const ELSEWHERE = mustRun('npm', ['config', 'get', 'registry']).trim().replace(/\/?$/, '/');
 
 /** @param folder where the tarballs go */
 export async function startRegistry(folder) {
-  const tarballs = new Map(Object.entries(packAll(folder)).map(([name, file]) => [name, file.replace(/^file:/, '')]));
+  const tarballs = new Map(Object.entries(await packStaged(folder)).map(([name, file]) => [name, file.replace(/^file:/, '')]));
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname.slice(1));
     const [name, isTarball] = path.endsWith('/-/it.tgz') ? [path.slice(0, -'/-/it.tgz'.length), true] : [path, false];

@@ -1,21 +1,13 @@
 // A project of somebody who has installed our packages from npm: packed as they would be published, beside the framework that is tried.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const root = new URL('../..', import.meta.url).pathname;
 
-/** Packs every package into `folder`. @returns package name -> `file:` of its tarball */
-export function packAll(folder) {
-  mustRun('npx', ['-y', 'pnpm@10', '-r', '--filter', './packages/*', 'pack', '--pack-destination', folder], { cwd: root });
-  const manifestOf = (tarball) => JSON.parse(mustRun('tar', ['-xzOf', tarball, 'package/package.json']));
-  const tarballs = readdirSync(folder).map((name) => join(folder, name));
-  return Object.fromEntries(tarballs.map((tarball) => [manifestOf(tarball).name, `file:${tarball}`]));
-}
-
 /**
  * @param folder where; made here
- * @param ours what `packAll` answered
+ * @param ours what `packStaged` answered
  * @param dependencies name -> version; a package of ours has 'ours'
  * @param files path -> text
  */

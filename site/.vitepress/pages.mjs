@@ -18,6 +18,7 @@ export const NO_PAGES = [
   '**/test/**',
   'site/*/**/node_modules/**',
   'site/README.md',
+  'site/reports/**',
 ];
 
 const ELSEWHERE = {

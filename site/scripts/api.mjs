@@ -1,9 +1,10 @@
 // The reference: one page for each exported name, made from the docstrings. node scripts/api.mjs [--check]
 // With --check nothing is written: it lists names without a docstring, objects without an example, links in docstrings that lead nowhere, and words that our texts do without,
 // and fails if there are any.
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Application, Comment, LogLevel, ReflectionKind, TSConfigReader } from 'typedoc';
+import { importsOf, indexPage } from './api-index.mjs';
 import { ENTRY_POINTS as ALL, pathOfEntry } from './entry-points.mjs';
 import { withoutExample } from './examples.mjs';
 import { wrongWords } from './words.mjs';
@@ -73,6 +74,7 @@ if (isCheck) {
 } else {
   rmSync(here('../api'), { recursive: true, force: true });
   await app.generateOutputs(project);
+  writeFileSync(here('../api/index.md'), indexPage(ENTRY_POINTS));
   process.exitCode = app.logger.hasErrors() ? 1 : 0;
 }
 
@@ -93,8 +95,6 @@ function isPart(reflection) {
 }
 
 function sayImport({ name }) {
-  const whole = name.replace(/^@holdfast\/(core\/?)?/, 'holdfast/').replace(/\/$/, '');
-  return name === 'holdfast' || name === '@holdfast/core/backend'
-    ? `\`import { ... } from '${name}'\``
-    : `\`import { ... } from '${whole}'\`, or from \`'${name}'\``;
+  const [first, second] = importsOf(name);
+  return `\`import { ... } from '${first}'\`${second === undefined ? '' : `, or from \`'${second}'\``}`;
 }

@@ -36,7 +36,7 @@ export function updatesOf(events: readonly HistoryEvent[]): Map<string, Operatio
     if (from === null) continue;
     const operations = byObject.get(object) ?? [];
     byObject.set(object, operations);
-    // A refused write has read all the same.
+    // A refused write has still read the number.
     if (accepted === false) operations.push({ op: { do: 'read', value: from }, process, call, end: writeAt });
     else operations.push({ op: { do: 'update', from, to: from + 1 }, process, call, end });
   }

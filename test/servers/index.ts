@@ -20,6 +20,7 @@ export type { ServerSource } from './server-spec.js';
 export { type ScriptOptions, type ScriptProcess, spawnScript } from './spawn-script.js';
 export { type ZooKeeperConfig, type ZooKeeperOptions, type ZooKeeperServer, zooKeeperSpec, startZooKeeper } from './zookeeper.js';
 export { type ZooKeeperEnsemble, type ZooKeeperMember, startZooKeeperEnsemble } from './zookeeper-ensemble.js';
+export { type PageServers, startForPages, withAddresses } from './start-for-pages.js';
 export { until } from './until.js';
 export { newPostgresWire } from './postgres-wire.js';
 export { newRedisWire } from './redis-wire.js';

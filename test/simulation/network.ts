@@ -16,7 +16,7 @@ export interface Weather {
   readonly duplicates: number;
   /** How often the sender hears the answer to that second copy, and not that to the first. */
   readonly secondAnswers: number;
-  /** How often the sender gives the connection up before its request arrives, which then arrives all the same. */
+  /** How often the sender gives the connection up before its request arrives, which then arrives anyway. */
   readonly abandons: number;
   /** What goes over one connection arrives in the order in which it was sent, as over TCP. @default false */
   readonly keepsOrder?: boolean;

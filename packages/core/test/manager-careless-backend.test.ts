@@ -34,7 +34,7 @@ const thrower = (): never => {
 };
 
 describe('a backend that answers without a promise', () => {
-  it('is understood all the same', async () => {
+  it('is still understood', async () => {
     const { manager, clock } = careless({ release: () => [true], renew: () => [true] });
     const lease = await manager.acquire('x');
     await clock.advance(1_500);

@@ -37,13 +37,13 @@ export interface Election extends AsyncDisposable {
   readonly name: string;
   /**
    * Campaigns, runs `task` while leading, and campaigns once more after each term. Ends when `signal` aborts or the election is closed: the
-   * task's signal aborts, the task is waited for, the term is given back, and `run` resolves. A task that returns gives its term back and campaigns behind the others.
+   * task's signal aborts, the task is waited for, the term is given back, and `run` resolves. When a task returns, its term is given back, and this candidate lets the others campaign first.
    *
    * @throws what the task throws, unless that is only its signal's reason (or has it as its cause) or `onTaskError` is `'campaign'`
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store refuses permanently; while it is only out of reach, `run` goes on
    * @throws LockReentryError LOCK_REENTRY inside a task of the same election
    * @throws LockClosedError LOCK_CLOSED when this election, or the manager below it, was closed before
-   * @throws LockUnsupportedError LOCK_UNSUPPORTED when the store has stopped to give fencing tokens
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED when the store gives no fencing tokens any more
    */
   run(task: LeaderTask, options?: RunOptions): Promise<void>;
   /**
@@ -56,21 +56,21 @@ export interface Election extends AsyncDisposable {
   /** Asks the store who leads. null is a hint: nobody was seen to lead. */
   leader(): Promise<Leader | null>;
   /**
-   * Who leads, from now on: the present leader, or null, and each change. By asking the store every `everyMs`; at once for what this
-   * process wins or loses. Terms never fall. A leader that was shorter than `everyMs` may be missed, and null is a hint. Ends with `signal`, with `close`, and with the manager.
+   * Who leads, from now on: the present leader, or null, and each change. Asks the store every `everyMs`; what this process wins or
+   * loses is known at once. Terms never fall. A leader that led for less than `everyMs` may be missed, and null is a hint. Ends with `signal`, with `close`, and with the manager.
    * Keeps no process alive.
    *
-   * @throws LockArgumentError LOCK_INVALID_ARGUMENT, LockClosedError LOCK_CLOSED at once; while it is read, LOCK_BACKEND_UNAVAILABLE
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT, LockClosedError LOCK_CLOSED at once; while it is iterated, LOCK_BACKEND_UNAVAILABLE
    *   when the store refuses permanently
    */
   observe(options?: ObserveOptions): AsyncIterableIterator<Leader | null, undefined>;
-  /** How the candidates of this election are, by what is known here; asks nothing of the store. For a health endpoint. */
+  /** How the candidates of this election are, by what this process knows; sends nothing to the store. For a health endpoint. */
   health(options?: ElectionHealthOptions): ElectionHealth;
   /** Asks the tasks that `run` runs here to end, as `resign` of a task does. @returns whether one was leading and not ending already */
   resign(): boolean;
   /**
    * Ends every `run` of this election, waits for `campaign` calls to be refused (LOCK_CLOSED) and observers to end. A task's signal aborts at once, and
-   * its term is given back as soon as it has ended. The manager stays open. Called by a task of its own, it does not wait for that one. Idempotent.
+   * its term is given back as soon as it has ended. The manager stays open. A call by a task of this election does not wait for that task. Idempotent.
    */
   close(options?: ElectionCloseOptions): Promise<void>;
   /** `close()`, for `await using`. */

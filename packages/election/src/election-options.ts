@@ -4,7 +4,7 @@ import type { ElectionEvent } from './election-events.js';
 /** Options of `createElection`. All durations are integer milliseconds. */
 export interface ElectionOptions {
   /**
-   * How long the store keeps a leader's lease that nobody renews: about so long there is no leader after one has died.
+   * How long the store keeps a leader's lease that nobody renews: about how long there is no leader after a leader has died.
    * @default the manager's `ttlMs`, which is 30_000
    */
   readonly ttlMs?: number | undefined;
@@ -16,7 +16,7 @@ export interface ElectionOptions {
   readonly stepDownMs?: number | undefined;
   /**
    * The pause before this candidate campaigns once more: after a term that ended by itself one to two of them, after losses one, two, four ... up to half a
-   * minute, give or take a half, so that a sick candidate does not win each time.
+   * minute, give or take a half, so that a candidate that always fails does not win each time.
    * @default 2_000
    */
   readonly retryMs?: number | undefined;
@@ -49,7 +49,7 @@ export interface ObserveOptions {
   /** Ends the iterator. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * How often the store is asked. All observers of one election in this process share their questions, at the shortest of their times.
+   * How often the store is asked. All observers of one election in this process share their requests, at the shortest of their times.
    * @default 1_000
    */
   readonly everyMs?: number | undefined;
@@ -58,7 +58,7 @@ export interface ObserveOptions {
 /** Options of `health`. */
 export interface ElectionHealthOptions {
   /**
-   * A leader whose lease has less left is not well.
+   * A leader whose lease has less time left is reported as not ok, in milliseconds.
    * @default 0
    */
   readonly minRemainingMs?: number | undefined;
@@ -67,7 +67,7 @@ export interface ElectionHealthOptions {
 /** Options of `close`. */
 export interface ElectionCloseOptions {
   /**
-   * How long a task that has been asked to end is waited for. Then its term is given back all the same, so that two may lead until it has ended.
+   * How long a task that has been asked to end is waited for. Then its term is given back anyway, so that two may lead until it has ended.
    * @default Infinity
    */
   readonly drainMs?: number | undefined;

@@ -22,7 +22,7 @@ export interface HoldfastPluginOptions {
    */
   readonly close?: boolean | undefined;
   /**
-   * How long holders may finish when the server closes, in milliseconds: work that goes on behind its request. From 0 to 2^31-1.
+   * How long holders may finish when the server closes, in milliseconds: work that outlives its request. From 0 to 2^31-1.
    * @default 0
    */
   readonly drainMs?: number | undefined;
@@ -42,7 +42,7 @@ const rules = {
 };
 
 /**
- * A plugin of Fastify 5: the server and its requests get `locks`, on whichever level the plugin was registered, and the manager is closed behind the last
+ * A plugin of Fastify 5: the server and its requests get `locks`, on whichever level the plugin was registered, and the manager is closed after the last
  * request.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option, or a function that gave no manager; what the function throws. Fastify

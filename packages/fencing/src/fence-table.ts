@@ -33,17 +33,17 @@ export interface FenceTable {
   /** What makes the table, for a migration: may be run any number of times. */
   readonly sql: string;
   /**
-   * First of all in a transaction that writes under a lease: refuses it when the table has seen a later holder, and else records the token. The row stays
-   * locked until the transaction ends, so that holders of one name write one after another. A read hold is compared, under a lock
-   * that it shares with other readers, and leaves nothing. Equal tokens pass: a holder may write as often as it likes. Several leases (a group) are entered one after another.
+   * First of all in a transaction that writes under a lease: refuses the transaction when the table has seen a later holder, else records the token. The row stays
+   * locked until the transaction ends, so that holders of one name write one after another. A read hold is compared under a lock
+   * that it shares with other readers, and records nothing. Equal tokens pass: a holder may write as often as it likes. Several leases (a group) are entered one after another.
    *
    * @throws StaleTokenError LOCK_STALE_TOKEN: let it roll the transaction back
-   * @throws LockArgumentError LOCK_INVALID_ARGUMENT for permits and other leases without a token, and for what is no transaction
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT for permits and other leases without a token, and for a value that is not a transaction
    * @throws the driver's own error, for a transaction that is read-only or has failed, a table that is not there, a conflict
    */
   enter(tx: SqlTransaction, lease: FencedLease | Iterable<FencedLease>): Promise<void>;
   /**
-   * Forgets the tokens of a name: for a move to another store, whose tokens do not compare with those of the last one. Only when no holder of the old store is left.
+   * Forgets the tokens of a name: for a move to another store, whose tokens do not compare with those of the last one. Call it only when the old store has no holder any more.
    *
    * @throws LockArgumentError LOCK_INVALID_ARGUMENT, and the driver's own error
    */
@@ -100,7 +100,7 @@ class SqlFenceTable implements FenceTable {
 
 /**
  * A fence: a table in the database that is written to, in which each transaction under a lease compares its token with those that were there
- * before. A holder that stood still, and goes on after its lease has ended, is refused by it. Asks nothing of the database itself.
+ * before. A holder that stood still, and goes on after its lease has ended, is refused. Making the fence sends nothing to the database.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT
  *

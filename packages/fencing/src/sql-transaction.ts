@@ -1,8 +1,8 @@
 import { LockArgumentError } from '@holdfast/core';
 
 /**
- * A running transaction, of any of these libraries; which one follows from its methods. `query(text, values)`: pg, mysql2, mariadb, TypeORM, and whatever
- * else has it. `unsafe(text)`: postgres.js. `raw(text)`: Knex. `executeQuery(query)`: Kysely. `execute(text)`: Drizzle, @libsql/client. `all(text)`: Drizzle on SQLite.
+ * A running transaction, of any of these libraries; which one follows from its methods. `query(text, values)`: pg, mysql2, mariadb, TypeORM, and others with
+ * this method. `unsafe(text)`: postgres.js. `raw(text)`: Knex. `executeQuery(query)`: Kysely. `execute(text)`: Drizzle, @libsql/client. `all(text)`: Drizzle on SQLite.
  * `prepare(text)`: better-sqlite3, libsql, node:sqlite.
  */
 export type SqlTransaction = object | ((...args: never[]) => unknown);

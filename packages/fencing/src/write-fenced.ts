@@ -30,7 +30,7 @@ return false
 `;
 
 /**
- * Writes a field of a hash under a lease, unless a later holder of the same lock has written to that hash: one script, so that nothing falls between. The token
+ * Writes a field of a hash under a lease, unless a later holder of the same lock has written to that hash: one script, so that nothing comes in between. The token
  * lies in the hash, in the field `holdfast.fence:<scope>:<kind>:<name>`, and goes with it. A client of ioredis may have a `keyPrefix`.
  *
  * @throws StaleTokenError LOCK_STALE_TOKEN; nothing was written

@@ -9,7 +9,7 @@ import type { SchemeTable } from './schemes.js';
 /** What `require` may name: what a backend can or cannot do. */
 export type Requirement = Exclude<keyof Capabilities, 'expiry' | 'maxPermits'>;
 
-/** Options of every scheme that `connect` knows by itself; an option that the chosen backend has not is refused. */
+/** Options of every scheme that `connect` knows by itself; an option that the chosen backend does not have is refused. */
 export interface BuiltInOptions
   extends MemoryBackendOptions,
     Omit<RedisBackendOptions, 'client' | 'url' | 'fair'>,

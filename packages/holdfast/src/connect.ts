@@ -26,8 +26,8 @@ const WHERE = 'connect';
  *
  * Options may also stand in the URL (`redis://host?prefix=app:&ttlMs=10000`), so that one environment variable can carry
  * all; each may be given once. Without a URL the environment variable HOLDFAST_URL is read, or the file that HOLDFAST_URL_FILE names; the
- * password may stand in HOLDFAST_PASSWORD, or in the file of HOLDFAST_PASSWORD_FILE. There is no default: a lock
- * that turned out to hold in one process only would be worse than none.
+ * password may stand in HOLDFAST_PASSWORD, or in the file of HOLDFAST_PASSWORD_FILE. There is no default: locks
+ * in memory would exclude no other process, and nobody would notice.
  *
  * Whatever fails, nothing stays open, and no message shows a password.
  *
@@ -35,7 +35,7 @@ const WHERE = 'connect';
  *   module that is no backend
  * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when a module or driver is missing (`retryable: false`), or the
  *   store did not answer, or refused
- * @throws LockUnsupportedError LOCK_UNSUPPORTED when the backend has not what `require` asks for
+ * @throws LockUnsupportedError LOCK_UNSUPPORTED when the backend lacks what `require` asks for
  *
  * @example
  * ```ts

@@ -15,12 +15,12 @@ const PATH_OPTIONS: readonly string[] = ['sslrootcert', 'sslcert', 'sslkey'];
  * Reads a configuration file for `connect`: `await connect(await loadConfig('holdfast.config.json'))`. The object of a `.json` file, of
  * any other the default export, **which is run**: nothing is looked for, and only the file that is named is read.
  *
- * What is relative in the file counts from the file and not from the working directory: modules of `schemes`, packages as well as paths, and
+ * Relative names in the file count from the file and not from the working directory: modules of `schemes`, packages as well as paths, and
  * certificates (`sslrootcert`, `sslcert`, `sslkey`, in the URL too).
  *
  * @param file a path, from the working directory if it is relative, or a `file:` URL
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT, `option: 'file'`, when it is not there, is not valid, fails to load, or has not
- *   loaded after 10 s; no message quotes what stands in it, but for the message of an error that it throws itself
+ *   loaded after 10 s. No message quotes its content, except for the message of an error that the file itself throws
  */
 export async function loadConfig(file: string | URL): Promise<ConnectConfig> {
   return await loadCheckedConfig(file);

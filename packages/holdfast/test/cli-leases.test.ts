@@ -34,7 +34,7 @@ const urls = {
 
 type Step = (args: readonly string[], url: string, lease?: string) => Promise<{ readonly code: number | null; readonly stdout: string }>;
 
-/** As people do it; and in this process, which is quicker: each has a manager and connections of its own all the same. */
+/** As people do it; and in this process, which is quicker: each still has a manager and connections of its own. */
 const process: Step = (args, url, lease) => runCli(args, { url, env: { HOLDFAST_LEASE: lease } });
 const call: Step = ([command = '', ...args], url, lease) =>
   callCli([command, '--url', url, ...args, ...(lease === undefined ? [] : [lease])]);

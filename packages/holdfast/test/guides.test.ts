@@ -7,17 +7,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { LockManager } from '@holdfast/core';
 import { createMigratingLockManager } from '@holdfast/migration';
 import { createMemoryLockManager } from '@holdfast/core/memory';
-import {
-  type PostgresServer,
-  type RedisNodes,
-  type RedisServer,
-  startPostgres,
-  startRedis,
-  startRedisNodes,
-  startZooKeeper,
-  type ZooKeeperServer,
-} from '@holdfast/test/servers';
+import { type PageServers, startForPages, withAddresses } from '@holdfast/test/servers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Output } from '../src/cli/output.js';
+import { createProgram } from '../src/cli/program.js';
+import { treeOf } from '../src/cli/shell/command-tree.js';
 import { mustRun, runCommand } from './run-command.js';
 
 const home = fileURLToPath(new URL('..', import.meta.url));
@@ -25,10 +19,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 // Within the package, so that `holdfast` and the drivers are found as they are by those who installed them.
 let folder: string;
-let redis: RedisServer;
-let postgres: PostgresServer;
-let zookeeper: ZooKeeperServer;
-let nodes: RedisNodes;
+let servers: PageServers;
 /** Each code sample as a file of its own, `<page>-<number>`. */
 let samples: readonly string[];
 /** The examples of docstrings, likewise. */
@@ -62,27 +53,21 @@ const WITH_PARTS = ['packages/holdfast/README.md'];
 const IN_SEQUENCE = ['docs/testing.md'];
 
 beforeAll(async () => {
-  [redis, postgres, zookeeper, nodes] = await Promise.all([startRedis(), startPostgres(), startZooKeeper(), startRedisNodes(3)]);
-  // A machine that is busy with other tests answers late, and that is not what is tried here.
-  const patience = '?commandTimeoutMs=20000';
-  const addresses: readonly (readonly [string, string])[] = [
-    ["connect('redis://localhost:6379'", `connect('${redis.url}${patience}'`],
-    ["connect('postgres://localhost:5432/shop'", `connect('${postgres.url}${patience}'`],
-    ['redis://localhost:6379', redis.url],
-    ['postgres://localhost:5432/shop', postgres.url],
-    ['postgres://app:secret@db:5432/shop', postgres.url],
-    ...nodes.urls.map((url, index) => [`redis://redis-${index + 1}:6379`, url] as const),
-    ['zk1:2181,zk2:2181,zk3:2181', `127.0.0.1:${zookeeper.port}`],
-    ['zk1:2181,zk2:2181', `127.0.0.1:${zookeeper.port}`],
-  ];
+  const pages = ['README.md', ...(await pagesIn('docs', ...PACKAGES))].filter((each) => !WITH_PARTS.includes(each));
+  const texts = new Map(await Promise.all(pages.map(async (page) => [page, await readFile(join(root, page), 'utf8')] as const)));
+  servers = await startForPages([...texts.values()]);
   folder = await mkdtemp(join(home, 'dist-test/guides-'));
   const place = async (name: string, block: string): Promise<void> => {
-    const code = addresses.reduce((changed, [written, real]) => changed.replaceAll(written, real), block);
+    // A machine that is busy with other tests answers late, and that is not what is tried here.
+    const patient = block.replace(
+      /connect\('(redis:\/\/localhost:6379|postgres:\/\/localhost:5432\/shop)'/g,
+      "connect('$1?commandTimeoutMs=20000'",
+    );
+    const code = withAddresses(patient, servers);
     await writeFile(join(folder, `${name}.ts`), code);
   };
   const found: string[] = [];
-  for (const page of ['README.md', ...(await pagesIn('docs', ...PACKAGES))].filter((each) => !WITH_PARTS.includes(each))) {
-    const text = await readFile(join(root, page), 'utf8');
+  for (const [page, text] of texts) {
     const blocks = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '');
     for (const [index, block] of (IN_SEQUENCE.includes(page) ? [blocks.join('\n')] : blocks).entries()) {
       const name = `${page.replace(/^docs\/|\.md$/g, '').replaceAll('/', '-')}-${index + 1}`;
@@ -112,7 +97,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
-  await Promise.all([redis.close(), postgres.close(), zookeeper.close(), nodes.close()]);
+  await servers.close();
 });
 
 describe('the pages', () => {
@@ -132,8 +117,10 @@ describe('the pages', () => {
     expect(broken).toEqual([]);
   });
 
-  it('say what to install beside holdfast and ioredis', async () => {
+  it('say what to install beside holdfast', async () => {
     const drivers: readonly (readonly [RegExp, string])[] = [
+      // Pages without a line of their own build on the start page.
+      [/^npm install[^]*'redis:/m, 'ioredis'],
       [/connect\('postgres:/, 'pg'],
       [/connect\('zookeeper:/, 'node-zookeeper-client'],
     ];
@@ -144,7 +131,8 @@ describe('the pages', () => {
       const packages = imported.map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name);
       const others = packages.filter((name) => !/^(holdfast|@holdfast|node:|ioredis)/.test(name));
       const installed = [...text.matchAll(/^npm install (.*)$/gm)].flatMap((match) => (match[1] ?? '').split(/\s+/));
-      const needed = new Set([...others, ...drivers.filter(([url]) => url.test(code)).map(([, driver]) => driver)]);
+      const used = `${installed.length === 0 ? '' : 'npm install'}\n${code}`;
+      const needed = new Set([...others, ...drivers.filter(([url]) => url.test(used)).map(([, driver]) => driver)]);
       expect({ page, missing: [...needed].filter((name) => !installed.includes(name)) }).toEqual({ page, missing: [] });
     }
   });
@@ -160,6 +148,41 @@ describe('the pages', () => {
       const missing = imported.filter((name) => !name.startsWith('node:') && !nest.test(name) && !installed.includes(name));
       expect({ page, missing }).toEqual({ page, missing: [] });
     }
+  });
+
+  it('name scripts, moves, and commands and options of the command line that are there', async () => {
+    const pages = await pagesIn('.', 'docs', 'bench', 'examples', 'packages/core/src/conformance', ...PACKAGES);
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { readonly scripts: Record<string, string> };
+    const moves = await readFile(join(root, 'test/jvm/moves.ts'), 'utf8');
+    const { commands, options: ofAll } = treeOf(createProgram(new Output(), () => {}));
+    const unknown: string[] = [];
+    for (const page of pages.filter((each) => !each.endsWith('CHANGELOG.md'))) {
+      const text = await readFile(join(root, page), 'utf8');
+      const note = (names: readonly string[], isKnown: (name: string) => boolean): void => {
+        unknown.push(...names.filter((name) => !isKnown(name)).map((name) => `${page}: ${name}`));
+      };
+      note(
+        [...text.matchAll(/(?:npx -y pnpm@10|`pnpm) ([a-z][a-z:-]+)/g)].map(([, name = '']) => name),
+        (name) => name in scripts || name === 'install',
+      );
+      note(
+        [...text.matchAll(/\bnode ((?:scripts|site|packages|bench|examples)\/[\w./-]+)/g)].map(([, file = '']) => file),
+        (file) => existsSync(join(root, file)),
+      );
+      note(
+        [...text.matchAll(/test:jvm ([a-z][a-z -]+)`/g)].flatMap(([, names = '']) => names.trim().split(' ')),
+        (name) => new RegExp(`^  '?${name}'?: \\{`, 'm').test(moves),
+      );
+      // What stands behind ` -- ` is another command's.
+      for (const [, name = '', rest = ''] of text.matchAll(/(?:`|npx |^|  )holdfast (?:--url \S+ )?([a-z][a-z-]+)((?: [^`|\n]*)?)/gm)) {
+        const command = commands.find((each) => each.name === name);
+        const known = [...ofAll, ...(command?.options ?? [])].map(({ long }) => long);
+        const typed = rest.split(' -- ')[0] ?? '';
+        note([name], () => command !== undefined);
+        note(typed.match(/(?<= )--[a-z][a-z-]*/g) ?? [], (option) => known.includes(option));
+      }
+    }
+    expect(unknown).toEqual([]);
   });
 
   it('say in which month and version other libraries were looked at, and the versions are those that the tests run', async () => {

@@ -54,6 +54,12 @@ describe('the README', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
   });
 
+  it('names every entry point', async () => {
+    const { exports } = JSON.parse(await readFile(join(home, 'package.json'), 'utf8')) as { readonly exports: Record<string, string> };
+    const entries = Object.keys(exports).filter((entry) => entry !== './package.json');
+    expect(entries.filter((entry) => !readme.includes(`| \`holdfast${entry.slice(1)}\` `))).toEqual([]);
+  });
+
   it('names every option, every scheme and every error code', async () => {
     const { builtInSchemes } = await import('../src/schemes.js');
     const { loadBackendModule } = await import('../src/load-backend-module.js');

@@ -55,8 +55,8 @@ export type ProcessOnceResult<T> =
     };
 
 /**
- * Locks for scheduled jobs and message consumers that run on several servers. Whatever cannot be decided because the
- * store does not answer rejects with LOCK_BACKEND_UNAVAILABLE, and nothing runs.
+ * Locks for scheduled jobs and message consumers that run on several servers. When the store does not answer,
+ * calls reject with LOCK_BACKEND_UNAVAILABLE, and nothing runs.
  */
 export interface JobLockManager<F extends FencingToken = FencingToken> {
   /**
@@ -90,7 +90,7 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
   /**
    * Runs `task` once a window, or once in each period of a calendar, over all instances.
    *
-   * @throws what the task throws; LOCK_LOST when its lease was lost while it ran; no mark is left then, but that of `at-most-once`
+   * @throws what the task throws; LOCK_LOST when its lease was lost while it ran; then there is no mark, except for `at-most-once`
    * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks
    */
   runOnce<T>(name: string, options: RunOnceOptions, task: Task<Lease<F>, T>): Promise<RunOnceResult<T>>;
@@ -103,7 +103,7 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
   /** The same with options: which consumer, how long it is remembered. */
   processOnce<T>(messageId: string, options: ProcessOnceOptions, task: Task<Lease<F>, T>): Promise<ProcessOnceResult<T>>;
   /**
-   * Locks what is free of a batch and processes only that.
+   * Locks the items of a batch that are free, and processes only these.
    *
    * @returns what came of each item, in their order. A task's failure is a result; it does not stop the others.
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE before any task has started, when the store does not answer
@@ -115,8 +115,8 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
   ): Promise<readonly ForEachResult<I, T>[]>;
 
   /**
-   * What is known of work that is not to be done at present: that it succeeded, failed a moment ago, or was begun with
-   * `at-most-once`, when, and by whom. null: nothing, it is due. By the store's clock; it is gone with its window.
+   * The mark of work that is not due: whether it succeeded, failed a moment ago, or was begun with `at-most-once`,
+   * when, and by whom. null when the work is due. By the store's clock; a mark is gone when its window is over.
    *
    * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks, or cannot tell
    */
@@ -125,7 +125,7 @@ export interface JobLockManager<F extends FencingToken = FencingToken> {
    * Forgets that work was done, so that it is due. A run that is under way is left alone, and its mark is written at its end.
    *
    * @returns whether there was something to forget
-   * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks, or cannot take one away
+   * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend has no marks, or cannot delete a mark
    */
   forget(target: JobTarget): Promise<boolean>;
 }

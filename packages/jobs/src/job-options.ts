@@ -25,13 +25,13 @@ const lockAtLeastMs = rule.duration({ max: MAX_RETENTION_MS });
 /** Options of a job lock manager. */
 export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
   /**
-   * How long it is remembered that an element or a message is done. Longer than anybody may come with it again.
+   * How long it is remembered that an element or a message is done. Choose it longer than the time in which the same element or message may come again.
    * @default 86_400_000 (a day)
    */
   readonly retentionMs?: number | undefined;
   /**
-   * An element stays refused for at least so long after `lock` granted it, also when it was unlocked sooner, or marked
-   * with a shorter `retentionMs`: against schedulers whose clocks differ. Needs a backend with marks.
+   * For at least this long after `lock` granted an element, the element is refused, also when it was unlocked sooner or
+   * marked with a shorter `retentionMs`. For schedulers whose clocks differ. Needs a backend with marks.
    * @default 0
    */
   readonly lockAtLeastMs?: number | undefined;
@@ -45,19 +45,19 @@ export interface JobLockOptions extends Omit<LeaseOptions, 'signal'> {
 /** Options of `runOnce`. */
 export interface RunOnceOptions extends LeaseOptions {
   /**
-   * After a run has started, no other starts for so long; by the store's clock, over all instances. A little less than
+   * How long after the start of a run no other run starts; by the store's clock, over all instances. A little less than
    * the time between two schedules: 55 minutes for an hourly job, so that a scheduler that is early is not refused. Either this
    * or `window`; at most ten years.
    */
   readonly windowMs?: number | undefined;
   /**
    * Once in each period of a calendar, such as `{ period: 'day', timeZone: 'Europe/Berlin' }`, which may be an hour shorter or longer.
-   * Which period it is, the caller's clock says; that it runs once, the store. Either this or `windowMs`.
+   * The caller's clock says which period it is; the store sees to it that there is one run. Either this or `windowMs`.
    */
   readonly window?: CalendarWindow | undefined;
   /**
-   * The same after a run that failed: time for schedulers with other clocks to have come and gone, before somebody
-   * tries again. At most `windowMs`, or the shortest such period.
+   * The same after a run that failed, so that schedulers with other clocks do not
+   * repeat it. At most `windowMs`, or the shortest such period.
    * @default 0, a failed run may be tried again at once
    */
   readonly lockAtLeastMs?: number | undefined;
@@ -92,7 +92,7 @@ export interface ForEachOptions<I> extends LeaseOptions {
   /** How many tasks run at a time. @default 1 */
   readonly concurrency?: number | undefined;
   /**
-   * With it, an item that was processed is remembered for so long, and not processed again by anybody. Without it, it
+   * How long it is remembered that an item was processed, so that nobody processes it again. When left out, an item
    * is only locked while it is processed.
    */
   readonly retentionMs?: number | undefined;

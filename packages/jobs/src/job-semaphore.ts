@@ -17,7 +17,7 @@ export interface JobSemaphoreOptions extends Omit<LeaseOptions, 'signal'> {
   readonly permits: number;
 }
 
-/** Lets a job run so many times at once, over all instances. */
+/** Limits how many runs of a job there are at a time, over all instances. */
 export interface JobSemaphore {
   /**
    * Takes one permit of the job, without waiting.

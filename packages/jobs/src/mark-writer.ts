@@ -45,7 +45,7 @@ export class MarkWriter<F extends FencingToken> {
    * nobody has done the work meanwhile, the mark is correct.
    *
    * @throws LockLostError LOCK_LOST when the lease was lost; no mark is written then, unless the error has a `cause`: the
-   *   store did not answer for so long that the lease ended, and may have written it all the same
+   *   store did not answer for so long that the lease ended, and may have written it anyway
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when every try failed; its `cause` is the loss if the lease ended meanwhile
    */
   async write(work: Work<F>, { name, outcome, retentionMs }: MarkOrder): Promise<void> {

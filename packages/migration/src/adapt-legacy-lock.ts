@@ -23,9 +23,9 @@ const rules: Readonly<Record<keyof LegacyLock, OptionRule>> = {
 
 /**
  * Makes a lock manager of any existing lock, so that it can be the `from` of a migration: waiting, deadlines, loss,
- * groups and exclusion between the tasks of this process are added. What the lock lacks it lacks still, and its
- * `capabilities` say so: no fencing tokens, marks or listing, semaphores and read/write locks only where `also` names them, and waiters ask
- * again and again.
+ * groups and exclusion between the tasks of this process are added. What the lock itself cannot do stays impossible, and
+ * the `capabilities` say so: no fencing tokens, marks or listing, semaphores and read/write locks only where `also` names them, and waiters
+ * poll.
  *
  * Two tasks of one process exclude each other here, also where the lock itself is re-entrant for the process.
  *

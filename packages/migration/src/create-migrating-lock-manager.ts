@@ -19,9 +19,9 @@ import { PhaseGate } from './phase-gate.js';
 
 /** Options of a migrating manager: what it stands on, and those of any manager. */
 export interface MigratingOptions extends ManagerOptions {
-  /** The store that is left. Owned from here on: it is closed with the migrating manager. */
+  /** The old store. Owned from here on: it is closed with the migrating manager. */
   readonly from: LockManager;
-  /** The store that is gone to. Owned from here on. */
+  /** The new store. Owned from here on, like `from`. */
   readonly to: LockManager;
   /** Where this process begins. */
   readonly phase: MigrationPhase;
@@ -38,8 +38,8 @@ export interface MigratingLockManager extends LockManager {
   /**
    * Changes the phase of this manager, at run time. New holds are of the new phase as soon as no hold is left that
    * would not exclude them; resolves when no hold or attempt of this manager from another phase is left, so that **when
-   * it has resolved in every process, all processes may go on to the next phase**. Waiters begin to wait anew. Calls
-   * stand in line. The phase that it has already is a way to wait for holds of another phase.
+   * it has resolved in every process, all processes may go on to the next phase**. Waiters begin to wait again. Several
+   * calls are carried out one after the other. With the present phase it waits for holds of another phase.
    *
    * Never await it inside a task that holds a lock of this manager: it would wait for its own hold.
    *

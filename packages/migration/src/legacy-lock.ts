@@ -45,7 +45,7 @@ export interface LegacyLock<H = unknown> {
   /**
    * What it has besides locks. `tryLock` is then asked for permits (`semaphore`) and for reading and writing (`read-write`) too, by the
    * request's `mode`; a lock, a semaphore and a read/write lock of one name are three things. Such requests of one process come side by side:
-   * each is an owner of its own, known by its token. Whether a waiting writer keeps new readers out is up to `tryLock`.
+   * each is an owner of its own, recognised by its token. Whether a waiting writer keeps new readers out is up to `tryLock`.
    * @default []
    */
   readonly also?: readonly ('semaphore' | 'read-write')[] | undefined;
@@ -61,8 +61,8 @@ export interface LegacyLock<H = unknown> {
   /** Who holds it. Left out: of locks `isLocked` is asked; of the other kinds `inspect` reports what this process holds, and rejects for other names. */
   holders?: ((name: string, kind: LockKind) => Answer<readonly LegacyHolder[]>) | undefined;
   /**
-   * Whether it is still ours: how a holder notices that its lock is gone, where there is no `extend`. Without all three it
-   * notices nothing before its time is over.
+   * Whether it is still ours: how a holder notices that its lock is gone, where there is no `extend`. Without `isHeld`, `isLocked` and
+   * `extend` the holder notices nothing before its time is over.
    * @default `isLocked`
    */
   isHeld?: ((name: string, hold: LegacyHold<H>) => Answer<boolean>) | undefined;
@@ -75,13 +75,13 @@ export interface LegacyLock<H = unknown> {
    * permanently if it does not.
    */
   undo?: ((name: string, token: string, request: LegacyRequest) => Answer<unknown>) | undefined;
-  /** The store ends the lock so long after `tryLock`, whatever is done: its holder is notified by then. */
+  /** How long after `tryLock` the store ends the lock in any case, in milliseconds: its holder is notified before that. */
   readonly leaseMs?: number | undefined;
   /**
    * What frees the lock of a dead holder: its time (`ttl`), or the end of its session, or nothing (`session`).
    * @default 'ttl' with `extend` or `leaseMs`, else 'session'
    */
   readonly expiry?: 'ttl' | 'session' | undefined;
-  /** Called by the manager's `close`, once all is freed. */
+  /** Called by the manager's `close`, when everything is freed. */
   close?: (() => Answer<unknown>) | undefined;
 }

@@ -16,7 +16,7 @@ export type MigrationEvent =
     }
   /**
    * In `both`, a name was free on one side and busy on the other: somebody uses the busy side alone. While processes
-   * go from `from` to `both`, or from `both` to `to`, that is expected; afterwards it names who was forgotten. A hold
+   * go from `from` to `both`, or from `both` to `to`, that is expected; afterwards it names a process that was forgotten. A hold
    * on `from` of less than a tenth of a second may go unseen: it looks like one that is between its two steps.
    */
   | {

@@ -50,17 +50,17 @@ export interface ReentrantLock<F extends FencingToken = FencingToken> {
   /**
    * Waits for the lock, without an end unless the manager has a `waitMs`. Kept until `unlock`, or for `leaseMs` at most.
    *
-   * Where the context has it already, what this call is promised holds as well: with `leaseMs` the lease lasts for so long from
-   * now at least (Hazelcast and Redisson shorten a longer one; here it is left), without it until the last `unlock`.
+   * Where the context has it already, what this call is promised holds as well: with `leaseMs` the lease lasts at least this long
+   * from now on (Hazelcast and Redisson shorten a longer lease; here it stays), without `leaseMs` until the last `unlock`.
    *
-   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the lease could not be made to last so long; this call does not count then
+   * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the lease could not be made to last this long; this call does not count then
    * @throws LockLostError LOCK_LOST when the context has the lock but has lost it meanwhile
    * @throws LockReentryError LOCK_REENTRY when a context around this one holds it: it would wait for itself
    * @throws as `LockManager.acquire`
    */
   lock(leaseMs?: number): Promise<void>;
   /**
-   * Waits for at most `waitMs`, by default not at all; also when another flow of the context waits for it. With `leaseMs` as `lock`.
+   * Waits for at most `waitMs`, by default not at all; also when another flow of the context waits for the lock. `leaseMs` is as for `lock`.
    *
    * @returns whether the context holds the lock now; never false because the store was out of reach
    */

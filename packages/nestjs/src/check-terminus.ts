@@ -4,7 +4,7 @@ import { LockArgumentError } from '@holdfast/core';
 const TERMINUS = '@nestjs/terminus';
 
 /**
- * Refuses a terminus before 11: it takes each answer for healthy, also one that says down.
+ * Refuses a terminus before 11: it reports every answer as healthy, also an answer that says down.
  *
  * @param version of terminus; null where it is not known
  */

@@ -39,7 +39,7 @@ const asyncRules = { imports: rule.array, inject: rule.array, useFactory: rule.f
 
 /**
  * Locks for a Nest application: `LOCK_MANAGER` and `JOB_LOCKS` to inject, `LockHealthIndicator`, and the manager behind `@WithLock` and `@RunOnce`. Closes a manager that it has made
- * in the last hook of shutdown, behind the last request.
+ * in the last hook of shutdown, after the last request.
  */
 export class LockModule {
   /** With options that are known now. Bad ones reject when the application starts, with LOCK_INVALID_ARGUMENT. */

@@ -10,7 +10,7 @@ import { type MethodDecoratorOf, wrapMethod } from './wrap-method.js';
  *
  * @param name of the job, the same on every server; or a function of the method's arguments
  * @param options those of `runOnce`: `windowMs` or `window`, and more
- * @throws LockArgumentError LOCK_INVALID_ARGUMENT for what is neither a name nor a function, and on what is no method of objects that Nest makes
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a value that is neither a name nor a function, and for a method of an object that Nest does not make
  */
 export function RunOnce<A extends unknown[]>(name: KeyOf<A>, options: RunOnceOptions): MethodDecoratorOf<A> {
   checkKey('RunOnce', 'name', name);

@@ -14,7 +14,7 @@ export type KeyOf<A extends unknown[]> = string | ((...args: A) => string);
  * function gives no name, and with what the function throws.
  *
  * @param options how long to wait and to hold: those of `acquire`
- * @throws LockArgumentError LOCK_INVALID_ARGUMENT for what is neither a name nor a function, and on what is no method of objects that Nest makes
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a value that is neither a name nor a function, and for a method of an object that Nest does not make
  */
 export function WithLock<A extends unknown[]>(key: KeyOf<A>, options: AcquireOptions = {}): MethodDecoratorOf<A> {
   checkKey('WithLock', 'key', key);

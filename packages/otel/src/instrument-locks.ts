@@ -75,8 +75,8 @@ function startShared() {
 const { groups, spanOptions, metrics: sharedMetrics, spans: sharedSpans } = onceAProcess('@holdfast/otel:shared:1', startShared);
 
 /**
- * Reports metrics and traces of locks through OpenTelemetry, by the diagnostics channels alone, from now on until `close`. Twice over the
- * same manager and provider counts once.
+ * Reports metrics and traces of locks through OpenTelemetry, by the diagnostics channels alone, from now on until `close`. Two instrumentations
+ * of the same manager and provider count once.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
  *

@@ -151,7 +151,7 @@ export class Connection implements Queryable {
 }
 
 /**
- * What a closed socket has not sent is sent all the same, for as long as the network takes it; what a reset one has not, is not. A help
+ * What a closed socket has not sent is sent anyway, for as long as the network takes it; what a reset one has not, is not. A help
  * only: it proves nothing of what is on its way. A socket of TLS, or of this machine alone, cannot be reset.
  */
 function reset({ connection }: DriverClient): void {

@@ -18,7 +18,7 @@ interface ByPool {
   readonly driverOptions?: undefined;
 }
 
-/** By what postgres.js makes. */
+/** By a `sql` of postgres.js. */
 interface BySql {
   /**
    * What `postgres(url)` of postgres.js makes, version 3.4 or later. It is never ended, and its `max` counts: `advisory` reserves one of its
@@ -35,8 +35,8 @@ interface BySql {
 /** By a function of the user's. */
 interface ByQuery {
   /**
-   * `table` only: a function that runs one statement, over any driver, pooler or HTTP. Called at most a few times at once; what the function
-   * was given late is refused by the server.
+   * `table` only: a function that runs one statement, over any driver, pooler or HTTP. Called at most a few times at once. A statement that
+   * arrives late is refused by the server.
    */
   readonly query: PostgresQuery;
   readonly strategy: 'table';
@@ -71,19 +71,19 @@ interface PostgresSettings {
   readonly namespace?: string | undefined;
   /**
    * `advisory` only: `'session'` says that a pooler in session mode is in front of the server. Without it a pooler is
-   * refused, because one in transaction mode would take the locks away without a word.
+   * refused, because a pooler in transaction mode would lose the locks and report nothing.
    * @default 'none'
    */
   readonly pooler?: 'none' | 'session' | undefined;
   /**
    * `advisory` only: for how long after its last good heartbeat a session is believed in, in milliseconds. The server
-   * ends a silent session a little later: so long may the locks of a machine that has vanished stand.
+   * ends a silent session a little later, so the locks of a machine that has vanished stand for about this time.
    * @default 15_000
    */
   readonly sessionMs?: number | undefined;
   /**
-   * `advisory` only: the 64-bit key of a lock, where it is to be a certain one: the key that another program uses, or one
-   * that surely differs from another name's. undefined: the first 64 bits of a SHA-256 over namespace, kind and name.
+   * `advisory` only: the 64-bit key of a lock, where it must have a certain value: the key that another program uses, or a key
+   * that certainly differs from the key of another name. undefined: the first 64 bits of a SHA-256 over namespace, kind and name.
    * @default none
    */
   readonly keyOf?: ((name: string) => bigint | undefined) | undefined;

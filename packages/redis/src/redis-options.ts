@@ -4,7 +4,7 @@ import { portOf, type RedisClient } from './port-of.js';
 import type { RedisPort } from './redis-port.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
-/** That replicas have a grant before it is believed. */
+/** How many replicas must confirm a grant before the grant counts. */
 export interface ReplicaOptions {
   /** How many replicas must have it. From 1. */
   readonly min: number;
@@ -50,8 +50,8 @@ interface RedisSettings {
    */
   readonly prefix?: string | undefined;
   /**
-   * Whether those who wait stand in one queue on the server, first come first served over all processes. Costs a
-   * round trip more for each wait. Without it waiters are woken one by one, but may be overtaken by a newcomer.
+   * Whether every waiter stands in the queue on the server: first come, first served over all processes. Without it only the first waiter of
+   * each manager stands there: first come, first served among processes, each of which hands on to its own waiters for up to 100 ms.
    * @default false
    */
   readonly fair?: boolean | undefined;

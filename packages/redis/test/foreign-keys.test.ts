@@ -38,7 +38,7 @@ it('a semaphore whose keys another program took does not cost the requests that 
   expect(await freeAll(backend, [lost, held])).toEqual([false, true]);
 });
 
-it('a lock whose waiters key another program took is freed all the same, and the others with it', async () => {
+it('a lock whose waiters key another program took is freed nevertheless, and the others with it', async () => {
   const backend = redis.backend({ fair: false });
   const [strange, other] = [requestOf(newName(), 'write'), requestOf(newName(), 'write')];
   await take(backend, strange);

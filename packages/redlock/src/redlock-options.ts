@@ -39,7 +39,7 @@ interface RedlockSettings {
   /** How many nodes must grant. From the majority to all of them. @default the majority, `floor(n / 2) + 1` */
   readonly quorum?: number | undefined;
   /**
-   * The longest `ttlMs` of any lease, in milliseconds: a node that was restarted takes no part for so long, and a guard time. All clients of
+   * The longest `ttlMs` of any lease, in milliseconds: a node that was restarted takes no part for this time and a guard time. All clients of
    * the nodes must have the same. @default 60_000
    */
   readonly maxTtlMs?: number | undefined;

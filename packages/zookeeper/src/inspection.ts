@@ -52,7 +52,7 @@ export class Inspection {
     return removed.includes(true);
   }
 
-  /** All that is held. A name whose node this user may not read is left out: others are reported all the same. */
+  /** All that is held. A name whose node this user may not read is left out: others are reported anyway. */
   async *list(prefix: string): AsyncIterable<LockState> {
     for (const kind of KINDS) {
       const directory = `${this.#root}/${directoryOf[kind]}`;

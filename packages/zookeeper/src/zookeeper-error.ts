@@ -94,7 +94,7 @@ export function isUnknown(error: unknown): error is ConnectionLostError {
   return error instanceof ConnectionLostError;
 }
 
-/** Whether the request may have been carried out all the same: no answer came, or one that does not say. */
+/** Whether the request may have been carried out anyway: no answer came, or one that does not say. */
 export function mayBeDone(error: unknown): boolean {
   if (isUnknown(error)) return error.isSent;
   const code = codeOf(error);

@@ -36,11 +36,11 @@ export interface ZooKeeperBackendOptions {
   readonly sessionTimeoutMs?: number | undefined;
   /** Under which node all nodes of Holdfast stand, within the chroot. @default '/holdfast' */
   readonly root?: string | undefined;
-  /** As whom to authenticate. @default that of the URL, else nobody */
+  /** The user as whom to authenticate. @default that of the URL, else nobody */
   readonly auth?: ZooKeeperAuth | undefined;
   /**
-   * Who may do what with the nodes that we make: 'open' is everybody everything, 'creator' is everything for those who
-   * authenticate as we do, and nothing for others.
+   * Who may do what with the nodes that we make: 'open' allows everything to everybody; 'creator' allows everything to those who
+   * authenticate in the same way, and nothing to others.
    * @default 'creator' with auth, 'open' without
    */
   readonly acl?: 'open' | 'creator' | readonly ZooKeeperAclEntry[] | undefined;

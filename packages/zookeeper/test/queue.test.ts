@@ -315,7 +315,7 @@ describe('a node', () => {
     const wait = watch(stand(backend, requestOf(name)));
     await queued(other, name, 1);
     const [mine] = (await zooKeeper.admin.children(`${root}/locks/${name}`)).filter((node) => !before.includes(node));
-    // While the reply to its making is lost, the node is replaced: by its GUID it is found all the same.
+    // While the reply to its making is lost, the node is replaced: by its GUID it is still found.
     await zooKeeper.admin.remove(`${root}/locks/${name}/${mine}`);
     await zooKeeper.admin.create(`${root}/locks/${name}/${mine}`);
     proxy.cut();

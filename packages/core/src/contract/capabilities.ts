@@ -12,9 +12,9 @@ export interface Capabilities {
   readonly maxPermits?: number | undefined;
   /** Has `readWriteLock`. */
   readonly readWriteLocks: boolean;
-  /** First come, first served over all clients of the store. Without it a newcomer may overtake who waits. */
+  /** First come, first served over all clients of the store. Without it a newcomer may overtake waiters. */
   readonly fair: boolean;
-  /** Wakes waiters by a message. Without it they ask again. */
+  /** Wakes waiters by a message. Without it waiters poll. */
   readonly push: boolean;
   /** Has completion marks: `manager.marks` is not null. */
   readonly marks: boolean;

@@ -14,7 +14,7 @@ export interface Clock {
     delayMs: number,
     fire: () => void,
   ): {
-    /** Nothing fires any more; without effect once it has fired. */
+    /** Cancels the timer; has no effect once the timer has fired. */
     cancel(): void;
   };
   /** A number in [0, 1), for jitter. */

@@ -30,11 +30,11 @@ interface HoldEventBase extends EventBase {
 }
 
 interface StoreEventBase extends EventBase {
-  /** It is of no single hold. */
+  /** Null: the event belongs to no single hold. */
   readonly kind: null;
-  /** It is about no single name. */
+  /** Null: the event belongs to no single name. */
   readonly name: null;
-  /** Nobody in particular asked. */
+  /** Null: nobody in particular asked. */
   readonly label: null;
 }
 
@@ -78,7 +78,7 @@ export type HoldLifeEvent =
     })
   | (HoldEventBase & {
       readonly type: 'renewed';
-      /** How much was left of the deadline when the renewal was confirmed, in milliseconds: seldom close to 0 while all works. */
+      /** The time to the deadline when the renewal was confirmed, in milliseconds: about two thirds of the ttl as a rule, and a warning near 0. */
       readonly remainingMs: number;
       /** The ttl of the lease, in milliseconds. */
       readonly ttlMs: number;
@@ -131,11 +131,11 @@ export type LimitDiffersEvent = EventBase & {
   readonly kind: 'semaphore';
   /** The semaphore. */
   readonly name: string;
-  /** No single request. */
+  /** Null: the event belongs to no single request. */
   readonly label: null;
-  /** How many permits this manager's request takes for all that there are. */
+  /** The number of permits that this manager's request names as the limit. */
   readonly limit: number;
-  /** How many permits a present holder takes for all that there are. */
+  /** The number of permits that a present holder has named as the limit. */
   readonly holdersLimit: number;
 };
 

@@ -6,7 +6,7 @@ export interface NodeHealth {
   readonly node: string;
   /** Whether it answered. */
   readonly up: boolean;
-  /** For how long it takes no part yet, in milliseconds; 0 when it does, null when it did not answer. */
+  /** For how long it still takes no part, in milliseconds; 0 when it takes part, null when it did not answer. */
   readonly quarantinedForMs: number | null;
   /** How far its clock is ahead of this one's, in milliseconds, give or take half a round trip; null when it did not answer. */
   readonly clockOffsetMs: number | null;
@@ -44,7 +44,7 @@ export interface Finding {
   readonly server: string;
   /** What was looked at, such as `maxmemory-policy`. */
   readonly about: string;
-  /** `wrong`: locks suffer by it. `unseen`: the server did not let us look. */
+  /** `wrong`: harmful for locks. `unseen`: the server did not let us look. */
   readonly status: 'ok' | 'wrong' | 'unseen';
   /** What was found, for people. */
   readonly found: string;

@@ -45,9 +45,9 @@ export interface Lock<F extends FencingToken = FencingToken> {
 export interface ReadWriteLock<F extends FencingToken = FencingToken> {
   /** The name of both sides. */
   readonly name: string;
-  /** The side that any number may have at a time. */
+  /** The side for readers: any number of holders at a time. */
   readonly read: Lock<F>;
-  /** The side that one has, and nobody the other meanwhile. */
+  /** The side for writers: one holder, and no reader meanwhile. */
   readonly write: Lock<F>;
   /** Who has it now, and how many wait. */
   inspect(): Promise<LockState>;
@@ -74,7 +74,7 @@ export interface ReadWriteLock<F extends FencingToken = FencingToken> {
 export interface Semaphore {
   /** The name of the semaphore. */
   readonly name: string;
-  /** How many there are in all. */
+  /** How many permits there are in all. */
   readonly permits: number;
   /** Waits for permits and takes them; rejects as `acquire` of `LockManager` does. */
   acquire(options?: AcquireOptions & PermitCount): Promise<PermitLease>;
@@ -97,14 +97,14 @@ export interface Semaphore {
 /** What a lease is taken with where a call does not say. */
 export type LeaseDefaults = Readonly<Required<{ [K in 'ttlMs' | 'renew' | 'maxHoldMs' | 'label']: Exclude<ManagerOptions[K], undefined> }>>;
 
-/** Several names for one call. Not Iterable<string>: a string is one, and would lock its letters. */
+/** Several names for one call. Not Iterable<string>: a string is iterable too, and would lock its letters. */
 export type Names<N extends string> = readonly N[] | ReadonlySet<N>;
 
 /**
  * Locks, semaphores and read/write locks on one store.
  *
  * Every method checks its arguments before any I/O and rejects with LOCK_INVALID_ARGUMENT; every call settles by its
- * own deadline. Names are 1 to 512 bytes of well-formed Unicode; each is its own lock, however it is spelled.
+ * own deadline. Names are 1 to 512 bytes of well-formed Unicode; names that differ in any byte are different locks.
  *
  * @example
  * ```ts
@@ -142,12 +142,12 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   /**
    * Asks the store once. Skips the local queue; with a fair backend it is busy while somebody live is queued.
    *
-   * @returns the lease, or null when somebody else has it; never null because the store was out of reach
+   * @returns the lease, or null when somebody else has it; an unreachable store is never reported as null
    */
   tryAcquire(name: string, options?: TryOptions): Promise<Lease<F> | null>;
   /**
    * Runs `task` under the lock and frees it afterwards. The task's own error always wins; a task that finished after
-   * a loss rejects with LOCK_LOST, which carries the task's `outcome`. Hand `lease.signal` to whatever takes a signal.
+   * a loss rejects with LOCK_LOST, which carries the task's `outcome`. Hand `lease.signal` to everything that takes a signal.
    *
    * @returns what the task returns
    * @throws whatever the task throws, what `acquire` throws, and LockLostError LOCK_LOST
@@ -175,13 +175,13 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
   tryAcquireEach<const N extends string>(names: Names<N>, options?: TryOptions): Promise<LeaseMap<N, F>>;
 
   /**
-   * The semaphore `name`, of which `permits` may be held at a time, from 1 to 2^31-1. Asks nothing of the store: keep it or make it anew, as you like.
+   * The semaphore `name`, of which `permits` may be held at a time, from 1 to 2^31-1. Sends nothing to the store: keep the object, or call this again, as you like.
    *
    * @throws LockArgumentError at once for a bad name or count; LockUnsupportedError where the backend has no semaphores
    */
   semaphore(name: string, options: { readonly permits: number }): Semaphore;
   /**
-   * The read/write lock `name`. Asks nothing of the store.
+   * The read/write lock `name`. Sends nothing to the store.
    *
    * @throws LockArgumentError at once for a bad name; LockUnsupportedError where the backend has no read/write locks
    */
@@ -205,13 +205,13 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
    * Goes on with a hold that `detach` has let go of, in this process or in another, on the same store with the same prefix or namespace. Asks the
    * store whether the hold stands, and renews it. Asks for nothing new: a hold that has ended is not taken once more.
    *
-   * A ticket may be adopted again after the next `detach`, or by another process when this one has died. Two that have adopted
-   * one ticket at the same time hold the lock together, and nothing keeps them apart.
+   * A ticket may be adopted again after the next `detach`, or by another process when this one has died. Two processes that have adopted
+   * one ticket at the same time hold the lock together: nothing excludes one of them.
    *
    * @returns the lease: a `PermitLease` for permits. Its fencing token is that of the ticket
    * @throws LockLostError LOCK_LOST, reason 'taken', when the hold has ended: by its time, by force, or by a release
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer; the hold is what it was, and at most kept for another `ttlMs`
-   * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a ticket that is none, and for one whose hold this manager has already
+   * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a value that is not a ticket, and for a ticket whose hold this manager has already
    * @throws LockUnsupportedError LOCK_UNSUPPORTED as `detach`
    */
   adopt(ticket: LeaseTicket, options?: AdoptOptions): Promise<Lease<F | null>>;
@@ -255,7 +255,7 @@ export interface ManagerOptions {
    */
   readonly ttlMs?: number | undefined;
   /**
-   * How long a call that waits does so, in milliseconds; 0 is one attempt.
+   * How long a call waits, in milliseconds; 0 is one attempt.
    * @default Infinity
    */
   readonly waitMs?: number | undefined;
@@ -280,20 +280,20 @@ export interface ManagerOptions {
    */
   readonly commandTimeoutMs?: number | undefined;
   /**
-   * After so many milliseconds of nothing but failures a waiting acquire rejects with LOCK_BACKEND_UNAVAILABLE.
+   * After this many milliseconds of nothing but failures a waiting acquire rejects with LOCK_BACKEND_UNAVAILABLE.
    * @default 5_000
    */
   readonly unavailableAfterMs?: number | undefined;
-  /** Called with every event. `unknown`, so that an async observer's rejection is ours to swallow. */
+  /** Called with every event. An error that it throws, or a rejection of what it returns, is swallowed. */
   readonly onEvent?: ((event: LockEvent) => unknown) | undefined;
   /**
-   * For tests and development: a lock or write lock whose lease ends without its `fencingToken` ever having been read is warned of, once a
+   * For tests and development: a lock or write lock whose lease ends before anything has read its `fencingToken` causes a warning, once a
    * name, by `process.emitWarning` (code HOLDFAST_UNUSED_TOKEN). `toJSON` does not count as reading.
    * @default false
    */
   readonly warnUnusedTokens?: boolean | undefined;
   /**
-   * The holder's clock; another than the machine's is for tests.
+   * The holder's clock; a clock other than the machine's is for tests.
    * @default systemClock
    */
   readonly clock?: Clock | undefined;

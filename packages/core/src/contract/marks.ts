@@ -1,6 +1,6 @@
 import type { CallContext } from './call-context.js';
 
-/** What a mark says of the work: it was done; it failed, and is not to be tried again yet; it was begun, and that counts. */
+/** What a mark says of the work: it was done; it failed, and must not be tried again yet; it was begun, and counts as done. */
 export type MarkOutcome = 'succeeded' | 'failed' | 'started';
 
 /** How a mark is set. */
@@ -9,7 +9,7 @@ export interface MarkOptions {
   readonly retentionMs: number;
   /**
    * Who sets it, 1 to 512 bytes: asked twice by one owner, the same `set` is answered true twice, so that a lost reply can be asked for
-   * again. Left out, each call is somebody of its own.
+   * again. When left out, each call has an owner of its own.
    */
   readonly owner?: string | undefined;
   /** Who set it, for people; at most 1,024 bytes. @default the manager's `label` */
@@ -33,14 +33,14 @@ export interface MarkState {
 }
 
 /**
- * Marks that say "this was done already", kept by the store's clock. While a manager is closing, who still holds something of it
- * may use them until its hold ends, so that what is done is noted.
+ * Marks that say "this was done already", kept by the store's clock. While a manager is closing, a task that still holds a lease of it
+ * may use the marks until the lease ends, so that finished work is noted.
  */
 export interface CompletionMarks {
   /**
    * Sets a mark.
    *
-   * @returns false when it stood already, from somebody else; it is then left as it is
+   * @returns false when a mark of another owner stood already; that mark is unchanged
    */
   set(name: string, options: MarkOptions): Promise<boolean>;
   /** Whether the mark stands. */
@@ -56,7 +56,7 @@ export interface CompletionMarks {
    */
   get(name: string): Promise<MarkState | null>;
   /**
-   * Takes a mark away.
+   * Deletes a mark.
    *
    * @returns whether it stood
    * @throws LockUnsupportedError LOCK_UNSUPPORTED where the backend cannot
@@ -101,10 +101,10 @@ export interface StoredMark {
 /**
  * The marks of a backend. `set` is idempotent per (name, owner): asked again, it is true again while the mark stands, and the mark
  * keeps its end. Where requests expire, so do `set`, `setEach` and `delete`: one that comes later than its call allows changes nothing,
- * so that it neither brings a deleted mark back nor takes a new one away. Whatever is left out core does without, or answers LOCK_UNSUPPORTED.
+ * so that it neither brings a deleted mark back nor takes a new one away. Where an optional member is missing, core uses the others or answers LOCK_UNSUPPORTED.
  */
 export interface BackendMarks {
-  /** Core always says who sets it; one that nobody is named for is idempotent for nobody. */
+  /** Core always passes a `setter`; without it the call is not idempotent. */
   set(name: string, retentionMs: number, call: CallContext, setter?: MarkSetter): Promise<boolean>;
   /** Whether the mark stands. */
   has(name: string, call: CallContext): Promise<boolean>;

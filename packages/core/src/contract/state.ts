@@ -3,7 +3,7 @@ import type { FencingToken } from './fencing-token.js';
 /** Lock x, semaphore x and read/write x are separate things. */
 export type LockKind = 'lock' | 'semaphore' | 'read-write';
 
-/** What `inspect` and `list` tell of one name: a snapshot, out of date as soon as it is read. */
+/** What `inspect` and `list` report of one name: a snapshot, out of date as soon as it is read. */
 export interface LockState {
   /** The name that was asked about. */
   readonly name: string;

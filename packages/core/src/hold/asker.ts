@@ -36,7 +36,7 @@ export interface Asked<T> {
   readonly startedAt: number;
   /**
    * Ends the request: `result` rejects with `reason`, and whatever the store makes of the request is freed. Also what the store has
-   * granted already, which `result` then reports all the same: for the caller that waits for `result`, before the grant is used.
+   * granted already, which `result` then reports anyway: for the caller that waits for `result`, before the grant is used.
    */
   end(reason: unknown): void;
 }

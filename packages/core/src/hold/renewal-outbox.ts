@@ -137,7 +137,7 @@ export class RenewalOutbox {
       renewals.map(({ hold }) => hold),
       name,
       timeoutMs,
-      // A late answer is an answer all the same: it says whether the hold stands.
+      // A late answer is still an answer: it says whether the hold stands.
       async (context) => this.#answered(renewals, await this.#backend.renew(holds, context), stamp),
       {
         answered: () => {

@@ -12,7 +12,7 @@ import type { TimerEntry, TimerQueue } from './timer-queue.js';
 export interface CallEnd<T> {
   /** The backend has answered. What this throws is a failure: the answer could not be read. */
   answered(value: T): void;
-  /** The call has failed, run out of time or been ended; the store may act on it all the same until `isSettled`. */
+  /** The call has failed, run out of time or been ended; the store may act on it anyway until `isSettled`. */
   failed(error: unknown, call: StoreCall<T>): void;
   /** It was ended when it had been answered already, by the one who waited for the result and has not made use of it. */
   unwanted?(): void;

@@ -11,7 +11,7 @@ const LONGEST_POLL_MS = 2_000;
 const SHORTEST_POLL_MS = 1_100;
 
 /**
- * When a waiter that is woken by push asks again all the same: when the present hold has expired, but from the
+ * When a waiter that is woken by push asks again anyway: when the present hold has expired, but from the
  * second time on not more often than `SHORTEST_POLL_MS`, and at the latest after `LONGEST_POLL_MS`. Spread a little, so that not all ask
  * at once; never to a moment before the expiry, where the answer would be the same, and the next one a whole poll later.
  */

@@ -25,8 +25,8 @@ Exit codes: those of the command, 128 + n when signal n ended it, and
   126  the command cannot be run
   127  there is no such command
 
-Signals are passed on to the command and to what it has started. Asked twice to
-end, it has --grace left; the third time it is killed. If holdfast itself is
+Signals are passed on to the command and to what it has started. After a second
+signal to end, it has --grace left; a third one kills it. If holdfast itself is
 killed (SIGKILL), a guard ends the command, and the lock ends after --ttl; on
 PostgreSQL (advisory) and ZooKeeper at once, but the guard keeps every other run
 out until the command has ended. On Windows there is no guard: the command goes
@@ -46,9 +46,9 @@ export const onceDescription =
 
 export const once = `
 A run that fails (ends with another code than 0) does not count, so that the
-next server may try; --at-most-once counts it all the same. Where nothing was
-run the exit code is 0, or that of --skip-code, and nothing is said. All else,
-codes, environment, signals, is as in holdfast run --help.
+next server may try; --at-most-once counts it too. Where nothing was run the
+exit code is 0, or that of --skip-code, and nothing is said. Everything else
+(codes, environment, signals) is as in holdfast run --help.
 
 When the store is away as the command ends, noting that it has run is tried for
 one --ttl, under the lock. If that fails too, holdfast ends with the command's
@@ -74,8 +74,8 @@ export const lead = `
 A command that ends by itself ends the lead, and holdfast with its code; with
 --restart it campaigns once more after a pause, which grows while the command
 fails. The pause leaves the others the lead. Asked to end (SIGTERM), the command
-gets the signal, and when it has ended the lead is given back. All else, codes,
-environment, signals, the guard, is as in holdfast run --help.
+gets the signal, and when it has ended the lead is given back. Everything else
+(codes, environment, signals, the guard) is as in holdfast run --help.
 
 HOLDFAST_FENCING_TOKEN is the term: a number that rises with every leader. Hand
 it to what the command writes to, which is to refuse lower ones.
@@ -95,8 +95,8 @@ export const acquireDescription =
   'is longer than the longest step, and check what renew answers. A script that dies leaves the lock until its time is over.';
 
 export const acquire = `
-The lease is a secret: who has it can renew and free the lock. Others see
-the arguments of a process, so hand it on in the environment or on stdin:
+The lease is a secret: everybody who has it can renew and free the lock. Others
+see the arguments of a process, so hand it on in the environment or on stdin:
 
   HOLDFAST_LEASE=$(holdfast acquire deploy --ttl 10m) || exit
   export HOLDFAST_LEASE
@@ -172,7 +172,7 @@ Examples
 
 export const doctorDescription =
   'Looks at the configuration and at the server (version, eviction, persistence, replicas, role, clock, permissions, poolers, timeouts, limits), says what is wrong ' +
-  'for locks, what to set, and what it was not allowed to see. Changes nothing. Ends with 0, with 1 when something is wrong, with 69 when the store ' +
+  'for locks, what to set, and what the server did not let it see. Changes nothing. Ends with 0, with 1 when something is wrong, with 69 when the store ' +
   'was not reached.';
 
 export const initNodesDescription =
@@ -230,7 +230,7 @@ Exit codes
   64  wrong usage or configuration           69  the store was not reached
   75  somebody else has the lock             79  the lock was lost
   70  a fault of holdfast itself             74  the result was not written
-  80  once: it ran, unnoted                  run, once, lead: else the command's
+  80  once: it ran, but was not noted        run, once, lead: else the command's
 
 Examples
   holdfast run nightly-report --busy-ok -- ./report.sh

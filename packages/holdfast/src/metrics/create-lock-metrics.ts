@@ -8,7 +8,7 @@ export interface LockMetrics extends Disposable {
   readonly contentType: string;
   /** The counts so far, in Prometheus' text format, under the names that OpenTelemetry's Prometheus exporter gives the same metrics. */
   text(): string;
-  /** Ends the counting; `text()` stays as it is then. */
+  /** Ends the counting; `text()` does not change any more. */
   close(): void;
 }
 

@@ -4,15 +4,15 @@ import { runUnder } from './run-under.js';
 import type { WebLockInfo, WebLockMode, WebLocks, WebLocksSnapshot } from './types.js';
 
 /**
- * The interface of the web's own locks, `navigator.locks`, over a lock manager: for code that was written for it, and for one face in the browser
+ * The interface of the web's own locks, `navigator.locks`, over a lock manager: for code that was written for it, and for the same interface in the browser
  * and on servers. Every name is the read/write lock of that name, `'shared'` its readers.
  *
  * What differs from the standard is what locks of several processes cannot have. A lock can be lost while its callback runs: the promise of `request`
  * then rejects with LOCK_LOST. Requests are served in their order only where `capabilities.fair`. `steal` is a forced release and then a
- * request like any other, behind those that wait already. `pending` of `query` knows this object alone.
+ * request like any other, after those that wait already. `pending` of `query` knows this object alone.
  *
  * @param manager stays open when nobody uses the result any more; close it yourself
- * @throws LockArgumentError LOCK_INVALID_ARGUMENT for what is no lock manager
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a value that is not a lock manager
  * @throws LockUnsupportedError LOCK_UNSUPPORTED where the store has no read/write locks
  *
  * @example

@@ -16,7 +16,7 @@ export interface WebLockOptions {
    */
   readonly ifAvailable?: boolean | undefined;
   /**
-   * Free the lock by force from all who have it, in whatever process, and wait for it. They are at work until they notice.
+   * Free the lock by force from all who have it, in whatever process, and wait for it. They go on working until they notice.
    * @default false
    */
   readonly steal?: boolean | undefined;

@@ -38,7 +38,7 @@ const jobLocksRule: OptionRule = (value) =>
 
 /**
  * Lets node-cron's `distributed` tasks run on one of several servers each time that they are due: `setRunCoordinator(createRunCoordinator(jobs))`.
- * Each time is given away once, whether the run succeeds or not (`at-most-once`); its lock, `once/<key>`, is held while it runs.
+ * Each due time is given to one server, once, whether the run succeeds or not (`at-most-once`); its lock, `once/<key>`, is held while it runs.
  *
  * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a bad option
  *

@@ -197,7 +197,7 @@ function unrefWhenConnected(client: IoredisDriverClient): void {
 
 /**
  * Drops what is still in our buffers and the system's, instead of delivering it behind a release. It proves nothing: what the
- * network or a proxy has may arrive all the same. A driver's own TLS connection, and a socket of this machine, can only be ended.
+ * network or a proxy has may arrive anyway. A driver's own TLS connection, and a socket of this machine, can only be ended.
  */
 function reset(client: IoredisDriverClient): void {
   const { stream } = client;

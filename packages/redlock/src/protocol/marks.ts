@@ -39,7 +39,7 @@ export class RedlockMarks implements BackendMarks {
    * A mark is set first for a while, then, once it is won, for its whole time.
    *
    * @returns whether it is this owner's; false when it stood already, from somebody else
-   * @throws LockUnavailableError when too few nodes answered, or nobody won; it may then be set all the same for a while
+   * @throws LockUnavailableError when too few nodes answered, or nobody won; it may then be set anyway for a while
    */
   async set(name: string, retentionMs: number, call: CallContext, setter?: MarkSetter): Promise<boolean> {
     this.#refuseIfClosed();

@@ -12,7 +12,7 @@ export interface ConformanceRunOptions extends PlanOptions {
   readonly repeat?: number | undefined;
   /** After so many milliseconds no case is started any more; the others are not run. @default no end */
   readonly budgetMs?: number | undefined;
-  /** Ids of cases that are known to fail. One that passes all the same fails the run. @default none */
+  /** Ids of cases that are known to fail. One that passes anyway fails the run. @default none */
   readonly expectedFailures?: Iterable<string> | undefined;
   /** Ends the run; what has been found out is reported. */
   readonly signal?: AbortSignal | undefined;
