@@ -111,6 +111,19 @@ export class HoldTable {
     });
   }
 
+  /**
+   * The key that a request takes over from a hold of this session that is being released: unlocked and locked again in one statement, it is
+   * not free in between. null where the request takes other keys than the hold had, or would have to wait for others of this session.
+   */
+  keyHandedOn({ keys, ref, slots }: Hold, request: HoldRequest): bigint | null {
+    if (ref.mode !== request.mode) return null;
+    if (request.mode === 'exclusive') return this.#users.get(keys.main) === 1 ? keys.main : null;
+    const [slot] = slots;
+    if (request.mode !== 'permits' || request.permits !== 1 || slots.length !== 1 || slot === undefined || slot >= request.limit)
+      return null;
+    return this.slotsOf(keys).size <= request.limit ? keys.main + BigInt(slot) : null;
+  }
+
   /** Whether a key of this hold is missing. */
   isBroken({ keys, ref, slots }: Hold): boolean {
     if (ref.mode === 'permits') return slots.some((slot) => !this.ring.has(keys.main + BigInt(slot), 'exclusive'));
