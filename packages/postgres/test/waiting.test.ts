@@ -103,6 +103,26 @@ describe('a release', () => {
     },
   );
 
+  it.each([
+    { what: 'a lock', request: (name: string) => requestOf(name) },
+    { what: 'a permit', request: (name: string) => permitsOf(name, 1, 1) },
+  ])('hands $what on for a while: then the others are notified', async ({ request }) => {
+    const [backend, other] = [postgres.backend(), postgres.backend()];
+    const name = newName();
+    let held = request(name);
+    await take(backend, held);
+    const waiting = await wait(other, request(name));
+    await until('the other one is woken', async () => {
+      const next = request(name);
+      const [freed, answer] = await Promise.all([free(backend, held), attempt(backend, next)]);
+      expect([freed, answer.granted]).toEqual([true, true]);
+      held = next;
+      return waiting.wakes() > 0;
+    });
+    await free(backend, held);
+    waiting.close();
+  });
+
   it('hands on only what its session holds', async () => {
     const key = String(keys.of('lock', newName()).main);
     const holder = postgres.backend();

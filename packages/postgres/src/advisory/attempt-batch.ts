@@ -21,8 +21,8 @@ interface Asked {
   readonly operation: AttemptOperation;
   readonly announcement: bigint | null;
   readonly slots: readonly number[];
-  /** The release of the hold in front, which this request carries out, and the key to unlock. */
-  readonly handed: { readonly release: ReleaseOperation; readonly key: bigint } | null;
+  /** The release of the hold in front, which this request carries out, the key to unlock, and since when that has been handed on here. */
+  readonly handed: { readonly release: ReleaseOperation; readonly key: bigint; readonly since: number } | null;
 }
 
 /** What a batch needs of its session. */
@@ -115,7 +115,7 @@ export class AttemptBatch {
     const { ring } = this.#table;
     if (announcement !== null) ring.add(announcement, 'shared');
     if (code > 0) {
-      this.#grant(operation, BigInt(result), [], row[3] !== UNCOMMITTED);
+      this.#grant(asked, BigInt(result), [], row[3] !== UNCOMMITTED);
       return false;
     }
     if (code === GATE_TAKEN) ring.add(keys.gate, 'exclusive');
@@ -135,7 +135,7 @@ export class AttemptBatch {
     if (result === LEFT_ALREADY) return this.#again(operation) ? 'again' : 'done';
     if (announcement !== null) this.#table.ring.add(announcement, 'shared');
     if (result !== 'busy' && result !== 'tried') {
-      this.#grant(operation, 0n, result.split(',').map(Number), true);
+      this.#grant(asked, 0n, result.split(',').map(Number), true);
       return 'done';
     }
     if (slots.length + this.#table.slotsOf(operation.keys).size < limitOf(operation) && operation.tries === 0) return 'look';
@@ -170,7 +170,7 @@ export class AttemptBatch {
     if (release === undefined || hold === undefined || key === null) return null;
     this.#table.remove(hold);
     this.handed.push(release);
-    return { release, key };
+    return { release, key, since: hold.handedOnSince ?? this.#parts.clock.now() };
   }
 
   /** What has to be announced before the server is asked; null where that has been done, or nobody waits. */
@@ -212,13 +212,14 @@ export class AttemptBatch {
     return request.mode === 'write' && this.#waitList.writes(keys) && !this.#table.ring.has(keys.gate, 'exclusive');
   }
 
-  #grant(operation: AttemptOperation, fencingToken: bigint, slots: readonly number[], isCommitted: boolean): void {
+  #grant({ operation, handed }: Asked, fencingToken: bigint, slots: readonly number[], isCommitted: boolean): void {
     const { request, keys, deadline } = operation;
     const { name, owner, mode, label, ttlMs } = request;
     const grantedAt = this.#parts.clock.now();
     const until = grantedAt + ttlMs + guardMs(ttlMs);
     const commit = isCommitted ? null : new PendingCommit(this.#parts.commit(COMMIT_SHARE * (deadline - this.#parts.clock.now())));
-    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, grantedAt, until, commit };
+    const handedOnSince = handed?.since ?? null;
+    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, grantedAt, handedOnSince, until, commit };
     this.#table.add(hold);
     answer(operation, hold);
     commit?.done.catch(() => this.#parts.uncommitted(hold));

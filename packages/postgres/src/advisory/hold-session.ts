@@ -263,7 +263,7 @@ export class HoldSession {
 
   /** Releases go before everything, those that go with a request of the next waiter here in front; the others take turns. */
   #next(): (() => Promise<void>) | null {
-    const handOvers = this.#isReleaseDue ? NO_HAND_OVERS : handOversOf(this.#releases, this.#attempts, this.table);
+    const handOvers = this.#isReleaseDue ? NO_HAND_OVERS : handOversOf(this.#releases, this.#attempts, this.table, this.#clock.now());
     this.#isReleaseDue = handOvers.size > 0 && (handOvers.size < this.#releases.length || this.#tidy.size > 0);
     if (handOvers.size > 0) return () => this.#attempt(handOvers);
     if (this.#releases.length > 0 || this.#tidy.size > 0) return () => this.#release();

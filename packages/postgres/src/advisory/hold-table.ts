@@ -15,6 +15,8 @@ export interface Hold {
   readonly commit: PendingCommit | null;
   /** Monotonic time of the grant. */
   readonly grantedAt: number;
+  /** Monotonic time since which the keys have gone from one hold of this session to the next; null where they came from the server. */
+  readonly handedOnSince: number | null;
   /** Monotonic time after which the holder certainly no longer believes in it. */
   until: number;
 }
