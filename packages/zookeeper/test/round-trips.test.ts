@@ -97,6 +97,26 @@ describe.each(Object.keys(lockKinds) as LockKindName[])('%s', (kind) => {
   });
 });
 
+it('a waiter whose session has written nothing for a twentieth of the ttl writes before it believes', async () => {
+  const connectionString = `127.0.0.1:${counter.ports[0]}`;
+  const brief = createLockManager(zooKeeper.backend({ root, sessionTimeoutMs: 60_000, connectionString }), { ttlMs: 2_000 });
+  const name = newName();
+  const theirs = await other.acquire(name);
+  const waiting = brief.acquire(name);
+  await until('it waits', async () => (await zooKeeper.admin.children(`${root}/locks/${name}`)).length === 2);
+  await counter.quiet();
+  const end = performance.now() + 150;
+  await until('time has passed', () => performance.now() >= end);
+  expect(
+    await trips(async () => {
+      await theirs.release();
+      await waiting;
+    }),
+  ).toBe(1);
+  await (await waiting).release();
+  await brief.close();
+});
+
 it('many are taken, extended and freed in as many as one', async () => {
   const names = Array.from({ length: 40 }, newName);
   const taken: LeaseMap<string, bigint>[] = [];

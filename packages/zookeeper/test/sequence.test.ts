@@ -102,7 +102,8 @@ describe('the order of numbers', () => {
     ];
     expect([blockerOf(mixed, 3), blockerOf(mixed, 4)].map((blocker) => blocker?.sequence)).toEqual([undefined, 2]);
     // Who is next in line watches all that are in its way.
-    const last = (queue: readonly QueueEntry[], index: number): unknown => lastInFront(queue, index)?.map(({ sequence }) => sequence) ?? null;
+    const last = (queue: readonly QueueEntry[], index: number): unknown =>
+      lastInFront(queue, index)?.map(({ sequence }) => sequence) ?? null;
     expect([last(readers, 2), last(readers, 3), last(readers.slice(1), 1)]).toEqual([null, [3], [2]]);
     expect([last(permits, 2), last(permits, 3)]).toEqual([[0, 1], null]);
     expect([last(line, 2), last(line, 3), last(wide, 10)]).toEqual([[0, 1], null, null]);
