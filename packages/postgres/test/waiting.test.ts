@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { LockKeys } from '../src/advisory/lock-keys.js';
 import { LEFT_ALREADY, NOT_HELD, takeLocks, takePermits } from '../src/advisory/statements.js';
+import { alteredPool } from './mutants/altered-pool.js';
 import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
@@ -121,6 +122,25 @@ describe('a release', () => {
     });
     await free(backend, held);
     waiting.close();
+  });
+
+  it('frees what was to be handed on by a statement that failed midway', async () => {
+    let isBroken = false;
+    const alter = (text: string): string => (isBroken ? text.replace('SELECT i, result,', 'SELECT i, result / (result - result),') : text);
+    const pool = alteredPool(postgres.server.url, 'broken', alter);
+    onTestFinished(() => pool.end());
+    // Statements have no names, so that they may change.
+    const backend = postgres.backend({ pool, pooler: 'session' });
+    const [held, next] = [requestOf(newName()), requestOf(newName())];
+    await take(backend, held);
+    isBroken = true;
+    const asked = attempt(backend, { ...next, name: held.name }).catch((error: unknown) => error);
+    expect(await free(backend, held)).toBe(true);
+    expect(await asked).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+    expect((await attempt(postgres.backend(), requestOf(held.name))).granted).toBe(true);
+    isBroken = false;
+    expect((await attempt(backend, requestOf(newName()))).granted).toBe(true);
+    await backend.close();
   });
 
   it('hands on only what its session holds', async () => {

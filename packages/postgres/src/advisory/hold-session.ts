@@ -296,7 +296,10 @@ export class HoldSession {
       for (const operation of batch.operations) operation.reject(told(error));
       await this.#failed(error);
       // The table knows nothing of the keys that were to be handed on, so they have been unlocked; or the session is over.
-      for (const { resolve, reject } of batch.handed) this.#end === null ? resolve(true) : reject(told(error));
+      for (const { resolve, reject } of batch.handed) {
+        if (this.#end === null) resolve(true);
+        else reject(told(error));
+      }
     } finally {
       this.#underWay = [];
     }
