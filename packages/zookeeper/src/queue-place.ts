@@ -241,7 +241,7 @@ export class QueuePlace {
           const known = isNext ? await this.#proof(call) : null;
           this.#throwIfEnded();
           // Its own node is watched: it stood when the session last wrote.
-          if (known !== null && this.#own !== null) return { ...this.#grant(null, this.#own), stamp: known };
+          if (known !== null && this.#own !== null) return { ...this.#grant({ queue, index, isOver: true }, this.#own), stamp: known };
           continue;
         }
         const blocker = blockerOf(queue, index);
@@ -333,8 +333,8 @@ export class QueuePlace {
     return stamp;
   }
 
-  /** @param look the look at the queue that grants; null where those in front have left since the last one */
-  #grant(look: { readonly queue: readonly QueueEntry[]; readonly index: number } | null, own: NodeStat): Granted {
+  /** @param look the last look at the queue; over where the grant came by watches, later than the look */
+  #grant(look: { readonly queue: readonly QueueEntry[]; readonly index: number; readonly isOver?: boolean }, own: NodeStat): Granted {
     // A node of a session that has ended may stand for a while, and would go under its holder's feet.
     if (!this.#isOurs(own)) throw expiredError(this.request.name);
     this.#isGranted = true;
@@ -344,8 +344,8 @@ export class QueuePlace {
     }
     // Somebody further back watches it: that one is near now. The one who came after the look that granted has seen that by itself.
     if (this.request.mode === 'permits') {
-      if (look === null) this.#touchIfWatched();
-      else if (isWatchedFromAfar(look.queue, look.index)) this.#touch();
+      if (isWatchedFromAfar(look.queue, look.index)) this.#touch();
+      else if (look.isOver === true) this.#touchIfWatched();
     }
     return { granted: true, fencingToken: own.czxid };
   }
