@@ -398,6 +398,9 @@ const shared = {
     call('ZREM', k.waiters, head.member, 't' .. MANAGER)
     call('ZADD', k.waiters, ends, 'g' .. head.owner .. ':' .. head.id)
     tell(k, head.id, head.ticket .. '|' .. fence .. '|' .. string.format('%.0f', head.seen))
+    if head.mode == 'x' or head.mode == 'w' then
+    return
+    end
     end
     end
     local function forgetLine(k, current)
@@ -421,7 +424,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '09739d5c93cce8551b18f675a53fb585d9e0981f',
+    sha: '7f394cabda9e8cc23c95b4640b9645f28f04b82f',
     source: [
       shared.clock,
       shared.deadline,
@@ -552,7 +555,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '23ea6d0983746ecf5478646818ee839e827babce',
+    sha: '9533993caf0d237729250d1dd17385690b8ca302',
     source: [
       shared.clock,
       shared.deadline,
@@ -611,7 +614,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'dc616e0af5d38a3803bf62f9cab12480d6bea702',
+    sha: 'dabbed9b5c8c0686e1a903d0cd670e9697d1d32d',
     source: [
       shared.clock,
       shared.fence,
@@ -658,7 +661,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: '187ed85aa71626048ee7db1a3f7a97dc6edcfe15',
+    sha: '92d210da1f52f05ba92e49228bd4a442ad917ddf',
     source: [
       shared.clock,
       shared.deadline,
@@ -726,7 +729,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: 'f5dda45bb01b08d225ebe51596f995cf2c43f155',
+    sha: '452e076b7b43a486064d197dd93fa035f784537a',
     source: [
       shared.clock,
       shared.fence,
@@ -821,7 +824,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'b9bb80545a875b7cff0de22507e139645e67ebc0',
+    sha: 'dc864a1c7d67c9a65632dbe5f460e47932093f48',
     source: [
       shared.clock,
       shared.deadline,
@@ -875,7 +878,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '9937715dfb2f7fd76c01192ff9502480bdd34a95',
+    sha: '17e00118dc0a04f48fe1eef2b28d037a471d6ef6',
     source: [
       shared.clock,
       lua(`

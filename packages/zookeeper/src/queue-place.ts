@@ -11,16 +11,16 @@ import {
 import { elapsedSince, stampOf } from '@holdfast/core/backend';
 import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
-import { blockerOf, isGranted, isWatchedFromAfar, otherLimitOf } from './queue-rules.js';
+import { blockerOf, hasRoom, isGranted, isWatchedFromAfar, lastInFront, otherLimitOf } from './queue-rules.js';
 import { nodeData } from './node-data.js';
 import { readQueue } from './read-queue.js';
-import { createWatcher, type NodeChange } from './watch-table.js';
+import { createWatcher, type NodeChange, type Watcher } from './watch-table.js';
 import { expiredError, isCode, isUnknown, mayBeDone, unavailable } from './zookeeper-error.js';
 import type { NodeStat } from './zookeeper-connection.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
 /** A write that was acknowledged is proof enough of the session for a grant while it is not older than this. */
-const FRESH_MS = 100;
+const FRESH_MS = 1_000;
 /** And not older than this part of what was asked for, which counts from that write. */
 const FRESH_PART = 20;
 /** What a server refused and has to be done is asked for again so much later. */
@@ -94,6 +94,10 @@ export class QueuePlace {
   /** Its node is to say something that it does not say yet: to people, or to somebody who watches it from afar, and may be near now. */
   #owesWord = false;
   #noteTimer: { cancel(): void } | null = null;
+  /** Of each of the last in front, while it is next in line. */
+  #lastWatchers: readonly Watcher[] = [];
+  /** Watches are gone, and with them what is known of those in front. */
+  #isUnsure = false;
   #isWoken = false;
   #resume: (() => void) | null = null;
 
@@ -167,6 +171,7 @@ export class QueuePlace {
   async reconnected(): Promise<void> {
     this.#own = null;
     if (!this.isHeld) {
+      this.#isUnsure = true;
       this.#wake();
       return;
     }
@@ -213,7 +218,7 @@ export class QueuePlace {
   async #attempt(call: CallContext): Promise<Answer<bigint>> {
     await this.#enter(call);
     const { queue, index, own } = await this.#look();
-    return isGranted(queue, index) ? this.#grant(queue, index, own) : { granted: false, remainingMs: null };
+    return isGranted(queue, index) ? this.#grant({ queue, index }, own) : { granted: false, remainingMs: null };
   }
 
   async #wait(call: CallContext): Promise<Granted> {
@@ -225,11 +230,20 @@ export class QueuePlace {
       try {
         const [proof, { queue, index, own }] = await Promise.all([stamp ?? this.#proof(call), this.#look(watchesChildren)]);
         this.#throwIfEnded();
-        if (isGranted(queue, index)) return { ...this.#grant(queue, index, own), stamp: proof };
+        if (isGranted(queue, index)) return { ...this.#grant({ queue, index }, own), stamp: proof };
         // When its turn comes, the write that made the node is too long ago.
         stamp = null;
         call.onQueued?.();
         this.#inLineSince ??= this.#parts.clock.now();
+        const last = lastInFront(queue, index);
+        if (last !== null) {
+          const isNext = await this.#whenRoom(queue[index] as QueueEntry, last);
+          const known = isNext ? await this.#proof(call) : null;
+          this.#throwIfEnded();
+          // Its own node is watched: it stood when the session last wrote.
+          if (known !== null && this.#own !== null) return { ...this.#grant({ queue, index, isOver: true }, this.#own), stamp: known };
+          continue;
+        }
         const blocker = blockerOf(queue, index);
         if (blocker === null) {
           // It sets that watch before it looks again.
@@ -247,6 +261,44 @@ export class QueuePlace {
         else if (!isCode(error, 'NO_NODE')) throw error;
       }
     }
+  }
+
+  /** Until enough of the last in front have left. @returns false where watches are gone, so that the queue has to be looked at */
+  async #whenRoom(entry: QueueEntry, last: readonly QueueEntry[]): Promise<boolean> {
+    const left = new Set(last);
+    this.#isUnsure = false;
+    for (const watcher of this.#lastWatchers) watcher.end();
+    const watch = async (one: QueueEntry, watcher: Watcher): Promise<void> => {
+      try {
+        await this.#session.getData(`${this.#parent}/${one.node}`, watcher);
+      } catch (error) {
+        if (!isCode(error, 'NO_NODE')) throw error;
+        left.delete(one);
+        this.#wake();
+      }
+    };
+    const watched = last.map((one) => {
+      const watcher: Watcher = createWatcher((change) => {
+        if (change === 'removed') left.delete(one);
+        else {
+          // It has its permits, or says for how long it had waited: the watch is used up.
+          watch(one, watcher).catch(() => {
+            this.#isUnsure = true;
+            this.#wake();
+          });
+        }
+        this.#wake();
+      });
+      return { one, watcher };
+    });
+    this.#lastWatchers = watched.map(({ watcher }) => watcher);
+    await Promise.all(watched.map(({ one, watcher }) => watch(one, watcher)));
+    while (!this.#isUnsure && !hasRoom(entry, left)) {
+      await this.#sleep();
+      this.#throwIfEnded();
+      this.#isWoken = false;
+    }
+    return !this.#isUnsure;
   }
 
   /** Looks at the queue, and at the own node if that is not being watched. */
@@ -281,7 +333,8 @@ export class QueuePlace {
     return stamp;
   }
 
-  #grant(queue: readonly QueueEntry[], index: number, own: NodeStat): Granted {
+  /** @param look the last look at the queue; over where the grant came by watches, later than the look */
+  #grant(look: { readonly queue: readonly QueueEntry[]; readonly index: number; readonly isOver?: boolean }, own: NodeStat): Granted {
     // A node of a session that has ended may stand for a while, and would go under its holder's feet.
     if (!this.#isOurs(own)) throw expiredError(this.request.name);
     this.#isGranted = true;
@@ -290,8 +343,27 @@ export class QueuePlace {
       this.#noteTimer = this.#parts.clock.setTimer(NOTE_AFTER_MS, () => this.#noteWait());
     }
     // Somebody further back watches it: that one is near now. The one who came after the look that granted has seen that by itself.
-    if (this.request.mode === 'permits' && isWatchedFromAfar(queue, index)) this.#touch();
+    if (this.request.mode === 'permits') {
+      if (isWatchedFromAfar(look.queue, look.index)) this.#touch();
+      else if (look.isOver === true) this.#touchIfWatched();
+    }
     return { granted: true, fencingToken: own.czxid };
+  }
+
+  /** Nobody waits for this look: who came after the last one may watch this node from afar. */
+  #touchIfWatched(): void {
+    this.#owesWord = true;
+    readQueue(this.#session, this.#parent).then(
+      (queue) => {
+        this.#owesWord = false;
+        const index = queue.findIndex(({ guid }) => guid === this.#guid);
+        if (index >= 0 && this.isHeld && isWatchedFromAfar(queue, index)) this.#touch();
+      },
+      (error: unknown) => {
+        // With the next connection. Where the server says nothing of the queue, those behind hear of the end of the node.
+        this.#owesWord = isUnknown(error);
+      },
+    );
   }
 
   /** Writes the node, which wakes those who watch it. */
@@ -419,6 +491,7 @@ export class QueuePlace {
   async #leave(): Promise<boolean> {
     this.#ownWatcher.end();
     this.#frontWatcher.end();
+    for (const watcher of this.#lastWatchers) watcher.end();
     this.#noteTimer?.cancel();
     await this.#entering;
     const freed = await this.#remove();

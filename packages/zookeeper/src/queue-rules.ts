@@ -12,12 +12,17 @@ export function byAge(a: QueueEntry, b: QueueEntry): number {
 /** Whether the entry has what it asks for, given all that are older; those are served first even if they would need more. */
 export function isGranted(queue: readonly QueueEntry[], index: number): boolean {
   const entry = queue[index];
-  if (entry === undefined) return false;
-  if (entry.mode === 'read') return !queue.slice(0, index).some(({ mode }) => mode !== 'read');
-  if (entry.mode !== 'permits') return index === 0;
+  return entry !== undefined && hasRoom(entry, queue.slice(0, index));
+}
+
+/** The same, given those that are older and have not left yet. */
+export function hasRoom(entry: QueueEntry, older: Iterable<QueueEntry>): boolean {
   let taken = entry.permits;
-  for (const { permits } of queue.slice(0, index)) taken += permits;
-  return taken <= entry.limit;
+  for (const { mode, permits } of older) {
+    if (entry.mode === 'permits') taken += permits;
+    else if (entry.mode !== 'read' || mode !== 'read') return false;
+  }
+  return entry.mode !== 'permits' || taken <= entry.limit;
 }
 
 /** All that have what they ask for. */
@@ -61,6 +66,18 @@ export function blockerOf(queue: readonly QueueEntry[], index: number): QueueEnt
   if (entry?.mode === 'read') return older.findLast(({ mode }) => mode !== 'read') ?? null;
   if (entry?.mode === 'permits') return waitersBefore(queue, index).at(-nearOf(entry.limit)) ?? null;
   return older.at(-1) ?? null;
+}
+
+/**
+ * Those whose end alone lets the entry in, all of whom it watches then, and needs no further look at the queue: nobody ever comes in front of an
+ * entry. null: others wait in front of it, or there are too many to watch each.
+ */
+export function lastInFront(queue: readonly QueueEntry[], index: number): readonly QueueEntry[] | null {
+  const entry = queue[index];
+  if (entry === undefined) return null;
+  const older = queue.slice(0, index).filter(({ mode }) => entry.mode !== 'read' || mode !== 'read');
+  if (entry.mode !== 'permits') return older.length === 1 ? older : null;
+  return older.length <= MOST_NEAR && waitersBefore(queue, index).length === 0 ? older : null;
 }
 
 /** Whether somebody behind may have looked before this entry got its permits, and watches it to come near. */

@@ -234,6 +234,27 @@ describe('permits', () => {
   });
 });
 
+it.each([
+  { what: 'a lock', request: (name: string) => requestOf(name), kind: undefined },
+  { what: 'a permit', request: (name: string) => permitsOf(name, 1, 1), kind: 'semaphore' },
+] as const)('grants $what to who is next in line and whose connection had ended when the holder left', async ({ request, kind }) => {
+  const root = newRoot();
+  const { backend, proxy } = await wired(root, 20_000);
+  const other = zooKeeper.backend({ root, sessionTimeoutMs: 20_000 });
+  const name = newName();
+  const [holder, next] = [request(name), request(name)];
+  await take(other, holder);
+  const wait = watch(stand(backend, next));
+  await queued(other, name, 1, kind);
+  await until('nobody is about to look', async () => (await packetsOutstanding()) === 0);
+  await proxy.refuse();
+  expect(await free(other, holder)).toBe(true);
+  await proxy.restore();
+  await until('it is granted', () => wait.granted !== null);
+  expect(wait.failed).toBeNull();
+  expect(await free(backend, next)).toBe(true);
+});
+
 describe('a reply that is lost', () => {
   it('to a waiter: its node is found by its GUID and keeps its place in line', async () => {
     const root = newRoot();

@@ -2,7 +2,7 @@ import { until } from '@holdfast/test/servers';
 import { callOf, free, requestOf, take } from '@holdfast/test/backend';
 import { describe, expect, it } from 'vitest';
 import { encodeName, decodeName, parseNode, type QueueEntry } from '../src/node-names.js';
-import { blockerOf, byAge, holdersOf, isGranted, isWatchedFromAfar } from '../src/queue-rules.js';
+import { blockerOf, byAge, holdersOf, isGranted, isWatchedFromAfar, lastInFront } from '../src/queue-rules.js';
 import { newRoot, stand, useZooKeeper } from './zookeeper-harness.js';
 import { transactionLog } from './transaction-log.js';
 
@@ -101,6 +101,12 @@ describe('the order of numbers', () => {
       entry(4, { mode: 'permits', permits: 1, limit: 1 }),
     ];
     expect([blockerOf(mixed, 3), blockerOf(mixed, 4)].map((blocker) => blocker?.sequence)).toEqual([undefined, 2]);
+    // Who is next in line watches all that are in its way.
+    const last = (queue: readonly QueueEntry[], index: number): unknown =>
+      lastInFront(queue, index)?.map(({ sequence }) => sequence) ?? null;
+    expect([last(readers, 2), last(readers, 3), last(readers.slice(1), 1)]).toEqual([null, [3], [2]]);
+    expect([last(permits, 2), last(permits, 3)]).toEqual([[0, 1], null]);
+    expect([last(line, 2), last(line, 3), last(wide, 10)]).toEqual([[0, 1], null, null]);
     expect(isWatchedFromAfar(mixed, 2)).toBe(true);
   });
 });

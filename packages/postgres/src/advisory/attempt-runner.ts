@@ -2,7 +2,7 @@ import type { Statement } from '../connection.js';
 import { AttemptBatch, type BatchParts, limitOf } from './attempt-batch.js';
 import type { HoldTable } from './hold-table.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
-import type { AttemptOperation } from './operations.js';
+import type { AttemptOperation, ReleaseOperation } from './operations.js';
 import { type UnlockRow, unlockValues } from './release-batch.js';
 import type { SessionLine } from './session-line.js';
 import type { SessionSettings } from './session-settings.js';
@@ -33,8 +33,8 @@ export class AttemptRunner {
   }
 
   /** Takes what goes into the next statement out of the queue, and answers what needs no statement. */
-  next(queue: readonly AttemptOperation[]): AttemptBatch {
-    return new AttemptBatch(queue, this.#table, this.#options.waitList, this.#listening, this.#options.parts);
+  next(queue: readonly AttemptOperation[], handOvers: ReadonlyMap<AttemptOperation, ReleaseOperation>): AttemptBatch {
+    return new AttemptBatch(queue, handOvers, this.#table, this.#options.waitList, this.#listening, this.#options.parts);
   }
 
   /** @returns those that are to be asked again at once */

@@ -4,6 +4,7 @@ import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js'
 import { within } from '../within.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { guardMs } from '@holdfast/core/backend';
+import { type HandOvers, handOversOf, NO_HAND_OVERS } from './hand-overs.js';
 import { HoldTable } from './hold-table.js';
 import type { KeyMode } from './key-ring.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
@@ -19,6 +20,8 @@ import type { WaitList } from './wait-list.js';
 
 /** How often holds are looked at whose time may be over. */
 const SWEEP_MS = 250;
+/** An announcement that nobody needs any more goes with the next release, or so much later. */
+const TIDY_MS = 50;
 /** So long the server has to make the session what it was. */
 const LEAVE_MS = 1_000;
 
@@ -59,8 +62,13 @@ export class HoldSession {
   #releases: ReleaseOperation[] = [];
   #others: OtherOperation[] = [];
   readonly #tidy = new Map<string, NameKeys>();
+  /** Names whose announcement nobody needs at present. */
+  readonly #leftover = new Map<string, NameKeys>();
+  #leftoverTimer: { cancel(): void } | null = null;
   #beats: { resolve(): void; reject(error: unknown): void }[] = [];
   #underWay: readonly AttemptOperation[] = [];
+  /** While the last statement handed on, other releases stood behind it. */
+  #isReleaseDue = false;
   #isRunning = false;
   #isScheduled = false;
   #turn = 0;
@@ -89,6 +97,7 @@ export class HoldSession {
         clock: this.#clock,
         commit: (timeoutMs) => options.commits.commit(facts.durability, timeoutMs),
         uncommitted: ({ ref }) => void this.release(ref).catch(() => {}),
+        isReleasing: ({ id }) => this.#releases.some(({ ref }) => this.table.get(ref.owner)?.keys.id === id),
       },
     });
     this.#armPulse();
@@ -187,7 +196,19 @@ export class HoldSession {
     const { waitList } = this.#options;
     const { ring } = this.table;
     const isAnnounced = ring.has(keys.announcement, 'shared') && !waitList.waits(keys);
-    if (isAnnounced || (ring.has(keys.gate, 'exclusive') && !waitList.writes(keys))) this.#tidy.set(keys.id, keys);
+    if (ring.has(keys.gate, 'exclusive') && !waitList.writes(keys)) this.#tidy.set(keys.id, keys);
+    else if (isAnnounced) this.#tidyLater(keys);
+  }
+
+  /** The next waiter of this name mostly needs the announcement again, and costs nobody more than a notification. */
+  #tidyLater(keys: NameKeys): void {
+    this.#leftover.set(keys.id, keys);
+    this.#leftoverTimer ??= this.#clock.setTimer(TIDY_MS, () => {
+      this.#leftoverTimer = null;
+      for (const [id, left] of this.#leftover) this.#tidy.set(id, left);
+      this.#leftover.clear();
+      if (this.#end === null && this.#tidy.size > 0) this.#kick();
+    });
   }
 
   /** Ends the session, and with it all that it holds, as it was found. Never rejects. */
@@ -240,13 +261,16 @@ export class HoldSession {
     for (const resolve of this.#whenDrained.splice(0)) resolve();
   }
 
-  /** Releases go before everything; the others take turns. */
+  /** Releases go before everything, those that go with a request of the next waiter here in front; the others take turns. */
   #next(): (() => Promise<void>) | null {
+    const handOvers = this.#isReleaseDue ? NO_HAND_OVERS : handOversOf(this.#releases, this.#attempts, this.table, this.#clock.now());
+    this.#isReleaseDue = handOvers.size > 0 && (handOvers.size < this.#releases.length || this.#tidy.size > 0);
+    if (handOvers.size > 0) return () => this.#attempt(handOvers);
     if (this.#releases.length > 0 || this.#tidy.size > 0) return () => this.#release();
     const jobs: readonly [pending: number, run: () => Promise<void>][] = [
       [this.#beats.length, () => this.#beat()],
       [this.#others.length, () => this.#runOther()],
-      [this.#attempts.length, () => this.#attempt()],
+      [this.#attempts.length, () => this.#attempt(NO_HAND_OVERS)],
     ];
     for (let step = 0; step < jobs.length; step++) {
       this.#turn = (this.#turn + 1) % jobs.length;
@@ -256,9 +280,13 @@ export class HoldSession {
     return null;
   }
 
-  async #attempt(): Promise<void> {
-    const batch = this.#runner.next(this.#attempts);
-    this.#attempts = [...batch.kept];
+  async #attempt(handOvers: HandOvers): Promise<void> {
+    const waiting = handOvers.size === 0 ? new Set() : new Set(this.#releases.map(({ ref }) => this.table.get(ref.owner)?.keys.id));
+    const isBehind = (operation: AttemptOperation): boolean => waiting.has(operation.keys.id) && !handOvers.has(operation);
+    const behind = this.#attempts.filter(isBehind);
+    const batch = this.#runner.next(behind.length === 0 ? this.#attempts : this.#attempts.filter((one) => !isBehind(one)), handOvers);
+    this.#attempts = [...batch.kept, ...behind];
+    if (batch.handed.length > 0) this.#releases = this.#releases.filter((operation) => !batch.handed.includes(operation));
     this.#underWay = batch.operations;
     try {
       const again = await this.#runner.run(batch);
@@ -266,7 +294,12 @@ export class HoldSession {
     } catch (error) {
       this.#options.onRefusal(error);
       for (const operation of batch.operations) operation.reject(told(error));
-      throw error;
+      await this.#failed(error);
+      // The table knows nothing of the keys that were to be handed on, so they have been unlocked; or the session is over.
+      for (const { resolve, reject } of batch.handed) {
+        if (this.#end === null) resolve(true);
+        else reject(told(error));
+      }
     } finally {
       this.#underWay = [];
     }
@@ -276,9 +309,10 @@ export class HoldSession {
 
   async #release(): Promise<void> {
     const operations = this.#releases;
-    const tidy = [...this.#tidy.values()];
+    const tidy = [...new Map([...this.#tidy, ...this.#leftover]).values()];
     this.#releases = [];
     this.#tidy.clear();
+    this.#leftover.clear();
     const { waitList, keys } = this.#options;
     const compiled = compileReleases(operations, tidy, this.table, waitList, keys);
     this.#withdraw(compiled.unknown);
@@ -407,6 +441,7 @@ export class HoldSession {
     this.#end = error;
     this.#sweep?.cancel();
     this.#pulse?.cancel();
+    this.#leftoverTimer?.cancel();
     this.#silence?.cancel();
     const owners = new Set([...this.#attempts, ...this.#underWay].map(({ request }) => request.owner));
     for (const { ref } of this.table.holds()) owners.add(ref.owner);

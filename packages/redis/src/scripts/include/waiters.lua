@@ -112,6 +112,10 @@ local function handOn(k)
     call('ZREM', k.waiters, head.member, 't' .. MANAGER)
     call('ZADD', k.waiters, ends, 'g' .. head.owner .. ':' .. head.id)
     tell(k, head.id, head.ticket .. '|' .. fence .. '|' .. string.format('%.0f', head.seen))
+    -- Nobody fits beside it. A message leaves when the script has ended.
+    if head.mode == 'x' or head.mode == 'w' then
+      return
+    end
   end
 end
 
