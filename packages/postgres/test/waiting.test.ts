@@ -58,7 +58,12 @@ describe('a release', () => {
     expect(told).toEqual([id]);
     waiting.close();
 
-    await until('nothing is announced', async () => (await holder.inspect(name, 'lock', callOf())).waiters === 0);
+    const { announcement } = keys.of('lock', name);
+    await until('nothing is announced', async () => {
+      const { rows } = await listener.query<{ free: boolean }>('select pg_try_advisory_lock($1) as free', [String(announcement)]);
+      return rows[0]?.free === true;
+    });
+    await listener.query('select pg_advisory_unlock($1)', [String(announcement)]);
     const third = requestOf(name);
     await take(holder, third);
     await free(holder, third);

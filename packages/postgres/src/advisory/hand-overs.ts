@@ -6,7 +6,7 @@ export type HandOvers = ReadonlyMap<AttemptOperation, ReleaseOperation>;
 
 export const NO_HAND_OVERS: HandOvers = new Map();
 
-/** For so long in a row, then others are notified, and whoever asks first has it. Core does as much for locks, but not for permits. */
+/** For so long in a row, then others are notified, and the first who asks has it. Core does as much for locks, but not for permits. */
 const TURN_MS = 100;
 
 /**
