@@ -18,7 +18,11 @@ const stores = {
   async redlock() {
     const server = await startRedisNodes(3);
     await initializeNodes({ urls: server.urls, maxTtlMs: 900_000 });
-    return { url: `redlock://${server.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, more: { maxTtlMs: 900_000 }, close: () => server.close() };
+    return {
+      url: `redlock://${server.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+      more: { maxTtlMs: 900_000 },
+      close: () => server.close(),
+    };
   },
   async table() {
     const server = await startPostgres();

@@ -579,7 +579,11 @@ describe('what operators see', () => {
     for await (const { name } of backend.list?.('n', call()) ?? []) {
       found.push(name);
       // Freed and taken anew while the list goes on, behind all others; and one that the list has not reached.
-      if (name === 'n3') await backend.release(holds.filter(({ name: each }) => ['n3', 'n1600'].includes(each)), call());
+      if (name === 'n3')
+        await backend.release(
+          holds.filter(({ name: each }) => ['n3', 'n1600'].includes(each)),
+          call(),
+        );
       if (name === 'n4') await attempt(backend, ask('exclusive', 'n3'));
     }
     clearImmediate(work);

@@ -1,4 +1,5 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import { connect as connectHttp2, createServer as createHttp2Server, type IncomingHttpHeaders } from 'node:http2';
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { createLockManager, type LockManager, type LockState } from '@holdfast/core';
@@ -367,6 +368,31 @@ describe('mounted', () => {
 
   it('in node:http', async () => {
     await works(await listen(createServer(toNodeListener(pageOf({ path: '/locks', allowRelease: true })))));
+  });
+
+  it('in node:http2, where another header says which host is asked for', async () => {
+    const listener = toNodeListener(pageOf({ path: '/locks', hosts: ['locks.example.com'], allowRelease: true }));
+    const http2 = createHttp2Server((request, response) => {
+      listener(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+    }).listen(0, '127.0.0.1');
+    await once(http2, 'listening');
+    const session = connectHttp2(`http://127.0.0.1:${(http2.address() as AddressInfo).port}`);
+    onTestFinished(() => {
+      session.destroy();
+      http2.close();
+    });
+    const statusOf = async (headers: OutgoingHttpHeaders): Promise<unknown> => {
+      const stream = session.request({ ':path': '/locks/lock?name=a&kind=lock', ...headers });
+      const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+      stream.close();
+      return answer[':status'];
+    };
+    const own = { ':authority': 'locks.example.com' };
+    expect(await statusOf(own)).toBe(200);
+    expect(await statusOf({ ...own, origin: 'https://locks.example.com' })).toBe(200);
+    expect(await statusOf({ ...own, origin: 'https://evil.example' })).toBe(403);
+    expect(await statusOf({ ':authority': 'evil.example' })).toBe(421);
+    expect(await statusOf({ ':authority': 'evil.example', host: 'localhost' })).toBe(421);
   });
 
   it('in Express, behind what reads bodies', async () => {

@@ -3,6 +3,7 @@ import { type MeterProvider, metrics, trace, type TracerProvider } from '@opente
 import { SCOPE, startMetrics } from './lock-metrics.js';
 import { startSpans } from './lock-spans.js';
 import { Shared } from './shared.js';
+import { VERSION } from './version.generated.js';
 
 /** What `instrumentLocks` looks at, and where it reports to. */
 export interface InstrumentLocksOptions {
@@ -94,7 +95,7 @@ export function instrumentLocks(options?: InstrumentLocksOptions): LockInstrumen
 
 class Instrumentation implements LockInstrumentation {
   readonly instrumentationName = SCOPE;
-  readonly instrumentationVersion = '0.0.0';
+  readonly instrumentationVersion = VERSION;
   readonly #options: InstrumentLocksOptions;
   #meterProvider: MeterProvider;
   #tracerProvider: TracerProvider;

@@ -7,6 +7,8 @@ import { serversOf } from './redis-port.js';
 
 /** How many keys the server looks at in one step. */
 const COUNT = '1000';
+/** So many names are handed out at a time: they are looked at together, and a renewal that is due meanwhile stands behind them. */
+const AT_A_TIME = 100;
 
 export interface FoundName {
   readonly name: string;
@@ -41,7 +43,8 @@ export async function* scanNames(
           // One name may have two keys, and a scan may tell one key twice.
           const batch = new Map(fresh.map((entry) => [`${entry.kind} ${entry.name}`, entry]));
           for (const id of batch.keys()) seen.add(id);
-          if (batch.size > 0) yield [...batch.values()];
+          const names = [...batch.values()];
+          for (let at = 0; at < names.length; at += AT_A_TIME) yield names.slice(at, at + AT_A_TIME);
         } while (cursor !== '0');
       }
     }

@@ -1,7 +1,8 @@
 import { isLockError } from '@holdfast/core';
 import { attempt, callOf, free, newName, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
-import { describe, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { useRedis } from './redis-harness.js';
 
 const redis = useRedis();
@@ -265,6 +266,22 @@ describe('marks', () => {
   });
 });
 
+/** How many scripts were under way over a client at the same time. */
+function mostAtATime(client: Redis): () => number {
+  let [now, most] = [0, 0];
+  const send = client.sendCommand.bind(client);
+  vi.spyOn(client, 'sendCommand').mockImplementation((command, ...rest) => {
+    const sent = send(command, ...rest);
+    if (!command.name.startsWith('eval')) return sent;
+    now += 1;
+    most = Math.max(most, now);
+    const over = (): void => void (now -= 1);
+    command.promise.then(over, over);
+    return sent;
+  });
+  return () => most;
+}
+
 describe('list', () => {
   it('shows what is held under a prefix, of every kind, each once, and nothing else', async () => {
     const backend = redis.backend();
@@ -280,6 +297,22 @@ describe('list', () => {
     for await (const state of backend.list?.(root, callOf()) ?? [])
       found.push(`${state.kind} ${state.name.slice(root.length)} ${state.holders.length}`);
     expect(found.sort()).toEqual(['lock /1 1', 'read-write /2 2', 'semaphore /1 1']);
+  });
+
+  it('looks at a hundred names at a time, so that a renewal does not stand behind thousands', async () => {
+    const root = newName();
+    await redis.backend().attempt(
+      Array.from({ length: 450 }, (_, index) => requestOf(`${root}/${index}`)),
+      callOf(),
+    );
+    const client = new Redis(redis.server.url);
+    onTestFinished(() => client.disconnect());
+    const most = mostAtATime(client);
+    let count = 0;
+    for await (const { held } of redis.backend({ client }).list?.(root, callOf()) ?? []) count += held ? 1 : 0;
+    expect(count).toBe(450);
+    expect(most()).toBeGreaterThan(50);
+    expect(most()).toBeLessThanOrEqual(100);
   });
 });
 

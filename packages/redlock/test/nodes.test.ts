@@ -3,7 +3,7 @@ import { createRedlockBackend, initializeNodes, type RedlockBackendOptions } fro
 import { attempt, callOf, free, freeAll, newName, newOwner, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { startRedisNodes, until } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { KeyLayout } from '../src/node/key-layout.js';
 import { useNodes } from './redlock-harness.js';
 
@@ -391,6 +391,38 @@ describe('a node whose key of the last counter holds none', () => {
     expect(health?.map(({ problem }) => problem?.includes('holdfast.redlock:fence') === true)).toEqual([true, false, false]);
     await nodes.admins[0]?.del(fence);
   });
+});
+
+it('a listing looks at fifty names at a time, so that a renewal does not stand behind thousands', async () => {
+  const root = newName();
+  await nodes.backend().attempt(
+    Array.from({ length: 230 }, (_, index) => requestOf(`${root}/${index}`)),
+    callOf(10_000),
+  );
+  const clients = nodes.urls.map((url) => new Redis(url));
+  onTestFinished(() => {
+    for (const client of clients) client.disconnect();
+  });
+  const most = clients.map(() => 0);
+  for (const [index, client] of clients.entries()) {
+    let now = 0;
+    const send = client.sendCommand.bind(client);
+    vi.spyOn(client, 'sendCommand').mockImplementation((command, ...rest) => {
+      const sent = send(command, ...rest);
+      if (!command.name.startsWith('eval')) return sent;
+      now += 1;
+      most[index] = Math.max(most[index] ?? 0, now);
+      const over = (): void => void (now -= 1);
+      command.promise.then(over, over);
+      return sent;
+    });
+  }
+  let count = 0;
+  for await (const { held } of nodes.backend({ clients }).list?.(root, callOf(10_000)) ?? []) count += held ? 1 : 0;
+  expect(count).toBe(230);
+  expect(Math.max(...most)).toBeGreaterThan(25);
+  // A majority answers for the slowest node, which may still have the questions before.
+  expect([...most].sort((a, b) => a - b)[1]).toBeLessThanOrEqual(100);
 });
 
 it('one node that is stopped costs no look at the locks its time', async () => {

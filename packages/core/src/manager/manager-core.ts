@@ -55,7 +55,8 @@ export class ManagerCore<F extends FencingToken> {
     this.events = new EventSource(backend.name, this.id, resolved.onEvent, () => resolved.clock.wall());
     this.calls = new StoreCalls(backend, resolved.clock, this.timers, this.keepAlive, resolved.commandTimeoutMs, this.events);
     backend.onNodeChanged?.((health) => {
-      if (this.events.heard['node-changed'].hasSubscribers) this.events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) });
+      if (this.events.heard['node-changed'].hasSubscribers)
+        this.events.emitNode({ type: 'node-changed', health: withToJSON({ ...health }) });
     });
     const limits = new LimitWatch(this.events);
     backend.onLimitDiffers?.((seen) => limits.differs(seen));

@@ -164,9 +164,10 @@ class MemoryBackend implements LockBackend<bigint> {
   async *#pages<T>(kind: 'list' | 'listMarks', prefix: string, pages: Iterator<readonly T[], void>): AsyncIterable<T> {
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop
-      const { value: page = [] } = await this.#call(kind, [prefix], () => pages.next());
-      yield* page;
-      if (page.length < PAGE) return;
+      const page = await this.#call(kind, [prefix], () => pages.next());
+      if (page.done === true) return;
+      yield* page.value;
+      if (page.value.length < PAGE) return;
       // oxlint-disable-next-line no-await-in-loop
       await new Promise<void>((resolve) => immediate(resolve));
     }

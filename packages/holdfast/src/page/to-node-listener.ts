@@ -37,8 +37,9 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request | null {
   const headers = new Headers();
   for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
     const [name = '', value = ''] = incoming.rawHeaders.slice(at, at + 2);
-    // Of HTTP/2 the names that begin with a colon are no headers.
-    if (!name.startsWith(':')) headers.append(name, value);
+    // Of HTTP/2 the names that begin with a colon are no headers. One of them is what `Host` is in HTTP/1, and counts before a `Host` beside it.
+    if (name === ':authority') headers.set('host', value);
+    else if (!name.startsWith(':') && !(name.toLowerCase() === 'host' && headers.has('host'))) headers.append(name, value);
   }
   try {
     const path = typeof originalUrl === 'string' ? originalUrl : url;

@@ -25,6 +25,8 @@ import { steps } from './node-step.js';
 import { readExtension, readFlag, readMark, readNames, readNodeState, readStatus, readVote } from './replies.js';
 
 const SCAN_COUNT = '1000';
+/** So many names are handed out at a time: every node is asked for each, and a renewal that is due meanwhile stands behind them. */
+const AT_A_TIME = 50;
 /** After so long without an answer a connection of ours is given up. Longer than a node is waited for: its late votes can still be freed. */
 const GIVE_UP_MS = 2000;
 
@@ -181,7 +183,7 @@ export class RedisNode implements RedlockNode {
           cursor = String(next);
           const found = keys.flatMap((key) => this.#layout.parse(key.slice(own.length)) ?? []);
           const fitting = found.filter(({ name }) => name.startsWith(prefix));
-          if (fitting.length > 0) yield fitting;
+          for (let at = 0; at < fitting.length; at += AT_A_TIME) yield fitting.slice(at, at + AT_A_TIME);
         } while (cursor !== '0');
       }
     } catch (error) {
