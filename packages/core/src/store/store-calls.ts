@@ -8,18 +8,18 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { TimerEntry, TimerQueue } from './timer-queue.js';
 
-/** Who hears how a call has ended: of one end, when it is known. */
+/** What is notified, once, of how a call has ended. */
 export interface CallEnd<T> {
-  /** The backend has answered. What this throws is a failure: the answer could not be read. */
+  /** The backend has answered. An error that this throws is a failure of the call: the answer could not be read. */
   answered(value: T): void;
   /** The call has failed, run out of time or been ended; the store may act on it anyway until `isSettled`. */
   failed(error: unknown, call: StoreCall<T>): void;
-  /** It was ended when it had been answered already, by the one who waited for the result and has not made use of it. */
+  /** The caller ended the call after the answer had come, and has not used the result. */
   unwanted?(): void;
 }
 
 /**
- * One call to the backend under a deadline of ours. `end` hears of it by the deadline, or when the call is ended;
+ * One call to the backend under a deadline of ours. `end` is notified by the deadline, or when the call is ended;
  * `isSettled` says whether the backend itself has settled, that is, whether the store can no longer act on it.
  */
 export class StoreCall<T = unknown> implements CallContext, TimerEntry {
@@ -141,14 +141,14 @@ export class StoreCall<T = unknown> implements CallContext, TimerEntry {
   }
 }
 
-/** When a call began, if somebody knows, and how long it may take in all. */
+/** When a call began, where that is known, and how long it may take in all. */
 export interface CallTimes {
   readonly startedAt?: number;
   /** When ours differs from what one command may take: a wait in a native queue has none. */
   readonly deadlineMs?: number;
 }
 
-/** A call that somebody listens for. */
+/** A call that an observer listens for. */
 interface Observed {
   readonly operation: StoreOperation;
   readonly requests: number;
@@ -229,7 +229,7 @@ export class StoreCalls {
     );
   }
 
-  /** A backend should throw our errors; whatever else it throws means that the store was not reached. */
+  /** A backend should throw our errors; any other error means that the store was not reached. */
   wrap(error: unknown, lockName: string | null): AnyLockError {
     if (isLockError(error)) return error;
     const message = error instanceof Error ? error.message : 'unknown failure';
