@@ -339,7 +339,7 @@ describe('options', () => {
 });
 
 it.each([
-  ['was ended', (client: Redis) => client.disconnect(), true, /node 2, .*has no connection.*node 3, .*has no connection/],
+  ['was ended', async (client: Redis) => client.disconnect(), true, /node 2, .*has no connection.*node 3, .*has no connection/],
   ['listens', (client: Redis) => client.subscribe('somewhere'), false, /node 2, .*subscriber.*node 3, .*subscriber/],
 ] as const)('a client that %s is a node that takes no part, and the error says why', async (_, spoil, retryable, says) => {
   const clients = nodes.servers.map(({ port }) => new Redis(port));
