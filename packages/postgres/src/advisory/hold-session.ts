@@ -5,20 +5,21 @@ import { within } from '../within.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { guardMs } from '@holdfast/core/backend';
 import { HoldTable } from './hold-table.js';
+import { type Job, JobLoop } from './job-loop.js';
 import type { KeyMode } from './key-ring.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation, OtherOperation, ReleaseOperation } from './operations.js';
 import type { OpenedSession } from './open-session.js';
 import { reconcile, unlocksOf } from './reconcile.js';
-import { compileReleases, type UnlockRow, unlockValues } from './release-batch.js';
-import { poolerError, ReplacedSessionError, SessionLine } from './session-line.js';
+import { unlockValues } from './release-batch.js';
+import { ReleaseRunner } from './release-runner.js';
+import { poolerError, ReplacedSessionError, reported, SessionLine } from './session-line.js';
 import type { SessionFacts, SessionSettings } from './session-settings.js';
-import { heartbeat, indexOf, unlock } from './statements.js';
+import { SessionTimers } from './session-timers.js';
+import { heartbeat, unlock } from './statements.js';
 import type { TokenCommits } from './token-commits.js';
 import type { WaitList } from './wait-list.js';
 
-/** How often holds are looked at whose time may be over. */
-const SWEEP_MS = 250;
 /** So long the server has to make the session what it was. */
 const LEAVE_MS = 1_000;
 
@@ -55,21 +56,17 @@ export class HoldSession {
   readonly #listener: SessionListener;
   readonly #line: SessionLine;
   readonly #runner: AttemptRunner;
+  readonly #releaser: ReleaseRunner;
+  readonly #timers: SessionTimers;
+  readonly #jobs: JobLoop;
   #attempts: AttemptOperation[] = [];
   #releases: ReleaseOperation[] = [];
   #others: OtherOperation[] = [];
   readonly #tidy = new Map<string, NameKeys>();
   #beats: { resolve(): void; reject(error: unknown): void }[] = [];
   #underWay: readonly AttemptOperation[] = [];
-  #isRunning = false;
-  #isScheduled = false;
   #turn = 0;
-  #sweep: { cancel(): void } | null = null;
-  #pulse: { cancel(): void } | null = null;
-  /** Ends the session when the present silence lasts for too long. */
-  #silence: { cancel(): void } | null = null;
   #end: Error | null = null;
-  #whenDrained: (() => void)[] = [];
 
   constructor({ connection, facts, settings }: OpenedSession, options: SessionOptions, listener: SessionListener) {
     this.#connection = connection;
@@ -79,8 +76,14 @@ export class HoldSession {
     this.#options = options;
     this.#listener = listener;
     this.#line = new SessionLine(connection, facts.processId, {
-      onSilence: () => this.#silent(),
-      onSpeech: () => this.#spoken(),
+      onSilence: () => {
+        this.#listener.onChange(this);
+        this.#timers.silent();
+      },
+      onSpeech: () => {
+        this.#timers.spoken();
+        this.#listener.onChange(this);
+      },
     });
     this.#runner = new AttemptRunner(this.#line, this.table, {
       ...options,
@@ -91,7 +94,23 @@ export class HoldSession {
         uncommitted: ({ ref }) => void this.release(ref).catch(() => {}),
       },
     });
-    this.#armPulse();
+    this.#releaser = new ReleaseRunner(this.#line, this.table, {
+      ...options,
+      withdraw: (owners) => this.#withdraw(owners),
+      reconcile: () => this.#reconcile(),
+    });
+    this.#timers = new SessionTimers(this.#clock, this.#line, this.table, options.sessionMs, {
+      letGo: (ref) => void this.release(ref).catch(() => {}),
+      speak: () => void this.confirm().catch(() => {}),
+      end: () => {
+        this.#die(unavailableBecause('the session was silent for too long'));
+        this.#connection.destroy();
+      },
+    });
+    this.#jobs = new JobLoop(
+      () => this.#next(),
+      (error) => this.#failed(error),
+    );
     connection.onEnd((error) => this.#die(sqlState(error) === null ? unavailableBecause('the session ended') : unavailable(error)));
   }
 
@@ -105,7 +124,7 @@ export class HoldSession {
 
   /** Whether an end of this session would take nothing from anybody. */
   get isIdle(): boolean {
-    return this.table.size === 0 && this.#attempts.length + this.#releases.length + this.#others.length === 0 && !this.#isRunning;
+    return this.table.size === 0 && this.#attempts.length + this.#releases.length + this.#others.length === 0 && !this.#jobs.isRunning;
   }
 
   /** Whether it holds, or may come to hold, something of this owner. */
@@ -129,7 +148,7 @@ export class HoldSession {
     return new Promise((resolve, reject) => {
       if (this.#end !== null) return reject(this.#end);
       this.#attempts.push({ request, keys, signal, deadline, tries: 0, taken: new Set(), resolve, reject });
-      this.#kick();
+      this.#jobs.kick();
     });
   }
 
@@ -137,7 +156,7 @@ export class HoldSession {
     return new Promise((resolve, reject) => {
       if (this.#end !== null) return resolve(false);
       this.#releases.push({ ref, resolve, reject });
-      this.#kick();
+      this.#jobs.kick();
     });
   }
 
@@ -146,7 +165,7 @@ export class HoldSession {
     return new Promise((resolve, reject) => {
       if (this.#end !== null) return reject(this.#end);
       this.#beats.push({ resolve, reject });
-      this.#kick();
+      this.#jobs.kick();
     });
   }
 
@@ -164,23 +183,20 @@ export class HoldSession {
       if (this.#end !== null) return reject(this.#end);
       const run = async (): Promise<void> => resolve(await this.#line.send(statement, values));
       this.#others.push({ run, reject });
-      this.#kick();
+      this.#jobs.kick();
     });
   }
 
   /** Resolves when nothing is asked for any more. */
   drained(): Promise<void> {
-    if (this.#end !== null || (!this.#isRunning && !this.#isScheduled)) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenDrained.push(resolve);
-    });
+    return this.#end === null ? this.#jobs.done() : Promise.resolve();
   }
 
   /** A wait has ended here: what was announced for it may go. */
   tidy(keys: NameKeys): void {
     if (this.#end !== null) return;
     this.#tidyWhenLeft(keys);
-    if (this.#tidy.size > 0) this.#kick();
+    if (this.#tidy.size > 0) this.#jobs.kick();
   }
 
   #tidyWhenLeft(keys: NameKeys): void {
@@ -212,38 +228,12 @@ export class HoldSession {
     await this.#settings.putBack();
   }
 
-  /** Collects what is asked for in the same turn of the event loop. */
-  #kick(): void {
-    if (this.#isScheduled || this.#isRunning) return;
-    this.#isScheduled = true;
-    queueMicrotask(() => {
-      this.#isScheduled = false;
-      void this.#work();
-    });
-  }
-
-  /** Never rejects. */
-  async #work(): Promise<void> {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    this.#armSweep();
-    while (this.#end === null) {
-      const job = this.#next();
-      if (job === null) break;
-      try {
-        await job();
-      } catch (error) {
-        await this.#failed(error);
-      }
-    }
-    this.#isRunning = false;
-    for (const resolve of this.#whenDrained.splice(0)) resolve();
-  }
-
   /** Releases go before everything; the others take turns. */
-  #next(): (() => Promise<void>) | null {
+  #next(): Job | null {
+    if (this.#end !== null) return null;
+    this.#timers.armSweep();
     if (this.#releases.length > 0 || this.#tidy.size > 0) return () => this.#release();
-    const jobs: readonly [pending: number, run: () => Promise<void>][] = [
+    const jobs: readonly [pending: number, run: Job][] = [
       [this.#beats.length, () => this.#beat()],
       [this.#others.length, () => this.#runOther()],
       [this.#attempts.length, () => this.#attempt()],
@@ -265,7 +255,7 @@ export class HoldSession {
       this.#attempts.unshift(...again);
     } catch (error) {
       this.#options.onRefusal(error);
-      for (const operation of batch.operations) operation.reject(told(error));
+      for (const operation of batch.operations) operation.reject(reported(error));
       throw error;
     } finally {
       this.#underWay = [];
@@ -279,26 +269,7 @@ export class HoldSession {
     const tidy = [...this.#tidy.values()];
     this.#releases = [];
     this.#tidy.clear();
-    const { waitList, keys } = this.#options;
-    const compiled = compileReleases(operations, tidy, this.table, waitList, keys);
-    this.#withdraw(compiled.unknown);
-    if (compiled.rows.length === 0) return compiled.settle(() => true);
-    // This session's own waiters are notified at once: their requests come behind this statement.
-    for (const id of compiled.wakes) waitList.wake(id);
-    try {
-      const freed = await this.#sendUnlocks(compiled.rows);
-      compiled.settle((row) => freed.has(row));
-    } catch (error) {
-      try {
-        if (this.#connection.isEnded || error instanceof ReplacedSessionError) throw error;
-        // The table knows nothing of these keys any more, so the rest of them is unlocked.
-        await this.#reconcile();
-        compiled.settle(() => true);
-      } catch (failure) {
-        compiled.reject(told(failure));
-        throw failure;
-      }
-    }
+    await this.#releaser.run(operations, tidy);
   }
 
   /** A release of what has not been asked for yet takes the request back. */
@@ -309,12 +280,6 @@ export class HoldSession {
       operation.reject(unavailableBecause('the request was released before it was sent', { lockName: operation.request.name }));
       return false;
     });
-  }
-
-  async #sendUnlocks(rows: readonly UnlockRow[]): Promise<ReadonlySet<number>> {
-    const answers = await this.#line.send(unlock, unlockValues(rows));
-    for (const row of answers) this.#line.checkProcess(row[2]);
-    return new Set(answers.filter((row) => row[1] === '1').map(indexOf));
   }
 
   async #beat(): Promise<void> {
@@ -328,7 +293,7 @@ export class HoldSession {
       if (Number(row[2]) !== count || Number(row[3]) !== high || Number(row[4]) !== low) await this.#reconcile();
       for (const beat of beats) beat.resolve();
     } catch (error) {
-      for (const beat of beats) beat.reject(told(error));
+      for (const beat of beats) beat.reject(reported(error));
       throw error;
     }
   }
@@ -362,52 +327,10 @@ export class HoldSession {
     for (const { ref } of await reconcile(this.#line, this.table)) this.#listener.onLost(ref, 'session');
   }
 
-  #silent(): void {
-    this.#listener.onChange(this);
-    // What holds nothing need not be waited for; else its holders believe in it until their deadlines.
-    const left = this.table.size === 0 ? 0 : this.#options.sessionMs + guardMs(this.#options.sessionMs) - this.#line.silentMs;
-    this.#silence?.cancel();
-    this.#silence = this.#clock.setTimer(Math.max(0, left), () => {
-      this.#die(unavailableBecause('the session was silent for too long'));
-      this.#connection.destroy();
-    });
-  }
-
-  /** The next silence counts from its own beginning. */
-  #spoken(): void {
-    this.#silence?.cancel();
-    this.#listener.onChange(this);
-  }
-
-  /** Holds whose time is over are let go even if nobody asks for it: a manager that is stuck must not keep others out. */
-  #armSweep(): void {
-    this.#sweep ??= this.#clock.setTimer(SWEEP_MS, () => {
-      this.#sweep = null;
-      if (this.#end !== null || this.table.size === 0) return;
-      const now = this.#clock.now();
-      for (const hold of this.table.holds()) {
-        if (hold.until < now) void this.release(hold.ref).catch(() => {});
-      }
-      this.#armSweep();
-    });
-  }
-
-  /** The server ends a session that asks nothing for too long: that of a process that stands still, not one that nobody needs now. */
-  #armPulse(): void {
-    const intervalMs = Math.max(1, Math.floor(this.#options.sessionMs / 3));
-    this.#pulse = this.#clock.setTimer(intervalMs, () => {
-      if (this.#end !== null) return;
-      if (this.#line.silentMs >= intervalMs / 2) void this.confirm().catch(() => {});
-      this.#armPulse();
-    });
-  }
-
   #die(error: Error): void {
     if (this.#end !== null) return;
     this.#end = error;
-    this.#sweep?.cancel();
-    this.#pulse?.cancel();
-    this.#silence?.cancel();
+    this.#timers.stop();
     const owners = new Set([...this.#attempts, ...this.#underWay].map(({ request }) => request.owner));
     for (const { ref } of this.table.holds()) owners.add(ref.owner);
     for (const operation of [...this.#attempts.splice(0), ...this.#underWay, ...this.#others.splice(0)]) operation.reject(error);
@@ -419,8 +342,4 @@ export class HoldSession {
     }
     this.#listener.onEnd(this, error, owners);
   }
-}
-
-function told(error: unknown): Error {
-  return error instanceof ReplacedSessionError ? poolerError() : unavailable(error);
 }
