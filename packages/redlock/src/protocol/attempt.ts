@@ -4,7 +4,7 @@ import { tooFewNodes, undecided } from '../redlock-error.js';
 import { askNodes, type NodeAnswer } from './ask-nodes.js';
 import type { Leftover } from './cleaner.js';
 import { confirmVotes } from './confirm-votes.js';
-import type { ProtocolContext } from './context.js';
+import { type ProtocolContext, stepMs } from './context.js';
 import { firstTrial, nextTrial } from './next-trial.js';
 import type { Vote, VoteRequest } from './node.js';
 import type { Trial } from './trial.js';
@@ -245,7 +245,7 @@ export class Attempt {
 
   /** How long a step may take. */
   #stepMs(): number {
-    return Math.max(1, Math.min(this.#context.settings.nodeTimeoutMs, this.#endsAt - this.#now));
+    return stepMs(this.#context.settings, this.#endsAt - this.#now);
   }
 
   #isTooLate(trial: Trial): boolean {
