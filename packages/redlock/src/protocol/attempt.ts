@@ -61,7 +61,7 @@ export class Attempt {
     this.#contests = requests.map((request) => ({
       request,
       waits: isWaiting(request),
-      trial: firstTrial({ context, clock: call.clock }, request),
+      trial: firstTrial(context, call.clock, request),
     }));
   }
 
@@ -227,7 +227,7 @@ export class Attempt {
   /** Prepares another round, if there is time for one and it may be won. */
   #mayTryAgain(contest: Contest): boolean {
     if (this.#endsAt - this.#now < 1) return false;
-    const next = nextTrial({ context: this.#context, clock: this.#clock }, contest.trial, this.#round);
+    const next = nextTrial(this.#context, this.#clock, contest.trial, this.#round);
     if (next === null) return false;
     contest.trial = next;
     return true;

@@ -1,16 +1,15 @@
 import type { CallContext, LockKind, LockState } from '@holdfast/core';
 import { tooFewNodes } from '../redlock-error.js';
-import { answersOf, askNodes, type Question } from './ask-nodes.js';
+import { answersOf, askNodes } from './ask-nodes.js';
 import { type ProtocolContext, stepMs } from './context.js';
 import { areCertain, mergeStates } from './merge-states.js';
+import type { NodeState, RedlockNode } from './node.js';
 
 /** @throws LockUnavailableError when fewer than a quorum answered */
 export async function inspectName(context: ProtocolContext, name: string, kind: LockKind, call: CallContext): Promise<LockState> {
   const { quorum } = context.settings;
-  const states = await askQuorum(context, name, call, {
-    ask: (node, timeoutMs) => node.inspect(name, kind, timeoutMs),
-    isDecided: (soFar, pending) => areCertain(soFar, pending, quorum),
-  });
+  const isDecided = (soFar: readonly NodeState[], pending: number): boolean => areCertain(soFar, pending, quorum);
+  const states = await askQuorum(context, name, call, (node, timeoutMs) => node.inspect(name, kind, timeoutMs), isDecided);
   return mergeStates(name, kind, states, quorum);
 }
 
@@ -20,31 +19,24 @@ export async function inspectName(context: ProtocolContext, name: string, kind: 
  */
 export async function forceReleaseName(context: ProtocolContext, name: string, kind: LockKind, call: CallContext): Promise<boolean> {
   const { quorum } = context.settings;
-  const freed = await askQuorum(context, name, call, {
-    ask: (node, timeoutMs) => node.forceRelease(name, kind, timeoutMs),
-    isDecided: (soFar, pending) => {
-      const had = soFar.filter((wasHeld) => wasHeld).length;
-      return soFar.length >= quorum && (had >= quorum || had === 0 || had + pending < quorum);
-    },
-  });
+  const isDecided = (soFar: readonly boolean[], pending: number): boolean => {
+    const had = soFar.filter((wasHeld) => wasHeld).length;
+    return soFar.length >= quorum && (had >= quorum || had === 0 || had + pending < quorum);
+  };
+  const freed = await askQuorum(context, name, call, (node, timeoutMs) => node.forceRelease(name, kind, timeoutMs), isDecided);
   // With nodes that did not answer, what was freed on fewer than a quorum may have been a hold, and is none any more.
   const unknown = context.nodes.length - freed.length;
   const count = freed.filter((wasHeld) => wasHeld).length;
   return count > 0 && count + unknown >= quorum;
 }
 
-interface QuorumQuestion<T> {
-  readonly ask: (node: ProtocolContext['nodes'][number], timeoutMs: number) => ReturnType<Question<T>['ask']>;
-  /** Looked at after each answer: true ends the waiting. */
-  readonly isDecided: (answers: readonly T[], pending: number) => boolean;
-}
-
-/** What was answered, by a quorum or more. */
+/** What was answered, by a quorum or more. @param isDecided looked at after each answer: true ends the waiting */
 async function askQuorum<T>(
   { nodes, settings }: ProtocolContext,
   name: string,
   call: CallContext,
-  { ask, isDecided }: QuorumQuestion<T>,
+  ask: (node: RedlockNode, timeoutMs: number) => Promise<T>,
+  isDecided: (answers: readonly T[], pending: number) => boolean,
 ): Promise<readonly T[]> {
   const timeoutMs = stepMs(settings, call.timeoutMs);
   const answers = await askNodes<T>({

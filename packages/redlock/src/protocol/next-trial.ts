@@ -10,17 +10,11 @@ import { nodeTtlMs } from './validity.js';
 const SPLIT_ROUNDS = 10;
 const DOUBTFUL_ROUNDS = 4;
 
-/** What an attempt has of its context, and the clock of its call. */
-export interface TrialParts {
-  readonly context: ProtocolContext;
-  readonly clock: Clock;
-}
-
 /** The first round of a request. Asked twice, the same grant is answered twice: the token is what it was, and the nodes are asked to keep it so long. */
-export function firstTrial(parts: TrialParts, request: HoldRequest): Trial {
-  const known = parts.context.holds.get(request.owner);
-  if (known === undefined) return trialOf(parts.context, request, unitOf(parts, request, null, 0));
-  const trial = trialOf(parts.context, request, known.unit);
+export function firstTrial(context: ProtocolContext, clock: Clock, request: HoldRequest): Trial {
+  const known = context.holds.get(request.owner);
+  if (known === undefined) return trialOf(context, request, unitOf(context, clock, request, null, 0));
+  const trial = trialOf(context, request, known.unit);
   trial.token = known.token;
   return trial;
 }
@@ -31,8 +25,7 @@ export function firstTrial(parts: TrialParts, request: HoldRequest): Trial {
  * @param round the number of the last round; the first is 0
  * @returns null where another round does not help: somebody else has it, as far as the nodes say, or there were rounds enough
  */
-export function nextTrial(parts: TrialParts, last: Trial, round: number): Trial | null {
-  const { context, clock } = parts;
+export function nextTrial(context: ProtocolContext, clock: Clock, last: Trial, round: number): Trial | null {
   const { request } = last;
   const { quorum } = context.settings;
   let slots: readonly number[] | null = null;
@@ -45,11 +38,11 @@ export function nextTrial(parts: TrialParts, last: Trial, round: number): Trial 
     const isDoubtful = last.refusals.some(({ holder }) => holder === null) || last.votes.some((vote) => typeof vote === 'string');
     if (round >= (isDoubtful ? DOUBTFUL_ROUNDS : SPLIT_ROUNDS)) return null;
   }
-  return trialOf(context, request, unitOf(parts, request, slots, round + 1));
+  return trialOf(context, request, unitOf(context, clock, request, slots, round + 1));
 }
 
 /** @param slots null: which are free is not known, and is guessed */
-function unitOf({ context, clock }: TrialParts, request: HoldRequest, slots: readonly number[] | null, round: number): Unit {
+function unitOf(context: ProtocolContext, clock: Clock, request: HoldRequest, slots: readonly number[] | null, round: number): Unit {
   const { name, mode, label } = request;
   let chosen: readonly number[] = [];
   if (request.mode === 'permits') {
