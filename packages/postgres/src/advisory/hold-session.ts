@@ -8,7 +8,7 @@ import { HoldTable } from './hold-table.js';
 import { type Job, JobLoop } from './job-loop.js';
 import type { KeyMode } from './key-ring.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
-import type { AttemptOperation, OtherOperation, ReleaseOperation } from './operations.js';
+import type { OtherOperation } from './operations.js';
 import type { OpenedSession } from './open-session.js';
 import { reconcile, unlocksOf } from './reconcile.js';
 import { unlockValues } from './release-batch.js';
@@ -55,16 +55,12 @@ export class HoldSession {
   readonly #options: SessionOptions;
   readonly #listener: SessionListener;
   readonly #line: SessionLine;
-  readonly #runner: AttemptRunner;
-  readonly #releaser: ReleaseRunner;
+  readonly #attempts: AttemptRunner;
+  readonly #releases: ReleaseRunner;
   readonly #timers: SessionTimers;
   readonly #jobs: JobLoop;
-  #attempts: AttemptOperation[] = [];
-  #releases: ReleaseOperation[] = [];
   #others: OtherOperation[] = [];
-  readonly #tidy = new Map<string, NameKeys>();
   #beats: { resolve(): void; reject(error: unknown): void }[] = [];
-  #underWay: readonly AttemptOperation[] = [];
   #turn = 0;
   #end: Error | null = null;
 
@@ -85,7 +81,7 @@ export class HoldSession {
         this.#listener.onChange(this);
       },
     });
-    this.#runner = new AttemptRunner(this.#line, this.table, {
+    this.#attempts = new AttemptRunner(this.#line, this.table, {
       ...options,
       settings,
       parts: {
@@ -93,10 +89,11 @@ export class HoldSession {
         commit: (timeoutMs) => options.commits.commit(facts.durability, timeoutMs),
         uncommitted: ({ ref }) => void this.release(ref).catch(() => {}),
       },
+      onAnswered: (keys) => this.#releases.tidyWhenLeft(keys),
     });
-    this.#releaser = new ReleaseRunner(this.#line, this.table, {
+    this.#releases = new ReleaseRunner(this.#line, this.table, {
       ...options,
-      withdraw: (owners) => this.#withdraw(owners),
+      withdraw: (owners) => this.#attempts.withdraw(owners),
       reconcile: () => this.#reconcile(),
     });
     this.#timers = new SessionTimers(this.#clock, this.#line, this.table, options.sessionMs, {
@@ -124,18 +121,16 @@ export class HoldSession {
 
   /** Whether an end of this session would take nothing from anybody. */
   get isIdle(): boolean {
-    return this.table.size === 0 && this.#attempts.length + this.#releases.length + this.#others.length === 0 && !this.#jobs.isRunning;
+    return this.table.size === 0 && this.#attempts.waiting + this.#releases.waiting + this.#others.length === 0 && !this.#jobs.isRunning;
   }
 
   /** Whether it holds, or may come to hold, something of this owner. */
   knows(owner: string): boolean {
-    const isAsked = ({ request }: AttemptOperation): boolean => request.owner === owner;
-    return this.table.get(owner) !== undefined || this.#attempts.some(isAsked) || this.#underWay.some(isAsked);
+    return this.table.get(owner) !== undefined || this.#attempts.asks((request) => request.owner === owner);
   }
 
   knowsName(name: string): boolean {
-    const isAsked = ({ request }: AttemptOperation): boolean => request.name === name;
-    if (this.#attempts.some(isAsked) || this.#underWay.some(isAsked)) return true;
+    if (this.#attempts.asks((request) => request.name === name)) return true;
     for (const kind of ['lock', 'semaphore', 'read-write'] as const) {
       if (this.table.holdsOf(this.#options.keys.of(kind, name)).length > 0) return true;
     }
@@ -147,7 +142,7 @@ export class HoldSession {
     const keys = this.#options.keys.ofMode(request.mode, request.name);
     return new Promise((resolve, reject) => {
       if (this.#end !== null) return reject(this.#end);
-      this.#attempts.push({ request, keys, signal, deadline, tries: 0, taken: new Set(), resolve, reject });
+      this.#attempts.add({ request, keys, signal, deadline, tries: 0, taken: new Set(), resolve, reject });
       this.#jobs.kick();
     });
   }
@@ -155,7 +150,7 @@ export class HoldSession {
   release(ref: HoldRef): Promise<boolean> {
     return new Promise((resolve, reject) => {
       if (this.#end !== null) return resolve(false);
-      this.#releases.push({ ref, resolve, reject });
+      this.#releases.add({ ref, resolve, reject });
       this.#jobs.kick();
     });
   }
@@ -195,15 +190,8 @@ export class HoldSession {
   /** A wait has ended here: what was announced for it may go. */
   tidy(keys: NameKeys): void {
     if (this.#end !== null) return;
-    this.#tidyWhenLeft(keys);
-    if (this.#tidy.size > 0) this.#jobs.kick();
-  }
-
-  #tidyWhenLeft(keys: NameKeys): void {
-    const { waitList } = this.#options;
-    const { ring } = this.table;
-    const isAnnounced = ring.has(keys.announcement, 'shared') && !waitList.waits(keys);
-    if (isAnnounced || (ring.has(keys.gate, 'exclusive') && !waitList.writes(keys))) this.#tidy.set(keys.id, keys);
+    this.#releases.tidyWhenLeft(keys);
+    if (this.#releases.hasWork) this.#jobs.kick();
   }
 
   /** Ends the session, and with it all that it holds, as it was found. Never rejects. */
@@ -232,11 +220,11 @@ export class HoldSession {
   #next(): Job | null {
     if (this.#end !== null) return null;
     this.#timers.armSweep();
-    if (this.#releases.length > 0 || this.#tidy.size > 0) return () => this.#release();
+    if (this.#releases.hasWork) return () => this.#releases.run();
     const jobs: readonly [pending: number, run: Job][] = [
       [this.#beats.length, () => this.#beat()],
       [this.#others.length, () => this.#runOther()],
-      [this.#attempts.length, () => this.#attempt()],
+      [this.#attempts.waiting, () => this.#attempts.run()],
     ];
     for (let step = 0; step < jobs.length; step++) {
       this.#turn = (this.#turn + 1) % jobs.length;
@@ -244,42 +232,6 @@ export class HoldSession {
       if (pending > 0 && run !== undefined) return run;
     }
     return null;
-  }
-
-  async #attempt(): Promise<void> {
-    const batch = this.#runner.next(this.#attempts);
-    this.#attempts = [...batch.kept];
-    this.#underWay = batch.operations;
-    try {
-      const again = await this.#runner.run(batch);
-      this.#attempts.unshift(...again);
-    } catch (error) {
-      this.#options.onRefusal(error);
-      for (const operation of batch.operations) operation.reject(reported(error));
-      throw error;
-    } finally {
-      this.#underWay = [];
-    }
-    // Who left while its request was under way has left behind what that took for it.
-    for (const { keys } of batch.operations) this.#tidyWhenLeft(keys);
-  }
-
-  async #release(): Promise<void> {
-    const operations = this.#releases;
-    const tidy = [...this.#tidy.values()];
-    this.#releases = [];
-    this.#tidy.clear();
-    await this.#releaser.run(operations, tidy);
-  }
-
-  /** A release of what has not been asked for yet takes the request back. */
-  #withdraw(owners: ReadonlySet<string>): void {
-    if (owners.size === 0) return;
-    this.#attempts = this.#attempts.filter((operation) => {
-      if (!owners.has(operation.request.owner)) return true;
-      operation.reject(unavailableBecause('the request was released before it was sent', { lockName: operation.request.name }));
-      return false;
-    });
   }
 
   async #beat(): Promise<void> {
@@ -331,10 +283,11 @@ export class HoldSession {
     if (this.#end !== null) return;
     this.#end = error;
     this.#timers.stop();
-    const owners = new Set([...this.#attempts, ...this.#underWay].map(({ request }) => request.owner));
+    const owners = new Set(this.#attempts.open.map(({ request }) => request.owner));
     for (const { ref } of this.table.holds()) owners.add(ref.owner);
-    for (const operation of [...this.#attempts.splice(0), ...this.#underWay, ...this.#others.splice(0)]) operation.reject(error);
-    for (const { resolve } of this.#releases.splice(0)) resolve(false);
+    this.#attempts.end(error);
+    for (const operation of this.#others.splice(0)) operation.reject(error);
+    this.#releases.end();
     for (const beat of this.#beats.splice(0)) beat.reject(error);
     for (const hold of [...this.table.holds()]) {
       this.table.remove(hold);

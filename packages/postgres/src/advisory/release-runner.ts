@@ -15,11 +15,14 @@ export interface ReleaseOptions {
   readonly reconcile: () => Promise<void>;
 }
 
-/** Carries out releases, all with one statement. */
+/** The releases of a session: carries out with one statement all that were asked for, and what goes with them. */
 export class ReleaseRunner {
   readonly #line: SessionLine;
   readonly #table: HoldTable;
   readonly #options: ReleaseOptions;
+  #queue: ReleaseOperation[] = [];
+  /** Names for which nobody waits any more: what was announced for them goes. */
+  readonly #tidy = new Map<string, NameKeys>();
 
   constructor(line: SessionLine, table: HoldTable, options: ReleaseOptions) {
     this.#line = line;
@@ -27,10 +30,36 @@ export class ReleaseRunner {
     this.#options = options;
   }
 
-  /** @param tidy names for which nobody waits any more: what was announced for them goes */
-  async run(operations: readonly ReleaseOperation[], tidy: readonly NameKeys[]): Promise<void> {
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  get hasWork(): boolean {
+    return this.#queue.length > 0 || this.#tidy.size > 0;
+  }
+
+  add(operation: ReleaseOperation): void {
+    this.#queue.push(operation);
+  }
+
+  /** What was announced for a name goes, unless somebody still waits for the name. */
+  tidyWhenLeft(keys: NameKeys): void {
+    const { waitList } = this.#options;
+    const { ring } = this.#table;
+    const isAnnounced = ring.has(keys.announcement, 'shared') && !waitList.waits(keys);
+    if (isAnnounced || (ring.has(keys.gate, 'exclusive') && !waitList.writes(keys))) this.#tidy.set(keys.id, keys);
+  }
+
+  /** The session has ended, and everything in it. */
+  end(): void {
+    for (const { resolve } of this.#queue.splice(0)) resolve(false);
+  }
+
+  async run(): Promise<void> {
     const { waitList, keys, withdraw, reconcile } = this.#options;
-    const compiled = compileReleases(operations, tidy, this.#table, waitList, keys);
+    const compiled = compileReleases(this.#queue.splice(0), [...this.#tidy.values()], this.#table, waitList, keys);
+    this.#tidy.clear();
     withdraw(compiled.unknown);
     if (compiled.rows.length === 0) return compiled.settle(() => true);
     // This session's own waiters are notified at once: their requests come behind this statement.
