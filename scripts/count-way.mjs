@@ -23,9 +23,9 @@ const session = new Session();
 session.connect();
 await session.post('Profiler.enable');
 await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
-for (const [what, warm, name] of [
-  ['a new name', names[0], () => `${names[1]}:${Math.random()}`],
-  ['a known name', names[2], () => names[2]],
+for (const { what, warm, name } of [
+  { what: 'a new name', warm: names[0], name: () => `${names[1]}:${Math.random()}` },
+  { what: 'a known name', warm: names[2], name: () => names[2] },
 ]) {
   let least = null;
   // Timers of the manager's may fire meanwhile, and are not of the way.
