@@ -19,3 +19,4 @@ export {
   requestOf,
   take,
 } from './requests.js';
+export { type CaseStore, OpenedCase, warmUp, harnessOverWire } from './case-harness.js';

@@ -7,7 +7,6 @@ import { readArrows, readTable, type TableRow } from './machine-table.js';
 const NOW = { now: 10_000, wall: 1_000_000 };
 const error = new LockUnavailableError('no answer', { backend: 'any' });
 const hold: HoldFacts = {
-  owner: '0'.repeat(32),
   plan: {
     kind: 'lock',
     name: 'a',

@@ -1,6 +1,7 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { beforeAll, describe, it } from 'vitest';
-import { heldRows, warmUp, wiredHarness } from './conformance-harness.js';
+import { heldRows, wiredHarness } from './conformance-harness.js';
 import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();

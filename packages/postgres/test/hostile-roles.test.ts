@@ -1,11 +1,11 @@
 import { createLockManager, type LockManager } from '@holdfast/core';
 import { type ConformanceHarness, conformanceCases, runConformanceCase } from '@holdfast/core/conformance';
 import { createPostgresBackend, postgresSchemaSql } from '@holdfast/postgres';
-import { newName } from '@holdfast/test/backend';
+import { newName, warmUp } from '@holdfast/test/backend';
 import { type PostgresServer, startPostgres } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { warmUp, wiredHarness } from './conformance-harness.js';
+import { wiredHarness } from './conformance-harness.js';
 import { createHostileSchema, type HostileSchema } from './hostile-schema.js';
 import type { Settings } from './reached.js';
 

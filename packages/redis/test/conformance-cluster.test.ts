@@ -1,8 +1,9 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { type RedisCluster, startRedisCluster } from '@holdfast/test/servers';
 import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { gatedHarness, warmUp } from './conformance-harness.js';
+import { gatedHarness } from './conformance-harness.js';
 
 let cluster: RedisCluster;
 let admin: Cluster;

@@ -1,6 +1,7 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { beforeAll, describe, it } from 'vitest';
-import { warmUp, wiredHarness } from './conformance-harness.js';
+import { wiredHarness } from './conformance-harness.js';
 import { useRedis } from './redis-harness.js';
 
 const redis = useRedis();

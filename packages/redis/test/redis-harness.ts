@@ -1,9 +1,9 @@
 import type { HoldRequest, LockBackend, LockKind } from '@holdfast/core';
 import type { RedisBackendOptions } from '@holdfast/redis';
 import { callOf, type Granted } from '@holdfast/test/backend';
+import { type StoreFixture, useStore } from '@holdfast/test/fixture';
 import { type RedisServer, startRedis } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll } from 'vitest';
 import { createRedisBackend } from './chosen-driver.js';
 
 export async function waitersOf(backend: LockBackend<bigint>, name: string, kind: LockKind = 'lock'): Promise<number | null> {
@@ -26,44 +26,17 @@ export function reachedBy(url: string, options: OptionsHere): RedisBackendOption
   return options.client === undefined && options.url === undefined ? { ...options, url } : options;
 }
 
-/** One Redis for a test file, and backends on it that end with their test. */
-export interface RedisFixture {
-  readonly server: RedisServer;
-  readonly admin: Redis;
-  backend(options?: OptionsHere): LockBackend<bigint>;
-}
+export type RedisFixture = StoreFixture<RedisServer, Redis, OptionsHere>;
 
 export function useRedis(config?: Readonly<Record<string, string | number | readonly string[]>>): RedisFixture {
-  let server: RedisServer | undefined;
-  let admin: Redis | undefined;
-  const backends: LockBackend<bigint>[] = [];
-  beforeAll(async () => {
-    server = await startRedis(config === undefined ? {} : { config });
-    admin = new Redis(server.port);
-    admin.on('error', () => {});
-  });
-  afterEach(async () => {
-    await Promise.all(backends.splice(0).map((backend) => backend.close()));
-  });
-  afterAll(async () => {
-    admin?.disconnect();
-    await server?.close();
-  });
-  const must = <T>(value: T | undefined): T => {
-    if (value === undefined) throw new Error('not started');
-    return value;
-  };
-  return {
-    get server() {
-      return must(server);
+  return useStore({
+    start: () => startRedis(config === undefined ? {} : { config }),
+    connect: ({ port }) => {
+      const admin = new Redis(port);
+      admin.on('error', () => {});
+      return admin;
     },
-    get admin() {
-      return must(admin);
-    },
-    backend(options = {}) {
-      const backend = createRedisBackend(reachedBy(must(server).url, options));
-      backends.push(backend);
-      return backend;
-    },
-  };
+    disconnect: (admin) => admin.disconnect(),
+    open: ({ url }, options: OptionsHere) => createRedisBackend(reachedBy(url, options)),
+  });
 }

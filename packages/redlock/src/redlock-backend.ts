@@ -1,34 +1,33 @@
-import {
-  type Answer,
-  type CallContext,
-  type Capabilities,
-  type Clock,
-  type DifferentLimit,
-  type FencingToken,
-  type Finding,
-  type HoldRef,
-  type HoldRequest,
-  isLockError,
-  type LockBackend,
-  type LockKind,
-  type LockState,
-  type LostReason,
-  type NodeHealth,
-  type ReleaseAnswer,
-  type WaitLine,
+import type {
+  Answer,
+  CallContext,
+  Capabilities,
+  Clock,
+  DifferentLimit,
+  FencingToken,
+  Finding,
+  HoldRef,
+  HoldRequest,
+  LockBackend,
+  LockKind,
+  LockState,
+  LostReason,
+  NodeHealth,
+  ReleaseAnswer,
+  WaitLine,
 } from '@holdfast/core';
 import { type WakeEntry, WakeList, within } from '@holdfast/core/backend';
 import { adoptHold } from './protocol/adoption.js';
-import { answersOf, askNodes } from './protocol/ask-nodes.js';
 import { Attempt, passedOn } from './protocol/attempt.js';
 import { Cleaner } from './protocol/cleaner.js';
-import type { ProtocolContext, ProtocolSettings } from './protocol/context.js';
+import { type ProtocolContext, type ProtocolSettings, stepMs } from './protocol/context.js';
 import { FreedVotes } from './protocol/freed-votes.js';
 import { giveBack } from './protocol/give-back.js';
 import { Gatherer, idOf, waitKeyOf } from './protocol/gatherer.js';
 import { HoldTable } from './protocol/hold-table.js';
+import { forceReleaseName, inspectName } from './protocol/inspection.js';
+import { listNames } from './protocol/listing.js';
 import { RedlockMarks } from './protocol/marks.js';
-import { areCertain, mergeStates } from './protocol/merge-states.js';
 import type { RedlockNode, WaitKey, WakeTarget } from './protocol/node.js';
 import { NodeWatch } from './protocol/node-watch.js';
 import { Relay, type Seeker } from './protocol/relay.js';
@@ -37,7 +36,7 @@ import { quarantineMs } from './protocol/validity.js';
 import { WaiterNotes } from './protocol/waiter-notes.js';
 import { findingsOf } from './findings.js';
 import { healthOf } from './node-health.js';
-import { BACKEND, closedError, driversOf, tooFewNodes, tooLongTtl, warnOfForeign } from './redlock-error.js';
+import { BACKEND, closedError, driversOf, tooLongTtl } from './redlock-error.js';
 
 const BACKGROUND_MS = 2000;
 const DRAIN_MS = 1000;
@@ -196,108 +195,24 @@ export class RedlockBackend implements LockBackend<bigint> {
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
     this.#refuseIfClosed();
-    const { nodes, settings } = this.#context;
-    const timeoutMs = this.#stepMs(call);
-    const answers = await askNodes({
-      nodes,
-      clock: call.clock,
-      timeoutMs,
-      enough: settings.quorum,
-      longestMs: call.timeoutMs,
-      ask: (node) => node.inspect(name, kind, timeoutMs),
-      isDecided: (soFar, pending) => areCertain(answersOf(soFar), pending, settings.quorum),
-    });
-    const states = answersOf(answers);
-    if (states.length < settings.quorum) throw tooFewNodes(nodes, answers, settings.quorum, name);
-    return mergeStates(name, kind, states, settings.quorum);
+    return inspectName(this.#context, name, kind, call);
   }
 
   async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
     this.#refuseIfClosed();
-    const { nodes, settings } = this.#context;
-    const timeoutMs = this.#stepMs(call);
-    const answers = await askNodes({
-      nodes,
-      clock: call.clock,
-      timeoutMs,
-      enough: settings.quorum,
-      longestMs: call.timeoutMs,
-      ask: (node) => node.forceRelease(name, kind, timeoutMs),
-      isDecided: (soFar, pending) => {
-        const told = answersOf(soFar);
-        const had = told.filter((wasHeld) => wasHeld).length;
-        return told.length >= settings.quorum && (had >= settings.quorum || had === 0 || had + pending < settings.quorum);
-      },
-    });
-    const freed = answersOf(answers);
-    if (freed.length < settings.quorum) throw tooFewNodes(nodes, answers, settings.quorum, name);
-    // With nodes that did not answer, what was freed on fewer than a quorum may have been a hold, and is none any more.
-    const unknown = nodes.length - freed.length;
-    const count = freed.filter((wasHeld) => wasHeld).length;
-    return count > 0 && count + unknown >= settings.quorum;
+    return forceReleaseName(this.#context, name, kind, call);
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<LockState> {
     this.#refuseIfClosed();
-    const { nodes, settings } = this.#context;
-    const seen = new Set<string>();
-    // What a quorum has, one of so many nodes has.
-    let missing = nodes.length - settings.quorum + 1;
-    const failures = [];
-    const foreign: string[] = [];
-    for (const node of await this.#promptFirst(call, missing)) {
-      if (missing === 0) break;
-      try {
-        for await (const batch of node.scan(prefix, this.#stepMs(call))) {
-          const fresh = new Map(batch.map((found) => [`${found.kind} ${found.name}`, found]));
-          for (const id of fresh.keys()) if (seen.has(id)) fresh.delete(id);
-          for (const id of fresh.keys()) seen.add(id);
-          const states = await Promise.all(
-            [...fresh.values()].map(({ name, kind }) =>
-              this.inspect(name, kind, call).catch((error: unknown) => {
-                // What the nodes could be asked for, but not this: its keys hold what no lock does.
-                if (!isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') || error.retryable) throw error;
-                foreign.push(name);
-                return null;
-              }),
-            ),
-          );
-          // Another program's value under the same prefix cannot be distinguished from a lock of another library.
-          yield* states.filter((state) => state !== null).filter(({ holders }) => holders.some(({ label }) => label !== null));
-        }
-        missing -= 1;
-      } catch (error) {
-        failures.push(error);
-        if (failures.length > nodes.length - (nodes.length - settings.quorum + 1)) throw error;
-      }
-    }
-    if (foreign.length > 0) warnOfForeign(foreign);
-  }
-
-  /** The nodes in the order in which they answer, as soon as so many have: one that is stopped comes last. */
-  async #promptFirst(call: CallContext, enough: number): Promise<readonly RedlockNode[]> {
-    const { nodes } = this.#context;
-    const timeoutMs = this.#stepMs(call);
-    const order: RedlockNode[] = [];
-    await askNodes({
-      nodes,
-      clock: call.clock,
-      timeoutMs,
-      ask: (node) => node.status('greet', timeoutMs),
-      onAnswer: (index, { kind }, isLate) => {
-        const node = nodes[index];
-        if (kind === 'answered' && !isLate && node !== undefined) order.push(node);
-      },
-      isDecided: () => order.length >= enough,
-    });
-    return [...order, ...nodes.filter((node) => !order.includes(node))];
+    yield* listNames(this.#context, (name, kind) => this.inspect(name, kind, call), prefix, call);
   }
 
   /** Says how each node is; whether they suffice is for the lock that core takes and frees beside this to say. */
   async checkHealth(call: CallContext): Promise<readonly NodeHealth[]> {
     this.#refuseIfClosed();
     const { nodes, settings, watch } = this.#context;
-    const healths = await healthOf(nodes, call.clock, this.#stepMs(call), settings.maxTtlMs);
+    const healths = await healthOf(nodes, call.clock, stepMs(settings, call.timeoutMs), settings.maxTtlMs);
     watch.checked(healths);
     return healths;
   }
@@ -321,10 +236,6 @@ export class RedlockBackend implements LockBackend<bigint> {
   #onWake(node: number, wakeKey: string | null): void {
     const entries = wakeKey === null ? this.#wakeList.entries : this.#wakeList.about(`${node} ${wakeKey}`);
     for (const entry of entries) this.#gatherer.heard(entry, node);
-  }
-
-  #stepMs(call: CallContext): number {
-    return Math.max(1, Math.min(this.#context.settings.nodeTimeoutMs, call.timeoutMs));
   }
 
   #refuseIfClosed(): void {

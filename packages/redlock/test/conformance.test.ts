@@ -1,6 +1,7 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { beforeAll, describe, it } from 'vitest';
-import { warmUp, wiredHarness } from './conformance-harness.js';
+import { wiredHarness } from './conformance-harness.js';
 import { useNodes } from './redlock-harness.js';
 
 const nodes = useNodes(3);

@@ -1,8 +1,8 @@
 import type { LockBackend } from '@holdfast/core';
 import { createRedlockBackend, initializeNodes, type RedlockBackendOptions } from '@holdfast/redlock';
+import { useStore } from '@holdfast/test/fixture';
 import { type RedisNodes, startRedisNodes } from '@holdfast/test/servers';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll } from 'vitest';
 
 /** Independent servers for a test file, set up as a new deployment, and backends on them that end with their test. */
 type Settings = Omit<RedlockBackendOptions, 'clients' | 'urls' | 'driver' | 'driverOptions'>;
@@ -23,43 +23,30 @@ export interface NodesFixture {
 }
 
 export function useNodes(count: number, options: Settings = {}): NodesFixture {
-  let started: RedisNodes | null = null;
-  let admins: readonly Redis[] = [];
-  const backends: LockBackend<bigint>[] = [];
-  beforeAll(async () => {
-    started = await startRedisNodes(count);
-    admins = started.nodes.map(({ port }) => {
-      const admin = new Redis(port);
-      admin.on('error', () => {});
-      return admin;
-    });
-    await initializeNodes({ ...options, urls: started.urls });
-  });
-  afterEach(async () => {
-    await Promise.all(backends.splice(0).map((backend) => backend.close()));
-  });
-  afterAll(async () => {
-    for (const admin of admins) admin.disconnect();
-    await started?.close();
-  });
-  const must = (): RedisNodes => {
-    if (started === null) throw new Error('not started');
-    return started;
-  };
-  return {
-    get servers() {
-      return must().nodes;
-    },
-    get urls() {
-      return must().urls;
-    },
-    get admins() {
+  const nodes = useStore({
+    start: () => startRedisNodes(count),
+    connect: async ({ nodes: servers, urls }) => {
+      const admins = servers.map(({ port }) => {
+        const admin = new Redis(port);
+        admin.on('error', () => {});
+        return admin;
+      });
+      await initializeNodes({ ...options, urls });
       return admins;
     },
-    backend(own = {}) {
-      const backend = createRedlockBackend({ ...options, ...reachedBy(must().urls, own) });
-      backends.push(backend);
-      return backend;
+    disconnect: (admins) => admins.forEach((admin) => admin.disconnect()),
+    open: ({ urls }, own: OptionsHere) => createRedlockBackend({ ...options, ...reachedBy(urls, own) }),
+  });
+  return {
+    get servers() {
+      return nodes.server.nodes;
     },
+    get urls() {
+      return nodes.server.urls;
+    },
+    get admins() {
+      return nodes.admin;
+    },
+    backend: nodes.backend,
   };
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { HoldRequest, LockBackend } from '@holdfast/core';
 import { callOf, type Granted } from '@holdfast/test/backend';
+import { type StoreFixture, useStore } from '@holdfast/test/fixture';
 import { startZooKeeper, type ZooKeeperOptions, type ZooKeeperServer } from '@holdfast/test/servers';
 import { createZooKeeperBackend, type ZooKeeperBackendOptions } from '@holdfast/zookeeper';
-import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { Driver, DriverClient } from '../src/zookeeper-client.js';
 
 const module = (await import('node-zookeeper-client')) as unknown as { readonly default: Driver };
@@ -139,48 +139,22 @@ export async function nodesUnder(admin: Admin, root: string): Promise<readonly s
   return lists.flat();
 }
 
-/** One server for a test file, and backends on it that end with their test. */
-export interface ZooKeeperFixture {
-  readonly server: ZooKeeperServer;
-  readonly admin: Admin;
-  backend(options?: Partial<ZooKeeperBackendOptions>): LockBackend<bigint>;
-}
+export type ZooKeeperFixture = StoreFixture<ZooKeeperServer, Admin, Partial<ZooKeeperBackendOptions>>;
 
 export function useZooKeeper({ auth, ...options }: ZooKeeperOptions & { readonly auth?: string } = {}): ZooKeeperFixture {
-  let server: ZooKeeperServer | undefined;
-  let admin: Admin | undefined;
-  const backends: LockBackend<bigint>[] = [];
   const roots = new Set<string>();
-  beforeAll(async () => {
-    server = await startZooKeeper(options);
-    admin = await Admin.open(server.port, auth);
-  });
-  afterEach(async () => {
-    await Promise.all(backends.splice(0).map((backend) => backend.close()));
-    for (const root of roots) await admin?.removeAll(root);
-    roots.clear();
-  });
-  afterAll(async () => {
-    admin?.close();
-    await server?.close();
-  });
-  const must = <T>(value: T | undefined): T => {
-    if (value === undefined) throw new Error('not started');
-    return value;
-  };
-  return {
-    get server() {
-      return must(server);
-    },
-    get admin() {
-      return must(admin);
-    },
-    backend(over = {}) {
+  return useStore({
+    start: () => startZooKeeper(options),
+    connect: ({ port }) => Admin.open(port, auth),
+    disconnect: (admin) => admin.close(),
+    open: ({ port }, over: Partial<ZooKeeperBackendOptions>) => {
       const root = over.root ?? newRoot();
       roots.add(root);
-      const backend = createZooKeeperBackend({ connectionString: `127.0.0.1:${must(server).port}`, sessionTimeoutMs: 4000, ...over, root });
-      backends.push(backend);
-      return backend;
+      return createZooKeeperBackend({ connectionString: `127.0.0.1:${port}`, sessionTimeoutMs: 4000, ...over, root });
     },
-  };
+    clear: async (admin) => {
+      for (const root of roots) await admin.removeAll(root);
+      roots.clear();
+    },
+  });
 }

@@ -9,6 +9,7 @@ import {
   type LockManager,
   systemClock,
 } from '../index.js';
+import type { ConformanceFaults } from './harness.js';
 
 /**
  * The time to live of holds that a case lets expire: long enough that a busy machine still takes the hold within a
@@ -57,6 +58,38 @@ export async function eventually(what: string, condition: () => boolean | Promis
   while (!(await condition())) {
     if (performance.now() > end) assert.fail(`not so after ${ms} ms: ${what}`);
     await delay(10);
+  }
+}
+
+/** As `eventually`, where the store may be out of reach until its connections are made again. */
+export async function eventuallyReached(what: string, condition: () => Promise<boolean>, ms = SOON_MS): Promise<void> {
+  const isReached = async (): Promise<boolean> => {
+    try {
+      return await condition();
+    } catch (error) {
+      if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return false;
+      throw error;
+    }
+  };
+  await eventually(what, isReached, ms);
+}
+
+/** The manager can take a lock again, and free the lock. */
+export async function worksAgain(manager: LockManager, name: () => string, ms = SOON_MS): Promise<void> {
+  const isTaken = async (): Promise<boolean> => (await (await manager.tryAcquire(name(), { ttlMs: LONG_TTL_MS }))?.release()) === true;
+  await eventuallyReached('the manager works again', isTaken, ms);
+}
+
+/** Does something while the store is silent, which speaks again afterwards, whatever comes of that. */
+export async function whileSilent(
+  faults: Pick<Required<ConformanceFaults>, 'freeze' | 'thaw'>,
+  act: () => Promise<unknown>,
+): Promise<void> {
+  await faults.freeze();
+  try {
+    await act();
+  } finally {
+    await faults.thaw();
   }
 }
 

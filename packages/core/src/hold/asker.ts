@@ -32,8 +32,6 @@ const NOT_ANSWERED: Busy = { remainingMs: null };
 /** One request under way. */
 export interface Asked<T> {
   readonly result: Promise<T>;
-  /** Monotonic time. */
-  readonly startedAt: number;
   /**
    * Ends the request: `result` rejects with `reason`, and whatever the store makes of the request is freed. Also what the store has
    * granted already, which `result` then reports anyway: for the caller that waits for `result`, before the grant is used.
@@ -137,7 +135,7 @@ export class Asker {
     const result = new Promise<readonly (Hold | Busy)[]>((answered, failed) => {
       call = this.ask(plans, context, atMostMs, { answered, failed }, send);
     });
-    return { result, startedAt: call.startedAt, end: (reason) => call.end(reason) };
+    return { result, end: (reason) => call.end(reason) };
   }
 
   /**
@@ -225,7 +223,7 @@ export class Asker {
         { deadlineMs: Number.POSITIVE_INFINITY },
       );
     });
-    return { result, startedAt: call.startedAt, end: (reason) => call.end(reason) };
+    return { result, end: (reason) => call.end(reason) };
   }
 
   /** Frees what nobody wants any more. */

@@ -6,8 +6,6 @@ import type { HoldPlan } from './hold-plan.js';
 /** What never changes of one hold. */
 export interface HoldFacts {
   readonly plan: HoldPlan;
-  /** Fresh for each attempt; see `HoldRequest`. */
-  readonly owner: string;
   readonly store: StoreFacts;
 }
 

@@ -43,7 +43,7 @@ export class Hold implements TimerEntry {
     this.plan = plan;
     this.owner = owner;
     this.request = requestOf(plan, owner);
-    this.state = { at: 'asking', hold: { plan, owner, store: runner.facts } };
+    this.state = { at: 'asking', hold: { plan, store: runner.facts } };
     this.context = context;
     this.#runner = runner;
   }

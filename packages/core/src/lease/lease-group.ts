@@ -87,11 +87,6 @@ export class HeldLeaseGroup<N extends string, F extends FencingToken> implements
     };
   }
 
-  /** The loss, if there was one: what `withAll` looks at without making signals. */
-  get lost(): LockLostError | null {
-    return this.#lost;
-  }
-
   async #releaseAll(): Promise<boolean> {
     const leases = [...this.#leases.values()].reverse();
     return (await releaseLeases(leases, this.#services)) === leases.length;

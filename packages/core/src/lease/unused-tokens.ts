@@ -8,7 +8,6 @@ const MAX_WARNINGS = 1_000;
 
 /** A lease as it is watched: its token becomes a property that notes that it was read. */
 interface Watched {
-  readonly name: string;
   readonly fencingToken: FencingToken;
 }
 

@@ -1,10 +1,13 @@
+import type { HoldRequest } from '@holdfast/core';
 import type { Statement } from '../connection.js';
+import { unavailableBecause } from '../postgres-error.js';
 import { AttemptBatch, type BatchParts, limitOf } from './attempt-batch.js';
+import { type HandOvers, NO_HAND_OVERS } from './hand-overs.js';
 import type { HoldTable } from './hold-table.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation, ReleaseOperation } from './operations.js';
 import { type UnlockRow, unlockValues } from './release-batch.js';
-import type { SessionLine } from './session-line.js';
+import { reported, type SessionLine } from './session-line.js';
 import type { SessionSettings } from './session-settings.js';
 import { findHolders, indexOf, takeLocks, takePermits, unlock } from './statements.js';
 import type { WaitList } from './wait-list.js';
@@ -15,15 +18,27 @@ export interface AttemptOptions {
   readonly waitList: WaitList;
   readonly settings: SessionSettings;
   readonly parts: BatchParts;
+  /** The server refused a request. */
+  readonly onRefusal: (error: unknown) => void;
+  /** A statement failed: what it did before is not known. Finds out, and says whether the session goes on. Never rejects. */
+  readonly onFailure: (error: unknown) => Promise<boolean>;
+  /** For which names a release stands in the queue. */
+  readonly releasing: () => ReadonlySet<string | undefined>;
+  /** These releases go with requests, and leave the queue. */
+  readonly onHandedOn: (releases: readonly ReleaseOperation[]) => void;
+  /** A request for the name has been answered: who left meanwhile has left behind what the request took for it. */
+  readonly onAnswered: (keys: NameKeys) => void;
 }
 
-/** Carries out attempts, as many as fit into a statement, and listens where they are to wait. */
+/** The attempts of a session: carries them out, as many as fit into a statement, and listens where they are to wait. */
 export class AttemptRunner {
   readonly #line: SessionLine;
   readonly #table: HoldTable;
   readonly #options: AttemptOptions;
   readonly #takeLocks: Statement;
   readonly #listening = new Set<number>();
+  #queue: AttemptOperation[] = [];
+  #underWay: readonly AttemptOperation[] = [];
 
   constructor(line: SessionLine, table: HoldTable, options: AttemptOptions) {
     this.#line = line;
@@ -32,19 +47,82 @@ export class AttemptRunner {
     this.#takeLocks = takeLocks(options.sequence);
   }
 
-  /** Takes what goes into the next statement out of the queue, and answers what needs no statement. */
-  next(queue: readonly AttemptOperation[], handOvers: ReadonlyMap<AttemptOperation, ReleaseOperation>): AttemptBatch {
-    return new AttemptBatch(queue, handOvers, this.#table, this.#options.waitList, this.#listening, this.#options.parts);
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
-  /** @returns those that are to be asked again at once */
-  async run(batch: AttemptBatch): Promise<readonly AttemptOperation[]> {
+  /** Those that wait for their turn. */
+  get queue(): readonly AttemptOperation[] {
+    return this.#queue;
+  }
+
+  /** All that have not been answered. */
+  get open(): readonly AttemptOperation[] {
+    return [...this.#queue, ...this.#underWay];
+  }
+
+  add(operation: AttemptOperation): void {
+    this.#queue.push(operation);
+  }
+
+  /** Whether something of this kind is asked for, and has not been answered. */
+  asks(fits: (request: HoldRequest) => boolean): boolean {
+    const isAsked = ({ request }: AttemptOperation): boolean => fits(request);
+    return this.#queue.some(isAsked) || this.#underWay.some(isAsked);
+  }
+
+  /** A release of what has not been asked for yet takes the request back. */
+  withdraw(owners: ReadonlySet<string>): void {
+    if (owners.size === 0) return;
+    this.#queue = this.#queue.filter((operation) => {
+      if (!owners.has(operation.request.owner)) return true;
+      operation.reject(unavailableBecause('the request was released before it was sent', { lockName: operation.request.name }));
+      return false;
+    });
+  }
+
+  /** The session has ended. */
+  end(error: Error): void {
+    for (const operation of this.open) operation.reject(error);
+    this.#queue = [];
+  }
+
+  /**
+   * Asks for as many as go into one statement, and answers what needs no statement.
+   *
+   * @param handOvers which releases go with which requests; what else is asked for the name of a waiting release stays behind the release
+   */
+  async run(handOvers: HandOvers = NO_HAND_OVERS): Promise<void> {
+    const { waitList, parts, onRefusal, onFailure, releasing, onHandedOn, onAnswered } = this.#options;
+    const names = handOvers.size === 0 ? null : releasing();
+    const isBehind = (operation: AttemptOperation): boolean => names?.has(operation.keys.id) === true && !handOvers.has(operation);
+    const behind = names === null ? [] : this.#queue.filter(isBehind);
+    const asked = behind.length === 0 ? this.#queue : this.#queue.filter((operation) => !isBehind(operation));
+    const batch = new AttemptBatch(asked, handOvers, this.#table, waitList, this.#listening, parts);
+    this.#queue = [...batch.kept, ...behind];
+    if (batch.handed.length > 0) onHandedOn(batch.handed);
+    this.#underWay = batch.operations;
     const again: AttemptOperation[] = [];
-    // First listen, then announce, then try: so no release falls in between.
-    if (batch.buckets.size > 0) await this.#listen(batch.buckets);
-    if (batch.locks.length > 0) await this.#locks(batch, again);
-    if (batch.permits.length > 0) await this.#permits(batch, again);
-    return again;
+    try {
+      // First listen, then announce, then try: so no release falls in between.
+      if (batch.buckets.size > 0) await this.#listen(batch.buckets);
+      if (batch.locks.length > 0) await this.#locks(batch, again);
+      if (batch.permits.length > 0) await this.#permits(batch, again);
+      this.#queue.unshift(...again);
+    } catch (error) {
+      onRefusal(error);
+      for (const operation of batch.operations) operation.reject(reported(error));
+      const goesOn = await onFailure(error);
+      // The table knows nothing of the keys that were to be handed on, so they have been unlocked; or the session is over.
+      for (const { resolve, reject } of batch.handed) {
+        if (goesOn) resolve(true);
+        else reject(reported(error));
+      }
+    } finally {
+      this.#underWay = [];
+    }
+    for (const { keys } of batch.operations) onAnswered(keys);
   }
 
   async #listen(buckets: ReadonlySet<number>): Promise<void> {

@@ -26,10 +26,6 @@ export class KeyRing {
     return { count: this.#count, high: this.#high, low: this.#low };
   }
 
-  get isEmpty(): boolean {
-    return this.#count === 0;
-  }
-
   has(key: bigint, mode: KeyMode): boolean {
     return ((this.#keys.get(key) ?? 0) & bitOf[mode]) !== 0;
   }

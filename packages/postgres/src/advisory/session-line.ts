@@ -1,6 +1,6 @@
 import type { Clock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
-import { unavailableBecause } from '../postgres-error.js';
+import { unavailable, unavailableBecause } from '../postgres-error.js';
 
 /** A statement that is unanswered for so long makes its session suspect. */
 const SUSPECT_AFTER_MS = 2_000;
@@ -36,6 +36,10 @@ export class SessionLine {
 
   get silentMs(): number {
     return this.#clock.now() - this.#lastHeardAt;
+  }
+
+  get isEnded(): boolean {
+    return this.#connection.isEnded;
   }
 
   async send(statement: Statement, values: readonly string[] = []): Promise<readonly Row[]> {
@@ -78,4 +82,9 @@ export function poolerError(): Error {
       `session locks away without a word. Connect directly, let the pooler run in session mode, or use strategy 'table'`,
     { retryable: false },
   );
+}
+
+/** What a caller hears of a statement that failed. */
+export function reported(error: unknown): Error {
+  return error instanceof ReplacedSessionError ? poolerError() : unavailable(error);
 }

@@ -1,6 +1,7 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { beforeAll, describe, it } from 'vitest';
-import { heldKeys, warmUp, wiredHarness } from '../conformance-harness.js';
+import { heldKeys, wiredHarness } from '../conformance-harness.js';
 import { usePostgres } from '../postgres-harness.js';
 import { reachBySql } from './reach-by-sql.js';
 

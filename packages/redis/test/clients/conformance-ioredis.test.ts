@@ -1,8 +1,9 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { Redis as Redis6 } from 'ioredis-6';
 import { Redis as Valkey } from 'iovalkey';
 import { beforeAll, describe, it } from 'vitest';
-import { gatedHarness, type Reached, warmUp } from '../conformance-harness.js';
+import { gatedHarness, type Reached } from '../conformance-harness.js';
 import { useRedis } from '../redis-harness.js';
 
 const redis = useRedis();

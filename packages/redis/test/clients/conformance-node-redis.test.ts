@@ -1,8 +1,9 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { createClient } from 'redis';
 import { createClient as createClient5 } from 'redis-5';
 import { beforeAll, describe, it } from 'vitest';
-import { gatedHarness, type Reached, warmUp } from '../conformance-harness.js';
+import { gatedHarness, type Reached } from '../conformance-harness.js';
 import { useRedis } from '../redis-harness.js';
 
 const redis = useRedis();

@@ -1,7 +1,7 @@
 import type { CallContext, HoldRequest } from '@holdfast/core';
 import { tooFewNodes } from '../redlock-error.js';
 import { askNodes } from './ask-nodes.js';
-import type { ProtocolContext } from './context.js';
+import { type ProtocolContext, stepMs } from './context.js';
 import type { Extension } from './node.js';
 import { majoritySays } from './quorum.js';
 import { Trial } from './trial.js';
@@ -27,7 +27,7 @@ export async function adoptHold(context: ProtocolContext, request: HoldRequest, 
   hold.token = token;
   hold.until = clock.now() + hold.nodeTtlMs;
   let [stands, gone, pending] = [0, 0, nodes.length];
-  const timeoutMs = Math.max(1, Math.min(settings.nodeTimeoutMs, call.timeoutMs));
+  const timeoutMs = stepMs(settings, call.timeoutMs);
   const answers = await askNodes<readonly Extension[]>({
     nodes,
     clock: call.clock,

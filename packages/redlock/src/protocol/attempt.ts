@@ -2,16 +2,14 @@ import type { Answer, CallContext, Clock, HoldRequest, LockUnavailableError, Sta
 import { stampOf } from '@holdfast/core/backend';
 import { tooFewNodes, undecided } from '../redlock-error.js';
 import { askNodes, type NodeAnswer } from './ask-nodes.js';
-import { ATTEMPT_DIGITS, type Leftover } from './cleaner.js';
-import type { ProtocolContext } from './context.js';
-import type { Unit, Vote, VoteRequest } from './node.js';
-import { freeSlots, guessSlots } from './slots.js';
-import { Trial } from './trial.js';
-import { driftMs, nodeTtlMs } from './validity.js';
+import type { Leftover } from './cleaner.js';
+import { confirmVotes } from './confirm-votes.js';
+import { type ProtocolContext, stepMs } from './context.js';
+import { firstTrial, nextTrial } from './next-trial.js';
+import type { Vote, VoteRequest } from './node.js';
+import type { Trial } from './trial.js';
+import { driftMs } from './validity.js';
 
-/** Votes that were split between clients are cast again this often; when it may as well be held, fewer times. */
-const SPLIT_ROUNDS = 10;
-const DOUBTFUL_ROUNDS = 4;
 const LONGEST_JITTER_MS = 40;
 
 /** One of the requests of an attempt, over all its rounds. */
@@ -19,7 +17,6 @@ interface Contest {
   readonly request: HoldRequest;
   readonly waits: boolean;
   trial: Trial;
-  isOpen: boolean;
 }
 
 /** What one attempt found for one request. */
@@ -64,8 +61,7 @@ export class Attempt {
     this.#contests = requests.map((request) => ({
       request,
       waits: isWaiting(request),
-      trial: this.#newTrial(request, null),
-      isOpen: true,
+      trial: firstTrial(context, call.clock, request),
     }));
   }
 
@@ -137,11 +133,11 @@ export class Attempt {
     }
     const won = open.filter(({ trial }) => trial.verdict(quorum, true) === 'won');
     for (const { trial } of won) trial.token ||= Math.max(...trial.counters);
-    const toConfirm = won.filter(({ trial }) => countFrom(trial.counters, trial.token) < quorum).map(({ trial }) => trial);
-    const confirmed = toConfirm.length === 0 ? new Map<Trial, number>() : await this.#confirm(toConfirm);
+    const trials = won.map(({ trial }) => trial);
+    const confirmed = new Set(await confirmVotes(this.#context, this.#clock, trials, this.#stepMs()));
     if (this.#isServed) return null;
     for (const { request, trial } of won) {
-      if ((confirmed.get(trial) ?? quorum) < quorum) continue;
+      if (!confirmed.has(trial)) continue;
       if (this.#isTooLate(trial)) return this.#lateness(trial);
       trial.fate = 'held';
       trial.confirmed = { stamp: this.#stamp, ttlMs: trial.request.ttlMs };
@@ -198,39 +194,6 @@ export class Attempt {
     this.#context.onLimitDiffers({ name: request.name, limit: request.limit, holdersLimit: vote.otherLimit });
   }
 
-  /** The second phase: nodes that gave less than the token raise their fence to it, if our vote still stands there. */
-  async #confirm(trials: readonly Trial[]): Promise<ReadonlyMap<Trial, number>> {
-    const { nodes, settings } = this.#context;
-    const { quorum } = settings;
-    const asked = nodes.map((_, index) => trials.filter((trial) => isToConfirm(trial, index)));
-    const confirmed = new Map(trials.map((trial) => [trial, countFrom(trial.counters, trial.token)]));
-    const open = new Map(trials.map((trial) => [trial, asked.filter((own) => own.includes(trial)).length]));
-    const timeoutMs = this.#stepMs();
-    await askNodes<readonly boolean[]>({
-      nodes,
-      clock: this.#clock,
-      timeoutMs,
-      ask: (node, index) => {
-        const own = asked[index] ?? [];
-        if (own.length === 0) return null;
-        const requests = own.map((trial) => ({ unit: trial.unit, counter: trial.counters[index] ?? 0, token: trial.token }));
-        return node.confirm(requests, timeoutMs);
-      },
-      onAnswer: (index, answer) => {
-        for (const [at, trial] of (asked[index] ?? []).entries()) {
-          open.set(trial, (open.get(trial) ?? 0) - 1);
-          if (answer.kind === 'answered' && answer.value[at] === true) confirmed.set(trial, (confirmed.get(trial) ?? 0) + 1);
-        }
-      },
-      isDecided: () =>
-        trials.every((trial) => {
-          const yes = confirmed.get(trial) ?? 0;
-          return yes >= quorum || yes + (open.get(trial) ?? 0) < quorum;
-        }),
-    });
-    return new Map(confirmed);
-  }
-
   /** Frees what the nodes may have of these; resolves when those that are known to have something have answered. */
   async #free(trials: readonly Trial[]): Promise<void> {
     const { cleaner } = this.#context;
@@ -261,53 +224,13 @@ export class Attempt {
     return { node, request, until: clock.now() + 2 * this.#callMs + trial.nodeTtlMs };
   }
 
-  /** Whether nobody can have it, as far as the nodes say, and another round may win it. Prepares that round. */
+  /** Prepares another round, if there is time for one and it may be won. */
   #mayTryAgain(contest: Contest): boolean {
-    const { request, trial } = contest;
-    const { quorum } = this.#context.settings;
-    contest.isOpen = false;
     if (this.#endsAt - this.#now < 1) return false;
-    let slots: readonly number[] | null = null;
-    if (request.mode === 'permits') {
-      slots = freeSlots({ limit: request.limit, permits: request.permits, random: () => this.#clock.random() }, trial.votes, quorum);
-      if (slots === null && (trial.granted === 0 || this.#round >= DOUBTFUL_ROUNDS)) return false;
-      if (this.#round >= SPLIT_ROUNDS) return false;
-    } else {
-      if (trial.granted === 0 || trial.isHeldByAnother(quorum)) return false;
-      const isDoubtful = trial.refusals.some(({ holder }) => holder === null) || trial.votes.some((vote) => typeof vote === 'string');
-      if (this.#round >= (isDoubtful ? DOUBTFUL_ROUNDS : SPLIT_ROUNDS)) return false;
-    }
-    contest.trial = this.#newTrial(request, slots, this.#round + 1);
-    contest.isOpen = true;
+    const next = nextTrial(this.#context, this.#clock, contest.trial, this.#round);
+    if (next === null) return false;
+    contest.trial = next;
     return true;
-  }
-
-  /** A round of its own has an owner token of its own, or what frees the last round would free this one too. */
-  #newTrial(request: HoldRequest, slots: readonly number[] | null, round = 0): Trial {
-    const { nodes, settings, holds } = this.#context;
-    const known = holds.get(request.owner);
-    if (round === 0 && known !== undefined) return this.#repeated(request, known);
-    let chosen: readonly number[] = [];
-    if (request.mode === 'permits') {
-      const { limit, permits, name } = request;
-      chosen = slots ?? guessSlots({ limit, permits, random: () => this.#clock.random() }, holds.slotsOf(name));
-    }
-    const { name, mode, label } = request;
-    const unit: Unit = { name, mode, label, owner: ownerOfRound(request.owner, round), slots: chosen };
-    return this.#bounded(new Trial(request, unit, nodeTtlMs(request.ttlMs, settings.driftFactor), nodes.length));
-  }
-
-  /** Asked twice, the same grant is answered twice: the token is what it was, and the nodes are asked to keep it so long. */
-  #repeated(request: HoldRequest, known: Trial): Trial {
-    const { nodes, settings } = this.#context;
-    const trial = new Trial(request, known.unit, nodeTtlMs(request.ttlMs, settings.driftFactor), nodes.length);
-    trial.token = known.token;
-    return this.#bounded(trial);
-  }
-
-  #bounded(trial: Trial): Trial {
-    trial.until = this.#context.clock.now() + trial.nodeTtlMs;
-    return trial;
   }
 
   /** After a split vote everybody waits for another while, so that one comes first. */
@@ -322,7 +245,7 @@ export class Attempt {
 
   /** How long a step may take. */
   #stepMs(): number {
-    return Math.max(1, Math.min(this.#context.settings.nodeTimeoutMs, this.#endsAt - this.#now));
+    return stepMs(this.#context.settings, this.#endsAt - this.#now);
   }
 
   #isTooLate(trial: Trial): boolean {
@@ -348,21 +271,4 @@ export class Attempt {
 export function passedOn({ token, confirmed }: Trial): AttemptResult {
   const stamp = confirmed === null ? {} : { stamp: confirmed.stamp };
   return { answer: { granted: true, fencingToken: BigInt(token), ...stamp }, everywhere: false };
-}
-
-function isToConfirm(trial: Trial, node: number): boolean {
-  const counter = trial.counters[node] ?? 0;
-  return counter > 0 && counter < trial.token;
-}
-
-/** How many nodes have a fence that is at least the token. */
-function countFrom(counters: readonly number[], token: number): number {
-  return counters.filter((counter) => counter >= token).length;
-}
-
-/** As many random bits as before; the leading digits stay, by which nodes and people know whose it is. */
-function ownerOfRound(owner: string, round: number): string {
-  if (round === 0) return owner;
-  const last = Number.parseInt(owner.slice(ATTEMPT_DIGITS), 16) ^ round;
-  return owner.slice(0, ATTEMPT_DIGITS) + last.toString(16).padStart(4, '0');
 }

@@ -33,10 +33,6 @@ class NodeCleaner {
     this.#onFreed = onFreed;
   }
 
-  get size(): number {
-    return this.#doubts.size;
-  }
-
   has(owner: string): boolean {
     return this.#attempts.has(attemptOf(owner));
   }
@@ -119,10 +115,6 @@ export class Cleaner {
 
   constructor(nodes: readonly RedlockNode[], clock: Clock, timeoutMs: number, freedVotes: FreedVotes) {
     this.#nodes = nodes.map((node, index) => new NodeCleaner(node, clock, timeoutMs, (owner) => freedVotes.note(index, owner)));
-  }
-
-  get size(): number {
-    return this.#nodes.reduce((sum, node) => sum + node.size, 0);
   }
 
   /** Whether anything that this owner asked for, in any round, may yet stand or come to stand on the node. */

@@ -31,3 +31,8 @@ export interface ProtocolContext {
   /** A node has shown that a holder of a semaphore goes by another limit than the request. */
   readonly onLimitDiffers: (seen: DifferentLimit) => void;
 }
+
+/** How long one node is waited for, where a call has so much time left. */
+export function stepMs({ nodeTimeoutMs }: ProtocolSettings, leftMs: number): number {
+  return Math.max(1, Math.min(nodeTimeoutMs, leftMs));
+}

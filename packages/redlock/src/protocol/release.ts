@@ -1,7 +1,7 @@
 import type { CallContext, HoldRef, ReleaseAnswer } from '@holdfast/core';
 import { tooFewNodes } from '../redlock-error.js';
 import { askNodes } from './ask-nodes.js';
-import type { ProtocolContext } from './context.js';
+import { type ProtocolContext, stepMs } from './context.js';
 import type { Release as NodeRelease, ReleaseRequest } from './node.js';
 import { majoritySays } from './quorum.js';
 import { quarantineMs } from './validity.js';
@@ -40,7 +40,7 @@ export async function releaseHolds(
     return { owners: [owner, request.owner], request, until, freed: freedVotes.watch(request.owner, until), heard: new Set() };
   });
   const requests = releases.map(({ request }) => request);
-  const timeoutMs = Math.max(1, Math.min(settings.nodeTimeoutMs, call.timeoutMs));
+  const timeoutMs = stepMs(settings, call.timeoutMs);
   const says = ({ freed, heard }: Release, pending: number): boolean | 'unknown' | null => {
     const absent = [...heard].filter((node) => !freed.has(node)).length;
     return majoritySays(freed.size, absent, pending, nodes.length, quorum);

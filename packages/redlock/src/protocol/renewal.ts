@@ -2,7 +2,7 @@ import type { CallContext, HoldRef } from '@holdfast/core';
 import { stampOf } from '@holdfast/core/backend';
 import { tooFewNodes } from '../redlock-error.js';
 import { askNodes, type NodeAnswer } from './ask-nodes.js';
-import type { ProtocolContext } from './context.js';
+import { type ProtocolContext, stepMs } from './context.js';
 import type { Extension } from './node.js';
 import { majoritySays } from './quorum.js';
 import type { Trial } from './trial.js';
@@ -86,7 +86,7 @@ function ask(
   timeLeftMs: number,
 ): Promise<readonly NodeAnswer<readonly Extension[]>[]> {
   const { nodes, settings } = context;
-  const timeoutMs = Math.max(1, Math.min(settings.nodeTimeoutMs, timeLeftMs));
+  const timeoutMs = stepMs(settings, timeLeftMs);
   for (const renewal of renewals) {
     renewal.stands = 0;
     renewal.gone = 0;

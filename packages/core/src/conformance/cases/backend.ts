@@ -178,12 +178,7 @@ export const backendCases: readonly ConformanceCase[] = [
       await late.deliver();
       await delay(100);
       await freedForGood(backend, first);
-      const other = holdRequest('exclusive', first.name);
-      await eventually('a request that was undone does not stand', async () => {
-        const [answer] = await backend.attempt([other], callContext()).catch(() => []);
-        return answer?.granted === true;
-      });
-      await backend.release([other], callContext());
+      await standsNoMore(backend, holdRequest('exclusive', first.name));
     },
   }),
 
@@ -209,11 +204,7 @@ export const backendCases: readonly ConformanceCase[] = [
               : holdRequest(mode, request.name);
         // Nobody says more of it: whatever stands now stands for a minute.
         await delay(100);
-        await eventually('a request that was undone does not stand', async () => {
-          const [answer] = await backend.attempt([other], callContext()).catch(() => []);
-          return answer?.granted === true;
-        });
-        await backend.release([other], callContext());
+        await standsNoMore(backend, other);
       },
     }),
   ),
@@ -338,4 +329,13 @@ async function freedForGood(backend: LockBackend, request: HoldRequest): Promise
     },
     2 * SOON_MS,
   );
+}
+
+/** A request that was undone does not stand: `other`, which it would keep out, is granted, and freed again. */
+async function standsNoMore(backend: LockBackend, other: HoldRequest): Promise<void> {
+  await eventually('a request that was undone does not stand', async () => {
+    const [answer] = await backend.attempt([other], callContext()).catch(() => []);
+    return answer?.granted === true;
+  });
+  await backend.release([other], callContext());
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Lease, LockManager } from '../../index.js';
+import type { Hold, Lease, LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { breathe, granted, isBusy, LONG_TTL_MS, SOON_MS } from '../expectations.js';
 
@@ -168,17 +168,12 @@ export const nameCases: readonly ConformanceCase[] = [
     needs: ['semaphores'],
     async run({ manager, peer, name }) {
       const base = name();
-      const other = await peer();
       const of = (client: LockManager, ending: string) => client.semaphore(base + ending, { permits: 1 });
-      const leases = await Promise.all(ENDINGS.map((ending) => of(manager, ending).acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS })));
-      await breathe();
-      const attempts = await Promise.all(ENDINGS.map((ending) => of(other, ending).tryAcquire()));
-      assert.deepEqual(
-        attempts,
-        ENDINGS.map(() => null),
+      const other = await peer();
+      await noneAliases(
+        (ending) => of(manager, ending).acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS }),
+        (ending) => of(other, ending).tryAcquire(),
       );
-      await breathe();
-      assert.ok((await Promise.all(leases.map((lease) => lease.release()))).every((freed) => freed));
     },
   }),
 
@@ -188,16 +183,10 @@ export const nameCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const base = name();
       const other = await peer();
-      const of = (client: LockManager, ending: string) => client.readWriteLock(base + ending);
-      const leases = await Promise.all(ENDINGS.map((ending) => of(manager, ending).write.acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS })));
-      await breathe();
-      const attempts = await Promise.all(ENDINGS.map((ending) => of(other, ending).read.tryAcquire()));
-      assert.deepEqual(
-        attempts,
-        ENDINGS.map(() => null),
+      await noneAliases(
+        (ending) => manager.readWriteLock(base + ending).write.acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS }),
+        (ending) => other.readWriteLock(base + ending).read.tryAcquire(),
       );
-      await breathe();
-      assert.ok((await Promise.all(leases.map((lease) => lease.release()))).every((freed) => freed));
     },
   }),
 
@@ -213,6 +202,15 @@ export const nameCases: readonly ConformanceCase[] = [
     },
   }),
 ];
+
+/** Each name can be had beside all others, and is then busy for somebody else. */
+async function noneAliases(take: (ending: string) => Promise<Hold>, tryTake: (ending: string) => Promise<Hold | null>): Promise<void> {
+  const holds = await Promise.all(ENDINGS.map(take));
+  await breathe();
+  assert.ok((await Promise.all(ENDINGS.map(tryTake))).every((hold) => hold === null));
+  await breathe();
+  assert.ok((await Promise.all(holds.map((hold) => hold.release()))).every((freed) => freed));
+}
 
 async function holdAll(manager: LockManager, other: LockManager, names: readonly string[]): Promise<void> {
   const leases: Lease[] = [];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isLockError, type LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, isFree, isLost, LONG_TTL_MS, rejectsWith, SOON_MS, within } from '../expectations.js';
+import { delay, isFree, isLost, LONG_TTL_MS, rejectsWith, SOON_MS, whileSilent, within, worksAgain } from '../expectations.js';
 
 /** A store out of reach is reported as that, in time, by every call; and it is forgotten when the store is back. */
 export const unavailableCases: readonly ConformanceCase[] = [
@@ -23,15 +23,12 @@ export const unavailableCases: readonly ConformanceCase[] = [
     options: { commandTimeoutMs: 400 },
     async run({ manager, faults, name }) {
       const held = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
-      await faults.freeze();
-      try {
+      await whileSilent(faults, async () => {
         await everyCallIsUnavailable(manager, name);
         await rejectsWith('LOCK_BACKEND_UNAVAILABLE', held.extend());
         assert.equal(held.isHeld, true);
         await rejectsWith('LOCK_BACKEND_UNAVAILABLE', held.release());
-      } finally {
-        await faults.thaw();
-      }
+      });
       await isFree(manager, held.name, 2 * SOON_MS);
     },
     timeoutMs: 30_000,
@@ -94,14 +91,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
         await faults.disconnect();
         await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.tryAcquire(name()));
         await faults.reconnect();
-        await eventually('the manager works again', async () => {
-          try {
-            return (await (await manager.tryAcquire(name()))?.release()) === true;
-          } catch (error) {
-            if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return false;
-            throw error;
-          }
-        });
+        await worksAgain(manager, name);
       }
       // Hand-over between the two needs whatever carries the wakes, too.
       const lock = name();
@@ -149,14 +139,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
         assert.equal(await other.tryAcquire(lease.name), null);
         assert.equal(await lease.release(), true);
       }
-      await eventually('the manager works again', async () => {
-        try {
-          return (await (await manager.tryAcquire(name()))?.release()) === true;
-        } catch (error) {
-          if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return false;
-          throw error;
-        }
-      });
+      await worksAgain(manager, name);
     },
     timeoutMs: 30_000,
   }),

@@ -4,7 +4,6 @@ import { type ConformanceCase, conformanceCase, type World } from '../conformanc
 import {
   delay,
   describe,
-  eventually,
   isBusy,
   isFree,
   isLost,
@@ -13,6 +12,7 @@ import {
   rejectsWith,
   SOON_MS,
   within,
+  worksAgain,
 } from '../expectations.js';
 
 /** Until a client has its connections and its session back, over a driver's own pauses. */
@@ -46,7 +46,7 @@ export const wireCases: readonly ConformanceCase[] = [
       await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.tryAcquire(name()));
       await isLost(lease, 900 + SOON_MS);
       await wire.restore();
-      await worksAgain(manager, name);
+      await worksAgain(manager, name, BACK_MS);
       await isFree(other, lease.name, BACK_MS);
     },
   ),
@@ -57,12 +57,12 @@ export const wireCases: readonly ConformanceCase[] = [
     { commandTimeoutMs: 300 },
     async ({ manager, peer, wire, name }) => {
       const [lock, other] = [name(), await peer()];
-      await worksAgain(manager, name);
+      await worksAgain(manager, name, BACK_MS);
       wire.silence('down');
       await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS }));
       await wire.restore();
       await isFree(other, lock, BACK_MS);
-      await worksAgain(manager, name);
+      await worksAgain(manager, name, BACK_MS);
     },
   ),
 
@@ -72,7 +72,7 @@ export const wireCases: readonly ConformanceCase[] = [
     { commandTimeoutMs: 1_000 },
     async ({ manager, peer, wire, name }) => {
       const other = await peer();
-      await worksAgain(manager, name);
+      await worksAgain(manager, name, BACK_MS);
       for (let round = 0; round < 3; round += 1) {
         const lock = name();
         const cut = wire.cutNextReply();
@@ -82,16 +82,16 @@ export const wireCases: readonly ConformanceCase[] = [
         if (outcome instanceof Error) assert.ok(isLockError(outcome, 'LOCK_BACKEND_UNAVAILABLE'), describe(outcome));
         else await (outcome as Awaited<ReturnType<LockManager['acquire']>>).release().catch(() => false);
         await isFree(other, lock, BACK_MS);
-        await worksAgain(manager, name);
+        await worksAgain(manager, name, BACK_MS);
       }
     },
   ),
 
   wireCase('cut', 'connections that end while nobody uses them cost nothing but a new one', {}, async ({ manager, peer, wire, name }) => {
     const other = await peer();
-    await worksAgain(manager, name);
+    await worksAgain(manager, name, BACK_MS);
     wire.cut();
-    await worksAgain(manager, name);
+    await worksAgain(manager, name, BACK_MS);
     const waited = await other.acquire(name(), { ttlMs: LONG_TTL_MS, waitMs: SOON_MS });
     const waiting = manager.acquire(waited.name, { ttlMs: LONG_TTL_MS, waitMs: BACK_MS });
     await delay(50);
@@ -107,7 +107,7 @@ export const wireCases: readonly ConformanceCase[] = [
     { commandTimeoutMs: 500 },
     async ({ manager, peer, wire, name }) => {
       const [lock, other] = [name(), await peer()];
-      await worksAgain(manager, name);
+      await worksAgain(manager, name, BACK_MS);
       const late = wire.late();
       const asked = manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS }).catch((error: unknown) => error);
       await late.taken();
@@ -184,22 +184,6 @@ export const severalServersCases: readonly ConformanceCase[] = [
     },
   }),
 ];
-
-async function worksAgain(manager: LockManager, name: World['name']): Promise<void> {
-  await eventually(
-    'the manager works again',
-    async () => {
-      try {
-        const lease = await manager.tryAcquire(name(), { ttlMs: LONG_TTL_MS });
-        return lease !== null && (await lease.release());
-      } catch (error) {
-        if (isLockError(error, 'LOCK_BACKEND_UNAVAILABLE')) return false;
-        throw error;
-      }
-    },
-    BACK_MS,
-  );
-}
 
 function wireCase(
   id: string,

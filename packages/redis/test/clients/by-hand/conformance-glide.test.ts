@@ -1,7 +1,8 @@
 import { describeLockManager } from '@holdfast/core/conformance';
+import { warmUp } from '@holdfast/test/backend';
 import { GlideClient } from '@valkey/valkey-glide';
 import { beforeAll, describe, it } from 'vitest';
-import { gatedHarness, type Reached, warmUp } from '../../conformance-harness.js';
+import { gatedHarness, type Reached } from '../../conformance-harness.js';
 import { useRedis } from '../../redis-harness.js';
 
 const redis = useRedis();
