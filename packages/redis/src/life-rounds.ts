@@ -9,6 +9,8 @@ import { ForeignKeyError, unavailable } from './redis-error.js';
 
 /** How often a manager says that it is alive, for all its waiters of all names at once. The server forgets the manager after 1,500 ms. */
 const ALIVE_EVERY_MS = 1050;
+/** What is new of those who wait is said after so long, though the sign is not due yet. */
+const NEWS_AFTER_MS = 900;
 /** A sign of life that comes later would only prolong what a manager has that has died. */
 export const SIGN_MS = 1000;
 const RETRY_MS = 100;
@@ -24,7 +26,7 @@ const FAILED = 'failed';
 /** What signs of life need of the backend. */
 export interface LifeRoundsParts {
   readonly clock: Clock;
-  readonly commands: HoldCommands;
+  readonly commands: Pick<HoldCommands, 'refresh'>;
   readonly isCluster: boolean;
   /** The connection of the commands. */
   readonly connection: () => object | null;
@@ -100,7 +102,13 @@ export class LifeRounds {
     if (this.#isClosed || (this.#timer !== null && this.#firesAt <= firesAt)) return;
     this.#timer?.cancel();
     this.#firesAt = firesAt;
+    this.#wakeIn(Math.min(delayMs, NEWS_AFTER_MS));
+  }
+
+  #wakeIn(delayMs: number): void {
     this.#timer = this.#parts.clock.setTimer(delayMs, () => {
+      const leftMs = this.#firesAt - this.#parts.clock.now();
+      if (leftMs > 0 && !this.#lines.haveNews(this.#parts.clock.now())) return this.#wakeIn(leftMs);
       this.#timer = null;
       void this.#speak();
     });
@@ -112,6 +120,7 @@ export class LifeRounds {
   }
 
   async #speak(): Promise<void> {
+    this.#lines.said(this.#parts.clock.now());
     const all: readonly Spoken[] = [
       ...this.#places.byName.flatMap(([first]) => (first === undefined ? [] : [this.#spokenOf(first)])),
       ...[...this.#lines.all]

@@ -10,7 +10,7 @@ import {
 import { stampOf } from '@holdfast/core/backend';
 import { AnnouncedLines } from './announced-lines.js';
 import type { LeftPlace } from './hand-over.js';
-import type { Waiters } from './hold-commands.js';
+import type { HoldCommands, Waiters } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
 import { LifeRounds, type LifeRoundsParts, SIGN_MS, takeAgain } from './life-rounds.js';
 import { PROVISIONAL_MS } from './life-signs.js';
@@ -30,6 +30,7 @@ const LEAST_TTL_MS = 2200;
 export interface WaitQueueParts extends LifeRoundsParts {
   readonly id: string;
   readonly keySpace: KeySpace;
+  readonly commands: HoldCommands;
   readonly channel: WakeChannel;
   /** Waiters come without having asked. */
   readonly asksFirst: boolean;

@@ -1,0 +1,78 @@
+import { createManualClock } from '@holdfast/core/testing';
+import { requestOf } from '@holdfast/test/backend';
+import { expect, it } from 'vitest';
+import { AnnouncedLines } from '../src/announced-lines.js';
+import { KeySpace } from '../src/key-space.js';
+import { LifeRounds } from '../src/life-rounds.js';
+import { QueuePlaces } from '../src/queue-places.js';
+
+/** The rounds of a manager in whose line for one name so many wait, since `since`; and how many each sign of life said, and when. */
+function roundsOf(line: { waiters: number; since: number }) {
+  const clock = createManualClock();
+  const signs: { readonly at: number; readonly waiters: number | undefined }[] = [];
+  const lines = new AnnouncedLines((key) => key);
+  const rounds = new LifeRounds(
+    {
+      clock,
+      commands: {
+        refresh: (names) => {
+          signs.push({ at: clock.now(), waiters: names[0]?.line?.waiters });
+          return Promise.resolve(names.map(() => null));
+        },
+      },
+      isCluster: false,
+      connection: () => null,
+      moving: { concerns: () => false },
+    },
+    new QueuePlaces((key) => key),
+    lines,
+  );
+  const request = requestOf('a name');
+  line.since += clock.now();
+  const close = lines.open(request, new KeySpace('', '').keysOf(request), () => ({
+    waiters: line.waiters,
+    oldestWaitMs: clock.now() - line.since,
+  }));
+  rounds.begin(null);
+  return { clock, signs, rounds, close, start: clock.now() };
+}
+
+it('says less than once a second that those who wait are still there', async () => {
+  const { clock, signs, start } = roundsOf({ waiters: 3, since: 0 });
+  await clock.advance(10_500);
+  // The first, of which the store knows nothing yet, and one each 1,050 ms.
+  expect(signs.map(({ at }) => at - start)).toEqual([900, 1950, 3000, 4050, 5100, 6150, 7200, 8250, 9300, 10_350]);
+});
+
+it.each([
+  [1, 'at once', 900],
+  [899, 'just before the look', 900],
+  [901, 'just behind the look', 1050],
+])('says within 900 ms how many wait when that changes %d ms after a sign', async (afterMs, _when, saidAfterMs) => {
+  const line = { waiters: 3, since: 0 };
+  const { clock, signs } = roundsOf(line);
+  await clock.advance(900);
+  const last = signs[0]?.at ?? 0;
+  await clock.advance(afterMs);
+  line.waiters = 5;
+  await clock.advance(1_100 - afterMs);
+  expect(signs.slice(1)).toEqual([{ at: last + saidAfterMs, waiters: 5 }]);
+});
+
+it('says as early that the one who had waited the longest has gone', async () => {
+  const line = { waiters: 3, since: -5_000 };
+  const { clock, signs } = roundsOf(line);
+  await clock.advance(900);
+  line.since += 2_000;
+  await clock.advance(900);
+  expect(signs.length).toBe(2);
+});
+
+it('says nothing when the line has ended', async () => {
+  const { clock, signs, rounds, close } = roundsOf({ waiters: 3, since: 0 });
+  await clock.advance(900);
+  close();
+  rounds.rest();
+  await clock.advance(5_000);
+  expect(signs.length).toBe(1);
+});
