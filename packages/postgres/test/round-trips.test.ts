@@ -1,5 +1,5 @@
 import { createLockManager } from '@holdfast/core';
-import { documentedRoundTrips, type LockKindName, lockKinds, measureRoundTrips, newName } from '@holdfast/test/backend';
+import { documentedRoundTrips, type LockKindName, lockKinds, measureRoundTrips } from '@holdfast/test/backend';
 import { newPostgresWire, RoundTripCounter } from '@holdfast/test/servers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { usePostgres } from './postgres-harness.js';
@@ -25,20 +25,4 @@ describe.each([
     expect(measured).toEqual(await documentedRoundTrips(row));
     await Promise.all([counted.close(), other.close()]);
   });
-});
-
-it.each(['a lock', 'a permit'] as const)('%s goes from one task of a manager to the next with one round trip (advisory)', async (kind) => {
-  const url = new URL(postgres.server.url);
-  url.port = String(counter.ports[0]);
-  const locks = createLockManager(postgres.backend({ connectionString: url.href }), { ttlMs: 60_000 });
-  const on = lockKinds[kind](locks, newName());
-  const first = await on.acquire();
-  const waiting = on.acquire();
-  const [trips, next] = await counter.during(async () => {
-    const [, granted] = await Promise.all([first.release(), waiting]);
-    return granted;
-  });
-  expect(trips).toBe(1);
-  await next.release();
-  await locks.close();
 });

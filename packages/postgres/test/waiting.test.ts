@@ -4,8 +4,6 @@ import { startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { LockKeys } from '../src/advisory/lock-keys.js';
-import { LEFT_ALREADY, NOT_HELD, takeLocks, takePermits } from '../src/advisory/statements.js';
-import { alteredPool } from './mutants/altered-pool.js';
 import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
@@ -58,12 +56,7 @@ describe('a release', () => {
     expect(told).toEqual([id]);
     waiting.close();
 
-    const { announcement } = keys.of('lock', name);
-    await until('nothing is announced', async () => {
-      const { rows } = await listener.query<{ free: boolean }>('select pg_try_advisory_lock($1) as free', [String(announcement)]);
-      return rows[0]?.free === true;
-    });
-    await listener.query('select pg_advisory_unlock($1)', [String(announcement)]);
+    await until('nothing is announced', async () => (await holder.inspect(name, 'lock', callOf())).waiters === 0);
     const third = requestOf(name);
     await take(holder, third);
     await free(holder, third);
@@ -81,101 +74,6 @@ describe('a release', () => {
     await settled();
     expect(told).toEqual([]);
     waiting.close();
-  });
-
-  it.each([
-    { what: 'a lock', request: (name: string) => requestOf(name), kind: 'lock' },
-    { what: 'a permit', request: (name: string) => permitsOf(name, 1, 1), kind: 'semaphore' },
-  ] as const)(
-    'behind which its session asks for $what hands that on: nobody else is notified until it is freed',
-    async ({ request, kind }) => {
-      const [backend, other] = [postgres.backend(), postgres.backend()];
-      const name = newName();
-      const [held, next] = [request(name), request(name)];
-      const first = await take(backend, held);
-      const waiting = await wait(other, request(name));
-      const [freed, answer] = await Promise.all([free(backend, held), attempt(backend, next)]);
-      expect(freed).toBe(true);
-      expect(answer.granted).toBe(true);
-      if (kind === 'lock') expect(answer.granted && answer.fencingToken).toBeGreaterThan(first.fencingToken ?? 0n);
-      expect((await attempt(other, request(name))).granted).toBe(false);
-      await settled();
-      expect({ told, wakes: waiting.wakes() }).toEqual({ told: [], wakes: 0 });
-      expect(await free(backend, held)).toBe(false);
-      expect(await free(backend, next)).toBe(true);
-      await until('the other one is woken', () => waiting.wakes() > 0);
-      expect((await attempt(other, request(name))).granted).toBe(true);
-      waiting.close();
-    },
-  );
-
-  it.each([
-    { what: 'a lock', request: (name: string) => requestOf(name) },
-    { what: 'a permit', request: (name: string) => permitsOf(name, 1, 1) },
-  ])('hands $what on for a while: then the others are notified', async ({ request }) => {
-    const [backend, other] = [postgres.backend(), postgres.backend()];
-    const name = newName();
-    let held = request(name);
-    await take(backend, held);
-    const waiting = await wait(other, request(name));
-    await until('the other one is woken', async () => {
-      const next = request(name);
-      const [freed, answer] = await Promise.all([free(backend, held), attempt(backend, next)]);
-      expect([freed, answer.granted]).toEqual([true, true]);
-      held = next;
-      return waiting.wakes() > 0;
-    });
-    await free(backend, held);
-    waiting.close();
-  });
-
-  it('frees what was to be handed on by a statement that failed midway', async () => {
-    let isBroken = false;
-    const alter = (text: string): string => (isBroken ? text.replace('SELECT i, result,', 'SELECT i, result / (result - result),') : text);
-    const pool = alteredPool(postgres.server.url, 'broken', alter);
-    onTestFinished(() => pool.end());
-    // Statements have no names, so that they may change.
-    const backend = postgres.backend({ pool, pooler: 'session' });
-    const [held, next] = [requestOf(newName()), requestOf(newName())];
-    await take(backend, held);
-    isBroken = true;
-    const asked = attempt(backend, { ...next, name: held.name }).catch((error: unknown) => error);
-    expect(await free(backend, held)).toBe(true);
-    expect(await asked).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
-    expect((await attempt(postgres.backend(), requestOf(held.name))).granted).toBe(true);
-    isBroken = false;
-    expect((await attempt(backend, requestOf(newName()))).granted).toBe(true);
-    await backend.close();
-  });
-
-  it('hands on only what its session holds', async () => {
-    const key = String(keys.of('lock', newName()).main);
-    const holder = postgres.backend();
-    const handOn = async (): Promise<string> => {
-      const values = ['{h}', `{${key}}`, '{NULL}', '{NULL}', '{NULL}'];
-      const { rows } = await listener.query<{ result: string }>(takeLocks('"holdfast".fence').text, values);
-      return rows[0]?.result ?? '';
-    };
-    const handOnPermit = async (): Promise<unknown> => {
-      const { rows } = await listener.query({
-        text: takePermits.text,
-        values: [`{${key}}`, '{1}', '{"{0}"}', '{NULL}', `{${key}}`],
-        rowMode: 'array',
-      });
-      return (rows[0] as readonly unknown[] | undefined)?.[1];
-    };
-    const heldKeys = async (): Promise<number> => {
-      const { rows } = await listener.query(`select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`);
-      return rows.length;
-    };
-    // The objects in the database are there.
-    const held = requestOf(newName());
-    await take(holder, held);
-    expect([await handOn(), await handOnPermit(), await heldKeys()]).toEqual([String(NOT_HELD), LEFT_ALREADY, 0]);
-    await listener.query(`select pg_advisory_lock(${key})`);
-    expect(Number(await handOn())).toBeGreaterThan(0);
-    expect([await handOnPermit(), await heldKeys()]).toEqual(['0', 1]);
-    await free(holder, held);
   });
 
   it('of a writer that gives up wakes the readers that it kept out', async () => {

@@ -29,7 +29,7 @@ function roundsOf(line: { waiters: number; since: number }) {
   );
   const request = requestOf('a name');
   line.since += clock.now();
-  const close = lines.open(request, new KeySpace('', '').keysOf(request), () => ({
+  const close = lines.open(request, new KeySpace('', '').keysOf(request.name, 'x'), () => ({
     waiters: line.waiters,
     oldestWaitMs: clock.now() - line.since,
   }));

@@ -14,13 +14,13 @@ export interface LockState {
   /** Who holds it; empty when nobody does. */
   readonly holders: readonly HolderState[];
   /**
-   * How many wait, as far as the store can tell, and 1.1 s behind at most; null where it cannot. Those of a process that was killed are
+   * How many wait, as far as the store can tell, and a second behind at most; null where it cannot. Those of a process that was killed are
    * counted for longer: 1.5 s at most on Redis, 2.7 s on Redlock and in PostgreSQL's `table`, on ZooKeeper until the session of that process is
    * over (`sessionTimeoutMs`). PostgreSQL's advisory locks and memory count them no longer.
    */
   readonly waiters: number | null;
   /**
-   * For how long the one that has waited the longest has waited, in milliseconds and 1.1 s behind at most; null when nobody waits, and
+   * For how long the one that has waited the longest has waited, in milliseconds and a second behind at most; null when nobody waits, and
    * where the store cannot tell. A manager always gives it; a backend that cannot tell leaves it out.
    */
   readonly oldestWaitMs?: number | null;

@@ -3,11 +3,11 @@ import type { Row } from '../connection.js';
 import { unavailableBecause } from '../postgres-error.js';
 import { guardMs } from '@holdfast/core/backend';
 import type { Hold, HoldTable } from './hold-table.js';
-import { MAX_SLOTS, type NameKeys } from './lock-keys.js';
-import { type AttemptOperation, BUSY_ANSWER, type ReleaseOperation } from './operations.js';
+import { MAX_SLOTS } from './lock-keys.js';
+import { type AttemptOperation, BUSY_ANSWER } from './operations.js';
 import { MAX_TRIED, slotsToTry } from './slots.js';
 import { PendingCommit } from './pending-commit.js';
-import { arrayOf, GATE_TAKEN, LEFT_ALREADY, NO_GATE, NOT_ANNOUNCED, NOT_HELD, UNCOMMITTED } from './statements.js';
+import { arrayOf, GATE_TAKEN, NO_GATE, NOT_ANNOUNCED, UNCOMMITTED } from './statements.js';
 import type { WaitList } from './wait-list.js';
 
 /** So many requests share a statement: a release that comes meanwhile waits no longer than that. */
@@ -21,8 +21,6 @@ interface Asked {
   readonly operation: AttemptOperation;
   readonly announcement: bigint | null;
   readonly slots: readonly number[];
-  /** The release of the hold in front, which this request carries out, the key to unlock, and since when that has been handed on here. */
-  readonly handed: { readonly release: ReleaseOperation; readonly key: bigint; readonly since: number } | null;
 }
 
 /** What a batch needs of its session. */
@@ -32,8 +30,6 @@ export interface BatchParts {
   commit(timeoutMs: number): Promise<void>;
   /** The token of a hold could not be committed: the hold goes. */
   uncommitted(hold: Hold): void;
-  /** A hold of this session on this name is about to be released: who found it busy is asked for again with that, or behind it. */
-  isReleasing(keys: NameKeys): boolean;
 }
 
 /**
@@ -45,23 +41,13 @@ export class AttemptBatch {
   readonly permits: Asked[] = [];
   /** Left for the next statement. */
   readonly kept: AttemptOperation[] = [];
-  /** Releases that requests of this batch carry out: their holds are gone from the table, whatever becomes of the statement. */
-  readonly handed: ReleaseOperation[] = [];
   /** Channels that must be listened on first. */
   readonly buckets = new Set<number>();
   readonly #table: HoldTable;
   readonly #waitList: WaitList;
   readonly #parts: BatchParts;
 
-  /** @param handOvers which releases may go with which requests */
-  constructor(
-    queue: readonly AttemptOperation[],
-    handOvers: ReadonlyMap<AttemptOperation, ReleaseOperation>,
-    table: HoldTable,
-    waitList: WaitList,
-    listening: ReadonlySet<number>,
-    parts: BatchParts,
-  ) {
+  constructor(queue: readonly AttemptOperation[], table: HoldTable, waitList: WaitList, listening: ReadonlySet<number>, parts: BatchParts) {
     this.#table = table;
     this.#waitList = waitList;
     this.#parts = parts;
@@ -73,12 +59,11 @@ export class AttemptBatch {
         this.kept.push(operation);
         continue;
       }
-      const handed = this.#handedTo(operation, handOvers.get(operation));
-      if (handed === null && this.#answerHere(operation)) continue;
+      if (this.#answerHere(operation)) continue;
       claimed.add(keys.id);
       claimedKeys.add(keys.main);
-      if (handed === null && waitList.waits(keys) && !listening.has(keys.bucket)) this.buckets.add(keys.bucket);
-      this.#ask(operation, handed);
+      if (waitList.waits(keys) && !listening.has(keys.bucket)) this.buckets.add(keys.bucket);
+      this.#ask(operation);
     }
   }
 
@@ -98,48 +83,39 @@ export class AttemptBatch {
       arrayOf(this.permits.map(({ operation }) => permitsOf(operation))),
       `{${this.permits.map(({ slots }) => `"${arrayOf(slots)}"`).join(',')}}`,
       arrayOf(this.permits.map(({ announcement }) => announcement)),
-      arrayOf(this.permits.map(({ handed }) => handed?.key ?? null)),
     ];
   }
 
   /** Reads the answer to a request for a lock; true when it is to be asked again at once. */
-  readLock(asked: Asked, row: Row): boolean {
-    const { operation, announcement, handed } = asked;
+  readLock({ operation, announcement }: Asked, row: Row): boolean {
     const { keys, request } = operation;
     const result = row[1] ?? null;
     if (result === null) throw unavailableBecause('the server answered nonsense');
     const code = Number(result);
     if (code === NOT_ANNOUNCED) return this.#again(operation);
-    handed?.release.resolve(code !== NOT_HELD);
-    if (code === NOT_HELD) return this.#again(operation);
     const { ring } = this.#table;
     if (announcement !== null) ring.add(announcement, 'shared');
     if (code > 0) {
-      this.#grant(asked, BigInt(result), [], row[3] !== UNCOMMITTED);
+      this.#grant(operation, BigInt(result), [], row[3] !== UNCOMMITTED);
       return false;
     }
     if (code === GATE_TAKEN) ring.add(keys.gate, 'exclusive');
     if (code === NO_GATE && this.#waitList.writes(keys) && request.mode === 'write') return this.#again(operation);
-    if (this.#isToBeAskedAgain(asked)) return true;
     operation.resolve(BUSY_ANSWER);
     return false;
   }
 
   /** Reads the answer to a request for permits: asked again at once, or what else is to be done. */
-  readPermits(asked: Asked, row: Row): 'done' | 'again' | 'look' | 'told' {
-    const { operation, announcement, slots, handed } = asked;
+  readPermits({ operation, announcement, slots }: Asked, row: Row): 'done' | 'again' | 'look' | 'told' {
     const result = row[1] ?? null;
     if (result === null) throw unavailableBecause('the server answered nonsense');
     if (result === 'not announced') return this.#again(operation) ? 'again' : 'done';
-    handed?.release.resolve(result !== LEFT_ALREADY);
-    if (result === LEFT_ALREADY) return this.#again(operation) ? 'again' : 'done';
     if (announcement !== null) this.#table.ring.add(announcement, 'shared');
     if (result !== 'busy' && result !== 'tried') {
-      this.#grant(asked, 0n, result.split(',').map(Number), true);
+      this.#grant(operation, 0n, result.split(',').map(Number), true);
       return 'done';
     }
     if (slots.length + this.#table.slotsOf(operation.keys).size < limitOf(operation) && operation.tries === 0) return 'look';
-    if (result === 'busy' && this.#isToBeAskedAgain(asked)) return 'again';
     operation.resolve(BUSY_ANSWER);
     return result === 'tried' ? 'told' : 'done';
   }
@@ -163,43 +139,20 @@ export class AttemptBatch {
     return true;
   }
 
-  /** Takes the hold in front out of the table, where its release goes with this request. */
-  #handedTo({ request }: AttemptOperation, release: ReleaseOperation | undefined): Asked['handed'] {
-    const hold = release === undefined ? undefined : this.#table.get(release.ref.owner);
-    const key = hold === undefined ? null : this.#table.keyHandedOn(hold, request);
-    if (release === undefined || hold === undefined || key === null) return null;
-    this.#table.remove(hold);
-    this.handed.push(release);
-    return { release, key, since: hold.handedOnSince ?? this.#parts.clock.now() };
-  }
-
-  /** What has to be announced before the server is asked; null where that has been done, or nobody waits. */
-  #announcementFor(keys: NameKeys): bigint | null {
-    return this.#waitList.waits(keys) && !this.#table.ring.has(keys.announcement, 'shared') ? keys.announcement : null;
-  }
-
-  /** Busy is not the last word: a hold of this session is about to be released, or what was handed on was asked for without an announcement. */
-  #isToBeAskedAgain({ operation: { keys }, handed }: Asked): boolean {
-    return this.#parts.isReleasing(keys) || (handed !== null && this.#announcementFor(keys) !== null);
-  }
-
-  #ask(operation: AttemptOperation, handed: Asked['handed']): void {
+  #ask(operation: AttemptOperation): void {
     const { keys, request } = operation;
-    const announcement = handed === null && operation.tries < MAX_TRIES ? this.#announcementFor(keys) : null;
+    const isWaiting = this.#waitList.waits(keys) && operation.tries < MAX_TRIES;
+    const announcement = isWaiting && !this.#table.ring.has(keys.announcement, 'shared') ? keys.announcement : null;
     if (request.mode === 'permits') {
-      const most = Math.max(MAX_TRIED, request.permits + 64);
-      const others = slotsToTry(limitOf(operation), this.#table.slotsOf(keys), operation.taken, most);
-      const own = handed === null ? null : Number(handed.key - keys.main);
-      const slots = own === null ? others : [own, ...others.filter((slot) => slot !== own)];
-      this.permits.push({ operation, announcement, slots, handed });
+      const slots = slotsToTry(limitOf(operation), this.#table.slotsOf(keys), operation.taken, Math.max(MAX_TRIED, request.permits + 64));
+      this.permits.push({ operation, announcement, slots });
     } else {
-      this.locks.push({ operation, announcement, slots: [], handed });
+      this.locks.push({ operation, announcement, slots: [] });
     }
   }
 
-  #lockRow({ operation, announcement, handed }: Asked): readonly (string | bigint | null)[] {
+  #lockRow({ operation, announcement }: Asked): readonly (string | bigint | null)[] {
     const { request, keys } = operation;
-    if (handed !== null) return ['h', handed.key, null, null, null];
     const main = this.#table.needsMainKey(request, keys) ? keys.main : null;
     if (request.mode === 'read') return ['r', main, keys.gate, this.#table.readerCounter(keys), announcement];
     const gate = this.#needsGate(operation) ? keys.gate : null;
@@ -212,14 +165,13 @@ export class AttemptBatch {
     return request.mode === 'write' && this.#waitList.writes(keys) && !this.#table.ring.has(keys.gate, 'exclusive');
   }
 
-  #grant({ operation, handed }: Asked, fencingToken: bigint, slots: readonly number[], isCommitted: boolean): void {
+  #grant(operation: AttemptOperation, fencingToken: bigint, slots: readonly number[], isCommitted: boolean): void {
     const { request, keys, deadline } = operation;
     const { name, owner, mode, label, ttlMs } = request;
     const grantedAt = this.#parts.clock.now();
     const until = grantedAt + ttlMs + guardMs(ttlMs);
     const commit = isCommitted ? null : new PendingCommit(this.#parts.commit(COMMIT_SHARE * (deadline - this.#parts.clock.now())));
-    const handedOnSince = handed?.since ?? null;
-    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, grantedAt, handedOnSince, until, commit };
+    const hold: Hold = { ref: { name, owner, mode }, keys, label, fencingToken, slots, grantedAt, until, commit };
     this.#table.add(hold);
     answer(operation, hold);
     commit?.done.catch(() => this.#parts.uncommitted(hold));

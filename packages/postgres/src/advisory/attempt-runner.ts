@@ -2,10 +2,9 @@ import type { HoldRequest } from '@holdfast/core';
 import type { Statement } from '../connection.js';
 import { unavailableBecause } from '../postgres-error.js';
 import { AttemptBatch, type BatchParts, limitOf } from './attempt-batch.js';
-import { type HandOvers, NO_HAND_OVERS } from './hand-overs.js';
 import type { HoldTable } from './hold-table.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
-import type { AttemptOperation, ReleaseOperation } from './operations.js';
+import type { AttemptOperation } from './operations.js';
 import { type UnlockRow, unlockValues } from './release-batch.js';
 import { reported, type SessionLine } from './session-line.js';
 import type { SessionSettings } from './session-settings.js';
@@ -20,12 +19,6 @@ export interface AttemptOptions {
   readonly parts: BatchParts;
   /** The server refused a request. */
   readonly onRefusal: (error: unknown) => void;
-  /** A statement failed: what it did before is not known. Finds out, and says whether the session goes on. Never rejects. */
-  readonly onFailure: (error: unknown) => Promise<boolean>;
-  /** For which names a release stands in the queue. */
-  readonly releasing: () => ReadonlySet<string | undefined>;
-  /** These releases go with requests, and leave the queue. */
-  readonly onHandedOn: (releases: readonly ReleaseOperation[]) => void;
   /** A request for the name has been answered: who left meanwhile has left behind what the request took for it. */
   readonly onAnswered: (keys: NameKeys) => void;
 }
@@ -50,11 +43,6 @@ export class AttemptRunner {
   /** How many wait for their turn. */
   get waiting(): number {
     return this.#queue.length;
-  }
-
-  /** Those that wait for their turn. */
-  get queue(): readonly AttemptOperation[] {
-    return this.#queue;
   }
 
   /** All that have not been answered. */
@@ -88,20 +76,11 @@ export class AttemptRunner {
     this.#queue = [];
   }
 
-  /**
-   * Asks for as many as go into one statement, and answers what needs no statement.
-   *
-   * @param handOvers which releases go with which requests; what else is asked for the name of a waiting release stays behind the release
-   */
-  async run(handOvers: HandOvers = NO_HAND_OVERS): Promise<void> {
-    const { waitList, parts, onRefusal, onFailure, releasing, onHandedOn, onAnswered } = this.#options;
-    const names = handOvers.size === 0 ? null : releasing();
-    const isBehind = (operation: AttemptOperation): boolean => names?.has(operation.keys.id) === true && !handOvers.has(operation);
-    const behind = names === null ? [] : this.#queue.filter(isBehind);
-    const asked = behind.length === 0 ? this.#queue : this.#queue.filter((operation) => !isBehind(operation));
-    const batch = new AttemptBatch(asked, handOvers, this.#table, waitList, this.#listening, parts);
-    this.#queue = [...batch.kept, ...behind];
-    if (batch.handed.length > 0) onHandedOn(batch.handed);
+  /** Asks for as many as go into one statement, and answers what needs no statement. */
+  async run(): Promise<void> {
+    const { waitList, parts, onRefusal, onAnswered } = this.#options;
+    const batch = new AttemptBatch(this.#queue, this.#table, waitList, this.#listening, parts);
+    this.#queue = [...batch.kept];
     this.#underWay = batch.operations;
     const again: AttemptOperation[] = [];
     try {
@@ -113,12 +92,7 @@ export class AttemptRunner {
     } catch (error) {
       onRefusal(error);
       for (const operation of batch.operations) operation.reject(reported(error));
-      const goesOn = await onFailure(error);
-      // The table knows nothing of the keys that were to be handed on, so they have been unlocked; or the session is over.
-      for (const { resolve, reject } of batch.handed) {
-        if (goesOn) resolve(true);
-        else reject(reported(error));
-      }
+      throw error;
     } finally {
       this.#underWay = [];
     }

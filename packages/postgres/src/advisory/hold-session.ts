@@ -4,7 +4,6 @@ import { sqlState, unavailable, unavailableBecause } from '../postgres-error.js'
 import { within } from '../within.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { guardMs } from '@holdfast/core/backend';
-import { handOversOf, NO_HAND_OVERS } from './hand-overs.js';
 import { HoldTable } from './hold-table.js';
 import { type Job, JobLoop } from './job-loop.js';
 import type { KeyMode } from './key-ring.js';
@@ -63,8 +62,6 @@ export class HoldSession {
   #others: OtherOperation[] = [];
   #beats: { resolve(): void; reject(error: unknown): void }[] = [];
   #turn = 0;
-  /** While the last statement handed on, other releases stood behind it. */
-  #isReleaseDue = false;
   #end: Error | null = null;
 
   constructor({ connection, facts, settings }: OpenedSession, options: SessionOptions, listener: SessionListener) {
@@ -91,21 +88,12 @@ export class HoldSession {
         clock: this.#clock,
         commit: (timeoutMs) => options.commits.commit(facts.durability, timeoutMs),
         uncommitted: ({ ref }) => void this.release(ref).catch(() => {}),
-        isReleasing: (keys) => this.#releases.isFor(keys),
       },
-      onFailure: async (error) => {
-        await this.#failed(error);
-        return this.#end === null;
-      },
-      releasing: () => this.#releases.names(),
-      onHandedOn: (releases) => this.#releases.drop(releases),
       onAnswered: (keys) => this.#releases.tidyWhenLeft(keys),
     });
     this.#releases = new ReleaseRunner(this.#line, this.table, {
       ...options,
-      clock: this.#clock,
       withdraw: (owners) => this.#attempts.withdraw(owners),
-      onWork: () => this.#jobs.kick(),
       reconcile: () => this.#reconcile(),
     });
     this.#timers = new SessionTimers(this.#clock, this.#line, this.table, options.sessionMs, {
@@ -228,15 +216,10 @@ export class HoldSession {
     await this.#settings.putBack();
   }
 
-  /** Releases go before everything, those that go with a request of the next waiter here in front; the others take turns. */
+  /** Releases go before everything; the others take turns. */
   #next(): Job | null {
     if (this.#end !== null) return null;
     this.#timers.armSweep();
-    const handOvers = this.#isReleaseDue
-      ? NO_HAND_OVERS
-      : handOversOf(this.#releases.queue, this.#attempts.queue, this.table, this.#clock.now());
-    this.#isReleaseDue = handOvers.size > 0 && this.#releases.hasMoreThan(handOvers.size);
-    if (handOvers.size > 0) return () => this.#attempts.run(handOvers);
     if (this.#releases.hasWork) return () => this.#releases.run();
     const jobs: readonly [pending: number, run: Job][] = [
       [this.#beats.length, () => this.#beat()],

@@ -15,8 +15,6 @@ export interface Hold {
   readonly commit: PendingCommit | null;
   /** Monotonic time of the grant. */
   readonly grantedAt: number;
-  /** Monotonic time since which the keys have gone from one hold of this session to the next; null where they came from the server. */
-  readonly handedOnSince: number | null;
   /** Monotonic time after which the holder certainly no longer believes in it. */
   until: number;
 }
@@ -111,19 +109,6 @@ export class HoldTable {
       this.ring.remove(unlock.key, unlock.mode);
       return unlock;
     });
-  }
-
-  /**
-   * The key that a request takes over from a hold of this session that is being released: unlocked and locked again in one statement, it is
-   * not free in between. null where the request takes other keys than the hold had, or would have to wait for others of this session.
-   */
-  keyHandedOn({ keys, ref, slots }: Hold, request: HoldRequest): bigint | null {
-    if (ref.mode !== request.mode) return null;
-    if (request.mode === 'exclusive') return this.#users.get(keys.main) === 1 ? keys.main : null;
-    const [slot] = slots;
-    if (request.mode !== 'permits' || request.permits !== 1 || slots.length !== 1 || slot === undefined || slot >= request.limit)
-      return null;
-    return this.slotsOf(keys).size <= request.limit ? keys.main + BigInt(slot) : null;
   }
 
   /** Whether a key of this hold is missing. */

@@ -71,19 +71,13 @@ export const NOT_ANNOUNCED = -2;
 export const NO_GATE = -3;
 /** Busy, and the gate is ours. */
 export const GATE_TAKEN = -4;
-/** What was to be handed on was not held: nothing was done. */
-export const NOT_HELD = -5;
-
-/** The same of a permit. */
-export const LEFT_ALREADY = 'not held';
 
 /** A token of which the standbys have not been asked yet. */
 export const UNCOMMITTED = 'uncommitted';
 
 /**
- * Takes locks. For each: op x (exclusive or write; with a gate it takes that when busy), r (read), g (the gate alone) or h (handed on: the key is
- * unlocked first, which a hold of this session had), the key, the gate, the key that counts a further reader of this session, and the
- * announcement to make first. null: not needed.
+ * Takes locks. For each: op x (exclusive or write; with a gate it takes that when busy), r (read) or g (the gate alone), the key, the gate, the key
+ * that counts a further reader of this session, and the announcement to make first. null: not needed.
  *
  * A token is drawn under the lock, and must be flushed before it is shown, or it is drawn again after a crash. A sequence
  * writes to the log for 32 values ahead, and a commit that has written nothing itself waits for nothing: so where the log
@@ -105,9 +99,6 @@ WITH tried AS MATERIALIZED (
           END
         ELSE CASE WHEN pg_catalog.pg_advisory_unlock_shared(gate) THEN ${BUSY} END END
       ELSE ${BUSY} END
-    WHEN op ${eq} 'h' THEN
-      CASE WHEN pg_catalog.pg_advisory_unlock(key) THEN CASE WHEN pg_catalog.pg_try_advisory_lock(key) THEN ${draw} ELSE ${BUSY} END
-      ELSE ${NOT_HELD} END
     WHEN op ${eq} 'g' THEN CASE WHEN pg_catalog.pg_try_advisory_lock(gate) THEN ${GATE_TAKEN} ELSE ${NO_GATE} END
     ELSE
       CASE WHEN key IS NULL OR pg_catalog.pg_try_advisory_lock(key) THEN ${draw}
@@ -137,14 +128,12 @@ export const commitToken: Statement = {
 
 /**
  * Takes permits: tries the slots in their order until there are enough, or too many were taken; what it took in vain it
- * gives back. Answers the slots taken, or null; and whether it held some for a moment, which others may have run into. `leaving` is
- * a key to unlock before that, which a hold of this session had; null: none.
+ * gives back. Answers the slots taken, or null; and whether it held some for a moment, which others may have run into.
  */
 export const takePermits: Statement = {
   name: 'holdfast_permits',
   text: `
-SELECT i, CASE WHEN announcement IS NULL OR pg_catalog.pg_try_advisory_lock_shared(announcement) THEN
-  CASE WHEN leaving IS NULL OR pg_catalog.pg_advisory_unlock(leaving) THEN (
+SELECT i, CASE WHEN announcement IS NULL OR pg_catalog.pg_try_advisory_lock_shared(announcement) THEN (
   WITH RECURSIVE try(n, got, failed, was_free) AS (
     SELECT 0, 0, 0, false
     UNION ALL
@@ -157,9 +146,9 @@ SELECT i, CASE WHEN announcement IS NULL OR pg_catalog.pg_try_advisory_lock_shar
     WHEN got ${eq} 0 THEN 'busy'
     ELSE (SELECT 'tried' FROM (
       SELECT pg_catalog.count(pg_catalog.pg_advisory_unlock(base ${plus} slot)) FROM pg_catalog.unnest(taken) AS slot OFFSET 0) AS undone) END
-  FROM last) ELSE '${LEFT_ALREADY}' END ELSE 'not announced' END, pg_catalog.pg_backend_pid()
-FROM (SELECT i, base, want, slots::pg_catalog.int8[] AS slots, announcement, leaving
-  FROM ${rowsFrom(['int8', 'int4', 'text', 'int8', 'int8'])} AS request(base, want, slots, announcement, leaving, i) OFFSET 0) AS r`,
+  FROM last) ELSE 'not announced' END, pg_catalog.pg_backend_pid()
+FROM (SELECT i, base, want, slots::pg_catalog.int8[] AS slots, announcement
+  FROM ${rowsFrom(['int8', 'int4', 'text', 'int8'])} AS request(base, want, slots, announcement, i) OFFSET 0) AS r`,
 };
 
 /**
