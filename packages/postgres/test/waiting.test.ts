@@ -4,6 +4,7 @@ import { startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { LockKeys } from '../src/advisory/lock-keys.js';
+import { alteredPool } from './mutants/altered-pool.js';
 import { usePostgres } from './postgres-harness.js';
 
 const postgres = usePostgres();
@@ -101,6 +102,37 @@ describe('a release', () => {
     await until('both are woken', () => waiters.every(({ wakes }) => wakes() > 0));
     for (const waiter of waiters) waiter.close();
   });
+});
+
+it.each([
+  ['locks', (name: string) => requestOf(name)],
+  ['permits', (name: string) => permitsOf(name, 1, 1)],
+] as const)('a release whose statement fails midway notifies those who wait (%s)', async (_what, request) => {
+  let isBroken = false;
+  const failing = (text: string): string =>
+    isBroken && text.includes('AS request(mode, key, announcement, channel, payload, i)')
+      ? text.replace('SELECT i, CASE', 'SELECT pg_catalog.current_setting(i::text), CASE')
+      : text;
+  const breaks = (text: string): string => {
+    const altered = failing(text);
+    // The release fails, and what is sent behind it does not.
+    if (altered !== text) isBroken = false;
+    return altered;
+  };
+  const pool = alteredPool(postgres.server.url, 'broken', breaks);
+  onTestFinished(() => pool.end());
+  // Statements have no names, so that they may change.
+  const [holder, waiter] = [postgres.backend({ pool, pooler: 'session' }), postgres.backend()];
+  const held = request(newName());
+  await take(holder, held);
+  const waiting = await wait(waiter, request(held.name));
+  isBroken = true;
+  expect(await free(holder, held)).toBe(true);
+  expect(isBroken).toBe(false);
+  await until('it is woken', () => waiting.wakes() > 0);
+  expect((await attempt(waiter, request(held.name))).granted).toBe(true);
+  waiting.close();
+  await holder.close();
 });
 
 describe.each(['advisory', 'table'] as const)('who waits (%s)', (strategy) => {

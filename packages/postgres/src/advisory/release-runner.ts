@@ -70,8 +70,9 @@ export class ReleaseRunner {
     } catch (error) {
       try {
         if (this.#line.isEnded || error instanceof ReplacedSessionError) throw error;
-        // The table knows nothing of these keys any more, so the rest of them is unlocked.
+        // The table knows nothing of these keys any more, so the rest of them is unlocked; and no notification of a failed statement is sent.
         await reconcile();
+        await this.#send(compiled.rows.filter(({ waiters }) => waiters !== null).map((row) => ({ ...row, mode: 'n', key: null })));
         compiled.settle(() => true);
       } catch (failure) {
         compiled.reject(reported(failure));
