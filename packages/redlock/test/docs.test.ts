@@ -18,9 +18,9 @@ afterAll(async () => {
   await started.close();
 });
 
-describe('docs/redlock.md', () => {
+describe('docs/protecting-a-row.md', () => {
   it('has a script for Redis that refuses a lower token, and takes the same one again', async () => {
-    const page = readFileSync(new URL('../../../docs/redlock.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../../docs/protecting-a-row.md', import.meta.url), 'utf8');
     const script = /const WRITE_FENCED = `([^`]+)`;/.exec(page)?.[1] ?? '';
     const [redis] = admins;
     const write = async (token: bigint, value: string): Promise<unknown> => redis?.eval(script, 1, 'report:42', String(token), value);
