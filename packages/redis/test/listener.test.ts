@@ -105,7 +105,12 @@ describe.each([true, false])('a manager whose commands have come to go to anothe
     await theirs.release();
     await (await ours).release();
     expect(performance.now() - start).toBeLessThan(2500);
+    // That a driver has connected elsewhere by itself is seen while somebody waits.
+    const again = await on(others, name).acquire();
+    const waitingOn = on(locks, name).acquire({ waitMs: 20_000 });
     await until('it listens where its commands go', async () => (await listeners(0)) === 0);
+    await again.release();
+    await (await waitingOn).release();
   });
 });
 
