@@ -4,9 +4,25 @@ import base from './vitest.config.js';
 const redis = (...names: readonly string[]): string[] => names.map((name) => `packages/redis/test/${name}.test.ts`);
 
 // What repeats too much for the time that CI has.
-const isAll = Boolean(process.env['HOLDFAST_TEST_ALL_CLIENTS']);
-const byHand = isAll ? ['packages/*/test/clients/by-hand/*.test.ts'] : [];
-const glideByHand = isAll ? redis('locks', 'semaphores', 'waiting', 'faults', 'acl', 'unsent', 'channels', 'resharding') : [];
+const byHand = process.env['HOLDFAST_TEST_ALL_CLIENTS'] ? ['packages/*/test/clients/by-hand/*.test.ts'] : [];
+
+/** What is asked of every driver. */
+const ofDrivers = redis(
+  'conformance-standalone',
+  'conformance-cluster',
+  'locks',
+  'semaphores',
+  'waiting',
+  'faults',
+  'acl',
+  'unsent',
+  'listener',
+  'cluster',
+  'channels',
+  'resharding',
+  'sentinel',
+  'replicas',
+);
 
 /** The tests of `pnpm test:clients`: what the test command runs on ioredis, on every other Redis client. */
 export default defineConfig({
@@ -21,22 +37,7 @@ export default defineConfig({
         test: {
           name: 'redis',
           env: { HOLDFAST_TEST_REDIS_DRIVER: 'redis' },
-          include: redis(
-            'conformance-standalone',
-            'conformance-cluster',
-            'locks',
-            'semaphores',
-            'waiting',
-            'faults',
-            'acl',
-            'unsent',
-            'listener',
-            'cluster',
-            'channels',
-            'resharding',
-            'sentinel',
-            'replicas',
-          ),
+          include: ofDrivers,
         },
       },
       {
@@ -45,11 +46,7 @@ export default defineConfig({
           name: 'glide',
           env: { HOLDFAST_TEST_REDIS_DRIVER: '@valkey/valkey-glide' },
           setupFiles: ['packages/redis/test/clients/quiet-glide.ts'],
-          // The conformance suite has the faults of one server.
-          include: [
-            ...redis('conformance-standalone', 'conformance-cluster', 'listener', 'cluster', 'sentinel', 'replicas'),
-            ...glideByHand,
-          ],
+          include: ofDrivers,
         },
       },
       {
