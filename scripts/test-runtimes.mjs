@@ -1,7 +1,6 @@
 // Runs what locks do every day, the conformance suite, and the command line, on every runtime that Holdfast supports, with memory, a Redis and a
-// PostgreSQL of its own: pnpm test:runtimes [NAME ...]. The suite is whole on the runtimes of WHOLE, and on the others the part that measures no
-// waits. With --all Redlock and ZooKeeper besides; with --conformance the whole suite on each. Fetches the runtimes that `pnpm install` does not
-// bring: 340 MB, once.
+// PostgreSQL of its own: pnpm test:runtimes [NAME ...]. With --all Redlock and ZooKeeper besides. Fetches the runtimes that `pnpm install` does
+// not bring: 340 MB, once.
 import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -25,12 +24,6 @@ const fetched = {
 };
 
 const wanted = argv.slice(2).filter((word) => !word.startsWith('--'));
-const withConformance = argv.includes('--conformance');
-/** Topics of the suite in which a driver or a runtime shows what it does, on a machine of any speed. */
-const TOPICS = ['backend', 'exclusive', 'fencing', 'semaphores', 'read-write', 'names', 'reentry'];
-/** Other runtimes than Node, where the rest of the suite could show something: on Node 20 it is part of the test command. */
-const WHOLE = ['bun', 'deno'];
-
 const runtimes = new Map([
   ['node-20', fetchedRuntime('node-20')],
   ...['22', '24', '26'].map((major) => [`node-${major}`, [resolve(`node-${major}/bin/node`)]]),
@@ -60,8 +53,7 @@ for (const [name, command] of runtimes) {
   for (const [store, url] of Object.entries(stores)) {
     await check(`${name}, ${store}: locks`, command, [everyday, url], ({ stdout }) => stdout === 'locks work here\n');
   }
-  const isWhole = withConformance || WHOLE.includes(name);
-  const suite = (url) => [cli, '--url', url, 'conformance', '--yes', ...(isWhole ? [] : ['--only', ...TOPICS])];
+  const suite = (url) => [cli, '--url', url, 'conformance', '--yes'];
   // Suites wait more than they compute, so that those of all stores run side by side.
   await Promise.all(Object.entries(stores).map(([store, url]) => check(`${name}, ${store}: conformance`, command, suite(url), isWell)));
   if (name === 'bun') {
@@ -71,8 +63,7 @@ for (const [name, command] of runtimes) {
       [everyday, `bun+${redis.url}`],
       ({ stdout }) => stdout === 'locks work here\n',
     );
-    const whole = withConformance ? ['--conformance'] : [];
-    await check('bun, by its own client of Redis: what only it does', command, [bunClient, redis.url, ...whole], isWell);
+    await check('bun, by its own client of Redis: what only it does, and conformance', command, [bunClient, redis.url], isWell);
   }
   const run = ['--url', redis.url, 'run', `runtimes:${name}`, '--', 'sh', '-c', 'echo "under $HOLDFAST_LOCK"; exit 3'];
   await check(
