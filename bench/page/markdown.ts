@@ -46,13 +46,14 @@ export function machineTable({ startedAt, minutes, quick, machine, stores }: Res
 
 /** Says so where the figures cannot be relied on. */
 export function warningOf({ quick, machine, stores }: Results): string | null {
-  const load = Math.max(...stores.map((store) => store.load));
+  // Those of later stores are the work of the benchmark itself.
+  const load = stores[0]?.load ?? 0;
   const busy = load > machine.processors / 2;
   if (!quick && !busy) return null;
   const why = [
     quick ? 'The run was a quick one, with one round or three.' : '',
     busy
-      ? `Other work ran on the machine: its load was up to ${readable(load)} on ${machine.processors} processors, so rates and times say how busy it was, not how fast a library is.`
+      ? `The machine had other work when the run began: its load was ${readable(load)} on ${machine.processors} processors, and rates and times may show that.`
       : '',
   ];
   return `**Do not quote these figures.** ${why.filter(Boolean).join(' ')}`;
