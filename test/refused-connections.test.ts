@@ -56,6 +56,7 @@ describe('a store that refuses connections', () => {
     expect(few[0]).toBeGreaterThan(10);
     // What has never left is not freed: releases for it, and their repetitions, would be hundreds.
     expect(few[0]).toBeLessThan(80);
-    for (const [index, attempts] of many.entries()) expect(attempts).toBeLessThanOrEqual((few[index] ?? 0) + 1);
+    // Each count may be one off, by where in its rhythm the time began and ended.
+    for (const [index, attempts] of many.entries()) expect(attempts).toBeLessThanOrEqual((few[index] ?? 0) + 2);
   });
 });

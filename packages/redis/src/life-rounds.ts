@@ -146,6 +146,8 @@ export class LifeRounds {
     const firsts = group.flatMap(({ first }) => (first === null ? [] : [first]));
     const stamp = stampOf(firsts[0]?.call.clock ?? this.#parts.clock);
     const connection = this.#parts.connection();
+    // Nobody waits by a line: it is for people who look, and no reason to connect.
+    if (firsts.length === 0 && connection === null && !this.#parts.isCluster) return ALIVE_EVERY_MS;
     try {
       const answers = await this.#parts.commands.refresh(group, SIGN_MS);
       return Math.min(
@@ -154,7 +156,6 @@ export class LifeRounds {
         ),
       );
     } catch (error) {
-      // Nobody waits by a line: it is for people who look.
       return firsts.length === 0 ? ALIVE_EVERY_MS : this.#failed(firsts, error);
     }
   }

@@ -7,7 +7,7 @@ import { LifeRounds } from '../src/life-rounds.js';
 import { QueuePlaces } from '../src/queue-places.js';
 
 /** The rounds of a manager in whose line for one name so many wait, since `since`; and how many each sign of life said, and when. */
-function roundsOf(line: { waiters: number; since: number }) {
+function roundsOf(line: { waiters: number; since: number }, connection: object | null = {}) {
   const clock = createManualClock();
   const signs: { readonly at: number; readonly waiters: number | undefined }[] = [];
   const lines = new AnnouncedLines((key) => key);
@@ -21,7 +21,7 @@ function roundsOf(line: { waiters: number; since: number }) {
         },
       },
       isCluster: false,
-      connection: () => null,
+      connection: () => connection,
       moving: { concerns: () => false },
     },
     new QueuePlaces((key) => key),
@@ -66,6 +66,12 @@ it('says as early that the one who had waited the longest has gone', async () =>
   line.since += 2_000;
   await clock.advance(900);
   expect(signs.length).toBe(2);
+});
+
+it('makes no connection only to say how many wait', async () => {
+  const { clock, signs } = roundsOf({ waiters: 3, since: 0 }, null);
+  await clock.advance(5_000);
+  expect(signs).toEqual([]);
 });
 
 it('says nothing when the line has ended', async () => {
