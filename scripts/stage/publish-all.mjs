@@ -20,7 +20,7 @@ for (const folder of inOrder(manifests)) {
   if (status !== 0) throw new Error(`${name} ${version} was not published`);
 }
 
-/** What a package depends on comes before the package: whoever installs one meanwhile finds all of it. */
+/** What a package depends on comes before the package: an install meanwhile finds all of it. */
 function inOrder(all) {
   const folderOf = new Map([...all].map(([folder, { name }]) => [name, folder]));
   const ordered = new Set();
