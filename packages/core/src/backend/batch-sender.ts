@@ -10,7 +10,7 @@ import type { SenderParts } from './sender-parts.js';
 import { limitsOf, notAfterFrom } from './server-clock.js';
 import { SilenceWatch } from './silence-watch.js';
 
-const FULL_QUEUE = 128;
+const FULL_QUEUE = 32;
 /** A far server takes several round trips to make a connection: the time of a request is no reason to give it up for all others. */
 const MIN_OPENING_MS = 1000;
 
