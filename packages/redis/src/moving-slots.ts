@@ -1,9 +1,9 @@
 import type { Answer, CallContext, Clock, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
-import type { BatchSender, Piece } from '@holdfast/core/backend';
+import { allOrWorst, type BatchSender, type Piece } from '@holdfast/core/backend';
 import { noFence, readAcquired } from './answers.js';
 import { readRelease, shorten } from './hold-commands.js';
 import type { KeySpace } from './key-space.js';
-import { allOrWorst, unavailable } from './redis-error.js';
+import { unavailable } from './redis-error.js';
 import { type RedisStep, steps } from './redis-step.js';
 
 /** For so long after a refusal a slot is taken for one on the move: a resharding moves a slot in some milliseconds, or in minutes. */
@@ -55,10 +55,10 @@ export class MovingSlots {
     const apart = asked.filter((one) => this.concerns(one));
     const rest = apart.length === 0 ? asked : asked.filter((one) => !apart.includes(one));
     try {
-      const [answers, ...others] = await allOrWorst<readonly A[]>([
-        rest.length === 0 ? Promise.resolve([]) : together(rest),
-        ...apart.map(async (one) => [await alone(one)]),
-      ]);
+      const [answers, ...others] = await allOrWorst<readonly A[]>(
+        [rest.length === 0 ? Promise.resolve([]) : together(rest), ...apart.map(async (one) => [await alone(one)])],
+        unavailable,
+      );
       const answerOf = new Map<Q, A>();
       for (const [index, one] of rest.entries()) answerOf.set(one, answers?.[index] as A);
       for (const [index, one] of apart.entries()) answerOf.set(one, others[index]?.[0] as A);

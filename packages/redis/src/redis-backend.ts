@@ -17,7 +17,7 @@ import {
   type ReleaseAnswer,
   systemClock,
 } from '@holdfast/core';
-import { BatchSender, within } from '@holdfast/core/backend';
+import { allOrWorst, BatchSender, within } from '@holdfast/core/backend';
 import { type ClientSource, clientSource } from './client-source.js';
 import { Confirmer } from './confirmer.js';
 import { refuseEviction } from './eviction-policy.js';
@@ -29,7 +29,7 @@ import { RedisMarks } from './marks.js';
 import { missingRights } from './missing-rights.js';
 import { MovingSlots } from './moving-slots.js';
 import { forgetfulServers } from './persistence.js';
-import { allOrWorst, closedError, failureRulesOf, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
+import { closedError, failureRulesOf, ForeignKeyError, isMoving, unavailable, verdictOf } from './redis-error.js';
 import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOptions } from './redis-options.js';
 import type { RedisStep } from './redis-step.js';
 import { WaitQueue } from './wait-queue.js';
@@ -207,6 +207,7 @@ export class RedisBackend implements LockBackend<bigint> {
           // Another program's value under the same prefix cannot be distinguished from a lock of another library.
           return state.holders.some(({ label }) => label !== null) ? state : null;
         }),
+        unavailable,
       );
       yield* states.filter((state) => state !== null);
     }

@@ -1,5 +1,5 @@
 import { type AnyLockError, isLockError, LockUnavailableError } from '@holdfast/core';
-import { ConnectionFault, type FailureRules, type Verdict, worstOf } from '@holdfast/core/backend';
+import { ConnectionFault, type FailureRules, type Verdict } from '@holdfast/core/backend';
 
 const BACKEND = 'redis';
 
@@ -186,13 +186,4 @@ function explainMessage(message: string): { readonly reason: string; readonly re
 /** What a backend answers that is closed. */
 export function closedError(): LockUnavailableError {
   return new LockUnavailableError('redis: the backend is closed', { backend: 'redis', retryable: false });
-}
-
-/** Waits for all, so that no answer is left on its way. */
-export async function allOrWorst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const outcomes = await Promise.allSettled(promises);
-  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [unavailable(outcome.reason)] : []));
-  const worst = worstOf(failures, failureRules);
-  if (worst !== null) throw worst;
-  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

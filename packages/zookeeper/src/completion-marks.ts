@@ -1,4 +1,5 @@
 import type { BackendMarks, CallContext, Clock, MarkRequest, MarkSetter, StoredMark } from '@holdfast/core';
+import { allOrWorst } from '@holdfast/core/backend';
 import { LONGEST_DUE_MS, MarkEnds } from './mark-ends.js';
 import { type MarkData, markDataOf, textOf } from './mark-data.js';
 import { decodeName, encodeName } from './node-names.js';
@@ -50,7 +51,7 @@ export class CompletionMarkNodes implements BackendMarks {
     return await this.#run(async () => {
       await this.#session.ready(call.timeoutMs);
       const now = await this.#leaderTime();
-      const answers = await all(marks.map((mark) => this.#set(mark, now)));
+      const answers = await allOrWorst(marks.map((mark) => this.#set(mark, now)));
       this.#sweepNowAndThen();
       return answers;
     });
@@ -158,7 +159,7 @@ export class CompletionMarkNodes implements BackendMarks {
     return await this.#run(async () => {
       await this.#session.ready(call.timeoutMs);
       const now = await this.#beat();
-      const marks = await all(names.map((name) => this.#read(name, now)));
+      const marks = await allOrWorst(names.map((name) => this.#read(name, now)));
       return marks.map((mark) => (mark !== null && mark.remainingMs > 0 ? mark : null));
     });
   }
@@ -248,13 +249,4 @@ function inParts<T>(items: readonly T[]): readonly (readonly T[])[] {
   const parts: (readonly T[])[] = [];
   for (let at = 0; at < items.length; at += SWEPT_AT_ONCE) parts.push(items.slice(at, at + SWEPT_AT_ONCE));
   return parts;
-}
-
-/** Waits for all, so that nothing is left on its way. */
-async function all<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
-  const outcomes = await Promise.allSettled(promises);
-  return outcomes.map((outcome) => {
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
-  });
 }

@@ -12,7 +12,7 @@ import type {
   LockState,
   LostReason,
 } from '@holdfast/core';
-import { within } from '@holdfast/core/backend';
+import { allOrWorst, within } from '@holdfast/core/backend';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { examineServers } from './examine-servers.js';
 import { Inspection } from './inspection.js';
@@ -103,7 +103,12 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    return this.#run(() => allOrFirstError(requests.map(async (request) => await this.#placeOf(request).attempt(call))));
+    return this.#run(() =>
+      allOrWorst(
+        requests.map(async (request) => await this.#placeOf(request).attempt(call)),
+        unavailable,
+      ),
+    );
   }
 
   async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {
@@ -138,7 +143,12 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   }
 
   release(holds: readonly HoldRef[], _call: CallContext): Promise<readonly boolean[]> {
-    return this.#run(() => allOrFirstError(holds.map(async ({ owner }) => (await this.#places.get(owner)?.leave()) ?? false)));
+    return this.#run(() =>
+      allOrWorst(
+        holds.map(async ({ owner }) => (await this.#places.get(owner)?.leave()) ?? false),
+        unavailable,
+      ),
+    );
   }
 
   inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
@@ -236,13 +246,4 @@ class ZooKeeperBackend implements LockBackend<bigint> {
       throw unavailable(error);
     }
   }
-}
-
-/** Waits for all, so that no answer is left on its way, and then throws the first failure that waiting cannot repair, or else any. */
-async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const outcomes = await Promise.allSettled(promises);
-  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [unavailable(outcome.reason)] : []));
-  const final = failures.find((error) => error.code === 'LOCK_BACKEND_UNAVAILABLE' && !error.retryable) ?? failures[0];
-  if (final !== undefined) throw final;
-  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

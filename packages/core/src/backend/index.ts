@@ -9,6 +9,7 @@ export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observ
 export { byPartition } from '../store/partitions.js';
 export { elapsedSince, stampOf } from '../store/stamp.js';
 export { type TimerEntry, TimerQueue } from '../store/timer-queue.js';
+export { allOrWorst } from './all-or-worst.js';
 export { setAnswerDeadline } from './answer-deadline.js';
 export { BatchSender } from './batch-sender.js';
 export { type Command, Contact, type Link, type Step, type StoreConnection } from './connection.js';
@@ -17,7 +18,7 @@ export { type DriverSource, driverLoader, isDriverMissing } from './driver-loade
 export { GrantLedger, type OpenGrant } from './grant-ledger.js';
 export { type LineSign, LineSigns, type RidingSign, SIGN_VALID_MS } from './line-signs.js';
 export type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
-export { ReplyList, worstOf } from './reply-list.js';
+export { ReplyList } from './reply-list.js';
 export { isPast, notAfterFrom, ServerClock, surelyPastMs, windowMs } from './server-clock.js';
 export type { SenderParts } from './sender-parts.js';
 export { type WakeEntry, WakeList } from './wake-list.js';

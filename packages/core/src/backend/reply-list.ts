@@ -60,6 +60,6 @@ export class ReplyList<S extends Step, T> implements Receiver {
 }
 
 /** Of several failures the first that waiting cannot cure, or else the first; null of none. */
-export function worstOf<E extends Error>(failures: readonly E[], { isPermanent }: Pick<FailureRules, 'isPermanent'>): E | null {
+function worstOf<E extends Error>(failures: readonly E[], { isPermanent }: Pick<FailureRules, 'isPermanent'>): E | null {
   return failures.find((failure) => isPermanent(failure)) ?? failures[0] ?? null;
 }

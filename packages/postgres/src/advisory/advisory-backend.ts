@@ -13,6 +13,7 @@ import {
   type LostReason,
   type WaitLine,
 } from '@holdfast/core';
+import { allOrWorst } from '@holdfast/core/backend';
 import type { ConnectionSource } from '../connection-source.js';
 import { examineServer } from '../examine-server.js';
 import { Marks } from '../marks.js';
@@ -93,13 +94,19 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
     const session = this.#usable ?? (await beforeSending(this.#session(call.timeoutMs)));
     if (!this.#schema.isThere) await beforeSending(this.#schema.ensure(call.timeoutMs));
-    return allOrFirstError(requests.map((request) => session.attempt(request, call)));
+    return allOrWorst(
+      requests.map((request) => session.attempt(request, call)),
+      unavailable,
+    );
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly boolean[]> {
     this.#refuseIfClosed();
     const sessions = holds.map((hold) => this.#sessionOf(hold.owner));
-    await allOrFirstError([...new Set(sessions)].map((session) => session?.confirm() ?? Promise.resolve()));
+    await allOrWorst(
+      [...new Set(sessions)].map((session) => session?.confirm() ?? Promise.resolve()),
+      unavailable,
+    );
     return holds.map((hold, index) => sessions[index]?.prolong(hold.owner, hold.ttlMs) ?? false);
   }
 
@@ -108,7 +115,10 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     // A connection that we closed proves nothing: what it carried may still arrive, unless its session has been ended.
     const isLeftBehind = holds.some(({ owner }) => this.#predecessors.some(({ owners }) => owners.has(owner)));
     if (isLeftBehind) await this.#endPredecessors(call.timeoutMs);
-    return allOrFirstError(holds.map((hold) => this.#sessionOf(hold.owner)?.release(hold) ?? Promise.resolve(false)));
+    return allOrWorst(
+      holds.map((hold) => this.#sessionOf(hold.owner)?.release(hold) ?? Promise.resolve(false)),
+      unavailable,
+    );
   }
 
   /** Holds of a session that is silent must not keep those of another from being renewed. */
@@ -204,7 +214,10 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   async #endPredecessors(timeoutMs: number): Promise<void> {
     const session = await this.#session(timeoutMs);
     const predecessors = this.#predecessors;
-    await allOrFirstError(predecessors.map(({ processId, startedAt }) => session.run(endPredecessor, [String(processId), startedAt])));
+    await allOrWorst(
+      predecessors.map(({ processId, startedAt }) => session.run(endPredecessor, [String(processId), startedAt])),
+      unavailable,
+    );
     this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));
   }
 
@@ -298,12 +311,4 @@ export class AdvisoryBackend implements LockBackend<bigint> {
 
 function replacedError(): Error {
   return unavailableBecause('another session has taken the place of this one');
-}
-
-/** Waits for all, so that no answer is left on its way, and then throws the first failure. */
-async function allOrFirstError<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const outcomes = await Promise.allSettled(promises);
-  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failure !== undefined) throw unavailable(failure.reason);
-  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

@@ -1,4 +1,5 @@
 import { type HoldRef, isLockError, type LockKind } from '@holdfast/core';
+import { allOrWorst } from '@holdfast/core/backend';
 import { kindOfMode } from '../kind-of-mode.js';
 import { sqlState } from '../postgres-error.js';
 
@@ -31,13 +32,12 @@ export class TickBatches<T extends HoldRef, A> {
   /** Answers in the order of the items; rejects with the first failure when all that was sent has been answered. */
   async ask(items: readonly T[], timeoutMs: number): Promise<readonly A[]> {
     const answers: A[] = [];
-    const outcomes = await Promise.allSettled(
+    await allOrWorst(
       [...groupBy(items, ({ mode }) => kindOfMode[mode])].map(async ([kind, indexes]) => {
         const own = indexes.flatMap((index) => items[index] ?? []);
         for (const [place, answer] of (await this.#share(kind, own, timeoutMs)).entries()) answers[indexes[place] ?? 0] = answer;
       }),
     );
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     return answers;
   }
 
@@ -86,13 +86,12 @@ export class TickBatches<T extends HoldRef, A> {
       seen.set(name, round + 1);
       return round;
     });
-    const outcomes = await Promise.allSettled(
+    await allOrWorst(
       [...rounds.values()].map(async (indexes) => {
         const batch = indexes.flatMap((index) => items[index] ?? []);
         for (const [place, answer] of (await this.#step(kind, batch, timeoutMs)).entries()) answers[indexes[place] ?? 0] = answer;
       }),
     );
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     return answers;
   }
 }
