@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import type { CreatedNode } from './create-request.js';
 import { isCode, isUnknown } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
@@ -60,7 +61,7 @@ export class ParentNodes {
     parent: string,
     prefix: string,
     data: Buffer,
-  ): Promise<string> {
+  ): Promise<CreatedNode> {
     for (let tries = 1; ; tries += 1) {
       const parentMade = this.#existing.has(parent) ? undefined : session.createUnder(parent, EMPTY, 'persistent');
       const childMade = session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');

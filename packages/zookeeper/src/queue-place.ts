@@ -9,6 +9,7 @@ import {
   type Stamp,
 } from '@holdfast/core';
 import { elapsedSince, stampOf } from '@holdfast/core/backend';
+import type { NodeStat } from './create-request.js';
 import { nodePrefix, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
 import { blockerOf, hasRoom, isGranted, isWatchedFromAfar, lastInFront, otherLimitOf } from './queue-rules.js';
@@ -16,7 +17,6 @@ import { nodeData } from './node-data.js';
 import { readQueue } from './read-queue.js';
 import { createWatcher, type NodeChange, type Watcher } from './watch-table.js';
 import { expiredError, isCode, isUnknown, mayBeDone, unavailable } from './zookeeper-error.js';
-import type { NodeStat } from './zookeeper-connection.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
 /** A write that was acknowledged is proof enough of the session for a grant while it is not older than this. */
@@ -30,6 +30,11 @@ const AGAIN_MS = 500;
  * write, and wakes everybody who watches the node.
  */
 const NOTE_AFTER_MS = 1000;
+/**
+ * A hold that has stood for so long has its node watched. A hold that ends before costs neither the request for the watch nor the message of its own
+ * removal; that somebody else removes its node is reported so much later.
+ */
+const WATCH_AFTER_MS = 20;
 
 type Granted = Extract<Answer<bigint>, { granted: true }>;
 
@@ -75,6 +80,8 @@ export class QueuePlace {
   #path: string | null = null;
   /** What is known of the node while its watch stands; null before that, and when the connection has ended. */
   #own: NodeStat | null = null;
+  /** What the server has said of the node when it was made, for the first look behind that; null from then on. */
+  #made: NodeStat | null = null;
   /** The reply to its making was lost: it may be there. */
   #isInDoubt = false;
   /** Somebody else removed it. */
@@ -94,6 +101,7 @@ export class QueuePlace {
   /** Its node is to say something that it does not say yet: to people, or to somebody who watches it from afar, and may be near now. */
   #owesWord = false;
   #noteTimer: { cancel(): void } | null = null;
+  #watchTimer: { cancel(): void } | null = null;
   /** Of each of the last in front, while it is next in line. */
   #lastWatchers: readonly Watcher[] = [];
   /** Watches are gone, and with them what is known of those in front. */
@@ -170,6 +178,7 @@ export class QueuePlace {
   /** There is a connection again, to the same session: watches are gone, and what they would have reported. */
   async reconnected(): Promise<void> {
     this.#own = null;
+    this.#made = null;
     if (!this.isHeld) {
       this.#isUnsure = true;
       this.#wake();
@@ -235,6 +244,8 @@ export class QueuePlace {
         stamp = null;
         call.onQueued?.();
         this.#inLineSince ??= this.#parts.clock.now();
+        // It goes on standing there: from here on its removal is reported.
+        if (this.#own === null && (await this.#readOwn()) === null) throw this.#removedError();
         const last = lastInFront(queue, index);
         if (last !== null) {
           const isNext = await this.#whenRoom(queue[index] as QueueEntry, last);
@@ -301,14 +312,16 @@ export class QueuePlace {
     return !this.#isUnsure;
   }
 
-  /** Looks at the queue, and at the own node if that is not being watched. */
+  /** Looks at the queue, and at the own node if that is neither being watched nor just made. */
   async #look(watchesChildren = false): Promise<{
     readonly queue: readonly QueueEntry[];
     readonly index: number;
     readonly own: NodeStat;
   }> {
     const watcher = watchesChildren ? this.#frontWatcher : undefined;
-    const [queue, own] = await Promise.all([readQueue(this.#session, this.#parent, watcher), this.#own ?? this.#readOwn()]);
+    const known = this.#own ?? this.#made;
+    this.#made = null;
+    const [queue, own] = await Promise.all([readQueue(this.#session, this.#parent, watcher), known ?? this.#readOwn()]);
     this.#throwIfEnded();
     const index = queue.findIndex(({ guid }) => guid === this.#guid);
     if (index < 0 || own === null) throw this.#removedError();
@@ -338,6 +351,7 @@ export class QueuePlace {
     // A node of a session that has ended may stand for a while, and would go under its holder's feet.
     if (!this.#isOurs(own)) throw expiredError(this.request.name);
     this.#isGranted = true;
+    if (this.#own === null) this.#watchTimer = this.#parts.clock.setTimer(WATCH_AFTER_MS, () => void this.verify().catch(() => {}));
     if (this.#inLineSince !== null) {
       this.#waitedMs = Math.round(this.#parts.clock.now() - this.#inLineSince);
       this.#noteTimer = this.#parts.clock.setTimer(NOTE_AFTER_MS, () => this.#noteWait());
@@ -454,12 +468,14 @@ export class QueuePlace {
       this.#throwIfEnded();
       this.#sessionId = this.#session.id;
       const stamp = stampOf(call.clock);
-      this.#path = await this.#parts.parents.createChild(
+      const made = await this.#parts.parents.createChild(
         this.#session,
         this.#parent,
         nodePrefix(this.#guid, this.request),
         nodeData(this.request),
       );
+      this.#path = made.path;
+      this.#made = made.stat;
       this.#throwIfEnded();
       return stamp;
     } catch (error) {
@@ -493,6 +509,7 @@ export class QueuePlace {
     this.#frontWatcher.end();
     for (const watcher of this.#lastWatchers) watcher.end();
     this.#noteTimer?.cancel();
+    this.#watchTimer?.cancel();
     await this.#entering;
     const freed = await this.#remove();
     this.#parts.parents.unuse(this.#parent);

@@ -28,7 +28,7 @@ export interface DriverWatcherManager {
 /** A request that waits for its answer: the first is answered next. */
 export interface DriverPacket {
   readonly request: { readonly header: { readonly xid: number } | null };
-  readonly callback: (error: unknown) => void;
+  readonly callback: (error: unknown, value?: unknown) => void;
 }
 
 /**
@@ -43,6 +43,8 @@ export interface DriverConnectionManager {
   readonly pendingQueue: DriverPacket[];
   watcherManager: DriverWatcherManager;
   connect(): void;
+  /** Sends a request when there is a connection; `done` is called with its answer, or with why there is none. */
+  queue(request: DriverPacket['request'] & { toBuffer(): Buffer }, done: Done<[value?: never]>): void;
   onSocketData(chunk: Buffer): void;
   on(event: 'state', listener: (state: number) => void): unknown;
 }
@@ -57,7 +59,6 @@ export interface DriverClient {
   getSessionId(): Buffer;
   getSessionPassword(): Buffer;
   getSessionTimeout(): number;
-  create(path: string, data: Buffer, acl: readonly object[], mode: number, done: Done<[path: string]>): void;
   remove(path: string, version: number, done: Done): void;
   setData(path: string, data: Buffer, version: number, done: Done<[stat: DriverStat]>): void;
   getData(path: string, watcher: Watcher | undefined, done: Done<[data: Buffer | undefined, stat: DriverStat]>): void;
@@ -75,6 +76,4 @@ export interface Driver {
       readonly sessionPassword?: Buffer | undefined;
     },
   ): DriverClient;
-  readonly Id: new (scheme: string, id: string) => object;
-  readonly ACL: new (permissions: number, id: object) => object;
 }

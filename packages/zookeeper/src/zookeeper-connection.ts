@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import { type AclEntry, type CreatedNode, CreateRequest, encodeAcl, type NodeMode, type NodeStat, readCreated } from './create-request.js';
 import { FrameReader, readReplyHeader } from './frame-reader.js';
 import { type Watcher, WatchTable } from './watch-table.js';
 import type { Driver, DriverClient, DriverStat } from './zookeeper-client.js';
@@ -15,13 +16,6 @@ import {
 export interface HostAndPort {
   readonly host: string;
   readonly port: number;
-}
-
-/** An entry of an access list; permissions are a sum of 1 read, 2 write, 4 create, 8 delete, 16 administer. */
-export interface AclEntry {
-  readonly permissions: number;
-  readonly scheme: string;
-  readonly id: string;
 }
 
 export interface ConnectionSettings {
@@ -45,28 +39,13 @@ export interface ConnectionEvents {
   readonly onEnd: (error: unknown) => void;
 }
 
-export interface NodeStat {
-  /** The zxid of the transaction that made the node. */
-  readonly czxid: bigint;
-  /** When it was made, by the clock of the leader. */
-  readonly createdAtMs: number;
-  /** When its data was last written, by the clock of the leader. */
-  readonly modifiedAtMs: number;
-  readonly version: number;
-  /** The session whose end removes it; 0 for a node that stays. */
-  readonly ephemeralOwner: bigint;
-}
-
 export interface NodeRecord {
   readonly data: Buffer;
   readonly stat: NodeStat;
 }
 
-export type NodeMode = 'persistent' | 'ephemeral' | 'ephemeral-sequential';
-
 type Done<T> = (error: unknown, value?: T) => void;
 
-const MODES = { persistent: 0, ephemeral: 1, 'ephemeral-sequential': 3 } as const;
 // States of the client's connection manager.
 const DISCONNECTED = 0;
 const CONNECTING = 1;
@@ -96,7 +75,7 @@ export class Connection {
   readonly #clock: Clock;
   readonly #frames = new FrameReader();
   readonly #watches = new WatchTable();
-  readonly #acl: readonly object[];
+  readonly #acl: Buffer;
   readonly #pending = new Set<PendingRequest>();
   readonly #onEnd: (error: unknown) => void;
   #reason = 'the connection was lost';
@@ -113,7 +92,7 @@ export class Connection {
   ) {
     this.#onEnd = events.onEnd;
     this.#clock = settings.clock;
-    this.#acl = settings.acl.map(({ permissions, scheme, id }) => new driver.ACL(permissions, new driver.Id(scheme, id)));
+    this.#acl = encodeAcl(settings.acl);
     this.#client = driver.createClient(`${server.host}:${server.port}`, {
       sessionTimeout: settings.timeoutMs,
       retries: 0,
@@ -129,7 +108,7 @@ export class Connection {
     const read = manager.onSocketData.bind(manager);
     manager.onSocketData = (chunk) => {
       try {
-        for (const frame of this.#frames.read(chunk)) if (!this.#hasEnded && !this.#isRefusal(frame)) read(frame);
+        for (const frame of this.#frames.read(chunk)) if (!this.#hasEnded && !this.#takes(frame)) read(frame);
       } catch {
         this.drop('the server sent what the client cannot read');
       }
@@ -168,8 +147,10 @@ export class Connection {
     return oldest === undefined ? 0 : now - oldest.sentAt;
   }
 
-  create(path: string, data: Buffer, mode: NodeMode): Promise<string> {
-    return this.#ask((client, done) => client.create(path, data, this.#acl, MODES[mode], done));
+  create(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
+    return this.#ask((client, done: Done<CreatedNode>) => {
+      client.connectionManager.queue(new CreateRequest(path, data, this.#acl, mode), done);
+    });
   }
 
   remove(path: string, version: number): Promise<void> {
@@ -254,16 +235,25 @@ export class Connection {
   }
 
   /**
-   * Whether the frame is a refusal, which is given here to who asked: the client throws on codes that are younger than itself, and would
-   * lose the connection with all other requests on it.
+   * Takes what the client cannot read: the answer to a request of ours; and every refusal, for the client throws on codes that are younger than
+   * itself, and would lose the connection with all other requests on it.
    *
+   * @returns whether the frame was taken
    * @throws RangeError for a frame that is too short
    */
-  #isRefusal(frame: Buffer): boolean {
+  #takes(frame: Buffer): boolean {
     const { state, pendingQueue } = this.#client.connectionManager;
     if (state === CONNECTING) return false;
     const { xid, code } = readReplyHeader(frame);
-    if (code === 0 || (xid < 0 && xid !== XID_AUTH)) return false;
+    if (xid < 0 && xid !== XID_AUTH) return false;
+    if (code === 0) {
+      const [packet] = pendingQueue;
+      if (!(packet?.request instanceof CreateRequest) || packet.request.header.xid !== xid) return false;
+      const created = readCreated(frame);
+      pendingQueue.shift();
+      packet.callback(null, created);
+      return true;
+    }
     if (demandsAuth(code) || xid === XID_AUTH) this.#end(unavailable({ code }));
     // The leader has ended the session, and this server is about to learn it; or another connection has taken it over.
     else if (isOfTheConnection(code)) this.drop('the server does not know the session any more');

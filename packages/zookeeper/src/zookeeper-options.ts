@@ -1,5 +1,5 @@
 import { type Clock, LockArgumentError, type OptionRule, readOptions, rule, systemClock } from '@holdfast/core';
-import type { AclEntry } from './zookeeper-connection.js';
+import type { AclEntry } from './create-request.js';
 import type { SessionSettings } from './zookeeper-session.js';
 import { isPath, parseConnectionString } from './zookeeper-url.js';
 

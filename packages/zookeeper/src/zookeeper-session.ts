@@ -1,19 +1,12 @@
 import type { LockUnavailableError, Stamp } from '@holdfast/core';
 import { stampOf } from '@holdfast/core/backend';
+import type { CreatedNode, NodeMode, NodeStat } from './create-request.js';
 import { Directories } from './directories.js';
 import { ReadyLine } from './ready-line.js';
 import { RetryPause } from './retry-pause.js';
 import type { Watcher } from './watch-table.js';
 import type { Driver } from './zookeeper-client.js';
-import {
-  Connection,
-  type ConnectionSettings,
-  type HostAndPort,
-  type NodeMode,
-  type NodeRecord,
-  type NodeStat,
-  type SessionIdentity,
-} from './zookeeper-connection.js';
+import { Connection, type ConnectionSettings, type HostAndPort, type NodeRecord, type SessionIdentity } from './zookeeper-connection.js';
 import { closedError, ConnectionLostError, isCode, isUnknown, SessionExpiredError, unavailable } from './zookeeper-error.js';
 
 export interface SessionSettings extends ConnectionSettings {
@@ -147,12 +140,12 @@ export class ZooKeeperSession {
   }
 
   /** @returns the path, with the number that a sequential node got */
-  create(path: string, data: Buffer, mode: NodeMode): Promise<string> {
+  create(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
     return this.#write((connection) => connection.create(path, data, mode));
   }
 
   /** As `create`, and makes the directories above the node where they are missing. */
-  createUnder(path: string, data: Buffer, mode: NodeMode): Promise<string> {
+  createUnder(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
     return this.#directories.under(() => this.create(path, data, mode));
   }
 

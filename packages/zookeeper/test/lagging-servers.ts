@@ -1,5 +1,6 @@
 import type { QueueSession } from '../src/queue-place.js';
-import type { NodeMode, NodeRecord, NodeStat } from '../src/zookeeper-connection.js';
+import type { CreatedNode, NodeMode, NodeStat } from '../src/create-request.js';
+import type { NodeRecord } from '../src/zookeeper-connection.js';
 import { ConnectionLostError, RefusalError } from '../src/zookeeper-error.js';
 
 const NO_NODE = -101;
@@ -36,22 +37,23 @@ export class LaggingServers implements QueueSession {
 
   async ready(): Promise<void> {}
 
-  async create(path: string, _data: Buffer, mode: NodeMode): Promise<string> {
+  async create(path: string, _data: Buffer, mode: NodeMode): Promise<CreatedNode> {
     const isChild = mode === 'ephemeral-sequential';
     const before = new Map(this.#nodes);
     if (!isChild && this.#nodes.has(path)) throw new RefusalError(NODE_EXISTS);
     this.#zxid += 1n;
     const made = isChild ? `${path}${String(this.#zxid).padStart(10, '0')}` : path;
-    this.#nodes.set(made, { czxid: this.#zxid, createdAtMs: 0, modifiedAtMs: 0, version: 0, ephemeralOwner: isChild ? SESSION : 0n });
+    const stat = { czxid: this.#zxid, createdAtMs: 0, modifiedAtMs: 0, version: 0, ephemeralOwner: isChild ? SESSION : 0n };
+    this.#nodes.set(made, stat);
     const isLost = isChild && this.#losesReplyToChild;
     this.#applied = isLost ? before : null;
-    if (!isLost) return made;
+    if (!isLost) return { path: made, stat };
     this.#losesReplyToChild = false;
     queueMicrotask(this.#onReconnect);
     throw new ConnectionLostError('the connection was lost');
   }
 
-  createUnder(path: string, data: Buffer, mode: NodeMode): Promise<string> {
+  createUnder(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
     return this.create(path, data, mode);
   }
 

@@ -3,6 +3,8 @@ import { createLockManager, type LockBackend } from '@holdfast/core';
 import { attempt, callOf, free, type Granted, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { askZooKeeper, startTcpProxy, type TcpProxy, until } from '@holdfast/test/servers';
 import { afterEach, describe, expect, it } from 'vitest';
+import { FrameReader } from '../src/frame-reader.js';
+import { CuttingRelay } from './cutting-relay.js';
 import { newRoot, nodesUnder, stand, useZooKeeper } from './zookeeper-harness.js';
 
 const zooKeeper = useZooKeeper();
@@ -363,6 +365,37 @@ describe('a node', () => {
     await until('both know', () => lease.signal.aborted && wait.failed !== null, { timeoutMs: 1000 });
     expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST', reason: 'forced' });
     expect(wait.failed).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
+    await manager.close();
+  });
+
+  it('that is held for a moment costs three requests: none to read the node or to watch it', async () => {
+    const relay = await CuttingRelay.open(zooKeeper.server.port);
+    const backend = zooKeeper.backend({ root: newRoot(), connectionString: `127.0.0.1:${relay.port}`, sessionTimeoutMs: 60_000 });
+    const request = requestOf(newName());
+    const requests = (): number[] => new FrameReader().read(relay.requests[0] ?? Buffer.alloc(0)).map((frame) => frame.readInt32BE(8));
+    await take(backend, request);
+    await free(backend, request);
+    const before = requests().length;
+    const granted = await stand(backend, { ...request, owner: 'ab'.repeat(16) });
+    await free(backend, { ...request, owner: 'ab'.repeat(16) });
+    // create2, getChildren2, delete.
+    expect(requests().slice(before, before + 3)).toEqual([15, 12, 2]);
+    expect(granted.fencingToken).toBeGreaterThan(0n);
+    await backend.close();
+    await relay.close();
+  });
+
+  it('that somebody removes in the first moments of a hold is reported a little later', async () => {
+    const root = newRoot();
+    const manager = createLockManager(zooKeeper.backend({ root }));
+    const name = newName();
+    for (let round = 0; round < 5; round += 1) {
+      const lease = await manager.acquire(name, { ttlMs: 60_000 });
+      const [node] = await zooKeeper.admin.children(`${root}/locks/${name}`);
+      await zooKeeper.admin.remove(`${root}/locks/${name}/${node}`);
+      await until('the holder knows', () => lease.signal.aborted, { timeoutMs: 1000 });
+      expect(lease.signal.reason).toMatchObject({ code: 'LOCK_LOST', reason: 'forced' });
+    }
     await manager.close();
   });
 

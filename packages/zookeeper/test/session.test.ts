@@ -212,6 +212,25 @@ describe('a connection that ends', () => {
     await zooKeeper.admin.removeAll(root);
   });
 
+  it('may cut the answer to a create at any byte', async () => {
+    const relay = keep(await CuttingRelay.open(zooKeeper.server.port));
+    const { session, root } = sessionTo([relay.port]);
+    await session.ready(5000);
+    const { path, stat } = await session.create(`${root}/n-`, DATA, 'ephemeral-sequential');
+    expect((await session.getData(path)).stat).toEqual(stat);
+    expect(stat).toMatchObject({ ephemeralOwner: session.id, version: 0 });
+    // Length, header and length of the path, the path, the record.
+    const whole = 4 + 16 + 4 + path.length + 68;
+    for (const bytes of [1, 4, 11, 19, 20, 23, 24, 23 + path.length, 24 + path.length, 40 + path.length, whole - 1]) {
+      relay.cutAfter(bytes);
+      const failure = await failureOf(session.create(`${root}/n-`, DATA, 'ephemeral-sequential'));
+      expect(failure, `cut after ${bytes}`).toBeInstanceOf(ConnectionLostError);
+      await session.ready(5000);
+    }
+    await session.close();
+    await zooKeeper.admin.removeAll(root);
+  });
+
   it('may cut a frame at any byte', async () => {
     const relay = keep(await CuttingRelay.open(zooKeeper.server.port));
     const { session, root } = sessionTo([relay.port]);

@@ -8,10 +8,17 @@ import type { Driver, DriverClient } from '../src/zookeeper-client.js';
 
 const module = (await import('node-zookeeper-client')) as unknown as { readonly default: Driver };
 /** The real driver, as the backend finds it. */
-export const driver: { createClient: Driver['createClient'] } & Driver = module.default;
+export const driver: Driver = module.default;
 
 /** What only operators ask of the driver. */
+interface OperatorDriver {
+  readonly Id: new (scheme: string, id: string) => object;
+  readonly ACL: new (permissions: number, id: object) => object;
+}
+const { ACL, Id } = driver as unknown as OperatorDriver;
+
 interface OperatorClient extends DriverClient {
+  create(path: string, data: Buffer, acl: readonly object[], mode: number, done: (error: unknown, path: string) => void): void;
   setACL(path: string, acl: readonly object[], version: number, done: (error: unknown) => void): void;
 }
 
@@ -26,10 +33,10 @@ export function stand(backend: LockBackend<bigint>, request: HoldRequest, signal
 
 /** A client of the driver alone, for what operators and other programs do. */
 export class Admin {
-  readonly #client: DriverClient;
+  readonly #client: OperatorClient;
 
   private constructor(client: DriverClient) {
-    this.#client = client;
+    this.#client = client as OperatorClient;
   }
 
   /** @param auth `user:password` of the scheme digest */
@@ -47,7 +54,7 @@ export class Admin {
 
   create(path: string, text = ''): Promise<string> {
     return new Promise((resolve, reject) => {
-      const open = [new driver.ACL(31, new driver.Id('world', 'anyone'))];
+      const open = [new ACL(31, new Id('world', 'anyone'))];
       this.#client.create(path, Buffer.from(text), open, 0, (error, made) =>
         error ? reject(new Error(`${path} was not made`, { cause: error })) : resolve(made),
       );
@@ -57,8 +64,8 @@ export class Admin {
   /** Says what everybody may do with a node; permissions are a sum of 1 read, 2 write, 4 create, 8 delete, 16 administer. */
   allow(path: string, permissions: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const acl = [new driver.ACL(permissions, new driver.Id('world', 'anyone'))];
-      (this.#client as OperatorClient).setACL(path, acl, -1, (error) =>
+      const acl = [new ACL(permissions, new Id('world', 'anyone'))];
+      this.#client.setACL(path, acl, -1, (error) =>
         error ? reject(new Error(`${path}: no permissions were set`, { cause: error })) : resolve(),
       );
     });
