@@ -80,6 +80,8 @@ export class QueuePlace {
   #path: string | null = null;
   /** What is known of the node while its watch stands; null before that, and when the connection has ended. */
   #own: NodeStat | null = null;
+  /** How often its watch has reported. */
+  #ownChanges = 0;
   /** What the server has said of the node when it was made, for the first look behind that; null from then on. */
   #made: NodeStat | null = null;
   /** The reply to its making was lost: it may be there. */
@@ -245,7 +247,10 @@ export class QueuePlace {
         call.onQueued?.();
         this.#inLineSince ??= this.#parts.clock.now();
         // It goes on standing there: from here on its removal is reported.
-        if (this.#own === null && (await this.#readOwn()) === null) throw this.#removedError();
+        while (this.#own === null) {
+          if ((await this.#readOwn()) === null) throw this.#removedError();
+          this.#throwIfEnded();
+        }
         const last = lastInFront(queue, index);
         if (last !== null) {
           const isNext = await this.#whenRoom(queue[index] as QueueEntry, last);
@@ -258,14 +263,14 @@ export class QueuePlace {
         const blocker = blockerOf(queue, index);
         if (blocker === null) {
           // It sets that watch before it looks again.
-          if (watchesChildren) await this.#sleep();
+          if (watchesChildren) await this.#sleepUnlessEnded();
           this.#isNear = true;
           continue;
         }
         const { stat } = await this.#session.getData(`${this.#parent}/${blocker.node}`, this.#frontWatcher);
         // It has got its permits, perhaps before our watch was set.
         if (stat.version > 0 && this.request.mode === 'permits' && !watchesChildren) this.#isNear = true;
-        else await this.#sleep();
+        else await this.#sleepUnlessEnded();
       } catch (error) {
         stamp = null;
         if (isUnknown(error) && this.#ended === null) await this.#sleep();
@@ -305,7 +310,7 @@ export class QueuePlace {
     this.#lastWatchers = watched.map(({ watcher }) => watcher);
     await Promise.all(watched.map(({ one, watcher }) => watch(one, watcher)));
     while (!this.#isUnsure && !hasRoom(entry, left)) {
-      await this.#sleep();
+      await this.#sleepUnlessEnded();
       this.#throwIfEnded();
       this.#isWoken = false;
     }
@@ -351,7 +356,7 @@ export class QueuePlace {
     // A node of a session that has ended may stand for a while, and would go under its holder's feet.
     if (!this.#isOurs(own)) throw expiredError(this.request.name);
     this.#isGranted = true;
-    if (this.#own === null) this.#watchTimer = this.#parts.clock.setTimer(WATCH_AFTER_MS, () => void this.verify().catch(() => {}));
+    if (this.#own === null) this.#watchIn(WATCH_AFTER_MS);
     if (this.#inLineSince !== null) {
       this.#waitedMs = Math.round(this.#parts.clock.now() - this.#inLineSince);
       this.#noteTimer = this.#parts.clock.setTimer(NOTE_AFTER_MS, () => this.#noteWait());
@@ -406,6 +411,16 @@ export class QueuePlace {
     });
   }
 
+  #watchIn(ms: number): void {
+    this.#watchTimer = this.#parts.clock.setTimer(ms, () => {
+      // A connection that does not serve yet may lead to a server that lags; when it does, it looks.
+      if (this.#session.state !== 'connected') return;
+      this.verify().catch((error: unknown) => {
+        if (!isUnknown(error) && this.isHeld) this.#watchIn(AGAIN_MS);
+      });
+    });
+  }
+
   #isOurs({ ephemeralOwner }: NodeStat): boolean {
     return ephemeralOwner === this.#session.id && ephemeralOwner === this.#sessionId;
   }
@@ -425,8 +440,10 @@ export class QueuePlace {
   /** Reads the own node and from then on hears of its removal. @returns null when it has been removed */
   async #readOwn(): Promise<NodeStat | null> {
     try {
+      const changes = this.#ownChanges;
       const { stat } = await this.#session.getData(this.#path ?? '', this.#ownWatcher);
-      this.#own = stat;
+      // A change that came right behind the answer has used the watch up.
+      if (changes === this.#ownChanges) this.#own = stat;
       return stat;
     } catch (error) {
       if (isCode(error, 'NO_NODE')) return null;
@@ -438,9 +455,14 @@ export class QueuePlace {
     if (this.#left !== null) return;
     // The watch is used up.
     this.#own = null;
+    this.#ownChanges += 1;
     if (change === 'removed') this.#removed();
     // Touched by ourselves at a grant, or by somebody else. What is not answered now is asked again with the next renewal.
-    else this.verify().catch(() => {});
+    else if (this.isHeld) this.verify().catch(() => {});
+    else {
+      this.#isUnsure = true;
+      this.#wake();
+    }
   }
 
   #removed(): void {
@@ -548,6 +570,12 @@ export class QueuePlace {
     this.#isWoken = true;
     this.#resume?.();
     this.#resume = null;
+  }
+
+  /** For a wait: what ends it may have come while an answer was waited for, and the release behind that takes the wake-up for its own. */
+  #sleepUnlessEnded(): Promise<void> {
+    this.#throwIfEnded();
+    return this.#sleep();
   }
 
   /** Until the next wake-up; at once if there was one since the queue was looked at. */

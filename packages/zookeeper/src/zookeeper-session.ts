@@ -139,7 +139,7 @@ export class ZooKeeperSession {
     await ready;
   }
 
-  /** @returns the path, with the number that a sequential node got */
+  /** Makes a node. A sequential one gets a number behind its path. */
   create(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
     return this.#write((connection) => connection.create(path, data, mode));
   }
