@@ -1,5 +1,5 @@
 // Measures everything that docs/benchmarks.md and docs/scale.md show: pnpm bench:all [--quick]
-// Writes bench/results.json, and bench/results-*.json for what needs another Node or another server. `pnpm bench:page` then writes the pages.
+// Writes bench/results.json, bench/again-*.json of shorter runs behind it, and bench/results-*.json for what needs another Node or another server. `pnpm bench:page` then writes the pages.
 // A step that this machine cannot do (no npm registry, no Debian) is named at the end, and leaves its file as it was.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -17,12 +17,26 @@ const quick = process.argv.includes('--quick') ? ['--quick'] : [];
 const main = ['bench/dist/main.js', ...quick];
 const only = (...ids) => ids.flatMap((id) => ['--only', id]);
 const few = only('uncontended', 'in-flight-64', 'handover-8-processes', 'try-each-1000');
+/** What has a target: measured twice more, by ours alone. */
+const targeted = [
+  ...only(
+    'uncontended',
+    'in-flight-64',
+    'uncontended-0.5ms',
+    'local-contention',
+    'handover-8-processes',
+    'try-each-1000',
+    'permits-in-use',
+  ),
+  ...['holdfast', 'holdfast-fair', 'holdfast-table'].flatMap((id) => ['--library', id]),
+];
 const into = (name) => ['--results', `bench/${name}.json`];
 
 /** @type {readonly (readonly [title: string, program: string, args: readonly string[]])[]} */
 const steps = [
   ['other libraries', 'node', ['bench/peers/install.mjs']],
   ['all stores', 'node', [...main, '--backend', 'all', ...into('results')]],
+  ...['again-1', 'again-2'].map((name) => [name, 'node', [...main, '--backend', 'all', ...targeted, ...into(name)]]),
   ['Node 22', node22, [...main, ...few, '--library', 'holdfast', '--library', 'redlock-universal', ...into('results-node-22')]],
   ...['redis-8.0', 'valkey-8.1'].map((server) => [
     server,

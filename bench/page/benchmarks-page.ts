@@ -1,12 +1,18 @@
 import { readable } from '../report.js';
 import type { Result } from '../results.js';
+import { againTable } from './again.js';
 import type { Chart } from './charts.js';
 import { type FigureTable, fullTitle, storeTitles } from './figure-table.js';
 import { folded, machineTable, nameWithoutPlace, shown, tableOf, warningOf, written } from './markdown.js';
 import { behindPeers, missedTargets } from './not-ahead.js';
 
 /** docs/benchmarks.md */
-export function benchmarksPage(table: FigureTable, charts: readonly Chart[], others: readonly FigureTable[] = []): string {
+export function benchmarksPage(
+  table: FigureTable,
+  charts: readonly Chart[],
+  others: readonly FigureTable[] = [],
+  again: readonly FigureTable[] = [],
+): string {
   const picture = (file: string): string => {
     const chart = charts.find((candidate) => candidate.file === file && candidate.svg !== null);
     return chart === undefined ? 'This run has no figure for this picture.' : `![${chart.title}](pictures/benchmarks/${file})`;
@@ -23,6 +29,7 @@ Under all of them lies a floor: the bare commands that no lock on this store can
     'The peers that were measured have no fencing token.',
     'Targets that this run did not reach:',
     missedTable(table),
+    'Of what these consist, and what would have to change: [where the time goes](where-the-time-goes.md).',
     '## Taking and freeing',
     picture('take-and-free.svg'),
     picture('cpu.svg'),
@@ -40,6 +47,13 @@ Under all of them lies a floor: the bare commands that no lock on this store can
     '## All figures',
     'The value is the median of the rounds; the spread is the lowest and the highest.',
     allFigures(table),
+    ...(again.length === 0
+      ? []
+      : [
+          '## The same again',
+          'The figures of this page and those of shorter runs behind it, on the same machine and the same day; in brackets the ratio to the floor within the same round.',
+          againTable([table, ...again]),
+        ]),
     ...(others.length === 0 ? [] : ['## Other servers, and another Node', ...others.map(otherRun)]),
     '## The machine, and the commands',
     machineTable(table.results),

@@ -9,7 +9,7 @@ import { readResults } from './read-results.js';
 import { scalePage } from './scale-page.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const usage = `Writes docs/benchmarks.md with its pictures, and docs/scale.md, from bench/results.json and bench/results-*.json, which \`pnpm bench:all\` has written.
+const usage = `Writes docs/benchmarks.md with its pictures, and docs/scale.md, from bench/results.json, bench/results-*.json and bench/again-*.json, which \`pnpm bench:all\` has written.
 
   pnpm bench:page [--check]
 
@@ -23,10 +23,12 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const table = new FigureTable(await readResults(`${root}bench/results.json`));
-  const others = await Promise.all((await otherFiles()).map(async (file) => new FigureTable(await readResults(file))));
+  const readAll = async (pattern: RegExp): Promise<readonly FigureTable[]> =>
+    Promise.all((await filesLike(pattern)).map(async (file) => new FigureTable(await readResults(file))));
+  const [others, again] = [await readAll(/^results-.+\.json$/), await readAll(/^again-.+\.json$/)];
   const charts = chartsOf(table);
   const files: readonly (readonly [file: string, content: string])[] = [
-    [`${root}docs/benchmarks.md`, benchmarksPage(table, charts, others)],
+    [`${root}docs/benchmarks.md`, benchmarksPage(table, charts, others, again)],
     [`${root}docs/scale.md`, scalePage(table)],
     ...charts.flatMap(({ file, svg }) => (svg === null ? [] : [[`${root}docs/pictures/benchmarks/${file}`, svg] as const])),
   ];
@@ -41,11 +43,11 @@ async function main(args: readonly string[]): Promise<number> {
   return stale.length === 0 ? 0 : 1;
 }
 
-/** Runs on another Node, or with other servers. */
-async function otherFiles(): Promise<readonly string[]> {
+/** `results-*`: runs on another Node, or with other servers; `again-*`: shorter runs, as the main one. */
+async function filesLike(pattern: RegExp): Promise<readonly string[]> {
   const names = await readdir(`${root}bench`);
   return names
-    .filter((name) => /^results-.+\.json$/.test(name))
+    .filter((name) => pattern.test(name))
     .toSorted()
     .map((name) => `${root}bench/${name}`);
 }

@@ -72,6 +72,31 @@ describe('requests of one tick', () => {
     expect(await all).toEqual(['A', 'B', 'C']);
   });
 
+  it.each([
+    ['many callers', 32],
+    ['one caller', 128],
+  ])('leave as soon as there are enough for a command: the server works while the rest is put together (of %s: %i)', async (who, full) => {
+    const { meet, sender, piece, link, next, ask } = createSender();
+    await meet();
+    const large = { ...grant, most: 500 };
+    const owners = Array.from({ length: 2 * full + 6 }, (_, index) => `o${index}`);
+    const all =
+      who === 'many callers'
+        ? Promise.all(owners.map((owner) => ask(large, owner)))
+        : sender.sendAll(
+            owners.map((owner) => piece(large, owner)),
+            (reply) => reply,
+          );
+    // Before the turn ends.
+    const early = [...(who === 'many callers' ? [link.connection.take()] : []), link.connection.take(), link.connection.take()];
+    const sent = [...early, await next()];
+    // The first of many callers has nobody to share a command with.
+    expect(sent.map(({ args }) => args.length - 3)).toEqual(who === 'many callers' ? [1, full, full, 5] : [full, full, 6]);
+    expect(sent.flatMap(({ args }) => args.slice(3))).toEqual(owners);
+    for (const { args, answer } of sent) answer(...args.slice(3), SERVER_MS);
+    expect(await all).toEqual(owners);
+  });
+
   it('for the same key never change places', async () => {
     const { meet, sender, piece, next } = createSender();
     await meet();

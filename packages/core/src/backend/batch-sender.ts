@@ -10,7 +10,13 @@ import type { SenderParts } from './sender-parts.js';
 import { limitsOf, notAfterFrom } from './server-clock.js';
 import { SilenceWatch } from './silence-watch.js';
 
+/**
+ * So many requests are a command: the server works on it while the rest is put together. Requests of many callers are answered, and so come again, in
+ * waves; in commands as large as the wave, client and server would wait for each other in turns.
+ */
 const FULL_QUEUE = 32;
+/** Of one caller's: a larger command costs the server less for each. */
+const FULL_BATCH = 128;
 /** A far server takes several round trips to make a connection: the time of a request is no reason to give it up for all others. */
 const MIN_OPENING_MS = 1000;
 
@@ -107,8 +113,7 @@ export class BatchSender<S extends Step> {
       this.#isScheduled = true;
       // After all promise callbacks of this turn: replies that came in one packet lead to requests that leave in one.
       nextTick(this.#flush);
-    } else if (this.#queue.length >= FULL_QUEUE && contact !== null) {
-      // Enough for a command: the server works on it while the rest is put together.
+    } else if (this.#queue.length >= (isAlone ? FULL_QUEUE : FULL_BATCH) && contact !== null) {
       this.#dispatch(contact, this.#queue.splice(0));
     }
   }
