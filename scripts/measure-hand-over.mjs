@@ -39,7 +39,7 @@ async function open(kind, url) {
 
 async function work({ KIND: kind, URL: url, WARM: warm }) {
   let seen = [];
-  const { write, emit } = Socket.prototype;
+  const [write, emit] = ['write', 'emit'].map((name) => Reflect.get(Socket.prototype, name));
   const isToServer = (socket) => socket.remotePort !== undefined;
   Socket.prototype.write = function (...args) {
     if (isToServer(this)) seen.push(['write', now()]);
@@ -54,7 +54,7 @@ async function work({ KIND: kind, URL: url, WARM: warm }) {
   const client = await open(kind, url);
   for (let i = 0; i < Number(warm); i += 1) await (await client.acquire(`warm:${process.pid}:${i % 7}`)).release();
   process.on('disconnect', () => process.exit());
-  process.on('message', async (name) => {
+  const section = async (name) => {
     if (name === '') {
       await client.close();
       process.exit();
@@ -71,7 +71,8 @@ async function work({ KIND: kind, URL: url, WARM: warm }) {
     const releasedAt = now();
     await lease.release();
     process.send({ grantedAt, releasedAt, before, after: seen });
-  });
+  };
+  process.on('message', (name) => void section(name));
   process.send('ready');
 }
 

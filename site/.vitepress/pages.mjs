@@ -95,6 +95,7 @@ const GROUPS = {
     'docs/simulator.md',
     'docs/faults.md',
     'docs/benchmarks.md',
+    'docs/where-the-time-goes.md',
     'bench/README.md',
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
