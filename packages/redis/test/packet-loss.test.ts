@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { requireProgram } from '@holdfast/test/servers';
 import { expect, it } from 'vitest';
 
 const run = promisify(execFile);
@@ -8,6 +9,8 @@ const run = promisify(execFile);
 /** null: namespaces can be made here. */
 async function whyNoNamespace(): Promise<string | null> {
   try {
+    await requireProgram({ binary: 'ip', debianPackage: 'iproute2' });
+    await requireProgram({ binary: 'iptables', debianPackage: 'iptables' });
     await run('unshare', ['-n', 'sh', '-c', 'ip link set lo up && iptables -L -n']);
     return null;
   } catch (error) {
