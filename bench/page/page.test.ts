@@ -67,6 +67,18 @@ describe('where we are not ahead', () => {
   });
 });
 
+describe('runs of the same', () => {
+  it('stand beside each other, with what the shorter ones have not measured left out and what was wrong named', () => {
+    const first = run(figure({}), figure({ scenario: 'try-each-1000', value: 9 }), peer({}));
+    const again = [run(figure({ value: 700, ratioToFloor: 0.7 }), peer({})), run(figure({ value: null, ratioToFloor: null }))];
+    const page = benchmarksPage(first, [], [], again);
+    const rows = page.slice(page.indexOf('## The same again'), page.indexOf('## The machine'));
+    expect(rows).toContain('| `uncontended` | Redis: holdfast | 800 ops/s (0.80) | 700 ops/s (0.70) | wrong |');
+    expect(rows).not.toMatch(/try-each-1000|other/);
+    expect(benchmarksPage(first, [])).not.toContain('The same again');
+  });
+});
+
 describe('a picture', () => {
   const series = [1, 10].map((at) => figure({ scenario: `names-1000000/${at}`, at, value: at * 100 }));
   const pictures = (): readonly string[] => chartsOf(run(figure({}), peer({}), ...series)).flatMap(({ svg }) => svg ?? []);

@@ -31,7 +31,7 @@ export interface CreatedNode {
   readonly stat: NodeStat;
 }
 
-export const MODES = { persistent: 0, ephemeral: 1, 'ephemeral-sequential': 3 } as const;
+const MODES = { persistent: 0, ephemeral: 1, 'ephemeral-sequential': 3 } as const;
 export type NodeMode = keyof typeof MODES;
 
 /** A request to make a node, as the client queues and sends requests: the client numbers it. */

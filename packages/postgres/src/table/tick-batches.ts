@@ -29,7 +29,7 @@ export class TickBatches<T extends HoldRef, A> {
     this.#step = step;
   }
 
-  /** Answers in the order of the items; rejects with the first failure when all that was sent has been answered. */
+  /** Answers in the order of the items; rejects, when all that was sent has been answered, with the failure that matters most. */
   async ask(items: readonly T[], timeoutMs: number): Promise<readonly A[]> {
     const answers: A[] = [];
     await allOrWorst(
