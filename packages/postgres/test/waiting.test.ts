@@ -217,7 +217,9 @@ describe('what is seen of those who wait', () => {
     const [holder, waiter, observer] = [postgres.backend(), postgres.backend(), postgres.backend()];
     const [first, second] = [createLockManager(holder, { label: 'first' }), createLockManager(waiter)];
     const name = newName();
+    const asked = performance.now();
     const hold = await first.acquire(name);
+    const granted = performance.now();
     const leaving = new AbortController();
     const line = (manager: typeof first, count: number): readonly Promise<unknown>[] =>
       Array.from({ length: count }, () => manager.acquire(name, { signal: leaving.signal }).catch(() => null));
@@ -225,10 +227,15 @@ describe('what is seen of those who wait', () => {
     const waits = [...line(first, 3), ...line(second, 2)];
     const look = () => observer.inspect(name, 'lock', callOf());
     await until('all five are seen', async () => (await look()).waiters === 5);
+    // Each process says its ages as of the moment at which the question reaches that process.
+    const looked = performance.now();
     const { holders, oldestWaitMs } = await look();
+    const seen = performance.now();
     expect(oldestWaitMs).toBeGreaterThan(0);
+    expect(oldestWaitMs).toBeLessThanOrEqual(seen - granted);
     expect(holders).toMatchObject([{ label: 'first', fencingToken: hold.fencingToken }]);
-    expect(holders[0]?.heldMs).toBeGreaterThanOrEqual(oldestWaitMs ?? 0);
+    expect(holders[0]?.heldMs).toBeGreaterThanOrEqual(looked - granted);
+    expect(holders[0]?.heldMs).toBeLessThanOrEqual(seen - asked);
     leaving.abort();
     await Promise.all(waits);
     await until('nobody is seen to wait', async () => (await look()).waiters === 0);
