@@ -1,4 +1,4 @@
-import { type Answer, type DifferentLimit, LockUnavailableError } from '@holdfast/core';
+import { type Answer, type DifferentLimit, LockUnavailableError, type ReleaseAnswer } from '@holdfast/core';
 import { ConnectionFault, type Piece } from '@holdfast/core/backend';
 import { ForeignKeyError, unavailable } from './redis-error.js';
 import type { RedisStep } from './redis-step.js';
@@ -7,7 +7,7 @@ type Named = Pick<Piece<RedisStep>, 'lockName'>;
 
 const FENCE = /^\d{1,16}$/;
 
-/** Reads one reply of acquire.lua or hand-over.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
+/** Reads one reply of acquire.lua. "Busy" is not the last that is heard of the owner while a second copy of the request is on its way. */
 export function readAcquired(reply: unknown, piece: Named, isFinal: boolean): Answer<bigint> {
   const answer = readAnswer(reply, piece);
   return answer.granted || isFinal ? answer : { ...answer, isFinal };
@@ -35,6 +35,15 @@ export function acquiredReader(onLimitDiffers: (seen: DifferentLimit) => void): 
     onLimitDiffers({ name: piece.lockName ?? '', limit: Number(limit), holdersLimit: Number(other) });
     return readAcquired(rest, piece, isFinal);
   };
+}
+
+/** Reads the reply of hand-over.lua. "Not ours" says nothing when another copy of the request may have freed the hold. */
+export function readHandedOn(reply: unknown, { lockName }: Named, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
+  if (typeof reply === 'string' && FENCE.test(reply)) return { wasOurs: true, isFinal, next: { granted: true, fencingToken: BigInt(reply) } };
+  const value = Number(reply);
+  if (value !== -1 && value !== -2) throw unavailable(new Error('no reply'), lockName);
+  if (value === -2 && !isOnly) throw unavailable(new ConnectionFault('closed'), lockName);
+  return { wasOurs: value === -1, isFinal, next: { granted: false, isFinal, remainingMs: null } };
 }
 
 /** Reads the reply of a script that says 1 for yes and 0 for no. */

@@ -1,6 +1,5 @@
-import type { Answer, CallContext, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
+import type { CallContext, HoldRef, HoldRequest, ReleaseAnswer } from '@holdfast/core';
 import type { RedisLink } from './link.js';
-import type { RedisConnection } from './redis-connection.js';
 
 /** What a release takes out of a queue with its owner. */
 export interface LeftPlace {
@@ -13,44 +12,29 @@ export interface LeftPlace {
 /** What a hand-over consists of. */
 interface HandOverSteps {
   leftBy(hold: HoldRef): LeftPlace;
-  handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<Answer<bigint>>;
+  /** Frees the hold, and hands it on where it is the next one's turn: one step of the server, which expires. */
+  handOver(hold: HoldRef, left: LeftPlace, next: HoldRequest, timeoutMs: number): Promise<ReleaseAnswer>;
   release(hold: HoldRef, timeoutMs: number, left: LeftPlace): Promise<ReleaseAnswer>;
 }
 
-/**
- * Hands a hold on to the manager's own next waiter. Two requests, the release right behind the other, so in one round trip: the first hands
- * the hold on where it is the next one's turn, the second frees what the first has left, and hands that on to others.
- */
-export class HandOver {
-  readonly #steps: HandOverSteps;
-  readonly #link: Pick<RedisLink, 'current'>;
-  /** By which a hand-over was answered: its server knows the script. */
-  #handedOnBy: RedisConnection | null = null;
-
-  constructor(steps: HandOverSteps, link: Pick<RedisLink, 'current'>) {
-    this.#steps = steps;
-    this.#link = link;
-  }
-
-  async run(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<readonly ReleaseAnswer[]> {
-    const steps = this.#steps;
-    const left = steps.leftBy(hold);
-    const link = this.#link;
-    const connection = link.current?.connection ?? null;
-    const handing = steps.handOver(hold, next, call);
-    if (connection === null || connection !== this.#handedOnBy) {
-      // A server that has never run the script is asked a second time, with the whole text: the release must not overtake that.
-      const [{ status }] = await Promise.allSettled([handing]);
-      const after = link.current?.connection ?? null;
-      if (status === 'fulfilled' && (connection === null || connection === after)) this.#handedOnBy = after;
-    }
-    const freeing = steps.release(hold, call.timeoutMs, left);
-    const [handed, freed] = await Promise.allSettled([handing, freeing]);
-    if (freed.status === 'rejected') throw freed.reason;
-    const { wasOurs, isFinal } = freed.value;
-    if (handed.status === 'fulfilled') return [{ wasOurs: wasOurs || handed.value.granted, isFinal, next: handed.value }];
-    // Whose the hold was the release says only where the other has not handed it on.
-    if (!wasOurs) throw handed.reason;
+/** Frees a hold, and hands it on to the manager's own next waiter. */
+export async function handOver(
+  steps: HandOverSteps,
+  link: Pick<RedisLink, 'current'>,
+  hold: HoldRef,
+  next: HoldRequest,
+  { timeoutMs }: CallContext,
+): Promise<readonly ReleaseAnswer[]> {
+  const left = steps.leftBy(hold);
+  const contact = link.current;
+  try {
+    return [await steps.handOver(hold, left, next, timeoutMs)];
+  } catch (error) {
+    // Nobody knows what became of it: core asks for the release again.
+    if (contact === null || link.current !== contact || !contact.connection.isOpen) throw error;
+    // The server refused it, as one that came late or for want of memory: a release does not expire, and needs none.
+    const { wasOurs, isFinal } = await steps.release(hold, timeoutMs, left);
+    if (!wasOurs) throw error;
     return [{ wasOurs, isFinal, next: { granted: false, isFinal: false, remainingMs: null } }];
   }
 }

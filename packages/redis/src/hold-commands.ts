@@ -11,8 +11,8 @@ import type {
   WaitLine,
 } from '@holdfast/core';
 import type { BatchSender, Piece } from '@holdfast/core/backend';
-import { acquiredReader, readAcquired, readBoolean, readOnce } from './answers.js';
-import { HandOver, type LeftPlace } from './hand-over.js';
+import { acquiredReader, type readAcquired, readBoolean, readHandedOn, readOnce } from './answers.js';
+import { handOver, type LeftPlace } from './hand-over.js';
 import { readState } from './hold-state.js';
 import { closedError, ForeignKeyError, unavailable } from './redis-error.js';
 import { type KeySpace, letterOf, letterOfKind, type ModeLetter, type NameKeys } from './key-space.js';
@@ -69,7 +69,7 @@ export class HoldCommands {
   readonly #sender: BatchSender<RedisStep>;
   readonly #keySpace: KeySpace;
   readonly #read: typeof readAcquired;
-  readonly #handOver: HandOver;
+  readonly #link: Pick<RedisLink, 'current'>;
   #waiters: Waiters | null = null;
   #isClosed = false;
 
@@ -81,7 +81,7 @@ export class HoldCommands {
   ) {
     this.#sender = sender;
     this.#keySpace = keySpace;
-    this.#handOver = new HandOver(this, link);
+    this.#link = link;
     this.#read = acquiredReader(onLimitDiffers);
   }
 
@@ -113,12 +113,13 @@ export class HoldCommands {
     return this.#sender.sendAll(pieces, this.#read);
   };
 
-  /** Hands a hold on to the manager's own next waiter, where it is that one's turn. */
-  handOver(hold: HoldRef, next: HoldRequest, call: CallContext): Promise<Answer<bigint>> {
+  /** Frees a hold, and hands it on to the manager's own next waiter where it is that one's turn. */
+  handOver(hold: HoldRef, { member, isLast }: LeftPlace, next: HoldRequest, timeoutMs: number): Promise<ReleaseAnswer> {
     const { slot, granting } = this.keysOf(hold);
-    const args = [letterOf[hold.mode], hold.owner, letterOf[next.mode], next.owner, String(next.ttlMs), shorten(next.label)];
-    // It is sent also when its caller is gone: the release that comes behind goes the same way.
-    return this.#sender.send(piece(steps.handOver, slot, granting, args, next, call.timeoutMs), readAcquired);
+    const freed = [letterOf[hold.mode], hold.owner, member, isLast ? '1' : '0'];
+    const args = [...freed, letterOf[next.mode], next.owner, String(next.ttlMs), shorten(next.label)];
+    // It is sent also when its caller is gone: what is to be freed is to be freed.
+    return this.#sender.send({ ...piece(steps.handOver, slot, granting, args, next, timeoutMs), freed: hold.owner }, readHandedOn);
   }
 
   renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
@@ -142,7 +143,7 @@ export class HoldCommands {
   readonly free = (holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> => {
     if (this.#isClosed) return Promise.reject(closedError());
     const [first] = holds;
-    if (first?.next !== undefined && holds.length === 1) return this.#handOver.run(first, first.next, call);
+    if (first?.next !== undefined && holds.length === 1) return handOver(this, this.#link, first, first.next, call);
     return this.releaseAll(holds, call.timeoutMs);
   };
 

@@ -15,7 +15,7 @@ export const steps = {
   renew: step(scripts.renew, { most: 256, expires: true }),
   refresh: step(scripts.refresh, { most: 64, expires: true }),
   release: step(scripts.release, { most: 128, frees: true }),
-  handOver: step(scripts.handOver, { expires: true, grants: true }),
+  handOver: step(scripts.handOver, { expires: true, grants: true, frees: true }),
   inspect: step(scripts.inspect),
   forceRelease: step(scripts.forceRelease),
   setMark: step(scripts.setMark, { most: 128, expires: true }),

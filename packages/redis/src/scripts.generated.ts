@@ -661,16 +661,28 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: '92d210da1f52f05ba92e49228bd4a442ad917ddf',
+    sha: '74195f5dcdea098612a02ae47af4f4ae1933f15a',
     source: [
       shared.clock,
       shared.deadline,
       shared.fence,
+      lua(`
+        local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[8], ARGV[9], tonumber(ARGV[10])
+        if mode == 'x' and nextMode == 'x' and owner ~= nextOwner and call('EXISTS', KEYS[2]) == 0 then
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then
+        local fence = nextFence(KEYS[3])
+        if fence then
+        call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. ARGV[11], 'PX', ARGV[10])
+        return { fence, now }
+        end
+        end
+        end
+      `),
       shared.hold,
       shared.waiters,
       lua(`
         local TURN_MS = 100
-        local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
         local k = keysOf(mode, 1)
         local function othersWait()
         dropExpired(k)
@@ -703,6 +715,12 @@ export const scripts = {
         end
         return true
         end
+        local function leaveQueue(handsOn)
+        leave(k, owner, ARGV[6], ARGV[7] == '1')
+        if handsOn then
+        handOn(k)
+        end
+        end
         sweep(k)
         local fence = found(k, nextMode, nextOwner)
         if fence then
@@ -710,20 +728,13 @@ export const scripts = {
         return { fence, now }
         end
         local held = found(k, mode, owner)
-        if not held or held == '0' or not mayGoOn() then
-        return { -1, now }
+        fence = held and held ~= '0' and mayGoOn() and nextFence(k.fence)
+        local wasOurs = drop(k, mode, owner) == 1
+        if fence then
+        place(k, nextMode, nextOwner, 1, ttl, fence, ARGV[11])
         end
-        fence = nextFence(k.fence)
-        if not fence then
-        return { -1, now }
-        end
-        drop(k, mode, owner)
-        place(k, nextMode, nextOwner, 1, ttl, fence, ARGV[9])
-        leave(k, owner, '', false)
-        if nextMode == 'r' then
-        handOn(k)
-        end
-        return { fence, now }
+        pcall(leaveQueue, not fence or nextMode == 'r')
+        return { fence or wasOurs and -1 or -2, now }
       `),
     ].join('\n'),
   },

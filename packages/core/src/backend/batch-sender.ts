@@ -201,7 +201,7 @@ export class BatchSender<S extends Step> {
         if (step.grants)
           for (const { piece } of flight.requests) this.#grants.sent(piece.owner, notAfter, way, now, now + this.#limits.forgetMs);
       }
-      if (step.frees && !step.grants) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.owner);
+      if (step.frees) for (const queued of flight.requests) queued.open = this.#grants.releasing(queued.piece.freed ?? queued.piece.owner);
       flight.place = this.#inFlight.push(flight) - 1;
       const dueAt = now + Math.min(flight.patienceMs, this.#watch.refuseAfterMs);
       if (dueAt < this.#watch.firesAt) this.#watch.arm(now, dueAt);
@@ -227,7 +227,8 @@ export class BatchSender<S extends Step> {
       this.#end(flight, isOnly);
       const way = flight.contact?.soleClock === null ? null : flight.contact;
       for (const [i, { piece, receiver, index, open, isSettled }] of flight.requests.entries()) {
-        const isFinal = flight.step.grants ? isSettled : open === undefined || this.#grants.isFinal(piece.owner, open, way, serverMs);
+        const isFreed = open === undefined || this.#grants.isFinal(piece.freed ?? piece.owner, open, way, serverMs);
+        const isFinal = isFreed && (isSettled || !flight.step.grants);
         receiver.take(list[i], index, isFinal, isOnly);
       }
     }

@@ -10,7 +10,7 @@ export interface Queued<S extends Step> {
   readonly index: number;
   /** When its time is over, of a request that waits for a connection. */
   readonly dueAt: number;
-  /** Of a release: what had not been answered of its owner's when the release was sent. */
+  /** Of a request that frees: what had not been answered of its owner's when the request was sent. */
   open: OpenGrant | undefined;
   /** Of a request that grants: it was answered, and so was everything that its owner asked for. */
   isSettled: boolean;

@@ -15,6 +15,8 @@ export interface Piece<S extends Step> {
   readonly lockName: string | null;
   /** Whose hold it is about; '' where it is about none. */
   readonly owner: string;
+  /** Of a step that frees one owner's hold and grants to `owner`: whose hold it frees. Default: `owner`. */
+  readonly freed?: string;
   /** How long it may take, in milliseconds. */
   readonly timeoutMs: number;
   /** Looked at only when the request had to wait for a connection. null: it is sent even if its caller has gone. */
@@ -24,7 +26,7 @@ export interface Piece<S extends Step> {
 /**
  * Turns a reply into a result; what it throws is the rejection.
  *
- * @param isFinal of a step that grants or frees: no other request of the owner's can take effect any more
+ * @param isFinal of a step that grants or frees: no other request of the owner's can take effect any more; of one that does both, of neither owner's
  * @param isOnly no other copy of the request can have been carried out before: the client has kept its connection
  */
 export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean, isOnly: boolean) => T;

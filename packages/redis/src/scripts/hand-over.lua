@@ -1,20 +1,35 @@
--- Hands a lock or a writer's hold on from its owner to the next waiter of the same manager, unless others wait and this manager has done so for
--- a while. The release of the owner comes right behind, and does what this leaves undone.
+-- Frees a lock or a writer's hold, and hands it on to the next waiter of the same manager, unless others wait and this manager has handed on to
+-- itself for a while.
 -- KEYS x: lock, waiters, fence   w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua
--- ARGV[4] mode   ARGV[5] owner token   ARGV[6] the next one's mode   ARGV[7] its token   ARGV[8] its ttl ms (guard included)   ARGV[9] its label
--- Returns {the answer to the next one as acquire.lua gives it, -1 when it was not granted; the time}.
+-- ARGV[4] mode   ARGV[5] owner token   ARGV[6] the owner's place in the queue, '' if it has none   ARGV[7] 1 if it is the manager's last one for
+--   this name, else 0   ARGV[8] the next one's mode   ARGV[9] its token   ARGV[10] its ttl ms (guard included)   ARGV[11] its label
+-- Returns {the fencing token with which it was handed on, a text; -1 when it was the owner's and was freed; -2 when it was not; the time}.
 
 -- include clock.lua
 -- include deadline.lua
 -- include fence.lua
+
+local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[8], ARGV[9], tonumber(ARGV[10])
+
+-- One lock for which nobody waits but in this manager, the common case: before anything else is set up.
+if mode == 'x' and nextMode == 'x' and owner ~= nextOwner and call('EXISTS', KEYS[2]) == 0 then
+  local held = redis.pcall('GET', KEYS[1])
+  if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then
+    local fence = nextFence(KEYS[3])
+    if fence then
+      call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. ARGV[11], 'PX', ARGV[10])
+      return { fence, now }
+    end
+  end
+end
+
 -- include hold.lua
 -- include waiters.lua
 
 -- By the server's clock, so that no manager can have more by its own.
 local TURN_MS = 100
 
-local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 local k = keysOf(mode, 1)
 
 local function othersWait()
@@ -51,6 +66,14 @@ local function mayGoOn()
   return true
 end
 
+-- What is freed is freed, whether or not others can be notified: see release.lua.
+local function leaveQueue(handsOn)
+  leave(k, owner, ARGV[6], ARGV[7] == '1')
+  if handsOn then
+    handOn(k)
+  end
+end
+
 sweep(k)
 local fence = found(k, nextMode, nextOwner)
 if fence then
@@ -59,17 +82,11 @@ if fence then
   return { fence, now }
 end
 local held = found(k, mode, owner)
-if not held or held == '0' or not mayGoOn() then
-  return { -1, now }
+fence = held and held ~= '0' and mayGoOn() and nextFence(k.fence)
+local wasOurs = drop(k, mode, owner) == 1
+if fence then
+  place(k, nextMode, nextOwner, 1, ttl, fence, ARGV[11])
 end
-fence = nextFence(k.fence)
-if not fence then
-  return { -1, now }
-end
-drop(k, mode, owner)
-place(k, nextMode, nextOwner, 1, ttl, fence, ARGV[9])
-leave(k, owner, '', false)
-if nextMode == 'r' then
-  handOn(k)
-end
-return { fence, now }
+-- Other readers fit beside one.
+pcall(leaveQueue, not fence or nextMode == 'r')
+return { fence or wasOurs and -1 or -2, now }

@@ -237,7 +237,7 @@ export class RedisModel {
   }
 
   #handOver(keys: readonly string[], args: readonly string[]): Reply {
-    const [mode = 'x', owner = '', nextMode = 'x', nextOwner = '', ttl, label = ''] = args;
+    const [mode = 'x', owner = '', member = '', last, nextMode = 'x', nextOwner = '', ttl, label = ''] = args;
     const k = keysOf(mode, keys, 0);
     this.#sweep(k);
     const known = this.#found(k, nextMode, nextOwner);
@@ -246,13 +246,12 @@ export class RedisModel {
       return [known.fence, this.#now];
     }
     const held = this.#found(k, mode, owner);
-    if (held === null || held.fence === '0' || !this.#mayGoOn(k)) return [-1, this.#now];
-    const fence = this.#nextFence(k.fence);
-    this.#drop(k, mode, owner);
-    this.#place(k, nextMode, nextOwner, 1, Number(ttl), fence, label, 1);
-    this.#leave(k, owner, '', false);
-    if (nextMode === 'r') this.#handOn(k);
-    return [fence, this.#now];
+    const fence = held !== null && held.fence !== '0' && this.#mayGoOn(k) ? this.#nextFence(k.fence) : null;
+    const wasOurs = this.#drop(k, mode, owner) === 1;
+    if (fence !== null) this.#place(k, nextMode, nextOwner, 1, Number(ttl), fence, label, 1);
+    this.#leave(k, owner, member, last === '1');
+    if (fence === null || nextMode === 'r') this.#handOn(k);
+    return [fence ?? (wasOurs ? -1 : -2), this.#now];
   }
 
   #mayGoOn(k: Keys): boolean {
