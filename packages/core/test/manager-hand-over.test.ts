@@ -147,6 +147,25 @@ describe('a queue in which the first of each manager stands', () => {
     await waits[1]?.value?.release();
   });
 
+  it('is not passed by where one of several lets go: others may stay, of whom its release says nothing', async () => {
+    const { clock, manager, other, asked } = hall();
+    const [leaving, staying] = [await manager.readWriteLock('x').read.acquire(), await other.readWriteLock('x').read.acquire()];
+    const controller = new AbortController();
+    const first = outcomeOf(manager.readWriteLock('x').write.acquire({ signal: controller.signal }));
+    const second = outcomeOf(manager.readWriteLock('x').write.acquire());
+    await clock.advance(10);
+    // In one turn: the second is in front, and has not asked yet.
+    controller.abort(new Error('left'));
+    await leaving.release();
+    await clock.advance(10);
+    expect([first.status, second.status]).toEqual(['rejected', 'pending']);
+    expect(asked).not.toContain('release, next');
+    await staying.release();
+    await clock.advance(10);
+    expect(second.status).toBe('fulfilled');
+    await second.value?.release();
+  });
+
   it('is joined by the next one when it was others’ turn', async () => {
     const { clock, manager, other, asked } = hall();
     const first = await manager.acquire('x');

@@ -39,7 +39,8 @@ export function acquiredReader(onLimitDiffers: (seen: DifferentLimit) => void): 
 
 /** Reads the reply of hand-over.lua. "Not ours" says nothing when another copy of the request may have freed the hold. */
 export function readHandedOn(reply: unknown, { lockName }: Named, isFinal: boolean, isOnly: boolean): ReleaseAnswer {
-  if (typeof reply === 'string' && FENCE.test(reply)) return { wasOurs: true, isFinal, next: { granted: true, fencingToken: BigInt(reply) } };
+  if (typeof reply === 'string' && FENCE.test(reply))
+    return { wasOurs: true, isFinal, next: { granted: true, fencingToken: BigInt(reply) } };
   const value = Number(reply);
   if (value !== -1 && value !== -2) throw unavailable(new Error('no reply'), lockName);
   if (value === -2 && !isOnly) throw unavailable(new ConnectionFault('closed'), lockName);

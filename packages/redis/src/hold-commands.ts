@@ -143,7 +143,7 @@ export class HoldCommands {
   readonly free = (holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> => {
     if (this.#isClosed) return Promise.reject(closedError());
     const [first] = holds;
-    if (first?.next !== undefined && holds.length === 1) return handOver(this, this.#link, first, first.next, call);
+    if (first?.next !== undefined && holds.length === 1 && isAlone(first)) return handOver(this, this.#link, first, first.next, call);
     return this.releaseAll(holds, call.timeoutMs);
   };
 
@@ -236,6 +236,11 @@ function piece(
   call: CallContext | null = null,
 ): RedisPiece {
   return { step, route, keys, args, lockName: name, owner, timeoutMs, call };
+}
+
+/** Whether nobody else holds the name beside it. */
+function isAlone({ mode }: HoldRef): boolean {
+  return mode === 'exclusive' || mode === 'write';
 }
 
 export function shorten(label: string): string {

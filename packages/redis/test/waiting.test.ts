@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HoldRequest, LockBackend } from '@holdfast/core';
+import { createLockManager, type HoldRequest, type LockBackend } from '@holdfast/core';
 import { createRedisLockManager } from '@holdfast/redis';
 import { attempt, callOf, free, type Granted, newName, permitsOf, requestOf, take } from '@holdfast/test/backend';
 import { until } from '@holdfast/test/servers';
@@ -217,10 +217,6 @@ describe('handing on to a waiter of the same manager', () => {
       held = next;
       return true;
     };
-    // The server learns the script by the first request, behind which the release has come.
-    const [first, second] = [requestOf(newName()), requestOf(newName())];
-    await take(mine, first);
-    await handOn(mine, first, { ...second, name: first.name });
     const alone = performance.now();
     while (performance.now() - alone < 300) expect(await pass()).toBe(true);
     const { ended } = await place(theirs, requestOf(name));
@@ -242,6 +238,47 @@ describe('handing on to a waiter of the same manager', () => {
     expect((await handOn(mine, held, reader)).next?.granted).toBe(true);
     await ended;
     expect(await free(mine, reader)).toBe(true);
+  });
+
+  it('passes no writer to the front while other readers stay, whoever lets go', async () => {
+    const [mine, theirs] = [createLockManager(redis.backend()), createLockManager(redis.backend())];
+    const name = newName();
+    const [leaving, staying] = [await mine.readWriteLock(name).read.acquire(), await theirs.readWriteLock(name).read.acquire()];
+    const controller = new AbortController();
+    const first = mine
+      .readWriteLock(name)
+      .write.acquire({ signal: controller.signal })
+      .catch(() => 'left');
+    const second = mine.readWriteLock(name).write.acquire({ waitMs: 10_000 });
+    await until('a writer waits', async () => ((await theirs.readWriteLock(name).inspect()).waiters ?? 0) > 0);
+    // In one turn: the second is in front, and has not asked yet.
+    controller.abort();
+    const released = leaving.release();
+    expect(await first).toBe('left');
+    expect(await released).toBe(true);
+    await until('the second waits', async () => {
+      const { waiters, holders } = await theirs.readWriteLock(name).inspect();
+      expect(holders.map(({ mode }) => mode)).toEqual(['read']);
+      return (waiters ?? 0) > 0;
+    });
+    expect(await staying.release()).toBe(true);
+    await (await second).release();
+    await Promise.all([mine.close(), theirs.close()]);
+  });
+
+  it('frees by a command of its own what the server refused to hand on for want of memory', async () => {
+    const backend = redis.backend();
+    const [held, next] = [requestOf(newName()), { ...requestOf('') }];
+    await take(backend, held);
+    await redis.admin.config('SET', 'maxmemory', '1');
+    const asked = handOn(backend, held, { ...next, name: held.name });
+    const [answer] = await Promise.allSettled([asked]);
+    await redis.admin.config('SET', 'maxmemory', '0');
+    expect(answer).toMatchObject({ value: { wasOurs: true, next: { granted: false, isFinal: false } } });
+    expect(await backend.inspect(held.name, 'lock', callOf())).toMatchObject({ held: false });
+    // The same connection serves on.
+    await take(backend, { ...next, name: held.name });
+    expect(await free(backend, { ...next, name: held.name })).toBe(true);
   });
 });
 

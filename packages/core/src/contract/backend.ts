@@ -103,7 +103,8 @@ export interface DifferentLimit {
 export interface Release extends HoldRef {
   /**
    * The request of this manager's next waiter, of the same name, to be answered in the same step of the store: granted when the hold was
-   * this owner's and the request fits, unless others have waited for long enough. Given only to a backend with `takesNext`.
+   * this owner's and the request fits, unless others have waited for long enough. Given only to a backend with `takesNext`, and only with a hold
+   * that excludes every other of its name: a lock, or the write side of a read/write lock.
    */
   readonly next?: HoldRequest;
 }

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { type CallerContext, CONTEXT } from '../async-context.js';
-import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
+import { type HoldPlan, isExclusive, type WaitLimits } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
 import type { Asked, Begun, Busy, Waiters } from '../hold/asker.js';
 import { isRetryable } from '../store/is-for-good.js';
@@ -42,7 +42,8 @@ export class Acquirer implements Waiters {
       onEmpty: ({ key }) => this.queues.delete(key),
     };
     services.asker.putInFrontOf(this);
-    services.holds.onRelease(({ plan }) => this.queues.get(plan.key)?.follow() ?? null);
+    // Beside a reader or a permit others may hold the name, of which the answer to the release alone says nothing.
+    services.holds.onRelease(({ plan }) => (isExclusive(plan) ? (this.queues.get(plan.key)?.follow() ?? null) : null));
     services.holds.onEnd(({ plan }) => {
       if (this.queues.size > 0) this.queues.get(plan.key)?.holdEnded();
     });

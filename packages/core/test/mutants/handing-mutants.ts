@@ -11,6 +11,12 @@ export const handingMutants: readonly Mutant[] = [
     breakBackend: () => (backend: LockBackend) => handing(backend, { grantsNext: () => true }),
   },
   {
+    id: 'hands-on-beside-others',
+    breaks: 'a release hands on only where the next one fits beside those who stay',
+    caughtBy: ['backend/next-beside-read', 'backend/next-beside-permits'],
+    breakBackend: () => (backend: LockBackend) => handing(backend, { answerOf: () => ({ granted: true, fencingToken: 1n }) }),
+  },
+  {
     id: 'hands-on-in-silence',
     breaks: 'a release tells of the next one that it has granted',
     caughtBy: ['backend/next'],

@@ -160,6 +160,24 @@ export const backendCases: readonly ConformanceCase[] = [
     },
   ),
 
+  ...(['read', 'permits'] as const).map((mode) =>
+    backendCase(
+      `next-beside-${mode}`,
+      `a release hands on to nobody for whom there is no room beside those who stay (${mode})`,
+      needsOf(mode),
+      async ({ backend, name }) => {
+        if (backend.takesNext !== true) return;
+        const [leaving, staying] = [holdRequest(mode, name, 1), holdRequest(mode, name, 1)];
+        const large = mode === 'read' ? holdRequest('write', name) : holdRequest('permits', name, 3);
+        await backend.attempt([leaving], callContext());
+        await backend.attempt([staying], callContext());
+        const given = await next(backend, leaving, large);
+        assert.ok(given?.granted !== true, 'the next one was granted beside one who stays');
+        assert.deepEqual(await freed(backend, [large, leaving, staying]), [false, false, true]);
+      },
+    ),
+  ),
+
   conformanceCase('backend/late-next', {
     title: 'no request that a release names comes to stand behind the release that is the last word on it',
     faults: ['openBackend', 'deliverLate'],
