@@ -32,18 +32,16 @@ export class RedisConnection<S extends Step & Script = Step & Script> implements
 
   send(commands: readonly Command<S>[]): readonly Promise<unknown>[] {
     if (this.#isEnded) return commands.map(() => Promise.reject(new ConnectionFault('closed')));
+    const depart = commands.length === 1 ? undefined : this.port.gather?.();
     const replies: Promise<unknown>[] = [];
-    const run = (): void => {
-      for (const { step, keys, args } of commands) {
-        try {
-          replies.push(this.port.run(step, keys, args));
-        } catch (error) {
-          replies.push(Promise.reject(error));
-        }
+    for (const { step, keys, args } of commands) {
+      try {
+        replies.push(this.port.run(step, keys, args));
+      } catch (error) {
+        replies.push(Promise.reject(error));
       }
-    };
-    if (commands.length === 1 || this.port.together === undefined) run();
-    else this.port.together(run);
+    }
+    depart?.();
     return replies;
   }
 

@@ -61,8 +61,8 @@ export interface RedisPort {
   end(slot?: number | null): void;
   /** Ends the connection and lets what was sent before still arrive. Called only on what `another` has made. @default end() */
   close?(): void;
-  /** Runs several calls of `run`, whose requests may leave as one packet. @default they leave one by one */
-  together?(calls: () => void): void;
+  /** Keeps what is sent back until the function that it returns is called, so that all leaves as one packet. @default each leaves at once */
+  gather?(): () => void;
   /** Of a cluster: the masters that are known. */
   masters?(): readonly RedisPort[];
   /** Of a cluster: which node a slot belongs to at present, in any spelling; '' when that is not known. */

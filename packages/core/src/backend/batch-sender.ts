@@ -92,17 +92,14 @@ export class BatchSender<S extends Step> {
 
   #enter(piece: Piece<S>, receiver: Receiver, index: number, isAlone: boolean): void {
     const { link, clock } = this.#parts;
+    const queued: Queued<S> = { piece, receiver, index, dueAt: Number.POSITIVE_INFINITY, open: undefined, isSettled: false };
     if (this.#isClosed || this.#watch.isSilent) {
-      this.#refuseUnsent(
-        { piece, receiver, index, dueAt: 0, open: undefined, isSettled: false },
-        new ConnectionFault(this.#isClosed ? 'closed' : 'silent'),
-      );
+      this.#refuseUnsent(queued, new ConnectionFault(this.#isClosed ? 'closed' : 'silent'));
       return;
     }
     if (this.#contact?.connection.isOpen !== true) this.#contact = link.current;
     const contact = this.#contact;
-    const dueAt = contact === null ? clock.now() + piece.timeoutMs : Number.POSITIVE_INFINITY;
-    const queued: Queued<S> = { piece, receiver, index, dueAt, open: undefined, isSettled: false };
+    if (contact === null) queued.dueAt = clock.now() + piece.timeoutMs;
     // Nothing to share a command with, so nothing to wait for.
     if (isAlone && contact !== null && this.#inFlight.length === 0 && !this.#isScheduled) {
       this.#transmit(contact, [this.#newFlight(queued)]);
@@ -120,10 +117,9 @@ export class BatchSender<S extends Step> {
 
   readonly #flush = (): void => {
     const { link } = this.#parts;
-    const { current } = link;
-    if (current !== null) {
+    if (link.current !== null) {
       this.#isScheduled = false;
-      this.#dispatch(current, this.#queue.splice(0));
+      this.#dispatch(link.current, this.#queue.splice(0));
       return;
     }
     // Whatever is sent until the connection stands goes with it.
@@ -241,7 +237,9 @@ export class BatchSender<S extends Step> {
     const { current } = this.#parts.link;
     const [again, over]: [Queued<S>[], Queued<S>[]] = [[], []];
     const isOver = flight.isAgain || leftMs < 1 || current === null || this.#isClosed;
-    for (const queued of flight.requests) (isOver || !this.#mayAskAgain(flight.step, queued.piece) ? over : again).push(queued);
+    const mayAskAgain = ({ owner, call }: Piece<S>): boolean =>
+      call?.signal.aborted !== true && (!flight.step.grants || this.#grants.mayAskAgain(owner));
+    for (const queued of flight.requests) (isOver || !mayAskAgain(queued.piece) ? over : again).push(queued);
     const [first, ...others] = again;
     if (first !== undefined && current !== null) {
       const second = this.#newFlight(first, true);
@@ -252,10 +250,6 @@ export class BatchSender<S extends Step> {
     }
     this.#end(flight, flight.contact?.connection.isOpen === true);
     this.#refuseAll(over, new ConnectionFault('late'));
-  }
-
-  #mayAskAgain({ grants }: S, { owner, call }: Piece<S>): boolean {
-    return call?.signal.aborted !== true && (!grants || this.#grants.mayAskAgain(owner));
   }
 
   #failed(flight: Flight<S>, error: unknown): void {

@@ -8,8 +8,8 @@ export interface Queued<S extends Step> {
   readonly piece: Piece<S>;
   readonly receiver: Receiver;
   readonly index: number;
-  /** When its time is over, of a request that waits for a connection. */
-  readonly dueAt: number;
+  /** When its time is over, of a request that waits for a connection; Infinity of any other. */
+  dueAt: number;
   /** Of a request that frees: what had not been answered of its owner's when the request was sent. */
   open: OpenGrant | undefined;
   /** Of a request that grants: it was answered, and so was everything that its owner asked for. */

@@ -5,7 +5,6 @@ import type { StoreCalls } from '../store/store-calls.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
 import type { Hold, HoldKeeper } from './hold.js';
-import { isExclusive } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
@@ -239,7 +238,7 @@ export class HoldRunner implements HoldKeeper {
     const { at } = hold.state;
     if (at === 'held') {
       this.#held.set(owner, hold);
-      if (isExclusive(plan)) this.#exclusive.set(plan.key, hold);
+      if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
     } else if (before.at === 'held') {
       this.#held.delete(owner);
       if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);

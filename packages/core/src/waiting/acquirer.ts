@@ -42,8 +42,11 @@ export class Acquirer implements Waiters {
       onEmpty: ({ key }) => this.queues.delete(key),
     };
     services.asker.putInFrontOf(this);
-    // Beside a reader or a permit others may hold the name, of which the answer to the release alone says nothing.
-    services.holds.onRelease(({ plan }) => (isExclusive(plan) ? (this.queues.get(plan.key)?.follow() ?? null) : null));
+    services.holds.onRelease(({ plan }) => {
+      const queue = this.queues.get(plan.key);
+      // Beside a reader or a permit others may hold the name, of which the answer to the release alone says nothing.
+      return queue !== undefined && isExclusive(plan) ? queue.follow() : null;
+    });
     services.holds.onEnd(({ plan }) => {
       if (this.queues.size > 0) this.queues.get(plan.key)?.holdEnded();
     });

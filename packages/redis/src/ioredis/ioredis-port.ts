@@ -89,13 +89,14 @@ export class IoredisPort implements RedisPort {
     return this.client.call(command, ...words);
   }
 
-  together(calls: () => void): void {
+  gather(): () => void {
     const nodes = this.isCluster ? (this.client.nodes?.('master') ?? []) : [this.client];
     const streams: ClientStream[] = [];
     for (const { stream } of nodes) if (stream !== undefined && stream !== null) streams.push(stream);
     for (const stream of streams) stream.cork?.();
-    calls();
-    for (const stream of streams) stream.uncork?.();
+    return () => {
+      for (const stream of streams) stream.uncork?.();
+    };
   }
 
   listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
