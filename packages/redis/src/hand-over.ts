@@ -32,7 +32,7 @@ export async function handOver(
   } catch (error) {
     // Nobody knows what became of it: core asks for the release again.
     if (contact === null || link.current !== contact || !contact.connection.isOpen) throw error;
-    // The server refused it, as one that came late or for want of memory: a release does not expire, and needs none.
+    // The server refused it, as one that came late or because it has no memory left: a release does not expire, and needs none.
     const { wasOurs, isFinal } = await steps.release(hold, timeoutMs, left);
     if (!wasOurs) throw error;
     return [{ wasOurs, isFinal, next: { granted: false, isFinal: false, remainingMs: null } }];

@@ -240,7 +240,7 @@ describe('handing on to a waiter of the same manager', () => {
     expect(await free(mine, reader)).toBe(true);
   });
 
-  it('passes no writer to the front while other readers stay, whoever lets go', async () => {
+  it('grants no writer while readers of another manager stay', async () => {
     const [mine, theirs] = [createLockManager(redis.backend()), createLockManager(redis.backend())];
     const name = newName();
     const [leaving, staying] = [await mine.readWriteLock(name).read.acquire(), await theirs.readWriteLock(name).read.acquire()];
@@ -266,7 +266,7 @@ describe('handing on to a waiter of the same manager', () => {
     await Promise.all([mine.close(), theirs.close()]);
   });
 
-  it('frees by a command of its own what the server refused to hand on for want of memory', async () => {
+  it('frees by a command of its own what the server refused to hand on because it has no memory left', async () => {
     const backend = redis.backend();
     const [held, next] = [requestOf(newName()), { ...requestOf('') }];
     await take(backend, held);
