@@ -66,7 +66,7 @@ export class Caller {
       () =>
         `${label}: ${how} ${targets.map(textOf).join()}, ttl ${ttlMs}${renew ? '' : ' without renewal'}${how === 'try' || how === 'each' ? '' : `, waits ${waitMs}`}`,
     );
-    if (abortAfterMs !== null) this.#later(abortAfterMs, () => this.#giveUp());
+    if (abortAfterMs !== null) this.#client.later(abortAfterMs, () => this.#giveUp());
     if (how === 'acquire') this.#acquire();
     else if (how === 'try') this.#try();
     else if (how === 'task') this.#task();
@@ -117,7 +117,7 @@ export class Caller {
       const mine = this.#book.hold(this.#client, this.#call, target, lease);
       held = mine;
       this.#plan(mine);
-      await new Promise<void>((resolve) => this.#later(holdMs, resolve));
+      await new Promise<void>((resolve) => this.#client.later(holdMs, resolve));
       this.#book.release(mine);
     };
     const run =
@@ -140,21 +140,21 @@ export class Caller {
       terms += 1;
       const mine = this.#book.hold(this.#client, this.#call, target, lease);
       lease.signal.addEventListener('abort', () => {
-        this.#later(1, () => {
+        this.#client.later(1, () => {
           if (!signal.aborted) this.#book.complain('I6', `${label}: the task of a term that was lost heard nothing of that`);
         });
       });
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
         signal.addEventListener('abort', () => resolve(), { once: true });
-        this.#later(holdMs / 3, resolve);
+        this.#client.later(holdMs / 3, resolve);
       });
       this.#book.release(mine);
       if (terms % 3 === 1) resign();
       if (terms % 3 === 2) throw new Error('the task failed');
     };
     const stop = new AbortController();
-    this.#later(holdMs, () => stop.abort());
+    this.#client.later(holdMs, () => stop.abort());
     const election = createElection(this.#client.manager, target.name.slice('election/'.length), { ttlMs, label, retryMs: 50 });
     const run = election.run(task, { signal: stop.signal, onTaskError: 'campaign' });
     // Between its terms it rests: what is free meanwhile waits for nobody.
@@ -168,7 +168,7 @@ export class Caller {
     this.#follow('acquireAll', taken, waitMs + 4 * COMMAND_MS, targets, (group) => {
       const held = targets.map((target) => this.#book.hold(this.#client, this.#call, target, group.get(target.name)));
       for (const one of held) this.#plan(one);
-      this.#later(this.#call.holdMs, () => {
+      this.#client.later(this.#call.holdMs, () => {
         for (const one of held) this.#book.release(one);
         this.#follow('release of a group', group.release(), COMMAND_MS, [], () => {});
       });
@@ -186,7 +186,7 @@ export class Caller {
         else held.push(this.#book.hold(this.#client, this.#call, target, lease));
       }
       for (const one of held) this.#plan(one);
-      this.#later(this.#call.holdMs, () => {
+      this.#client.later(this.#call.holdMs, () => {
         for (const one of held) this.#book.release(one);
         this.#follow('releaseAll', map.releaseAll(), COMMAND_MS, [], () => {});
       });
@@ -198,13 +198,13 @@ export class Caller {
   #use(lease: Lease | PermitLease): void {
     const held = this.#book.hold(this.#client, this.#call, this.target, lease);
     this.#plan(held);
-    this.#later(this.#call.holdMs, () => this.#release(held));
+    this.#client.later(this.#call.holdMs, () => this.#release(held));
   }
 
   #plan(held: Held): void {
     const { extend } = this.#call;
     if (extend === null) return;
-    this.#later(extend.afterMs, () => {
+    this.#client.later(extend.afterMs, () => {
       if (held.isReleased) return;
       this.#history.add(this.#client.name, () => `${this.#call.label}: extends ${textOf(held.target)} by ${extend.ttlMs}`);
       this.#follow('extend', held.lease.extend(extend.ttlMs), COMMAND_MS, [], () => {}, held);
@@ -239,7 +239,7 @@ export class Caller {
     // While its process stands still nothing settles.
     const stillMs = faults.reduce((sum, fault) => sum + (fault.what === 'pause' ? fault.ms : 0), 0);
     const startedAt = this.#world.now;
-    const dueAt = startedAt + (limitMs + SLACK_MS) / this.#client.machine.rate + stillMs;
+    const dueAt = startedAt + (limitMs + SLACK_MS) / this.#client.machine.rate + stillMs + this.#client.plan.turnMs;
     const pending: Pending = { what, client: this.#client, call: this.#call, dueAt, waitsFor };
     this.#pending.add(pending);
     const settled = (): void => {
@@ -296,11 +296,6 @@ export class Caller {
     } else {
       lie('that is none of its outcomes');
     }
-  }
-
-  /** Something that the caller does later, while its process runs. */
-  #later(ms: number, run: () => void): void {
-    this.#world.later(ms, () => this.#client.machine.reach(run));
   }
 
   get target(): Target {

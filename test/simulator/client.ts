@@ -22,6 +22,8 @@ export class SimulatedClient {
   isClosing = false;
   isClosed = false;
   #manager: LockManager<bigint> | null = null;
+  /** By their time: what is done in one turn. */
+  readonly #turns = new Map<number, (() => void)[]>();
   readonly #world: World;
   readonly #history: History;
 
@@ -70,6 +72,29 @@ export class SimulatedClient {
     this.faults += 1;
     const { end } = this.plan;
     if (isRenewal && end?.how === 'crash-behind-renewal' && end.at <= this.#world.now) this.#world.later(0, () => this.#end());
+  }
+
+  /** Something that a caller does in `ms`, while the process runs. */
+  later(ms: number, run: () => void): void {
+    const { turnMs } = this.plan;
+    if (turnMs === 0) {
+      this.#world.later(ms, () => this.machine.reach(run));
+      return;
+    }
+    const at = Math.ceil((this.#world.now + ms) / turnMs) * turnMs;
+    const turn = this.#turns.get(at);
+    if (turn !== undefined) {
+      turn.push(run);
+      return;
+    }
+    this.#turns.set(at, [run]);
+    this.#world.later(at - this.#world.now, () => {
+      const due = this.#turns.get(at) ?? [];
+      this.#turns.delete(at);
+      this.machine.reach(() => {
+        for (const each of due) each();
+      });
+    });
   }
 
   async close(drainMs: number): Promise<void> {

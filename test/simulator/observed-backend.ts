@@ -1,5 +1,6 @@
-import type { Answer, HoldRequest, LockBackend, LockState } from '@holdfast/core';
+import type { Answer, CallContext, HoldRequest, LockBackend, LockState } from '@holdfast/core';
 import type { SimulatedClient } from './client.js';
+import { altered } from './mutant.js';
 
 /** Hears what a backend answers to a manager. */
 export interface BackendObserver {
@@ -14,14 +15,8 @@ export interface BackendObserver {
 }
 
 /** The same backend, with somebody who listens. */
-export function observed(backend: LockBackend<bigint>, client: SimulatedClient, observer: BackendObserver): LockBackend<bigint> {
-  const { wait, subscribe, partition, onLost, remainingMs, marks } = backend;
-  return {
-    contract: backend.contract,
-    name: backend.name,
-    capabilities: backend.capabilities,
-    ...(backend.requestsExpire !== undefined && { requestsExpire: backend.requestsExpire }),
-    ...(backend.tellsQueued !== undefined && { tellsQueued: backend.tellsQueued }),
+export function observed(whole: LockBackend<bigint>, client: SimulatedClient, observer: BackendObserver): LockBackend<bigint> {
+  return altered<LockBackend<bigint>>(whole, (backend) => ({
     async attempt(requests, call) {
       for (const request of requests) observer.asked(client, request);
       try {
@@ -42,31 +37,39 @@ export function observed(backend: LockBackend<bigint>, client: SimulatedClient, 
       return answers;
     },
     async release(holds, call) {
-      for (const { owner } of holds) observer.releasing(client, owner);
-      const answers = await backend.release(holds, call);
-      for (const [index, { owner }] of holds.entries()) {
-        const answer = answers[index];
-        observer.released(client, owner, typeof answer === 'object' ? answer.wasOurs : answer === true);
+      for (const { owner, next } of holds) {
+        observer.releasing(client, owner);
+        if (next !== undefined) observer.asked(client, next);
       }
-      return answers;
+      try {
+        const answers = await backend.release(holds, call);
+        for (const [index, { owner, next }] of holds.entries()) {
+          const answer = answers[index];
+          observer.released(client, owner, typeof answer === 'object' ? answer.wasOurs : answer === true);
+          if (next !== undefined && typeof answer === 'object')
+            observer.answered(client, next, (answer.next as Answer<bigint> | null | undefined) ?? { granted: false, remainingMs: null });
+        }
+        return answers;
+      } catch (error) {
+        for (const { next } of holds) if (next !== undefined) observer.failed(client, next, error);
+        throw error;
+      }
     },
     async inspect(name, kind, call) {
       const state = await backend.inspect(name, kind, call);
       observer.inspected(client, state);
       return state;
     },
-    forceRelease: (name, kind, call) => backend.forceRelease(name, kind, call),
-    checkHealth: (call) => backend.checkHealth(call),
-    close: () => backend.close(),
-    ...(wait && {
-      async wait(request, call) {
+    ...(backend.wait !== undefined && {
+      async wait(request: HoldRequest, call: CallContext) {
         observer.asked(client, request);
         const onQueued = (): void => {
           observer.queued(client, request);
           call.onQueued?.();
         };
         try {
-          const answer = await wait.call(backend, request, { timeoutMs: call.timeoutMs, clock: call.clock, onQueued, signal: call.signal });
+          const { timeoutMs, clock, signal } = call;
+          const answer = await (backend.wait as NonNullable<typeof backend.wait>)(request, { timeoutMs, clock, onQueued, signal });
           observer.answered(client, request, answer);
           return answer;
         } catch (error) {
@@ -75,10 +78,5 @@ export function observed(backend: LockBackend<bigint>, client: SimulatedClient, 
         }
       },
     }),
-    ...(subscribe && { subscribe: (request, wake) => subscribe.call(backend, request, wake) }),
-    ...(partition && { partition: (name) => partition.call(backend, name) }),
-    ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
-    ...(remainingMs && { remainingMs: (owner) => remainingMs.call(backend, owner) }),
-    ...(marks && { marks }),
-  };
+  }));
 }

@@ -43,6 +43,8 @@ export type ClientEnd = 'close' | 'crash' | 'crash-behind-renewal';
 export interface ClientPlan {
   readonly rate: number;
   readonly skewMs: number;
+  /** What its callers do falls on multiples of this, all of one multiple in one turn; 0: each thing in a turn of its own. */
+  readonly turnMs: number;
   readonly faults: readonly ClientFault[];
   /** null: it is there to the end. */
   readonly end: { readonly at: number; readonly how: ClientEnd; readonly drainMs: number } | null;
@@ -82,6 +84,9 @@ export interface StoreTraits {
 const START_MS = 3_000;
 /** One in so many scenarios has an election besides. */
 const ELECTION_EVERY = 8;
+/** One in so many has a crowd of callers, which act together. */
+const CROWD_EVERY = 8;
+const CROWD_TURN_MS = 20;
 const QUIET_MS = 4_000;
 /** So long that nothing ends by itself while somebody looks. */
 const LONG_TTL_MS = 40_000;
@@ -93,7 +98,8 @@ export function scenarioOf(seed: number, traits: StoreTraits): Scenario {
   const expires = traits.expires === 'either' ? random.chance(0.6) : traits.expires;
   const isFair = traits.fair === 'either' ? random.chance(0.5) : traits.fair;
   const count = random.integer(2, 3);
-  const clients = Array.from({ length: count }, () => clientOf(random, isCalm));
+  const isCrowded = seed % CROWD_EVERY === 1;
+  const clients = Array.from({ length: count }, () => clientOf(random, isCalm, isCrowded ? CROWD_TURN_MS : 0));
   const calls: CallPlan[] = [];
   const kinds = random.pick(['lock', 'lock', 'lock', 'read-write', 'semaphore', 'all'] as const);
   for (let number = random.integer(4, 9); number > 0; number--) {
@@ -104,6 +110,7 @@ export function scenarioOf(seed: number, traits: StoreTraits): Scenario {
     calls.push(end?.how === 'crash-behind-renewal' ? { ...call, ttlMs: random.pick([900, 2_000]), renew: true, holdMs: START_MS } : call);
   }
   if (seed % ELECTION_EVERY === 0) calls.push(...candidatesOf(seed, count, calls.length));
+  if (isCrowded) calls.push(...crowdOf(seed, count, calls.length));
   const forced = isCalm || random.chance(0.8) ? [] : [{ at: random.between(0, START_MS), target: targetOf(random, kinds) }];
   return {
     seed,
@@ -140,7 +147,7 @@ function rateOf(random: Random): number {
   return 1 + random.between(-0.0099, 0.0099);
 }
 
-function clientOf(random: Random, isCalm: boolean): ClientPlan {
+function clientOf(random: Random, isCalm: boolean, turnMs: number): ClientPlan {
   const faults: ClientFault[] = [];
   if (!isCalm && random.chance(0.3)) {
     for (let left = random.integer(1, 2); left > 0; left--)
@@ -163,6 +170,7 @@ function clientOf(random: Random, isCalm: boolean): ClientPlan {
   return {
     rate: rateOf(random),
     skewMs: random.chance(0.3) ? random.between(-3_600_000, 3_600_000) : random.between(-50, 50),
+    turnMs,
     faults,
     end,
   };
@@ -209,6 +217,29 @@ function candidatesOf(seed: number, clients: number, calls: number): CallPlan[] 
       waitMs: Number.POSITIVE_INFINITY,
       abortAfterMs: null,
       holdMs: random.between(100, START_MS),
+      extend: null,
+    };
+  });
+}
+
+/** Many who want one name for a short time, and of whom some give up: by a sequence of their own, likewise. */
+function crowdOf(seed: number, clients: number, calls: number): CallPlan[] {
+  const random = new Random(seed ^ 0xc40d);
+  const kind = random.pick(['lock', 'read-write', 'read-write', 'semaphore'] as const);
+  return Array.from({ length: random.integer(6, 12) }, (_, number) => {
+    const client = random.integer(0, clients - 1);
+    return {
+      client,
+      label: `${client}.${calls + number}`,
+      at: random.between(0, 200),
+      how: random.pick(['acquire', 'acquire', 'task'] as const),
+      targets: [{ ...targetOf(random, kind), name: 'crowd' }],
+      ttlMs: random.pick([300, 900, 2_000]),
+      renew: random.chance(0.7),
+      maxHoldMs: null,
+      waitMs: random.pick([300, 1_000, Number.POSITIVE_INFINITY]),
+      abortAfterMs: random.chance(0.4) ? random.between(0, 200) : null,
+      holdMs: random.between(0, random.pick([10, 200])),
       extend: null,
     };
   });

@@ -140,7 +140,7 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
 
   /** A driver sends a command again, whose first copy may have been carried out. */
   sendsAgain(words: readonly string[]): void {
-    if (this.#scriptOf(words) === 'release') for (const owner of ownersIn(words)) this.#observer.repeated(owner);
+    for (const owner of freedBy(this.#scriptOf(words), words)) this.#observer.repeated(owner);
   }
 
   carryOut(words: readonly string[], wire: Wire): unknown {
@@ -166,11 +166,11 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
     const count = Number(words[2]);
     const reply = this.#model.run(script, words.slice(3, 3 + count), words.slice(3 + count));
     this.#version += 1;
-    this.#lastReleased = [];
     this.#history.add('store', () => `does ${this.#show(words)}: ${this.#named(JSON.stringify(reply))}`);
-    if (script === 'release') {
-      this.#lastReleased = ownersIn(words).map((owner) => this.names.real(owner));
-      for (const [index, owner] of this.#lastReleased.entries()) if (reply[index] === 1) this.#observer.freed(owner);
+    this.#lastReleased = freedBy(script, words).map((owner) => this.names.real(owner));
+    for (const [index, owner] of this.#lastReleased.entries()) {
+      const said = reply[index];
+      if (said === 1 || (script === 'handOver' && (said === -1 || typeof said === 'string'))) this.#observer.freed(owner);
     }
     return reply;
   }
@@ -232,7 +232,9 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
   }
 }
 
-/** The owners that a release is about. */
-function ownersIn(words: readonly string[]): readonly string[] {
-  return words.slice(4 + Number(words[2])).map((hold) => hold.split(' ')[1] ?? '');
+/** The owners whose holds a command frees. */
+function freedBy(script: string | undefined, words: readonly string[]): readonly string[] {
+  const args = words.slice(3 + Number(words[2]));
+  if (script === 'release') return args.slice(1).map((hold) => hold.split(' ')[1] ?? '');
+  return script === 'handOver' ? [args[4] ?? ''] : [];
 }
