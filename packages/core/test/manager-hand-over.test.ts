@@ -32,15 +32,14 @@ function hall(change: (backend: LockBackend) => Partial<LockBackend> = () => ({}
     createLockManager(alter(handing(createMemoryBackend({ store: store.peer() }))), { clock, ttlMs: TTL_MS });
   const recording = (whole: LockBackend): LockBackend => {
     const backend = altered(whole, { takesNext: true, tellsQueued: true, ...change(whole) });
-    return {
-      ...backend,
+    return altered(backend, {
       attempt: (requests, call) => (asked.push('attempt'), backend.attempt(requests, call)),
       renew: (holds, call) => (asked.push('renew'), backend.renew(holds, call)),
       release: (holds, call) => (
         asked.push(holds.some(({ next }) => next !== undefined) ? 'release, next' : 'release'), backend.release(holds, call)
       ),
       wait: (request, call) => (asked.push('wait'), (backend.wait as NonNullable<LockBackend['wait']>)(request, call)),
-    };
+    });
   };
   return { clock, store, asked, manager: open(recording), other: open((backend) => backend) };
 }

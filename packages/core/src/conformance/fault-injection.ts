@@ -1,14 +1,4 @@
-import {
-  type BackendMarks,
-  type CallContext,
-  type FencingToken,
-  type HoldRequest,
-  type LockBackend,
-  type LockKind,
-  LockUnavailableError,
-  type Release,
-  type WaitLine,
-} from '../index.js';
+import { type BackendMarks, type CallContext, type FencingToken, type LockBackend, LockUnavailableError } from '../index.js';
 import type { ConformanceFaults } from './harness.js';
 
 /** A backend whose connection can be disturbed, and how. */
@@ -33,49 +23,63 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
   const gate = new Gate(backend.name);
   const writing = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, true);
   const reading = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>): Promise<T> => gate.pass(call, perform, false);
-  const { marks, wait, subscribe, announce, list, partition, onLost, onLimitDiffers, remainingMs } = backend;
-  const faulty: LockBackend<F> = {
+  const {
+    marks,
+    wait,
+    subscribe,
+    announce,
+    list,
+    partition,
+    canAdopt,
+    adopt,
+    onLost,
+    onLimitDiffers,
+    onNodeChanged,
+    remainingMs,
+    examine,
+  } = backend;
+  const faulty: Whole<F> = {
     contract: backend.contract,
     name: backend.name,
     capabilities: backend.capabilities,
     get driver() {
       return backend.driver;
     },
-    get sessionMs() {
-      return backend.sessionMs ?? Number.POSITIVE_INFINITY;
-    },
     attempt: (requests, call) => writing(call, (inner) => backend.attempt(requests, inner)),
     renew: (holds, call) => writing(call, (inner) => backend.renew(holds, inner)),
-    release: (holds: readonly Release[], call) => writing(call, (inner) => backend.release(holds, inner)),
-    inspect: (name: string, kind: LockKind, call) => reading(call, (inner) => backend.inspect(name, kind, inner)),
-    forceRelease: (name: string, kind: LockKind, call) => reading(call, (inner) => backend.forceRelease(name, kind, inner)),
+    release: (holds, call) => writing(call, (inner) => backend.release(holds, inner)),
+    inspect: (name, kind, call) => reading(call, (inner) => backend.inspect(name, kind, inner)),
+    forceRelease: (name, kind, call) => reading(call, (inner) => backend.forceRelease(name, kind, inner)),
     checkHealth: (call) => reading(call, (inner) => backend.checkHealth(inner)),
     close: () => backend.close(),
-    ...(backend.tellsQueued === undefined ? {} : { tellsQueued: backend.tellsQueued }),
-    ...(backend.takesNext === undefined ? {} : { takesNext: backend.takesNext }),
-    ...(backend.requestsExpire === undefined ? {} : { requestsExpire: backend.requestsExpire }),
-    ...(backend.maxTtlMs === undefined ? {} : { maxTtlMs: backend.maxTtlMs }),
-    ...(partition && { partition: (name: string) => partition.call(backend, name) }),
-    ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
-    ...(onLimitDiffers && { onLimitDiffers: (listener) => onLimitDiffers.call(backend, listener) }),
-    ...(remainingMs && { remainingMs: (owner: string) => remainingMs.call(backend, owner) }),
-    ...(wait && { wait: (request: HoldRequest, call: CallContext) => writing(call, (inner) => wait.call(backend, request, inner)) }),
-    ...(subscribe && {
-      subscribe: (request: HoldRequest, wake: () => void) =>
-        gate.keep(() => subscribe.call(backend, request, () => gate.whenOpen(wake)), wake),
-    }),
-    ...(announce && { announce: (request: HoldRequest, line: () => WaitLine) => announce.call(backend, request, line) }),
-    ...(marks && { marks: faultyMarks(marks, reading) }),
-    ...(list && {
-      async *list(prefix: string, call: CallContext) {
+    get sessionMs() {
+      return backend.sessionMs;
+    },
+    maxTtlMs: backend.maxTtlMs,
+    requestsExpire: backend.requestsExpire,
+    takesNext: backend.takesNext,
+    tellsQueued: backend.tellsQueued,
+    partition: partition && ((name) => partition.call(backend, name)),
+    canAdopt: canAdopt && ((mode) => canAdopt.call(backend, mode)),
+    adopt: adopt && ((hold, token, call) => reading(call, (inner) => adopt.call(backend, hold, token, inner))),
+    onLost: onLost && ((listener) => onLost.call(backend, listener)),
+    onLimitDiffers: onLimitDiffers && ((listener) => onLimitDiffers.call(backend, listener)),
+    onNodeChanged: onNodeChanged && ((listener) => onNodeChanged.call(backend, listener)),
+    remainingMs: remainingMs && ((owner) => remainingMs.call(backend, owner)),
+    wait: wait && ((request, call) => writing(call, (inner) => wait.call(backend, request, inner))),
+    subscribe: subscribe && ((request, wake) => gate.keep(() => subscribe.call(backend, request, () => gate.whenOpen(wake)), wake)),
+    announce: announce && ((request, line) => announce.call(backend, request, line)),
+    marks: marks && faultyMarks(marks, reading),
+    list:
+      list &&
+      async function* (prefix, call) {
         await reading(call, async () => {});
         yield* list.call(backend, prefix, call);
       },
-    }),
+    examine: examine && ((call) => reading(call, (inner) => examine.call(backend, inner))),
   };
-  if (backend.capabilities.expiry === 'ttl') delete (faulty as { sessionMs?: number }).sessionMs;
   return {
-    backend: faulty,
+    backend: withoutMissing(faulty),
     faults: {
       disconnect: async () => gate.cut(),
       reconnect: async () => gate.restore(),
@@ -85,6 +89,18 @@ export function injectFaults<F extends FencingToken>(backend: LockBackend<F>): F
       requests: async () => gate.requests,
     },
   };
+}
+
+/** All that a backend may have: a member that is not passed on is an error of the compiler. */
+type Whole<F extends FencingToken> = { [K in keyof Required<LockBackend<F>>]: LockBackend<F>[K] };
+
+/** A backend that lacks a member has no key for it: core asks whether it is there. */
+function withoutMissing<F extends FencingToken>(whole: Whole<F>): LockBackend<F> {
+  const members = Object.entries(Object.getOwnPropertyDescriptors(whole));
+  return Object.defineProperties(
+    {},
+    Object.fromEntries(members.filter(([, { get, value }]) => get !== undefined || value !== undefined)),
+  ) as LockBackend<F>;
 }
 
 type Pass = <T>(call: CallContext, perform: (call: CallContext) => Promise<T>) => Promise<T>;

@@ -14,36 +14,20 @@ export interface Mutant {
   readonly breakManager?: () => (manager: LockManager) => LockManager;
 }
 
-/** A plain object that does what `backend` does, but for `changes`. */
+/** The same backend, but for `changes`; what is undefined among them is left out. */
 export function altered(backend: LockBackend, changes: Partial<LockBackend>): LockBackend {
-  const { marks, wait, subscribe, list, onLimitDiffers } = backend;
-  return {
-    contract: backend.contract,
-    name: backend.name,
-    capabilities: backend.capabilities,
-    attempt: (requests, call) => backend.attempt(requests, call),
-    renew: (holds, call) => backend.renew(holds, call),
-    release: (holds, call) => backend.release(holds, call),
-    inspect: (name, kind, call) => backend.inspect(name, kind, call),
-    forceRelease: (name, kind, call) => backend.forceRelease(name, kind, call),
-    checkHealth: (call) => backend.checkHealth(call),
-    close: () => backend.close(),
-    ...(wait && { wait: wait.bind(backend) }),
-    ...(subscribe && { subscribe: subscribe.bind(backend) }),
-    ...(list && { list: list.bind(backend) }),
-    ...(onLimitDiffers && { onLimitDiffers: onLimitDiffers.bind(backend) }),
-    ...(marks && { marks }),
-    ...(backend.takesNext === true && { takesNext: true }),
-    ...(backend.requestsExpire === true && { requestsExpire: true }),
-    ...changes,
-  };
+  return changed(backend, changes);
 }
 
 /** The same for a manager. */
 export function alteredManager(manager: LockManager, changes: Partial<LockManager>): LockManager {
-  return new Proxy(manager, {
+  return changed(manager, changes);
+}
+
+function changed<T extends object>(whole: T, changes: Partial<T>): T {
+  return new Proxy(whole, {
     get(target, property) {
-      if (property in changes) return changes[property as keyof LockManager];
+      if (property in changes) return changes[property as keyof T];
       const value: unknown = Reflect.get(target, property, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
