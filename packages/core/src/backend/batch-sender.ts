@@ -1,7 +1,7 @@
 import { nextTick } from 'node:process';
 import { ConnectionFault } from './connection-fault.js';
 import type { Contact, Step } from './connection.js';
-import type { Flight, Queued } from './flight.js';
+import { type Flight, isOnly, type Queued } from './flight.js';
 import { GrantLedger } from './grant-ledger.js';
 import { group, join } from './group.js';
 import type { Piece, Read, Receiver } from './piece.js';
@@ -157,7 +157,7 @@ export class BatchSender<S extends Step> {
     this.#transmit(contact, queue.length === 1 ? [this.#newFlight(first)] : group(queue, this.#parts, this.#byRoute, this.#newFlight));
   }
 
-  readonly #newFlight = (queued: Queued<S>, isAgain = false): Flight<S> => {
+  readonly #newFlight = (queued: Queued<S>, before: Flight<S> | null = null, isAgain = false): Flight<S> => {
     const { head, leastSilenceMs } = this.#parts;
     const { step, route, timeoutMs, keys, args } = queued.piece;
     return {
@@ -172,6 +172,7 @@ export class BatchSender<S extends Step> {
       clock: null,
       sentAt: 0,
       isAgain,
+      wasCopied: before !== null && !isOnly(before),
       isGivenUp: false,
       place: -1,
     };
@@ -218,14 +219,13 @@ export class BatchSender<S extends Step> {
     flight.clock?.note(flight.sentAt, serverMs, now - flight.sentAt, flight.timeoutMs);
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
-      // Where the connection has changed a driver may have sent a second copy.
-      const isOnly = flight.contact?.connection.isOpen === true;
-      this.#end(flight, isOnly);
+      const isSure = isOnly(flight);
+      this.#end(flight, isSure);
       const way = flight.contact?.soleClock === null ? null : flight.contact;
       for (const [i, { piece, receiver, index, open, isSettled }] of flight.requests.entries()) {
         const isFreed = open === undefined || this.#grants.isFinal(piece.freed ?? piece.owner, open, way, serverMs);
         const isFinal = isFreed && (isSettled || !flight.step.grants);
-        receiver.take(list[i], index, isFinal, isOnly);
+        receiver.take(list[i], index, isFinal, isSure);
       }
     }
     if (this.#whenIdle !== null) this.#settleIdle();
@@ -242,13 +242,13 @@ export class BatchSender<S extends Step> {
     for (const queued of flight.requests) (isOver || !mayAskAgain(queued.piece) ? over : again).push(queued);
     const [first, ...others] = again;
     if (first !== undefined && current !== null) {
-      const second = this.#newFlight(first, true);
+      const second = this.#newFlight(first, flight, true);
       for (const queued of others) join(second, queued, this.#parts.leastSilenceMs);
       second.timeoutMs = leftMs;
       // Before the first has ended: at no time does the owner seem to have nothing on its way.
       this.#transmit(current, [second], now, notAfterFrom(serverMs, now - flight.sentAt, leftMs));
     }
-    this.#end(flight, flight.contact?.connection.isOpen === true);
+    this.#end(flight, isOnly(flight));
     this.#refuseAll(over, new ConnectionFault('late'));
   }
 
@@ -256,13 +256,13 @@ export class BatchSender<S extends Step> {
     const { link } = this.#parts;
     const { isAnswer, next } = this.#parts.verdictOf(error, flight.route);
     if (next === 'elsewhere') flight.contact?.connection.giveUp(null);
-    const isSure = isAnswer && flight.contact?.connection.isOpen === true;
+    const isSure = isAnswer && isOnly(flight);
     const mayLieWithOne = next === 'by-route' ? flight.requests.some(({ piece }) => piece.route !== flight.route) : next === 'apart';
     if (mayLieWithOne && flight.requests.length > 1 && link.current !== null) {
       if (next === 'by-route') this.#byRoute = true;
       this.#transmit(
         link.current,
-        flight.requests.map((queued) => this.#newFlight(queued)),
+        flight.requests.map((queued) => this.#newFlight(queued, flight)),
       );
       this.#end(flight, isSure);
     } else {

@@ -30,7 +30,14 @@ export interface Flight<S extends Step> extends Command<S> {
   sentAt: number;
   /** The same requests were refused as late before. */
   readonly isAgain: boolean;
+  /** They were asked before, and a driver may have sent a second copy of that: what was refused may have been carried out. */
+  readonly wasCopied: boolean;
   isGivenUp: boolean;
   /** Its index among the commands under way. */
   place: number;
+}
+
+/** Whether no other copy of what is asked can have been carried out: where the connection has changed a driver may have sent one. */
+export function isOnly<S extends Step>({ contact, wasCopied }: Flight<S>): boolean {
+  return !wasCopied && contact?.connection.isOpen === true;
 }
