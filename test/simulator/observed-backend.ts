@@ -1,4 +1,4 @@
-import type { Answer, HoldRequest, LockBackend, LockState } from '@holdfast/core';
+import type { Answer, HoldRequest, LockBackend, LockState, Release } from '@holdfast/core';
 import type { SimulatedClient } from './client.js';
 
 /** Hears what a backend answers to a manager. */
@@ -22,6 +22,7 @@ export function observed(backend: LockBackend<bigint>, client: SimulatedClient, 
     capabilities: backend.capabilities,
     ...(backend.requestsExpire !== undefined && { requestsExpire: backend.requestsExpire }),
     ...(backend.tellsQueued !== undefined && { tellsQueued: backend.tellsQueued }),
+    ...(backend.takesNext !== undefined && { takesNext: backend.takesNext }),
     async attempt(requests, call) {
       for (const request of requests) observer.asked(client, request);
       try {
@@ -41,14 +42,23 @@ export function observed(backend: LockBackend<bigint>, client: SimulatedClient, 
       for (const [index, { owner }] of holds.entries()) observer.renewed(client, owner, answers[index] ?? null);
       return answers;
     },
-    async release(holds, call) {
+    async release(holds: readonly Release[], call) {
       for (const { owner } of holds) observer.releasing(client, owner);
-      const answers = await backend.release(holds, call);
-      for (const [index, { owner }] of holds.entries()) {
-        const answer = answers[index];
-        observer.released(client, owner, typeof answer === 'object' ? answer.wasOurs : answer === true);
+      const followers = holds.flatMap(({ next }) => next ?? []);
+      for (const next of followers) observer.asked(client, next);
+      try {
+        const answers = await backend.release(holds, call);
+        for (const [index, { owner, next }] of holds.entries()) {
+          const answer = answers[index];
+          observer.released(client, owner, typeof answer === 'object' ? answer.wasOurs : answer === true);
+          if (next !== undefined && typeof answer === 'object' && answer.next)
+            observer.answered(client, next, answer.next as Answer<bigint>);
+        }
+        return answers;
+      } catch (error) {
+        for (const next of followers) observer.failed(client, next, error);
+        throw error;
       }
-      return answers;
     },
     async inspect(name, kind, call) {
       const state = await backend.inspect(name, kind, call);

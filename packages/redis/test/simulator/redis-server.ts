@@ -172,6 +172,10 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
       this.#lastReleased = ownersIn(words).map((owner) => this.names.real(owner));
       for (const [index, owner] of this.#lastReleased.entries()) if (reply[index] === 1) this.#observer.freed(owner);
     }
+    if (script === 'handOver' && reply[0] !== 'late') {
+      this.#lastReleased = [this.names.real(words[7 + count] ?? '')];
+      if (reply[0] !== -2) for (const owner of this.#lastReleased) this.#observer.freed(owner);
+    }
     return reply;
   }
 
