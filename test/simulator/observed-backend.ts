@@ -15,7 +15,7 @@ export interface BackendObserver {
 
 /** The same backend, with somebody who listens. */
 export function observed(backend: LockBackend<bigint>, client: SimulatedClient, observer: BackendObserver): LockBackend<bigint> {
-  const { wait, subscribe, partition, onLost, remainingMs, marks } = backend;
+  const { wait, announce, subscribe, partition, onLost, remainingMs, marks } = backend;
   return {
     contract: backend.contract,
     name: backend.name,
@@ -85,6 +85,7 @@ export function observed(backend: LockBackend<bigint>, client: SimulatedClient, 
         }
       },
     }),
+    ...(announce && { announce: (request, line) => announce.call(backend, request, line) }),
     ...(subscribe && { subscribe: (request, wake) => subscribe.call(backend, request, wake) }),
     ...(partition && { partition: (name) => partition.call(backend, name) }),
     ...(onLost && { onLost: (listener) => onLost.call(backend, listener) }),
