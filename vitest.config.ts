@@ -9,7 +9,7 @@ const simulators = ['test/simulator.test.ts', 'packages/*/test/simulator.test.ts
 const parts = [
   'packages/core/test/!(conformance-*|*clock|manager-process|driver-loader).test.ts',
   'packages/jobs/test/{bad-input,calendar,job-marks}.test.ts',
-  'packages/redis/test/{key-slot,model,options,push-model,redis-error,redis-url}.test.ts',
+  'packages/redis/test/{hand-over,key-slot,model,options,push-model,redis-error,redis-url}.test.ts',
   'packages/redlock/test/{model,permit-flow,relay,release,slots}.test.ts',
   'packages/zookeeper/test/{options,session-pool,watch-table}.test.ts',
   'packages/holdfast/test/{display-width,metrics,redact-url,url-options}.test.ts',

@@ -1,7 +1,7 @@
 import { BatchSender, ConnectionFault, type Piece, type Step, type Verdict } from '@holdfast/core/backend';
 import { createManualClock } from '@holdfast/core/testing';
 import { describe, expect, it } from 'vitest';
-import { Failure, FakeLink, failureRules, free, grant, type Sent } from './fake-connection.js';
+import { Failure, FakeLink, failureRules, free, grant, handOver, type Sent } from './fake-connection.js';
 
 /** A time of the server's, far from the client's. */
 const SERVER_MS = 1_700_000_000_000;
@@ -151,6 +151,20 @@ describe('a request that grants', () => {
     expect(link.connection.sent).toEqual([]);
   });
 
+  it('may have been carried out as the copy that a driver has sent again, whatever the answer to the second one says', async () => {
+    const { link, meet, sender, piece, next } = createSender();
+    await meet();
+    const asked = sender.send(piece(grant, 'a'), (_reply, _piece, isFinal, isSole) => ({ isFinal, isSole }));
+    const command = await next();
+    // The client reconnects and sends again what was not answered: a server whose clock is ahead refuses that.
+    const lost = link.connection;
+    lost.isOpen = false;
+    await link.open(1000);
+    command.answer('late', SERVER_MS + 90_000);
+    (await next()).answer('busy', SERVER_MS + 90_000);
+    expect(await asked).toEqual({ isFinal: false, isSole: false });
+  });
+
   it('counts from no answer of an older connection, nor from one that took too long', async () => {
     const { clock, link, meet, ask, next } = createSender();
     await meet();
@@ -275,6 +289,69 @@ describe('a release', () => {
     const freed = ask(free, 'a');
     (await next()).answer(1, SERVER_MS);
     expect(await freed).toMatchObject({ isFinal: false });
+  });
+});
+
+describe('a request that frees one and grants to another', () => {
+  function handingOver() {
+    const made = createSender();
+    const { sender, piece } = made;
+    return {
+      ...made,
+      hand: (from: string, to: string): Promise<unknown> =>
+        sender.send({ ...piece(handOver, to), keys: ['key:name'], freed: from }, (reply, _piece, isFinal) => ({ reply, isFinal })),
+    };
+  }
+
+  it('is final when all that was asked for both had been answered', async () => {
+    const { meet, ask, hand, next } = handingOver();
+    await meet();
+    void ask(grant, 'a');
+    (await next()).answer('granted', SERVER_MS);
+    const handed = hand('a', 'b');
+    (await next()).answer('granted', SERVER_MS);
+    expect(await handed).toEqual({ reply: 'granted', isFinal: true });
+  });
+
+  it('is not final while something that was asked for the one whom it frees has no answer', async () => {
+    const { meet, ask, hand, next } = handingOver();
+    await meet();
+    const asked = ask(grant, 'a');
+    const command = await next();
+    const handed = hand('a', 'b');
+    (await next()).answer('granted', SERVER_MS);
+    expect(await handed).toMatchObject({ isFinal: false });
+    command.answer('granted', SERVER_MS);
+    await asked;
+  });
+
+  it('is not final while something that was asked for the one to whom it grants has no answer', async () => {
+    const { meet, ask, hand, next } = handingOver();
+    await meet();
+    const asked = ask(grant, 'b');
+    const command = await next();
+    const handed = hand('a', 'b');
+    (await next()).answer('busy', SERVER_MS);
+    expect(await handed).toMatchObject({ isFinal: false });
+    command.answer('granted', SERVER_MS);
+    await asked;
+  });
+
+  it('may grant until its time is over where no answer came: a release of that one is final only behind it', async () => {
+    const { clock, link, meet, ask, hand, next } = handingOver();
+    await meet();
+    const handed = hand('a', 'b');
+    await clock.settle();
+    link.connection.end();
+    expect(await reasonOf(handed)).toMatchObject({ kind: 'closed' });
+    for (const [at, isFinal] of [
+      [SERVER_MS, false],
+      [SERVER_MS + 3000, true],
+    ] as const) {
+      const freed = ask(free, 'b');
+      (await next()).answer(0, at);
+      expect(await freed).toMatchObject({ isFinal });
+    }
   });
 });
 

@@ -11,6 +11,9 @@ import {
 export const grant: Step = { name: 'grant', most: 8, expires: true, grants: true, frees: false };
 export const free: Step = { name: 'free', most: 8, expires: false, grants: false, frees: true };
 
+/** Frees one owner's hold and grants to another. */
+export const handOver: Step = { name: 'hand over', most: 1, expires: true, grants: true, frees: true };
+
 export class Failure extends Error {
   readonly wasSent: boolean;
   readonly reason: unknown;

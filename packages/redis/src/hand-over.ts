@@ -33,8 +33,9 @@ export async function handOver(
     // Nobody knows what became of it: core asks for the release again.
     if (contact === null || link.current !== contact || !contact.connection.isOpen) throw error;
     // The server refused it, as one that came late or because it has no memory left: a release does not expire, and needs none.
-    const { wasOurs, isFinal } = await steps.release(hold, timeoutMs, left);
-    if (!wasOurs) throw error;
-    return [{ wasOurs, isFinal, next: { granted: false, isFinal: false, remainingMs: null } }];
+    const freed = await steps.release(hold, timeoutMs, left).catch(() => null);
+    // What became of the next one depends on the first command, whatever the release says of itself.
+    if (freed?.wasOurs !== true) throw error;
+    return [{ ...freed, next: { granted: false, isFinal: false, remainingMs: null } }];
   }
 }

@@ -55,6 +55,34 @@ it('a lock whose waiters key another program took is freed nevertheless, and the
   expect(await waiting).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
 });
 
+describe('a release that hands on', () => {
+  // By their places among the keys of a script.
+  it.each([
+    ['exclusive', 'exclusive', 'waiters', 1],
+    ['exclusive', 'exclusive', 'fence', 2],
+    ['write', 'write', 'readers', 1],
+    ['write', 'read', 'readers', 1],
+    ['write', 'read', 'what readers are called', 2],
+    ['write', 'write', 'waiters', 3],
+    ['write', 'read', 'fence', 4],
+  ] as const)('frees and grants nothing where another program took a key (%s to %s: %s)', async (mode, nextMode, _, at) => {
+    const backend = redis.backend();
+    const held = requestOf(newName(), mode);
+    const next = requestOf(held.name, nextMode);
+    await take(backend, held);
+    const { granting } = new KeySpace('holdfast:', '').keysOf(held.name, mode === 'exclusive' ? 'x' : 'w');
+    const [lock = '', foreign = ''] = [granting[0], granting[at]];
+    await redis.admin.multi().del(foreign).lpush(foreign, 'foreign').exec();
+    expect(await backend.release([{ ...held, next }], callOf())).toMatchObject([
+      { wasOurs: true, isFinal: true, next: { granted: false } },
+    ]);
+    expect([await redis.admin.exists(lock), await redis.admin.lrange(foreign, 0, -1)]).toEqual([0, ['foreign']]);
+    await redis.admin.del(foreign);
+    await take(backend, requestOf(held.name, 'write'));
+    await take(backend, requestOf(held.name));
+  });
+});
+
 it('a queue that another program took does not end the waits in others', async () => {
   const backend = redis.backend({ fair: true });
   const [first, strange, other] = [requestOf(newName()), requestOf(newName()), requestOf(newName())];

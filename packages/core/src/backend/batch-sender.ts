@@ -157,7 +157,7 @@ export class BatchSender<S extends Step> {
     this.#transmit(contact, queue.length === 1 ? [this.#newFlight(first)] : group(queue, this.#parts, this.#byRoute, this.#newFlight));
   }
 
-  readonly #newFlight = (queued: Queued<S>, isAgain = false): Flight<S> => {
+  readonly #newFlight = (queued: Queued<S>, before: Flight<S> | null = null, isAgain = false): Flight<S> => {
     const { head, leastSilenceMs } = this.#parts;
     const { step, route, timeoutMs, keys, args } = queued.piece;
     return {
@@ -172,6 +172,7 @@ export class BatchSender<S extends Step> {
       clock: null,
       sentAt: 0,
       isAgain,
+      wasCopied: before !== null && (before.wasCopied || before.contact?.connection.isOpen !== true),
       isGivenUp: false,
       place: -1,
     };
@@ -218,9 +219,7 @@ export class BatchSender<S extends Step> {
     flight.clock?.note(flight.sentAt, serverMs, now - flight.sentAt, flight.timeoutMs);
     if (list.length === 2 && list[0] === 'late' && flight.step.expires) this.#late(flight, serverMs, now);
     else {
-      // Where the connection has changed a driver may have sent a second copy.
-      const isOnly = flight.contact?.connection.isOpen === true;
-      this.#end(flight, isOnly);
+      const isOnly = this.#end(flight, true);
       const way = flight.contact?.soleClock === null ? null : flight.contact;
       for (const [i, { piece, receiver, index, open, isSettled }] of flight.requests.entries()) {
         const isFreed = open === undefined || this.#grants.isFinal(piece.freed ?? piece.owner, open, way, serverMs);
@@ -242,13 +241,13 @@ export class BatchSender<S extends Step> {
     for (const queued of flight.requests) (isOver || !mayAskAgain(queued.piece) ? over : again).push(queued);
     const [first, ...others] = again;
     if (first !== undefined && current !== null) {
-      const second = this.#newFlight(first, true);
+      const second = this.#newFlight(first, flight, true);
       for (const queued of others) join(second, queued, this.#parts.leastSilenceMs);
       second.timeoutMs = leftMs;
       // Before the first has ended: at no time does the owner seem to have nothing on its way.
       this.#transmit(current, [second], now, notAfterFrom(serverMs, now - flight.sentAt, leftMs));
     }
-    this.#end(flight, flight.contact?.connection.isOpen === true);
+    this.#end(flight, true);
     this.#refuseAll(over, new ConnectionFault('late'));
   }
 
@@ -256,32 +255,32 @@ export class BatchSender<S extends Step> {
     const { link } = this.#parts;
     const { isAnswer, next } = this.#parts.verdictOf(error, flight.route);
     if (next === 'elsewhere') flight.contact?.connection.giveUp(null);
-    const isSure = isAnswer && flight.contact?.connection.isOpen === true;
     const mayLieWithOne = next === 'by-route' ? flight.requests.some(({ piece }) => piece.route !== flight.route) : next === 'apart';
     if (mayLieWithOne && flight.requests.length > 1 && link.current !== null) {
       if (next === 'by-route') this.#byRoute = true;
       this.#transmit(
         link.current,
-        flight.requests.map((queued) => this.#newFlight(queued)),
+        flight.requests.map((queued) => this.#newFlight(queued, flight)),
       );
-      this.#end(flight, isSure);
+      this.#end(flight, isAnswer);
     } else {
-      this.#end(flight, isSure);
+      this.#end(flight, isAnswer);
       this.#refuseAll(flight.requests, error);
     }
     this.#settleIdle();
   }
 
-  /** @param isSure the server has dealt with this very command, and with no copy of it */
-  #end(flight: Flight<S>, isSure: boolean): void {
+  /** @returns whether the server has dealt with this very command, and with no copy of it: where the connection has changed a driver may have sent one */
+  #end(flight: Flight<S>, isAnswer: boolean): boolean {
+    const isOnly = isAnswer && !flight.wasCopied && flight.contact?.connection.isOpen === true;
     const last = this.#inFlight.pop();
     if (last !== undefined && last !== flight) {
       last.place = flight.place;
       this.#inFlight[flight.place] = last;
     }
     this.#watch.isSilent = false;
-    if (!flight.step.grants) return;
-    for (const queued of flight.requests) queued.isSettled = this.#grants.settled(queued.piece.owner, isSure);
+    if (flight.step.grants) for (const queued of flight.requests) queued.isSettled = this.#grants.settled(queued.piece.owner, isOnly);
+    return isOnly;
   }
 
   #settleIdle(): void {

@@ -30,6 +30,8 @@ export interface Flight<S extends Step> extends Command<S> {
   sentAt: number;
   /** The same requests were refused as late before. */
   readonly isAgain: boolean;
+  /** They were asked before, and a driver may have sent a second copy of that: what was refused may have been carried out. */
+  readonly wasCopied: boolean;
   isGivenUp: boolean;
   /** Its index among the commands under way. */
   place: number;

@@ -73,6 +73,12 @@ export const redisMutants: readonly RedisMutant[] = [
     }),
   },
   {
+    id: 'handed-on-with-the-same-token',
+    breaks: 'what goes to the next task of the same manager has a token of its own',
+    rule: 'I3',
+    scripts: { ...realRules, drawsFenceAnew: false },
+  },
+  {
     id: 'nobody-is-told',
     breaks: 'a waiter is served when the name is free',
     rule: 'I9',

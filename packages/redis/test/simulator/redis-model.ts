@@ -16,6 +16,8 @@ export interface ScriptRules {
   readonly neverShortens: boolean;
   /** Whether tokens rise above the last one of their bucket. */
   readonly remembersFence: boolean;
+  /** Whether what is handed on within a manager gets a token of its own. */
+  readonly drawsFenceAnew: boolean;
   /** Whether a waiter hears of what was freed. */
   readonly handsOn: boolean;
   /** Whether a reader looks at the writer's key. */
@@ -29,6 +31,7 @@ export const realRules: ScriptRules = {
   checksOwner: true,
   neverShortens: true,
   remembersFence: true,
+  drawsFenceAnew: true,
   handsOn: true,
   looksAtWriter: true,
   keepsProvisional: true,
@@ -246,7 +249,8 @@ export class RedisModel {
       return [known.fence, this.#now];
     }
     const held = this.#found(k, mode, owner);
-    const fence = held !== null && held.fence !== '0' && this.#mayGoOn(k) ? this.#nextFence(k.fence) : null;
+    const goesOn = held !== null && held.fence !== '0' && this.#mayGoOn(k);
+    const fence = !goesOn ? null : this.#rules.drawsFenceAnew ? this.#nextFence(k.fence) : held.fence;
     const wasOurs = this.#drop(k, mode, owner) === 1;
     if (fence !== null) this.#place(k, nextMode, nextOwner, 1, Number(ttl), fence, label, 1);
     this.#leave(k, owner, member, last === '1');
