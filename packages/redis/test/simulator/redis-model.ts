@@ -249,7 +249,10 @@ export class RedisModel {
       return [known.fence, this.#now];
     }
     const held = this.#found(k, mode, owner);
-    const goesOn = held !== null && held.fence !== '0' && this.#mayGoOn(k);
+    const isAlone = mode === 'x' && nextMode === 'x' && owner !== nextOwner && member === '' && last === '0';
+    const hasQueue = this.data.zrange(k.waiters).some(([, score]) => score >= QUEUE);
+    if (isAlone && !hasQueue) this.data.zrem(k.waiters, `t${this.#manager}`);
+    const goesOn = held !== null && held.fence !== '0' && ((isAlone && !hasQueue) || this.#mayGoOn(k));
     const fence = !goesOn ? null : this.#rules.drawsFenceAnew ? this.#nextFence(k.fence) : held.fence;
     const wasOurs = this.#drop(k, mode, owner) === 1;
     if (fence !== null) this.#place(k, nextMode, nextOwner, 1, Number(ttl), fence, label, 1);
