@@ -131,6 +131,14 @@ export function expiredError(lockName?: string | null): LockUnavailableError {
   return make('the session has ended', true, lockName);
 }
 
+export function removedError(lockName: string): LockUnavailableError {
+  return make('somebody removed the request from the queue', true, lockName);
+}
+
+export function releasedError(lockName: string): LockUnavailableError {
+  return make('the request was released', true, lockName);
+}
+
 function make(reason: string, retryable: boolean, lockName?: string | null): LockUnavailableError {
   return new LockUnavailableError(`zookeeper: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
 }
