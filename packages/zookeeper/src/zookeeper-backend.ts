@@ -21,7 +21,7 @@ import { openDriver } from './open-driver.js';
 import { ParentNodes } from './parent-nodes.js';
 import { QueuePlace, type QueueSession } from './queue-place.js';
 import { SessionPool } from './session-pool.js';
-import type { HostAndPort } from './zookeeper-connection.js';
+import type { HostAndPort } from './tamed-client.js';
 import { closedError, unavailable } from './zookeeper-error.js';
 import { type ResolvedZooKeeperOptions, resolveZooKeeperOptions, type ZooKeeperBackendOptions } from './zookeeper-options.js';
 import { ZooKeeperSession } from './zookeeper-session.js';
