@@ -19,7 +19,8 @@ export class ParentNodes {
   readonly #clock: Clock;
   /** How many places of this backend are under each; 0 for those that are about to be removed. */
   readonly #users = new Map<string, number>();
-  readonly #existing = new Set<string>();
+  /** Of those that stand: whether this user may remove what this user makes under each. */
+  readonly #permissions = new Map<string, 'proven' | 'refused'>();
   #idle = new Set<string>();
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
@@ -57,23 +58,44 @@ export class ParentNodes {
 
   /** Makes an ephemeral sequential node. The request for the parent goes out with it, not before it. */
   async createChild(
-    session: Pick<ZooKeeperSession, 'create' | 'createUnder'>,
+    session: Pick<ZooKeeperSession, 'create' | 'createUnder' | 'remove'>,
     parent: string,
     prefix: string,
     data: Buffer,
   ): Promise<CreatedNode> {
+    // One that cannot be removed is enough.
+    if (this.#permissions.get(parent) === 'refused') await this.prove(session, parent, prefix);
     for (let tries = 1; ; tries += 1) {
-      const parentMade = this.#existing.has(parent) ? undefined : session.createUnder(parent, EMPTY, 'persistent');
+      const isKnown = this.#permissions.has(parent);
+      const parentMade = isKnown ? undefined : session.createUnder(parent, EMPTY, 'persistent');
       const childMade = session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');
       const [above, child] = await Promise.allSettled([parentMade, childMade]);
       if (child.status === 'fulfilled') {
-        this.#existing.add(parent);
+        // A session has shown what its user may do under nodes that the user makes.
+        if (above.status === 'fulfilled') this.#permissions.set(parent, 'proven');
         return child.value;
       }
-      this.#existing.delete(parent);
+      this.#permissions.delete(parent);
       if (!isCode(child.reason, 'NO_NODE') || tries === MOST_TRIES) throw child.reason;
       if (above.status === 'rejected' && !isCode(above.reason, 'NODE_EXISTS')) throw above.reason;
     }
+  }
+
+  /**
+   * Shows that this user may remove what this user makes under a parent that somebody else has made: what stays there keeps all others out.
+   *
+   * @param name of a node that is not there
+   */
+  async prove(session: Pick<ZooKeeperSession, 'remove'>, parent: string, name: string): Promise<void> {
+    if (this.#permissions.get(parent) === 'proven') return;
+    try {
+      await session.remove(`${parent}/${name}`);
+    } catch (error) {
+      if (isCode(error, 'NO_AUTH')) this.#permissions.set(parent, 'refused');
+      // A server looks whether it may before it looks whether there is anything.
+      if (!isCode(error, 'NO_NODE')) throw error;
+    }
+    this.#permissions.set(parent, 'proven');
   }
 
   /** Removes those that are not in use. Never rejects: the rest of it is an empty node. */
@@ -82,7 +104,7 @@ export class ParentNodes {
     this.#idle = new Set();
     await Promise.all(
       idle.map(async (parent) => {
-        this.#existing.delete(parent);
+        this.#permissions.delete(parent);
         try {
           await this.#session.remove(parent);
         } catch (error) {

@@ -22,7 +22,7 @@ export type QueueSession = Pick<
 
 export interface PlaceParts {
   readonly session: QueueSession;
-  readonly parents: Pick<ParentNodes, 'use' | 'unuse' | 'createChild'>;
+  readonly parents: Pick<ParentNodes, 'use' | 'unuse' | 'createChild' | 'prove'>;
   readonly clock: Clock;
   /** It was granted, and is gone without a release. */
   readonly onLost: (request: HoldRequest, reason: LostReason) => void;

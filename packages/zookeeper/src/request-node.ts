@@ -30,7 +30,7 @@ export interface RequestNodeParts {
     ZooKeeperSession,
     'id' | 'ready' | 'create' | 'createUnder' | 'remove' | 'setData' | 'getData' | 'getChildren' | 'beat'
   >;
-  readonly parents: Pick<ParentNodes, 'createChild'>;
+  readonly parents: Pick<ParentNodes, 'createChild' | 'prove'>;
   readonly parent: string;
   readonly request: HoldRequest;
   /** Throws where the request is over: no node is made for it then. */
@@ -129,11 +129,13 @@ export class RequestNode {
     }
   }
 
-  /** For a look behind its making: what is known of it already, else as `read`. */
+  /** For a look behind its making: what is known of it already, else as `read`. @throws where this user may not remove it */
   async look(): Promise<NodeStat | null> {
     const known = this.#known;
     if (known?.by === 'making') this.#known = null;
-    return known?.stat ?? (await this.read());
+    const proven = this.#parts.parents.prove(this.#session, this.#parts.parent, this.#guid);
+    const [stat] = await Promise.all([known?.stat ?? this.read(), proven]);
+    return stat;
   }
 
   /** Reads it and from then on hears of its removal. @returns null when it has been removed */

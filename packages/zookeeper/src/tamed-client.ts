@@ -1,5 +1,5 @@
-import { CreateRequest, readCreated } from './create-request.js';
 import { FrameReader, readReplyHeader } from './frame-reader.js';
+import { OwnRequest } from './own-request.js';
 import type { Driver, DriverClient, DriverWatcherManager } from './zookeeper-client.js';
 import { ConnectionLostError, demandsAuth, isOfTheConnection, RefusalError, SessionExpiredError, unavailable } from './zookeeper-error.js';
 
@@ -155,15 +155,21 @@ export class TamedClient {
   #takes(frame: Buffer): boolean {
     const { state, pendingQueue } = this.#client.connectionManager;
     if (state === CONNECTING) return false;
-    const { xid, code } = readReplyHeader(frame);
+    const header = readReplyHeader(frame);
+    const { xid } = header;
+    let { code } = header;
     if (xid < 0 && xid !== XID_AUTH) return false;
     if (code === 0) {
       const [packet] = pendingQueue;
-      if (!(packet?.request instanceof CreateRequest) || packet.request.header.xid !== xid) return false;
-      const created = readCreated(frame);
-      pendingQueue.shift();
-      packet.callback(null, created);
-      return true;
+      if (!(packet?.request instanceof OwnRequest) || packet.request.header.xid !== xid) return false;
+      const answer = answerIn(packet.request, frame);
+      if (answer.code === 0) {
+        pendingQueue.shift();
+        packet.callback(null, answer.value);
+        return true;
+      }
+      // The refusal of a step of a transaction.
+      ({ code } = answer);
     }
     if (demandsAuth(code) || xid === XID_AUTH) this.#events.onEnd(unavailable({ code }));
     // The leader has ended the session, and this server is about to learn it; or another connection has taken it over.
@@ -179,5 +185,15 @@ export class TamedClient {
   #drop(reason: string): void {
     this.reason = reason;
     this.#events.onEnd(new ConnectionLostError(reason));
+  }
+}
+
+/** @returns what it answers, with 0, or the code of a refusal. @throws RangeError for a frame that is too short */
+function answerIn(request: OwnRequest<unknown>, frame: Buffer): { readonly code: number; readonly value?: unknown } {
+  try {
+    return { code: 0, value: request.read(frame) };
+  } catch (error) {
+    if (error instanceof RefusalError) return { code: error.code };
+    throw error;
   }
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '@holdfast/core';
-import { type AclEntry, type CreatedNode, CreateRequest, encodeAcl, type NodeMode, type NodeStat } from './create-request.js';
+import { type AclEntry, type CreatedNode, createRequest, encodeAcl, type NodeMode, type NodeStat } from './create-request.js';
+import type { OwnRequest } from './own-request.js';
 import { type ClientEvents, type ClientSettings, type HostAndPort, type SessionIdentity, TamedClient } from './tamed-client.js';
+import { type Step, transactionRequest } from './transaction-request.js';
 import { type Watcher, WatchTable } from './watch-table.js';
 import type { Driver, DriverClient, DriverStat } from './zookeeper-client.js';
 import { ConnectionLostError, isCode } from './zookeeper-error.js';
@@ -72,9 +74,12 @@ export class Connection {
   }
 
   create(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
-    return this.#ask((client, done: Done<CreatedNode>) => {
-      client.connectionManager.queue(new CreateRequest(path, data, this.#acl, mode), done);
-    });
+    return this.#askOwn(createRequest(path, data, this.#acl, mode));
+  }
+
+  /** All or nothing. */
+  transact(steps: readonly Step[]): Promise<void> {
+    return this.#askOwn(transactionRequest(steps, this.#acl));
   }
 
   remove(path: string, version: number): Promise<void> {
@@ -133,6 +138,10 @@ export class Connection {
       const timer = this.#clock.setTimer(CLOSE_MS, end);
       if (!this.#isOpen || !this.#client.endSession(end)) end();
     });
+  }
+
+  #askOwn<T>(request: OwnRequest<T>): Promise<T> {
+    return this.#ask((client, done: Done<T>) => client.connectionManager.queue(request, done));
   }
 
   #ask<T>(send: (client: DriverClient, done: Done<T>) => void): Promise<T> {

@@ -5,6 +5,7 @@ import { Directories } from './directories.js';
 import { type LinkSettings, SessionLink } from './session-link.js';
 import { SessionNode } from './session-node.js';
 import { SharedLooks } from './shared-looks.js';
+import type { Step } from './transaction-request.js';
 import type { Watcher } from './watch-table.js';
 import type { Connection, NodeRecord } from './zookeeper-connection.js';
 import { ConnectionLostError } from './zookeeper-error.js';
@@ -97,6 +98,11 @@ export class ZooKeeperSession {
   /** As `create`, and makes the directories above the node where they are missing. */
   createUnder(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
     return this.#directories.under(() => this.create(path, data, mode));
+  }
+
+  /** All or nothing. */
+  transact(steps: readonly Step[]): Promise<void> {
+    return this.#write((connection) => connection.transact(steps));
   }
 
   remove(path: string, version = -1): Promise<void> {
