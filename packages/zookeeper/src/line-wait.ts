@@ -139,6 +139,7 @@ export class LineWait {
   }
 
   #turn(look: QueueLook, stamp: Stamp, isLater = false): Turn {
+    this.#room?.end();
     const waitedMs = this.#inLineSince === null ? null : Math.round(this.#parts.clock.now() - this.#inLineSince);
     return { ...look, stamp, isLater, waitedMs };
   }

@@ -90,7 +90,10 @@ export class QueuePlace {
 
   /** Stands in line until it is granted, the call is aborted, or the session is gone. */
   async wait(call: CallContext): Promise<Granted> {
-    const onAbort = (): void => this.end(() => call.signal.reason as Error);
+    const onAbort = (): void => {
+      // Behind the grant it is too late: the one who called has a hold to release.
+      if (this.#life.is === 'asking') this.end(() => call.signal.reason as Error);
+    };
     call.signal.addEventListener('abort', onAbort, { once: true });
     if (call.signal.aborted) onAbort();
     try {
