@@ -1,3 +1,4 @@
+import { MOST_HANDSHAKE_MS } from './session-health.js';
 import type { HostAndPort, SessionIdentity } from './tamed-client.js';
 import type { Driver } from './zookeeper-client.js';
 import { Connection, type ConnectionSettings } from './zookeeper-connection.js';
@@ -11,12 +12,10 @@ const MOST = 10;
  */
 export class AbandonedSessions {
   readonly #settings: ConnectionSettings;
-  readonly #handshakeMs: number;
   #identities: readonly SessionIdentity[] = [];
 
-  constructor(settings: ConnectionSettings, handshakeMs: number) {
+  constructor(settings: ConnectionSettings) {
     this.#settings = settings;
-    this.#handshakeMs = handshakeMs;
   }
 
   add(identity: SessionIdentity): void {
@@ -33,7 +32,7 @@ export class AbandonedSessions {
         onEnd: () => timer.cancel(),
       });
       const drop = (): void => connection.drop('the server did not answer the handshake');
-      const timer = this.#settings.clock.setTimer(this.#handshakeMs, drop);
+      const timer = this.#settings.clock.setTimer(MOST_HANDSHAKE_MS, drop);
     }
   }
 }

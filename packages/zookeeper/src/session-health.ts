@@ -1,6 +1,8 @@
 /** How often in its time a session is looked at. */
 const CHECKS = 15;
 const MOST_SILENT_MS = 5000;
+/** The longest that a server may take for the answer to a handshake. */
+export const MOST_HANDSHAKE_MS = 2000;
 
 /** What is known of a session at a check, times in milliseconds. */
 export interface SessionHealth {
@@ -18,6 +20,11 @@ export interface SessionHealth {
 /** For how long after the sending of an acknowledged write a session may be believed in. */
 export function believedMsOf(timeoutMs: number): number {
   return Math.floor((timeoutMs * 2) / 3);
+}
+
+/** How long a server may take for the answer to a handshake: all are to be tried within half of the session's time. */
+export function handshakeMs(timeoutMs: number, servers: number): number {
+  return Math.min(MOST_HANDSHAKE_MS, Math.max(100, Math.floor(timeoutMs / (2 * servers))));
 }
 
 /** The time between two checks. */

@@ -3,7 +3,7 @@ import { stampOf } from '@holdfast/core/backend';
 import { AbandonedSessions } from './abandoned-sessions.js';
 import { ReadyLine } from './ready-line.js';
 import { RetryPause } from './retry-pause.js';
-import { believedMsOf, checkEveryMs, dueOf } from './session-health.js';
+import { believedMsOf, checkEveryMs, dueOf, handshakeMs } from './session-health.js';
 import type { HostAndPort, SessionIdentity } from './tamed-client.js';
 import type { Driver } from './zookeeper-client.js';
 import { Connection, type ConnectionSettings } from './zookeeper-connection.js';
@@ -15,7 +15,10 @@ export interface LinkSettings extends ConnectionSettings {
 }
 
 export interface LinkListener {
-  /** Requests can be made. What waits for the session goes on when this has settled: with a write that was acknowledged. */
+  /**
+   * Requests can be made. What waits for the session goes on when this has settled: with a write that was acknowledged. New until it has
+   * settled once, over however many connections.
+   */
   onConnected(isNew: boolean): Promise<void>;
   /** It is over: a server says so, or two thirds of its time have passed in silence. The next one is another. */
   onLost(): void;
@@ -29,12 +32,13 @@ interface Given {
   readonly id: bigint;
   /** When the last write that was acknowledged had been sent. */
   written: Stamp;
+  /** Until then nothing was done in it but what shows that it may be used. */
+  hasServed: boolean;
 }
 
 /** The connection of now, and how far it has come: `open` from the handshake on, `serving` when all may use it. */
 type Line = { readonly is: 'none' } | { readonly is: 'opening' | 'open' | 'serving'; readonly connection: Connection };
 
-const MOST_HANDSHAKE_MS = 2000;
 /** The one who asks between two tries waits for the next one if it comes so soon, and else hears how the last one ended. */
 const SOON_MS = 100;
 /** For so long after the last call servers are tried in one rhythm, however many call: callers that come again do not add tries. */
@@ -70,7 +74,7 @@ export class SessionLink {
     this.#listener = listener;
     this.#waiting = new ReadyLine(settings.clock);
     this.#pause = new RetryPause(settings.clock);
-    this.#abandoned = new AbandonedSessions(settings, MOST_HANDSHAKE_MS);
+    this.#abandoned = new AbandonedSessions(settings);
     this.#timeoutMs = settings.timeoutMs;
     // Clients of one configuration must not all lean on the server that it names first.
     const first = Math.floor(settings.clock.random() * settings.servers.length);
@@ -198,7 +202,8 @@ export class SessionLink {
           });
         },
       });
-      handshake = this.#settings.clock.setTimer(this.#handshakeMs(), () => connection.drop('the server did not answer the handshake'));
+      const ms = handshakeMs(this.#timeoutMs, this.#servers.length);
+      handshake = this.#settings.clock.setTimer(ms, () => connection.drop('the server did not answer the handshake'));
       this.#line = { is: 'opening', connection };
     });
     (handshake as { cancel(): void } | null)?.cancel();
@@ -209,9 +214,10 @@ export class SessionLink {
   async #settle(connection: Connection, started: Stamp): Promise<boolean> {
     const { identity } = connection;
     const known = this.#given?.identity.id.equals(identity.id) === true ? this.#given : null;
-    const isNew = known === null;
+    const isNew = known?.hasServed !== true;
     // A session is made by a write, too.
-    this.#given = { identity, id: identity.id.readBigUInt64BE(), written: known?.written ?? started };
+    const given = { identity, id: identity.id.readBigUInt64BE(), written: known?.written ?? started, hasServed: !isNew };
+    this.#given = given;
     this.#timeoutMs = connection.timeoutMs;
     this.#line = { is: 'open', connection };
     this.#checkedAt = this.#settings.clock.now();
@@ -237,6 +243,7 @@ export class SessionLink {
       if (!isPresent()) return false;
     }
     if (!isPresent()) return false;
+    given.hasServed = true;
     this.#line = { is: 'serving', connection };
     this.#failure = null;
     this.#pause.reset();
@@ -258,10 +265,6 @@ export class SessionLink {
     this.#abandoned.add(identity);
     this.#lose();
     if (this.#line.is !== 'none') this.#line.connection.drop('the session was given up');
-  }
-
-  #handshakeMs(): number {
-    return Math.min(MOST_HANDSHAKE_MS, Math.max(100, Math.floor(this.#timeoutMs / (2 * this.#servers.length))));
   }
 
   /** Looks at the session every so often, for as long as there is one. */
