@@ -50,6 +50,8 @@ export class QueuePlace {
   #life: Life = { is: 'asking' };
   #answer: Promise<Answer<bigint>> | null = null;
   #left: Promise<boolean> | null = null;
+  /** A server refused the removal: a timer is to try it again. */
+  #leavesAgain = false;
 
   constructor(parts: PlaceParts, parent: string, request: HoldRequest) {
     const { session, parents, clock } = parts;
@@ -82,10 +84,12 @@ export class QueuePlace {
     return this.#life.is === 'held' && this.#node.isOfPresentSession;
   }
 
-  /** One attempt; asked again, the same answer. Unless granted it leaves by itself. */
-  attempt(call: CallContext): Promise<Answer<bigint>> {
+  /** One attempt; asked again, the same answer for as long as that is true. Unless granted it leaves by itself. */
+  async attempt(call: CallContext): Promise<Answer<bigint>> {
     this.#answer ??= this.#leaveUnlessGranted(this.#attempt(call));
-    return this.#answer;
+    const answer = await this.#answer;
+    if (answer.granted) this.#throwIfOver();
+    return answer;
   }
 
   /** Stands in line until it is granted, the call is aborted, or the session is gone. */
@@ -121,7 +125,10 @@ export class QueuePlace {
       left.catch(() => {
         // A server refused. Nobody else may get in while the node stands, so nobody has to ask for this.
         this.#left = null;
+        if (this.#leavesAgain) return;
+        this.#leavesAgain = true;
         this.#parts.clock.setTimer(AGAIN_MS, () => {
+          this.#leavesAgain = false;
           this.leave().catch(() => {});
         });
       });
