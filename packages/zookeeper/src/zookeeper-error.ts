@@ -143,6 +143,11 @@ export function removedError(lockName: string): LockUnavailableError {
   return make('somebody removed the request from the queue', true, lockName);
 }
 
+/** It was granted, and is over before anybody was told so. */
+export function endedError(lockName: string): LockUnavailableError {
+  return make('the hold ended as soon as it was granted', true, lockName);
+}
+
 export function releasedError(lockName: string): LockUnavailableError {
   return make('the request was released', true, lockName);
 }
