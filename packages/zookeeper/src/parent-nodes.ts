@@ -7,6 +7,8 @@ import type { ZooKeeperSession } from './zookeeper-session.js';
 const IDLE_MS = 500;
 /** Others remove a parent behind our back so many times in a row at most; more says that something is wrong. */
 const MOST_TRIES = 100;
+/** No node of ours is ever written so often. */
+const NO_VERSION = 2 ** 31 - 1;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -19,8 +21,8 @@ export class ParentNodes {
   readonly #clock: Clock;
   /** How many places of this backend are under each; 0 for those that are about to be removed. */
   readonly #users = new Map<string, number>();
-  /** Of those that stand: whether this user may remove what this user makes under each. */
-  readonly #permissions = new Map<string, 'proven' | 'refused'>();
+  /** Of those that stand: whether this user may remove what this user makes under each, or a node that cannot be removed. */
+  readonly #permissions = new Map<string, 'proven' | { readonly stuck: string }>();
   #idle = new Set<string>();
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
@@ -63,16 +65,17 @@ export class ParentNodes {
     prefix: string,
     data: Buffer,
   ): Promise<CreatedNode> {
+    const known = this.#permissions.get(parent);
     // One that cannot be removed is enough.
-    if (this.#permissions.get(parent) === 'refused') await this.prove(session, parent, prefix);
+    if (typeof known === 'object') await this.prove(session, parent, known.stuck);
     for (let tries = 1; ; tries += 1) {
-      const isKnown = this.#permissions.has(parent);
-      const parentMade = isKnown ? undefined : session.createUnder(parent, EMPTY, 'persistent');
+      const isProven = this.#permissions.get(parent) === 'proven';
+      const parentMade = isProven ? undefined : session.createUnder(parent, EMPTY, 'persistent');
       const childMade = session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');
       const [above, child] = await Promise.allSettled([parentMade, childMade]);
       if (child.status === 'fulfilled') {
         // A session has shown what its user may do under nodes that the user makes.
-        if (above.status === 'fulfilled') this.#permissions.set(parent, 'proven');
+        if (!isProven && above.status === 'fulfilled') this.#permissions.set(parent, 'proven');
         return child.value;
       }
       this.#permissions.delete(parent);
@@ -82,20 +85,24 @@ export class ParentNodes {
   }
 
   /**
-   * Shows that this user may remove what this user makes under a parent that somebody else has made: what stays there keeps all others out.
+   * Shows that this user may remove a node under a parent that somebody else has made: what stays there keeps all others out. Of a node that is
+   * gone nothing is known.
    *
-   * @param name of a node that is not there
+   * @throws RefusalError NO_AUTH
    */
-  async prove(session: Pick<ZooKeeperSession, 'remove'>, parent: string, name: string): Promise<void> {
+  async prove(session: Pick<ZooKeeperSession, 'remove'>, parent: string, node: string): Promise<void> {
     if (this.#permissions.get(parent) === 'proven') return;
     try {
-      await session.remove(`${parent}/${name}`);
+      // Servers look whether this user may before they look at the version.
+      await session.remove(node, NO_VERSION);
     } catch (error) {
-      if (isCode(error, 'NO_AUTH')) this.#permissions.set(parent, 'refused');
-      // A server looks whether it may before it looks whether there is anything.
-      if (!isCode(error, 'NO_NODE')) throw error;
+      if (isCode(error, 'BAD_VERSION')) this.#permissions.set(parent, 'proven');
+      else if (isCode(error, 'NO_NODE')) this.#permissions.delete(parent);
+      else {
+        if (isCode(error, 'NO_AUTH')) this.#permissions.set(parent, { stuck: node });
+        throw error;
+      }
     }
-    this.#permissions.set(parent, 'proven');
   }
 
   /** Removes those that are not in use. Never rejects: the rest of it is an empty node. */

@@ -133,7 +133,9 @@ export class RequestNode {
   async look(): Promise<NodeStat | null> {
     const known = this.#known;
     if (known?.by === 'making') this.#known = null;
-    const proven = this.#parts.parents.prove(this.#session, this.#parts.parent, this.#guid);
+    const state = this.#state;
+    if (state.is !== 'standing') return null;
+    const proven = this.#parts.parents.prove(this.#session, this.#parts.parent, state.path);
     const [stat] = await Promise.all([known?.stat ?? this.read(), proven]);
     return stat;
   }

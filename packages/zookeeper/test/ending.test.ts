@@ -14,10 +14,10 @@ class BusyServers extends LaggingServers {
   isBusy = false;
   removals = 0;
 
-  override async remove(path: string): Promise<void> {
+  override async remove(path: string, version?: number): Promise<void> {
     this.removals += 1;
     if (this.isBusy) throw new RefusalError(THROTTLED);
-    await super.remove(path);
+    await super.remove(path, version);
   }
 }
 
