@@ -106,7 +106,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     return this.#run(async () => {
       const ask = async (request: HoldRequest): Promise<Answer<bigint>> => await this.#placeOf(request).attempt(call);
       const answers = await allOrWorst(requests.map(ask), unavailable);
-      // One may have ended while others were asked for: nobody has heard of it who could be told of its loss.
+      // One may have ended while others were asked for: its loss was reported when nobody knew of the hold.
       const isOver = ({ owner }: HoldRequest, index: number): boolean =>
         answers[index]?.granted === true && this.#places.get(owner)?.isHeld !== true;
       const over = requests.find(isOver);

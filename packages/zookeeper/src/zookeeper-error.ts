@@ -143,7 +143,7 @@ export function removedError(lockName: string): LockUnavailableError {
   return make('somebody removed the request from the queue', true, lockName);
 }
 
-/** It was granted, and is over before anybody was told so. */
+/** It was granted, and is over before anybody heard of it. */
 export function endedError(lockName: string): LockUnavailableError {
   return make('the hold ended as soon as it was granted', true, lockName);
 }
