@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer';
+import { counted, ints, OwnRequest } from './own-request.js';
 
 /** `create2` of the protocol: `create`, with the record of the node in the answer. The client does not have it. */
 const CREATE2 = 15;
 const INT_BYTES = 4;
 /** Length, number of the request, transaction, code. */
-const ANSWER_HEADER_BYTES = 20;
+export const ANSWER_HEADER_BYTES = 20;
 
 /** An entry of an access list; permissions are a sum of 1 read, 2 write, 4 create, 8 delete, 16 administer. */
 export interface AclEntry {
@@ -34,43 +35,20 @@ export interface CreatedNode {
 const MODES = { persistent: 0, ephemeral: 1, 'ephemeral-sequential': 3 } as const;
 export type NodeMode = keyof typeof MODES;
 
-/** A request to make a node, as the client queues and sends requests: the client numbers it. */
-export class CreateRequest {
-  readonly header: { xid: number; readonly type: number } = { xid: 0, type: CREATE2 };
-  readonly #path: Buffer;
-  readonly #data: Buffer;
-  readonly #acl: Buffer;
-  readonly #mode: NodeMode;
+/** A request to make a node. @param acl see `encodeAcl` */
+export function createRequest(path: string, data: Buffer, acl: Buffer, mode: NodeMode): OwnRequest<CreatedNode> {
+  return new OwnRequest(CREATE2, createBody(path, data, acl, mode), readCreated);
+}
 
-  /** @param acl see `encodeAcl` */
-  constructor(path: string, data: Buffer, acl: Buffer, mode: NodeMode) {
-    this.#path = Buffer.from(path, 'utf8');
-    this.#data = data;
-    this.#acl = acl;
-    this.#mode = mode;
-  }
-
-  toBuffer(): Buffer {
-    const { xid, type } = this.header;
-    const length = 5 * INT_BYTES + this.#path.length + this.#data.length + this.#acl.length;
-    return Buffer.concat([
-      ints(length, xid, type, this.#path.length),
-      this.#path,
-      ints(this.#data.length),
-      this.#data,
-      this.#acl,
-      ints(MODES[this.#mode]),
-    ]);
-  }
+/** What the request says behind its header. */
+export function createBody(path: string, data: Buffer, acl: Buffer, mode: NodeMode): Buffer {
+  return Buffer.concat([counted(path), counted(data), acl, ints(MODES[mode])]);
 }
 
 /** An access list, as a request carries it. */
 export function encodeAcl(entries: readonly AclEntry[]): Buffer {
   const parts = [ints(entries.length)];
-  for (const { permissions, scheme, id } of entries) {
-    const [schemeBytes, idBytes] = [Buffer.from(scheme, 'utf8'), Buffer.from(id, 'utf8')];
-    parts.push(ints(permissions, schemeBytes.length), schemeBytes, ints(idBytes.length), idBytes);
-  }
+  for (const { permissions, scheme, id } of entries) parts.push(ints(permissions), counted(scheme), counted(id));
   return Buffer.concat(parts);
 }
 
@@ -91,10 +69,4 @@ function readStatAt(frame: Buffer, at: number): NodeStat {
     version: frame.readInt32BE(at + 32),
     ephemeralOwner: frame.readBigUInt64BE(at + 44),
   };
-}
-
-function ints(...values: readonly number[]): Buffer {
-  const bytes = Buffer.allocUnsafe(values.length * INT_BYTES);
-  for (const [index, value] of values.entries()) bytes.writeInt32BE(value, index * INT_BYTES);
-  return bytes;
 }

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import type { Finding } from '@holdfast/core';
-import type { HostAndPort } from './zookeeper-connection.js';
+import type { HostAndPort } from './tamed-client.js';
 
 type Look = Omit<Finding, 'server'>;
 

@@ -7,6 +7,8 @@ import type { ZooKeeperSession } from './zookeeper-session.js';
 const IDLE_MS = 500;
 /** Others remove a parent behind our back so many times in a row at most; more says that something is wrong. */
 const MOST_TRIES = 100;
+/** No node of ours is ever written so often. */
+const NO_VERSION = 2 ** 31 - 1;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -19,7 +21,8 @@ export class ParentNodes {
   readonly #clock: Clock;
   /** How many places of this backend are under each; 0 for those that are about to be removed. */
   readonly #users = new Map<string, number>();
-  readonly #existing = new Set<string>();
+  /** Of those that stand: whether this user may remove what this user makes under each, or a node that cannot be removed. */
+  readonly #permissions = new Map<string, 'proven' | { readonly stuck: string }>();
   #idle = new Set<string>();
   #timer: { cancel(): void } | null = null;
   #isClosed = false;
@@ -57,22 +60,48 @@ export class ParentNodes {
 
   /** Makes an ephemeral sequential node. The request for the parent goes out with it, not before it. */
   async createChild(
-    session: Pick<ZooKeeperSession, 'create' | 'createUnder'>,
+    session: Pick<ZooKeeperSession, 'create' | 'createUnder' | 'remove'>,
     parent: string,
     prefix: string,
     data: Buffer,
   ): Promise<CreatedNode> {
+    const known = this.#permissions.get(parent);
+    // One that cannot be removed is enough.
+    if (typeof known === 'object') await this.prove(session, parent, known.stuck);
     for (let tries = 1; ; tries += 1) {
-      const parentMade = this.#existing.has(parent) ? undefined : session.createUnder(parent, EMPTY, 'persistent');
+      const isProven = this.#permissions.get(parent) === 'proven';
+      const parentMade = isProven ? undefined : session.createUnder(parent, EMPTY, 'persistent');
       const childMade = session.create(`${parent}/${prefix}`, data, 'ephemeral-sequential');
       const [above, child] = await Promise.allSettled([parentMade, childMade]);
       if (child.status === 'fulfilled') {
-        this.#existing.add(parent);
+        // A session has shown what its user may do under nodes that the user makes.
+        if (!isProven && above.status === 'fulfilled') this.#permissions.set(parent, 'proven');
         return child.value;
       }
-      this.#existing.delete(parent);
+      this.#permissions.delete(parent);
       if (!isCode(child.reason, 'NO_NODE') || tries === MOST_TRIES) throw child.reason;
       if (above.status === 'rejected' && !isCode(above.reason, 'NODE_EXISTS')) throw above.reason;
+    }
+  }
+
+  /**
+   * Shows that this user may remove a node under a parent that somebody else has made: what stays there keeps all others out. Of a node that is
+   * gone nothing is known.
+   *
+   * @throws RefusalError NO_AUTH
+   */
+  async prove(session: Pick<ZooKeeperSession, 'remove'>, parent: string, node: string): Promise<void> {
+    if (this.#permissions.get(parent) === 'proven') return;
+    try {
+      // Servers look whether this user may before they look at the version.
+      await session.remove(node, NO_VERSION);
+    } catch (error) {
+      if (isCode(error, 'BAD_VERSION')) this.#permissions.set(parent, 'proven');
+      else if (isCode(error, 'NO_NODE')) this.#permissions.delete(parent);
+      else {
+        if (isCode(error, 'NO_AUTH')) this.#permissions.set(parent, { stuck: node });
+        throw error;
+      }
     }
   }
 
@@ -82,7 +111,7 @@ export class ParentNodes {
     this.#idle = new Set();
     await Promise.all(
       idle.map(async (parent) => {
-        this.#existing.delete(parent);
+        this.#permissions.delete(parent);
         try {
           await this.#session.remove(parent);
         } catch (error) {

@@ -21,8 +21,8 @@ import { openDriver } from './open-driver.js';
 import { ParentNodes } from './parent-nodes.js';
 import { QueuePlace, type QueueSession } from './queue-place.js';
 import { SessionPool } from './session-pool.js';
-import type { HostAndPort } from './zookeeper-connection.js';
-import { closedError, unavailable } from './zookeeper-error.js';
+import type { HostAndPort } from './tamed-client.js';
+import { closedError, endedError, unavailable } from './zookeeper-error.js';
 import { type ResolvedZooKeeperOptions, resolveZooKeeperOptions, type ZooKeeperBackendOptions } from './zookeeper-options.js';
 import { ZooKeeperSession } from './zookeeper-session.js';
 
@@ -103,12 +103,16 @@ class ZooKeeperBackend implements LockBackend<bigint> {
   }
 
   attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<bigint>[]> {
-    return this.#run(() =>
-      allOrWorst(
-        requests.map(async (request) => await this.#placeOf(request).attempt(call)),
-        unavailable,
-      ),
-    );
+    return this.#run(async () => {
+      const ask = async (request: HoldRequest): Promise<Answer<bigint>> => await this.#placeOf(request).attempt(call);
+      const answers = await allOrWorst(requests.map(ask), unavailable);
+      // One may have ended while others were asked for: its loss was reported when nobody knew of the hold.
+      const isOver = ({ owner }: HoldRequest, index: number): boolean =>
+        answers[index]?.granted === true && this.#places.get(owner)?.isHeld !== true;
+      const over = requests.find(isOver);
+      if (over !== undefined) throw endedError(over.name);
+      return answers;
+    });
   }
 
   async wait(request: HoldRequest, call: CallContext): Promise<Extract<Answer<bigint>, { granted: true }>> {

@@ -1,42 +1,15 @@
 import type { Clock } from '@holdfast/core';
-import { type AclEntry, type CreatedNode, CreateRequest, encodeAcl, type NodeMode, type NodeStat, readCreated } from './create-request.js';
-import { FrameReader, readReplyHeader } from './frame-reader.js';
+import { type AclEntry, type CreatedNode, createRequest, encodeAcl, type NodeMode, type NodeStat } from './create-request.js';
+import type { OwnRequest } from './own-request.js';
+import { type ClientEvents, type ClientSettings, type HostAndPort, type SessionIdentity, TamedClient } from './tamed-client.js';
+import { type Step, transactionRequest } from './transaction-request.js';
 import { type Watcher, WatchTable } from './watch-table.js';
 import type { Driver, DriverClient, DriverStat } from './zookeeper-client.js';
-import {
-  ConnectionLostError,
-  demandsAuth,
-  isCode,
-  isOfTheConnection,
-  RefusalError,
-  SessionExpiredError,
-  unavailable,
-} from './zookeeper-error.js';
+import { ConnectionLostError, isCode } from './zookeeper-error.js';
 
-export interface HostAndPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface ConnectionSettings {
-  /** Asked of the server, which may give less or more. */
-  readonly timeoutMs: number;
-  readonly auth: { readonly scheme: string; readonly credentials: string } | null;
+export interface ConnectionSettings extends ClientSettings {
   readonly acl: readonly AclEntry[];
   readonly clock: Clock;
-}
-
-/** By which a session is known on the next connection. */
-export interface SessionIdentity {
-  readonly id: Buffer;
-  readonly password: Buffer;
-}
-
-export interface ConnectionEvents {
-  /** The server has answered the handshake. */
-  readonly onOpen: () => void;
-  /** Once, whether it was open or not. */
-  readonly onEnd: (error: unknown) => void;
 }
 
 export interface NodeRecord {
@@ -46,15 +19,6 @@ export interface NodeRecord {
 
 type Done<T> = (error: unknown, value?: T) => void;
 
-// States of the client's connection manager.
-const DISCONNECTED = 0;
-const CONNECTING = 1;
-const CONNECTED = 2;
-const EXPIRED = -3;
-
-// What answers to no request: the number of an answer to authentication.
-const XID_AUTH = -4;
-
 const CLOSE_MS = 1000;
 const CLOSED = 'the backend was closed';
 
@@ -63,82 +27,44 @@ interface PendingRequest {
   reject(error: unknown): void;
 }
 
-/**
- * One TCP connection: one client object of node-zookeeper-client, thrown away with it. All that is known of that client is
- * in this file, and so are the cures. It would make the next connection by itself, and then take the rest of a cut frame
- * for the beginning of a new one, forget what is queued, and watch what nobody asks for; it throws into the event loop on
- * what it cannot read, which every code is that it has no name for; it never forgets a watcher; it never gives a request up;
- * and it keeps a process alive. So refusals are read here, and watchers are kept in a table of ours.
- */
+/** One TCP connection: a client object that is thrown away with it. Every request on it settles: with its answer, or when the connection ends. */
 export class Connection {
-  readonly #client: DriverClient;
+  readonly #client: TamedClient;
   readonly #clock: Clock;
-  readonly #frames = new FrameReader();
   readonly #watches = new WatchTable();
   readonly #acl: Buffer;
   readonly #pending = new Set<PendingRequest>();
   readonly #onEnd: (error: unknown) => void;
-  #reason = 'the connection was lost';
   #isOpen = false;
-  #isGathering = false;
   #hasEnded = false;
 
+  /** @param events the end is reported once, whether the connection was open or not */
   constructor(
     driver: Driver,
     server: HostAndPort,
     settings: ConnectionSettings,
     identity: SessionIdentity | null,
-    events: ConnectionEvents,
+    { onOpen, onEnd }: ClientEvents,
   ) {
-    this.#onEnd = events.onEnd;
+    this.#onEnd = onEnd;
     this.#clock = settings.clock;
     this.#acl = encodeAcl(settings.acl);
-    this.#client = driver.createClient(`${server.host}:${server.port}`, {
-      sessionTimeout: settings.timeoutMs,
-      retries: 0,
-      sessionId: identity?.id,
-      sessionPassword: identity?.password,
-    });
-    const manager = this.#client.connectionManager;
-    // The client takes a connection string apart at its colons; an IPv6 address has some of its own.
-    manager.servers = [server];
-    // Before there is a connection, so that it goes out in front of every request.
-    if (settings.auth !== null) this.#client.addAuthInfo(settings.auth.scheme, Buffer.from(settings.auth.credentials, 'utf8'));
-    manager.watcherManager = this.#watches;
-    const read = manager.onSocketData.bind(manager);
-    manager.onSocketData = (chunk) => {
-      try {
-        for (const frame of this.#frames.read(chunk)) if (!this.#hasEnded && !this.#takes(frame)) read(frame);
-      } catch {
-        this.drop('the server sent what the client cannot read');
-      }
-    };
-    manager.on('state', (state) => {
-      if (state === CONNECTED) {
+    this.#client = new TamedClient(driver, server, settings, identity, this.#watches, {
+      onOpen: () => {
         this.#isOpen = true;
-        events.onOpen();
-      } else if (state === EXPIRED) this.#end(new SessionExpiredError());
-      else if (state === DISCONNECTED) this.#end(new ConnectionLostError(this.#reason));
-    });
-    this.#client.connect();
-    manager.connect = () => {};
-    // The socket is there from the next tick on; the client hides its errors.
-    process.nextTick(() => {
-      manager.connectTimeoutHandler?.unref();
-      manager.socket?.unref();
-      manager.socket?.once('error', (error: Error & { code?: unknown }) => {
-        if (typeof error.code === 'string') this.#reason = `the connection failed (${error.code})`;
-      });
+        onOpen();
+      },
+      onEnd: (error) => this.#end(error),
     });
   }
 
   get identity(): SessionIdentity {
-    return { id: this.#client.getSessionId(), password: this.#client.getSessionPassword() };
+    return this.#client.identity;
   }
 
   /** What was negotiated. */
   get timeoutMs(): number {
-    return this.#client.getSessionTimeout();
+    return this.#client.timeoutMs;
   }
 
   /** For how long the oldest request has been waiting for its answer. */
@@ -148,9 +74,12 @@ export class Connection {
   }
 
   create(path: string, data: Buffer, mode: NodeMode): Promise<CreatedNode> {
-    return this.#ask((client, done: Done<CreatedNode>) => {
-      client.connectionManager.queue(new CreateRequest(path, data, this.#acl, mode), done);
-    });
+    return this.#askOwn(createRequest(path, data, this.#acl, mode));
+  }
+
+  /** All or nothing. */
+  transact(steps: readonly Step[]): Promise<void> {
+    return this.#askOwn(transactionRequest(steps, this.#acl));
   }
 
   remove(path: string, version: number): Promise<void> {
@@ -189,7 +118,7 @@ export class Connection {
 
   /** Ends the connection, not the session. */
   drop(reason: string): void {
-    this.#reason = reason;
+    this.#client.reason = reason;
     this.#end(new ConnectionLostError(reason));
   }
 
@@ -199,12 +128,7 @@ export class Connection {
    * @param error why, for `onEnd`
    */
   close(error: unknown = new ConnectionLostError(CLOSED)): Promise<void> {
-    const { socket } = this.#client.connectionManager;
-    this.#reason = CLOSED;
-    if (!this.#isOpen || this.#hasEnded || socket === undefined) {
-      this.#end(error);
-      return Promise.resolve();
-    }
+    this.#client.reason = CLOSED;
     return new Promise((resolve) => {
       const end = (): void => {
         timer.cancel();
@@ -212,85 +136,34 @@ export class Connection {
         resolve();
       };
       const timer = this.#clock.setTimer(CLOSE_MS, end);
-      // The client's own listener ends the connection as one that was lost.
-      socket.prependOnceListener('close', end);
-      this.#client.close();
+      if (!this.#isOpen || !this.#client.endSession(end)) end();
     });
   }
 
-  /** Every request settles: with its answer, or when the connection ends. */
+  #askOwn<T>(request: OwnRequest<T>): Promise<T> {
+    return this.#ask((client, done: Done<T>) => client.connectionManager.queue(request, done));
+  }
+
   #ask<T>(send: (client: DriverClient, done: Done<T>) => void): Promise<T> {
-    if (this.#hasEnded) return Promise.reject(new ConnectionLostError(this.#reason, { isSent: false }));
+    if (this.#hasEnded) return Promise.reject(new ConnectionLostError(this.#client.reason, { isSent: false }));
     return new Promise<T>((resolve, reject) => {
       const request: PendingRequest = { sentAt: this.#clock.now(), reject };
       this.#pending.add(request);
-      this.#gather();
-      send(this.#client, (error, value) => {
+      send(this.#client.forRequest(), (error, value) => {
         if (!this.#pending.delete(request)) return;
         if (error === null || error === undefined) resolve(value as T);
-        else if (isCode(error, 'CONNECTION_LOSS')) reject(new ConnectionLostError(this.#reason));
+        else if (isCode(error, 'CONNECTION_LOSS')) reject(new ConnectionLostError(this.#client.reason));
         else reject(error instanceof Error ? error : new Error('the client failed'));
       });
-    });
-  }
-
-  /**
-   * Takes what the client cannot read: the answer to a request of ours; and every refusal, for the client throws on codes that are younger than
-   * itself, and would lose the connection with all other requests on it.
-   *
-   * @returns whether the frame was taken
-   * @throws RangeError for a frame that is too short
-   */
-  #takes(frame: Buffer): boolean {
-    const { state, pendingQueue } = this.#client.connectionManager;
-    if (state === CONNECTING) return false;
-    const { xid, code } = readReplyHeader(frame);
-    if (xid < 0 && xid !== XID_AUTH) return false;
-    if (code === 0) {
-      const [packet] = pendingQueue;
-      if (!(packet?.request instanceof CreateRequest) || packet.request.header.xid !== xid) return false;
-      const created = readCreated(frame);
-      pendingQueue.shift();
-      packet.callback(null, created);
-      return true;
-    }
-    if (demandsAuth(code) || xid === XID_AUTH) this.#end(unavailable({ code }));
-    // The leader has ended the session, and this server is about to learn it; or another connection has taken it over.
-    else if (isOfTheConnection(code)) this.drop('the server does not know the session any more');
-    else {
-      const packet = pendingQueue.shift();
-      if (packet?.request.header?.xid === xid) packet.callback(new RefusalError(code));
-      else this.drop('the server answered what was not asked');
-    }
-    return true;
-  }
-
-  /** The client writes each request by itself; those of one tick go out in one packet. */
-  #gather(): void {
-    const { socket } = this.#client.connectionManager;
-    if (this.#isGathering || socket === undefined) return;
-    this.#isGathering = true;
-    socket.cork();
-    process.nextTick(() => {
-      this.#isGathering = false;
-      socket.uncork();
     });
   }
 
   #end(error: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const { connectionManager } = this.#client;
-    const abandon = (): void => {
-      // The client's own timer.
-      connectionManager.connectTimeoutHandler?.close();
-      connectionManager.socket?.destroy();
-    };
-    abandon();
-    // In the first tick there is no socket yet, and no timer.
-    process.nextTick(abandon);
+    this.#client.abandon();
     this.#watches.clear();
-    for (const request of this.#pending) request.reject(new ConnectionLostError(this.#reason));
+    for (const request of this.#pending) request.reject(new ConnectionLostError(this.#client.reason));
     this.#pending.clear();
     this.#onEnd(error);
   }

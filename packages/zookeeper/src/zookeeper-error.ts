@@ -27,7 +27,7 @@ type CodeName = keyof typeof CODES;
 
 /** Where waiting cannot help: somebody has to change a password, a permission or a setting. */
 const PERMANENT: Readonly<Partial<Record<CodeName, string>>> = {
-  NO_AUTH: 'this user lacks a permission on the nodes of Holdfast; see auth, acl and root',
+  NO_AUTH: 'this user lacks a permission (create, delete, read or write) on the nodes of Holdfast; see auth, acl and root',
   INVALID_ACL: 'the server refused the access list: "creator" needs auth',
   AUTH_FAILED: 'the server refused the authentication',
   UNIMPLEMENTED: 'the server does not know a request that locking needs',
@@ -129,6 +129,27 @@ export function fullError(sessions: number, requests: number, bytes: number): Lo
 
 export function expiredError(lockName?: string | null): LockUnavailableError {
   return make('the session has ended', true, lockName);
+}
+
+/** The access list shuts its maker out. */
+export function ownNodesError(): LockUnavailableError {
+  return make(
+    'acl does not let this user create, delete, read and write under nodes that this user makes; see auth and acl (NO_AUTH)',
+    false,
+  );
+}
+
+export function removedError(lockName: string): LockUnavailableError {
+  return make('somebody removed the request from the queue', true, lockName);
+}
+
+/** It was granted, and is over before anybody heard of it. */
+export function endedError(lockName: string): LockUnavailableError {
+  return make('the hold ended as soon as it was granted', true, lockName);
+}
+
+export function releasedError(lockName: string): LockUnavailableError {
+  return make('the request was released', true, lockName);
 }
 
 function make(reason: string, retryable: boolean, lockName?: string | null): LockUnavailableError {

@@ -40,7 +40,8 @@ export interface ZooKeeperBackendOptions {
   readonly auth?: ZooKeeperAuth | undefined;
   /**
    * Who may do what with the nodes that we make: 'open' allows everything to everybody; 'creator' allows everything to those who
-   * authenticate in the same way, and nothing to others.
+   * authenticate in the same way, and nothing to others. A list must let its own maker create, delete, read and write: the servers are asked
+   * for that once a session, and without it every call is refused with LOCK_BACKEND_UNAVAILABLE, `retryable: false`.
    * @default 'creator' with auth, 'open' without
    */
   readonly acl?: 'open' | 'creator' | readonly ZooKeeperAclEntry[] | undefined;

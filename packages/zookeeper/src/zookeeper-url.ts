@@ -1,5 +1,5 @@
 import { LockArgumentError } from '@holdfast/core';
-import type { HostAndPort } from './zookeeper-connection.js';
+import type { HostAndPort } from './tamed-client.js';
 
 /** What a connection string says. */
 export interface ZooKeeperTarget {

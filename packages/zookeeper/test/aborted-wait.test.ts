@@ -4,7 +4,7 @@ import { until } from '@holdfast/test/servers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { nodePrefix } from '../src/node-names.js';
 import { ParentNodes } from '../src/parent-nodes.js';
-import { QueuePlace } from '../src/queue-place.js';
+import { type PlaceParts, QueuePlace } from '../src/queue-place.js';
 import { LaggingServers } from './lagging-servers.js';
 
 const PARENT = '/locks/name';
@@ -13,6 +13,17 @@ const places: QueuePlace[] = [];
 afterEach(async () => {
   for (const place of places.splice(0)) await place.leave();
 });
+
+function partsOn(servers: LaggingServers): PlaceParts {
+  return {
+    session: servers,
+    parents: new ParentNodes(servers, systemClock),
+    clock: systemClock,
+    onLost: () => {},
+    onLimitDiffers: () => {},
+    onGone: () => {},
+  };
+}
 
 /** Answers to reads of nodes, held back one by one. */
 class HeldReads extends LaggingServers {
@@ -29,20 +40,12 @@ class HeldReads extends LaggingServers {
 /** A wait behind others, which is ended and released while the answer to one of its reads is on its way, as core does it. */
 async function abortAt(read: number, inFront: number): Promise<{ readonly failure: unknown; readonly reads: number }> {
   const servers = new HeldReads();
-  const parts = {
-    session: servers,
-    parents: new ParentNodes(servers, systemClock),
-    clock: systemClock,
-    onLost: () => {},
-    onLimitDiffers: () => {},
-    onGone: () => {},
-  };
   await servers.createUnder(PARENT, Buffer.alloc(0), 'persistent');
   for (let other = 0; other < inFront; other += 1) {
     const prefix = nodePrefix(String(other).repeat(32), requestOf('name'));
     await servers.create(`${PARENT}/${prefix}`, Buffer.alloc(0), 'ephemeral-sequential');
   }
-  const place = new QueuePlace(parts, PARENT, requestOf('name'));
+  const place = new QueuePlace(partsOn(servers), PARENT, requestOf('name'));
   places.push(place);
   const controller = new AbortController();
   let failure: unknown = null;
@@ -63,6 +66,42 @@ async function abortAt(read: number, inFront: number): Promise<{ readonly failur
   await until('the wait has ended', () => failure !== null, { timeoutMs: 1000 });
   return { failure, reads: servers.reads.length };
 }
+
+/** Waits for what is free, and aborts so many ticks behind the answer to the look that grants. */
+async function abortBehindGrant(ticks: number): Promise<{ readonly isGranted: boolean; readonly isHeld: boolean; readonly nodes: number }> {
+  const servers = new LaggingServers();
+  const controller = new AbortController();
+  const look = servers.getChildren.bind(servers);
+  servers.getChildren = async (path) => {
+    const names = await look(path);
+    const abort = async (): Promise<void> => {
+      for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
+      controller.abort(new Error('the caller has gone'));
+    };
+    void abort();
+    return names;
+  };
+  const place = new QueuePlace(partsOn(servers), PARENT, requestOf('name'));
+  places.push(place);
+  const granted = place.wait(callOf(5000, controller.signal)).then(
+    () => ({ isGranted: true, isHeld: place.isHeld }),
+    () => ({ isGranted: false, isHeld: place.isHeld }),
+  );
+  const outcome = await granted;
+  if (!outcome.isGranted) await place.leave();
+  return { ...outcome, nodes: servers.paths.filter((path) => path.startsWith(`${PARENT}/`)).length };
+}
+
+it('a wait that is aborted in the ticks of its grant is held or leaves nothing', async () => {
+  const outcomes = await Promise.all(Array.from({ length: 40 }, (_, ticks) => abortBehindGrant(ticks)));
+  for (const outcome of outcomes) {
+    expect([
+      { isGranted: true, isHeld: true, nodes: 1 },
+      { isGranted: false, isHeld: false, nodes: 0 },
+    ]).toContainEqual(outcome);
+  }
+  expect(new Set(outcomes.map(({ isGranted }) => isGranted))).toEqual(new Set([true, false]));
+});
 
 describe('a wait that is ended and released while an answer is on its way', () => {
   it.each([

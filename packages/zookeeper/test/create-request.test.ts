@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { CreateRequest, encodeAcl, type NodeMode, readCreated } from '../src/create-request.js';
+import { createRequest, encodeAcl, type NodeMode, readCreated } from '../src/create-request.js';
 
 interface DriverRequest {
   toBuffer(): Buffer;
@@ -35,7 +35,7 @@ describe('a request to make a node', () => {
     ] as const;
     const data = Buffer.from('{"label":"🔒"}');
     const encoded = encodeAcl(acl.map(([permissions, scheme, id]) => ({ permissions, scheme, id })));
-    const request = new CreateRequest('/locks/naïve%20🔒/x-', data, encoded, mode);
+    const request = createRequest('/locks/naïve%20🔒/x-', data, encoded, mode);
     request.header.xid = 77;
     const expected = byDriver(77, '/locks/naïve%20🔒/x-', data, acl, flags);
     // The type of the request stands behind length and number.

@@ -4,6 +4,7 @@ import type { NodeRecord } from '../src/zookeeper-connection.js';
 import { ConnectionLostError, RefusalError } from '../src/zookeeper-error.js';
 
 const NO_NODE = -101;
+const BAD_VERSION = -103;
 const NODE_EXISTS = -110;
 const SESSION = 7n;
 
@@ -57,9 +58,12 @@ export class LaggingServers implements QueueSession {
     return this.create(path, data, mode);
   }
 
-  async remove(path: string): Promise<void> {
+  /** Nodes of the model are never written: all have version 0. */
+  async remove(path: string, version = -1): Promise<void> {
     this.#applied = null;
-    if (!this.#nodes.delete(path)) throw new RefusalError(NO_NODE);
+    if (!this.#nodes.has(path)) throw new RefusalError(NO_NODE);
+    if (version > 0) throw new RefusalError(BAD_VERSION);
+    this.#nodes.delete(path);
   }
 
   async setData(path: string): Promise<NodeStat> {

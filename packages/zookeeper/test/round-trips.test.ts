@@ -55,6 +55,18 @@ describe.each(Object.keys(lockKinds) as LockKindName[])('%s', (kind) => {
     ).toBe(2);
   });
 
+  it('is taken in two round trips where somebody else has made the node of the name', async () => {
+    const name = newName();
+    await zooKeeper.admin.create(`${root}/${directories[kind]}/${name}`);
+    let lease: Lease<bigint> | PermitLease | null = null;
+    expect(
+      await trips(async () => {
+        lease = await lockKinds[kind](manager, name).tryAcquire();
+      }),
+    ).toBe(2);
+    expect(await trips(async () => expect(await lease?.release()).toBe(true))).toBe(1);
+  });
+
   it('takes as many as the page says', async () => {
     const measured = await measureRoundTrips(kind, { counted: manager, other, during: (work) => counter.during(work) });
     expect(measured).toEqual(await documentedRoundTrips('ZooKeeper'));
