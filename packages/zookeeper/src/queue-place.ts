@@ -96,7 +96,9 @@ export class QueuePlace {
   #left: Promise<boolean> | null = null;
   /** For permits: so few wait in front that this one looks at all who have some. */
   #isNear = false;
-  /** When it found somebody in its way for the first time, by the monotonic clock; null where nobody was. */
+  /** When its node was asked for, by the monotonic clock: what the node is dated by comes a little later. */
+  #enteredAt = 0;
+  /** Since then it stands in line; null where nobody was in its way. */
   #inLineSince: number | null = null;
   /** For how long it stood in line before it was granted. */
   #waitedMs = 0;
@@ -245,7 +247,7 @@ export class QueuePlace {
         // When its turn comes, the write that made the node is too long ago.
         stamp = null;
         call.onQueued?.();
-        this.#inLineSince ??= this.#parts.clock.now();
+        this.#inLineSince ??= this.#enteredAt;
         // It goes on standing there: from here on its removal is reported.
         while (this.#own === null) {
           if ((await this.#readOwn()) === null) throw this.#removedError();
@@ -490,6 +492,7 @@ export class QueuePlace {
       this.#throwIfEnded();
       this.#sessionId = this.#session.id;
       const stamp = stampOf(call.clock);
+      this.#enteredAt = this.#parts.clock.now();
       const made = await this.#parts.parents.createChild(
         this.#session,
         this.#parent,
