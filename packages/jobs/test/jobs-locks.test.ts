@@ -22,15 +22,16 @@ describe('elements of a job', () => {
   });
 
   it('that were processed are refused everywhere for the retention time', async () => {
-    await using servers = twoServers({ retentionMs: 400 });
+    await using servers = twoServers({ retentionMs: 400 }, { manual: true });
     const [mine, theirs] = servers.jobs;
     expect(await mine.lock('job', 'a')).toBe(true);
-    const markedAt = performance.now();
     await mine.successfullyProcessed('job', 'a');
     expect([await mine.lock('job', 'a'), await theirs.lock('job', 'a'), mine.leaseOf('job', 'a')]).toEqual([false, false, null]);
     expect(await mine.unlock('job', 'a')).toBe(false);
-    await until('the mark has ended', () => theirs.lock('job', 'a'));
-    expect(performance.now() - markedAt).toBeGreaterThanOrEqual(395);
+    await servers.clock.advance(399);
+    expect(await theirs.lock('job', 'a')).toBe(false);
+    await servers.clock.advance(1);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('that were unlocked without a mark may be processed again', async () => {
@@ -102,24 +103,26 @@ describe('elements of a job', () => {
   });
 
   it('stay refused for lockAtLeastMs, against schedulers whose clocks differ', async () => {
-    await using servers = twoServers({ lockAtLeastMs: 400 });
+    await using servers = twoServers({ lockAtLeastMs: 400 }, { manual: true });
     const [mine, theirs] = servers.jobs;
-    const lockedAt = performance.now();
     await mine.lock('job', 'a');
+    await servers.clock.advance(100);
     await mine.unlock('job', 'a');
+    await servers.clock.advance(299);
     expect(await theirs.lock('job', 'a')).toBe(false);
-    await until('the time is over', () => theirs.lock('job', 'a'));
-    expect(performance.now() - lockedAt).toBeGreaterThanOrEqual(395);
+    await servers.clock.advance(1);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('stay refused for lockAtLeastMs also where their mark would be gone before', async () => {
-    await using servers = twoServers({ lockAtLeastMs: 400, retentionMs: 1 });
+    await using servers = twoServers({ lockAtLeastMs: 400, retentionMs: 1 }, { manual: true });
     const [mine, theirs] = servers.jobs;
-    const lockedAt = performance.now();
     await mine.lock('job', 'a');
     await mine.successfullyProcessed('job', 'a');
-    await until('the time is over', () => theirs.lock('job', 'a'));
-    expect(performance.now() - lockedAt).toBeGreaterThanOrEqual(395);
+    await servers.clock.advance(399);
+    expect(await theirs.lock('job', 'a')).toBe(false);
+    await servers.clock.advance(1);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('must have been locked to be processed', async () => {
