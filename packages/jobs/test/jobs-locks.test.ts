@@ -66,27 +66,30 @@ describe('elements of a job', () => {
   });
 
   it('whose lease ends while the store does not answer were lost, and not only out of reach', async () => {
-    await using servers = twoServers({ ttlMs: 300 });
+    await using servers = twoServers({ ttlMs: 300 }, { manual: true });
     const [mine, theirs] = servers.jobs;
     await mine.lock('job', 'a');
-    const lease = mine.leaseOf('job', 'a');
     servers.links[0].disconnect({ silent: true });
-    await until('little of the lease is left', () => (lease?.remainingMs ?? 0) < 80);
-    await expect(mine.successfullyProcessed('job', 'a')).rejects.toMatchObject({ code: 'LOCK_LOST', reason: 'deadline' });
+    // Little of the lease is left.
+    await servers.clock.advance(220);
+    const marked = servers.inTime(mine.successfullyProcessed('job', 'a'));
+    await expect(marked).rejects.toMatchObject({ code: 'LOCK_LOST', reason: 'deadline' });
     servers.links[0].reconnect();
     expect(mine.leaseOf('job', 'a')).toBeNull();
-    await until('somebody else has it', () => theirs.lock('job', 'a'));
+    await servers.clock.advance(1_000);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('whose lease ends while the mark is on its way were lost, and the cause says that the mark may stand', async () => {
-    await using servers = twoServers({ ttlMs: 300 });
+    await using servers = twoServers({ ttlMs: 300 }, { manual: true });
     const [mine, theirs] = servers.jobs;
     await mine.lock('job', 'a');
-    servers.links[0].stallNext('setMark', { at: 'reply' });
+    const answer = servers.links[0].stallNext('setMark', { at: 'reply' });
     const marking = mine.successfullyProcessed('job', 'a');
-    await until('the mark is written', async () => (await servers.locks[1].marks?.has('job/job/a')) === true);
+    await answer.reached;
+    expect(await servers.locks[1].marks?.has('job/job/a')).toBe(true);
     servers.links[0].disconnect({ silent: true });
-    await expect(marking).rejects.toMatchObject({
+    await expect(servers.inTime(marking)).rejects.toMatchObject({
       code: 'LOCK_LOST',
       reason: 'deadline',
       cause: { code: 'LOCK_BACKEND_UNAVAILABLE' },
@@ -192,12 +195,13 @@ describe('forEachExclusive', () => {
   });
 
   it('tells the loss of one lease for its item alone', async () => {
-    await using servers = twoServers();
-    const results = await servers.jobs[0].forEachExclusive([1, 2, 3], { key: String, ttlMs: 200 }, async (item, lease) => {
+    await using servers = twoServers({}, { manual: true });
+    const batch = servers.jobs[0].forEachExclusive([1, 2, 3], { key: String, ttlMs: 200 }, async (item, lease) => {
       if (item !== 2) return;
       await servers.locks[1].forceRelease('batch/default/2');
       await new Promise((resolve) => lease.signal.addEventListener('abort', resolve, { once: true }));
     });
+    const results = await servers.inTime(batch);
     expect(results).toMatchObject([
       { outcome: 'processed' },
       { outcome: 'failed', error: { code: 'LOCK_LOST' } },
@@ -242,11 +246,13 @@ describe('a job semaphore', () => {
   });
 
   it('tells a permit that was lost, and frees no other for it', async () => {
-    await using servers = twoServers();
+    await using servers = twoServers({}, { manual: true });
     const semaphore = createJobSemaphore(servers.locks[0], { permits: 2, ttlMs: 200 });
     await semaphore.tryAcquire('job');
     await servers.locks[1].semaphore('job/job', { permits: 2 }).forceRelease();
-    await until('the loss is noticed', () => semaphore.leasesOf('job')[0]?.isHeld === false);
+    // The loss is noticed by the next renewal.
+    await servers.clock.advance(100);
+    expect(semaphore.leasesOf('job')[0]?.isHeld).toBe(false);
     expect(await semaphore.tryAcquire('job')).toBe(true);
     await expect(semaphore.release('job')).rejects.toMatchObject({ code: 'LOCK_LOST' });
     expect(semaphore.leasesOf('job').map(({ isHeld }) => isHeld)).toEqual([true]);
