@@ -48,8 +48,9 @@ export default defineConfig({
     pool: 'forks',
     // Leases live on timers: more test files at a time than cores would only make deadlines pass.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Only for what hangs: what a test waits for has bounds of its own, and the sum of its steps is how busy the machine is.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     // A test that passes the second time has found something; it is not to be hidden.
     retry: 0,
     allowOnly: false,

@@ -60,7 +60,7 @@ describe('the health endpoint', () => {
   });
 
   it('ends what it is at before it ends', async () => {
-    const service = startExample('health-endpoint/main.ts', { HOLDFAST_URL: patient(redis.url), PORT: '0', BILLING_MS: '1000' });
+    const service = startExample('health-endpoint/main.ts', { HOLDFAST_URL: patient(redis.url), PORT: '0', BILLING_MS: '3000' });
     await using _ = service;
     const [, origin = ''] = await service.prints(/listening on (\S+)/);
     await using locks = await connect(patient(redis.url));

@@ -83,7 +83,8 @@ function expectOrder(workers: readonly Worker[], killed: readonly number[] = [])
   expect({ collisions, failures: workers.flatMap((worker) => worker.said('failed')) }).toEqual({ collisions: [], failures: [] });
 }
 
-describe('processes under load that move to another store', () => {
+// Each step has its own time; all of them together take as long as the machine needs.
+describe('processes under load that move to another store', { timeout: 180_000 }, () => {
   test('one after the other through all phases and back: never two holders, no lost update, no stall', async () => {
     const prefix = `m-${randomUUID()}:`;
     const workers = Array.from({ length: 4 }, () => new Worker(prefix, 'from'));

@@ -27,7 +27,7 @@ async function startServers(): Promise<Servers> {
 }
 
 test('those who waited in a process that was killed are counted for no longer than documented, on every store', {
-  timeout: 40_000,
+  timeout: 120_000,
 }, async () => {
   const servers = await startServers();
   const managers = Object.entries(countingManagers(servers));

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
  * about itself, without a client library whose own reconnecting would blur the picture. An error reply is returned as
  * `-CODE message`, not thrown.
  */
-export function askRedis(port: number, command: string, timeoutMs = 1_000): Promise<string> {
+export function askRedis(port: number, command: string, timeoutMs = 5_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' });
     let text = '';

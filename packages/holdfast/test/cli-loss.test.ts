@@ -54,7 +54,7 @@ describe.concurrent('holdfast run, when the lock is lost', () => {
 
   it('ends it when it takes longer than it may', async () => {
     await using server = await ownServer();
-    await using cli = start(server, randomUUID(), FAMILY, '--max-hold', '500ms');
+    await using cli = start(server, randomUUID(), FAMILY, '--max-hold', '3s');
     const members = await family(cli);
     const { code, stderr } = await cli.ended;
     expect(code).toBe(79);

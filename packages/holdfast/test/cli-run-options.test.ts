@@ -126,7 +126,7 @@ describe('the report of holdfast run', () => {
   });
 
   it('says that the lock was lost, and why', async () => {
-    expect(await reported(randomUUID(), ['--max-hold', '200ms'], ['sleep', '30'])).toMatchObject({
+    expect(await reported(randomUUID(), ['--max-hold', '2s'], ['sleep', '30'])).toMatchObject({
       outcome: 'lost',
       lostReason: 'max-hold',
       exitCode: 79,

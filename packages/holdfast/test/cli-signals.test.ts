@@ -128,7 +128,7 @@ describe('signals to holdfast run', () => {
     using folder = temporaryFolder();
     const file = join(folder.path, 'input');
     const name = randomUUID();
-    await using cli = start(name, followed(file), '--ttl', '1s');
+    await using cli = start(name, followed(file), '--ttl', '3s');
     const pid = Number((await cli.prints(/pid (\d+)/))[1]);
     cli.kill('SIGTSTP');
     await until('the command stands still', async () => (await stateOf(pid)) === 'T');
@@ -145,7 +145,7 @@ describe('signals to holdfast run', () => {
 describe('a holdfast run that is killed', () => {
   it('takes the command with it, and the lock ends by its time to live', async () => {
     const name = randomUUID();
-    await using cli = start(name, FAMILY, '--ttl', '1s');
+    await using cli = start(name, FAMILY, '--ttl', '3s');
     const members = await family(cli);
     cli.kill('SIGKILL');
     expect(await cli.ended).toMatchObject({ code: null, signal: 'SIGKILL' });

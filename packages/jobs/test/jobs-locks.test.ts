@@ -22,15 +22,16 @@ describe('elements of a job', () => {
   });
 
   it('that were processed are refused everywhere for the retention time', async () => {
-    await using servers = twoServers({ retentionMs: 400 });
+    await using servers = twoServers({ retentionMs: 400 }, { manual: true });
     const [mine, theirs] = servers.jobs;
     expect(await mine.lock('job', 'a')).toBe(true);
-    const markedAt = performance.now();
     await mine.successfullyProcessed('job', 'a');
     expect([await mine.lock('job', 'a'), await theirs.lock('job', 'a'), mine.leaseOf('job', 'a')]).toEqual([false, false, null]);
     expect(await mine.unlock('job', 'a')).toBe(false);
-    await until('the mark has ended', () => theirs.lock('job', 'a'));
-    expect(performance.now() - markedAt).toBeGreaterThanOrEqual(395);
+    await servers.clock.advance(399);
+    expect(await theirs.lock('job', 'a')).toBe(false);
+    await servers.clock.advance(1);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('that were unlocked without a mark may be processed again', async () => {
@@ -65,27 +66,30 @@ describe('elements of a job', () => {
   });
 
   it('whose lease ends while the store does not answer were lost, and not only out of reach', async () => {
-    await using servers = twoServers({ ttlMs: 300 });
+    await using servers = twoServers({ ttlMs: 300 }, { manual: true });
     const [mine, theirs] = servers.jobs;
     await mine.lock('job', 'a');
-    const lease = mine.leaseOf('job', 'a');
     servers.links[0].disconnect({ silent: true });
-    await until('little of the lease is left', () => (lease?.remainingMs ?? 0) < 80);
-    await expect(mine.successfullyProcessed('job', 'a')).rejects.toMatchObject({ code: 'LOCK_LOST', reason: 'deadline' });
+    // Little of the lease is left.
+    await servers.clock.advance(220);
+    const marked = servers.inTime(mine.successfullyProcessed('job', 'a'));
+    await expect(marked).rejects.toMatchObject({ code: 'LOCK_LOST', reason: 'deadline' });
     servers.links[0].reconnect();
     expect(mine.leaseOf('job', 'a')).toBeNull();
-    await until('somebody else has it', () => theirs.lock('job', 'a'));
+    await servers.clock.advance(1_000);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('whose lease ends while the mark is on its way were lost, and the cause says that the mark may stand', async () => {
-    await using servers = twoServers({ ttlMs: 300 });
+    await using servers = twoServers({ ttlMs: 300 }, { manual: true });
     const [mine, theirs] = servers.jobs;
     await mine.lock('job', 'a');
-    servers.links[0].stallNext('setMark', { at: 'reply' });
+    const answer = servers.links[0].stallNext('setMark', { at: 'reply' });
     const marking = mine.successfullyProcessed('job', 'a');
-    await until('the mark is written', async () => (await servers.locks[1].marks?.has('job/job/a')) === true);
+    await answer.reached;
+    expect(await servers.locks[1].marks?.has('job/job/a')).toBe(true);
     servers.links[0].disconnect({ silent: true });
-    await expect(marking).rejects.toMatchObject({
+    await expect(servers.inTime(marking)).rejects.toMatchObject({
       code: 'LOCK_LOST',
       reason: 'deadline',
       cause: { code: 'LOCK_BACKEND_UNAVAILABLE' },
@@ -102,24 +106,26 @@ describe('elements of a job', () => {
   });
 
   it('stay refused for lockAtLeastMs, against schedulers whose clocks differ', async () => {
-    await using servers = twoServers({ lockAtLeastMs: 400 });
+    await using servers = twoServers({ lockAtLeastMs: 400 }, { manual: true });
     const [mine, theirs] = servers.jobs;
-    const lockedAt = performance.now();
     await mine.lock('job', 'a');
+    await servers.clock.advance(100);
     await mine.unlock('job', 'a');
+    await servers.clock.advance(299);
     expect(await theirs.lock('job', 'a')).toBe(false);
-    await until('the time is over', () => theirs.lock('job', 'a'));
-    expect(performance.now() - lockedAt).toBeGreaterThanOrEqual(395);
+    await servers.clock.advance(1);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('stay refused for lockAtLeastMs also where their mark would be gone before', async () => {
-    await using servers = twoServers({ lockAtLeastMs: 400, retentionMs: 1 });
+    await using servers = twoServers({ lockAtLeastMs: 400, retentionMs: 1 }, { manual: true });
     const [mine, theirs] = servers.jobs;
-    const lockedAt = performance.now();
     await mine.lock('job', 'a');
     await mine.successfullyProcessed('job', 'a');
-    await until('the time is over', () => theirs.lock('job', 'a'));
-    expect(performance.now() - lockedAt).toBeGreaterThanOrEqual(395);
+    await servers.clock.advance(399);
+    expect(await theirs.lock('job', 'a')).toBe(false);
+    await servers.clock.advance(1);
+    expect(await theirs.lock('job', 'a')).toBe(true);
   });
 
   it('must have been locked to be processed', async () => {
@@ -189,12 +195,13 @@ describe('forEachExclusive', () => {
   });
 
   it('tells the loss of one lease for its item alone', async () => {
-    await using servers = twoServers();
-    const results = await servers.jobs[0].forEachExclusive([1, 2, 3], { key: String, ttlMs: 200 }, async (item, lease) => {
+    await using servers = twoServers({}, { manual: true });
+    const batch = servers.jobs[0].forEachExclusive([1, 2, 3], { key: String, ttlMs: 200 }, async (item, lease) => {
       if (item !== 2) return;
       await servers.locks[1].forceRelease('batch/default/2');
       await new Promise((resolve) => lease.signal.addEventListener('abort', resolve, { once: true }));
     });
+    const results = await servers.inTime(batch);
     expect(results).toMatchObject([
       { outcome: 'processed' },
       { outcome: 'failed', error: { code: 'LOCK_LOST' } },
@@ -239,11 +246,13 @@ describe('a job semaphore', () => {
   });
 
   it('tells a permit that was lost, and frees no other for it', async () => {
-    await using servers = twoServers();
+    await using servers = twoServers({}, { manual: true });
     const semaphore = createJobSemaphore(servers.locks[0], { permits: 2, ttlMs: 200 });
     await semaphore.tryAcquire('job');
     await servers.locks[1].semaphore('job/job', { permits: 2 }).forceRelease();
-    await until('the loss is noticed', () => semaphore.leasesOf('job')[0]?.isHeld === false);
+    // The loss is noticed by the next renewal.
+    await servers.clock.advance(100);
+    expect(semaphore.leasesOf('job')[0]?.isHeld).toBe(false);
     expect(await semaphore.tryAcquire('job')).toBe(true);
     await expect(semaphore.release('job')).rejects.toMatchObject({ code: 'LOCK_LOST' });
     expect(semaphore.leasesOf('job').map(({ isHeld }) => isHeld)).toEqual([true]);

@@ -63,11 +63,12 @@ describe('a lease in the phase "both"', () => {
 
   it('is kept on the first side while it waits for the second', async () => {
     await using world = new MigrationWorld();
-    const { manager } = world.process('both', { ttlMs: 900 });
+    const { manager } = world.process('both', { ttlMs: 1_800 });
     const busy = await world.only.to.acquire('x');
     const waiting = manager.acquire('x');
     await until('the first side is taken', async () => (await world.only.from.inspect('x')).held);
-    const end = performance.now() + 2_000;
+    // Longer than its ttl and guard.
+    const end = performance.now() + 2_500;
     while (performance.now() < end) {
       expect(await world.only.from.tryAcquire('x')).toBeNull();
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,20 +1,25 @@
 import { createMemoryLockManager } from '@holdfast/core/memory';
 import { createReentrantLocks, type ReentrantLock } from '@holdfast/migration';
-import { createTestMemoryStore } from '@holdfast/core/testing';
+import { createManualClock, createTestMemoryStore } from '@holdfast/core/testing';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { isPending } from './migration-world.js';
 
-function world({ ttlMs }: { readonly ttlMs?: number } = {}) {
-  const store = createTestMemoryStore();
-  const locks = createMemoryLockManager({ store, ttlMs });
-  const other = createMemoryLockManager({ store: store.peer() });
+/** With a manual clock time moves only when a test says so. */
+function world({ ttlMs, manual = false }: { readonly ttlMs?: number; readonly manual?: boolean } = {}) {
+  const clock = createManualClock();
+  const timed = manual ? { clock } : {};
+  const store = createTestMemoryStore(timed);
+  const locks = createMemoryLockManager({ store, ttlMs, ...timed });
+  const other = createMemoryLockManager({ store: store.peer(), ...timed });
   return {
+    clock,
     link: store,
     locks,
     other,
     ...createReentrantLocks(locks),
     async [Symbol.asyncDispose]() {
+      if (manual) await clock.settle();
       await Promise.all([locks.close(), other.close()]);
     },
   };
@@ -229,13 +234,13 @@ describe('taken again by its owner', () => {
     ['lock()', async (lock: ReentrantLock) => await lock.lock()],
     ['tryLock()', async (lock: ReentrantLock) => await lock.tryLock()],
   ])('%s lasts for what it was promised', async (_, take) => {
-    await using w = world({ ttlMs: 400 });
+    await using w = world({ ttlMs: 400, manual: true });
     const lock = w.getLock('x');
     await w.runInContext(async () => {
       await lock.lock(SHORT_MS);
       await take(lock);
-      const takenAt = performance.now();
-      await until('the first lease would have ended', () => performance.now() - takenAt > 3 * SHORT_MS);
+      // The first lease would have ended.
+      await w.clock.advance(LONG_MS - 1);
       expect([lock.isHeldByCurrentContext(), lock.getLockCount(), await w.other.tryAcquire('x')]).toEqual([true, 2, null]);
       await lock.unlock();
       await lock.unlock();
@@ -244,7 +249,7 @@ describe('taken again by its owner', () => {
   });
 
   it('a lease is not made shorter, and an inner lock() lasts until the last unlock, not its own', async () => {
-    await using w = world({ ttlMs: 400 });
+    await using w = world({ ttlMs: 400, manual: true });
     const lock = w.getLock('x');
     await w.runInContext(async () => {
       await lock.lock(60_000);
@@ -255,11 +260,11 @@ describe('taken again by its owner', () => {
       await lock.lock(SHORT_MS);
       await lock.lock();
       await lock.unlock();
-      const unlockedAt = performance.now();
-      await until('the first lease would have ended', () => performance.now() - unlockedAt > 3 * SHORT_MS);
+      // The first lease would have ended.
+      await w.clock.advance(LONG_MS);
       expect([lock.isHeldByCurrentContext(), lock.getLockCount()]).toEqual([true, 1]);
     });
-    await until('the end of the context has freed it', async () => (await w.other.tryAcquire('x')) !== null);
+    expect(await w.other.tryAcquire('x')).not.toBeNull();
   });
 
   it('does not count when the store cannot promise it', async () => {
@@ -275,19 +280,20 @@ describe('taken again by its owner', () => {
   });
 
   it('tryLock does not wait behind a lock() of its context for longer than it was asked to', async () => {
-    await using w = world();
+    await using w = world({ manual: true });
     const lock = w.getLock('x');
     const theirs = await w.other.acquire('x');
     await w.runInContext(async () => {
       const waiting = lock.lock();
-      const startedAt = performance.now();
       expect(await lock.tryLock()).toBe(false);
-      expect(performance.now() - startedAt).toBeLessThan(200);
-      expect(await lock.tryLock(300)).toBe(false);
-      expect(performance.now() - startedAt).toBeGreaterThanOrEqual(295);
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      const brief = lock.tryLock(300);
+      await w.clock.advance(299);
+      expect(await isPending(brief)).toBe(true);
+      await w.clock.advance(1);
+      expect(await brief).toBe(false);
       const patient = lock.tryLock(10_000);
       await theirs.release();
+      await w.clock.advance(1_000);
       await waiting;
       expect(await patient).toBe(true);
       expect(lock.getLockCount()).toBe(2);

@@ -120,10 +120,11 @@ describe('requests of one tick', () => {
       return spent;
     };
     for (const isTogether of [true, false]) await take64(isTogether);
-    let [together, apart] = [0, 0];
-    for (let round = 0; round < 5; round++) {
-      together += await take64(true);
-      apart += await take64(false);
+    // The least of several: in the others this process may have stood still.
+    let [together, apart] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let round = 0; round < 9; round++) {
+      together = Math.min(together, await take64(true));
+      apart = Math.min(apart, await take64(false));
     }
     expect(apart / together).toBeGreaterThan(2);
   });

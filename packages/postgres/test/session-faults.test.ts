@@ -94,7 +94,7 @@ describe('a session that ends', () => {
     const locks = manager({ connectionString: proxy.urlFor(server.url) });
     const lease = await locks.acquire(newName());
     await proxy.refuse();
-    expect((await lossOf(lease, 1_000)).reason).toBe('session');
+    expect((await lossOf(lease, 3_000)).reason).toBe('session');
     expect((await failure(locks.tryAcquire(newName()))).retryable).toBe(true);
     await proxy.restore();
     await worksAgain(locks);
@@ -120,14 +120,14 @@ describe('a heartbeat', () => {
     const clients: pg.PoolClient[] = [];
     pool.on('acquire', (client) => clients.push(client));
     const locks = manager({ pool });
-    const [gone, kept] = [await locks.acquire(newName(), { ttlMs: 1_500 }), await locks.acquire(newName(), { ttlMs: 1_500 })];
+    const [gone, kept] = [await locks.acquire(newName(), { ttlMs: 4_500 }), await locks.acquire(newName(), { ttlMs: 4_500 })];
     const { rows } = await admin.query<{ readonly high: string; readonly low: string }>(
       `select classid::text as high, objid::text as low from pg_locks where locktype = 'advisory' order by classid`,
     );
     const [first] = rows;
     const key = BigInt.asIntN(64, (BigInt(first?.high ?? 0) << 32n) | BigInt(first?.low ?? 0));
     for (const client of clients) await client.query('select pg_advisory_unlock($1)', [String(key)]).catch(() => {});
-    await until('one of them is lost', () => !gone.isHeld || !kept.isHeld, { timeoutMs: 1_400 });
+    await until('one of them is lost', () => !gone.isHeld || !kept.isHeld, { timeoutMs: 4_400 });
     // The other one is not taken along.
     const [lost, left] = gone.isHeld ? [kept, gone] : [gone, kept];
     expect(lost.signal.reason).toMatchObject({ reason: 'session' });

@@ -125,7 +125,7 @@ describe.concurrent('a process that stands still', () => {
       return rows;
     };
     const start = new Date();
-    await using locks = manager({ connectionString: url.href, sessionMs: 1_000 });
+    await using locks = manager({ connectionString: url.href, sessionMs: 2_000 });
     await worksAgain(locks);
     const [before] = await sessions();
     expect(before).toMatchObject({ late: false });

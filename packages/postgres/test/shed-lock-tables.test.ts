@@ -79,7 +79,8 @@ describe('times', () => {
       ('old', '-infinity', '-infinity', 'ops'), ('past', ${now} - interval '1 hour', ${now}, 'ops')`);
     for (const name of ['off', 'far']) {
       expect(await locks.tryAcquire(name)).toBe(null);
-      await expect(locks.acquire(name, { waitMs: 100 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
+      // Long enough for an answer, without which the store would be unavailable.
+      await expect(locks.acquire(name, { waitMs: 500 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
     }
     expect((await locks.inspect('off')).holders).toMatchObject([{ label: 'ops', remainingMs: null }]);
     expect((await locks.inspect('far')).holders[0]?.remainingMs).toBeGreaterThan(1e12);
@@ -147,7 +148,7 @@ describe('a table that people have made otherwise', () => {
     const error: unknown = await locks.acquire(newName(), { waitMs: 20_000 }).catch((reason: unknown) => reason);
     expect(isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && error.retryable).toBe(false);
     expect(String((error as Error).message)).toMatch(/is no table of ShedLock: it .*CREATE TABLE/);
-    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it.each([

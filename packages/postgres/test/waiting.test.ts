@@ -203,9 +203,17 @@ describe('a dead writer that waited for leases in a table', () => {
     const end = performance.now() + 4_000;
     while (performance.now() < end) expect(await living.readWriteLock(name).read.tryAcquire()).toBe(null);
     await proxy.refuse();
+    const { rows } = await postgres.admin.query<{ readonly left: string }>(
+      `SELECT extract(epoch FROM writer_waits_until - clock_timestamp()) * 1000 AS left FROM holdfast.leases WHERE kind = 'read-write' AND name = $1`,
+      [Buffer.from(name)],
+    );
+    const leftMs = Number(rows[0]?.left);
+    expect(leftMs).toBeGreaterThan(0);
+    expect(leftMs).toBeLessThanOrEqual(2_000);
     const died = performance.now();
     const lease = await living.readWriteLock(name).read.acquire({ waitMs: 10_000 });
-    expect(performance.now() - died).toBeLessThan(2_100);
+    // Readers ask as soon as that is over, which a busy machine may do a little later.
+    expect(performance.now() - died).toBeLessThan(leftMs + 1_000);
     for (const one of [lease, held]) expect(await one.release()).toBe(true);
     await dying.close();
     await waiting;

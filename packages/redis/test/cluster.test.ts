@@ -121,10 +121,13 @@ describe('a cluster', () => {
     await dead.close();
     await abandoned;
     await node.restore(key, 3000, places, 'REPLACE');
-    const start = performance.now();
     await free(holder, held);
+    const leftMs = await node.pttl(`holdfast:${name}`);
+    expect(leftMs).toBeLessThanOrEqual(1980);
+    const start = performance.now();
     await wait;
-    expect(performance.now() - start).toBeLessThan(2000);
+    // The next one asks as soon as that has ended, which a busy machine may do a little later.
+    expect(performance.now() - start).toBeLessThan(leftMs + 1000);
     node.disconnect();
   });
 

@@ -1,9 +1,10 @@
 import { createManualClock } from '@holdfast/core/testing';
-import { requestOf } from '@holdfast/test/backend';
+import { callOf, requestOf } from '@holdfast/test/backend';
 import { expect, it } from 'vitest';
 import { AnnouncedLines } from '../src/announced-lines.js';
 import { KeySpace } from '../src/key-space.js';
 import { LifeRounds } from '../src/life-rounds.js';
+import { QueuePlace } from '../src/queue-place.js';
 import { QueuePlaces } from '../src/queue-places.js';
 
 /** The rounds of a manager in whose line for one name so many wait, since `since`; and how many each sign of life said, and when. */
@@ -81,4 +82,46 @@ it('says nothing when the line has ended', async () => {
   rounds.rest();
   await clock.advance(5_000);
   expect(signs.length).toBe(1);
+});
+
+/** When a manager with one place in a queue says that it is there, where so much is left of what stands at its first sign. */
+async function signsBehind(remainingMs: number | null): Promise<readonly number[]> {
+  const clock = createManualClock();
+  const signs: number[] = [];
+  const places = new QueuePlaces((key) => key);
+  const keySpace = new KeySpace('', '');
+  const start = clock.now();
+  const endsAt = remainingMs === null ? null : start + 1050 + remainingMs;
+  const rounds = new LifeRounds(
+    {
+      clock,
+      commands: {
+        refresh: (names) => {
+          signs.push(clock.now() - start);
+          const leftMs = endsAt === null || endsAt < clock.now() ? null : endsAt - clock.now();
+          return Promise.resolve(names.map(() => ({ serverMs: clock.now(), remainingMs: leftMs, granted: [] })));
+        },
+      },
+      isCluster: false,
+      connection: () => null,
+      moving: { concerns: () => false },
+    },
+    places,
+    new AnnouncedLines((key) => key),
+  );
+  const request = requestOf('a name');
+  places.enter(new QueuePlace(request, keySpace.keysOf(request.name, 'x'), 'm'.repeat(16), { ...callOf(), clock }));
+  rounds.begin(null);
+  await clock.advance(3_000);
+  rounds.close();
+  return signs;
+}
+
+it.each([
+  ['nobody can tell when it ends', null, [1050, 2100]],
+  ['it ends after the next sign', 1300, [1050, 2100, 2352]],
+  ['it ends before the next sign', 930, [1050, 1982]],
+  ['it ends at once', 0, [1050, 1070, 2120]],
+])('asks again just when what stands has ended, as what a dead manager was granted does: %s', async (_when, remainingMs, signs) => {
+  expect((await signsBehind(remainingMs)).slice(0, signs.length)).toEqual(signs);
 });

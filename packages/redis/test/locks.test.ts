@@ -22,7 +22,7 @@ describe('a lock', () => {
 
   it('answers the same grant to the same owner, and keeps it as long as the second request says', async () => {
     const backend = redis.backend();
-    const request = requestOf(newName(), 'exclusive', { ttlMs: 1000 });
+    const request = requestOf(newName(), 'exclusive', { ttlMs: 4000 });
     const first = await take(backend, request);
     const second = await take(backend, { ...request, ttlMs: 9000 });
     expect(second.fencingToken).toBe(first.fencingToken);

@@ -38,9 +38,9 @@ describe('permits', () => {
 
   it('are renewed, and tell who is too late', async () => {
     const backend = redis.backend();
-    const request = permitsOf(newName(), 3, 4, { ttlMs: 300 });
+    const request = permitsOf(newName(), 3, 4, { ttlMs: 1500 });
     await take(backend, request);
-    expect(await backend.renew([{ ...request, ttlMs: 600 }], callOf())).toEqual([true]);
+    expect(await backend.renew([{ ...request, ttlMs: 1600 }], callOf())).toEqual([true]);
     await until('it has expired', async () => (await backend.inspect(request.name, 'semaphore', callOf())).holders.length === 0);
     expect(await backend.renew([{ ...request, ttlMs: 600 }], callOf())).toEqual([false]);
     expect(await free(backend, request)).toBe(false);
@@ -98,7 +98,7 @@ describe('readers and writers', () => {
   it('readers expire one by one, and are renewed and freed by their owners', async () => {
     const backend = redis.backend();
     const name = newName();
-    const [short, long] = [requestOf(name, 'read', { ttlMs: 100, label: 'short' }), requestOf(name, 'read', { label: 'long:1' })];
+    const [short, long] = [requestOf(name, 'read', { ttlMs: 1500, label: 'short' }), requestOf(name, 'read', { label: 'long:1' })];
     const granted = await take(backend, short);
     expect((await take(backend, short)).fencingToken).toBe(granted.fencingToken);
     await take(backend, long);

@@ -8,6 +8,11 @@ import { standIn, useRedis, waitersOf } from './redis-harness.js';
 
 const redis = useRedis();
 
+/** For so long the server keeps, at most, what the first place of a dead manager is granted. */
+const DEAD_HAS_MS = 1980;
+/** The server counts in whole milliseconds of its own clock, and what waiters have said in others. */
+const WHOLE_MS = 5;
+
 /** A place in the queue, and what has become of it. */
 async function place(backend: LockBackend<bigint>, request: HoldRequest, signal?: AbortSignal) {
   const kind = request.mode === 'permits' ? 'semaphore' : request.mode === 'exclusive' ? 'lock' : 'read-write';
@@ -165,10 +170,13 @@ describe('waiting of plain managers', () => {
     await dead.close();
     await Promise.all(abandoned);
     await redis.admin.restore(key, 3000, places, 'REPLACE');
-    const start = performance.now();
     await free(holder, held);
+    const leftMs = await redis.admin.pttl(`holdfast:${held.name}`);
+    expect(leftMs).toBeLessThanOrEqual(DEAD_HAS_MS);
+    const start = performance.now();
     await ended;
-    expect(performance.now() - start).toBeLessThan(2000);
+    // The next one asks as soon as that has ended, which a busy machine may do a little later.
+    expect(performance.now() - start).toBeLessThan(leftMs + 1000);
   });
 
   it('costs less than one command a second, for all names of a manager together', async () => {
@@ -178,10 +186,12 @@ describe('waiting of plain managers', () => {
     const leaving = new AbortController();
     const waits = [];
     for (const { name } of held) waits.push((await place(waiter, requestOf(name), leaving.signal)).ended.catch(() => {}));
+    const begun = performance.now();
     await redis.admin.config('RESETSTAT');
     await sleep(4000);
     const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.admin.info('commandstats'))?.[1] ?? 0);
-    expect(calls).toBeLessThanOrEqual(4);
+    // The time between the first and the last of them is what counts: a busy machine looks later.
+    expect(calls - 1).toBeLessThan((performance.now() - begun) / 1000);
     leaving.abort(new Error('enough'));
     await Promise.all(waits);
   });
@@ -377,14 +387,20 @@ describe('the line of a plain manager', () => {
     const manager = createRedisLockManager({ url: redis.server.url });
     const observer = redis.backend();
     const name = newName();
+    const asked = performance.now();
     const hold = await manager.acquire(name);
+    const granted = performance.now();
     const leaving = new AbortController();
     const waits = Array.from({ length: 20 }, () => manager.acquire(name, { signal: leaving.signal }).catch(() => null));
     const look = () => observer.inspect(name, 'lock', callOf());
     await until('all of them are seen', async () => (await look()).waiters === 20);
+    const looked = performance.now();
     const { oldestWaitMs, holders } = await look();
+    const seen = performance.now();
     expect(oldestWaitMs).toBeGreaterThan(0);
-    expect(holders[0]?.heldMs).toBeGreaterThanOrEqual(oldestWaitMs ?? 0);
+    expect(oldestWaitMs).toBeLessThanOrEqual(seen - granted + WHOLE_MS);
+    expect(holders[0]?.heldMs).toBeGreaterThanOrEqual(looked - granted - WHOLE_MS);
+    expect(holders[0]?.heldMs).toBeLessThanOrEqual(seen - asked + WHOLE_MS);
     leaving.abort();
     await Promise.all(waits);
     await until('nobody is seen to wait', async () => (await look()).waiters === 0);
@@ -417,9 +433,12 @@ describe('the line of a plain manager', () => {
     const { request } = await place(waiter, requestOf(held.name));
     expect(await waitersOf(observer, held.name)).toBe(1);
     const waiters = (await redis.admin.keys(`*lock-waiters*${held.name}`))[0] ?? '';
-    const members = await redis.admin.zrange(waiters, 0, -1);
-    await redis.admin.zrem(waiters, ...members.filter((member) => member.startsWith('f')));
-    expect(await waitersOf(observer, held.name)).toBe(0);
+    // Until it says once more that it is there, which may come in between.
+    await until('it is not counted', async () => {
+      const signs = (await redis.admin.zrange(waiters, 0, -1)).filter((member) => member.startsWith('f'));
+      if (signs.length > 0) await redis.admin.zrem(waiters, ...signs);
+      return (await waitersOf(observer, held.name)) === 0;
+    });
     await free(waiter, request);
   });
 });

@@ -32,7 +32,6 @@ export interface LineWaitParts {
   readonly session: Pick<ZooKeeperSession, 'written' | 'believedMs' | 'getData' | 'beat'>;
   readonly parent: string;
   readonly request: HoldRequest;
-  readonly clock: Clock;
   readonly node: RequestNode;
   /** Looks at the queue and the own node. Throws where the request is over. */
   readonly look: (watcher: Watcher | undefined) => Promise<QueueLook>;
@@ -53,7 +52,7 @@ export class LineWait {
   #isNear = false;
   /** While it is next in line. */
   #room: RoomWatch | null = null;
-  /** When it found somebody in its way for the first time, by the monotonic clock; null where nobody was. */
+  /** Since when it stands in line: since its node was asked for, as what the node is dated by comes a little later. null where nobody was in its way. */
   #inLineSince: number | null = null;
 
   constructor(parts: LineWaitParts) {
@@ -65,6 +64,7 @@ export class LineWait {
     const { session, parent, request, node, look, throwIfOver } = this.#parts;
     const proof = (): Promise<Stamp> => proofOf(session, request.ttlMs, call.clock);
     let stamp = await node.makeOrFind(call);
+    const askedAt = stamp?.now ?? call.clock.now();
     for (;;) {
       throwIfOver();
       this.#wakeUp.reset();
@@ -73,11 +73,11 @@ export class LineWait {
         const [written, seen] = await Promise.all([stamp ?? proof(), look(watchesChildren ? this.#frontWatcher : undefined)]);
         throwIfOver();
         const { queue, index } = seen;
-        if (isGranted(queue, index)) return this.#turn(seen, written);
+        if (isGranted(queue, index)) return this.#turn(seen, written, call.clock);
         // When its turn comes, the write that made the node is too long ago.
         stamp = null;
         call.onQueued?.();
-        this.#inLineSince ??= this.#parts.clock.now();
+        this.#inLineSince ??= askedAt;
         // It goes on standing there: from here on its removal is reported.
         while (node.watched === null) {
           if ((await node.read()) === null) throw removedError(request.name);
@@ -89,7 +89,7 @@ export class LineWait {
           const known = isNext ? await proof() : null;
           throwIfOver();
           // Its own node is watched: it stood when the session last wrote.
-          if (known !== null && node.watched !== null) return this.#turn({ queue, index, own: node.watched }, known, true);
+          if (known !== null && node.watched !== null) return this.#turn({ queue, index, own: node.watched }, known, call.clock, true);
           continue;
         }
         const blocker = blockerOf(queue, index);
@@ -138,9 +138,9 @@ export class LineWait {
     return !room.isUnsure;
   }
 
-  #turn(look: QueueLook, stamp: Stamp, isLater = false): Turn {
+  #turn(look: QueueLook, stamp: Stamp, clock: Clock, isLater = false): Turn {
     this.#room?.end();
-    const waitedMs = this.#inLineSince === null ? null : Math.round(this.#parts.clock.now() - this.#inLineSince);
+    const waitedMs = this.#inLineSince === null ? null : Math.round(clock.now() - this.#inLineSince);
     return { ...look, stamp, isLater, waitedMs };
   }
 }

@@ -54,7 +54,7 @@ export class QueuePlace {
   #leavesAgain = false;
 
   constructor(parts: PlaceParts, parent: string, request: HoldRequest) {
-    const { session, parents, clock } = parts;
+    const { session, parents } = parts;
     const throwIfOver = (): void => this.#throwIfOver();
     this.#parts = parts;
     this.session = session;
@@ -70,7 +70,7 @@ export class QueuePlace {
       onChanged: () => this.#changed(),
     });
     const look = (watcher?: Watcher): Promise<QueueLook> => this.#look(watcher);
-    this.#line = new LineWait({ session, parent, request, clock, node: this.#node, look, throwIfOver });
+    this.#line = new LineWait({ session, parent, request, node: this.#node, look, throwIfOver });
     parents.use(parent);
   }
 

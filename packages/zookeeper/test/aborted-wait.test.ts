@@ -63,7 +63,7 @@ async function abortAt(read: number, inFront: number): Promise<{ readonly failur
   controller.abort(new Error('the caller has gone'));
   await place.leave();
   servers.reads[read]?.answer();
-  await until('the wait has ended', () => failure !== null, { timeoutMs: 1000 });
+  await until('the wait has ended', () => failure !== null);
   return { failure, reads: servers.reads.length };
 }
 

