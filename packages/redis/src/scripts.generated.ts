@@ -11,6 +11,18 @@ export interface Script {
 const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 
 const shared = {
+  alone: lua(`
+    local function alone(step, ...)
+    local ok, reply = pcall(step, ...)
+    if ok then
+    return reply
+    end
+    if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+    return 'WRONGTYPE'
+    end
+    error(reply, 0)
+    end
+  `),
   clock: lua(`
     local call = redis.call
     local time = call('TIME')
@@ -124,16 +136,6 @@ const shared = {
     local sub, match = string.sub, string.match
     local CHUNK = 500
     local LONGEST_MS = 2 ^ 31 - 1
-    local function alone(step, ...)
-    local ok, reply = pcall(step, ...)
-    if ok then
-    return reply
-    end
-    if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-    return 'WRONGTYPE'
-    end
-    error(reply, 0)
-    end
     local function keysOf(mode, at)
     if mode == 'x' then
     return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
@@ -424,7 +426,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '7f394cabda9e8cc23c95b4640b9645f28f04b82f',
+    sha: '62fb1f98376af9cceb4348e26723f0b6bc59b547',
     source: [
       shared.clock,
       shared.deadline,
@@ -475,6 +477,7 @@ export const scripts = {
         return replies
         end
       `),
+      shared.alone,
       shared.hold,
       shared.waiters,
       shared.grant,
@@ -555,7 +558,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '9533993caf0d237729250d1dd17385690b8ca302',
+    sha: 'f655700af394b55e28079076949d42e427a7525c',
     source: [
       shared.clock,
       shared.deadline,
@@ -597,15 +600,19 @@ export const scripts = {
   },
   findMark: {
     name: 'findMark',
-    sha: 'c6f11c9128c671cd41905796f168d37b6394dc98',
+    sha: 'c33ec93f45dc21fb2157fb144c369ca0208fa869',
     source: [
       shared.clock,
+      shared.alone,
       shared.mark,
       lua(`
+        local function find(marks, name)
+        local owner, setAt, endsAt, label = markOf(marks, name)
+        return owner and toldMark(setAt, endsAt, label) or ''
+        end
         local replies = {}
         for i = 2, #ARGV do
-        local owner, setAt, endsAt, label = markOf(KEYS[i - 1], ARGV[i])
-        replies[i - 1] = owner and toldMark(setAt, endsAt, label) or ''
+        replies[i - 1] = alone(find, KEYS[i - 1], ARGV[i])
         end
         replies[#ARGV] = now
         return replies
@@ -614,7 +621,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'dabbed9b5c8c0686e1a903d0cd670e9697d1d32d',
+    sha: '35a21a01dce36fdf096afb0572b90a1866175563',
     source: [
       shared.clock,
       shared.fence,
@@ -661,7 +668,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: '92d210da1f52f05ba92e49228bd4a442ad917ddf',
+    sha: '8b57ae0489f15675f0cf1ce4d1ac2a8a2fdd029a',
     source: [
       shared.clock,
       shared.deadline,
@@ -729,7 +736,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '452e076b7b43a486064d197dd93fa035f784537a',
+    sha: '868f8ff35a0027bee3cf018d809301defdd24b4e',
     source: [
       shared.clock,
       shared.fence,
@@ -824,11 +831,12 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'dc864a1c7d67c9a65632dbe5f460e47932093f48',
+    sha: '950e5d6eed9e6985f18029af6be03483677896a3',
     source: [
       shared.clock,
       shared.deadline,
       shared.fence,
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -878,7 +886,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '17e00118dc0a04f48fe1eef2b28d037a471d6ef6',
+    sha: '534e3492ee6f69e09fd8755b4e3f4ccf8c6d27b1',
     source: [
       shared.clock,
       lua(`
@@ -922,6 +930,7 @@ export const scripts = {
         end
       `),
       shared.fence,
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -945,10 +954,11 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '3375684e1f6017e7198723a88205abffc19175a3',
+    sha: '21bc7851bce9a89dde099c1cb256337f15ba6c62',
     source: [
       shared.clock,
       shared.deadline,
+      shared.alone,
       shared.hold,
       lua(`
         local replies = {}
@@ -973,10 +983,11 @@ export const scripts = {
   },
   setMark: {
     name: 'setMark',
-    sha: '49c6366643f9afd891f74d2ba278e2654f60fc75',
+    sha: '6bcf0af1c140c9cee7e00dabea73becd0a77a87b',
     source: [
       shared.clock,
       shared.deadline,
+      shared.alone,
       shared.mark,
       lua(`
         local function number(value)
@@ -999,7 +1010,7 @@ export const scripts = {
         end
         local replies = {}
         for i = 4, #ARGV, 2 do
-        replies[#replies + 1] = set(KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
+        replies[#replies + 1] = alone(set, KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
         end
         replies[#replies + 1] = now
         return replies

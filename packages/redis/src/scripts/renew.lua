@@ -7,6 +7,7 @@
 
 -- include clock.lua
 -- include deadline.lua
+-- include alone.lua
 -- include hold.lua
 
 local replies = {}

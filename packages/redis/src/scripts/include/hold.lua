@@ -17,20 +17,6 @@ local CHUNK = 500
 -- No hold lasts longer; what another program put there may say so.
 local LONGEST_MS = 2 ^ 31 - 1
 
--- One step for one of several requests: 'WRONGTYPE' where another program took a key of its name, which must not cost the
--- others their replies.
-local function alone(step, ...)
-  local ok, reply = pcall(step, ...)
-  if ok then
-    return reply
-  end
-  -- A text up to Redis 6, a table since.
-  if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-    return 'WRONGTYPE'
-  end
-  error(reply, 0)
-end
-
 -- The keys of one name, and where the next one's begin.
 local function keysOf(mode, at)
   if mode == 'x' then
