@@ -64,13 +64,13 @@ it.each(['marks', 'ends'] as const)('a key of %s that another program took costs
   process.on('warning', onWarning);
   try {
     // The first goes alone; what is sent until it was answered shares commands.
-    const set = await Promise.allSettled([newName(), ...names].map((name) => marks?.set(name, 60_000, callOf())));
+    const set = await Promise.allSettled([newName(), ...names].map(async (name) => await marks?.set(name, 60_000, callOf())));
     const refused = names.filter((_, index) => set[index + 1]?.status === 'rejected');
     expect(refused).toEqual(lost);
     expect(set.find(({ status }) => status === 'rejected')).toMatchObject({
       reason: { code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false },
     });
-    const found = await Promise.allSettled([newName(), ...names].map((name) => marks?.has(name, callOf())));
+    const found = await Promise.allSettled([newName(), ...names].map(async (name) => await marks?.has(name, callOf())));
     expect(names.filter((_, index) => found[index + 1]?.status === 'rejected')).toEqual(which === 'marks' ? lost : []);
     const listed: string[] = [];
     for await (const { name } of marks?.list?.('', callOf()) ?? []) listed.push(name);
