@@ -11,6 +11,18 @@ export interface Script {
 const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 
 const shared = {
+  alone: lua(`
+    local function alone(otherwise, step, ...)
+    local ok, reply = pcall(step, ...)
+    if ok then
+    return reply
+    end
+    if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+    return otherwise
+    end
+    error(reply, 0)
+    end
+  `),
   deadline: lua(`
     local timeLeft = ARGV[2] - now
     if timeLeft < 0 or ARGV[3] - timeLeft < 0 then
@@ -360,7 +372,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '8a6965f418805adbc9d8c8925df7257904380df8',
+    sha: '34707061013d001e626b3cd2f10842436ac79ed5',
     source: [
       shared.node,
       shared.deadline,
@@ -402,6 +414,7 @@ export const scripts = {
         return replies
         end
       `),
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -410,6 +423,9 @@ export const scripts = {
         return 't'
         end
         sweep(k)
+        if waits then
+        call('HLEN', k.waiters)
+        end
         local c, had = found(k, mode, owner)
         if c then
         prolong(k, mode, owner, had, ttl)
@@ -445,6 +461,10 @@ export const scripts = {
         end
         return 'g' .. c
         end
+        local function voteAndTell(k, mode, owner, ttl, hint, waits, slots, limit, label)
+        local reply = vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
+        return mode == 'p' and reply .. ' ' .. takenSlots(k, owner, limit) or reply
+        end
         for i = arg, #ARGV do
         local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
         local slots, limit = '', '1'
@@ -453,11 +473,7 @@ export const scripts = {
         end
         local k
         k, at = keysOf(mode, at)
-        local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
-        if mode == 'p' then
-        reply = reply .. ' ' .. takenSlots(k, owner, limit)
-        end
-        replies[i - 3] = reply
+        replies[i - 3] = alone('w', voteAndTell, k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
         end
         replies[#ARGV - 2] = now
         return replies
@@ -466,23 +482,23 @@ export const scripts = {
   },
   confirm: {
     name: 'confirm',
-    sha: '2714cd24b8045890119101688f3ac66c7a17eb44',
+    sha: 'b064ab468127df8c6517199d53571aac29d9aebe',
     source: [
       shared.node,
+      shared.alone,
       shared.hold,
       lua(`
+        local function confirm(k, mode, owner, c, token)
+        sweep(k)
+        return found(k, mode, owner) == c and raise(k, token) and 1 or 0
+        end
         local replies = {}
         local at = 2
         for i = 2, #ARGV do
         local mode, owner, c, token = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+)$')
         local k
         k, at = keysOf(mode, at)
-        sweep(k)
-        if found(k, mode, owner) == c and raise(k, tonumber(token)) then
-        replies[i - 1] = 1
-        else
-        replies[i - 1] = 0
-        end
+        replies[i - 1] = alone(0, confirm, k, mode, owner, c, tonumber(token))
         end
         replies[#ARGV] = now
         return replies
@@ -491,41 +507,44 @@ export const scripts = {
   },
   extend: {
     name: 'extend',
-    sha: '87a9b4ab7683925204c8958dc0fc0779fede9d4e',
+    sha: 'b8dea4286c9a145881dfa55818dbf454feefefa6',
     source: [
       shared.node,
       shared.deadline,
+      shared.alone,
       shared.hold,
       lua(`
-        local replies = {}
-        local at = 2
         local why, asked = nil, false
-        for i = 4, #ARGV do
-        local mode, owner, c, token, ttl, repair, slots, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
-        token, ttl = tonumber(token), tonumber(ttl)
-        local k
-        k, at = keysOf(mode, at)
+        local function extend(k, mode, owner, c, token, ttl, repair, slots, label)
         sweep(k)
         local stands, had = found(k, mode, owner)
         if stands then
         prolong(k, mode, owner, had, ttl)
         raise(k, token)
-        replies[i - 3] = stands == c and '1' or 'c' .. stands
-        else
-        replies[i - 3] = '0'
-        if repair == '1' then
+        return stands == c and '1' or 'c' .. stands
+        end
+        if repair ~= '1' then
+        return '0'
+        end
         if not asked then
         why, asked = abstains(), true
         end
         local last = not why and lastOf(k.fence)
-        if last and not obstacle(k, mode, slots) then
+        if not last or obstacle(k, mode, slots) then
+        return '0'
+        end
         local new = text(math.max(last + 1, token))
         call('SET', k.fence, new)
         place(k, mode, owner, new, slots, ttl, label)
-        replies[i - 3] = 'c' .. new
+        return 'c' .. new
         end
-        end
-        end
+        local replies = {}
+        local at = 2
+        for i = 4, #ARGV do
+        local mode, owner, c, token, ttl, repair, slots, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
+        local k
+        k, at = keysOf(mode, at)
+        replies[i - 3] = alone('0', extend, k, mode, owner, c, tonumber(token), tonumber(ttl), repair, slots, label)
         end
         replies[#ARGV - 2] = now
         return replies
@@ -721,9 +740,10 @@ export const scripts = {
   },
   noteWaiters: {
     name: 'noteWaiters',
-    sha: '7e836652be060abb8f7d440270b76a2ce7ce54b8',
+    sha: 'be4ea814deca1970857ae5a467357603e96078c0',
     source: [
       shared.node,
+      shared.alone,
       lua(`
         local function forgetOver(key)
         local lines = call('HGETALL', key)
@@ -734,16 +754,19 @@ export const scripts = {
         end
         end
         end
+        local function note(key, waiters, waited, valid)
+        if waiters == '0' then
+        call('HDEL', key, MANAGER)
+        else
+        call('HSET', key, MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
+        call('PEXPIRE', key, valid)
+        forgetOver(key)
+        end
+        end
         local replies = {}
         for i = 2, #ARGV do
         local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
-        if waiters == '0' then
-        call('HDEL', KEYS[i], MANAGER)
-        else
-        call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
-        call('PEXPIRE', KEYS[i], valid)
-        forgetOver(KEYS[i])
-        end
+        alone(nil, note, KEYS[i], waiters, waited, valid)
         replies[i - 1] = 1
         end
         replies[#ARGV] = now
@@ -753,7 +776,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '1ee7e1db2b62e044daf2b42391e9ae2c1ccd7089',
+    sha: '56c96e1ea0b0b46bd6cc484db168692e8de9cc75',
     source: [
       shared.node,
       lua(`
@@ -779,6 +802,7 @@ export const scripts = {
         return replies
         end
       `),
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -786,9 +810,9 @@ export const scripts = {
         local mode, owner, quiet = match(ARGV[i], '^(%a) (%x+) ([01])$')
         local k
         k, at = keysOf(mode, at)
-        local freed = drop(k, mode, owner)
+        local freed = alone(0, drop, k, mode, owner)
         if freed == 1 then
-        wake(k, mode, mode, quiet == '1')
+        alone(nil, wake, k, mode, mode, quiet == '1')
         end
         replies[i - 1] = freed
         end
