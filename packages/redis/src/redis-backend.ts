@@ -165,7 +165,10 @@ export class RedisBackend implements LockBackend<bigint> {
     return this.#source.driver;
   }
 
-  async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
+  async renew(
+    holds: readonly (HoldRef & { readonly ttlMs: number; readonly restMs?: number })[],
+    call: CallContext,
+  ): Promise<readonly boolean[]> {
     this.#refuseIfClosed();
     const renewed = await this.#commands.renewAll(holds, call);
     // One that is not confirmed is not believed, but stands: its holder has what it had before.

@@ -163,8 +163,13 @@ const shared = {
     end
     end
     end
-    local function keep(key, ttl)
-    call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+    local function keep(k, key, ttl)
+    local left = call('PTTL', key)
+    if left < 0 then
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    ttl = math.max(ttl, math.min((last or 0) - now + 1000, LONGEST_MS))
+    end
+    call('PEXPIRE', key, string.format('%.0f', math.max(ttl, left)))
     end
     local function sweepFor(k, mode)
     if mode ~= 'w' then
@@ -185,8 +190,8 @@ const shared = {
     call('ZADD', k.set, unpack(members))
     end
     end
-    keep(k.set, ttl + 1000)
-    keep(k.info, ttl + 1000)
+    keep(k, k.set, ttl + 1000)
+    keep(k, k.info, ttl + 1000)
     end
     local function place(k, mode, owner, permits, ttl, fence, label, limit)
     if mode == 'x' or mode == 'w' then
@@ -212,7 +217,7 @@ const shared = {
     local fence, permits = match(entry, '^(%d+):(%d+)')
     return fence, tonumber(permits)
     end
-    local function prolong(k, mode, owner, ttl)
+    local function prolong(k, mode, owner, ttl, rest)
     sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence or fence == '0' then
@@ -220,6 +225,9 @@ const shared = {
     end
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
+    if left < 0 then
+    ttl = math.max(ttl, rest or 0)
+    end
     if left < ttl then
     call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
@@ -230,8 +238,14 @@ const shared = {
     return 0
     end
     if tonumber(score) < now + ttl then
-    keep(k.info, ttl + 1000)
+    keep(k, k.info, ttl + 1000)
     mark(k, mode, owner, permits, ttl)
+    else
+    for _, key in ipairs({ k.set, k.info }) do
+    if call('PTTL', key) < 0 then
+    keep(k, key, ttl + 1000)
+    end
+    end
     end
     return 1
     end
@@ -426,7 +440,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '62fb1f98376af9cceb4348e26723f0b6bc59b547',
+    sha: 'c8f2e429431f531e5f8f592d06e6e76985879267',
     source: [
       shared.clock,
       shared.deadline,
@@ -558,7 +572,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: 'f655700af394b55e28079076949d42e427a7525c',
+    sha: 'd30b40398de4ded6994d12bdd6eb48067ae4b19c',
     source: [
       shared.clock,
       shared.deadline,
@@ -621,7 +635,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: '35a21a01dce36fdf096afb0572b90a1866175563',
+    sha: 'b93fc2b7fd2289ed8f1983e30d276f1f991e8527',
     source: [
       shared.clock,
       shared.fence,
@@ -668,7 +682,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: '8b57ae0489f15675f0cf1ce4d1ac2a8a2fdd029a',
+    sha: '5a8ea77838767f694ca3b0031efd0f9dcd556749',
     source: [
       shared.clock,
       shared.deadline,
@@ -736,7 +750,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '868f8ff35a0027bee3cf018d809301defdd24b4e',
+    sha: 'bd7e534ae1727dd92132aeb484582fa0a0ebd896',
     source: [
       shared.clock,
       shared.fence,
@@ -831,7 +845,7 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: '950e5d6eed9e6985f18029af6be03483677896a3',
+    sha: 'e5e9230897b847c59801acfe0e7a194ce16db616',
     source: [
       shared.clock,
       shared.deadline,
@@ -886,7 +900,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '534e3492ee6f69e09fd8755b4e3f4ccf8c6d27b1',
+    sha: 'f37f8f22a3bc7b61bc51ca47b5302ee9c3501428',
     source: [
       shared.clock,
       lua(`
@@ -954,7 +968,7 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '21bc7851bce9a89dde099c1cb256337f15ba6c62',
+    sha: '717bb183c29e7f88e28f569ae8924b8fb51ee889',
     source: [
       shared.clock,
       shared.deadline,
@@ -964,7 +978,7 @@ export const scripts = {
         local replies = {}
         local at = 1
         for i = 4, #ARGV do
-        local mode, owner, ttl = match(ARGV[i], '^(%a) (%S+) (%d+)$')
+        local mode, owner, ttl, rest = match(ARGV[i], '^(%a) (%S+) (%d+) (%d+)$')
         local k
         if mode == 'x' or mode == 'w' then
         k = { hold = KEYS[at] }
@@ -973,7 +987,7 @@ export const scripts = {
         k = { set = KEYS[at], info = KEYS[at + 1] }
         at = at + 2
         end
-        local reply = alone(prolong, k, mode, owner, tonumber(ttl))
+        local reply = alone(prolong, k, mode, owner, tonumber(ttl), tonumber(rest))
         replies[i - 3] = reply == 'WRONGTYPE' and 0 or reply
         end
         replies[#ARGV - 2] = now

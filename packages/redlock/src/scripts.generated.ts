@@ -65,8 +65,13 @@ const shared = {
     end
     return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
     end
-    local function keep(key, ttl)
-    call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
+    local function keep(k, key, ttl)
+    local left = call('PTTL', key)
+    if left < 0 then
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    ttl = math.max(ttl, math.min((last or 0) - now, 2 ^ 31 - 1))
+    end
+    call('PEXPIRE', key, text(math.max(ttl + 1000, left)))
     end
     local function mark(k, mode, owner, slots, ttl)
     local expiry = text(now + ttl)
@@ -77,8 +82,8 @@ const shared = {
     call('ZADD', k.set, expiry, owner .. ':' .. slot)
     end
     end
-    keep(k.set, ttl)
-    keep(k.info, ttl)
+    keep(k, k.set, ttl)
+    keep(k, k.info, ttl)
     end
     local function place(k, mode, owner, c, slots, ttl, label, limit)
     if mode == 'x' or mode == 'w' then
@@ -91,9 +96,12 @@ const shared = {
     mark(k, mode, owner, slots, ttl)
     end
     end
-    local function prolong(k, mode, owner, slots, ttl)
+    local function prolong(k, mode, owner, slots, ttl, rest)
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
+    if left < 0 then
+    ttl = math.max(ttl, rest or 0)
+    end
     if left < ttl then
     call('PEXPIRE', k.hold, ttl)
     end
@@ -101,8 +109,14 @@ const shared = {
     end
     local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
     if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-    keep(k.info, ttl)
+    keep(k, k.info, ttl)
     mark(k, mode, owner, slots, ttl)
+    else
+    for _, key in ipairs({ k.set, k.info }) do
+    if call('PTTL', key) < 0 then
+    keep(k, key, ttl)
+    end
+    end
     end
     end
     local function drop(k, mode, owner)
@@ -372,7 +386,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '34707061013d001e626b3cd2f10842436ac79ed5',
+    sha: 'ec629af2442bcc5e926427149dba29f4e33c6c50',
     source: [
       shared.node,
       shared.deadline,
@@ -482,7 +496,7 @@ export const scripts = {
   },
   confirm: {
     name: 'confirm',
-    sha: 'b064ab468127df8c6517199d53571aac29d9aebe',
+    sha: '5dc10fc073e8e1fa33a8e0336d2f5efa5a2547f7',
     source: [
       shared.node,
       shared.alone,
@@ -507,7 +521,7 @@ export const scripts = {
   },
   extend: {
     name: 'extend',
-    sha: 'b8dea4286c9a145881dfa55818dbf454feefefa6',
+    sha: '4604ad926c69d84f568d6d0f69f2349be2d73bac',
     source: [
       shared.node,
       shared.deadline,
@@ -515,11 +529,11 @@ export const scripts = {
       shared.hold,
       lua(`
         local why, asked = nil, false
-        local function extend(k, mode, owner, c, token, ttl, repair, slots, label)
+        local function extend(k, mode, owner, c, token, ttl, rest, repair, slots, label)
         sweep(k)
         local stands, had = found(k, mode, owner)
         if stands then
-        prolong(k, mode, owner, had, ttl)
+        prolong(k, mode, owner, had, ttl, rest)
         raise(k, token)
         return stands == c and '1' or 'c' .. stands
         end
@@ -541,10 +555,11 @@ export const scripts = {
         local replies = {}
         local at = 2
         for i = 4, #ARGV do
-        local mode, owner, c, token, ttl, repair, slots, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
+        local mode, owner, c, token, ttl, rest, repair, slots, label =
+        match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
         local k
         k, at = keysOf(mode, at)
-        replies[i - 3] = alone('0', extend, k, mode, owner, c, tonumber(token), tonumber(ttl), repair, slots, label)
+        replies[i - 3] = alone('0', extend, k, mode, owner, c, tonumber(token), tonumber(ttl), tonumber(rest), repair, slots, label)
         end
         replies[#ARGV - 2] = now
         return replies
@@ -553,7 +568,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'c358b8ad707845678b06806203cbb5784c75403d',
+    sha: '979bed1a35625331c4989b255df070e1b3ff7d84',
     source: [
       shared.node,
       shared.hold,
@@ -584,7 +599,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '26a7de31b76d798e1f41bb8954d98c96de51e777',
+    sha: '1c5a7ad936f6d44ed35d69e8fef9c1c2d1e4d6f3',
     source: [
       shared.node,
       shared.hold,
@@ -776,7 +791,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '56c96e1ea0b0b46bd6cc484db168692e8de9cc75',
+    sha: '282a57f21d2d960f1fb846c5a073e708bd0bfe4d',
     source: [
       shared.node,
       lua(`
@@ -862,7 +877,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '949256c93968b2c0a2cb291542df6cc829a55161',
+    sha: '5e73a4d8b2f67792fdd21c56884335d96bd982d3',
     source: [
       shared.node,
       shared.hold,

@@ -550,3 +550,16 @@ describe('keys that another program took, on every node,', () => {
     expect(await freeAll(backend, [lost, held, writer])).toEqual([false, true, true]);
   });
 });
+
+it.each([true, false])('a hold whose votes lost their expiry is kept, and has an expiry again (renew: %s)', async (renew) => {
+  const [mine, theirs] = [createLockManager(nodes.backend()), createLockManager(nodes.backend())];
+  const name = newName();
+  const lease = await mine.acquire(name, { ttlMs: 3000, renew });
+  for (const admin of nodes.admins) await admin.persist(`holdfast:${name}`);
+  const left = (): Promise<readonly number[]> => Promise.all(nodes.admins.map((admin) => admin.pttl(`holdfast:${name}`)));
+  await until('they expire again', async () => (await left()).every((ms) => ms !== -1));
+  expect(lease.isHeld).toBe(true);
+  expect((await left()).filter((ms) => ms > lease.remainingMs).length).toBeGreaterThanOrEqual(2);
+  expect(await theirs.tryAcquire(name)).toBeNull();
+  await Promise.all([mine.close(), theirs.close()]);
+});
