@@ -69,10 +69,7 @@ export const rule = {
     return (value) => (values.includes(value as string) ? null : `must be one of ${values.map((v) => JSON.stringify(v)).join(', ')}`);
   },
   /** An AbortSignal. */
-  signal: ((value) =>
-    typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
-      ? null
-      : 'must be an AbortSignal') as OptionRule,
+  signal: ((value) => (isSignal(value) ? null : 'must be an AbortSignal')) as OptionRule,
   /** A lock manager: what has an id. */
   manager: ((value) =>
     typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string'
@@ -171,6 +168,15 @@ function isSlip(a: string, b: string): boolean {
     short.slice(at + 1) === long.slice(at + 1) ||
     (short[at] === long[at + 1] && short[at + 1] === long[at] && short.slice(at + 2) === long.slice(at + 2))
   );
+}
+
+const SIGNAL_METHODS = ['addEventListener', 'removeEventListener', 'throwIfAborted'] as const;
+
+/** Also one of another realm, as tests have them; not one of a library from before Node had its own, which lacks parts of it. */
+function isSignal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const signal = value as Partial<Record<'aborted' | (typeof SIGNAL_METHODS)[number], unknown>>;
+  return typeof signal.aborted === 'boolean' && SIGNAL_METHODS.every((method) => typeof signal[method] === 'function');
 }
 
 function show(value: unknown): string {

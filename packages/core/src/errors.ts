@@ -196,6 +196,11 @@ export class StaleTokenError extends LockError {
 export function isLockError(error: unknown): error is AnyLockError;
 export function isLockError<C extends LockErrorCode>(error: unknown, code: C): error is LockErrors[C];
 export function isLockError(error: unknown, code?: LockErrorCode): boolean {
-  if (typeof error !== 'object' || error === null || !(brand in error)) return false;
-  return code === undefined || (error as { code?: unknown }).code === code;
+  if (typeof error !== 'object' || error === null) return false;
+  try {
+    return brand in error && (code === undefined || (error as { code?: unknown }).code === code);
+  } catch {
+    // A proxy that cannot be looked at: anything can be thrown, and be the reason of a signal.
+    return false;
+  }
 }

@@ -155,7 +155,12 @@ describe('the rules', () => {
     ['object', rule.object, [{}, [], () => 1], [null, 1, 'x']],
     ['array', rule.array, [[], [1]], [{ length: 0 }, 'x']],
     ['oneOf', rule.oneOf('a', 2, false), ['a', 2, false], ['b', '2', null]],
-    ['signal', rule.signal, [new AbortController().signal], [null, {}, new AbortController(), 'abort']],
+    [
+      'signal',
+      rule.signal,
+      [new AbortController().signal],
+      [null, {}, new AbortController(), 'abort', { aborted: false, addEventListener() {}, removeEventListener() {} }],
+    ],
     ['duration', rule.duration(), [0, MAX_DURATION_MS], [-1, Number.POSITIVE_INFINITY]],
   ] as const)('%s', (_name, check, right, wrong) => {
     for (const value of right) expect(check(value)).toBeNull();

@@ -75,6 +75,12 @@ describe('isLockError', () => {
     expect(isLockError(value)).toBe(false);
     expect(isLockError(value, 'LOCK_CLOSED')).toBe(false);
   });
+
+  it('is false for what cannot be looked at', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(isLockError(proxy)).toBe(false);
+  });
 });
 
 describe('toJSON', () => {

@@ -1,7 +1,14 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { LockEvent, StoreCallEvent } from '@holdfast/core';
+import {
+  LockClosedError,
+  type LockEvent,
+  LockLostError,
+  LockTimeoutError,
+  LockUnavailableError,
+  type StoreCallEvent,
+} from '@holdfast/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createWorld, outcomeOf } from './manager-world.js';
+import { createWorld, outcomeOf, waitings, type World } from './manager-world.js';
 
 const types = ['waiting', 'granted', 'not-granted', 'renewed', 'renew-failed', 'lost', 'released', 'release-failed'] as const;
 const cleanups: (() => void)[] = [];
@@ -68,6 +75,48 @@ describe('events', () => {
     await manager.close();
     const outcomes = events.flatMap((event) => (event.type === 'not-granted' ? [event.outcome] : []));
     expect(outcomes).toEqual(['busy', 'timeout', 'aborted', 'unavailable', 'closed']);
+  });
+
+  it.each(waitings)('say "aborted" of what its own signal has ended, whatever the reason of that signal ($waiting)', async ({ fair }) => {
+    const where = { lockName: 'other', backend: 'memory' };
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const reasons: readonly unknown[] = [
+      new LockLostError('lost', { ...where, reason: 'taken' }),
+      new LockTimeoutError('late', { ...where, waitedMs: 5, holders: [] }),
+      new LockClosedError('closed', where),
+      new LockUnavailableError('away', { ...where, wasSent: false }),
+      new LockUnavailableError('refused', { ...where, wasSent: false, retryable: false }),
+      proxy,
+    ];
+    const ways: Record<string, (manager: World['manager'], signal: AbortSignal) => Promise<unknown>> = {
+      acquire: (manager, signal) => manager.acquire('x', { signal }),
+      'acquire, once': (manager, signal) => manager.acquire('x', { signal, waitMs: 0 }),
+      tryAcquire: (manager, signal) => manager.tryAcquire('x', { signal }),
+      acquireAll: (manager, signal) => manager.acquireAll(['x', 'y'], { signal }),
+      tryAcquireEach: (manager, signal) => manager.tryAcquireEach(['x', 'y'], { signal }),
+    };
+    for (const [way, ask] of Object.entries(ways)) {
+      for (const reason of reasons) {
+        for (const isWaiting of [false, true]) {
+          const { clock, manager, peer, events, isHeld } = createWorld({ fair });
+          const held = isWaiting ? await peer.acquire('x') : null;
+          const controller = new AbortController();
+          const asked = outcomeOf(ask(manager, controller.signal));
+          if (isWaiting) await clock.advance(10);
+          controller.abort(reason);
+          await clock.settle();
+          // What asks once has its answer already.
+          const isOver = isWaiting && (way.startsWith('try') || way.endsWith('once'));
+          if (!isOver) expect([way, Object.is(asked.error, reason)]).toEqual([way, true]);
+          const outcomes = events.flatMap((event) => (event.type === 'not-granted' ? [event.outcome] : []));
+          if (!isOver) expect([way, new Set(outcomes)]).toEqual([way, new Set(['aborted'])]);
+          await held?.release();
+          await clock.settle();
+          if (!isOver) expect([way, await isHeld('x')]).toEqual([way, false]);
+        }
+      }
+    }
   });
 
   it('can be written as JSON and never carry the owner token', async () => {

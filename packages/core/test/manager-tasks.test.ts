@@ -79,6 +79,12 @@ describe('withLock', () => {
     const lost = { code: 'LOCK_LOST', reason: 'deadline', outcome: { status: 'rejected' } };
     expect(await fail((reason) => reason)).toMatchObject(lost);
     expect(await fail((reason) => new Error('AbortError', { cause: reason }))).toMatchObject(lost);
+    const closedToLooks = Object.defineProperty(new Error('own'), 'cause', {
+      get: () => {
+        throw new Error('nobody may look');
+      },
+    });
+    expect(await fail(() => closedToLooks)).toBe(closedToLooks);
   });
 
   it('says { acquired: false } when it is busy, and only then', async () => {

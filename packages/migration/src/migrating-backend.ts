@@ -15,6 +15,7 @@ import {
 import { holderTtlMs } from './holder-ttl.js';
 import { mergeStates, withoutTokens } from './merged-state.js';
 import type { OneSidedWatch } from './migration-events.js';
+import { OneStore } from './one-store.js';
 import { MigrationMarks } from './migration-marks.js';
 import { type MigrationSide, sidesOf } from './phase.js';
 import type { Passage, PhaseGate } from './phase-gate.js';
@@ -36,6 +37,7 @@ export class MigratingBackend implements LockBackend {
   readonly #sides: Sides;
   readonly #gate: PhaseGate;
   readonly #watch: OneSidedWatch;
+  readonly #oneStore: OneStore;
   readonly #holds = new Map<string, StackedHold>();
   readonly #releasing = new Set<Promise<boolean>>();
   #onLost: (hold: HoldRef, reason: LostReason) => void = () => {};
@@ -45,6 +47,7 @@ export class MigratingBackend implements LockBackend {
     this.#gate = gate;
     this.#watch = watch;
     this.name = `${sides.from.backend}->${sides.to.backend}`;
+    this.#oneStore = new OneStore(sides, this.name);
     this.capabilities = commonCapabilities(sides, gate);
     const { from, to } = sides;
     if (from.marks !== null && to.marks !== null) this.marks = new MigrationMarks({ from: from.marks, to: to.marks }, gate);
@@ -81,6 +84,8 @@ export class MigratingBackend implements LockBackend {
         wanted = wanted.filter((index) => !refused.includes(index));
         // oxlint-disable-next-line no-await-in-loop
         await Promise.all(refused.map((index) => this.#giveUp(requests[index], taken[index], passages[index], side)));
+        // oxlint-disable-next-line no-await-in-loop
+        if (refused.length > 0 && side === 'to' && passages[0]?.phase === 'both') await this.#oneStore.refuse();
       }
       // The first side may have been lost while the second was asked.
       for (const index of wanted) {
@@ -110,7 +115,12 @@ export class MigratingBackend implements LockBackend {
           phase,
           backend: this.name,
           onRestart: (restart) => this.#gate.onRestart(restart),
-          watching: (side) => (phase === 'both' ? this.#watch.waiting(request, side) : () => {}),
+          watching: (side, fail) => {
+            if (phase !== 'both') return () => {};
+            const looks = [this.#watch.waiting(request, side)];
+            if (side === 'to') looks.push(this.#oneStore.waiting(call.clock, fail));
+            return () => looks.forEach((end) => end());
+          },
         });
         const fencingToken = this.#adopt(request, leases, passage);
         // The sides' own deadlines count from before they were asked, and `remainingMs` keeps to them.
@@ -175,6 +185,7 @@ export class MigratingBackend implements LockBackend {
       sidesOf(this.#gate.phase).map((side) => this.#sides[side].checkHealth({ timeoutMs: Math.max(1, Math.ceil(call.timeoutMs)) })),
     );
     for (const report of reports) if (!report.ok) throw report.error;
+    if (this.#gate.phase === 'both') await this.#oneStore.refuse();
   }
 
   async close(): Promise<void> {

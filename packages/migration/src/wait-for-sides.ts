@@ -11,8 +11,8 @@ export interface SideWait {
   readonly phase: MigrationPhase;
   readonly backend: string;
   readonly onRestart: (restart: () => void) => { close(): void };
-  /** Called when the wait for a side begins; what it returns is called when it ends. */
-  readonly watching: (side: MigrationSide) => () => void;
+  /** Called when the wait for a side begins; what it returns is called when it ends. `fail` ends the whole wait. */
+  readonly watching: (side: MigrationSide, fail: (error: LockUnavailableError) => void) => () => void;
 }
 
 /** What is held while the next side is waited for is kept at a quarter of its ttl: nobody else renews it yet. */
@@ -44,7 +44,7 @@ export async function waitForSides(
   const keepers: (() => void)[] = [];
   try {
     for (const side of sidesOf(wait.phase)) {
-      const watched = wait.watching(side);
+      const watched = wait.watching(side, (error) => end.abort(error));
       try {
         // oxlint-disable-next-line no-await-in-loop
         const lease = await take(sides[side], request, end.signal);

@@ -1,6 +1,7 @@
 import { adaptLegacyLock, createMigratingLockManager } from '@holdfast/migration';
-import { createMemoryLockManager } from '@holdfast/core/memory';
-import { createManualClock } from '@holdfast/core/testing';
+import { createLockManager } from '@holdfast/core';
+import { createMemoryBackend, createMemoryLockManager } from '@holdfast/core/memory';
+import { createManualClock, createTestMemoryStore } from '@holdfast/core/testing';
 import { until } from '@holdfast/test/servers';
 import { describe, expect, it } from 'vitest';
 import { KeyLocks } from './legacy/legacy-locks.js';
@@ -147,10 +148,36 @@ describe('taking both sides', () => {
     expect(await process.manager.checkHealth()).toMatchObject({ ok: true });
   });
 
+  it('is refused with the reason where both sides are one store, instead of waiting for itself', async () => {
+    const store = createTestMemoryStore();
+    const side = () => createLockManager(createMemoryBackend({ store: store.peer() }));
+    await using manager = createMigratingLockManager({ from: side(), to: side(), phase: 'both' });
+    const refused = { code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false, message: expect.stringContaining('same locks') as string };
+    await expect(manager.acquire('x')).rejects.toMatchObject(refused);
+    await expect(manager.tryAcquire('x')).rejects.toMatchObject(refused);
+    await expect(manager.semaphore('x', { permits: 1 }).acquire()).rejects.toMatchObject(refused);
+    expect(await manager.checkHealth()).toMatchObject({ ok: false, error: refused });
+    await until('nothing is left', () => store.size === 0);
+  });
+
+  it('looks at a busy second side once, and goes on waiting where the sides are two', async () => {
+    await using world = new MigrationWorld();
+    const process = world.process('both');
+    const busy = await world.only.to.acquire('x');
+    const waiting = process.manager.acquire('x');
+    await until('both sides were looked at', () => process.steps.filter((step) => step === 'released to').length === 1);
+    expect(await isPending(waiting)).toBe(true);
+    await busy.release();
+    await (await waiting).release();
+    expect(process.steps.filter((step) => step.endsWith(' to'))).toEqual(['granted to', 'released to', 'granted to', 'released to']);
+  });
+
   it('of many names asks each side once', async () => {
     await using world = new MigrationWorld();
     const process = world.process('both');
     const busy = await world.only.to.acquire('b');
+    // The first time that the second side refuses, both are looked at.
+    expect(await process.manager.tryAcquire('b')).toBeNull();
     process.from.store.resetCalls();
     process.to.store.resetCalls();
     await using leases = await process.manager.tryAcquireEach(['a', 'b', 'c']);

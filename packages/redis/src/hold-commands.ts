@@ -122,13 +122,16 @@ export class HoldCommands {
     return this.#sender.send({ ...piece(steps.handOver, slot, granting, args, next, timeoutMs), freed: hold.owner }, readHandedOn);
   }
 
-  renewAll(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
+  renewAll(
+    holds: readonly (HoldRef & { readonly ttlMs: number; readonly restMs?: number })[],
+    call: CallContext,
+  ): Promise<readonly boolean[]> {
     const pieces = holds.map((hold): RedisPiece => {
       const mode = letterOf[hold.mode];
       const { slot, keys: all } = this.keysOf(hold);
       const [first, second = '', third = ''] = all;
       const keys = mode === 'p' ? [first, second] : mode === 'r' ? [second, third] : [first];
-      return piece(steps.renew, slot, keys, [`${mode} ${hold.owner} ${hold.ttlMs}`], hold, call.timeoutMs, call);
+      return piece(steps.renew, slot, keys, [`${mode} ${hold.owner} ${hold.ttlMs} ${hold.restMs ?? 0}`], hold, call.timeoutMs, call);
     });
     return this.#sender.sendAll(pieces, readBoolean);
   }

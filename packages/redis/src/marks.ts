@@ -2,7 +2,8 @@ import type { BackendMarks, CallContext, MarkRequest, MarkSetter, StoredMark } f
 import type { BatchSender, Piece, Read } from '@holdfast/core/backend';
 import { readOnce } from './answers.js';
 import type { KeySpace, MarkKeys } from './key-space.js';
-import { unavailable } from './redis-error.js';
+import { ForeignKeyError, unavailable } from './redis-error.js';
+import { warnOfForeign } from './warn-of-foreign.js';
 import { type RedisStep, steps } from './redis-step.js';
 
 /** What marks need of the backend. */
@@ -63,6 +64,7 @@ export class RedisMarks implements BackendMarks {
 
   async *list(prefix: string, call: CallContext): AsyncIterable<StoredMark> {
     const { keySpace, sender } = this.#parts;
+    const foreign: string[] = [];
     for (const keys of keySpace.allMarkKeys()) {
       // The scan of a hash may show an entry twice.
       const seen = new Set<string>();
@@ -71,7 +73,11 @@ export class RedisMarks implements BackendMarks {
         this.#parts.refuseIfClosed();
         const piece = this.#piece(steps.listMarks, keys, [keys.marks], [cursor], null, call);
         // oxlint-disable-next-line no-await-in-loop
-        const page = await sender.send(piece, readPage);
+        const page = await sender.send(piece, readPage).catch((error: unknown) => {
+          if (!(error instanceof ForeignKeyError)) throw error;
+          foreign.push(keys.marks);
+          return LAST_PAGE;
+        });
         cursor = page.cursor;
         for (const [field, text] of page.entries) {
           const name = keySpace.nameOfField(field);
@@ -82,6 +88,7 @@ export class RedisMarks implements BackendMarks {
         }
       } while (cursor !== '0');
     }
+    if (foreign.length > 0) warnOfForeign('marks.list()', foreign);
   }
 
   async #find(names: readonly string[], call: CallContext): Promise<readonly (StoredMark | null)[]> {
@@ -111,12 +118,21 @@ export class RedisMarks implements BackendMarks {
 
 const readMark: Read<RedisStep, StoredMark | null> = (reply, { lockName }) => {
   if (reply === '') return null;
+  if (reply === 'WRONGTYPE') throw new ForeignKeyError(lockName);
   const mark = markIn(lockName ?? '', reply);
   if (mark === null) throw unavailable(new Error('no reply'), lockName);
   return mark;
 };
 
-const readPage: Read<RedisStep, { readonly cursor: string; readonly entries: readonly (readonly [string, unknown])[] }> = (reply) => {
+/** Some of the marks of one bucket. */
+interface MarkPage {
+  readonly cursor: string;
+  readonly entries: readonly (readonly [string, unknown])[];
+}
+
+const LAST_PAGE: MarkPage = { cursor: '0', entries: [] };
+
+const readPage: Read<RedisStep, MarkPage> = (reply) => {
   const [cursor, ...rest] = Array.isArray(reply) ? (reply as unknown[]) : [];
   if (!/^\d+$/.test(String(cursor))) throw unavailable(new Error('no reply'), null);
   const entries = rest.flatMap((field, index) => (index % 2 === 0 ? [[String(field), rest[index + 1]] as const] : []));

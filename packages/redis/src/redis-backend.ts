@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { emitWarning } from 'node:process';
 import {
   type Answer,
   type CallContext,
@@ -34,6 +33,7 @@ import { type RedisBackendOptions, type ResolvedRedisOptions, resolveRedisOption
 import type { RedisStep } from './redis-step.js';
 import { WaitQueue } from './wait-queue.js';
 import { WakeChannel } from './wake-channel.js';
+import { warnOfForeign } from './warn-of-foreign.js';
 
 const NAME = 'redis';
 /** A lease of some milliseconds asks for answers in fewer: that is no reason to end the connection of all the others. */
@@ -165,7 +165,10 @@ export class RedisBackend implements LockBackend<bigint> {
     return this.#source.driver;
   }
 
-  async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly boolean[]> {
+  async renew(
+    holds: readonly (HoldRef & { readonly ttlMs: number; readonly restMs?: number })[],
+    call: CallContext,
+  ): Promise<readonly boolean[]> {
     this.#refuseIfClosed();
     const renewed = await this.#commands.renewAll(holds, call);
     // One that is not confirmed is not believed, but stands: its holder has what it had before.
@@ -211,7 +214,7 @@ export class RedisBackend implements LockBackend<bigint> {
       );
       yield* states.filter((state) => state !== null);
     }
-    if (foreign.length > 0) warnOfForeign(foreign);
+    if (foreign.length > 0) warnOfForeign('list()', foreign);
   }
 
   async checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]> {
@@ -289,13 +292,4 @@ export class RedisBackend implements LockBackend<bigint> {
   #slotsOf(refs: readonly Pick<HoldRef, 'name' | 'mode'>[]): readonly number[] {
     return refs.map((ref) => this.#commands.keysOf(ref).slot);
   }
-}
-
-function warnOfForeign(names: readonly string[]): void {
-  const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));
-  const rest = names.length > some.length ? ` and ${names.length - some.length} more` : '';
-  emitWarning(`redis: list() left out ${some.join(', ')}${rest}: their keys hold what no lock does`, {
-    type: 'HoldfastWarning',
-    code: 'HOLDFAST_FOREIGN_KEY',
-  });
 }

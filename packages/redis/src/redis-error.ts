@@ -155,8 +155,11 @@ function explainMessage(message: string): { readonly reason: string; readonly re
     };
   }
   if (/unknown (redis )?command|syntax error/i.test(message)) {
+    // A command within a script is reported without its name.
+    const name = /unknown command ['"`]?([a-z]{2,20})\b/i.exec(message)?.[1];
+    const command = name === undefined ? 'a command' : `the command ${name.toUpperCase()}`;
     return {
-      reason: 'the server does not know a command that locking needs, or not in this form: it has to be Redis 6.2 or later',
+      reason: `the server does not know ${command}, which locking needs, or not in this form: it has to be Redis 6.2 or later, and the command must not be renamed or disabled there`,
       retryable: false,
     };
   }

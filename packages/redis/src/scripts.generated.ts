@@ -11,6 +11,18 @@ export interface Script {
 const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 
 const shared = {
+  alone: lua(`
+    local function alone(step, ...)
+    local ok, reply = pcall(step, ...)
+    if ok then
+    return reply
+    end
+    if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+    return 'WRONGTYPE'
+    end
+    error(reply, 0)
+    end
+  `),
   clock: lua(`
     local call = redis.call
     local time = call('TIME')
@@ -124,16 +136,6 @@ const shared = {
     local sub, match = string.sub, string.match
     local CHUNK = 500
     local LONGEST_MS = 2 ^ 31 - 1
-    local function alone(step, ...)
-    local ok, reply = pcall(step, ...)
-    if ok then
-    return reply
-    end
-    if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-    return 'WRONGTYPE'
-    end
-    error(reply, 0)
-    end
     local function keysOf(mode, at)
     if mode == 'x' then
     return { hold = KEYS[at], waiters = KEYS[at + 1], fence = KEYS[at + 2] }, at + 3
@@ -161,8 +163,13 @@ const shared = {
     end
     end
     end
-    local function keep(key, ttl)
-    call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+    local function keep(k, key, ttl)
+    local left = call('PTTL', key)
+    if left < 0 then
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    ttl = math.max(ttl, math.min((last or 0) - now + 1000, LONGEST_MS))
+    end
+    call('PEXPIRE', key, string.format('%.0f', math.max(ttl, left)))
     end
     local function sweepFor(k, mode)
     if mode ~= 'w' then
@@ -183,8 +190,8 @@ const shared = {
     call('ZADD', k.set, unpack(members))
     end
     end
-    keep(k.set, ttl + 1000)
-    keep(k.info, ttl + 1000)
+    keep(k, k.set, ttl + 1000)
+    keep(k, k.info, ttl + 1000)
     end
     local function place(k, mode, owner, permits, ttl, fence, label, limit)
     if mode == 'x' or mode == 'w' then
@@ -210,7 +217,7 @@ const shared = {
     local fence, permits = match(entry, '^(%d+):(%d+)')
     return fence, tonumber(permits)
     end
-    local function prolong(k, mode, owner, ttl)
+    local function prolong(k, mode, owner, ttl, rest)
     sweepFor(k, mode)
     local fence, permits = found(k, mode, owner)
     if not fence or fence == '0' then
@@ -218,6 +225,9 @@ const shared = {
     end
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
+    if left < 0 then
+    ttl = math.max(ttl, rest or 0)
+    end
     if left < ttl then
     call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
@@ -228,8 +238,14 @@ const shared = {
     return 0
     end
     if tonumber(score) < now + ttl then
-    keep(k.info, ttl + 1000)
+    keep(k, k.info, ttl + 1000)
     mark(k, mode, owner, permits, ttl)
+    else
+    for _, key in ipairs({ k.set, k.info }) do
+    if call('PTTL', key) < 0 then
+    keep(k, key, ttl + 1000)
+    end
+    end
     end
     return 1
     end
@@ -424,7 +440,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '7f394cabda9e8cc23c95b4640b9645f28f04b82f',
+    sha: 'c8f2e429431f531e5f8f592d06e6e76985879267',
     source: [
       shared.clock,
       shared.deadline,
@@ -475,6 +491,7 @@ export const scripts = {
         return replies
         end
       `),
+      shared.alone,
       shared.hold,
       shared.waiters,
       shared.grant,
@@ -555,7 +572,7 @@ export const scripts = {
   },
   enqueue: {
     name: 'enqueue',
-    sha: '9533993caf0d237729250d1dd17385690b8ca302',
+    sha: 'd30b40398de4ded6994d12bdd6eb48067ae4b19c',
     source: [
       shared.clock,
       shared.deadline,
@@ -597,15 +614,19 @@ export const scripts = {
   },
   findMark: {
     name: 'findMark',
-    sha: 'c6f11c9128c671cd41905796f168d37b6394dc98',
+    sha: 'c33ec93f45dc21fb2157fb144c369ca0208fa869',
     source: [
       shared.clock,
+      shared.alone,
       shared.mark,
       lua(`
+        local function find(marks, name)
+        local owner, setAt, endsAt, label = markOf(marks, name)
+        return owner and toldMark(setAt, endsAt, label) or ''
+        end
         local replies = {}
         for i = 2, #ARGV do
-        local owner, setAt, endsAt, label = markOf(KEYS[i - 1], ARGV[i])
-        replies[i - 1] = owner and toldMark(setAt, endsAt, label) or ''
+        replies[i - 1] = alone(find, KEYS[i - 1], ARGV[i])
         end
         replies[#ARGV] = now
         return replies
@@ -614,7 +635,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'dabbed9b5c8c0686e1a903d0cd670e9697d1d32d',
+    sha: 'b93fc2b7fd2289ed8f1983e30d276f1f991e8527',
     source: [
       shared.clock,
       shared.fence,
@@ -661,7 +682,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: '1d5ebd8c9db1203bd79b2e36b7721e34a53f7aae',
+    sha: 'c62c13a25d393d8b8bc7c0135d18b9802b60ff36',
     source: [
       shared.clock,
       shared.deadline,
@@ -743,7 +764,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '452e076b7b43a486064d197dd93fa035f784537a',
+    sha: 'bd7e534ae1727dd92132aeb484582fa0a0ebd896',
     source: [
       shared.clock,
       shared.fence,
@@ -838,11 +859,12 @@ export const scripts = {
   },
   refresh: {
     name: 'refresh',
-    sha: 'dc864a1c7d67c9a65632dbe5f460e47932093f48',
+    sha: 'e5e9230897b847c59801acfe0e7a194ce16db616',
     source: [
       shared.clock,
       shared.deadline,
       shared.fence,
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -892,7 +914,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '17e00118dc0a04f48fe1eef2b28d037a471d6ef6',
+    sha: 'f37f8f22a3bc7b61bc51ca47b5302ee9c3501428',
     source: [
       shared.clock,
       lua(`
@@ -936,6 +958,7 @@ export const scripts = {
         end
       `),
       shared.fence,
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -959,16 +982,17 @@ export const scripts = {
   },
   renew: {
     name: 'renew',
-    sha: '3375684e1f6017e7198723a88205abffc19175a3',
+    sha: '717bb183c29e7f88e28f569ae8924b8fb51ee889',
     source: [
       shared.clock,
       shared.deadline,
+      shared.alone,
       shared.hold,
       lua(`
         local replies = {}
         local at = 1
         for i = 4, #ARGV do
-        local mode, owner, ttl = match(ARGV[i], '^(%a) (%S+) (%d+)$')
+        local mode, owner, ttl, rest = match(ARGV[i], '^(%a) (%S+) (%d+) (%d+)$')
         local k
         if mode == 'x' or mode == 'w' then
         k = { hold = KEYS[at] }
@@ -977,7 +1001,7 @@ export const scripts = {
         k = { set = KEYS[at], info = KEYS[at + 1] }
         at = at + 2
         end
-        local reply = alone(prolong, k, mode, owner, tonumber(ttl))
+        local reply = alone(prolong, k, mode, owner, tonumber(ttl), tonumber(rest))
         replies[i - 3] = reply == 'WRONGTYPE' and 0 or reply
         end
         replies[#ARGV - 2] = now
@@ -987,10 +1011,11 @@ export const scripts = {
   },
   setMark: {
     name: 'setMark',
-    sha: '49c6366643f9afd891f74d2ba278e2654f60fc75',
+    sha: '6bcf0af1c140c9cee7e00dabea73becd0a77a87b',
     source: [
       shared.clock,
       shared.deadline,
+      shared.alone,
       shared.mark,
       lua(`
         local function number(value)
@@ -1013,7 +1038,7 @@ export const scripts = {
         end
         local replies = {}
         for i = 4, #ARGV, 2 do
-        replies[#replies + 1] = set(KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
+        replies[#replies + 1] = alone(set, KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
         end
         replies[#replies + 1] = now
         return replies

@@ -119,7 +119,7 @@ function oneOf(random: Random, keySpace: KeySpace, managers: readonly string[], 
   if (what === 4) return asked('enqueue', withFence, [...timed, mode, owner, ttl, place, '', random.pick(['0', '1'])], isShort);
   if (what === 5) {
     const keys = mode === 'p' ? bare.slice(0, 2) : mode === 'r' ? bare.slice(1, 3) : bare.slice(0, 1);
-    return asked('renew', keys, [...timed, `${mode} ${owner} ${LONG_MS}`]);
+    return asked('renew', keys, [...timed, `${mode} ${owner} ${LONG_MS} 0`]);
   }
   if (what === 6) return asked('refresh', withFence, [...timed, random.chance(0.5) ? mode : `${mode} ${random.integer(1, 9)} 30000`]);
   if (what <= 8)

@@ -155,6 +155,50 @@ it.each(['exclusive', 'write'] as const)('a renewal gives a hold its expiry back
   expect(await redis.admin.pttl(key ?? '')).toBeGreaterThan(0);
 });
 
+it.each(['exclusive', 'write', 'read', 'permits'] as const)(
+  'a lease that is not renewed keeps what its holder counts on when its keys lose their expiry (%s)',
+  async (mode) => {
+    const [mine, theirs] = [createLockManager(redis.backend()), createLockManager(redis.backend())];
+    const name = newName();
+    const of = (locks: typeof mine) =>
+      mode === 'permits'
+        ? locks.semaphore(name, { permits: 1 })
+        : mode === 'exclusive'
+          ? { acquire: locks.acquire.bind(locks, name), tryAcquire: locks.tryAcquire.bind(locks, name) }
+          : locks.readWriteLock(name)[mode];
+    const lease = await of(mine).acquire({ ttlMs: 3000, renew: false });
+    const keys = (await redis.admin.keys(`*${name}`)).filter((found) => !found.includes('fence'));
+    for (const key of keys) expect(await redis.admin.persist(key)).toBe(1);
+    // A look whether it stands, at a third of its ttl, finds them.
+    await until('they expire again', async () =>
+      (await Promise.all(keys.map((key) => redis.admin.pttl(key)))).every((left) => left !== -1),
+    );
+    const left = await Promise.all(keys.map((key) => redis.admin.pttl(key)));
+    expect(lease.isHeld).toBe(true);
+    expect(Math.min(...left)).toBeGreaterThan(lease.remainingMs);
+    expect(Math.max(...left)).toBeLessThan(5000);
+    expect(await (mode === 'read' ? theirs.readWriteLock(name).write : of(theirs)).tryAcquire()).toBeNull();
+    await Promise.all([mine.close(), theirs.close()]);
+  },
+);
+
+it.each(['read', 'permits'] as const)(
+  'of several in a key that lost its expiry, a short one does not shorten a long one (%s)',
+  async (mode) => {
+    const backend = redis.backend();
+    const name = newName();
+    const [long, short] = [1, 2].map(() => (mode === 'read' ? requestOf(name, 'read') : permitsOf(name, 1, 2)));
+    if (long === undefined || short === undefined) throw new Error('two were made');
+    await take(backend, { ...long, ttlMs: 60_000 });
+    await take(backend, { ...short, ttlMs: 2000 });
+    const keys = (await redis.admin.keys(`*${name}`)).filter((found) => !found.includes('fence'));
+    for (const key of keys) await redis.admin.persist(key);
+    expect(await backend.renew([{ ...short, ttlMs: 3000 }], callOf())).toEqual([true]);
+    for (const key of keys) expect(await redis.admin.pttl(key)).toBeGreaterThan(50_000);
+    expect(await freeAll(backend, [long, short])).toEqual([true, true]);
+  },
+);
+
 it('members among the waiters that are none of ours cost nobody anything', async () => {
   const backend = redis.backend({ fair: true });
   const held = requestOf(newName());

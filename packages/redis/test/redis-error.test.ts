@@ -40,6 +40,12 @@ describe('errors of the driver', () => {
     expect(Object.keys(error.cause as Error)).toEqual([]);
   });
 
+  it('names the command that a server lacks, renamed or disabled as it may be', () => {
+    const { message } = unavailable(new Error("ERR unknown command 'EVALSHA', with args beginning with: 'token-secret'"));
+    expect(message).toContain('the command EVALSHA');
+    expect(message).toContain('renamed');
+  });
+
   it.each([
     ['ECONNREFUSED', true],
     ['ETIMEDOUT', true],

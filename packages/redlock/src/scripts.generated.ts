@@ -11,6 +11,18 @@ export interface Script {
 const lua = (text: string): string => text.trim().replace(/\n +/g, '\n');
 
 const shared = {
+  alone: lua(`
+    local function alone(otherwise, step, ...)
+    local ok, reply = pcall(step, ...)
+    if ok then
+    return reply
+    end
+    if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
+    return otherwise
+    end
+    error(reply, 0)
+    end
+  `),
   deadline: lua(`
     local timeLeft = ARGV[2] - now
     if timeLeft < 0 or ARGV[3] - timeLeft < 0 then
@@ -53,8 +65,13 @@ const shared = {
     end
     return match(call('HGET', k.info, owner) or '', '^(%d+):([%d,]*)')
     end
-    local function keep(key, ttl)
-    call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
+    local function keep(k, key, ttl)
+    local left = call('PTTL', key)
+    if left < 0 then
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    ttl = math.max(ttl, math.min((last or 0) - now, 2 ^ 31 - 1))
+    end
+    call('PEXPIRE', key, text(math.max(ttl + 1000, left)))
     end
     local function mark(k, mode, owner, slots, ttl)
     local expiry = text(now + ttl)
@@ -65,8 +82,8 @@ const shared = {
     call('ZADD', k.set, expiry, owner .. ':' .. slot)
     end
     end
-    keep(k.set, ttl)
-    keep(k.info, ttl)
+    keep(k, k.set, ttl)
+    keep(k, k.info, ttl)
     end
     local function place(k, mode, owner, c, slots, ttl, label, limit)
     if mode == 'x' or mode == 'w' then
@@ -79,9 +96,12 @@ const shared = {
     mark(k, mode, owner, slots, ttl)
     end
     end
-    local function prolong(k, mode, owner, slots, ttl)
+    local function prolong(k, mode, owner, slots, ttl, rest)
     if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
+    if left < 0 then
+    ttl = math.max(ttl, rest or 0)
+    end
     if left < ttl then
     call('PEXPIRE', k.hold, ttl)
     end
@@ -89,8 +109,14 @@ const shared = {
     end
     local member = mode == 'r' and owner or owner .. ':' .. match(slots, '^%d+')
     if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
-    keep(k.info, ttl)
+    keep(k, k.info, ttl)
     mark(k, mode, owner, slots, ttl)
+    else
+    for _, key in ipairs({ k.set, k.info }) do
+    if call('PTTL', key) < 0 then
+    keep(k, key, ttl)
+    end
+    end
     end
     end
     local function drop(k, mode, owner)
@@ -360,7 +386,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: '8a6965f418805adbc9d8c8925df7257904380df8',
+    sha: 'ec629af2442bcc5e926427149dba29f4e33c6c50',
     source: [
       shared.node,
       shared.deadline,
@@ -402,6 +428,7 @@ export const scripts = {
         return replies
         end
       `),
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -410,6 +437,9 @@ export const scripts = {
         return 't'
         end
         sweep(k)
+        if waits then
+        call('HLEN', k.waiters)
+        end
         local c, had = found(k, mode, owner)
         if c then
         prolong(k, mode, owner, had, ttl)
@@ -445,6 +475,10 @@ export const scripts = {
         end
         return 'g' .. c
         end
+        local function voteAndTell(k, mode, owner, ttl, hint, waits, slots, limit, label)
+        local reply = vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
+        return mode == 'p' and reply .. ' ' .. takenSlots(k, owner, limit) or reply
+        end
         for i = arg, #ARGV do
         local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
         local slots, limit = '', '1'
@@ -453,11 +487,7 @@ export const scripts = {
         end
         local k
         k, at = keysOf(mode, at)
-        local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
-        if mode == 'p' then
-        reply = reply .. ' ' .. takenSlots(k, owner, limit)
-        end
-        replies[i - 3] = reply
+        replies[i - 3] = alone('w', voteAndTell, k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
         end
         replies[#ARGV - 2] = now
         return replies
@@ -466,23 +496,23 @@ export const scripts = {
   },
   confirm: {
     name: 'confirm',
-    sha: '2714cd24b8045890119101688f3ac66c7a17eb44',
+    sha: '5dc10fc073e8e1fa33a8e0336d2f5efa5a2547f7',
     source: [
       shared.node,
+      shared.alone,
       shared.hold,
       lua(`
+        local function confirm(k, mode, owner, c, token)
+        sweep(k)
+        return found(k, mode, owner) == c and raise(k, token) and 1 or 0
+        end
         local replies = {}
         local at = 2
         for i = 2, #ARGV do
         local mode, owner, c, token = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+)$')
         local k
         k, at = keysOf(mode, at)
-        sweep(k)
-        if found(k, mode, owner) == c and raise(k, tonumber(token)) then
-        replies[i - 1] = 1
-        else
-        replies[i - 1] = 0
-        end
+        replies[i - 1] = alone(0, confirm, k, mode, owner, c, tonumber(token))
         end
         replies[#ARGV] = now
         return replies
@@ -491,41 +521,45 @@ export const scripts = {
   },
   extend: {
     name: 'extend',
-    sha: '87a9b4ab7683925204c8958dc0fc0779fede9d4e',
+    sha: '4604ad926c69d84f568d6d0f69f2349be2d73bac',
     source: [
       shared.node,
       shared.deadline,
+      shared.alone,
       shared.hold,
       lua(`
-        local replies = {}
-        local at = 2
         local why, asked = nil, false
-        for i = 4, #ARGV do
-        local mode, owner, c, token, ttl, repair, slots, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
-        token, ttl = tonumber(token), tonumber(ttl)
-        local k
-        k, at = keysOf(mode, at)
+        local function extend(k, mode, owner, c, token, ttl, rest, repair, slots, label)
         sweep(k)
         local stands, had = found(k, mode, owner)
         if stands then
-        prolong(k, mode, owner, had, ttl)
+        prolong(k, mode, owner, had, ttl, rest)
         raise(k, token)
-        replies[i - 3] = stands == c and '1' or 'c' .. stands
-        else
-        replies[i - 3] = '0'
-        if repair == '1' then
+        return stands == c and '1' or 'c' .. stands
+        end
+        if repair ~= '1' then
+        return '0'
+        end
         if not asked then
         why, asked = abstains(), true
         end
         local last = not why and lastOf(k.fence)
-        if last and not obstacle(k, mode, slots) then
+        if not last or obstacle(k, mode, slots) then
+        return '0'
+        end
         local new = text(math.max(last + 1, token))
         call('SET', k.fence, new)
         place(k, mode, owner, new, slots, ttl, label)
-        replies[i - 3] = 'c' .. new
+        return 'c' .. new
         end
-        end
-        end
+        local replies = {}
+        local at = 2
+        for i = 4, #ARGV do
+        local mode, owner, c, token, ttl, rest, repair, slots, label =
+        match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) (%d+) (%d+) ([01]) (%S+) (.*)$')
+        local k
+        k, at = keysOf(mode, at)
+        replies[i - 3] = alone('0', extend, k, mode, owner, c, tonumber(token), tonumber(ttl), tonumber(rest), repair, slots, label)
         end
         replies[#ARGV - 2] = now
         return replies
@@ -534,7 +568,7 @@ export const scripts = {
   },
   forceRelease: {
     name: 'forceRelease',
-    sha: 'c358b8ad707845678b06806203cbb5784c75403d',
+    sha: '979bed1a35625331c4989b255df070e1b3ff7d84',
     source: [
       shared.node,
       shared.hold,
@@ -565,7 +599,7 @@ export const scripts = {
   },
   inspect: {
     name: 'inspect',
-    sha: '26a7de31b76d798e1f41bb8954d98c96de51e777',
+    sha: '1c5a7ad936f6d44ed35d69e8fef9c1c2d1e4d6f3',
     source: [
       shared.node,
       shared.hold,
@@ -721,9 +755,10 @@ export const scripts = {
   },
   noteWaiters: {
     name: 'noteWaiters',
-    sha: '7e836652be060abb8f7d440270b76a2ce7ce54b8',
+    sha: 'be4ea814deca1970857ae5a467357603e96078c0',
     source: [
       shared.node,
+      shared.alone,
       lua(`
         local function forgetOver(key)
         local lines = call('HGETALL', key)
@@ -734,16 +769,19 @@ export const scripts = {
         end
         end
         end
+        local function note(key, waiters, waited, valid)
+        if waiters == '0' then
+        call('HDEL', key, MANAGER)
+        else
+        call('HSET', key, MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
+        call('PEXPIRE', key, valid)
+        forgetOver(key)
+        end
+        end
         local replies = {}
         for i = 2, #ARGV do
         local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
-        if waiters == '0' then
-        call('HDEL', KEYS[i], MANAGER)
-        else
-        call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
-        call('PEXPIRE', KEYS[i], valid)
-        forgetOver(KEYS[i])
-        end
+        alone(nil, note, KEYS[i], waiters, waited, valid)
         replies[i - 1] = 1
         end
         replies[#ARGV] = now
@@ -753,7 +791,7 @@ export const scripts = {
   },
   release: {
     name: 'release',
-    sha: '1ee7e1db2b62e044daf2b42391e9ae2c1ccd7089',
+    sha: '282a57f21d2d960f1fb846c5a073e708bd0bfe4d',
     source: [
       shared.node,
       lua(`
@@ -779,6 +817,7 @@ export const scripts = {
         return replies
         end
       `),
+      shared.alone,
       shared.hold,
       shared.waiters,
       lua(`
@@ -786,9 +825,9 @@ export const scripts = {
         local mode, owner, quiet = match(ARGV[i], '^(%a) (%x+) ([01])$')
         local k
         k, at = keysOf(mode, at)
-        local freed = drop(k, mode, owner)
+        local freed = alone(0, drop, k, mode, owner)
         if freed == 1 then
-        wake(k, mode, mode, quiet == '1')
+        alone(nil, wake, k, mode, mode, quiet == '1')
         end
         replies[i - 1] = freed
         end
@@ -838,7 +877,7 @@ export const scripts = {
   },
   withdraw: {
     name: 'withdraw',
-    sha: '949256c93968b2c0a2cb291542df6cc829a55161',
+    sha: '5e73a4d8b2f67792fdd21c56884335d96bd982d3',
     source: [
       shared.node,
       shared.hold,

@@ -108,7 +108,7 @@ describe('the simulated node', () => {
         const request = [{ unit, counter, token: hint + 5 }];
         same(`confirm ${id} ${counter}`, await real.confirm(request, TIMEOUT_MS), simulated.confirm(request));
       } else if (what === 5) {
-        const request = [{ unit, counter, token: hint + 5, ttlMs: LONG_MS, repair: world.chance(0.6) }];
+        const request = [{ unit, counter, token: hint + 5, ttlMs: LONG_MS, restMs: LONG_MS, repair: world.chance(0.6) }];
         const theirs = await real.extend(request, TIMEOUT_MS);
         same(`extend ${id} ${counter}`, theirs, simulated.extend(request));
         const [extension] = theirs;

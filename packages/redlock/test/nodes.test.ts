@@ -524,3 +524,46 @@ it('counts all who wait, in every process, with the age of the first, also with 
   await until('nobody is seen to wait', async () => (await counts()) === '0 object,0 object');
   await Promise.all([first.close(), second.close()]);
 });
+
+describe('keys that another program took, on every node,', () => {
+  it('cost the names that lie there, and nothing that travels with them', async () => {
+    const backend = nodes.backend();
+    const [foreign, lost] = [newName(), permitsOf(newName(), 1, 2)];
+    const [held, writer] = [requestOf(newName()), requestOf(newName(), 'write')];
+    await take(backend, permitsOf(foreign, 1, 2));
+    for (const each of [lost, held, writer]) await take(backend, each);
+    for (const admin of nodes.admins) {
+      // oxlint-disable-next-line no-await-in-loop
+      const keys = (await Promise.all([foreign, lost.name].map((name) => admin.keys(`*${name}*`)))).flat();
+      expect(keys.length).toBeGreaterThan(3);
+      // oxlint-disable-next-line no-await-in-loop
+      for (const key of keys) await admin.multi().del(key).lpush(key, 'foreign').exec();
+    }
+    // The first goes alone; what is sent until it was answered shares commands.
+    const first = attempt(backend, requestOf(newName()));
+    const others = [permitsOf(foreign, 1, 2), requestOf(newName()), requestOf(newName(), 'write'), permitsOf(newName(), 1, 2)];
+    const outcomes = await Promise.allSettled([first, ...others.map((request) => attempt(backend, request))]);
+    expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.granted : (outcome.reason as unknown)))).toEqual([
+      true,
+      expect.objectContaining({ code: 'LOCK_BACKEND_UNAVAILABLE', retryable: false }),
+      true,
+      true,
+      true,
+    ]);
+    expect(await backend.renew([held, lost, writer], callOf())).toEqual([true, false, true]);
+    expect(await freeAll(backend, [lost, held, writer])).toEqual([false, true, true]);
+  });
+});
+
+it.each([true, false])('a hold whose votes lost their expiry is kept, and has an expiry again (renew: %s)', async (renew) => {
+  const [mine, theirs] = [createLockManager(nodes.backend()), createLockManager(nodes.backend())];
+  const name = newName();
+  const lease = await mine.acquire(name, { ttlMs: 3000, renew });
+  for (const admin of nodes.admins) await admin.persist(`holdfast:${name}`);
+  const left = (): Promise<readonly number[]> => Promise.all(nodes.admins.map((admin) => admin.pttl(`holdfast:${name}`)));
+  await until('they expire again', async () => (await left()).every((ms) => ms !== -1));
+  expect(lease.isHeld).toBe(true);
+  expect((await left()).filter((ms) => ms > lease.remainingMs).length).toBeGreaterThanOrEqual(2);
+  expect(await theirs.tryAcquire(name)).toBeNull();
+  await Promise.all([mine.close(), theirs.close()]);
+});

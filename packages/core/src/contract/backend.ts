@@ -194,8 +194,13 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    * Keeps each hold for another `ttlMs`, never shorter than it already has. false: definitely not this owner's (any more).
    * null: the store could not tell for this one (a majority that answered for others); core tries again, as after a rejection.
    * A hold that has expired is not this owner's, whether or not somebody has taken it since. One call carries all leases that are due.
+   * A `ttlMs` of 1 only asks whether the hold stands. `restMs` is how long its holder counts on it yet, guard included: what a store gives a hold that
+   * some tool has taken the expiry from.
    */
-  renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]>;
+  renew(
+    holds: readonly (HoldRef & { readonly ttlMs: number; readonly restMs?: number })[],
+    call: CallContext,
+  ): Promise<readonly (boolean | null)[]>;
   /**
    * Frees each hold, and whatever else its owner left (a place in a queue). false: it was not this owner's. With
    * `requestsExpire` each answer is a `ReleaseAnswer`; a plain boolean is final when it was sent after every granting

@@ -125,7 +125,7 @@ export class RenewalOutbox {
 
   #send(renewals: readonly Renewal[], timeoutMs: number): void {
     const stamp = this.#calls.stamp();
-    const holds = renewals.map((renewal) => this.#requestOf(renewal));
+    const holds = renewals.map((renewal) => this.#requestOf(renewal, stamp));
     const name = renewals.length === 1 ? (renewals[0]?.hold.plan.name ?? null) : null;
     let end!: () => void;
     const done = new Promise<void>((resolve) => {
@@ -184,9 +184,11 @@ export class RenewalOutbox {
     else extension.reject(error);
   }
 
-  #requestOf({ hold: { plan, owner }, ttlMs }: Renewal): HoldRef & { readonly ttlMs: number } {
+  #requestOf({ hold: { plan, owner, state }, ttlMs }: Renewal, now: Stamp): HoldRef & { readonly ttlMs: number; readonly restMs: number } {
     const { name, mode } = plan;
-    return { name, owner, mode, ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs) };
+    const leftMs = state.at === 'held' ? Math.max(0, Math.ceil(remainingMs(state, now))) : 0;
+    const restMs = leftMs + plan.storeTtlMs - plan.ttlMs;
+    return { name, owner, mode, ttlMs: ttlMs === null ? VERIFY_TTL_MS : storeTtlMs(this.#backend, ttlMs), restMs };
   }
 
   /** A hold depends on the answer: a third of its ttl leaves time for two more tries. One that is not confirmed has no more than it has. */

@@ -70,11 +70,15 @@ export async function runTask<H, L extends Releasable, T>(
 }
 
 function isCausedBy(error: unknown, loss: LockLostError): boolean {
-  // A cause may be its own ancestor; no real chain is this long.
-  for (let depth = 0; depth < 16; depth += 1) {
-    if (error === loss) return true;
-    if (!(error instanceof Error)) return false;
-    error = error.cause;
+  try {
+    // A cause may be its own ancestor; no real chain is this long.
+    for (let depth = 0; depth < 16; depth += 1) {
+      if (error === loss) return true;
+      if (!(error instanceof Error)) return false;
+      error = error.cause;
+    }
+  } catch {
+    // It cannot be looked at: a proxy, or a getter that throws. It is the task's own error.
   }
   return false;
 }

@@ -9,6 +9,7 @@ import { HeldLeaseGroup } from '../lease/lease-group.js';
 import { HeldLeaseMap } from '../lease/lease-map.js';
 import { refuseReentry } from '../lease/run-task.js';
 import { isRetryable } from '../store/is-for-good.js';
+import { isReasonOf } from '../store/is-reason-of.js';
 import type { ManagerCore } from './manager-core.js';
 import { type ResolvedLeaseOptions, sortedNames } from './resolve-options.js';
 import { LOCK, planOf, takePlan } from './take-lease.js';
@@ -70,7 +71,7 @@ async function takeAll<N extends string, F extends FencingToken>(
     for (const hold of held) core.holds.assertHeld(hold);
   } catch (error) {
     free(core, held);
-    if (!isLockError(error, 'LOCK_TIMEOUT')) throw error;
+    if (isReasonOf(signal, error) || !isLockError(error, 'LOCK_TIMEOUT')) throw error;
     // The wait that is reported is that of the whole group.
     const { message, lockName, backend, holders } = error;
     const waitedMs = Math.max(error.waitedMs, Math.round(clock.now() - startedAt));
@@ -104,7 +105,7 @@ async function takePrefix<F extends FencingToken>(
       ...(leftMs === null ? {} : { atMostMs: leftMs }),
     });
   } catch (error) {
-    if (leftMs !== null && isRetryable(error)) return null;
+    if (leftMs !== null && !isReasonOf(signal, error) && isRetryable(error)) return null;
     throw error;
   }
   const firstBusy = outcomes.indexOf(null);

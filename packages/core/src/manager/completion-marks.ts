@@ -21,6 +21,8 @@ const setRules: Readonly<Record<keyof MarkOptions, OptionRule>> = {
   outcome: rule.oneOf(...OUTCOMES),
 };
 
+const eachRules = { name: rule.string, ...setRules };
+
 /** The backend's marks behind argument checks and deadlines; null where it has none. */
 export function completionMarks<F extends FencingToken>(core: ManagerCore<F>): CompletionMarks | null {
   const { marks } = core.backend;
@@ -50,7 +52,10 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
 
   async setEach(marks: readonly (MarkOptions & { readonly name: string })[]): Promise<readonly boolean[]> {
     checkValue('marks.setEach', 'marks', marks, rule.array);
-    const requests = marks.map(({ name, ...options }) => this.#request('marks.setEach', name, options));
+    const requests = Array.from(marks, (mark) => {
+      const { name, ...options } = readOptions('marks.setEach', mark, eachRules, ['name']);
+      return this.#request('marks.setEach', name, options);
+    });
     refuseTwice(requests);
     this.#assertOpen();
     const { calls } = this.#core;
@@ -66,13 +71,13 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
 
   async hasEach(names: readonly string[]): Promise<readonly boolean[]> {
     checkValue('marks.hasEach', 'names', names, rule.array);
-    for (const name of names) checkName('marks.hasEach', name);
+    const asked = [...names];
+    for (const name of asked) checkName('marks.hasEach', name);
     this.#assertOpen();
     const { calls } = this.#core;
     const hasEach = this.#marks.hasEach?.bind(this.#marks);
-    if (hasEach !== undefined)
-      return await inParts([...names], (some) => this.#askEach('marks.hasEach', some, (call) => hasEach(some, call)));
-    return await Promise.all(names.map((name) => calls.run('marks.has', 1, name, (call) => this.#marks.has(name, call))));
+    if (hasEach !== undefined) return await inParts(asked, (some) => this.#askEach('marks.hasEach', some, (call) => hasEach(some, call)));
+    return await Promise.all(asked.map((name) => calls.run('marks.has', 1, name, (call) => this.#marks.has(name, call))));
   }
 
   async get(name: string): Promise<MarkState | null> {

@@ -4,6 +4,7 @@ import { type HoldPlan, isExclusive, type WaitLimits } from '../hold/hold-plan.j
 import type { Hold } from '../hold/hold.js';
 import type { Asked, Begun, Busy, Waiters } from '../hold/asker.js';
 import { isRetryable } from '../store/is-for-good.js';
+import { isReasonOf } from '../store/is-reason-of.js';
 import { isLockError, LockClosedError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { HolderLook } from './holder-look.js';
@@ -35,9 +36,9 @@ export class Acquirer implements Waiters {
         plan.wasContended = state.isContended;
         if (events.heard.granted.hasSubscribers) context.runInAsyncScope(() => this.#announceGrant(hold, waitedMs(joinedAt)));
       },
-      onRefused: ({ plan, joinedAt, context }, error) => {
+      onRefused: ({ plan, joinedAt, context, limits }, error) => {
         if (events.heard['not-granted'].hasSubscribers)
-          context.runInAsyncScope(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error), error));
+          context.runInAsyncScope(() => this.#announceRefusal(plan, waitedMs(joinedAt), outcomeOf(error, limits.signal), error));
       },
       onEmpty: ({ key }) => this.queues.delete(key),
     };
@@ -93,7 +94,7 @@ export class Acquirer implements Waiters {
       signal?.throwIfAborted();
       if (this.#isClosed) throw this.#closedError(null);
     } catch (error) {
-      if (!isFirstOfWait || !isRetryable(error)) this.refused(plans, startedAt, error);
+      if (!isFirstOfWait || isReasonOf(signal, error) || !isRetryable(error)) this.refused(plans, startedAt, error, signal);
       throw error;
     } finally {
       this.#pending.delete(request);
@@ -110,9 +111,9 @@ export class Acquirer implements Waiters {
     });
   }
 
-  /** Reports that none of these was granted. */
-  refused(plans: readonly HoldPlan[], startedAt: number, error: unknown): void {
-    for (const plan of plans) this.#announceRefusal(plan, this.#waitedMs(startedAt), outcomeOf(error), error);
+  /** Reports that none of these was granted. @param signal that of the caller, which may have ended the request */
+  refused(plans: readonly HoldPlan[], startedAt: number, error: unknown, signal?: AbortSignal): void {
+    for (const plan of plans) this.#announceRefusal(plan, this.#waitedMs(startedAt), outcomeOf(error, signal), error);
   }
 
   /** Rejects all that wait with LOCK_CLOSED, and frees what is under way. */
@@ -152,7 +153,7 @@ export class Acquirer implements Waiters {
   async #acquireOnce(plan: HoldPlan, { waitMs, signal }: WaitLimits): Promise<Hold> {
     const startedAt = this.#services.calls.clock.now();
     const [hold = null] = await this.tryMany([plan], signal, { isFirstOfWait: true }).catch((error: unknown) => {
-      if (isRetryable(error)) this.refused([plan], startedAt, error);
+      if (!isReasonOf(signal, error) && isRetryable(error)) this.refused([plan], startedAt, error);
       throw error;
     });
     if (hold !== null) return hold;
@@ -184,7 +185,8 @@ export class Acquirer implements Waiters {
   }
 }
 
-function outcomeOf(error: unknown): Outcome {
+function outcomeOf(error: unknown, signal: AbortSignal | undefined): Outcome {
+  if (isReasonOf(signal, error)) return 'aborted';
   if (isLockError(error, 'LOCK_TIMEOUT')) return 'timeout';
   if (isLockError(error, 'LOCK_CLOSED')) return 'closed';
   return isLockError(error) ? 'unavailable' : 'aborted';

@@ -60,6 +60,7 @@ if ARGV[5] and writeAll() then
   return replies
 end
 
+-- include alone.lua
 -- include hold.lua
 -- include waiters.lua
 -- include grant.lua

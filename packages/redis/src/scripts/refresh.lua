@@ -9,6 +9,7 @@
 -- include clock.lua
 -- include deadline.lua
 -- include fence.lua
+-- include alone.lua
 -- include hold.lua
 -- include waiters.lua
 

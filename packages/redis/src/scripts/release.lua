@@ -52,6 +52,7 @@ if ARGV[3] and freeAll() then
 end
 
 -- include fence.lua
+-- include alone.lua
 -- include hold.lua
 -- include waiters.lua
 

@@ -2,10 +2,12 @@
 -- KEYS, for each: marks, ends, see mark.lua
 -- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua
 -- ARGV[4..], for each: name, `owner ms label`; an owner of - is nobody
--- Returns for each: 1 when it was set, also by an earlier request of the same owner; 0 when it stood already.
+-- Returns for each: 1 when it was set, also by an earlier request of the same owner; 0 when it stood already; WRONGTYPE when
+--   its keys hold no marks.
 
 -- include clock.lua
 -- include deadline.lua
+-- include alone.lua
 -- include mark.lua
 
 local function number(value)
@@ -31,7 +33,7 @@ end
 
 local replies = {}
 for i = 4, #ARGV, 2 do
-  replies[#replies + 1] = set(KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
+  replies[#replies + 1] = alone(set, KEYS[i - 3], KEYS[i - 2], ARGV[i], ARGV[i + 1])
 end
 replies[#replies + 1] = now
 return replies

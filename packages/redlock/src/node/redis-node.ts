@@ -99,10 +99,10 @@ export class RedisNode implements RedlockNode {
   }
 
   extend(requests: readonly ExtendRequest[], timeoutMs: number): Promise<readonly Extension[]> {
-    const pieces = requests.map(({ unit, counter, token, ttlMs, repair }) => {
+    const pieces = requests.map(({ unit, counter, token, ttlMs, restMs, repair }) => {
       const slots = unit.slots.length === 0 ? '-' : unit.slots.join(',');
       const mode = letterOf[unit.mode];
-      const text = `${mode} ${unit.owner} ${counter} ${token} ${ttlMs} ${repair ? 1 : 0} ${slots} ${unit.label}`;
+      const text = `${mode} ${unit.owner} ${counter} ${token} ${ttlMs} ${restMs} ${repair ? 1 : 0} ${slots} ${unit.label}`;
       return this.#piece(steps.extend, unit, text, timeoutMs);
     });
     return this.#sender.sendAll(pieces, readExtension);

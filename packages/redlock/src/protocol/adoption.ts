@@ -34,7 +34,7 @@ export async function adoptHold(context: ProtocolContext, request: HoldRequest, 
     timeoutMs,
     enough: settings.quorum,
     longestMs: call.timeoutMs,
-    ask: (node) => node.extend([{ unit, token, ...LOOK }], Math.max(1, call.timeoutMs)),
+    ask: (node) => node.extend([{ unit, token, restMs: hold.nodeTtlMs, ...LOOK }], Math.max(1, call.timeoutMs)),
     onAnswer: (index, answer, isLate) => {
       context.watch.answered(index, answer);
       // A renewal has asked in the meantime, and knows.

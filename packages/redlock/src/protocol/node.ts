@@ -57,6 +57,8 @@ export interface ConfirmRequest {
 /** A hold to be kept: see extend.lua. `counter` 0: this node has not voted for it. */
 export interface ExtendRequest extends ConfirmRequest {
   readonly ttlMs: number;
+  /** How long it is counted on yet: what a node gives a vote that some tool has taken the expiry from. */
+  readonly restMs: number;
   /** Whether to put the vote back where it was lost. */
   readonly repair: boolean;
 }

@@ -109,6 +109,7 @@ function ask(
           counter: hold.counters[index] ?? 0,
           token: hold.token,
           ttlMs,
+          restMs: Math.max(0, Math.ceil(hold.until - context.clock.now())),
           repair: ttlMs >= SHORTEST_REPAIR_MS,
         })),
         Math.max(1, timeLeftMs),

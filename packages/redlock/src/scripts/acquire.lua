@@ -5,7 +5,7 @@
 --   included; hint in microseconds; place 1 when the manager waits, else 0; slots joined by commas
 -- Returns the same text for each when the node abstains: q<ms>: in quarantine for so long; m<ms>: set up with another maxTtlMs.
 --   Else a text for each request: `g<c> <taken>` when granted, or ours already; `b<ms> <who> <taken>` when busy (see obstacle; taken: the
---   slots that others have, for p, and behind them ` limit` when one of these goes by another limit); w when the key holds something else than a lock; f when the node abstains as its fence holds
+--   slots that others have, for p, and behind them ` limit` when one of these goes by another limit); w when a key of it holds what no lock does; f when the node abstains as its fence holds
 --   none; t when ttl is longer than the node allows.
 
 -- include node.lua
@@ -55,6 +55,7 @@ if not ARGV[arg] then
   return replies
 end
 
+-- include alone.lua
 -- include hold.lua
 -- include waiters.lua
 
@@ -63,6 +64,10 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
     return 't'
   end
   sweep(k)
+  if waits then
+    -- Before any write: a key that another program took.
+    call('HLEN', k.waiters)
+  end
   local c, had = found(k, mode, owner)
   if c then
     -- Asked twice: the same vote, and it lasts as long as the second request says.
@@ -100,6 +105,11 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
   return 'g' .. c
 end
 
+local function voteAndTell(k, mode, owner, ttl, hint, waits, slots, limit, label)
+  local reply = vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
+  return mode == 'p' and reply .. ' ' .. takenSlots(k, owner, limit) or reply
+end
+
 for i = arg, #ARGV do
   local mode, owner, ttl, hint, waits, label = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+) ([01]) (.*)$')
   local slots, limit = '', '1'
@@ -108,11 +118,7 @@ for i = arg, #ARGV do
   end
   local k
   k, at = keysOf(mode, at)
-  local reply = vote(k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
-  if mode == 'p' then
-    reply = reply .. ' ' .. takenSlots(k, owner, limit)
-  end
-  replies[i - 3] = reply
+  replies[i - 3] = alone('w', voteAndTell, k, mode, owner, tonumber(ttl), tonumber(hint), waits == '1', slots, limit, label)
 end
 replies[#ARGV - 2] = now
 return replies

@@ -2,10 +2,16 @@
 -- given twice (a request that came twice) stands under another c, and somebody else may have come between.
 -- KEYS[1] marker; then for each vote its keys, see hold.lua
 -- ARGV[1] see node.lua   ARGV[2..], for each vote: `mode token c T`
--- Returns for each vote: 1, or 0 when it does not stand, or the fence holds none.
+-- Returns for each vote: 1, or 0 when it does not stand, also as its keys hold something else, or the fence holds none.
 
 -- include node.lua
+-- include alone.lua
 -- include hold.lua
+
+local function confirm(k, mode, owner, c, token)
+  sweep(k)
+  return found(k, mode, owner) == c and raise(k, token) and 1 or 0
+end
 
 local replies = {}
 local at = 2
@@ -13,12 +19,7 @@ for i = 2, #ARGV do
   local mode, owner, c, token = match(ARGV[i], '^(%a) (%x+) (%d+) (%d+)$')
   local k
   k, at = keysOf(mode, at)
-  sweep(k)
-  if found(k, mode, owner) == c and raise(k, tonumber(token)) then
-    replies[i - 1] = 1
-  else
-    replies[i - 1] = 0
-  end
+  replies[i - 1] = alone(0, confirm, k, mode, owner, c, tonumber(token))
 end
 replies[#ARGV] = now
 return replies

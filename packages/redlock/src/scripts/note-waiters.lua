@@ -4,6 +4,7 @@
 -- Returns 1 for each, and the time.
 
 -- include node.lua
+-- include alone.lua
 
 -- What managers have left that are gone would stay for as long as anybody waits.
 local function forgetOver(key)
@@ -16,16 +17,20 @@ local function forgetOver(key)
   end
 end
 
+local function note(key, waiters, waited, valid)
+  if waiters == '0' then
+    call('HDEL', key, MANAGER)
+  else
+    call('HSET', key, MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
+    call('PEXPIRE', key, valid)
+    forgetOver(key)
+  end
+end
+
 local replies = {}
 for i = 2, #ARGV do
   local waiters, waited, valid = match(ARGV[i], '^(%d+) (%d+) (%d+)$')
-  if waiters == '0' then
-    call('HDEL', KEYS[i], MANAGER)
-  else
-    call('HSET', KEYS[i], MANAGER, waiters .. ' ' .. text(now - waited) .. ' ' .. text(now + valid))
-    call('PEXPIRE', KEYS[i], valid)
-    forgetOver(KEYS[i])
-  end
+  alone(nil, note, KEYS[i], waiters, waited, valid)
   replies[i - 1] = 1
 end
 replies[#ARGV] = now

@@ -29,6 +29,7 @@ if not ARGV[arg] then
   return replies
 end
 
+-- include alone.lua
 -- include hold.lua
 -- include waiters.lua
 
@@ -36,9 +37,10 @@ for i = arg, #ARGV do
   local mode, owner, quiet = match(ARGV[i], '^(%a) (%x+) ([01])$')
   local k
   k, at = keysOf(mode, at)
-  local freed = drop(k, mode, owner)
+  local freed = alone(0, drop, k, mode, owner)
   if freed == 1 then
-    wake(k, mode, mode, quiet == '1')
+    -- What was freed is freed, whether or not those who wait can be notified: they look by themselves.
+    alone(nil, wake, k, mode, mode, quiet == '1')
   end
   replies[i - 1] = freed
 end

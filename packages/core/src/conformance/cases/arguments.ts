@@ -55,6 +55,11 @@ export const argumentCases: readonly ConformanceCase[] = [
         if (manager.marks !== null) {
           await refused(() => untyped(manager.marks ?? {}, 'set')(name, { retentionMs: 100 }), 'marks.set');
           await refused(() => untyped(manager.marks ?? {}, 'has')(name), 'marks.has');
+          await refused(() => untyped(manager.marks ?? {}, 'hasEach')(['fine', name]), 'marks.hasEach');
+          await refused(() => untyped(manager.marks ?? {}, 'setEach')([{ name, retentionMs: 100 }]), 'marks.setEach');
+          if (typeof name !== 'object' || name === null || Array.isArray(name)) {
+            await refused(() => untyped(manager.marks ?? {}, 'setEach')([name]), 'marks.setEach of no object');
+          }
         }
       }
     },

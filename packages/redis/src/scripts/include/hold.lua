@@ -17,20 +17,6 @@ local CHUNK = 500
 -- No hold lasts longer; what another program put there may say so.
 local LONGEST_MS = 2 ^ 31 - 1
 
--- One step for one of several requests: 'WRONGTYPE' where another program took a key of its name, which must not cost the
--- others their replies.
-local function alone(step, ...)
-  local ok, reply = pcall(step, ...)
-  if ok then
-    return reply
-  end
-  -- A text up to Redis 6, a table since.
-  if string.find(type(reply) == 'table' and reply.err or tostring(reply), 'WRONGTYPE', 1, true) then
-    return 'WRONGTYPE'
-  end
-  error(reply, 0)
-end
-
 -- The keys of one name, and where the next one's begin.
 local function keysOf(mode, at)
   if mode == 'x' then
@@ -65,8 +51,14 @@ local function sweep(k)
 end
 
 -- Lets a key of ours live at least as long as what is in it.
-local function keep(key, ttl)
-  call('PEXPIRE', key, string.format('%.0f', math.max(ttl, call('PTTL', key))))
+local function keep(k, key, ttl)
+  local left = call('PTTL', key)
+  if left < 0 then
+    -- It was just made, or lost its expiry, by whatever tool: others that are in it may stand for longer.
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    ttl = math.max(ttl, math.min((last or 0) - now + 1000, LONGEST_MS))
+  end
+  call('PEXPIRE', key, string.format('%.0f', math.max(ttl, left)))
 end
 
 -- Before a hold of this mode is looked up. A writer stands apart from the readers, whose key may be another program's.
@@ -91,8 +83,8 @@ local function mark(k, mode, owner, permits, ttl)
     end
   end
   -- A second more than the members: the key must not go before them.
-  keep(k.set, ttl + 1000)
-  keep(k.info, ttl + 1000)
+  keep(k, k.set, ttl + 1000)
+  keep(k, k.info, ttl + 1000)
 end
 
 local function place(k, mode, owner, permits, ttl, fence, label, limit)
@@ -124,7 +116,8 @@ local function found(k, mode, owner)
 end
 
 -- Keeps the hold for ttl ms from now, never shorter than it has. Returns 1, or 0 when it is not the owner's.
-local function prolong(k, mode, owner, ttl)
+--   rest: how long the holder counts on it in any case; nil for ttl
+local function prolong(k, mode, owner, ttl, rest)
   sweepFor(k, mode)
   local fence, permits = found(k, mode, owner)
   if not fence or fence == '0' then
@@ -132,7 +125,10 @@ local function prolong(k, mode, owner, ttl)
   end
   if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    -- Also one that has lost its expiry, by whatever tool: it would stand for ever.
+    if left < 0 then
+      -- It has lost its expiry, by whatever tool, and would stand for ever.
+      ttl = math.max(ttl, rest or 0)
+    end
     if left < ttl then
       call('PEXPIRE', k.hold, string.format('%.0f', ttl))
     end
@@ -145,8 +141,14 @@ local function prolong(k, mode, owner, ttl)
   if tonumber(score) < now + ttl then
     -- First of all something that needs no memory: a server that has none left refuses a ZADD, even one that only moves a score, in a
     -- script that has written nothing before.
-    keep(k.info, ttl + 1000)
+    keep(k, k.info, ttl + 1000)
     mark(k, mode, owner, permits, ttl)
+  else
+    for _, key in ipairs({ k.set, k.info }) do
+      if call('PTTL', key) < 0 then
+        keep(k, key, ttl + 1000)
+      end
+    end
   end
   return 1
 end

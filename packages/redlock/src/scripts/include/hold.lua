@@ -55,8 +55,14 @@ local function found(k, mode, owner)
 end
 
 -- Lets a key live at least as long as what is in it, and a second more.
-local function keep(key, ttl)
-  call('PEXPIRE', key, text(math.max(ttl + 1000, call('PTTL', key))))
+local function keep(k, key, ttl)
+  local left = call('PTTL', key)
+  if left < 0 then
+    -- It was just made, or lost its expiry, by whatever tool: others that are in it may stand for longer.
+    local last = call('ZRANGE', k.set, -1, -1, 'WITHSCORES')[2]
+    ttl = math.max(ttl, math.min((last or 0) - now, 2 ^ 31 - 1))
+  end
+  call('PEXPIRE', key, text(math.max(ttl + 1000, left)))
 end
 
 local function mark(k, mode, owner, slots, ttl)
@@ -68,8 +74,8 @@ local function mark(k, mode, owner, slots, ttl)
       call('ZADD', k.set, expiry, owner .. ':' .. slot)
     end
   end
-  keep(k.set, ttl)
-  keep(k.info, ttl)
+  keep(k, k.set, ttl)
+  keep(k, k.info, ttl)
 end
 
 local function place(k, mode, owner, c, slots, ttl, label, limit)
@@ -84,11 +90,14 @@ local function place(k, mode, owner, c, slots, ttl, label, limit)
   end
 end
 
--- Keeps what the owner has for ttl ms from now, never shorter than it has.
-local function prolong(k, mode, owner, slots, ttl)
+-- Keeps what the owner has for ttl ms from now, never shorter than it has. rest: how long the holder counts on it in any case; nil for ttl
+local function prolong(k, mode, owner, slots, ttl, rest)
   if mode == 'x' or mode == 'w' then
     local left = call('PTTL', k.hold)
-    -- Also one that has lost its expiry, by whatever tool: it would stand for ever.
+    if left < 0 then
+      -- It has lost its expiry, by whatever tool, and would stand for ever.
+      ttl = math.max(ttl, rest or 0)
+    end
     if left < ttl then
       call('PEXPIRE', k.hold, ttl)
     end
@@ -98,8 +107,14 @@ local function prolong(k, mode, owner, slots, ttl)
   if tonumber(call('ZSCORE', k.set, member) or 0) < now + ttl then
     -- First of all something that needs no memory: a server that has none left refuses a ZADD, even one that only moves a score, in a
     -- script that has written nothing before.
-    keep(k.info, ttl)
+    keep(k, k.info, ttl)
     mark(k, mode, owner, slots, ttl)
+  else
+    for _, key in ipairs({ k.set, k.info }) do
+      if call('PTTL', key) < 0 then
+        keep(k, key, ttl)
+      end
+    end
   end
 end
 
