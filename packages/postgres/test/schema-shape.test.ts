@@ -52,7 +52,7 @@ describe('objects that people have made or changed', () => {
     ['tokens that fall', (s) => `alter sequence ${s}.fence increment by -1`],
     ['tokens that begin again', (s) => `alter sequence ${s}.fence cycle`],
     ['a table in place of the sequence', (s) => `drop sequence ${s}.fence; create table ${s}.fence (last_value int8)`],
-  ])('%s: are refused at once and permanently, with the object and until it is mended', async (_, change) => {
+  ])('%s: are refused at once and permanently, with the object and until it is repaired', async (_, change) => {
     const schema = await schemaWith(change);
     for (const strategy of ['advisory', 'table'] as const) {
       const locks = manager(schema, strategy);

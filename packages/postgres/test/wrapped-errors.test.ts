@@ -38,7 +38,7 @@ describe('an error of a layer above the driver', () => {
     },
   );
 
-  it('that quotes what the server said is told as that, and ends a wait where waiting cannot help', async () => {
+  it('that quotes what the server said is reported as that, and ends a wait where waiting cannot help', async () => {
     await using locks = over(() =>
       Promise.reject(prismaError('P2010', 'Raw query failed. Code: `42501`. Message: `permission denied for table leases`')),
     );
