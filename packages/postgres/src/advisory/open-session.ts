@@ -4,7 +4,7 @@ import type { ConnectionSource } from '../connection-source.js';
 import { unavailable, unavailableBecause } from '../postgres-error.js';
 import type { Schema } from '../schema.js';
 import { within } from '../within.js';
-import { poolerError, ReplacedSessionError } from './session-line.js';
+import { occupiedError, poolerError, ReplacedSessionError } from './session-line.js';
 import { type ServerProcess, type SessionFacts, SessionSettings } from './session-settings.js';
 import { endPredecessor, lookAtSession } from './statements.js';
 
@@ -61,6 +61,7 @@ async function look(connection: Connection, { isPooled }: OpeningOptions): Promi
   if (Number(row[3]) < MIN_VERSION) {
     throw unavailableBecause('the server is older than PostgreSQL 13', { retryable: false });
   }
+  if (row[5] === 't') throw occupiedError();
   if (row[1] !== 'f') throw unavailableBecause('the server is a standby');
   // Replicas that confirm more than a flush are asked to as before; one that asked for less is asked for a flush.
   return { processId, startedAt: row[4] ?? '0', durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };
