@@ -43,7 +43,7 @@ const RUNS_FOREIGN_CODE = `((SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHE
 /** How many of the objects of the schema $1 are there, the time, and what they are: the catalogue may be read by everybody. */
 export const LOOK = `SELECT pg_catalog.count(*), ${SERVER_MS}, coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', c.relname,
     'kind', c.relkind, 'persistence', c.relpersistence, 'columns', ${COLUMNS}, 'keys', ${KEYS}, 'triggers', ${TRIGGERS}, 'hasRules', c.relhasrules,
-    'runsForeignCode', ${RUNS_FOREIGN_CODE}, 'step', s.seqincrement, 'cache', s.seqcache, 'startsOver', s.seqcycle)), '[]')
+    'runsForeignCode', ${RUNS_FOREIGN_CODE}, 'step', s.seqincrement, 'cache', s.seqcache, 'startsOver', s.seqcycle)), '[]')::pg_catalog.text
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
     LEFT JOIN pg_catalog.pg_sequence AS s ON s.seqrelid ${eq} c.oid
   WHERE n.nspname ${eq} $1 AND (c.relname ${eq} 'fence' OR c.relname ${eq} 'marks' OR c.relname ${eq} 'leases')`;
