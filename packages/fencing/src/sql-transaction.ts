@@ -69,6 +69,8 @@ export function tokenOf(result: unknown): bigint | null {
   const row: unknown = Array.isArray(rows) ? rows[0] : undefined;
   if (typeof row !== 'object' || row === null) return null;
   const token: unknown = Array.isArray(row) ? row[0] : (row as Library)['token'];
+  // A float has lost digits.
+  if (typeof token === 'string' && !/^\d+$/.test(token)) throw new Error('enter: the column token of the table must be a bigint');
   return typeof token === 'string' || typeof token === 'number' || typeof token === 'bigint' ? BigInt(token) : null;
 }
 

@@ -215,6 +215,11 @@ describe.each([each[0], each.find(({ dialect }) => dialect === 'mysql')])('trans
 });
 
 describe('fenceTable', () => {
+  it('says what is wrong with a table whose tokens are floats', async () => {
+    const tx = { query: () => Promise.resolve({ rows: [{ token: '1.796030214175583e+15' }] }) };
+    await expect(fenceTable().enter(tx, lease(1_796_030_214_175_583n))).rejects.toThrow(/bigint/);
+  });
+
   it('prints SQL with quoted names, in a schema of its own', async () => {
     const fence = fenceTable({ schema: 'shop"s', table: 'fences' });
     expect(fence.sql).toContain('create table if not exists "shop""s"."fences"');

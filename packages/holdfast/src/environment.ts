@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { env } from 'node:process';
 import { LockArgumentError } from '@holdfast/core';
+import { readSmall } from './read-small.js';
 
 /** Longer than any URL or password is. */
-const MAX_BYTES = 64 * 1024;
+export const MAX_SECRET_BYTES = 64 * 1024;
 
 /**
  * A secret of the environment: the variable, or what stands in the file that `<variable>_FILE` names, as orchestrators hand secrets over. Without
@@ -17,13 +17,13 @@ export function secretFromEnvironment(variable: string): string | undefined {
   if (file === undefined) return value;
   const fail = (message: string): LockArgumentError => new LockArgumentError(message, { option: variable });
   if (value !== undefined) throw fail(`both ${variable} and ${variable}_FILE are set; set one`);
-  let text: string;
+  let text: string | null;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readSmall(file, MAX_SECRET_BYTES);
   } catch (error) {
     throw fail(`${variable}_FILE: ${JSON.stringify(file)} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown failure'})`);
   }
-  if (text.length > MAX_BYTES) throw fail(`${variable}_FILE: ${JSON.stringify(file)} is too large to be a secret`);
+  if (text === null) throw fail(`${variable}_FILE: ${JSON.stringify(file)} is too large to be a secret`);
   const secret = text.replace(/^\uFEFF/, '').trim();
   if (secret === '') throw fail(`${variable}_FILE: ${JSON.stringify(file)} is empty`);
   if (/[\r\n]/.test(secret)) throw fail(`${variable}_FILE: ${JSON.stringify(file)} has more than one line`);

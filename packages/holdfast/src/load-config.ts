@@ -29,7 +29,7 @@ export async function loadConfig(file: string | URL): Promise<ConnectConfig> {
 /** @param check is asked about the file of each module that the configuration names, before the file is run */
 export async function loadCheckedConfig(file: string | URL, check?: FileCheck): Promise<ConnectConfig> {
   const path = pathOf(file);
-  if (!(await isFile(path))) throw wrong(path, 'there is no such file');
+  if (!(await isFile(path))) throw wrong(path, (await isThere(path)) ? 'this is not a regular file' : 'there is no such file');
   const config = extname(path) === '.json' ? await readJson(path) : await importFile(path);
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw wrong(path, 'the configuration must be an object such as { "url": "redis://localhost:6379" }');
@@ -43,6 +43,13 @@ export async function isFile(path: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function pathOf(file: unknown): string {

@@ -35,7 +35,9 @@ describe('holdfast run', () => {
     ['3', ['sh', '-c', 'exit 3'], 3],
     ['that of a shell for a signal', ['sh', '-c', 'kill -9 $$'], 137],
     ['127 for a command that is not there', ['no-such-command-anywhere'], 127],
+    ['127 for a command without a name', [''], 127],
     ['126 for one that cannot be run', ['/etc/passwd'], 126],
+    ['126 for one in what is no folder', ['/etc/passwd/command'], 126],
   ])('ends with the code of the command: %s', async (_, command, code) => {
     const name = randomUUID();
     const result = await runCli(['run', name, '--', ...command], { url: patient(server.url) });
@@ -43,6 +45,37 @@ describe('holdfast run', () => {
     // Its own words, if any, in one line.
     expect(result.stderr).toMatch(code === 127 || code === 126 ? /^holdfast: [^\n]+\n$/ : /^$/);
     expect((await locks.inspect(name)).held).toBe(false);
+  });
+
+  it('takes a name that begins with a dash behind --, and the command behind another or at once', async () => {
+    const name = `-x ${randomUUID()}`;
+    for (const command of [
+      ['--', 'echo', 'ran'],
+      ['echo', 'ran'],
+    ]) {
+      expect(await runCli(['run', '--', name, ...command], { url: patient(server.url) })).toMatchObject({ code: 0, stdout: 'ran\n' });
+    }
+  });
+
+  it('says what to do where the working directory was removed', async () => {
+    const script = `cd "$(mktemp -d)" && rmdir "$PWD" && exec "$0" "$@"`;
+    const command = (...options: readonly string[]) =>
+      runCommand('sh', [
+        '-c',
+        script,
+        process.execPath,
+        bin,
+        ...options,
+        '--url',
+        patient(server.url),
+        'run',
+        randomUUID(),
+        '--',
+        'echo',
+        'ran',
+      ]);
+    expect(await command()).toMatchObject({ code: 64, stderr: expect.stringContaining('--no-config') as string });
+    expect(await command('--no-config')).toMatchObject({ code: 0, stdout: 'ran\n' });
   });
 
   it('says that there is no shell where one was meant', async () => {

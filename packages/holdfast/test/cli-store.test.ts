@@ -87,6 +87,7 @@ describe('the store of the command line', () => {
 
   it('is not taken from a file that is not there', async () => {
     expect(await storeOf({}, '--config', '/nowhere/holdfast.config.json')).toBe('/nowhere/holdfast.config.json: there is no such file');
+    expect(await storeOf({}, '--config', '/dev/null')).toBe('/dev/null: this is not a regular file');
   });
 
   it.each(['localhost:6379', 'http://:SECRET@h', 'redis://h?colour=red', 'postgre://:SECRET@h/db'])(

@@ -34,6 +34,14 @@ describe('connect to PostgreSQL', () => {
     await lease.release();
   });
 
+  it('takes a socket of this machine by the host in the query, as other programs do', async () => {
+    const error: unknown = await connect('postgres:///shop?host=/nowhere&port=5439&user=app', { commandTimeoutMs: 500 }).catch(
+      (reason: unknown) => reason,
+    );
+    // It looked for it there.
+    expect(isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && error.message).toContain('ENOENT');
+  });
+
   it.each([
     ['a wrong password', (url: string) => url.replace(/:[^:@]*@/, ':swordfish@'), 'LOCK_BACKEND_UNAVAILABLE'],
     ['a database that is not there', (url: string) => url.replace(/\/postgres$/, '/nowhere'), 'LOCK_BACKEND_UNAVAILABLE'],

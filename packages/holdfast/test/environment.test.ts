@@ -41,6 +41,9 @@ describe('a secret of the environment', () => {
       writeFileSync(file, text);
       expect(refusal(call)).not.toContain('SECRET');
     }
+    // It never ends.
+    vi.stubEnv('HF_TEST_FILE', '/dev/zero');
+    expect(refusal(call)).toContain('too large');
     vi.stubEnv('HF_TEST_FILE', folder.path);
     expect(refusal(call)).toContain('EISDIR');
     vi.stubEnv('HF_TEST', 'SECRET');

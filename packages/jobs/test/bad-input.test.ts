@@ -47,6 +47,13 @@ describe.each(uses)('%s', (_, use) => {
   });
 });
 
+it('a name that is too long with what stands before it is refused by its own length', async () => {
+  await using servers = twoServers();
+  const error: unknown = await servers.jobs[0].processOnce('x'.repeat(512), () => 1).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: 'LOCK_INVALID_ARGUMENT', option: 'messageId' });
+  expect((error as Error).message).toContain('messageId is 512 bytes long');
+});
+
 describe('a window', () => {
   const wrong: readonly (readonly [what: string, options: unknown, option: string])[] = [
     ['that is over before it begins', { windowMs: 0 }, 'windowMs'],

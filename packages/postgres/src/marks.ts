@@ -50,7 +50,7 @@ export class Marks implements BackendMarks {
       marks,
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, ms, owner, pg_catalog.decode(label, 'hex') AS label
-        FROM ${rowsFrom(['text', 'float8', 'text', 'text'], 2)} AS r(name, ms, owner, label, i)
+        FROM ${rowsFrom(['text', 'numeric', 'text', 'text'], 2)} AS r(name, ms, owner, label, i)
       ), written AS (
         INSERT INTO ${this.#table} AS mark (namespace, name, set_at, expires_at, owner, label)
         SELECT $1, name, ${NOW}, ${NOW} ${plus} ${interval('ms')}, owner, label FROM asked WHERE ${isTimely(6)} ORDER BY name

@@ -3,7 +3,18 @@ import { createPostgresBackend } from './create-postgres-backend.js';
 import { type PostgresBackendOptions, postgresBackendRules } from './postgres-options.js';
 
 /** What a connection string may carry for the driver; `connect` takes a URL's query apart, and here it is put together again. */
-const urlParameters = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'uselibpqcompat', 'application_name', 'options'] as const;
+const urlParameters = [
+  'host',
+  'port',
+  'user',
+  'sslmode',
+  'sslrootcert',
+  'sslcert',
+  'sslkey',
+  'uselibpqcompat',
+  'application_name',
+  'options',
+] as const;
 
 type UrlParameter = (typeof urlParameters)[number];
 
@@ -15,6 +26,9 @@ const { pool: _pool, sql: _sql, query: _query, connectionString: _connectionStri
 /** What each option of `openBackend` must be. */
 export const openBackendRules = {
   ...backendRules,
+  host: rule.string,
+  port: rule.string,
+  user: rule.string,
   sslmode: rule.string,
   sslrootcert: rule.string,
   sslcert: rule.string,

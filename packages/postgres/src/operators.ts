@@ -30,7 +30,7 @@ export const matches = 'OPERATOR(pg_catalog.~)';
 export const NOW = 'pg_catalog.clock_timestamp()';
 
 /** The parameters $from and following as the columns of a table, and a column that numbers its rows from 1. */
-export function rowsFrom(types: readonly ('text' | 'int4' | 'int8' | 'float8' | 'bool')[], from = 1): string {
+export function rowsFrom(types: readonly ('text' | 'int4' | 'int8' | 'numeric' | 'bool')[], from = 1): string {
   const columns = types.map((type, index) => `pg_catalog.unnest($${from + index}::pg_catalog.${type}[])`);
   return `ROWS FROM (${columns.join(', ')}) WITH ORDINALITY`;
 }

@@ -7,7 +7,9 @@ const FOR_GOOD: Readonly<Record<string, string>> = {
   '28000': 'the server refused the user (pg_hba.conf, the role may not log in, or the URL names none)',
   '28P01': 'the server refused the user name or the password',
   '3D000': 'the server does not have this database',
-  '42501': 'the role lacks a permission that locking needs; holdfast schema --role <name> prints the SQL that grants all of them',
+  '42501':
+    'the role lacks a permission that locking needs, or a policy keeps rows from it; holdfast schema --role <name> prints the SQL that grants all permissions',
+  '2200H': 'the sequence of fencing tokens has come to its end',
   '42703': 'a table of Holdfast has not the columns that it must have; see postgresSchemaSql()',
   '42883': 'the server does not know a function that locking needs: PostgreSQL 13 or later is needed',
   '42704': 'the server does not know a setting or type that locking needs: PostgreSQL 13 or later is needed',
@@ -81,10 +83,13 @@ export function closedError(): LockUnavailableError {
   return unavailableBecause('the backend is closed', { retryable: false, wasSent: false });
 }
 
-/** The SQLSTATE of an error that the server sent; null for any other. */
+/**
+ * The SQLSTATE of an error that the server sent; null for any other, such as Node's EPIPE and Prisma's P1001, which say nothing of
+ * whether a statement was carried out.
+ */
 export function sqlState(error: unknown): string | null {
   const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code) ? code : null;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(?:E[A-Z]{4}|P[1-9]\d{3})$/.test(code) ? code : null;
 }
 
 function explain(error: unknown): { readonly reason: string; readonly retryable: boolean } {

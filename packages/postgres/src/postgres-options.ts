@@ -118,6 +118,9 @@ const identifierRule: OptionRule = (value) =>
     ? null
     : 'must be an identifier: a letter or _, then letters, digits, _ and $, 63 at most';
 
+const schemaRule: OptionRule = (value) =>
+  identifierRule(value) ?? (String(value).startsWith('pg_') ? "must not begin with pg_: such schemas are the server's own" : null);
+
 const tableRule: OptionRule = (value) =>
   typeof value === 'string' && value.split('.').length <= 2 && value.split('.').every((part) => identifierRule(part) === null)
     ? null
@@ -141,7 +144,7 @@ export const postgresBackendRules = {
   query: rule.function,
   connectionString: rule.secret(rule.string),
   strategy: rule.oneOf('advisory', 'table'),
-  schema: identifierRule,
+  schema: schemaRule,
   namespace: namespaceRule,
   pooler: rule.oneOf('none', 'session'),
   sessionMs: rule.duration({ min: MIN_SESSION_MS }),

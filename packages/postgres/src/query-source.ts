@@ -74,8 +74,16 @@ function serversOwn(error: unknown): unknown {
   let inner = error;
   for (let depth = 0; depth < 5; depth++) {
     if (sqlState(inner) !== null) return inner;
+    const quoted = quotedState(inner);
+    if (quoted !== null) return Object.assign(new Error('the server refused the statement'), { code: quoted });
     inner = (inner as { readonly cause?: unknown } | null | undefined)?.cause;
     if (inner === undefined || inner === null) return error;
   }
   return error;
+}
+
+/** Prisma has codes of its own, and writes the server's into its message. */
+function quotedState(error: unknown): string | null {
+  const message = (error as { readonly message?: unknown } | null | undefined)?.message;
+  return typeof message === 'string' ? (/^Raw query failed\. Code: `([0-9A-Z]{5})`/m.exec(message)?.[1] ?? null) : null;
 }

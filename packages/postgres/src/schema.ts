@@ -1,9 +1,9 @@
 import { readOptions } from '@holdfast/core';
 import type { Queryable } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
-import { eq, NOW, times } from './operators.js';
+import { NOW, times } from './operators.js';
 import { sqlState, unavailable, unavailableBecause } from './postgres-error.js';
-import { SERVER_MS } from './table/rows.js';
+import { checkShape, LOOK } from './schema-shape.js';
 import { postgresBackendRules, roleRule } from './postgres-options.js';
 
 /** What both strategies need, and what `table` needs besides. */
@@ -27,7 +27,11 @@ export function postgresSchemaSql(options: PostgresSchemaOptions = {}): string {
   const given = readOptions('postgresSchemaSql', options, { schema: postgresBackendRules.schema, role: roleRule });
   const role = given.role === undefined ? null : `"${given.role.replaceAll('"', '""')}"`;
   const schema = `"${given.schema ?? 'holdfast'}"`;
-  const sequence = `BEGIN
+  // A role that owns the schema and may make no other is refused also where IF NOT EXISTS has nothing to do.
+  const first = `BEGIN
+  IF pg_catalog.to_regnamespace('${schema}') IS NULL THEN
+    CREATE SCHEMA IF NOT EXISTS ${schema};
+  END IF;
   EXECUTE pg_catalog.format('CREATE SEQUENCE IF NOT EXISTS ${schema}.fence AS bigint CACHE 1 START WITH %s',
     (extract(epoch FROM ${NOW}) ${times} 1000000)::pg_catalog.int8);
 END`;
@@ -36,10 +40,9 @@ END`;
     '-- Nothing that another role has made is run, whatever the search path of the present role leads to.',
     'SET LOCAL search_path = pg_catalog, pg_temp;',
     `SELECT pg_catalog.pg_advisory_xact_lock(${MIGRATION_KEY});`,
-    `CREATE SCHEMA IF NOT EXISTS ${schema};`,
-    '-- Fencing tokens. The start makes those of a new sequence higher than all of one that was dropped.',
+    '-- The schema, and fencing tokens. The start makes those of a new sequence higher than all of one that was dropped.',
     // A name may have a $ in it, and would end the body of a statement that is quoted by them.
-    `DO LANGUAGE plpgsql '${sequence.replaceAll("'", "''")}';`,
+    `DO LANGUAGE plpgsql '${first.replaceAll("'", "''")}';`,
     '-- Completion marks.',
     `CREATE TABLE IF NOT EXISTS ${schema}.marks (`,
     '  namespace pg_catalog.text NOT NULL, name pg_catalog.bytea NOT NULL, set_at pg_catalog.timestamptz NOT NULL,',
@@ -74,10 +77,6 @@ function asOneStatement(sql: string): string {
     .replace(/^DO LANGUAGE plpgsql '((?:[^']|'')*)';$/m, (_, inner: string) => `${inner.replaceAll("''", "'")};`);
   return `DO LANGUAGE plpgsql '${body.replaceAll("'", "''")}'`;
 }
-
-/** Whether all of it is there: the catalogue may be read by everybody. */
-const IS_THERE = `SELECT pg_catalog.count(*), ${SERVER_MS} FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
-  WHERE n.nspname ${eq} $1 AND (c.relname ${eq} 'fence' OR c.relname ${eq} 'marks' OR c.relname ${eq} 'leases')`;
 
 /** The schema, or something in it, does not exist. */
 const MISSING = ['3F000', '42P01'];
@@ -127,24 +126,24 @@ export class Schema {
   }
 
   async #make(connection: Queryable): Promise<void> {
+    if (await this.#look(connection)) return;
+    const sql = postgresSchemaSql({ schema: this.#name });
+    if (this.#source.isOneByOne === true) await connection.query({ text: asOneStatement(sql) });
+    else await runTransaction(connection, sql);
+    // What was there before has stayed as it was.
+    await this.#look(connection);
+  }
+
+  /** Whether all of it is there. @throws LockUnavailableError, `retryable: false`, when something that is there cannot be used */
+  async #look(connection: Queryable): Promise<boolean> {
     const { clock, serverClock } = this.#source;
     const at = clock.now();
-    const [row] = await connection.query({ text: IS_THERE }, [this.#name]);
+    const [row] = await connection.query({ text: LOOK }, [this.#name]);
     // First contact: what is sent next knows what time it is there.
     const tookMs = clock.now() - at;
     serverClock.note(at, Number(row?.[1]), tookMs, tookMs);
-    if (row?.[0] === '3') return;
-    const sql = postgresSchemaSql({ schema: this.#name });
-    if (this.#source.isOneByOne === true) {
-      await connection.query({ text: asOneStatement(sql) });
-      return;
-    }
-    try {
-      await connection.query({ text: sql });
-    } catch (error) {
-      await connection.query({ text: 'ROLLBACK' });
-      throw error;
-    }
+    checkShape(this.#name, row?.[2] ?? '[]');
+    return row?.[0] === '3';
   }
 
   #refused(): Error {
@@ -154,5 +153,14 @@ export class Schema {
         `the application's role granted as postgresSchemaSql({ role }) prints it:\n${sql}`,
       { retryable: false },
     );
+  }
+}
+
+async function runTransaction(connection: Queryable, sql: string): Promise<void> {
+  try {
+    await connection.query({ text: sql });
+  } catch (error) {
+    await connection.query({ text: 'ROLLBACK' });
+    throw error;
   }
 }

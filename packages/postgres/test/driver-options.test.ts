@@ -142,6 +142,33 @@ describe.each(STRATEGIES)('what pg offers, strategy %s', (strategy) => {
     expect(results.filter((lease) => lease !== null)).toHaveLength(1);
   });
 
+  it('ends holds when they are to end, however few digits of a float a role lets the server write', async () => {
+    const [name, other] = [newName(), manager({ strategy })];
+    for (const digits of [-15, -12, -11, -8]) {
+      const url = await roleWith(`few_${strategy}_${-digits}`, `extra_float_digits = ${digits}`);
+      const locks = manager({ strategy, connectionString: url });
+      const sides = [
+        (from: LockManager) => from.semaphore(name, { permits: 1 }),
+        (from: LockManager) => from.readWriteLock(name).write,
+        (from: LockManager) => ({ acquire: () => from.acquire(name), tryAcquire: () => from.tryAcquire(name) }),
+      ];
+      for (const side of sides) {
+        const hold = await side(locks).acquire();
+        await hold.extend(20_000);
+        expect(await side(other).tryAcquire()).toBe(null);
+        expect(await hold.release()).toBe(true);
+      }
+      const permit = await locks.semaphore(name, { permits: 1 }).acquire({ ttlMs: 12_345 });
+      const { holders } = await other.semaphore(name, { permits: 1 }).inspect();
+      // A session's locks have no time of their own.
+      if (strategy === 'table') expect(holders[0]?.remainingMs).toBeGreaterThan(10_000);
+      if (strategy === 'table') expect(holders[0]?.remainingMs).toBeLessThan(14_000);
+      await permit.release();
+      await locks.close();
+    }
+    await other.close();
+  });
+
   it('takes a role of any name', async () => {
     const url = await roleWith(`odd-role@"x".${strategy}:1`);
     await using locks = manager({ strategy, connectionString: url });

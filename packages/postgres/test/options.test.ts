@@ -32,6 +32,7 @@ it.each([
   [{ sql, driverOptions: {} }, 'driverOptions'],
   [{ sql, strategy: 'table', sessionMs: 5_000 }, 'sessionMs'],
   [{ connectionString: 1 }, 'connectionString'],
+  [{ connectionString: url, schema: 'pg_temp' }, 'schema'],
 ])('options that do not fit together are refused: %#', (options, option) => {
   expect(refusal(options)).toMatchObject({ option });
 });

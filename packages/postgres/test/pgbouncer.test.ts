@@ -87,6 +87,29 @@ describe('behind PgBouncer', () => {
     for (const other of others) await other.end();
   });
 
+  it('in transaction mode two that say it is in session mode never hold one lock: one session is not used by both', async () => {
+    await using single = await startPgBouncer({ serverPort: server.port, mode: 'transaction', poolSize: 1 });
+    const first = manager(single.url, { pooler: 'session' });
+    const lease = await first.acquire(newName());
+    const second = manager(single.url, { pooler: 'session' });
+    for (const asked of [second.tryAcquire(lease.name), second.semaphore(newName(), { permits: 1 }).tryAcquire()]) {
+      const error = await refusal(asked);
+      expect([error.retryable, error.message]).toEqual([false, expect.stringContaining('has a session of Holdfast already')]);
+    }
+    expect(lease.isHeld).toBe(true);
+    await lease.extend();
+    expect(await lease.release()).toBe(true);
+    await first.close();
+    await (await manager(single.url, { pooler: 'session' }).acquire(lease.name)).release();
+  });
+
+  it('in transaction mode many that begin at once never hold one lock', async () => {
+    await using single = await startPgBouncer({ serverPort: server.port, mode: 'transaction', poolSize: 1 });
+    const [name, all] = [newName(), Array.from({ length: 6 }, () => manager(single.url, { pooler: 'session' }))];
+    const taken = await Promise.all(all.map((locks) => locks.tryAcquire(name).catch(() => null)));
+    expect(taken.filter((lease) => lease?.isHeld)).toHaveLength(1);
+  });
+
   it('in transaction mode leases in a table work, and exclude those who connect directly', async () => {
     const pooled = [manager(transaction.url, { strategy: 'table' }), manager(transaction.url, { strategy: 'table' })];
     const direct = manager(server.url, { strategy: 'table' });

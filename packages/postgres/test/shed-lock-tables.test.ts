@@ -13,6 +13,8 @@ interface TableShape {
   readonly key?: string;
   readonly by?: string;
   readonly extra?: string;
+  /** After CREATE. */
+  readonly kind?: string;
 }
 
 let tables = 0;
@@ -23,11 +25,12 @@ async function tableOf({
   key = 'primary key',
   by = 'varchar(255)',
   extra = '',
+  kind = 'table',
 }: TableShape = {}) {
   tables += 1;
   const table = `public.shed_${tables}`;
   await postgres.admin.query(
-    `create table ${table} (name ${name} ${key}, lock_until ${type} not null, locked_at ${type} not null, locked_by ${by} not null ${extra})`,
+    `create ${kind} ${table} (name ${name} ${key}, lock_until ${type} not null, locked_at ${type} not null, locked_by ${by} not null ${extra})`,
   );
   return table;
 }
@@ -142,6 +145,7 @@ describe('a table that people have made otherwise', () => {
     ['has names that are padded', { name: 'char(64)' }],
     ['has other times', { type: 'date' }],
     ['has other times by number', { type: 'bigint' }],
+    ['is emptied by a crash', { kind: 'unlogged table' }],
   ] as const)('%s: is refused at once and permanently, with the reason', async (_, shape) => {
     await using locks = open(await tableOf(shape));
     const start = performance.now();

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
-import { readFileSync } from 'node:fs';
 import type { LeaseTicket } from '@holdfast/core';
-import { usageError } from './cli-error.js';
-import { secretFromEnvironment } from '../environment.js';
+import { type CliError, usageError } from './cli-error.js';
+import { MAX_SECRET_BYTES, secretFromEnvironment } from '../environment.js';
+import { readSmall } from '../read-small.js';
 
 /** What a lease looks like as one word that every shell leaves alone. */
 const PREFIX = 'hf1_';
@@ -17,7 +17,8 @@ export function leaseText(ticket: LeaseTicket): string {
  * @throws CliError when there is none, or it is none of ours
  */
 export function readLease(argument: string | undefined): LeaseTicket {
-  const given = argument === '-' ? readFileSync(0, 'utf8') : (argument ?? secretFromEnvironment('HOLDFAST_LEASE'));
+  const given = argument === '-' ? readSmall(0, MAX_SECRET_BYTES) : (argument ?? secretFromEnvironment('HOLDFAST_LEASE'));
+  if (given === null) throw noLease();
   const text = given?.trim();
   if (text === undefined || text === '') {
     throw usageError('no lease is given: name it, hand it over on standard input with -, or set HOLDFAST_LEASE or HOLDFAST_LEASE_FILE');
@@ -26,8 +27,12 @@ export function readLease(argument: string | undefined): LeaseTicket {
     if (!text.startsWith(PREFIX)) throw new Error('another word');
     return JSON.parse(Buffer.from(text.slice(PREFIX.length), 'base64url').toString('utf8')) as LeaseTicket;
   } catch {
-    throw usageError(`this is no lease: it must be what holdfast acquire has printed, one word that begins with ${PREFIX}`);
+    throw noLease();
   }
+}
+
+function noLease(): CliError {
+  return usageError(`this is no lease: it must be what holdfast acquire has printed, one word that begins with ${PREFIX}`);
 }
 
 /** Whether somebody has typed a lease where a name belongs. */

@@ -46,8 +46,17 @@ export async function resolveStore({ url: given, config: wanted }: StoreOptions,
 }
 
 async function configOf(wanted: string | false | undefined): Promise<FoundConfig | null> {
-  if (wanted === undefined) return await findConfig(process.cwd());
+  if (wanted === undefined) return await findConfig(workingFolder());
   return wanted === false ? null : { file: resolve(wanted), config: await loadConfig(wanted) };
+}
+
+/** @throws CliError where the folder was removed, as a release that another one has replaced */
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw usageError('the working directory does not exist any more; name a configuration with --config, or use --no-config');
+  }
 }
 
 /** Where the options of a configuration stand. */

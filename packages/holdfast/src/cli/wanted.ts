@@ -24,7 +24,8 @@ export interface Takeable {
 export function parsePermits(text: string): PermitShare {
   const [, permits, limit] = /^(\d{1,10})\/(\d{1,10})$/.exec(text.trim()) ?? [];
   const share = { permits: Number(permits), limit: Number(limit) };
-  if (!(share.permits >= 1 && share.limit < 2 ** 31)) throw new InvalidArgumentError('It must say how many of how many, such as 1/3.');
+  if (!(share.permits >= 1 && share.limit < 2 ** 31))
+    throw new InvalidArgumentError('It must say how many of how many, such as 1/3, up to 2147483647.');
   if (share.permits > share.limit) throw new InvalidArgumentError('It must not take more permits than there are: 1/3 takes one of three.');
   return share;
 }

@@ -4,6 +4,9 @@ import type { HoldRequest, LockKind } from '@holdfast/core';
 import { kindOfMode } from '../kind-of-mode.js';
 import { unavailableBecause } from '../postgres-error.js';
 
+/** What the channels of every namespace begin with. */
+export const CHANNELS_BEGIN = 'holdfast_';
+
 /** The advisory keys of one name of one kind. */
 export interface NameKeys {
   readonly kind: LockKind;
@@ -43,7 +46,7 @@ export class LockKeys {
   constructor(namespace: string, keyOf: (name: string) => bigint | undefined) {
     this.#namespace = namespace;
     this.#keyOf = keyOf;
-    this.channelPrefix = `holdfast_${this.#hash('channel', '').toString(16).padStart(16, '0')}`;
+    this.channelPrefix = `${CHANNELS_BEGIN}${this.#hash('channel', '').toString(16).padStart(16, '0')}`;
   }
 
   of(kind: LockKind, name: string): NameKeys {

@@ -4,7 +4,7 @@ import type { ConnectionSource } from '../connection-source.js';
 import { unavailable, unavailableBecause } from '../postgres-error.js';
 import type { Schema } from '../schema.js';
 import { within } from '../within.js';
-import { poolerError, ReplacedSessionError } from './session-line.js';
+import { occupiedError, poolerError, ReplacedSessionError } from './session-line.js';
 import { type ServerProcess, type SessionFacts, SessionSettings } from './session-settings.js';
 import { endPredecessor, lookAtSession } from './statements.js';
 
@@ -53,7 +53,7 @@ export async function openSession(
   }
 }
 
-async function look(connection: Connection, { isPooled }: OpeningOptions): Promise<SessionFacts> {
+async function look(connection: Connection, { isPooled, predecessors }: OpeningOptions): Promise<SessionFacts> {
   const [row] = await connection.query(lookAtSession);
   const processId = Number(row?.[0]);
   if (row === undefined || !Number.isSafeInteger(processId)) throw unavailableBecause('the server answered nonsense');
@@ -61,9 +61,13 @@ async function look(connection: Connection, { isPooled }: OpeningOptions): Promi
   if (Number(row[3]) < MIN_VERSION) {
     throw unavailableBecause('the server is older than PostgreSQL 13', { retryable: false });
   }
+  const startedAt = row[4] ?? '0';
+  // One of our own that a pooler has passed on as it was is ended before anything is taken.
+  const isOurs = predecessors.some((one) => one.processId === processId && one.startedAt === startedAt);
+  if (row[5] === 't' && !isOurs) throw occupiedError();
   if (row[1] !== 'f') throw unavailableBecause('the server is a standby');
   // Replicas that confirm more than a flush are asked to as before; one that asked for less is asked for a flush.
-  return { processId, startedAt: row[4] ?? '0', durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };
+  return { processId, startedAt, durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };
 }
 
 async function prepare(connection: Connection, schema: Schema, settings: SessionSettings, options: OpeningOptions): Promise<void> {

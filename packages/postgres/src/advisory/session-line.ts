@@ -84,6 +84,15 @@ export function poolerError(): Error {
   );
 }
 
+/** One server session for two of ours would be granted twice what it has once. */
+export function occupiedError(): Error {
+  return unavailableBecause(
+    'the server process that answers has a session of Holdfast already: a pooler in between pools by the transaction, or passes sessions on ' +
+      `as they were left (server_reset_query). Connect directly, let the pooler run in session mode, or use strategy 'table'`,
+    { retryable: false },
+  );
+}
+
 /** What a caller hears of a statement that failed. */
 export function reported(error: unknown): Error {
   return error instanceof ReplacedSessionError ? poolerError() : unavailable(error);

@@ -2,8 +2,8 @@ import type { Clock } from '@holdfast/core';
 import type { Connection, Row, Statement } from '../connection.js';
 import { sqlState } from '../postgres-error.js';
 import { within } from '../within.js';
-import { ReplacedSessionError } from './session-line.js';
-import { arrayOf, changeSettings, endIfIdle, onlyInProcess, putSettingsBack } from './statements.js';
+import { occupiedError, ReplacedSessionError } from './session-line.js';
+import { arrayOf, changeSettings, endIfIdle, onlyIfUnoccupied, onlyInProcess, putSettingsBack } from './statements.js';
 
 /** The server process that has a session. The time of its start names it permanently: numbers are used again. */
 export interface ServerProcess {
@@ -20,6 +20,7 @@ export interface SessionFacts extends ServerProcess {
 type Send = (statement: Statement, values?: readonly string[]) => Promise<readonly Row[]>;
 
 const DIVISION_BY_ZERO = '22012';
+const NOT_A_NUMBER = '22P02';
 /** Ten seconds: longer than most transactions take. */
 const MAX_TRIES = 100;
 const TRY_EVERY_MS = 100;
@@ -59,11 +60,18 @@ export class SessionSettings {
       for (const channel of channels) void this.#connection.listenElsewhere(channel);
       return;
     }
+    const text = channels.map((channel) => `LISTEN ${channel}`).join('; ');
+    const isFirst = this.#channels.size === 0;
+    // What is recorded is ended with the session, also where no answer came.
     for (const channel of channels) this.#channels.add(channel);
     try {
-      await send(onlyInProcess(this.#process.processId, channels.map((channel) => `LISTEN ${channel}`).join('; ')));
+      await send(onlyInProcess(this.#process.processId, isFirst ? onlyIfUnoccupied(text) : text));
     } catch (error) {
-      throw sqlState(error) === DIVISION_BY_ZERO ? new ReplacedSessionError('another server process answered') : error;
+      if (sqlState(error) === DIVISION_BY_ZERO) throw new ReplacedSessionError('another server process answered');
+      if (sqlState(error) !== NOT_A_NUMBER) throw error;
+      // These are the other session's.
+      this.#channels.clear();
+      throw occupiedError();
     }
   }
 

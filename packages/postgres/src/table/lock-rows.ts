@@ -61,7 +61,7 @@ export class LockRows implements Rows<bigint> {
     const { rows, isLate } = await query(
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, label, ttl
-        FROM ${rowsFrom(['text', 'text', 'text', 'float8'], 2)} AS r(name, owner, label, ttl, i)
+        FROM ${rowsFrom(['text', 'text', 'text', 'numeric'], 2)} AS r(name, owner, label, ttl, i)
       ), granted AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
         SELECT $1, ${KIND}, asked.name, owner, label, ${this.#sequence}, ${NOW} ${plus} ${interval('asked.ttl')}, ${GRANTED_NOW}, '-infinity'
@@ -92,7 +92,7 @@ export class LockRows implements Rows<bigint> {
   }
 
   async renew(holds: readonly TableRenewal[], query: TimedQuery): Promise<readonly (boolean | 'late')[]> {
-    const until = `${NOW} ${plus} ${interval(`(excluded.holders ${memberText} 'ttl')::pg_catalog.float8`)}`;
+    const until = `${NOW} ${plus} ${interval(`(excluded.holders ${memberText} 'ttl')::pg_catalog.numeric`)}`;
     const text = this.#change(`expires_at = greatest(l.expires_at, ${until})`, `AND ${isTimely(5)}`);
     return readChanges(
       await query(
@@ -136,7 +136,7 @@ export class LockRows implements Rows<bigint> {
 
   #select(): string {
     return `SELECT pg_catalog.encode(name, 'hex'), label, fence::pg_catalog.text, ${msUntil('expires_at')} AS left_ms,
-      ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.float8 AS age_ms
+      ${NOW_MS} ${minus} (holders ${memberText} 'at')::pg_catalog.numeric AS age_ms
       FROM ${this.#table} WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND expires_at ${gt} ${NOW}`;
   }
 
@@ -144,7 +144,7 @@ export class LockRows implements Rows<bigint> {
   #change(change: string, condition = '', commit = ''): string {
     return `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, ttl
-        FROM ${rowsFrom(['text', 'text', 'float8'], 2)} AS r(name, owner, ttl, i)
+        FROM ${rowsFrom(['text', 'text', 'numeric'], 2)} AS r(name, owner, ttl, i)
       ), changed AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, fence, expires_at, holders, writer_waits_until)
         SELECT $1, ${KIND}, asked.name, owner, 0, '-infinity', pg_catalog.jsonb_build_object('ttl', ttl), '-infinity' FROM asked ORDER BY name

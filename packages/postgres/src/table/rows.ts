@@ -51,8 +51,11 @@ export interface Rows<F extends FencingToken> {
 /** How many names a listing asks for at a time. */
 export const PAGE = 200;
 
-/** Milliseconds since the epoch, by the server's clock. */
-export const NOW_MS = `(extract(epoch FROM ${NOW}) ${times} 1000)::pg_catalog.float8`;
+/**
+ * Milliseconds since the epoch, by the server's clock. A numeric, as all that rows keep of times: a float has as many digits in JSON and
+ * in an answer as the session's `extra_float_digits` says, and a lease would be kept as long as is left of them.
+ */
+export const NOW_MS = `(extract(epoch FROM ${NOW}) ${times} 1000)::pg_catalog.numeric`;
 
 /** The same as a whole number. */
 export const SERVER_MS = `pg_catalog.floor(${NOW_MS})::pg_catalog.int8`;
@@ -75,7 +78,7 @@ export function isTimely(parameter: number): string {
 
 /** Milliseconds as an interval. */
 export function interval(milliseconds: string): string {
-  return `(${milliseconds} ${times} interval '1 millisecond')`;
+  return `(${milliseconds}::pg_catalog.float8 ${times} interval '1 millisecond')`;
 }
 
 /** Milliseconds until a time, by the server's clock; of a time that never comes Infinity: it cannot be subtracted from. */

@@ -98,7 +98,7 @@ export class SharedRows implements Rows<bigint> {
       `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, mode, permits, most, waits, ${this.#sequence} AS fence,
           pg_catalog.jsonb_build_object('m', mode, 'p', permits, 'e', ${NOW_MS} ${plus} ttl, 'l', label, 'a', ${NOW_MS}) AS holder, ttl
-        FROM ${rowsFrom(['text', 'text', 'text', 'float8', 'text', 'int8', 'int8', 'bool'], 2)}
+        FROM ${rowsFrom(['text', 'text', 'text', 'numeric', 'text', 'int8', 'int8', 'bool'], 2)}
           AS r(name, owner, label, ttl, mode, permits, most, waits, i)
       ), granted AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, owner, label, fence, expires_at, holders, writer_waits_until)
@@ -121,7 +121,7 @@ export class SharedRows implements Rows<bigint> {
       SELECT asked.i, granted.token, least(
           (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) FROM pg_catalog.jsonb_each(l.holders) AS h
             WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}),
-          CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.float8 END
+          CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.numeric END
         ) ${minus} ${NOW_MS} AS left_ms, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'} AS holders_limit${lines.column}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name${lines.join}
         LEFT JOIN LATERAL (SELECT holders, writer_waits_until FROM ${this.#table} AS l
@@ -144,7 +144,7 @@ export class SharedRows implements Rows<bigint> {
   }
 
   async renew(holds: readonly TableRenewal[], query: TimedQuery): Promise<readonly (boolean | 'late')[]> {
-    const until = `greatest(${numberOf('h.value', 'e')}, ${NOW_MS} ${plus} (excluded.holders ${memberText} h.key)::pg_catalog.float8)`;
+    const until = `greatest(${numberOf('h.value', 'e')}, ${NOW_MS} ${plus} (excluded.holders ${memberText} h.key)::pg_catalog.numeric)`;
     const changed = `h.value ${concat} pg_catalog.jsonb_build_object('e', ${until})`;
     const values = holdValues(this.#namespace, holds, (index) => holds[index]?.ttlMs ?? 0);
     return readChanges(await query(this.#change(changed, `WHERE ${isTimely(5)}`), values));
@@ -197,7 +197,7 @@ export class SharedRows implements Rows<bigint> {
     const isAsked = `(excluded.holders ${hasMember} h.key)`;
     return `WITH asked AS MATERIALIZED (
         SELECT i, pg_catalog.decode(name, 'hex') AS name, owner, ttl
-        FROM ${rowsFrom(['text', 'text', 'float8'], 2)} AS r(name, owner, ttl, i)
+        FROM ${rowsFrom(['text', 'text', 'numeric'], 2)} AS r(name, owner, ttl, i)
       ), changed AS (
         INSERT INTO ${this.#table} AS l (namespace, kind, name, fence, expires_at, holders, writer_waits_until)
         SELECT $1, '${this.#kind}', asked.name, 0, '-infinity', pg_catalog.jsonb_build_object(owner, ttl), '-infinity' FROM asked ORDER BY name
@@ -240,7 +240,7 @@ export class SharedRows implements Rows<bigint> {
 }
 
 /** A number out of a JSON object. */
-function numberOf(object: string, name: string, type: 'float8' | 'int8' = 'float8'): string {
+function numberOf(object: string, name: string, type: 'numeric' | 'int8' = 'numeric'): string {
   return `(${object} ${memberText} '${name}')::pg_catalog.${type}`;
 }
 

@@ -53,7 +53,7 @@ export class ShedLockRows implements Rows<null> {
     const { rows, isLate } = await this.#send(
       query,
       `WITH asked AS MATERIALIZED (
-        SELECT i, name, locked_by, ttl FROM ${rowsFrom(['text', 'text', 'float8'])} AS r(name, locked_by, ttl, i)
+        SELECT i, name, locked_by, ttl FROM ${rowsFrom(['text', 'text', 'numeric'])} AS r(name, locked_by, ttl, i)
       ), granted AS (
         INSERT INTO ${name} AS l (name, lock_until, locked_at, locked_by)
         SELECT asked.name, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, ${floor(now)}, asked.locked_by FROM asked
@@ -146,7 +146,7 @@ export class ShedLockRows implements Rows<null> {
   #change(until: string, { name, now, ceil, floor }: ShedLockTable, condition = '', commit = ''): string {
     // The row that is inserted says by `locked_at` until when the one in its way is to be held.
     return `WITH asked AS MATERIALIZED (
-        SELECT i, name, owner, ttl FROM ${rowsFrom(['text', 'text', 'float8'])} AS r(name, owner, ttl, i)
+        SELECT i, name, owner, ttl FROM ${rowsFrom(['text', 'text', 'numeric'])} AS r(name, owner, ttl, i)
       ), changed AS (
         INSERT INTO ${name} AS l (name, lock_until, locked_at, locked_by)
         SELECT asked.name, ${floor(now)}, ${ceil(`${now} ${plus} ${interval('ttl')}`)}, owner

@@ -27,6 +27,10 @@ interface Column {
   readonly size: number | null;
   readonly isKey: boolean;
   readonly isExact: boolean;
+  /** r and p: of a table, whole or in parts. */
+  readonly kind: string;
+  /** p: of one that outlives a crash of the server. */
+  readonly persistence: string;
 }
 
 /** Its columns, in whatever case its name was given. */
@@ -36,12 +40,14 @@ SELECT a.attname, pg_catalog.quote_ident(n.nspname) ${concat} '.' ${concat} pg_c
   pg_catalog.substring(pg_catalog.format_type(a.atttypid, a.atttypmod), '[(]([0-9]+)[)]'),
   EXISTS (SELECT FROM pg_catalog.pg_index AS x WHERE x.indrelid ${eq} c.oid AND x.indisunique AND x.indisvalid AND x.indimmediate
     AND x.indnkeyatts ${eq} 1 AND x.indpred IS NULL AND x.indkey[0] ${eq} a.attnum),
-  coalesce((SELECT o.collisdeterministic FROM pg_catalog.pg_collation AS o WHERE o.oid ${eq} a.attcollation), true)
+  coalesce((SELECT o.collisdeterministic FROM pg_catalog.pg_collation AS o WHERE o.oid ${eq} a.attcollation), true),
+  c.relkind, c.relpersistence
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid ${eq} c.relnamespace
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid ${eq} c.oid
 WHERE c.oid ${eq} coalesce(pg_catalog.to_regclass($1), pg_catalog.to_regclass($2)) AND a.attnum ${gt} 0 AND NOT a.attisdropped`;
 
 const COLUMNS = ['name', 'lock_until', 'locked_at', 'locked_by'] as const;
+const TABLES = ['r', 'p'];
 const TEXTS = ['character varying', 'text'];
 const TIMES = ['timestamp with time zone', 'timestamp without time zone'];
 /** PostgreSQL keeps so many digits of the fractions of a second where a column does not say. */
@@ -57,7 +63,7 @@ export async function lookAtShedLockTable(path: readonly string[], minLockedBy: 
   const given = quote(path);
   const columns = new Map<string, Column>();
   for (const row of await query(LOOK, [given, quote(path.map((part) => part.toLowerCase()))])) {
-    const [name, table, mustBeWritten, type, size, isKey, isExact] = row;
+    const [name, table, mustBeWritten, type, size, isKey, isExact, kind, persistence] = row;
     columns.set(name ?? '', {
       table: table ?? '',
       mustBeWritten: mustBeWritten === 't',
@@ -65,6 +71,8 @@ export async function lookAtShedLockTable(path: readonly string[], minLockedBy: 
       size: size === null || size === undefined ? null : Number(size),
       isKey: isKey === 't',
       isExact: isExact === 't',
+      kind: kind ?? '',
+      persistence: persistence ?? '',
     });
   }
   const fail = (what: string): never => {
@@ -73,6 +81,9 @@ export async function lookAtShedLockTable(path: readonly string[], minLockedBy: 
   if (columns.size === 0) fail('does not exist, or this role may not see it');
   const [name, until, at, by] = COLUMNS.map((column) => columns.get(column) ?? fail(`has no column ${column}`));
   if (name === undefined || until === undefined || at === undefined || by === undefined) return fail('has not all of its columns');
+  if (!TABLES.includes(name.kind)) fail('must be a table');
+  if (name.persistence !== 'p')
+    fail('must be neither unlogged nor temporary: a crash of the server would empty it, under those who hold a lock');
   if (!TEXTS.includes(name.type) || !TEXTS.includes(by.type)) fail('must have names and locked_by of varchar or text');
   if (!name.isExact) fail('has a collation by which different names are equal');
   if (!name.isKey) fail('needs a primary key, or a unique index, on name alone: without it two may hold one lock');

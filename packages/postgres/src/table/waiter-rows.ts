@@ -59,7 +59,7 @@ export class WaiterRows {
     await query(
       `INSERT INTO ${this.#table} AS l (namespace, kind, name, fence, expires_at, holders, writer_waits_until)
       SELECT $1, kind, pg_catalog.decode(name, 'hex'), 0, ${NOW}, pg_catalog.jsonb_build_object($2::pg_catalog.text, ${sign}), '-infinity'
-      FROM ${rowsFrom(['text', 'text', 'float8', 'float8'], 3)} AS r(kind, name, waiters, waited, i)
+      FROM ${rowsFrom(['text', 'text', 'numeric', 'numeric'], 3)} AS r(kind, name, waiters, waited, i)
       WHERE pg_catalog.set_config('synchronous_commit', 'off', true) ${eq} 'off' ORDER BY kind, name
       ON CONFLICT (namespace, kind, name) DO UPDATE SET holders = ${live}, ${KEPT}`,
       [
@@ -133,5 +133,5 @@ function rowKind(kind: LockKind): string {
 }
 
 function number(object: string, name: string | undefined): string {
-  return `(${object} ${memberText} '${name}')::pg_catalog.float8`;
+  return `(${object} ${memberText} '${name}')::pg_catalog.numeric`;
 }

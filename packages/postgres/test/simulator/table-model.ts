@@ -84,7 +84,7 @@ export class TableModel {
   run(text: string, values: readonly string[]): Done {
     this.#now = this.#clock();
     const done = (what: string, rows: readonly Row[], freed: Done['freed'] = []): Done => ({ what, rows, freed });
-    if (text.includes('pg_class')) return done('look for the schema', [['3', this.#serverMs]]);
+    if (text.includes('pg_class')) return done('look for the schema', [['3', this.#serverMs, '[]']]);
     if (text.startsWith('DELETE')) return done('tidy', []);
     // Nothing is decided by what is said of waiters.
     if (text.includes('AS r(kind, name, waiters,')) return done('note waiters', []);

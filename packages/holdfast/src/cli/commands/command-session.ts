@@ -63,7 +63,7 @@ export async function withCommandSession(
               : null;
           ending = await runGuarded(
             lease,
-            { name: lease.name, wanted: wantedOnly(options), argv, graceMs, foreground, sessionStore },
+            { name: lease.name, wanted: wantedOnly(options), argv: withoutDashes(argv), graceMs, foreground, sessionStore },
             relay,
             output,
           );
@@ -87,6 +87,11 @@ export async function withCommandSession(
     stopNarrating();
     relay.close();
   }
+}
+
+/** A name that begins with a dash stands behind `--` itself, and the command then behind another. */
+function withoutDashes(argv: readonly string[]): readonly string[] {
+  return argv[0] === '--' ? argv.slice(1) : argv;
 }
 
 /** A command that is over has not failed because its lock could not be freed; somebody may wonder who has it, though. */

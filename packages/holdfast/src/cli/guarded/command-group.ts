@@ -39,19 +39,15 @@ export class CommandGroup {
   static async start([command = '', ...args]: readonly string[], { env, foreground }: CommandOptions): Promise<CommandGroup> {
     // Windows has no process groups to signal.
     const isGroup = !foreground && process.platform !== 'win32';
-    const child = spawn(command, args, { stdio: 'inherit', env, detached: isGroup });
-    if (child.pid !== undefined) {
-      child.on('error', () => {});
-      return new CommandGroup(child, child.pid, isGroup);
+    let child: ChildProcess;
+    try {
+      child = spawn(command, args, { stdio: 'inherit', env, detached: isGroup });
+    } catch (error) {
+      throw cannotRun(command, error as NodeJS.ErrnoException);
     }
-    const error = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
-    throw error.code === 'ENOENT'
-      ? new CliError(`${printable(command)}: command not found${shellHint(command)}`, exitCodes.notFound, 'COMMAND_NOT_FOUND')
-      : new CliError(
-          `${printable(command)}: cannot be run: ${error.code ?? error.message}`,
-          exitCodes.notExecutable,
-          'COMMAND_NOT_EXECUTABLE',
-        );
+    if (child.pid === undefined) throw cannotRun(command, await new Promise((resolve) => child.once('error', resolve)));
+    child.on('error', () => {});
+    return new CommandGroup(child, child.pid, isGroup);
   }
 
   /** Sends a signal to all of the group. */
@@ -95,6 +91,13 @@ export class CommandGroup {
       return (error as NodeJS.ErrnoException).code !== 'ESRCH';
     }
   }
+}
+
+/** For some reasons Node throws, for others it emits an error. */
+function cannotRun(command: string, { code, message }: NodeJS.ErrnoException): CliError {
+  return code === 'ENOENT' || command === ''
+    ? new CliError(`${printable(command)}: command not found${shellHint(command)}`, exitCodes.notFound, 'COMMAND_NOT_FOUND')
+    : new CliError(`${printable(command)}: cannot be run: ${code ?? message}`, exitCodes.notExecutable, 'COMMAND_NOT_EXECUTABLE');
 }
 
 /** A whole line in one argument is what other tools hand to a shell. */
