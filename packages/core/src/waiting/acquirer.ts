@@ -7,16 +7,18 @@ import { isRetryable } from '../store/is-for-good.js';
 import { isLockError, LockClosedError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { HolderLook } from './holder-look.js';
+import { LocalTurns } from './local-turns.js';
 import { NameQueue, type QueueServices } from './name-queue.js';
 import { RetryRhythm } from './retry-rhythm.js';
 
-type Services = Omit<QueueServices, 'rhythm' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
+type Services = Omit<QueueServices, 'rhythm' | 'turns' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
 type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 
 /** All ways of taking a hold but the shortest (`Asker.askFirst`): once, waiting, and several at once. */
 export class Acquirer implements Waiters {
   readonly #services: QueueServices;
   readonly #events: EventSource;
+  readonly #turns: LocalTurns;
   readonly queues = new Map<string, NameQueue>();
   readonly #pending = new Set<Asked<unknown>>();
   #isClosed = false;
@@ -24,9 +26,12 @@ export class Acquirer implements Waiters {
   constructor(services: Services, events: EventSource) {
     this.#events = events;
     const waitedMs = (joinedAt: number): number => this.#waitedMs(joinedAt);
+    const { backend, calls, holds } = services;
+    this.#turns = new LocalTurns({ backend, holds, clock: calls.clock });
     this.#services = {
       ...services,
-      rhythm: new RetryRhythm(services.backend, services.calls.clock),
+      turns: this.#turns,
+      rhythm: new RetryRhythm(backend, calls.clock),
       onContended: ({ plan, context }) => {
         plan.wasContended = true;
         if (events.heard.waiting.hasSubscribers) context.runInAsyncScope(() => events.emit(plan, { type: 'waiting' }));
@@ -42,9 +47,11 @@ export class Acquirer implements Waiters {
       onEmpty: ({ key }) => this.queues.delete(key),
     };
     services.asker.putInFrontOf(this);
-    services.holds.onRelease(({ plan }) => this.queues.get(plan.key)?.follow() ?? null);
-    services.holds.onEnd(({ plan }) => {
-      if (this.queues.size > 0) this.queues.get(plan.key)?.holdEnded();
+    holds.onRelease(({ plan }) => this.queues.get(plan.key)?.follow() ?? null);
+    holds.onEnd(({ plan: { key } }) => {
+      const queue = this.queues.size > 0 ? this.queues.get(key) : undefined;
+      if (queue === undefined) this.#turns.find(key)?.holdEnded();
+      else queue.holdEnded();
     });
   }
 
@@ -128,6 +135,10 @@ export class Acquirer implements Waiters {
     const { joinedAt, context, error } = begun;
     context.runInAsyncScope(() => this.refused([plan], joinedAt, error));
     return Promise.reject(error);
+  }
+
+  mustWait(key: string): boolean {
+    return this.queues.has(key) || this.#turns.find(key)?.mustPause() === true;
   }
 
   granted(hold: Hold, context: CallerContext, startedAt: number): void {
