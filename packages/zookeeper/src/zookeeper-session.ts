@@ -7,7 +7,7 @@ import { RetryPause } from './retry-pause.js';
 import type { Watcher } from './watch-table.js';
 import type { Driver } from './zookeeper-client.js';
 import { Connection, type ConnectionSettings, type HostAndPort, type NodeRecord, type SessionIdentity } from './zookeeper-connection.js';
-import { closedError, ConnectionLostError, isCode, isUnknown, SessionExpiredError, unavailable } from './zookeeper-error.js';
+import { closedError, ConnectionLostError, isCode, isUnknown, neverSent, SessionExpiredError, unavailable } from './zookeeper-error.js';
 
 export interface SessionSettings extends ConnectionSettings {
   readonly openDriver: () => Promise<Driver>;
@@ -122,21 +122,18 @@ export class ZooKeeperSession {
   }
 
   /**
-   * Resolves when requests can be made; connects if need be.
+   * Resolves when requests can be made; connects if need be. To be asked before the first request of a call.
    *
-   * @throws LockUnavailableError when each server has been tried in vain, after `withinMs`, or when waiting cannot help
+   * @throws LockUnavailableError `wasSent: false`, when each server has been tried in vain, after `withinMs`, or when waiting cannot help
    */
   async ready(withinMs: number): Promise<void> {
     if (this.#isClosed) throw closedError();
     if (this.#isReady) return;
-    this.#wantedAt = this.#settings.clock.now();
-    if (this.#failure !== null && this.#pause.remainingMs > SOON_MS) throw this.#failure;
-    const ready = this.#line.wait(
-      withinMs,
-      () => this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)),
-    );
-    if (!this.#isRunning) void this.#run();
-    await ready;
+    try {
+      await this.#whenReady(withinMs);
+    } catch (error) {
+      throw neverSent(error);
+    }
   }
 
   /** Makes a node. A sequential one gets a number behind its path. */
@@ -238,6 +235,17 @@ export class ZooKeeperSession {
   #read<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
     if (this.#connection === null) return Promise.reject(new ConnectionLostError('there is no connection', { isSent: false }));
     return send(this.#connection);
+  }
+
+  async #whenReady(withinMs: number): Promise<void> {
+    this.#wantedAt = this.#settings.clock.now();
+    if (this.#failure !== null && this.#pause.remainingMs > SOON_MS) throw this.#failure;
+    const ready = this.#line.wait(
+      withinMs,
+      () => this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)),
+    );
+    if (!this.#isRunning) void this.#run();
+    await ready;
   }
 
   /** Connects again and again, for as long as somebody wants the session or there is one to keep. Never rejects. */
