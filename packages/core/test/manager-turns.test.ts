@@ -118,7 +118,7 @@ describe('waits that are shorter than a pause', () => {
   it.each([
     [16, Number.POSITIVE_INFINITY],
     [Number.POSITIVE_INFINITY, 16],
-  ])('are asked for in time all the same, in front and behind (%d and %d ms)', async (...waitsMs) => {
+  ])('are asked for in time nevertheless, in front and behind (%d and %d ms)', async (...waitsMs) => {
     const clock = createManualClock();
     const manager = createLockManager(far(createMemoryStore({ clock }), clock, 0, 'polls'), { clock });
     const all = Promise.allSettled(

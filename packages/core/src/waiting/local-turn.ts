@@ -6,7 +6,7 @@ import type { HoldPlan } from '../hold/hold-plan.js';
 const TURN_MS = 100;
 /** The pause before the next request where the last long one has brought nobody. */
 const GLANCE_MS = 2;
-/** How often there is a long one all the same: somebody may have come. */
+/** How often there is a long one anyway: somebody may have come. */
 const LOOK_EVERY_MS = 1_000;
 /** How long waiters need that no message wakes; while a name changes hands they ask that often. */
 const POLLED_MS = 30;

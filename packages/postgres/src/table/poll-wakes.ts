@@ -12,7 +12,7 @@ const SHRINKAGE = GROWTH ** 2;
 export interface Polling {
   /** It may be worth while to ask at this time, if that is sooner. */
   atLatestIn(ms: number): void;
-  /** A request was refused. @param latest what tells the last grant of the name from others; null where there was none */
+  /** A request was refused. @param latest another text for each grant of the name; null where there was none */
   refused(latest: string | null): void;
   close(): void;
 }

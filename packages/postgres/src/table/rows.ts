@@ -37,9 +37,10 @@ export type TableRenewal = HoldRef & { readonly ttlMs: number };
 /** What rows of leases tell of a name; who waits for it stands elsewhere. */
 export type HeldState = Omit<LockState, 'waiters' | 'oldestWaitMs'>;
 
-/** The answer to a request, and of a refused one by what the last grant of the name is told from others; null where there was none. */
-export type TableAnswer<F extends FencingToken> = (Answer<F> & { readonly granted: true }) | (Refusal & { readonly latest: string | null });
 type Refusal = Answer & { readonly granted: false };
+
+/** The answer to a request. `latest` of a refused one is another text for each grant of the name; null where there was none. */
+export type TableAnswer<F extends FencingToken> = (Answer<F> & { readonly granted: true }) | (Refusal & { readonly latest: string | null });
 
 /** How one kind of name is kept in rows. Each name is in a batch at most once. */
 export interface Rows<F extends FencingToken> {
