@@ -10,6 +10,8 @@ const GLANCE_MS = 2;
 const LOOK_EVERY_MS = 1_000;
 /** How long waiters need that no message wakes; while a name changes hands they ask that often. */
 const POLLED_MS = 30;
+/** Where others poll, a turn lasts at least for so many pauses. */
+const TURNS_OF_PAUSE = 4;
 /** Times the store's answer: the release wakes a waiter, whose request is on its way for as long again, and half as long to spare. */
 const WAKE_FACTOR = 1.5;
 
@@ -111,11 +113,17 @@ export class LocalTurn {
 
   #needMs(now: number): number {
     this.#askedWith = this.#holds.shareOf(this.#key);
-    if (this.#since === null || now - this.#since < TURN_MS) return 0;
+    if (this.#since === null || now - this.#since < this.#turnMs()) return 0;
     const needMs = this.#isLook(now) ? this.#lookMs() : GLANCE_MS;
     if (now - this.#endedAt < needMs || this.#askedWith > 0) return needMs;
     this.#since = null;
     return 0;
+  }
+
+  /** Where others poll, the name stands idle for a part of each pause: with a slow store a turn is longer, so that this part stays small. */
+  #turnMs(): number {
+    const { capabilities, subscribe } = this.#backend;
+    return capabilities.push || subscribe === undefined ? TURN_MS : Math.max(TURN_MS, TURNS_OF_PAUSE * this.#lookMs());
   }
 
   #isLook(now: number): boolean {
