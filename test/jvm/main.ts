@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, exit, hrtime } from 'node:process';
+import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { judge } from '../faults/verdict.js';
 import { compileJava } from './maven.js';
@@ -15,10 +16,40 @@ const NAMES = ['nightly', 'invoices', 'mail'];
 /** So many moves at a time: a JVM that starts uses one core, and much of a move is waiting. */
 const LANES = 2;
 
-async function main(given: readonly string[]): Promise<number> {
-  const systems = given.length === 0 ? Object.keys(moves).filter(isSystem) : given.filter(isSystem);
-  if (systems.length < given.length) {
-    console.error(`known are ${Object.keys(moves).join(', ')}`);
+const USAGE = `The moves of the guides: JVM processes with the libraries that they are moved from, beside Node processes, on real servers.
+
+  pnpm test:jvm [options] [MOVE ...]
+
+  MOVE      only this move; may be given several times. Known are
+            ${Object.keys(moves).join('\n            ')}
+  --help    this text
+
+Needs Java 17 and Maven. HOLDFAST_OFFLINE=1 says that Maven's repository is out of reach: then no move is tried.
+Exit code: 0 when every move passed, 1 when one did not, 2 for a wrong argument.`;
+
+/** @returns the moves that are asked for, 'help', or `wrong`: what is wrong with the arguments */
+function movesOf(args: readonly string[]): readonly System[] | 'help' | { readonly wrong: string } {
+  try {
+    const options = { help: { type: 'boolean', default: false } } as const;
+    // pnpm hands a literal -- on.
+    const { values, positionals } = parseArgs({ args: args.filter((arg) => arg !== '--'), options, allowPositionals: true });
+    if (values.help) return 'help';
+    const unknown = positionals.filter((name) => !isSystem(name));
+    if (unknown.length > 0) return { wrong: `unknown: ${unknown.join(', ')}; known are ${Object.keys(moves).join(', ')}` };
+    return (positionals.length === 0 ? Object.keys(moves) : positionals).filter(isSystem);
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const systems = movesOf(args);
+  if (systems === 'help') {
+    console.log(USAGE);
+    return 0;
+  }
+  if ('wrong' in systems) {
+    console.error(`${systems.wrong}\nTry --help.`);
     return 2;
   }
   const classPath = await compileJava();

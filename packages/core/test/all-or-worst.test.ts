@@ -25,6 +25,16 @@ describe('allOrWorst', () => {
     await expect(failed(permanent)).rejects.toBe(permanent);
   });
 
+  it('says that nothing was sent only where that holds for all', async () => {
+    const unsent = new LockUnavailableError('no connection', { backend: 'test', lockName: 'x', retryable: false, wasSent: false });
+    const failureOf = (...promises: Promise<unknown>[]): Promise<unknown> => allOrWorst(promises).then(null, (error: unknown) => error);
+    expect(await failureOf(Promise.reject(unsent))).toBe(unsent);
+    expect(await failureOf(Promise.reject(unsent), Promise.reject(unsent))).toBe(unsent);
+    const asSent = { message: 'no connection', backend: 'test', lockName: 'x', retryable: false, wasSent: true };
+    expect(await failureOf(Promise.reject(unsent), Promise.resolve('granted'))).toMatchObject(asSent);
+    expect(await failureOf(Promise.reject(unsent), Promise.reject(passing))).toMatchObject(asSent);
+  });
+
   it.each([1, 2])('compares what the failures of %i promises are turned into', async (count) => {
     const reasons = ['first', 'second'].slice(0, count);
     const turned = allOrWorst(

@@ -94,6 +94,7 @@ describe('a driver that cannot be loaded', () => {
       const error = await refusalOf(() => Promise.reject(reason));
       expect(error).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', backend: 'acme', retryable: false });
       expect(error.message).toBe('acme: the driver acme-driver is not installed; run: npm install acme-driver');
+      expect(error).toMatchObject({ retryable: false, wasSent: false });
       expect(error.cause).toBe(reason);
     }
   });

@@ -20,7 +20,7 @@ const states: Readonly<Record<string, WaitState>> = {
 const events: Readonly<Record<string, WaitEvent>> = {
   'turn: ask': { type: 'turn', may: 'ask' },
   'turn: stay': { type: 'turn', may: 'stay' },
-  'turn: yield': { type: 'turn', may: 'yield' },
+  yield: { type: 'yield', forMs: PAUSE_MS },
   behind: { type: 'behind' },
   busy: { type: 'busy', isHeard: true, pauseMs: PAUSE_MS },
   'busy, wake-ups not heard yet': { type: 'busy', isHeard: false, pauseMs: PAUSE_MS },

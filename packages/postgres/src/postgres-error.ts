@@ -79,8 +79,9 @@ export function cameTooLate(): LockUnavailableError {
   return unavailableBecause('the request reached the server too late, and so did the same once more');
 }
 
-export function closedError(): LockUnavailableError {
-  return unavailableBecause('the backend is closed', { retryable: false, wasSent: false });
+/** @param wasSent whether it ends something that may be under way */
+export function closedError(wasSent = false): LockUnavailableError {
+  return unavailableBecause('the backend is closed', { retryable: false, wasSent });
 }
 
 /**

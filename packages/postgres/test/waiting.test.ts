@@ -135,6 +135,37 @@ it.each([
   await holder.close();
 });
 
+it.each([
+  ['locks', (name: string) => requestOf(name), 'SELECT i, result, pg_catalog.pg_backend_pid()'],
+  ['permits', (name: string) => permitsOf(name, 1, 1), "'not announced' END, pg_catalog.pg_backend_pid()"],
+] as const)('a take whose statement fails midway notifies those who were answered "busy" for it (%s)', async (_what, request, taken) => {
+  // It has taken the lock by then, and keeps the lock for a while before it fails.
+  const fails = '(SELECT pg_catalog.current_setting(i::text) FROM pg_catalog.pg_sleep(1.5))';
+  let isBroken = true;
+  const pool = alteredPool(postgres.server.url, 'breaking', (text) => {
+    if (!isBroken || !text.includes(taken)) return text;
+    isBroken = false;
+    return text.replace(taken, taken.replace('pg_catalog.pg_backend_pid()', fails));
+  });
+  onTestFinished(() => pool.end());
+  const [taker, waiter] = [postgres.backend({ pool, pooler: 'session' }), postgres.backend()];
+  await attempt(waiter, requestOf(newName()));
+  const wanted = request(newName());
+  const failure = attempt(taker, wanted).then(null, (error: unknown) => error);
+  await until('it is taken', async () => {
+    const { rows } = await postgres.admin.query(
+      `select from pg_locks join pg_stat_activity using (pid) where application_name = 'breaking' and locktype = 'advisory' and mode = 'ExclusiveLock'`,
+    );
+    return rows.length > 0;
+  });
+  const waiting = await wait(waiter, request(wanted.name));
+  expect(await failure).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE' });
+  await until('it is woken', () => waiting.wakes() > 0);
+  expect((await attempt(waiter, request(wanted.name))).granted).toBe(true);
+  waiting.close();
+  await taker.close();
+});
+
 describe.each(['advisory', 'table'] as const)('who waits (%s)', (strategy) => {
   it('may be overtaken by somebody who comes later', async () => {
     const [holder, waiter, late] = [postgres.backend({ strategy }), postgres.backend({ strategy }), postgres.backend({ strategy })];

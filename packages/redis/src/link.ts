@@ -3,7 +3,7 @@ import { ConnectionFault, Contact, type Link, within } from '@holdfast/core/back
 import { faultOf } from './driver-faults.js';
 import { refuseEviction } from './eviction-policy.js';
 import { RedisConnection } from './redis-connection.js';
-import { unavailable } from './redis-error.js';
+import { neverSent, unavailable } from './redis-error.js';
 import type { RedisPort } from './redis-port.js';
 import type { RedisStep } from './redis-step.js';
 
@@ -49,7 +49,7 @@ export class BorrowedLink implements RedisLink {
         // In the time of the call, so that the call hears why there is no answer.
         await within(this.#clock, timeoutMs * PATIENCE, this.#checking);
       } catch (error) {
-        throw faultOf(this.#port, error);
+        throw neverSent(faultOf(this.#port, error), this.#port.driver);
       }
     }
     this.#isChecked = true;
@@ -120,7 +120,7 @@ export class OwnedLink implements RedisLink {
 
   async #open(timeoutMs: number): Promise<RedisContact> {
     const { clock, make, prepare } = this.#steps;
-    if (this.#isClosed) throw unavailable(new ConnectionFault('closed'));
+    if (this.#isClosed) throw neverSent(new ConnectionFault('closed'), null);
     const port = await make();
     const connection = new RedisConnection(port, { isOurs: true, watch: null });
     this.#unready = connection;
@@ -135,7 +135,7 @@ export class OwnedLink implements RedisLink {
       if (this.#isClosed) throw new ConnectionFault('closed');
     } catch (error) {
       connection.giveUp(null);
-      throw unavailable(port.failure ?? error, null, port.driver);
+      throw neverSent(port.failure ?? error, port.driver);
     } finally {
       this.#unready = null;
     }

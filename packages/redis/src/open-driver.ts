@@ -77,6 +77,7 @@ async function firstInstalled(): Promise<OpenTarget> {
   throw new LockUnavailableError(`redis: none of the drivers ${driverNames.join(', ')} is installed; run: npm install ${driverNames[0]}`, {
     backend: 'redis',
     retryable: false,
+    wasSent: false,
     cause: missing instanceof Error ? missing.cause : undefined,
   });
 }

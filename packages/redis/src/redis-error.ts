@@ -71,6 +71,12 @@ function told(error: AnyLockError, lockName: string | null, isSent: boolean): An
   return new LockUnavailableError(message, { backend: BACKEND, driver, lockName, retryable, cause, wasSent: isSent });
 }
 
+/** What a request needs first, a connection, was not to be had: the request itself has not left this process. */
+export function neverSent(error: unknown, driver: string | null): AnyLockError {
+  const failure = unavailable(error, null, driver);
+  return told(failure, failure.lockName, false);
+}
+
 /** An error of a wait: whether anything of it has left this process, whatever its last request was. */
 export function ofWait(error: unknown, lockName: string, isSent: boolean): unknown {
   return isLockError(error) ? told(error, lockName, isSent) : error;
@@ -188,5 +194,5 @@ function explainMessage(message: string): { readonly reason: string; readonly re
 
 /** What a backend answers that is closed. */
 export function closedError(): LockUnavailableError {
-  return new LockUnavailableError('redis: the backend is closed', { backend: 'redis', retryable: false });
+  return new LockUnavailableError('redis: the backend is closed', { backend: 'redis', retryable: false, wasSent: false });
 }

@@ -7,7 +7,7 @@ import { believedMsOf, checkEveryMs, dueOf, handshakeMs } from './session-health
 import type { HostAndPort, SessionIdentity } from './tamed-client.js';
 import type { Driver } from './zookeeper-client.js';
 import { Connection, type ConnectionSettings } from './zookeeper-connection.js';
-import { closedError, ConnectionLostError, isUnknown, SessionExpiredError, unavailable } from './zookeeper-error.js';
+import { closedError, ConnectionLostError, isUnknown, neverSent, SessionExpiredError, unavailable } from './zookeeper-error.js';
 
 export interface LinkSettings extends ConnectionSettings {
   readonly openDriver: () => Promise<Driver>;
@@ -117,18 +117,20 @@ export class SessionLink {
     return this.#line.is === 'open' || this.#line.is === 'serving' ? this.#line.connection : null;
   }
 
-  /** As that of a session. */
+  /** As that of a session: what it throws says that nothing was sent. */
   async ready(withinMs: number): Promise<void> {
     if (this.#isClosed) throw closedError();
     if (this.#line.is === 'serving') return;
     this.#wantedAt = this.#settings.clock.now();
-    if (this.#failure !== null && this.#pause.remainingMs > SOON_MS) throw this.#failure;
+    if (this.#failure !== null && this.#pause.remainingMs > SOON_MS) throw neverSent(this.#failure);
     const ready = this.#waiting.wait(
       withinMs,
       () => this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)),
     );
     if (!this.#isRunning) void this.#run();
-    await ready;
+    await ready.catch((error: unknown) => {
+      throw neverSent(error);
+    });
   }
 
   /** Ends the session. */

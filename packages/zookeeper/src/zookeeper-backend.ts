@@ -198,7 +198,7 @@ class ZooKeeperBackend implements LockBackend<bigint> {
     this.#isClosed = true;
     this.marks.close();
     const places = [...this.#places.values()];
-    for (const place of places) place.end(closedError);
+    for (const place of places) place.end(() => closedError(true));
     const reachable = places.filter(({ session }) => session.state === 'connected');
     await this.#tryToFinish(Promise.allSettled(reachable.map((place) => place.leave())));
     if (this.#sessions.first.state === 'connected') await this.#tryToFinish(this.#parents.flush());

@@ -117,14 +117,23 @@ export function unavailable(error: unknown, lockName?: string | null): AnyLockEr
   return make(`${reason} (${name})`, permanent === undefined, lockName);
 }
 
-export function closedError(): LockUnavailableError {
-  return make('the backend is closed', false);
+/** What a request needs first, a connection, was not to be had: the request itself has not left this process. */
+export function neverSent(error: unknown): AnyLockError {
+  const told = unavailable(error);
+  if (!isLockError(told, 'LOCK_BACKEND_UNAVAILABLE') || !told.wasSent) return told;
+  const { message, lockName, retryable, cause } = told;
+  return new LockUnavailableError(message, { backend: BACKEND, lockName, retryable, wasSent: false, cause });
+}
+
+/** @param wasSent whether it ends something that may be under way */
+export function closedError(wasSent = false): LockUnavailableError {
+  return make('the backend is closed', false, null, wasSent);
 }
 
 /** Every session has as much as its end may say. */
 export function fullError(sessions: number, requests: number, bytes: number): LockUnavailableError {
   const each = `${requests} requests or ${bytes / 1024} KiB of paths each`;
-  return make(`this manager's ${sessions} sessions are full (${each}); free some holds, or use further managers`, true);
+  return make(`this manager's ${sessions} sessions are full (${each}); free some holds, or use further managers`, true, null, false);
 }
 
 export function expiredError(lockName?: string | null): LockUnavailableError {
@@ -152,8 +161,8 @@ export function releasedError(lockName: string): LockUnavailableError {
   return make('the request was released', true, lockName);
 }
 
-function make(reason: string, retryable: boolean, lockName?: string | null): LockUnavailableError {
-  return new LockUnavailableError(`zookeeper: ${reason}`, { backend: BACKEND, lockName, retryable, cause: new Error(reason) });
+function make(reason: string, retryable: boolean, lockName?: string | null, wasSent = true): LockUnavailableError {
+  return new LockUnavailableError(`zookeeper: ${reason}`, { backend: BACKEND, lockName, retryable, wasSent, cause: new Error(reason) });
 }
 
 function codeOf(error: unknown): number | null {

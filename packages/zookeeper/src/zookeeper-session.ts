@@ -82,9 +82,9 @@ export class ZooKeeperSession {
   }
 
   /**
-   * Resolves when requests can be made; connects if need be.
+   * Resolves when requests can be made; connects if need be. To be asked before the first request of a call.
    *
-   * @throws LockUnavailableError when each server has been tried in vain, after `withinMs`, or when waiting cannot help
+   * @throws LockUnavailableError `wasSent: false`, when each server has been tried in vain, after `withinMs`, or when waiting cannot help
    */
   ready(withinMs: number): Promise<void> {
     return this.#link.ready(withinMs);

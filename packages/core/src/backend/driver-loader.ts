@@ -18,7 +18,7 @@ export interface DriverSource<D> {
  *
  * The reason is in the message and the `cause`; in a bundle it is often the only thing that says what the bundler did.
  *
- * @returns a function that rejects with LockUnavailableError, `retryable: false`, when the driver is missing, fails or is another one
+ * @returns a function that rejects with LockUnavailableError, `retryable: false` and `wasSent: false`, when the driver is missing, fails or is another one
  */
 export function driverLoader<D>(source: DriverSource<D>): () => Promise<D> {
   let loading: Promise<D> | null = null;
@@ -34,7 +34,7 @@ export function isDriverMissing(error: unknown): boolean {
 
 async function loadDriver<D>({ backend, driver, load, isDriver }: DriverSource<D>): Promise<D> {
   const failure = (why: string, cause?: unknown): LockUnavailableError =>
-    new LockUnavailableError(`${backend}: the driver ${driver} ${why}`, { backend, retryable: false, cause });
+    new LockUnavailableError(`${backend}: the driver ${driver} ${why}`, { backend, retryable: false, wasSent: false, cause });
   const module = await load().catch((reason: unknown) => {
     const [line = ''] = (reason instanceof Error ? reason.message : String(reason)).split('\n');
     if (!isMissing(driver, reason)) throw failure(`could not be loaded: ${line}`, reason);

@@ -9,6 +9,7 @@ import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.
 import { beliefMs, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
 import { HoldReports } from './hold-reports.js';
+import { OwnShares } from './own-shares.js';
 import { ReleaseOutbox } from './release-outbox.js';
 import { type Confirmed, RenewalOutbox } from './renewal-outbox.js';
 
@@ -23,7 +24,7 @@ export class HoldRunner implements HoldKeeper {
   readonly reports: HoldReports;
   readonly facts: StoreFacts;
   readonly #held = new Map<string, Hold>();
-  readonly #exclusive = new Map<string, Hold>();
+  readonly #shares = new OwnShares();
   /** Being freed, for a caller or in the background. */
   readonly #leaving = new Set<Hold>();
   readonly #renewals: RenewalOutbox;
@@ -78,8 +79,13 @@ export class HoldRunner implements HoldKeeper {
 
   /** Whether this manager itself holds the key against everybody else. */
   holdsExclusively(key: string): boolean {
-    const hold = this.#exclusive.get(key);
+    const hold = this.#shares.exclusive(key);
     return hold !== undefined && this.isHeld(hold);
+  }
+
+  /** Permits of the key that this manager has, those included whose release is under way; any other hold counts as one. */
+  shareOf(key: string): number {
+    return this.#shares.of(key);
   }
 
   /**
@@ -234,15 +240,12 @@ export class HoldRunner implements HoldKeeper {
   }
 
   #moved(hold: Hold, before: HoldState): void {
-    const { owner, plan } = hold;
+    const { owner } = hold;
     const { at } = hold.state;
-    if (at === 'held') {
-      this.#held.set(owner, hold);
-      if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
-    } else if (before.at === 'held') {
-      this.#held.delete(owner);
-      if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
-    }
+    if (at === 'held') this.#held.set(owner, hold);
+    else if (before.at === 'held') this.#held.delete(owner);
+    if (at === 'held') this.#shares.add(hold);
+    else if ((before.at === 'held' && at !== 'releasing') || before.at === 'releasing') this.#shares.remove(hold);
     if (at === 'releasing' || at === 'doubtful') this.#leaving.add(hold);
     else this.#leaving.delete(hold);
     if (this.#whenChanged.length > 0) for (const resolve of this.#whenChanged.splice(0)) resolve();

@@ -314,5 +314,5 @@ function namesOf(holds: readonly { readonly name: string }[]): readonly string[]
 }
 
 function closedError(): LockUnavailableError {
-  return new LockUnavailableError('memory: the backend is closed', { backend: NAME, retryable: false });
+  return new LockUnavailableError('memory: the backend is closed', { backend: NAME, retryable: false, wasSent: false });
 }

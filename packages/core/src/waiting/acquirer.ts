@@ -8,16 +8,18 @@ import { isReasonOf } from '../store/is-reason-of.js';
 import { isLockError, LockClosedError } from '../errors.js';
 import type { EventSource } from '../events.js';
 import { HolderLook } from './holder-look.js';
+import { LocalTurns } from './local-turns.js';
 import { NameQueue, type QueueServices } from './name-queue.js';
 import { RetryRhythm } from './retry-rhythm.js';
 
-type Services = Omit<QueueServices, 'rhythm' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
+type Services = Omit<QueueServices, 'rhythm' | 'turns' | 'onContended' | 'onGranted' | 'onRefused' | 'onEmpty'>;
 type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 
 /** All ways of taking a hold but the shortest (`Asker.askFirst`): once, waiting, and several at once. */
 export class Acquirer implements Waiters {
   readonly #services: QueueServices;
   readonly #events: EventSource;
+  readonly #turns: LocalTurns;
   readonly queues = new Map<string, NameQueue>();
   readonly #pending = new Set<Asked<unknown>>();
   #isClosed = false;
@@ -25,9 +27,12 @@ export class Acquirer implements Waiters {
   constructor(services: Services, events: EventSource) {
     this.#events = events;
     const waitedMs = (joinedAt: number): number => this.#waitedMs(joinedAt);
+    const { backend, calls, holds } = services;
+    this.#turns = new LocalTurns({ backend, holds, clock: calls.clock });
     this.#services = {
       ...services,
-      rhythm: new RetryRhythm(services.backend, services.calls.clock),
+      turns: this.#turns,
+      rhythm: new RetryRhythm(backend, calls.clock),
       onContended: ({ plan, context }) => {
         plan.wasContended = true;
         if (events.heard.waiting.hasSubscribers) context.runInAsyncScope(() => events.emit(plan, { type: 'waiting' }));
@@ -43,13 +48,15 @@ export class Acquirer implements Waiters {
       onEmpty: ({ key }) => this.queues.delete(key),
     };
     services.asker.putInFrontOf(this);
-    services.holds.onRelease(({ plan }) => {
+    holds.onRelease(({ plan }) => {
       const queue = this.queues.get(plan.key);
       // Beside a reader or a permit others may hold the name, of which the answer to the release alone says nothing.
       return queue !== undefined && isExclusive(plan) ? queue.follow() : null;
     });
-    services.holds.onEnd(({ plan }) => {
-      if (this.queues.size > 0) this.queues.get(plan.key)?.holdEnded();
+    holds.onEnd(({ plan: { key } }) => {
+      const queue = this.queues.size > 0 ? this.queues.get(key) : undefined;
+      if (queue === undefined) this.#turns.find(key)?.holdEnded();
+      else queue.holdEnded();
     });
   }
 
@@ -133,6 +140,10 @@ export class Acquirer implements Waiters {
     const { joinedAt, context, error } = begun;
     context.runInAsyncScope(() => this.refused([plan], joinedAt, error));
     return Promise.reject(error);
+  }
+
+  mustWait(key: string): boolean {
+    return this.queues.has(key) || this.#turns.find(key)?.mustPause() === true;
   }
 
   granted(hold: Hold, context: CallerContext, startedAt: number): void {

@@ -1,8 +1,13 @@
 import type { Clock } from '../contract/clock.js';
 
-/** Without a push, and after a failure: the pause doubles from the first to the last, less up to a third. */
-export function backoffMs(clock: Clock, tries: number, firstMs: number, lastMs: number): number {
-  return Math.min(lastMs, firstMs * 2 ** Math.min(tries, 16)) * (1 - clock.random() / 3);
+const FIRST_MS = 20;
+const LAST_MS = 500;
+/** So that a pause is a sixth of the time that was waited before, and about as long as other managers pause for this one; see `LocalTurn`. */
+const GROWTH = 1.15;
+
+/** When a waiter asks again that no message wakes: the pauses grow from the first to the last, less up to a third. */
+export function backoffMs(clock: Clock, refusals: number): number {
+  return Math.min(LAST_MS, FIRST_MS * GROWTH ** Math.min(refusals, 64)) * (1 - clock.random() / 3);
 }
 
 /** The longest time that a missed notification costs a waiter. */

@@ -11,7 +11,8 @@ import type { StoreCalls } from '../store/store-calls.js';
 import { backoffMs, pollMs } from './backoff.js';
 import { Hearing } from './hearing.js';
 import { HolderLook } from './holder-look.js';
-import { LocalTurn } from './local-turn.js';
+import type { LocalTurn } from './local-turn.js';
+import type { LocalTurns } from './local-turns.js';
 import { OutageWatch } from './outage-watch.js';
 import type { RetryRhythm } from './retry-rhythm.js';
 import { ShownLine } from './shown-line.js';
@@ -30,6 +31,7 @@ export interface QueueServices {
   readonly asker: Asker;
   readonly unavailableAfterMs: number;
   readonly rhythm: RetryRhythm;
+  readonly turns: LocalTurns;
   /** A wait has found that it must wait. */
   readonly onContended: (wait: Wait) => void;
   readonly onGranted: (wait: Wait, hold: Hold) => void;
@@ -53,23 +55,22 @@ export class NameQueue implements WaitObserver {
   #head: Wait | null = null;
   /** All of them stand in the store's queue. */
   readonly #allStand: boolean;
-  readonly #localTurn = new LocalTurn();
+  /** null where the store sees to the turns of managers. */
+  readonly #turn: LocalTurn | null;
   readonly #shown: ShownLine;
 
   constructor(plan: HoldPlan, services: QueueServices) {
     this.#name = plan.name;
-    const { backend, calls, holds, unavailableAfterMs } = services;
+    const { backend, calls, holds, turns, unavailableAfterMs } = services;
     this.key = plan.key;
     this.#services = services;
     this.#allStand = backend.wait !== undefined && backend.capabilities.fair;
+    this.#turn = turns.open(plan.key);
     this.#hearing = new Hearing(backend);
     const look = new HolderLook(plan, backend, calls);
     const end = (wait: Wait, reason: unknown): void => this.end(wait, reason);
     this.#outage = new OutageWatch(this.#hearing, look, calls, unavailableAfterMs, { waits: this.#waits, end });
-    const askAheadOf = (wait: Wait): void => {
-      if (this.#head !== wait) this.#wakeHead();
-    };
-    this.#limit = new WaitLimit({ key: plan.key, askAheadOf, end }, this.#hearing, look, calls, holds);
+    this.#limit = new WaitLimit({ key: plan.key, askAheadOf: (wait) => this.#askAheadOf(wait), end }, this.#hearing, look, calls, holds);
     this.#shown = new ShownLine(backend, () => this.#line());
   }
 
@@ -92,7 +93,7 @@ export class NameQueue implements WaitObserver {
       this.#head = wait;
       wait.take({ type: 'turn', may: 'ask' });
       if ('error' in begun) this.#failed(wait, begun.error, joinedAt);
-      else this.#answered(wait, begun.outcome);
+      else this.#answered(wait, begun.outcome, joinedAt);
     } else if (this.#head === null || this.#allStand) {
       this.#head ??= wait;
       this.#takeTurn(wait);
@@ -119,7 +120,7 @@ export class NameQueue implements WaitObserver {
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
   holdEnded(): void {
-    this.#localTurn.begin(this.#services.calls.clock.now());
+    this.#turn?.holdEnded();
     this.#wakeHead();
   }
 
@@ -143,6 +144,13 @@ export class NameQueue implements WaitObserver {
 
   limit(wait: Wait): void {
     this.#limit.due(wait);
+  }
+
+  #askAheadOf(wait: Wait): void {
+    const head = this.#head;
+    if (head === null || head === wait) return;
+    const isYielding = head.state.at === 'pausing' && head.state.isDeaf;
+    this.#dispatch(head, { type: isYielding ? 'due' : 'woken' });
   }
 
   #wakeHead(): void {
@@ -176,6 +184,9 @@ export class NameQueue implements WaitObserver {
           () => backend.subscribe?.(requestOf(wait.plan, ''), () => this.#dispatch(wait, { type: 'woken' })) ?? null,
         );
         return;
+      case 'unsubscribe':
+        this.#unsubscribe(wait);
+        return;
       case 'end-request':
         wait.request?.end(effect.reason);
         return;
@@ -191,11 +202,18 @@ export class NameQueue implements WaitObserver {
   }
 
   #takeTurn(wait: Wait): void {
-    const { backend, calls, holds, asker } = this.#services;
+    const { holds, asker } = this.#services;
     // The look at our own hold may report its loss, and somebody end the wait for that: then the turn comes too late to matter.
     const mustStay = !this.#allStand && (asker.first.has(this.key) || holds.holdsExclusively(this.key));
-    const may = mustStay ? 'stay' : backend.wait === undefined && this.#localTurn.isOver(calls.clock.now()) ? 'yield' : 'ask';
-    this.#dispatch(wait, { type: 'turn', may });
+    const pauseMs = mustStay ? 0 : this.#pauseMs(wait);
+    this.#dispatch(wait, pauseMs > 0 ? { type: 'yield', forMs: pauseMs } : { type: 'turn', may: mustStay ? 'stay' : 'ask' });
+  }
+
+  /** So that others come first; a wait that is soon over has asked before. */
+  #pauseMs({ joinedAt, limits }: Wait): number {
+    const pauseMs = this.#turn?.pause() ?? 0;
+    if (pauseMs === 0 || limits.waitMs === Number.POSITIVE_INFINITY) return pauseMs;
+    return Math.min(pauseMs, Math.max(0, joinedAt + limits.waitMs - this.#services.calls.clock.now()) / 4);
   }
 
   #ask(wait: Wait): void {
@@ -213,7 +231,7 @@ export class NameQueue implements WaitObserver {
     });
     wait.request = request;
     request.result.then(
-      (hold) => this.#answered(wait, hold),
+      (hold) => this.#answered(wait, hold, askedAt),
       (error: unknown) => this.#failed(wait, error as AnyLockError, askedAt),
     );
     // Where the queue reports nothing until the grant, what is not granted soon is waiting.
@@ -224,13 +242,14 @@ export class NameQueue implements WaitObserver {
     const askedAt = this.#services.calls.clock.now();
     wait.request = request;
     request.result.then(
-      ([outcome]) => this.#answered(wait, outcome ?? { remainingMs: null }),
+      ([outcome]) => this.#answered(wait, outcome ?? { remainingMs: null }, askedAt),
       (error: unknown) => this.#failed(wait, error as AnyLockError, askedAt),
     );
   }
 
-  #answered(wait: Wait, outcome: Hold | Busy): void {
+  #answered(wait: Wait, outcome: Hold | Busy, askedAt: number): void {
     this.#heard();
+    this.#turn?.answered(wait.plan, 'plan' in outcome, askedAt);
     if ('plan' in outcome) this.#grant(wait, outcome);
     else if (!wait.isEnded) this.#busy(wait, outcome);
   }
@@ -249,7 +268,6 @@ export class NameQueue implements WaitObserver {
   }
 
   #busy(wait: Wait, { remainingMs }: Busy): void {
-    this.#localTurn.end();
     const { calls, backend } = this.#services;
     const refusals = wait.state.refusals + 1;
     if (backend.wait !== undefined) {
@@ -262,7 +280,7 @@ export class NameQueue implements WaitObserver {
       this.#dispatch(wait, { type: 'busy', isHeard: wait.subscription !== null, pauseMs });
       return;
     }
-    const pauseMs = backoffMs(calls.clock, refusals, 20, 500);
+    const pauseMs = backoffMs(calls.clock, refusals);
     this.#dispatch(wait, { type: 'busy', isHeard: true, pauseMs: remainingMs === null ? pauseMs : Math.min(pauseMs, remainingMs + 2) });
   }
 
@@ -286,9 +304,13 @@ export class NameQueue implements WaitObserver {
   #settled(wait: Wait): void {
     const { timers, keepAlive } = this.#services.calls;
     timers.remove(wait);
+    this.#unsubscribe(wait);
+    keepAlive.end();
+  }
+
+  #unsubscribe(wait: Wait): void {
     wait.subscription?.close();
     wait.subscription = null;
-    keepAlive.end();
   }
 
   /** The one who ends may have been woken, so the next in line asks. */

@@ -1,8 +1,5 @@
 import type { Asking, Ended, Pausing, Queued, WaitEffect, WaitEvent, WaitState, WaitStep } from './wait-state.js';
 
-/** The turn of other managers lasts this long. */
-const YIELD_MS = 2;
-
 const none: readonly WaitEffect[] = [];
 const takeTurn: WaitEffect = { do: 'take-turn' };
 const noTimer: WaitEffect = { do: 'timer', after: Number.POSITIVE_INFINITY };
@@ -30,6 +27,8 @@ function wait(state: Queued, event: WaitEvent): WaitStep {
   switch (event.type) {
     case 'turn':
       return turn(state, event.may);
+    case 'yield':
+      return [{ ...state, at: 'pausing', isDeaf: true }, [{ do: 'timer', after: event.forMs }]];
     case 'behind':
       return contended(state);
     case 'end':
@@ -70,6 +69,9 @@ function rest(state: Pausing, event: WaitEvent): WaitStep {
   switch (event.type) {
     case 'turn':
       return turn(state, event.may);
+    case 'yield':
+      // A store that wakes one waiter at a time must not wake this one.
+      return [{ ...state, isDeaf: true }, [{ do: 'unsubscribe' }, { do: 'timer', after: event.forMs }]];
     case 'woken':
       return state.isDeaf ? [state, none] : [state, [noTimer, takeTurn]];
     case 'due':
@@ -86,8 +88,6 @@ function turn(state: Queued | Pausing, may: Extract<WaitEvent, { type: 'turn' }>
   switch (may) {
     case 'ask':
       return [{ at: 'asking', refusals, isContended, isWoken: false }, [{ do: 'ask' }]];
-    case 'yield':
-      return [{ at: 'pausing', refusals, isContended, isDeaf: true }, [{ do: 'timer', after: YIELD_MS }]];
     case 'stay':
       return [{ at: 'pausing', refusals, isContended: true, isDeaf: false }, isContended ? [noTimer] : [{ do: 'emit' }, noTimer]];
     default:

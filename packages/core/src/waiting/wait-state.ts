@@ -35,8 +35,10 @@ export type WaitState = Queued | Asking | Pausing | Ended;
 
 /** What can happen to a wait. Pauses are in ms. */
 export type WaitEvent =
-  /** It stands in front: `ask`; or the hold is this manager's own and will be given up here: `stay`; or others come first: `yield`. */
-  | { readonly type: 'turn'; readonly may: 'ask' | 'stay' | 'yield' }
+  /** It stands in front: `ask`; or the hold is this manager's own and will be given up here: `stay`. */
+  | { readonly type: 'turn'; readonly may: 'ask' | 'stay' }
+  /** It stands in front, and others come first, for so long. */
+  | { readonly type: 'yield'; readonly forMs: number }
   /** Others are in front, in this manager or in the store. */
   | { readonly type: 'behind' }
   /** `isHeard`: wake-ups are heard since before the request was sent. */
@@ -56,6 +58,8 @@ export type WaitEffect =
   | { readonly do: 'take-turn' }
   /** Has wake-ups heard from now on. */
   | { readonly do: 'subscribe' }
+  /** Has wake-ups go to others from now on. */
+  | { readonly do: 'unsubscribe' }
   | { readonly do: 'emit' }
   /** `after` in ms from now; Infinity cancels the timer. */
   | { readonly do: 'timer'; readonly after: number }

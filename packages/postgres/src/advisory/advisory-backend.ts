@@ -141,17 +141,17 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   }
 
   async inspect(name: string, kind: LockKind, call: CallContext): Promise<LockState> {
-    const session = await this.#session(call.timeoutMs);
+    const session = await beforeSending(this.#session(call.timeoutMs));
     return this.#holders.inspect(session, this.#keys.of(kind, name), call.timeoutMs);
   }
 
   async forceRelease(name: string, kind: LockKind, call: CallContext): Promise<boolean> {
-    const session = await this.#session(call.timeoutMs);
+    const session = await beforeSending(this.#session(call.timeoutMs));
     return this.#holders.forceRelease(session, this.#keys.of(kind, name), call.timeoutMs);
   }
 
   async checkHealth(call: CallContext): Promise<void> {
-    const session = await this.#session(call.timeoutMs);
+    const session = await beforeSending(this.#session(call.timeoutMs));
     await session.confirm();
   }
 
@@ -169,7 +169,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#commits.close();
     // The server would keep a commit that waits for its standby, and its process, long after us.
     if (pending !== null) await this.#endProcess(sessions, pending);
-    await Promise.all(sessions.map((session) => session.close(closedError())));
+    await Promise.all(sessions.map((session) => session.close(closedError(true))));
     await this.#opening?.then(
       (session) => session.close(closedError()),
       () => {},

@@ -1,4 +1,4 @@
-import type { HoldRequest } from '@holdfast/core';
+import { type HoldRequest, isLockError } from '@holdfast/core';
 import type { Statement } from '../connection.js';
 import { unavailableBecause } from '../postgres-error.js';
 import { AttemptBatch, type BatchParts, limitOf } from './attempt-batch.js';
@@ -6,7 +6,7 @@ import type { HoldTable } from './hold-table.js';
 import type { LockKeys, NameKeys } from './lock-keys.js';
 import type { AttemptOperation } from './operations.js';
 import { type UnlockRow, unlockValues } from './release-batch.js';
-import { reported, type SessionLine } from './session-line.js';
+import { ReplacedSessionError, reported, type SessionLine } from './session-line.js';
 import type { SessionSettings } from './session-settings.js';
 import { findHolders, indexOf, takeLocks, takePermits, unlock } from './statements.js';
 import type { WaitList } from './wait-list.js';
@@ -19,6 +19,8 @@ export interface AttemptOptions {
   readonly parts: BatchParts;
   /** The server refused a request. */
   readonly onRefusal: (error: unknown) => void;
+  /** Makes the server and the table agree. */
+  readonly reconcile: () => Promise<void>;
   /** A request for the name has been answered: who left meanwhile has left behind what the request took for it. */
   readonly onAnswered: (keys: NameKeys) => void;
 }
@@ -92,11 +94,20 @@ export class AttemptRunner {
     } catch (error) {
       onRefusal(error);
       for (const operation of batch.operations) operation.reject(reported(error));
-      throw error;
+      await this.#undo(batch, error);
+      return;
     } finally {
       this.#underWay = [];
     }
     for (const { keys } of batch.operations) onAnswered(keys);
+  }
+
+  /** Of a statement that failed midway: gives back what it took, and notifies those who were answered "busy" for that. @throws the error of any other failure */
+  async #undo({ operations }: AttemptBatch, error: unknown): Promise<void> {
+    // What we have found out ourselves is not a statement that failed midway.
+    if (this.#line.isEnded || error instanceof ReplacedSessionError || isLockError(error)) throw error;
+    await this.#options.reconcile();
+    await this.#line.send(unlock, unlockValues(operations.map(({ keys }) => this.#tell(keys))));
   }
 
   async #listen(buckets: ReadonlySet<number>): Promise<void> {

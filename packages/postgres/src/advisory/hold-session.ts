@@ -89,6 +89,7 @@ export class HoldSession {
         commit: (timeoutMs) => options.commits.commit(facts.durability, timeoutMs),
         uncommitted: ({ ref }) => void this.release(ref).catch(() => {}),
       },
+      reconcile: () => this.#reconcile(),
       onAnswered: (keys) => this.#releases.tidyWhenLeft(keys),
     });
     this.#releases = new ReleaseRunner(this.#line, this.table, {

@@ -116,6 +116,7 @@ export class LockKeys {
 function wrongKey(name: string, what: string): Error {
   return unavailableBecause(`keyOf must return a bigint that PostgreSQL can hold (64 bits, signed), or undefined; it ${what}`, {
     retryable: false,
+    wasSent: false,
     lockName: name,
   });
 }

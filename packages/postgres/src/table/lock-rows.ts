@@ -1,4 +1,4 @@
-import type { Answer, HoldRef } from '@holdfast/core';
+import type { HoldRef } from '@holdfast/core';
 import { Buffer } from 'node:buffer';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
@@ -20,6 +20,7 @@ import {
   remaining,
   type Rows,
   SERVER_MS,
+  type TableAnswer,
   type TableRenewal,
   type TableRequest,
   textArray,
@@ -54,7 +55,7 @@ export class LockRows implements Rows<bigint> {
     this.#namespace = namespace;
   }
 
-  async attempt(requests: readonly TableRequest[], query: TimedQuery): Promise<readonly (Answer<bigint> | 'late')[]> {
+  async attempt(requests: readonly TableRequest[], query: TimedQuery): Promise<readonly (TableAnswer<bigint> | 'late')[]> {
     const isMine = `(l.owner ${eq} excluded.owner AND l.expires_at ${gt} ${NOW})`;
     const lines = this.#waiters.beside(requests, 'lock', 6);
     const timely = isTimely(6 + lines.values.length);
@@ -73,9 +74,9 @@ export class LockRows implements Rows<bigint> {
         WHERE (l.expires_at ${le} ${NOW} OR l.owner ${eq} excluded.owner) AND ${timely}
         RETURNING l.name, l.fence, pg_catalog.set_config('synchronous_commit', 'on', true)
       )${lines.confirmed}
-      SELECT asked.i, granted.fence::pg_catalog.text, ${msUntil('l.expires_at')}${lines.column}, ${SERVER_MS}
+      SELECT asked.i, granted.fence::pg_catalog.text, ${msUntil('l.expires_at')}, l.fence::pg_catalog.text AS latest${lines.column}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name${lines.join}
-        LEFT JOIN LATERAL (SELECT expires_at FROM ${this.#table} AS l
+        LEFT JOIN LATERAL (SELECT expires_at, fence FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} ${KIND} AND l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
       [
@@ -157,10 +158,10 @@ export class LockRows implements Rows<bigint> {
   }
 }
 
-function readAnswer(row: Row, isLate: boolean): Answer<bigint> | 'late' {
+function readAnswer(row: Row, isLate: boolean): TableAnswer<bigint> | 'late' {
   const fence = row[1];
   if (fence !== null && fence !== undefined) return { granted: true, fencingToken: BigInt(fence) };
-  return isLate ? 'late' : { granted: false, remainingMs: remaining(row[2]) };
+  return isLate ? 'late' : { granted: false, remainingMs: remaining(row[2]), latest: row[3] ?? null };
 }
 
 function readState(row: Row): HeldState {

@@ -37,9 +37,14 @@ export type TableRenewal = HoldRef & { readonly ttlMs: number };
 /** What rows of leases tell of a name; who waits for it stands elsewhere. */
 export type HeldState = Omit<LockState, 'waiters' | 'oldestWaitMs'>;
 
+type Refusal = Answer & { readonly granted: false };
+
+/** The answer to a request. `latest` of a refused one is another text for each grant of the name; null where there was none. */
+export type TableAnswer<F extends FencingToken> = (Answer<F> & { readonly granted: true }) | (Refusal & { readonly latest: string | null });
+
 /** How one kind of name is kept in rows. Each name is in a batch at most once. */
 export interface Rows<F extends FencingToken> {
-  attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (Answer<F> | 'late')[]>;
+  attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (TableAnswer<F> | 'late')[]>;
   renew(holds: readonly TableRenewal[], query: TimedQuery, plain: Query): Promise<readonly (boolean | 'late')[]>;
   release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]>;
   inspect(name: string, query: Query): Promise<HeldState>;

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Answer, DifferentLimit, HolderState, HoldRef, LockKind } from '@holdfast/core';
+import type { DifferentLimit, HolderState, HoldRef, LockKind } from '@holdfast/core';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
 import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom, times } from '../operators.js';
@@ -20,6 +20,7 @@ import {
   remaining,
   type Rows,
   SERVER_MS,
+  type TableAnswer,
   type TableRenewal,
   type TableRequest,
   textArray,
@@ -79,7 +80,7 @@ export class SharedRows implements Rows<bigint> {
     this.#namespace = namespace;
   }
 
-  async attempt(requests: readonly TableRequest[], query: TimedQuery): Promise<readonly (Answer<bigint> | 'late')[]> {
+  async attempt(requests: readonly TableRequest[], query: TimedQuery): Promise<readonly (TableAnswer<bigint> | 'late')[]> {
     const asked = `(excluded.holders ${member} excluded.owner)`;
     const mine = `(l.holders ${member} excluded.owner)`;
     const fits = `(SELECT CASE
@@ -122,7 +123,8 @@ export class SharedRows implements Rows<bigint> {
           (SELECT pg_catalog.min(${numberOf('h.value', 'e')}) FROM pg_catalog.jsonb_each(l.holders) AS h
             WHERE ${numberOf('h.value', 'e')} ${gt} ${NOW_MS}),
           CASE WHEN l.writer_waits_until ${gt} ${NOW} THEN (extract(epoch FROM l.writer_waits_until) ${times} 1000)::pg_catalog.numeric END
-        ) ${minus} ${NOW_MS} AS left_ms, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'} AS holders_limit${lines.column}, ${SERVER_MS}
+        ) ${minus} ${NOW_MS} AS left_ms, ${this.#kind === 'semaphore' ? otherLimit : 'NULL'} AS holders_limit,
+        (SELECT pg_catalog.max(${numberOf('h.value', 'f', 'int8')})::pg_catalog.text FROM pg_catalog.jsonb_each(l.holders) AS h) AS latest${lines.column}, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name${lines.join}
         LEFT JOIN LATERAL (SELECT holders, writer_waits_until FROM ${this.#table} AS l
           WHERE l.namespace ${eq} $1 AND l.kind ${eq} '${this.#kind}' AND l.name ${eq} asked.name OFFSET 0) AS l ON true
@@ -131,10 +133,10 @@ export class SharedRows implements Rows<bigint> {
     );
     lines.read(rows);
     return rows.map((row, index) => {
-      const [, token, left, holdersLimit] = row;
+      const [, token, left, holdersLimit, latest] = row;
       this.#lookAtLimit(requests[index], holdersLimit);
       if (token !== null && token !== undefined) return { granted: true, fencingToken: BigInt(token) };
-      return isLate(row) ? 'late' : { granted: false, remainingMs: remaining(left) };
+      return isLate(row) ? 'late' : { granted: false, remainingMs: remaining(left), latest: latest ?? null };
     });
   }
 

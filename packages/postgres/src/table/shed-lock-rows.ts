@@ -1,4 +1,4 @@
-import { type Answer, type HolderState, type HoldRef, LockArgumentError } from '@holdfast/core';
+import { type HolderState, type HoldRef, LockArgumentError } from '@holdfast/core';
 import { labelOf } from '@holdfast/core/backend';
 import type { Row } from '../connection.js';
 import { eq, gt, le, ne, plus, rowsFrom } from '../operators.js';
@@ -17,6 +17,7 @@ import {
   remaining,
   type Rows,
   SERVER_MS,
+  type TableAnswer,
   type TableRenewal,
   type TableRequest,
   textArray,
@@ -46,7 +47,7 @@ export class ShedLockRows implements Rows<null> {
     this.#path = path;
   }
 
-  async attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (Answer<null> | 'late')[]> {
+  async attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (TableAnswer<null> | 'late')[]> {
     const table = await beforeSending(this.#look(plain));
     for (const { name } of requests) refuseTooLong(name, table);
     const { name, now, ceil, floor } = table;
@@ -65,9 +66,9 @@ export class ShedLockRows implements Rows<null> {
         WHERE (l.lock_until ${le} ${now} OR l.locked_by ${eq} excluded.locked_by) AND ${isTimely(4)}
         RETURNING l.name, pg_catalog.set_config('synchronous_commit', 'on', true)
       )
-      SELECT asked.i, granted.name IS NOT NULL AS is_granted, ${msUntil('l.lock_until', now)}, ${SERVER_MS}
+      SELECT asked.i, granted.name IS NOT NULL AS is_granted, ${msUntil('l.lock_until', now)}, l.locked_at::pg_catalog.text AS latest, ${SERVER_MS}
       FROM asked LEFT JOIN granted ON granted.name ${eq} asked.name
-        LEFT JOIN LATERAL (SELECT lock_until FROM ${name} AS l WHERE l.name ${eq} asked.name OFFSET 0) AS l ON true
+        LEFT JOIN LATERAL (SELECT lock_until, locked_at FROM ${name} AS l WHERE l.name ${eq} asked.name OFFSET 0) AS l ON true
       ORDER BY asked.i`,
       [
         textArray(requests.map((request) => request.name)),
@@ -77,7 +78,7 @@ export class ShedLockRows implements Rows<null> {
     );
     return rows.map((row) => {
       if (row[1] === 't') return { granted: true, fencingToken: null };
-      return isLate(row) ? 'late' : { granted: false, remainingMs: remaining(row[2]) };
+      return isLate(row) ? 'late' : { granted: false, remainingMs: remaining(row[2]), latest: row[3] ?? null };
     });
   }
 

@@ -29,12 +29,23 @@ import { ifSerializable } from '../if-serializable.js';
 import { within } from '../within.js';
 import { LockRows } from './lock-rows.js';
 import { type Polling, pollWakes } from './poll-wakes.js';
-import { type HeldState, PAGE, type Query, type Rows, type TableRenewal, type TableRequest, type TimedQuery } from './rows.js';
+import {
+  type HeldState,
+  PAGE,
+  type Query,
+  type Rows,
+  type TableAnswer,
+  type TableRenewal,
+  type TableRequest,
+  type TimedQuery,
+} from './rows.js';
 import { TimedStatements } from './timed-statements.js';
 import { SharedRows } from './shared-rows.js';
 import { ShedLockRows } from './shed-lock-rows.js';
 import { TickBatches } from './tick-batches.js';
 import { type WaitedFor, WaiterRows, type Waiters } from './waiter-rows.js';
+
+type Refused = Extract<TableAnswer<FencingToken>, { readonly granted: false }>;
 
 const DRAIN_MS = 1_000;
 const NOT_IN_ENCODING = '22P05';
@@ -70,7 +81,9 @@ export class TableBackend implements LockBackend {
   /** Names for which somebody here waits. */
   readonly #waiting = new Map<string, Set<Polling>>();
   readonly #names = new Map<string, string>();
-  readonly #attempting = new TickBatches<TableRequest, Answer>((kind, asked, timeoutMs) => this.#attempt(kind, asked, timeoutMs));
+  readonly #attempting = new TickBatches<TableRequest, TableAnswer<FencingToken>>((kind, asked, timeoutMs) =>
+    this.#attempt(kind, asked, timeoutMs),
+  );
   readonly #renewing = new TickBatches<TableRenewal, boolean | null>((kind, holds, timeoutMs) => this.#renew(kind, holds, timeoutMs));
   readonly #releasing = new TickBatches<HoldRef, ReleaseAnswer>((kind, holds, timeoutMs) => this.#release(kind, holds, timeoutMs));
   #tellLimit: (seen: DifferentLimit) => void = () => {};
@@ -113,8 +126,7 @@ export class TableBackend implements LockBackend {
       if (this.#attempts % TIDY_EVERY === 1) this.#tidy(call);
       const asked = requests.map((request) => this.#asWaiter(request));
       const answers = await this.#asked(this.#attempting.ask(asked, call.timeoutMs), call.timeoutMs);
-      for (const [index, answer] of answers.entries()) if (!answer.granted) this.#refused(asked[index], answer.remainingMs);
-      return answers;
+      return answers.map((answer, index) => (answer.granted ? answer : this.#refused(asked[index], answer)));
     });
   }
 
@@ -123,10 +135,13 @@ export class TableBackend implements LockBackend {
     return { ...request, isWaiting, sign: isWaiting ? (this.#signs?.riding(lineOf(request)) ?? null) : null };
   }
 
-  /** A reader may come in as soon as the writer that kept it out has not been heard of for a while. */
-  #refused(request: TableRequest | undefined, remainingMs: number | null): void {
-    if (request?.mode !== 'read' || remainingMs === null) return;
-    for (const polling of this.#waiting.get(keyOf(request)) ?? []) polling.atLatestIn(remainingMs + 2);
+  #refused(request: TableRequest | undefined, { granted, remainingMs, latest }: Refused): Answer {
+    for (const polling of (request === undefined ? undefined : this.#waiting.get(keyOf(request))) ?? []) {
+      polling.refused(latest);
+      // A reader may come in as soon as the writer that kept it out has not been heard of for a while.
+      if (request?.mode === 'read' && remainingMs !== null) polling.atLatestIn(remainingMs + 2);
+    }
+    return { granted, remainingMs };
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
@@ -237,7 +252,7 @@ export class TableBackend implements LockBackend {
     }
   }
 
-  async #attempt(kind: LockKind, asked: readonly TableRequest[], timeoutMs: number): Promise<readonly Answer[]> {
+  async #attempt(kind: LockKind, asked: readonly TableRequest[], timeoutMs: number): Promise<readonly TableAnswer<FencingToken>[]> {
     const rows = this.#rowsOf(kind);
     const plain = this.#statement(timeoutMs);
     const answers = await this.#twiceIfLate(asked, timeoutMs, ownersIn, async (requests, timed) => {

@@ -138,6 +138,7 @@ export class TableModel {
         String(index + 1),
         fence === null ? null : String(fence),
         leftMs === null ? null : String(leftMs),
+        before === undefined ? null : String(before.fence),
         this.#serverMs,
       ];
       const expiresAt = this.#now + (ttls[index] ?? 0);
@@ -209,11 +210,13 @@ export class TableModel {
       // The keys of an object stand in their order.
       const [, other] = [...live].sort(([a], [b]) => (a < b ? -1 : 1)).find(([, { limit }]) => limit !== limits[index]) ?? [];
       const otherLimit = other === undefined ? null : String(other.limit);
+      const latest = [...before.holders.values()].reduce((last, { f }) => (f > last ? f : last), 0n);
       const answer = (token: bigint | null): Row => [
         String(index + 1),
         token === null ? null : String(token),
         ends.length === 0 ? null : String(Math.min(...ends) - this.#now),
         m === 'p' ? otherLimit : null,
+        latest === 0n ? null : String(latest),
         this.#serverMs,
       ];
       if (!timely) return answer(null);

@@ -1,8 +1,10 @@
 import { type CallContext, isLockError, type LockKind, type LockState } from '@holdfast/core';
-import { warnOfForeign } from '../redlock-error.js';
-import { askNodes } from './ask-nodes.js';
+import { tooFewNodes, warnOfForeign } from '../redlock-error.js';
+import { askNodes, type NodeAnswer } from './ask-nodes.js';
 import { type ProtocolContext, stepMs } from './context.js';
-import type { RedlockNode } from './node.js';
+import { NodeFailure, type RedlockNode } from './node.js';
+
+const NOT_ASKED: NodeAnswer<null> = { kind: 'failed', failure: new NodeFailure('not asked', { mayHappen: false, retryable: true }) };
 
 /** What is held or waited for under a prefix, name by name. @param inspect as the backend's own */
 export async function* listNames(
@@ -16,7 +18,8 @@ export async function* listNames(
   // What a quorum has, one of so many nodes has.
   const enough = nodes.length - settings.quorum + 1;
   let missing = enough;
-  const failures = [];
+  const failures: unknown[] = [];
+  const answers: NodeAnswer<null>[] = nodes.map(() => NOT_ASKED);
   const foreign: string[] = [];
   for (const node of await promptFirst(context, call, missing)) {
     if (missing === 0) break;
@@ -39,9 +42,12 @@ export async function* listNames(
         yield* states.filter((state) => state !== null).filter(({ holders }) => holders.some(({ label }) => label !== null));
       }
       missing -= 1;
+      answers[nodes.indexOf(node)] = { kind: 'answered', value: null };
     } catch (error) {
       failures.push(error);
-      if (failures.length > nodes.length - enough) throw error;
+      if (error instanceof NodeFailure) answers[nodes.indexOf(node)] = { kind: 'failed', failure: error };
+      if (failures.length <= nodes.length - enough) continue;
+      throw error instanceof NodeFailure ? tooFewNodes(nodes, answers, enough, null) : error;
     }
   }
   if (foreign.length > 0) warnOfForeign(foreign);
