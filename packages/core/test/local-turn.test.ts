@@ -181,10 +181,4 @@ describe('the turns of a manager', () => {
     for (let i = 0; i < 200; i += 1) turns.open(`late ${i}`);
     expect([0, 1, 2, 3].map((i) => turns.find(`other ${i}`))).toEqual([undefined, undefined, undefined, undefined]);
   });
-
-  it('are left to a store that keeps a queue', () => {
-    const turns = new LocalTurns({ ...services, backend: { wait: () => {}, capabilities: { push: true } } as never });
-    expect(turns.open('x')).toBeNull();
-    expect(turns.find('x')).toBeUndefined();
-  });
 });

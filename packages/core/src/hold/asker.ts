@@ -49,8 +49,8 @@ export type Begun = { readonly joinedAt: number; readonly context: CallerContext
 export interface Waiters {
   /** By key: where somebody waits. */
   readonly queues: ReadonlyMap<string, unknown>;
-  /** Whether others stand in front: those who wait here, or other managers, whose turn it is. */
-  mustWait(key: string): boolean;
+  /** Whether it is the turn of other managers; null where the store sees to the turns. */
+  readonly mustPause: ((key: string) => boolean) | null;
   /** Goes on as a wait, in front of all others. */
   join(plan: HoldPlan, limits: WaitLimits, begun: Begun): Promise<Hold>;
   /** Was granted without a wait, and somebody listens or waits. */
@@ -92,7 +92,8 @@ export class Asker {
     if (waiters === null || this.#standsAtOnce || limits.signal !== undefined) return null;
     if (limits.waitMs < Math.min(this.#calls.commandTimeoutMs, ttlMs)) return null;
     // Before the other looks: this one may report a loss, and the one who hears of the loss may ask for the same name meanwhile.
-    if (this.#holds.holdsExclusively(key) || this.first.has(key) || waiters.mustWait(key)) return null;
+    if (this.#holds.holdsExclusively(key) || this.first.has(key) || waiters.queues.has(key)) return null;
+    if (waiters.mustPause?.(key) === true) return null;
     const context = new AsyncResource(CONTEXT);
     return new Promise((resolve) => {
       const request = this.ask([plan], context, this.#calls.commandTimeoutMs, {

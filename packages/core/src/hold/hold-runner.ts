@@ -24,7 +24,9 @@ export class HoldRunner implements HoldKeeper {
   readonly reports: HoldReports;
   readonly facts: StoreFacts;
   readonly #held = new Map<string, Hold>();
-  readonly #shares = new OwnShares();
+  readonly #exclusive = new Map<string, Hold>();
+  /** null where the store sees to the turns of managers: then nobody asks. */
+  readonly #shares: OwnShares | null;
   /** Being freed, for a caller or in the background. */
   readonly #leaving = new Set<Hold>();
   readonly #renewals: RenewalOutbox;
@@ -38,6 +40,7 @@ export class HoldRunner implements HoldKeeper {
     this.#events = events;
     this.reports = new HoldReports(backend.name, calls, events);
     this.facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
+    this.#shares = backend.wait === undefined ? new OwnShares() : null;
     this.#renewals = new RenewalOutbox(backend, calls, this);
     this.#releases = new ReleaseOutbox(backend, calls, this);
     backend.onLost?.(({ owner }, reason) => {
@@ -79,13 +82,13 @@ export class HoldRunner implements HoldKeeper {
 
   /** Whether this manager itself holds the key against everybody else. */
   holdsExclusively(key: string): boolean {
-    const hold = this.#shares.exclusive(key);
+    const hold = this.#exclusive.get(key);
     return hold !== undefined && this.isHeld(hold);
   }
 
   /** Permits of the key that this manager has, those included whose release is under way; any other hold counts as one. */
   shareOf(key: string): number {
-    return this.#shares.of(key);
+    return this.#shares?.of(key) ?? 0;
   }
 
   /**
@@ -240,12 +243,17 @@ export class HoldRunner implements HoldKeeper {
   }
 
   #moved(hold: Hold, before: HoldState): void {
-    const { owner } = hold;
+    const { owner, plan } = hold;
     const { at } = hold.state;
-    if (at === 'held') this.#held.set(owner, hold);
-    else if (before.at === 'held') this.#held.delete(owner);
-    if (at === 'held') this.#shares.add(hold);
-    else if ((before.at === 'held' && at !== 'releasing') || before.at === 'releasing') this.#shares.remove(hold);
+    if (at === 'held') {
+      this.#held.set(owner, hold);
+      if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
+      this.#shares?.add(hold);
+    } else if (before.at === 'held') {
+      this.#held.delete(owner);
+      if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
+    }
+    if ((before.at === 'held' && at !== 'held' && at !== 'releasing') || before.at === 'releasing') this.#shares?.remove(hold);
     if (at === 'releasing' || at === 'doubtful') this.#leaving.add(hold);
     else this.#leaving.delete(hold);
     if (this.#whenChanged.length > 0) for (const resolve of this.#whenChanged.splice(0)) resolve();

@@ -19,7 +19,9 @@ type Outcome = 'busy' | 'timeout' | 'aborted' | 'unavailable' | 'closed';
 export class Acquirer implements Waiters {
   readonly #services: QueueServices;
   readonly #events: EventSource;
-  readonly #turns: LocalTurns;
+  /** null where the store sees to the turns of managers. */
+  readonly #turns: LocalTurns | null;
+  readonly mustPause: Waiters['mustPause'];
   readonly queues = new Map<string, NameQueue>();
   readonly #pending = new Set<Asked<unknown>>();
   #isClosed = false;
@@ -28,10 +30,12 @@ export class Acquirer implements Waiters {
     this.#events = events;
     const waitedMs = (joinedAt: number): number => this.#waitedMs(joinedAt);
     const { backend, calls, holds } = services;
-    this.#turns = new LocalTurns({ backend, holds, clock: calls.clock });
+    const turns = backend.wait === undefined ? new LocalTurns({ backend, holds, clock: calls.clock }) : null;
+    this.#turns = turns;
+    this.mustPause = turns && ((key) => turns.find(key)?.mustPause() === true);
     this.#services = {
       ...services,
-      turns: this.#turns,
+      turns,
       rhythm: new RetryRhythm(backend, calls.clock),
       onContended: ({ plan, context }) => {
         plan.wasContended = true;
@@ -55,7 +59,7 @@ export class Acquirer implements Waiters {
     });
     holds.onEnd(({ plan: { key } }) => {
       const queue = this.queues.size > 0 ? this.queues.get(key) : undefined;
-      if (queue === undefined) this.#turns.find(key)?.holdEnded();
+      if (queue === undefined) this.#turns?.find(key)?.holdEnded();
       else queue.holdEnded();
     });
   }
@@ -140,10 +144,6 @@ export class Acquirer implements Waiters {
     const { joinedAt, context, error } = begun;
     context.runInAsyncScope(() => this.refused([plan], joinedAt, error));
     return Promise.reject(error);
-  }
-
-  mustWait(key: string): boolean {
-    return this.queues.has(key) || this.#turns.find(key)?.mustPause() === true;
   }
 
   granted(hold: Hold, context: CallerContext, startedAt: number): void {

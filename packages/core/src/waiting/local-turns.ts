@@ -1,28 +1,23 @@
-import type { LockBackend } from '../contract/backend.js';
 import { LocalTurn, type TurnServices } from './local-turn.js';
 
 /** So many are looked at with each new one: with two, those that are forgotten go faster than new ones can come. */
 const SWEPT_PER_TURN = 2;
 
 /**
- * The local turns of one manager, by key: of each name for which somebody here has waited of late. They outlast the queues of their names,
+ * The local turns of one manager, by key: of each name for which somebody here has waited of late. Not needed where waiters stand in the
+ * store's own queue. They outlast the queues of their names,
  * which go whenever the last waiter is granted.
  */
 export class LocalTurns {
   readonly #services: TurnServices;
-  /** Where waiters stand in the store's own queue, the store sees to the turns. */
-  readonly #isNeeded: boolean;
   readonly #turns = new Map<string, LocalTurn>();
   #next = this.#turns.entries();
 
-  constructor(services: TurnServices & { readonly backend: LockBackend }) {
+  constructor(services: TurnServices) {
     this.#services = services;
-    this.#isNeeded = services.backend.wait === undefined;
   }
 
-  /** null where the store sees to the turns. */
-  open(key: string): LocalTurn | null {
-    if (!this.#isNeeded) return null;
+  open(key: string): LocalTurn {
     const before = this.#turns.get(key);
     if (before !== undefined) return before;
     this.#sweep();

@@ -31,7 +31,8 @@ export interface QueueServices {
   readonly asker: Asker;
   readonly unavailableAfterMs: number;
   readonly rhythm: RetryRhythm;
-  readonly turns: LocalTurns;
+  /** null where the store sees to the turns of managers. */
+  readonly turns: LocalTurns | null;
   /** A wait has found that it must wait. */
   readonly onContended: (wait: Wait) => void;
   readonly onGranted: (wait: Wait, hold: Hold) => void;
@@ -65,7 +66,7 @@ export class NameQueue implements WaitObserver {
     this.key = plan.key;
     this.#services = services;
     this.#allStand = backend.wait !== undefined && backend.capabilities.fair;
-    this.#turn = turns.open(plan.key);
+    this.#turn = turns?.open(plan.key) ?? null;
     this.#hearing = new Hearing(backend);
     const look = new HolderLook(plan, backend, calls);
     const end = (wait: Wait, reason: unknown): void => this.end(wait, reason);
