@@ -42,8 +42,8 @@ function far(store: MemoryStore, clock: ManualClock, awayMs: number, wakes: Wake
     next();
     return { close: () => timer.cancel() };
   };
-  const { subscribe: _, ...deaf } = altered(backend, { ...told, capabilities: { ...backend.capabilities, push: false } });
-  return wakes === 'polls' ? { ...deaf, subscribe: poll } : deaf;
+  const capabilities = { ...backend.capabilities, push: false };
+  return altered(backend, { ...told, capabilities, subscribe: wakes === 'polls' ? poll : undefined } as Partial<LockBackend>);
 }
 
 function pause(clock: ManualClock, ms: number): Promise<void> {

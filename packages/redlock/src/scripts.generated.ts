@@ -386,7 +386,7 @@ const shared = {
 export const scripts = {
   acquire: {
     name: 'acquire',
-    sha: 'ec629af2442bcc5e926427149dba29f4e33c6c50',
+    sha: '7bad2501e3d463bf65fe670b0a004ba847d1b34b',
     source: [
       shared.node,
       shared.deadline,
@@ -438,7 +438,7 @@ export const scripts = {
         end
         sweep(k)
         if waits then
-        call('HLEN', k.waiters)
+        call('HGET', k.waiters, '')
         end
         local c, had = found(k, mode, owner)
         if c then

@@ -66,7 +66,7 @@ local function vote(k, mode, owner, ttl, hint, waits, slots, limit, label)
   sweep(k)
   if waits then
     -- Before any write: a key that another program took.
-    call('HLEN', k.waiters)
+    call('HGET', k.waiters, '')
   end
   local c, had = found(k, mode, owner)
   if c then
