@@ -682,7 +682,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: 'c62c13a25d393d8b8bc7c0135d18b9802b60ff36',
+    sha: '4a1e2f03a839ec44893a15cd0f3dfe88ae97f871',
     source: [
       shared.clock,
       shared.deadline,
@@ -690,14 +690,17 @@ export const scripts = {
       lua(`
         local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[8], ARGV[9], tonumber(ARGV[10])
         local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and ARGV[6] == '' and ARGV[7] == '0'
-        if isAlone and not call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1] then
+        local isKnown = call('EXISTS', KEYS[2]) == 1
+        if isAlone and not (isKnown and call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1]) then
         local held = redis.pcall('GET', KEYS[1])
         if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then
         local fence = nextFence(KEYS[3])
         if fence then
         call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. ARGV[11], 'PX', ARGV[10])
+        if isKnown then
         local manager = string.sub(ARGV[1], 2)
         call('ZREM', KEYS[2], 'g' .. owner .. ':' .. manager, 't' .. manager)
+        end
         return { fence, now }
         end
         end

@@ -14,14 +14,17 @@ local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[8], ARGV[9]
 
 -- One lock for which nobody stands in the queue, the common case: before anything else is set up. See waiters.lua for what it leaves there.
 local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and ARGV[6] == '' and ARGV[7] == '0'
-if isAlone and not call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1] then
+local isKnown = call('EXISTS', KEYS[2]) == 1
+if isAlone and not (isKnown and call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1]) then
   local held = redis.pcall('GET', KEYS[1])
   if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then
     local fence = nextFence(KEYS[3])
     if fence then
       call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. ARGV[11], 'PX', ARGV[10])
-      local manager = string.sub(ARGV[1], 2)
-      call('ZREM', KEYS[2], 'g' .. owner .. ':' .. manager, 't' .. manager)
+      if isKnown then
+        local manager = string.sub(ARGV[1], 2)
+        call('ZREM', KEYS[2], 'g' .. owner .. ':' .. manager, 't' .. manager)
+      end
       return { fence, now }
     end
   end
