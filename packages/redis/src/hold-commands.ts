@@ -116,10 +116,13 @@ export class HoldCommands {
   /** Frees a hold, and hands it on to the manager's own next waiter where it is that one's turn. */
   handOver(hold: HoldRef, { member, isLast }: LeftPlace, next: HoldRequest, timeoutMs: number): Promise<ReleaseAnswer> {
     const { slot, granting } = this.keysOf(hold);
-    const freed = [letterOf[hold.mode], hold.owner, member, isLast ? '1' : '0'];
-    const args = [...freed, letterOf[next.mode], next.owner, String(next.ttlMs), shorten(next.label)];
+    const { mode, owner, ttlMs, label } = next;
+    const text = `${letterOf[hold.mode]} ${hold.owner} ${isLast ? 1 : 0} ${letterOf[mode]} ${owner} ${ttlMs} ${shorten(label)}`;
     // It is sent also when its caller is gone: what is to be freed is to be freed.
-    return this.#sender.send({ ...piece(steps.handOver, slot, granting, args, next, timeoutMs), freed: hold.owner }, readHandedOn);
+    return this.#sender.send(
+      { ...piece(steps.handOver, slot, granting, [text, member], next, timeoutMs), freed: hold.owner },
+      readHandedOn,
+    );
   }
 
   renewAll(

@@ -682,21 +682,25 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: '4a1e2f03a839ec44893a15cd0f3dfe88ae97f871',
+    sha: '0697e4feecc91e08bda4afc64d7bef8041db21e0',
     source: [
       shared.clock,
       shared.deadline,
       shared.fence,
       lua(`
-        local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[8], ARGV[9], tonumber(ARGV[10])
-        local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and ARGV[6] == '' and ARGV[7] == '0'
+        local text, member = ARGV[4], ARGV[5]
+        local mode, owner, last = string.sub(text, 1, 1), string.sub(text, 3, 34), string.sub(text, 36, 36) == '1'
+        local nextMode, nextOwner = string.sub(text, 38, 38), string.sub(text, 40, 71)
+        local afterTtl = string.find(text, ' ', 73, true)
+        local ttl, label = string.sub(text, 73, afterTtl - 1), string.sub(text, afterTtl + 1)
+        local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and member == '' and not last
         local isKnown = call('EXISTS', KEYS[2]) == 1
         if isAlone and not (isKnown and call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1]) then
         local held = redis.pcall('GET', KEYS[1])
         if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then
         local fence = nextFence(KEYS[3])
         if fence then
-        call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. ARGV[11], 'PX', ARGV[10])
+        call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. label, 'PX', ttl)
         if isKnown then
         local manager = string.sub(ARGV[1], 2)
         call('ZREM', KEYS[2], 'g' .. owner .. ':' .. manager, 't' .. manager)
@@ -743,7 +747,7 @@ export const scripts = {
         return true
         end
         local function leaveQueue(handsOn)
-        leave(k, owner, ARGV[6], ARGV[7] == '1')
+        leave(k, owner, member, last)
         if handsOn then
         handOn(k)
         end
@@ -751,14 +755,14 @@ export const scripts = {
         sweep(k)
         local fence = found(k, nextMode, nextOwner)
         if fence then
-        prolong(k, nextMode, nextOwner, ttl)
+        prolong(k, nextMode, nextOwner, tonumber(ttl))
         return { fence, now }
         end
         local held = found(k, mode, owner)
         fence = held and held ~= '0' and mayGoOn() and nextFence(k.fence)
         local wasOurs = drop(k, mode, owner) == 1
         if fence then
-        place(k, nextMode, nextOwner, 1, ttl, fence, ARGV[11])
+        place(k, nextMode, nextOwner, 1, tonumber(ttl), fence, label)
         end
         pcall(leaveQueue, not fence or nextMode == 'r')
         return { fence or wasOurs and -1 or -2, now }

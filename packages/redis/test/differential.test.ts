@@ -126,8 +126,8 @@ function oneOf(random: Random, keySpace: KeySpace, managers: readonly string[], 
     return asked('release', withFence, [...head, `${mode} ${owner} ${random.pick(['0', '1'])} ${random.chance(0.5) ? place : '-'}`]);
   if (what <= 10 && (mode === 'x' || mode === 'w')) {
     const nextMode = mode === 'x' ? 'x' : random.pick(['r', 'w']);
-    const leaves = [random.chance(0.5) ? place : '', random.pick(['0', '1'])];
-    return asked('handOver', withFence, [...timed, mode, owner, ...leaves, nextMode, random.pick(owners), ttl, 'label'], isShort);
+    const text = `${mode} ${owner} ${random.pick(['0', '1'])} ${nextMode} ${random.pick(owners)} ${ttl} la bel`;
+    return asked('handOver', withFence, [...timed, text, random.chance(0.5) ? place : ''], isShort);
   }
   return random.chance(0.2) ? asked('forceRelease', withFence, [...head, mode]) : asked('inspect', withFence, [...head, mode]);
 }

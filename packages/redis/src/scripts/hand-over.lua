@@ -2,25 +2,30 @@
 -- itself for a while.
 -- KEYS x: lock, waiters, fence   w: writer, readers, info, waiters, fence
 -- ARGV[1] see clock.lua   ARGV[2], ARGV[3] see deadline.lua
--- ARGV[4] mode   ARGV[5] owner token   ARGV[6] the owner's place in the queue, '' if it has none   ARGV[7] 1 if it is the manager's last one for
---   this name, else 0   ARGV[8] the next one's mode   ARGV[9] its token   ARGV[10] its ttl ms (guard included)   ARGV[11] its label
+-- ARGV[4] `mode token last mode token ttl label`: a letter, 32 digits and 1 if the owner's place is the manager's last one for this name, else 0; a
+--   letter, 32 digits, ttl in ms (guard included) and label of the next one. One argument, see acquire.lua
+-- ARGV[5] the owner's place in the queue, '' if it has none
 -- Returns {the fencing token with which it was handed on, a text; -1 when it was the owner's and was freed; -2 when it was not; the time}.
 
 -- include clock.lua
 -- include deadline.lua
 -- include fence.lua
 
-local mode, owner, nextMode, nextOwner, ttl = ARGV[4], ARGV[5], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local text, member = ARGV[4], ARGV[5]
+local mode, owner, last = string.sub(text, 1, 1), string.sub(text, 3, 34), string.sub(text, 36, 36) == '1'
+local nextMode, nextOwner = string.sub(text, 38, 38), string.sub(text, 40, 71)
+local afterTtl = string.find(text, ' ', 73, true)
+local ttl, label = string.sub(text, 73, afterTtl - 1), string.sub(text, afterTtl + 1)
 
 -- One lock for which nobody stands in the queue, the common case: before anything else is set up. See waiters.lua for what it leaves there.
-local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and ARGV[6] == '' and ARGV[7] == '0'
+local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and member == '' and not last
 local isKnown = call('EXISTS', KEYS[2]) == 1
 if isAlone and not (isKnown and call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1]) then
   local held = redis.pcall('GET', KEYS[1])
   if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then
     local fence = nextFence(KEYS[3])
     if fence then
-      call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. ARGV[11], 'PX', ARGV[10])
+      call('SET', KEYS[1], nextOwner .. ':' .. fence .. ':' .. label, 'PX', ttl)
       if isKnown then
         local manager = string.sub(ARGV[1], 2)
         call('ZREM', KEYS[2], 'g' .. owner .. ':' .. manager, 't' .. manager)
@@ -74,7 +79,7 @@ end
 
 -- What is freed is freed, whether or not others can be notified: see release.lua.
 local function leaveQueue(handsOn)
-  leave(k, owner, ARGV[6], ARGV[7] == '1')
+  leave(k, owner, member, last)
   if handsOn then
     handOn(k)
   end
@@ -84,14 +89,14 @@ sweep(k)
 local fence = found(k, nextMode, nextOwner)
 if fence then
   -- Asked twice.
-  prolong(k, nextMode, nextOwner, ttl)
+  prolong(k, nextMode, nextOwner, tonumber(ttl))
   return { fence, now }
 end
 local held = found(k, mode, owner)
 fence = held and held ~= '0' and mayGoOn() and nextFence(k.fence)
 local wasOurs = drop(k, mode, owner) == 1
 if fence then
-  place(k, nextMode, nextOwner, 1, ttl, fence, ARGV[11])
+  place(k, nextMode, nextOwner, 1, tonumber(ttl), fence, label)
 end
 -- Other readers fit beside one.
 pcall(leaveQueue, not fence or nextMode == 'r')

@@ -239,8 +239,9 @@ export class RedisModel {
     return [...replies, this.#now];
   }
 
-  #handOver(keys: readonly string[], args: readonly string[]): Reply {
-    const [mode = 'x', owner = '', member = '', last, nextMode = 'x', nextOwner = '', ttl, label = ''] = args;
+  #handOver(keys: readonly string[], [text = '', member = '']: readonly string[]): Reply {
+    const [, mode = 'x', owner = '', last, nextMode = 'x', nextOwner = '', ttl, label = ''] =
+      /^(\S) (\S+) ([01]) (\S) (\S+) (\d+) ([^]*)$/.exec(text) ?? [];
     const k = keysOf(mode, keys, 0);
     this.#sweep(k);
     const known = this.#found(k, nextMode, nextOwner);

@@ -236,5 +236,5 @@ export class RedisServer implements Omit<SimulatedStore, 'connect'> {
 function freedBy(script: string | undefined, words: readonly string[]): readonly string[] {
   const args = words.slice(3 + Number(words[2]));
   if (script === 'release') return args.slice(1).map((hold) => hold.split(' ')[1] ?? '');
-  return script === 'handOver' ? [args[4] ?? ''] : [];
+  return script === 'handOver' ? [(args[3] ?? '').split(' ')[1] ?? ''] : [];
 }
