@@ -682,7 +682,7 @@ export const scripts = {
   },
   handOver: {
     name: 'handOver',
-    sha: '0697e4feecc91e08bda4afc64d7bef8041db21e0',
+    sha: '5646d872b33efce062515f79d7dfb28d5548333e',
     source: [
       shared.clock,
       shared.deadline,
@@ -694,7 +694,7 @@ export const scripts = {
         local afterTtl = string.find(text, ' ', 73, true)
         local ttl, label = string.sub(text, 73, afterTtl - 1), string.sub(text, afterTtl + 1)
         local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and member == '' and not last
-        local isKnown = call('EXISTS', KEYS[2]) == 1
+        local isKnown = isAlone and call('EXISTS', KEYS[2]) == 1
         if isAlone and not (isKnown and call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1]) then
         local held = redis.pcall('GET', KEYS[1])
         if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then

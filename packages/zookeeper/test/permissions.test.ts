@@ -19,7 +19,7 @@ const kinds = {
 type Kind = keyof typeof kinds;
 const kindNames = Object.keys(kinds) as Kind[];
 
-/** For good: waiting cannot help. */
+/** Waiting cannot help. */
 async function refused(promise: Promise<unknown> | undefined): Promise<string> {
   const error = await promise?.then(
     () => null,

@@ -481,7 +481,7 @@ it('does not count the time that the answers to a waiter took as time of its hol
   const first = await other.acquire(name);
   proxy.delayMs = 200;
   const waiting = far.acquire(name, { label: 'far away' });
-  await until('it is told that it waits', async () => (await far.inspect(name)).waiters === 1);
+  await until('it is seen to wait', async () => (await far.inspect(name)).waiters === 1);
   proxy.delayMs = 0;
   const released = performance.now();
   await first.release();

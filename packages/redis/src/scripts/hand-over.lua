@@ -19,7 +19,7 @@ local ttl, label = string.sub(text, 73, afterTtl - 1), string.sub(text, afterTtl
 
 -- One lock for which nobody stands in the queue, the common case: before anything else is set up. See waiters.lua for what it leaves there.
 local isAlone = mode == 'x' and nextMode == 'x' and owner ~= nextOwner and member == '' and not last
-local isKnown = call('EXISTS', KEYS[2]) == 1
+local isKnown = isAlone and call('EXISTS', KEYS[2]) == 1
 if isAlone and not (isKnown and call('ZRANGEBYSCORE', KEYS[2], '100000000000000', '+inf', 'LIMIT', 0, 1)[1]) then
   local held = redis.pcall('GET', KEYS[1])
   if type(held) == 'string' and string.sub(held, 1, #owner + 1) == owner .. ':' then
