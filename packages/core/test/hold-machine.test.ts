@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { LockUnavailableError } from '../src/errors.js';
-import type { Doubtful, Ended, Grant, Held, HoldEffect, HoldEvent, HoldFacts, HoldState, Releasing } from '../src/hold/hold-state.js';
+import type {
+  Asking,
+  Doubtful,
+  Ended,
+  Grant,
+  Held,
+  HoldEffect,
+  HoldEvent,
+  HoldFacts,
+  HoldState,
+  Releasing,
+} from '../src/hold/hold-state.js';
 import { step } from '../src/hold/step.js';
 import { readArrows, readTable, type TableRow } from './machine-table.js';
 
@@ -23,7 +34,7 @@ const hold: HoldFacts = {
     keptLabel: 'me',
     maxHoldMs: 60_000,
   },
-  store: { backend: 'any', isSession: false, commandTimeoutMs: 500 },
+  store: { backend: 'any', isSession: false, sessionMs: Number.POSITIVE_INFINITY, commandTimeoutMs: 500 },
 };
 const ago = (ms: number): Grant['stamp'] => ({ now: NOW.now - ms, wall: NOW.wall - ms });
 const grant = (ms: number): Grant => ({ stamp: ago(ms), fencingToken: 7n });
@@ -31,6 +42,7 @@ const held = (over: Partial<Held> = {}): Held => ({
   at: 'held',
   hold,
   grant: grant(1_000),
+  end: null,
   deadline: { now: NOW.now + 2_000, wall: NOW.wall + 2_000 },
   capMs: Number.POSITIVE_INFINITY,
   renewAt: NOW.now + 500,
@@ -49,13 +61,15 @@ const doubtful = (release: Doubtful['release'], over: Partial<Doubtful> = {}): D
   pauseMs: 50,
   ...over,
 });
-const releasing: Releasing = { at: 'releasing', hold, grant: grant(1_000), longestTtlMs: 3_000 };
+const releasing: Releasing = { at: 'releasing', hold, grant: grant(1_000), end: null, longestTtlMs: 3_000 };
+const asking = (facts: HoldFacts): Asking => ({ at: 'asking', hold: facts, grant: null, end: null });
+const granted = (agoMs: number, forMs?: number): HoldEvent => ({ type: 'granted', fencingToken: 7n, stamp: ago(agoMs), forMs });
 const ended: Ended = { at: 'ended', hold, grant: null, end: { how: 'not-granted' } };
 const passed = { now: NOW.now - 1, wall: NOW.wall - 1 };
 
 /** A state as a row of the table names it; a hold whose time has come stands beside it where a row needs one. */
 const states: Readonly<Record<string, HoldState>> = {
-  asking: { at: 'asking', hold },
+  asking: asking(hold),
   held: held(),
   'held, renewal due': held({ renewAt: NOW.now }),
   'held, deadline passed': held({ deadline: passed }),
@@ -72,10 +86,10 @@ const states: Readonly<Record<string, HoldState>> = {
 };
 
 const events: Readonly<Record<string, HoldEvent>> = {
-  'granted in time': { type: 'granted', grant: grant(100), beliefMs: 3_000, provisionalFrom: null },
-  'granted for a while': { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(500) },
-  'granted for a while, too late': { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(1_800) },
-  'granted too late': { type: 'granted', grant: grant(3_000), beliefMs: 3_000, provisionalFrom: null },
+  'granted in time': granted(100),
+  'granted for a while': granted(500, 1_800),
+  'granted for a while, too late': granted(1_800, 1_800),
+  'granted too late': granted(3_000),
   refused: { type: 'refused' },
   unanswered: { type: 'unanswered', isSettled: false },
   settled: { type: 'settled' },
@@ -96,7 +110,7 @@ const events: Readonly<Record<string, HoldEvent>> = {
 };
 
 function nameOf(state: HoldState): string {
-  const reason = 'end' in state && state.end.how === 'lost' ? `lost: ${state.end.error.reason}` : 'end' in state ? state.end.how : '';
+  const reason = state.end?.how === 'lost' ? `lost: ${state.end.error.reason}` : (state.end?.how ?? '');
   if (state.at === 'doubtful') return `doubtful, ${state.release.replace('-', ' ')} (${reason})`;
   return state.at === 'ended' ? `ended (${reason})` : state.at;
 }
@@ -178,8 +192,8 @@ describe('the machine of a hold', () => {
 
   it('doubts a hold of a session for as long as it lives, and one of a ttl store until it has certainly ended', () => {
     const session = { ...hold, store: { ...hold.store, isSession: true } };
-    expect(step({ at: 'asking', hold: session }, { type: 'unanswered', isSettled: false }, NOW)[0]).toMatchObject({ until: Infinity });
-    const [doubt] = step({ at: 'asking', hold }, { type: 'unanswered', isSettled: false }, NOW);
+    expect(step(asking(session), { type: 'unanswered', isSettled: false }, NOW)[0]).toMatchObject({ until: Infinity });
+    const [doubt] = step(asking(hold), { type: 'unanswered', isSettled: false }, NOW);
     // The request has its timeout, the hold its ttl and guard, and the two clocks a second.
     expect(doubt).toMatchObject({ until: NOW.now + 500 + 3_000 + 300 + 1_000 });
   });
@@ -197,8 +211,7 @@ describe('the machine of a hold', () => {
 
   it('confirms a grant for a while by a renewal with the whole ttl, also of a hold that is not renewed', () => {
     const once = { ...hold, plan: { ...hold.plan, renew: false } };
-    const granted: HoldEvent = { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(500) };
-    const [state, sent] = step({ at: 'asking', hold: once }, granted, NOW);
+    const [state, sent] = step(asking(once), granted(500, 1_800), NOW);
     expect(state).toMatchObject({ at: 'held', isConfirmed: false, deadline: { now: NOW.now + 1_300, wall: NOW.wall + 1_300 } });
     expect(sent).toContainEqual({ do: 'send', what: 'renewal', ttlMs: 3_000 });
     const [failed] = step(state, { type: 'renew-failed', error }, NOW);
@@ -211,20 +224,23 @@ describe('the machine of a hold', () => {
 
   it('counts maxHoldMs of a grant for a while from the grant on, not from the sign of life that it counts by', () => {
     const short = { ...hold, plan: { ...hold.plan, maxHoldMs: 1_000 } };
-    const granted: HoldEvent = { type: 'granted', grant: grant(0), beliefMs: 1_800, provisionalFrom: ago(700) };
-    const [, effects] = step({ at: 'asking', hold: short }, granted, NOW);
+    const [, effects] = step(asking(short), granted(700, 1_800), NOW);
     expect(effects).toContainEqual({ do: 'timer', at: NOW.now + 1_000 });
+  });
+
+  it('believes in a hold of a session no longer than the session lives without a word, and in permits without a token', () => {
+    const permits = { ...hold.plan, mode: 'permits' as const };
+    const session = { plan: permits, store: { ...hold.store, isSession: true, sessionMs: 2_000 } };
+    const [taken] = step(asking(session), granted(500), NOW);
+    expect(taken).toMatchObject({ at: 'held', deadline: { now: NOW.now + 1_500 }, grant: { stamp: ago(500), fencingToken: null } });
+    expect(step(asking(session), granted(2_000), NOW)[0]).toMatchObject({ at: 'doubtful', end: { how: 'not-granted' } });
   });
 
   it('ends a session hold without renewal at its ttl, unless it was extended', () => {
     const session = { ...hold, plan: { ...hold.plan, renew: false }, store: { ...hold.store, isSession: true } };
-    const [granted] = step(
-      { at: 'asking', hold: session },
-      { type: 'granted', grant: grant(0), beliefMs: 3_000, provisionalFrom: null },
-      NOW,
-    );
-    expect(granted).toMatchObject({ at: 'held', capMs: 3_000 });
-    expect(step(granted, { type: 'renewed', stamp: NOW, beliefMs: 3_000, extensionMs: null }, NOW)[0]).toMatchObject({ capMs: 3_000 });
-    expect(step(granted, { type: 'renewed', stamp: NOW, beliefMs: 3_000, extensionMs: 9_000 }, NOW)[0]).toMatchObject({ capMs: 9_000 });
+    const [taken] = step(asking(session), granted(0), NOW);
+    expect(taken).toMatchObject({ at: 'held', capMs: 3_000 });
+    expect(step(taken, { type: 'renewed', stamp: NOW, beliefMs: 3_000, extensionMs: null }, NOW)[0]).toMatchObject({ capMs: 3_000 });
+    expect(step(taken, { type: 'renewed', stamp: NOW, beliefMs: 3_000, extensionMs: 9_000 }, NOW)[0]).toMatchObject({ capMs: 9_000 });
   });
 });

@@ -2,9 +2,8 @@ import { isLockError, LockUnavailableError } from '@holdfast/core';
 import { callOf, newName, requestOf } from '@holdfast/test/backend';
 import { reservePort, startRedis, startTcpProxy, until } from '@holdfast/test/servers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Piece, ReplyList } from '@holdfast/core/backend';
+import { ReplyList } from '@holdfast/core/backend';
 import { failureRules } from '../src/redis-error.js';
-import { type RedisStep, steps } from '../src/redis-step.js';
 import { createRedisBackend, createRedisLockManager } from './chosen-driver.js';
 
 const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -55,18 +54,8 @@ it('a request whose connection was cut may have been sent', async () => {
 
 describe('of many requests together', () => {
   const unsent = (): LockUnavailableError => new LockUnavailableError('no connection', { wasSent: false });
-  const outcomeOf = (settle: (list: ReplyList<RedisStep, unknown>) => void): Promise<unknown> => {
-    const piece: Piece<RedisStep> = {
-      step: steps.release,
-      route: 0,
-      keys: [],
-      args: [],
-      lockName: null,
-      owner: '',
-      timeoutMs: 1000,
-      call: null,
-    };
-    const list = new ReplyList([piece, piece], (reply: unknown) => reply, failureRules);
+  const outcomeOf = (settle: (list: ReplyList<unknown>) => void): Promise<unknown> => {
+    const list = new ReplyList<unknown>(2, failureRules);
     settle(list);
     return reasonOf(list.all);
   };
@@ -81,8 +70,8 @@ describe('of many requests together', () => {
   });
 
   it.each([
-    ['was answered', (list: ReplyList<RedisStep, unknown>) => list.take('1', 1, false, true)],
-    ['may have been sent', (list: ReplyList<RedisStep, unknown>) => list.fail(new LockUnavailableError('no answer'))],
+    ['was answered', (list: ReplyList<unknown>) => list.take('1', 1)],
+    ['may have been sent', (list: ReplyList<unknown>) => list.fail(new LockUnavailableError('no answer'))],
   ])('some may have been when one %s', async (_, settleOther) => {
     expect(
       await outcomeOf((list) => {

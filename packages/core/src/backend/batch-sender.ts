@@ -50,16 +50,7 @@ export class BatchSender<S extends Step> {
 
   /** Sends one request; resolves with what `read` makes of the reply. */
   send<T>(piece: Piece<S>, read: Read<S, T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const take = (reply: unknown, _index: number, isFinal: boolean, isOnly: boolean): void => {
-        try {
-          resolve(read(reply, piece, isFinal, isOnly));
-        } catch (error) {
-          reject(this.#parts.failures.failureOf(error, piece.lockName, true));
-        }
-      };
-      this.#enter(piece, { take, fail: reject }, 0, true);
-    });
+    return new Promise<T>((take, fail) => this.#enter(piece, read, { take, fail }, 0, true));
   }
 
   /** Many at once: settles when all were answered, with the failure that matters most when any failed. */
@@ -67,8 +58,8 @@ export class BatchSender<S extends Step> {
     const [only] = pieces;
     if (only !== undefined && pieces.length === 1)
       return this.send(only, (reply, piece, isFinal, isOnly) => [read(reply, piece, isFinal, isOnly)]);
-    const receiver = new ReplyList(pieces, read, this.#parts.failures);
-    for (const [index, piece] of pieces.entries()) this.#enter(piece, receiver, index, false);
+    const receiver = new ReplyList<T>(pieces.length, this.#parts.failures);
+    for (const [index, piece] of pieces.entries()) this.#enter(piece, read, receiver, index, false);
     return receiver.all;
   }
 
@@ -90,9 +81,9 @@ export class BatchSender<S extends Step> {
     this.#watch.close();
   }
 
-  #enter(piece: Piece<S>, receiver: Receiver, index: number, isAlone: boolean): void {
+  #enter<T>(piece: Piece<S>, read: Read<S, T>, receiver: Receiver<T>, index: number, isAlone: boolean): void {
     const { link, clock } = this.#parts;
-    const queued: Queued<S> = { piece, receiver, index, dueAt: Number.POSITIVE_INFINITY, open: undefined, isSettled: false };
+    const queued: Queued<S> = { piece, read, receiver, index, dueAt: Number.POSITIVE_INFINITY, open: undefined, isSettled: false };
     if (this.#isClosed || this.#watch.isSilent) {
       this.#refuseUnsent(queued, new ConnectionFault(this.#isClosed ? 'closed' : 'silent'));
       return;
@@ -221,10 +212,14 @@ export class BatchSender<S extends Step> {
     else {
       const isOnly = this.#end(flight, true);
       const way = flight.contact?.soleClock === null ? null : flight.contact;
-      for (const [i, { piece, receiver, index, open, isSettled }] of flight.requests.entries()) {
+      for (const [i, { piece, read, receiver, index, open, isSettled }] of flight.requests.entries()) {
         const isFreed = open === undefined || this.#grants.isFinal(piece.freed ?? piece.owner, open, way, serverMs);
         const isFinal = isFreed && (isSettled || !flight.step.grants);
-        receiver.take(list[i], index, isFinal, isOnly);
+        try {
+          receiver.take(read(list[i], piece, isFinal, isOnly), index);
+        } catch (error) {
+          receiver.fail(this.#parts.failures.failureOf(error, piece.lockName, true), index);
+        }
       }
     }
     if (this.#whenIdle !== null) this.#settleIdle();

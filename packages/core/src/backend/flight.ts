@@ -1,11 +1,12 @@
 import type { Command, Contact, Step } from './connection.js';
 import type { OpenGrant } from './grant-ledger.js';
-import type { Piece, Receiver } from './piece.js';
+import type { Piece, Read, Receiver } from './piece.js';
 import type { ServerClock } from './server-clock.js';
 
 /** A request that is to be sent, or has been. */
 export interface Queued<S extends Step> {
   readonly piece: Piece<S>;
+  readonly read: Read<S, unknown>;
   readonly receiver: Receiver;
   readonly index: number;
   /** When its time is over, of a request that waits for a connection; Infinity of any other. */

@@ -31,10 +31,10 @@ export interface Piece<S extends Step> {
  */
 export type Read<S extends Step, T> = (reply: unknown, piece: Piece<S>, isFinal: boolean, isOnly: boolean) => T;
 
-/** Where the replies to requests go. Each index is reported once. */
-export interface Receiver {
-  /** The reply to the request with this index; see `Read` for the rest. */
-  take(reply: unknown, index: number, isFinal: boolean, isOnly: boolean): void;
+/** Where the results of requests go. Each index is reported once. */
+export interface Receiver<T = unknown> {
+  /** What `Read` made of the reply to the request with this index. */
+  take(result: T, index: number): void;
   /** The request with this index has failed, or was never sent. */
   fail(failure: Error, index: number): void;
 }

@@ -14,11 +14,8 @@ import { QueueCall } from './queue-call.js';
 import type { HoldRunner } from './hold-runner.js';
 
 type Grant = Extract<Answer, { granted: true }>;
-/** Who hears of the outcomes of a request, or that they are not known. */
-interface Outcome {
-  answered(outcomes: readonly (Hold | Busy)[]): void;
-  failed(error: unknown): void;
-}
+/** What a request has brought, or why that is not known. */
+type Outcome = { readonly outcomes: readonly (Hold | Busy)[] } | { readonly error: unknown };
 type Send = (requests: readonly HoldRequest[]) => Promise<readonly Answer[]>;
 
 /** Somebody else has the hold. */
@@ -96,20 +93,20 @@ export class Asker {
     if (waiters.mustPause?.(key) === true) return null;
     const context = new AsyncResource(CONTEXT);
     return new Promise((resolve) => {
-      const request = this.ask([plan], context, this.#calls.commandTimeoutMs, {
-        answered: ([outcome = NOT_ANSWERED]) => {
-          this.first.delete(key);
-          if (!('plan' in outcome)) {
-            resolve(waiters.join(plan, limits, { joinedAt: request.startedAt, context, outcome }));
-            return;
-          }
-          if (waiters.queues.size > 0 || this.#events.heard.granted.hasSubscribers) waiters.granted(outcome, context, request.startedAt);
-          resolve(outcome);
-        },
-        failed: (error) => {
-          this.first.delete(key);
-          resolve(waiters.join(plan, limits, { joinedAt: request.startedAt, context, error: error as AnyLockError }));
-        },
+      const request = this.ask([plan], context, this.#calls.commandTimeoutMs, (answer) => {
+        this.first.delete(key);
+        const joinedAt = request.startedAt;
+        if ('error' in answer) {
+          resolve(waiters.join(plan, limits, { joinedAt, context, error: answer.error as AnyLockError }));
+          return;
+        }
+        const [outcome = NOT_ANSWERED] = answer.outcomes;
+        if (!('plan' in outcome)) {
+          resolve(waiters.join(plan, limits, { joinedAt, context, outcome }));
+          return;
+        }
+        if (waiters.queues.size > 0 || this.#events.heard.granted.hasSubscribers) waiters.granted(outcome, context, joinedAt);
+        resolve(outcome);
       });
       this.first.set(key, { name: plan.name, request });
     });
@@ -135,8 +132,9 @@ export class Asker {
     send: Send | null = null,
   ): Asked<readonly (Hold | Busy)[]> {
     let call!: StoreCall;
-    const result = new Promise<readonly (Hold | Busy)[]>((answered, failed) => {
-      call = this.ask(plans, context, atMostMs, { answered, failed }, send);
+    const result = new Promise<readonly (Hold | Busy)[]>((resolve, reject) => {
+      const heard = (answer: Outcome): void => ('error' in answer ? reject(answer.error) : resolve(answer.outcomes));
+      call = this.ask(plans, context, atMostMs, heard, send);
     });
     return { result, end: (reason) => call.end(reason) };
   }
@@ -144,10 +142,16 @@ export class Asker {
   /**
    * Asks for all in one call: all are answered, or nothing is held.
    *
-   * @param end who hears of the outcomes in the moment in which they are known
+   * @param heard called in the moment in which the outcome is known
    * @param send how the requests get to the store, where not by an attempt of their own
    */
-  ask(plans: readonly HoldPlan[], context: CallerContext, atMostMs: number, end: Outcome, send: Send | null = null): StoreCall {
+  ask(
+    plans: readonly HoldPlan[],
+    context: CallerContext,
+    atMostMs: number,
+    heard: (answer: Outcome) => void,
+    send: Send | null = null,
+  ): StoreCall {
     const holds = plans.map((plan) => new Hold(plan, newOwnerToken(), this.#holds, context));
     const requests = holds.map(({ request }) => request);
     // A grant that comes after its own deadline is of no use.
@@ -168,8 +172,9 @@ export class Asker {
           for (const [index, hold] of holds.entries()) {
             const answer = answers[index] ?? null;
             if (answer?.granted === true) {
-              const asked = answer.stamp ?? stamp;
-              if (!this.#holds.granted(hold, answer.fencingToken, asked, answer.forMs, now)) problem ??= this.#tooLate(hold.plan, asked);
+              const { fencingToken, stamp: asked = stamp, forMs } = answer;
+              const { at } = this.#holds.dispatch(hold, { type: 'granted', fencingToken, stamp: asked, forMs }, now);
+              if (at !== 'held') problem ??= this.#tooLate(hold.plan, asked);
               outcomes.push(hold);
               continue;
             }
@@ -179,16 +184,16 @@ export class Asker {
             outcomes.push(answer ?? NOT_ANSWERED);
           }
           if (problem === null) {
-            end.answered(outcomes);
+            heard({ outcomes });
             return;
           }
           // One that is not known to be held leaves the caller with nothing.
           for (const hold of holds) this.#holds.dispatch(hold, { type: 'unused' });
-          end.failed(problem);
+          heard({ error: problem });
         },
         failed: (error, call) => {
           this.doubt(holds, call, error);
-          end.failed(error);
+          heard({ error });
         },
         unwanted: () => this.giveBack(holds),
       },
@@ -212,8 +217,12 @@ export class Asker {
         },
         {
           answered: ({ fencingToken, stamp, forMs }) => {
-            if (stamp === undefined) resolve(this.#confirm(hold, fencingToken));
-            else if (this.#holds.granted(hold, fencingToken, stamp, forMs)) resolve(hold);
+            if (stamp === undefined) {
+              resolve(this.#confirm(hold, fencingToken));
+              return;
+            }
+            const { at } = this.#holds.dispatch(hold, { type: 'granted', fencingToken, stamp, forMs });
+            if (at === 'held') resolve(hold);
             else reject(this.#tooLate(plan, stamp));
           },
           // Ended by its caller, or failed behind an earlier request: a place in the queue may stand.
@@ -264,8 +273,9 @@ export class Asker {
       this.#holds.dispatch(hold, { type: 'unanswered', isSettled: true });
       throw error;
     }
-    if (this.#holds.granted(hold, fencingToken, stamp, undefined)) return hold;
-    throw this.#tooLate(plan, stamp);
+    const { at } = this.#holds.dispatch(hold, { type: 'granted', fencingToken, stamp, forMs: undefined });
+    if (at !== 'held') throw this.#tooLate(plan, stamp);
+    return hold;
   }
 
   #tooLate(plan: HoldPlan, asked: Stamp | null): LockUnavailableError {

@@ -19,7 +19,8 @@ export class HoldReports {
 
   /** What follows from a step. */
   report(hold: Hold, effect: Extract<HoldEffect, { do: 'emit' }>): void {
-    const { plan, state, fencingToken } = hold;
+    const { plan, state } = hold;
+    const fencingToken = state.grant?.fencingToken ?? null;
     switch (effect.type) {
       case 'renew-failed': {
         const remaining = state.at === 'held' ? Math.floor(remainingMs(state, this.#calls.stamp())) : 0;
@@ -53,8 +54,7 @@ export class HoldReports {
     return (lease) => traceHold(facts, plans, () => task(lease));
   }
 
-  #heldMs(state: HoldState): number {
-    const grant = 'grant' in state ? state.grant : null;
+  #heldMs({ grant }: HoldState): number {
     return grant === null ? 0 : Math.max(0, Math.round(this.#calls.clock.now() - grant.stamp.now));
   }
 }

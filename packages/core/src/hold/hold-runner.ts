@@ -1,12 +1,12 @@
-import type { LockBackend, Stamp } from '../contract/backend.js';
-import type { LockLostError, LostReason } from '../errors.js';
+import type { LockBackend } from '../contract/backend.js';
+import type { AnyLockError, LockLostError, LostReason } from '../errors.js';
 import type { EventSource } from '../events.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
 import type { Hold, HoldKeeper } from './hold.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
-import { beliefMs, storeTtlMs } from './hold-times.js';
+import { storeFacts, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
 import { HoldReports } from './hold-reports.js';
 import { OwnShares } from './own-shares.js';
@@ -32,16 +32,16 @@ export class HoldRunner implements HoldKeeper {
   readonly #renewals: RenewalOutbox;
   readonly #releases: ReleaseOutbox;
   #whenChanged: (() => void)[] = [];
-  #onEnd: (hold: Hold) => void = () => {};
+  readonly #onEnd: ((hold: Hold) => void)[] = [];
 
   constructor(backend: LockBackend, calls: StoreCalls, events: EventSource) {
     this.#backend = backend;
     this.#calls = calls;
     this.#events = events;
     this.reports = new HoldReports(backend.name, calls, events);
-    this.facts = { backend: backend.name, isSession: backend.capabilities.expiry === 'session', commandTimeoutMs: calls.commandTimeoutMs };
+    this.facts = storeFacts(backend, calls.commandTimeoutMs);
     this.#shares = backend.wait === undefined ? new OwnShares() : null;
-    this.#renewals = new RenewalOutbox(backend, calls, this);
+    this.#renewals = new RenewalOutbox(backend, calls, this, this.facts);
     this.#releases = new ReleaseOutbox(backend, calls, this);
     backend.onLost?.(({ owner }, reason) => {
       const hold = this.#held.get(owner);
@@ -49,9 +49,9 @@ export class HoldRunner implements HoldKeeper {
     });
   }
 
-  /** Calls `listener` when a hold ends, however it ends: the queue of this manager's own waiters moves on. */
+  /** Has `listener` called when a hold ends for its caller, however it ends. */
   onEnd(listener: (hold: Hold) => void): void {
-    this.#onEnd = listener;
+    this.#onEnd.push(listener);
   }
 
   /** Has `next` asked which waiter's request goes with the release of a hold, where the backend takes one. */
@@ -91,30 +91,6 @@ export class HoldRunner implements HoldKeeper {
     return this.#shares?.of(key) ?? 0;
   }
 
-  /**
-   * @param forMs of a provisional grant, see `Answer`
-   * @returns whether the grant came in time to be believed; one that did not is freed
-   */
-  granted(hold: Hold, fencingToken: bigint | null, stamp: Stamp, forMs: number | undefined, now = this.#calls.stamp()): boolean {
-    const token = hold.plan.mode === 'permits' ? null : fencingToken;
-    const { ttlMs } = hold.plan;
-    const askedMs = this.facts.isSession ? beliefMs(this.#backend, ttlMs) : ttlMs;
-    this.dispatch(
-      hold,
-      forMs === undefined
-        ? { type: 'granted', grant: { stamp, fencingToken: token }, beliefMs: askedMs, provisionalFrom: null }
-        : {
-            type: 'granted',
-            // What its holder may do with it begins now.
-            grant: { stamp: now, fencingToken: token },
-            beliefMs: Math.min(forMs, askedMs),
-            provisionalFrom: stamp,
-          },
-      now,
-    );
-    return hold.state.at === 'held';
-  }
-
   /** Whether the hold may be believed in now. Latches the loss when its time is up. */
   isHeld(hold: Hold, now = this.#calls.stamp()): boolean {
     if (hold.state.at !== 'held') return false;
@@ -137,7 +113,11 @@ export class HoldRunner implements HoldKeeper {
 
   /** What is reported of a hold that had ended: released, or found gone by its release. */
   errorOf(hold: Hold, reason: LostReason): LockLostError {
-    return lostError(reason, { lockName: hold.plan.name, backend: this.#backend.name, fencingToken: hold.fencingToken });
+    return lostError(reason, {
+      lockName: hold.plan.name,
+      backend: this.#backend.name,
+      fencingToken: hold.state.grant?.fencingToken ?? null,
+    });
   }
 
   /** Moves the deadlines by hand; see `Hold.extend` of the contract. */
@@ -180,14 +160,16 @@ export class HoldRunner implements HoldKeeper {
     return false;
   }
 
-  /** Frees holds, all in one call, in the order given, each once however often it is asked for. `Hold.whenReleased` hears its outcome. */
+  /** Frees holds, all in one call, in the order given, each once however often it is asked for; `Hold.released` is its outcome. */
   release(holds: readonly Hold[]): void {
     const begun: Hold[] = [];
     const batch = holds.length > 1 ? this.#releases.beginBatch(holds) : null;
     const now = this.#calls.stamp();
     for (const hold of holds) {
-      if (hold.isReleaseAsked) continue;
-      hold.isReleaseAsked = true;
+      if (hold.released !== null) continue;
+      hold.released = new Promise((resolve) => {
+        hold.settle = resolve;
+      });
       if (this.isHeld(hold, now)) {
         this.dispatch(hold, { type: 'release' }, now, true);
         begun.push(hold);
@@ -195,11 +177,28 @@ export class HoldRunner implements HoldKeeper {
       }
       // What the deadline ended may still stand in the store: its task is done now.
       if (hold.state.at === 'doubtful') this.dispatch(hold, { type: 'release' });
-      hold.settleRelease({ wasOurs: false });
+      hold.settle?.({ wasOurs: false });
     }
     // Sent before this manager's waiters hear of it, so that the next one's request comes right behind.
     if (batch !== null) this.#releases.sendBatch(batch);
-    for (const hold of begun) if (hold.state.at === 'releasing') this.#onEnd(hold);
+    for (const hold of begun) if (hold.state.at === 'releasing') for (const listener of this.#onEnd) listener(hold);
+  }
+
+  /**
+   * How many of these, whose release was asked for, it freed, once all were answered.
+   *
+   * @throws the first failure, when not all were answered
+   */
+  async released(holds: readonly Hold[]): Promise<number> {
+    let freed = 0;
+    let failure: AnyLockError | null = null;
+    for (const hold of holds) {
+      const outcome = await hold.released;
+      if (outcome !== null && 'error' in outcome) failure ??= outcome.error;
+      else if (outcome?.wasOurs === true) freed += 1;
+    }
+    if (failure !== null) throw failure;
+    return freed;
   }
 
   due(hold: Hold): void {
@@ -224,39 +223,37 @@ export class HoldRunner implements HoldKeeper {
     }
   }
 
-  /** Hands an event to the machine and carries out what follows. `silently`: who waits for the end of the hold hears of it later. */
-  dispatch(hold: Hold, event: HoldEvent, now = this.#calls.stamp(), silently = false): void {
-    const before = hold.state;
+  /** Hands an event to the machine and carries out what follows. @param silently who waits for the end of the hold hears of it later @returns the state after it */
+  dispatch(hold: Hold, event: HoldEvent, now = this.#calls.stamp(), silently = false): HoldState {
+    const { at: before } = hold.state;
     const effects = hold.take(event, now);
     const { at } = hold.state;
-    if (before.at !== at) this.#moved(hold, before);
+    if (before !== at) {
+      const { owner, plan } = hold;
+      if (at === 'held') {
+        this.#held.set(owner, hold);
+        if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
+        this.#shares?.add(hold);
+      } else if (before === 'held') {
+        this.#held.delete(owner);
+        if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
+      }
+      if (before === 'releasing' || (before === 'held' && at !== 'releasing')) this.#shares?.remove(hold);
+      if (at === 'releasing' || at === 'doubtful') this.#leaving.add(hold);
+      else if (before !== 'asking') this.#leaving.delete(hold);
+      if (this.#whenChanged.length > 0) for (const resolve of this.#whenChanged.splice(0)) resolve();
+    }
     for (const effect of effects) this.#carryOut(hold, effect);
     // Nothing of the hold's is observed any more.
     if (at === 'ended') hold.context = null;
-    if (!silently && before.at !== at && (before.at === 'held' || before.at === 'releasing')) this.#onEnd(hold);
+    if (!silently && before !== at && (before === 'held' || before === 'releasing')) for (const listener of this.#onEnd) listener(hold);
+    return hold.state;
   }
 
   /** Gives up: the backend is closed, and what remains ends by itself or with the session. */
   close(): void {
     this.#leaving.clear();
     this.#releases.close();
-  }
-
-  #moved(hold: Hold, before: HoldState): void {
-    const { owner, plan } = hold;
-    const { at } = hold.state;
-    if (at === 'held') {
-      this.#held.set(owner, hold);
-      if (plan.mode === 'exclusive' || plan.mode === 'write') this.#exclusive.set(plan.key, hold);
-      this.#shares?.add(hold);
-    } else if (before.at === 'held') {
-      this.#held.delete(owner);
-      if (this.#exclusive.get(plan.key) === hold) this.#exclusive.delete(plan.key);
-    }
-    if ((before.at === 'held' && at !== 'held' && at !== 'releasing') || before.at === 'releasing') this.#shares?.remove(hold);
-    if (at === 'releasing' || at === 'doubtful') this.#leaving.add(hold);
-    else this.#leaving.delete(hold);
-    if (this.#whenChanged.length > 0) for (const resolve of this.#whenChanged.splice(0)) resolve();
   }
 
   #carryOut(hold: Hold, effect: HoldEffect): void {
@@ -270,7 +267,7 @@ export class HoldRunner implements HoldKeeper {
         else this.#renewals.extend(hold, effect.ttlMs);
         return;
       case 'settle':
-        hold.settleRelease(effect);
+        hold.settle?.(effect);
         return;
       case 'abort':
         hold.inContext(() => hold.abort(effect.error));

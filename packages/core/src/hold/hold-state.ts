@@ -14,6 +14,8 @@ export interface StoreFacts {
   readonly backend: string;
   /** The store keeps a hold for as long as a session lives, not for a time that it was given. */
   readonly isSession: boolean;
+  /** The longest that one good answer may be believed, ms: what the session lives without a word. Infinity where the store keeps a time. */
+  readonly sessionMs: number;
   readonly commandTimeoutMs: number;
 }
 
@@ -40,6 +42,8 @@ export type HoldEnd =
 export interface Asking {
   readonly at: 'asking';
   readonly hold: HoldFacts;
+  readonly grant: null;
+  readonly end: null;
 }
 
 /** The holder may believe in the hold until the deadline. */
@@ -47,6 +51,7 @@ export interface Held {
   readonly at: 'held';
   readonly hold: HoldFacts;
   readonly grant: Grant;
+  readonly end: null;
   /** On both clocks; see `elapsedSince`. It moves only forward: the store never shortens a hold. */
   readonly deadline: Stamp;
   /** How long after the grant the hold ends, however often the store confirms it: a session hold without renewal has such an end. */
@@ -64,6 +69,7 @@ export interface Releasing {
   readonly at: 'releasing';
   readonly hold: HoldFacts;
   readonly grant: Grant;
+  readonly end: null;
   readonly longestTtlMs: number;
 }
 
@@ -91,18 +97,18 @@ export interface Ended {
   readonly end: HoldEnd;
 }
 
-/** All that is known of one hold. Only `step` makes the next from the last. */
+/** All that is known of one hold: `grant` once there was one, `end` once it is over for its caller. Only `step` makes the next from the last. */
 export type HoldState = Asking | Held | Releasing | Doubtful | Ended;
 
 /** What can happen to a hold. */
 export type HoldEvent =
   | {
       readonly type: 'granted';
-      readonly grant: Grant;
-      /** For how long after the stamp the grant may be believed. */
-      readonly beliefMs: number;
-      /** A provisional grant: from when `beliefMs` counts, which is before the grant. null for any other. */
-      readonly provisionalFrom: Stamp | null;
+      readonly fencingToken: FencingToken;
+      /** From when the grant counts: before the request was sent. */
+      readonly stamp: Stamp;
+      /** Of a provisional grant: for how long after the stamp it may be believed. undefined of any other. */
+      readonly forMs: number | undefined;
     }
   /** The store refused, or the request certainly never left this process. */
   | { readonly type: 'refused' }

@@ -1,10 +1,23 @@
 import type { LockBackend } from '../contract/backend.js';
 import { LockArgumentError } from '../errors.js';
 import { guardMs } from '../store/guard.js';
+import type { StoreFacts } from './hold-state.js';
 
-/** For how long one good answer may be believed, in ms. A session store keeps a hold for as long as the session lives. */
-export function beliefMs(backend: LockBackend, ttlMs: number): number {
-  return backend.capabilities.expiry === 'session' ? Math.min(ttlMs, backend.sessionMs ?? ttlMs) : ttlMs;
+/** What the machine of a hold must know of the backend. */
+export function storeFacts(backend: LockBackend, commandTimeoutMs: number): StoreFacts {
+  const { name } = backend;
+  if (backend.capabilities.expiry !== 'session') {
+    return { backend: name, isSession: false, sessionMs: Number.POSITIVE_INFINITY, commandTimeoutMs };
+  }
+  return {
+    backend: name,
+    isSession: true,
+    // Of the session that stands, which need not be like the last.
+    get sessionMs() {
+      return backend.sessionMs ?? Number.POSITIVE_INFINITY;
+    },
+    commandTimeoutMs,
+  };
 }
 
 /**

@@ -1,11 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { CallerContext } from '../async-context.js';
 import type { HoldRequest, Stamp } from '../contract/backend.js';
-import type { FencingToken } from '../contract/lease.js';
 import type { AnyLockError, LockLostError } from '../errors.js';
 import type { TimerEntry } from '../store/timer-queue.js';
 import type { HoldPlan } from './hold-plan.js';
-import type { HoldEffect, HoldEnd, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
+import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { step } from './step.js';
 
 /** Who has the hold. */
@@ -32,10 +31,10 @@ export class Hold implements TimerEntry {
   context: CallerContext | null;
   #controller: AbortController | null = null;
   #onLost: ((error: LockLostError) => void)[] | null = null;
-  /** One answer serves all who ask for the release. */
-  isReleaseAsked = false;
-  #outcome: ReleaseOutcome | null = null;
-  #onReleased: ((outcome: ReleaseOutcome) => void)[] | null = null;
+  /** The outcome of its release, for all who ask for the release; null while nobody has. */
+  released: Promise<ReleaseOutcome> | null = null;
+  /** Settles `released`. */
+  settle: ((outcome: ReleaseOutcome) => void) | null = null;
   readonly #runner: HoldKeeper;
 
   /** A hold that nothing is known of yet. @param owner a fresh token, or the token of the holder that this manager takes over from */
@@ -43,7 +42,7 @@ export class Hold implements TimerEntry {
     this.plan = plan;
     this.owner = owner;
     this.request = requestOf(plan, owner);
-    this.state = { at: 'asking', hold: { plan, store: runner.facts } };
+    this.state = { at: 'asking', hold: { plan, store: runner.facts }, grant: null, end: null };
     this.context = context;
     this.#runner = runner;
   }
@@ -59,24 +58,15 @@ export class Hold implements TimerEntry {
     this.#runner.due(this);
   }
 
-  /** null for permits, and while nothing is granted. */
-  get fencingToken(): FencingToken {
-    return 'grant' in this.state ? (this.state.grant?.fencingToken ?? null) : null;
-  }
-
-  /** How the hold ended for its caller; null while the hold has not. */
-  get end(): HoldEnd | null {
-    return 'end' in this.state ? this.state.end : null;
-  }
-
   /** Why the hold was lost; null if it was not. */
   get lost(): LockLostError | null {
-    return this.end?.how === 'lost' ? this.end.error : null;
+    const { end } = this.state;
+    return end?.how === 'lost' ? end.error : null;
   }
 
   /** Whether its release, or what took the place of one, freed anything. */
   get wasFreed(): boolean {
-    const { end } = this;
+    const { end } = this.state;
     return end?.how !== 'detached' && (end?.how !== 'released' || end.wasOurs !== false);
   }
 
@@ -100,19 +90,6 @@ export class Hold implements TimerEntry {
     for (const listener of this.#onLost ?? []) listener(error);
     this.#onLost = null;
     this.#controller?.abort(error);
-  }
-
-  /** Calls the listener when the store has answered the release, or has not in time. */
-  whenReleased(listener: (outcome: ReleaseOutcome) => void): void {
-    if (this.#outcome !== null) listener(this.#outcome);
-    else (this.#onReleased ??= []).push(listener);
-  }
-
-  settleRelease(outcome: ReleaseOutcome): void {
-    const listeners = this.#onReleased;
-    this.#outcome = outcome;
-    this.#onReleased = null;
-    if (listeners !== null) for (const listener of listeners) listener(outcome);
   }
 
   /** Runs what the caller observes in the context in which the hold was asked for. */

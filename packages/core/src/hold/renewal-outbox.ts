@@ -5,8 +5,8 @@ import { byPartition } from '../store/partitions.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { BATCH_GAP_MS, remainingMs } from './deadline.js';
 import type { Hold } from './hold.js';
-import type { HoldEvent } from './hold-state.js';
-import { beliefMs, storeTtlMs } from './hold-times.js';
+import type { HoldEvent, StoreFacts } from './hold-state.js';
+import { storeTtlMs } from './hold-times.js';
 
 /** A verification must not lengthen the hold; the store never shortens one. */
 const VERIFY_TTL_MS = 1;
@@ -46,6 +46,7 @@ export class RenewalOutbox {
   readonly #backend: LockBackend;
   readonly #calls: StoreCalls;
   readonly #holds: HoldEvents;
+  readonly #facts: StoreFacts;
   #due: Renewal[] = [];
   #extensions = new Map<Hold, Extension>();
   #lastBatchAt = Number.NEGATIVE_INFINITY;
@@ -53,10 +54,11 @@ export class RenewalOutbox {
   readonly #underWay = new Map<Promise<void>, readonly Renewal[]>();
   readonly #batchEntry = { dueAt: 0, heapIndex: -1, onDue: () => this.#flushDue() };
 
-  constructor(backend: LockBackend, calls: StoreCalls, holds: HoldEvents) {
+  constructor(backend: LockBackend, calls: StoreCalls, holds: HoldEvents, facts: StoreFacts) {
     this.#backend = backend;
     this.#calls = calls;
     this.#holds = holds;
+    this.#facts = facts;
   }
 
   add(hold: Hold, ttlMs: number | null): void {
@@ -159,7 +161,7 @@ export class RenewalOutbox {
       if (answers[index] !== true) continue;
       const ttlMs = extension?.ttlMs ?? hold.plan.ttlMs;
       const extensionMs = extension?.ttlMs ?? null;
-      confirmed.push({ hold, ttlMs, event: { type: 'renewed', stamp, beliefMs: beliefMs(this.#backend, ttlMs), extensionMs } });
+      confirmed.push({ hold, ttlMs, event: { type: 'renewed', stamp, beliefMs: Math.min(ttlMs, this.#facts.sessionMs), extensionMs } });
     }
     // Before anybody hears of a loss or a failure, who may keep the event loop for a while.
     this.#holds.renewed(confirmed);
@@ -196,7 +198,7 @@ export class RenewalOutbox {
     if (state.at === 'held' && !state.isConfirmed) {
       return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(remainingMs(state, this.#calls.stamp()))));
     }
-    return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(beliefMs(this.#backend, plan.ttlMs) / 3)));
+    return Math.max(1, Math.min(this.#calls.commandTimeoutMs, Math.ceil(Math.min(plan.ttlMs, this.#facts.sessionMs) / 3)));
   }
 
   #undecided({ plan }: Hold): LockUnavailableError {

@@ -46,21 +46,24 @@ function ask(state: Asking, event: HoldEvent, now: Stamp): Step {
   switch (event.type) {
     case 'granted': {
       const { plan, store } = state.hold;
-      const { grant, beliefMs, provisionalFrom } = event;
-      const from = provisionalFrom ?? grant.stamp;
+      const { stamp, forMs } = event;
+      const isConfirmed = forMs === undefined;
+      const beliefMs = Math.min(plan.ttlMs, store.sessionMs, forMs ?? Number.POSITIVE_INFINITY);
       const held: Held = {
         at: 'held',
         hold: state.hold,
-        grant,
-        deadline: { now: from.now + beliefMs, wall: from.wall + beliefMs },
+        // What its holder may do with a provisional grant begins now.
+        grant: { stamp: isConfirmed ? stamp : now, fencingToken: plan.mode === 'permits' ? null : event.fencingToken },
+        end: null,
+        deadline: { now: stamp.now + beliefMs, wall: stamp.wall + beliefMs },
         capMs: store.isSession && !plan.renew ? plan.ttlMs : Number.POSITIVE_INFINITY,
-        renewAt: provisionalFrom === null ? nextRenewalAt(from.now, beliefMs) : Number.POSITIVE_INFINITY,
+        renewAt: isConfirmed ? nextRenewalAt(stamp.now, beliefMs) : Number.POSITIVE_INFINITY,
         longestTtlMs: plan.ttlMs,
-        isConfirmed: provisionalFrom === null,
+        isConfirmed,
       };
       // The deadline counts from before the request was sent: a grant may come too late to be believed.
       if (remainingMs(held, now) <= 0) return [doubtAbout(state, { how: 'not-granted' }, now, true), [release]];
-      if (provisionalFrom === null) return [held, [timerOf(held, now)]];
+      if (isConfirmed) return [held, [timerOf(held, now)]];
       return [held, [{ do: 'send', what: 'renewal', ttlMs: plan.ttlMs }, timerOf(held, now)]];
     }
     case 'refused':
@@ -109,7 +112,7 @@ function hold(state: Held, event: HoldEvent, now: Stamp): Step {
       return [ended(state, { how: 'detached' }), [noTimer, emitReleased]];
     case 'release': {
       const { hold: facts, grant, longestTtlMs } = state;
-      return [{ at: 'releasing', hold: facts, grant, longestTtlMs }, [noTimer, release]];
+      return [{ at: 'releasing', hold: facts, grant, end: null, longestTtlMs }, [noTimer, release]];
     }
     default:
       return [state, none];
@@ -202,7 +205,7 @@ function doubtAbout(state: Asking | Held | Releasing, end: HoldEnd, now: Stamp, 
   return {
     at: 'doubtful',
     hold: facts,
-    grant: state.at === 'asking' ? null : state.grant,
+    grant: state.grant,
     end,
     // A session store keeps what its session holds for as long as the session lives.
     until: store.isSession ? Number.POSITIVE_INFINITY : until,
@@ -219,7 +222,7 @@ function pause(state: Doubtful, now: Stamp, reported: readonly HoldEffect[]): St
 }
 
 function ended(state: Exclude<HoldState, Ended>, end: HoldEnd): Ended {
-  return { at: 'ended', hold: state.hold, grant: state.at === 'asking' ? null : state.grant, end };
+  return { at: 'ended', hold: state.hold, grant: state.grant, end };
 }
 
 /** The next thing that happens to the hold by itself: its renewal or its deadline. */

@@ -32,7 +32,7 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
 
   constructor(hold: Hold, services: LeaseServices) {
     this.name = hold.plan.name;
-    this.fencingToken = hold.fencingToken as F;
+    this.fencingToken = (hold.state.grant?.fencingToken ?? null) as F;
     this.#token = this.fencingToken;
     this.#hold = hold;
     this.#services = services;
@@ -71,11 +71,7 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   }
 
   release(): Promise<boolean> {
-    this.#released ??= new Promise((resolve, reject) => {
-      this.#services.unusedTokens?.ended(this);
-      this.#services.holds.release([this.#hold]);
-      this.#hold.whenReleased((outcome) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.wasOurs)));
-    });
+    this.#released ??= this.#release();
     return this.#released;
   }
 
@@ -85,6 +81,12 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
     } catch {
       // Reported by the event 'release-failed'; the release goes on in the background.
     }
+  }
+
+  async #release(): Promise<boolean> {
+    const { holds } = this.#services;
+    holds.release([this.#hold]);
+    return (await holds.released([this.#hold])) === 1;
   }
 
   toJSON(): Record<string, unknown> {

@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import type { FencingToken, Lease, LeaseGroup } from '../contract/lease.js';
 import { LockArgumentError, type LockLostError } from '../errors.js';
 import { checkExtend, HeldLease, type LeaseServices } from './held-lease.js';
-import { releaseLeases } from './release-leases.js';
 
 /** Several leases as one hold: held while all are, lost when the first is. */
 export class HeldLeaseGroup<N extends string, F extends FencingToken> implements LeaseGroup<N, F> {
@@ -88,8 +87,10 @@ export class HeldLeaseGroup<N extends string, F extends FencingToken> implements
   }
 
   async #releaseAll(): Promise<boolean> {
-    const leases = [...this.#leases.values()].reverse();
-    return (await releaseLeases(leases, this.#services)) === leases.length;
+    const { holds } = this.#services;
+    const all = [...this.#leases.values()].map((lease) => HeldLease.holdOf(lease)).reverse();
+    holds.release(all);
+    return (await holds.released(all)) === all.length;
   }
 
   #lose(error: LockLostError): void {

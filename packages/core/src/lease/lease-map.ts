@@ -1,6 +1,5 @@
 import type { FencingToken, Lease, LeaseMap } from '../contract/lease.js';
 import { HeldLease, type LeaseServices } from './held-lease.js';
-import { releaseLeases } from './release-leases.js';
 
 /** What `tryAcquireEach` took: a Map of which `await using` frees all. */
 export class HeldLeaseMap<N extends string, F extends FencingToken> extends Map<N, Lease<F>> implements LeaseMap<N, F> {
@@ -17,8 +16,11 @@ export class HeldLeaseMap<N extends string, F extends FencingToken> extends Map<
   }
 
   async releaseAll(): Promise<number> {
+    const { holds } = this.#services;
     const held = [...this.values()].filter((lease): lease is HeldLease<F> => lease instanceof HeldLease && lease.isHeld);
-    return await releaseLeases(held, this.#services);
+    const all = held.map((lease) => HeldLease.holdOf(lease));
+    holds.release(all);
+    return await holds.released(all);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

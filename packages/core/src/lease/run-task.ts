@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Hold as Releasable } from '../contract/lease.js';
 import { LockLostError, LockReentryError } from '../errors.js';
 import type { Hold } from '../hold/hold.js';
 import { type HoldPlan, isExclusive } from '../hold/hold-plan.js';
@@ -34,7 +33,7 @@ export interface Taken<L> {
  * @param taking what is being taken for it
  * @param open makes the handle, once that was granted
  */
-export async function runTask<H, L extends Releasable, T>(
+export async function runTask<H, L, T>(
   runner: HoldRunner,
   taking: H | PromiseLike<H>,
   open: (taken: H) => Taken<L>,
@@ -55,15 +54,16 @@ export async function runTask<H, L extends Releasable, T>(
     outcome = { status: 'rejected', reason: error };
   }
   // The clock, not the timer, says whether the task ended in time: a release looks at the clock first.
-  try {
-    await lease.release();
-  } catch {
-    // Reported by the event 'release-failed'; the release goes on in the background.
-  }
+  runner.release(holds.length === 1 ? holds : holds.toReversed());
+  // A failure is reported by the event 'release-failed'; the release goes on in the background.
+  for (const { released } of holds) await released;
   let lost: LockLostError | null = null;
-  for (const { end } of holds) if (end?.how === 'lost') lost ??= end.error;
+  for (const { state } of holds) if (state.end?.how === 'lost') lost ??= state.end.error;
   // The release found nothing to free: the hold had been lost, and nobody had reported the loss.
-  for (const hold of holds) if (hold.end?.how === 'released' && hold.end.wasOurs === false) lost ??= runner.errorOf(hold, 'taken');
+  for (const hold of holds) {
+    const { end } = hold.state;
+    if (end?.how === 'released' && end.wasOurs === false) lost ??= runner.errorOf(hold, 'taken');
+  }
   if (lost !== null && (outcome.status === 'fulfilled' || isCausedBy(outcome.reason, lost))) throw withOutcome(lost, outcome);
   if (outcome.status === 'rejected') throw outcome.reason;
   return outcome.value;
@@ -91,32 +91,26 @@ function withOutcome(lost: LockLostError, outcome: PromiseSettledResult<unknown>
 /**
  * Refuses to wait for what the running task itself still holds: the wait would never end.
  *
+ * @returns whether the running task holds the key beside: a reader that waited here would wait for a writer that waits for this very task
  * @throws LockReentryError LOCK_REENTRY
  */
-export function refuseReentry(runner: HoldRunner, plan: HoldPlan, backend: string): void {
+export function refuseReentry(runner: HoldRunner, plan: HoldPlan, backend: string): boolean {
   let frame = frames.getStore();
-  if (frame === undefined) return;
+  if (frame === undefined) return false;
   const key = plan.key;
+  let isInner = false;
   let permits = plan.permits;
   for (; frame !== undefined; frame = frame.outer) {
     if (frame.runner !== runner) continue;
     for (const hold of frame.holds) {
       if (hold.plan.key !== key || !runner.isHeld(hold)) continue;
+      isInner = true;
       permits += hold.plan.permits;
       const isBlocked = plan.mode === 'permits' ? permits > plan.limit : isExclusive(plan) || isExclusive(hold.plan);
       if (isBlocked) throw reentryError(plan, backend);
     }
   }
-}
-
-/** Whether the running task holds the key in any mode: a reader that would wait here waits for a writer that waits for it. */
-export function holdsInTask(runner: HoldRunner, plan: HoldPlan): boolean {
-  const key = plan.key;
-  for (let frame = frames.getStore(); frame !== undefined; frame = frame.outer) {
-    if (frame.runner !== runner) continue;
-    if (frame.holds.some((hold) => hold.plan.key === key && runner.isHeld(hold))) return true;
-  }
-  return false;
+  return isInner;
 }
 
 /** The error of both. */

@@ -16,25 +16,23 @@ interface Watched {
  * (`process.emitWarning`, code HOLDFAST_UNUSED_TOKEN), when a lease of it ends.
  */
 export class UnusedTokens {
-  readonly #unread = new WeakMap<Watched, Hold>();
+  readonly #unread = new WeakSet<Hold>();
   readonly #warned = new Set<string>();
 
   watch(lease: Watched, hold: Hold): void {
     const token = lease.fencingToken;
     if (token === null || !isExclusive(hold.plan)) return;
-    this.#unread.set(lease, hold);
+    this.#unread.add(hold);
     const read = (): FencingToken => {
-      this.#unread.delete(lease);
+      this.#unread.delete(hold);
       return token;
     };
     Object.defineProperty(lease, 'fencingToken', { get: read, enumerable: true, configurable: true });
-    hold.onLost(() => this.ended(lease));
   }
 
-  /** The lease is over: by its release, or by its loss. */
-  ended(lease: Watched): void {
-    const hold = this.#unread.get(lease);
-    if (hold === undefined || !this.#unread.delete(lease)) return;
+  /** The hold is over: by its release, or by its loss. What was passed on is not. */
+  ended(hold: Hold): void {
+    if (!this.#unread.delete(hold) || hold.state.end?.how === 'detached') return;
     const { key, kind, name } = hold.plan;
     if (this.#warned.has(key) || this.#warned.size >= MAX_WARNINGS) return;
     this.#warned.add(key);

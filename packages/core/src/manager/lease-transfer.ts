@@ -8,7 +8,6 @@ import type { AdoptOptions, DetachOptions } from '../contract/options.js';
 import type { HolderState, LockKind } from '../contract/state.js';
 import { LockArgumentError, LockUnavailableError } from '../errors.js';
 import { Hold } from '../hold/hold.js';
-import { beliefMs } from '../hold/hold-times.js';
 import { lostError } from '../hold/lost-error.js';
 import { HeldLease, HeldPermitLease } from '../lease/held-lease.js';
 import { elapsedSince } from '../store/stamp.js';
@@ -57,9 +56,9 @@ export class LeaseTransfer<F extends FencingToken> {
     const { name, kind, mode, permits, limit } = hold.plan;
     this.#refuseUnable(name, mode);
     await this.#core.holds.detach(hold, ttlMs);
-    const { fencingToken, owner } = hold;
-    const token = fencingToken === null ? null : String(fencingToken);
-    return { name, kind, mode, permits, limit, owner, fencingToken: token, ttlMs: ttlMs ?? hold.plan.ttlMs };
+    const { owner, state } = hold;
+    const fencingToken = state.grant?.fencingToken?.toString() ?? null;
+    return { name, kind, mode, permits, limit, owner, fencingToken, ttlMs: ttlMs ?? hold.plan.ttlMs };
   }
 
   async adopt(given: LeaseTicket, options: AdoptOptions | undefined): Promise<Lease<F | null>> {
@@ -101,12 +100,13 @@ export class LeaseTransfer<F extends FencingToken> {
     );
     this.#core.assertOpen(name);
     if (stands === false) throw lostError('taken', { lockName: name, backend: backend.name, fencingToken });
-    if (stands !== true || elapsedSince(calls.clock, stamp) >= beliefMs(backend, plan.ttlMs)) {
+    if (stands !== true || elapsedSince(calls.clock, stamp) >= Math.min(plan.ttlMs, holds.facts.sessionMs)) {
       const what = stands === true ? 'the answer came too late to be believed' : 'the store could not tell whether the hold stands';
       throw new LockUnavailableError(`${JSON.stringify(name)} was not adopted: ${what}`, { backend: backend.name, lockName: name });
     }
-    holds.granted(hold, fencingToken, stamp, undefined);
-    if (events.heard.granted.hasSubscribers) events.emit(plan, { type: 'granted', waitedMs: 0, fencingToken: hold.fencingToken });
+    holds.dispatch(hold, { type: 'granted', fencingToken, stamp, forMs: undefined });
+    const granted = hold.state.grant?.fencingToken ?? null;
+    if (events.heard.granted.hasSubscribers) events.emit(plan, { type: 'granted', waitedMs: 0, fencingToken: granted });
   }
 
   #refuseUnable(name: string, mode: HolderState['mode']): void {

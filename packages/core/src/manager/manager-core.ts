@@ -61,7 +61,9 @@ export class ManagerCore<F extends FencingToken> {
     const limits = new LimitWatch(this.events);
     backend.onLimitDiffers?.((seen) => limits.differs(seen));
     this.holds = new HoldRunner(backend, this.calls, this.events);
-    this.unusedTokens = resolved.warnUnusedTokens ? new UnusedTokens() : null;
+    const unused = resolved.warnUnusedTokens ? new UnusedTokens() : null;
+    this.unusedTokens = unused;
+    if (unused !== null) this.holds.onEnd((hold) => unused.ended(hold));
     this.asker = new Asker(backend, this.calls, this.holds, this.events);
     const { calls, holds, asker, events } = this;
     this.acquirer = new Acquirer({ backend, calls, holds, asker, unavailableAfterMs: resolved.unavailableAfterMs }, events);

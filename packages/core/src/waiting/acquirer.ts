@@ -185,7 +185,8 @@ export class Acquirer implements Waiters {
     return Math.max(0, Math.round(this.#services.calls.clock.now() - since));
   }
 
-  #announceGrant({ plan, fencingToken }: Hold, waitedMs: number): void {
+  #announceGrant({ plan, state }: Hold, waitedMs: number): void {
+    const fencingToken = state.grant?.fencingToken ?? null;
     if (this.#events.heard.granted.hasSubscribers) this.#events.emit(plan, { type: 'granted', waitedMs, fencingToken });
   }
 
