@@ -2,7 +2,7 @@ import type { HolderState, LockKind } from '@holdfast/core';
 
 /** What comes with a request to a legacy lock. */
 export interface LegacyRequest {
-  /** 128 random bits as 32 hex digits, fresh for every attempt: a value to write where the lock has an owner. */
+  /** 32 random hex digits, fresh for every attempt: a value to write where the lock has an owner. */
   readonly token: string;
   /** How it is asked for: `exclusive` unless `also` has more than locks. */
   readonly mode: HolderState['mode'];

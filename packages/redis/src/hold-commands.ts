@@ -139,31 +139,26 @@ export class HoldCommands {
     return this.#sender.sendAll(pieces, readBoolean);
   }
 
-  /** Frees a hold, and whatever else its owner left. */
-  async release(hold: HoldRef, timeoutMs: number, left: LeftPlace): Promise<ReleaseAnswer> {
-    const [answer] = await this.releaseAll([hold], timeoutMs, left);
+  /** Frees one hold, and whatever else its owner left. */
+  async freeOne(hold: HoldRef, timeoutMs: number, left: LeftPlace): Promise<ReleaseAnswer> {
+    const [answer] = await this.free([hold], { timeoutMs }, left);
     return answer as ReleaseAnswer;
   }
 
-  /** `release` of a backend on one server, likewise. */
-  readonly free = (holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> => {
-    if (this.#isClosed) return Promise.reject(closedError());
-    const [first] = holds;
-    if (first?.next !== undefined && holds.length === 1 && isAlone(first)) return handOver(this, this.#link, first, first.next, call);
-    return this.releaseAll(holds, call.timeoutMs);
-  };
-
-  /** What the owner, which is being released, had in a queue. */
-  leftBy(hold: HoldRef): LeftPlace {
-    return this.#waiters?.leftBy(hold) ?? NOWHERE;
-  }
-
   /**
-   * Frees holds, and whatever else their owners left. Releases are sent also when their caller is gone: what is to be freed is to be freed.
+   * `release` of a backend on one server, likewise: frees holds, and whatever else their owners left. Sent also when the caller is gone:
+   * what is to be freed is to be freed.
    *
-   * @param left what each has in a queue, where that is known already
+   * @param left what each has in a queue, where the backend itself cleans up, which goes on while it closes
    */
-  releaseAll(holds: readonly HoldRef[], timeoutMs: number, left: LeftPlace | null = null): Promise<readonly ReleaseAnswer[]> {
+  readonly free = (
+    holds: readonly Release[],
+    { timeoutMs }: Pick<CallContext, 'timeoutMs'>,
+    left: LeftPlace | null = null,
+  ): Promise<readonly ReleaseAnswer[]> => {
+    if (this.#isClosed && left === null) return Promise.reject(closedError());
+    const [first] = holds;
+    if (first?.next !== undefined && holds.length === 1 && isAlone(first)) return handOver(this, this.#link, first, first.next, timeoutMs);
     const isIdle = this.#waiters?.isIdle !== false;
     const pieces = holds.map((hold): RedisPiece => {
       const { member, isLast } = left ?? (isIdle ? NOWHERE : this.leftBy(hold));
@@ -174,6 +169,11 @@ export class HoldCommands {
       return { step: steps.release, route: slot, keys: granting, args: [text], lockName: name, owner, timeoutMs, call: null };
     });
     return this.#sender.sendAll(pieces, readRelease);
+  };
+
+  /** What the owner, which is being released, had in a queue. */
+  leftBy(hold: HoldRef): LeftPlace {
+    return this.#waiters?.leftBy(hold) ?? NOWHERE;
   }
 
   /**

@@ -274,7 +274,7 @@ export class RedisBackend implements LockBackend<bigint> {
   /** Also where slots move. */
   async #releaseWithCare(moving: MovingSlots, holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     this.#refuseIfClosed();
-    const together = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> => this.#commands.releaseAll(those, call.timeoutMs);
+    const together = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> => this.#commands.free(those, call);
     return await moving.despite(holds, together, (hold) => moving.release(this.#sender, hold, call));
   }
 
@@ -284,7 +284,7 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       await this.#confirmer.confirm(this.#slotsOf(requests), timeoutMs);
     } catch (error) {
-      await this.#commands.releaseAll(requests, timeoutMs, NOWHERE).catch(() => {});
+      await this.#commands.free(requests, { timeoutMs }, NOWHERE).catch(() => {});
       throw error;
     }
   }

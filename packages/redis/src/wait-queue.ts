@@ -157,7 +157,7 @@ export class WaitQueue implements Waiters {
     const isLast = this.#places.beside(place).size === 0 && !this.#lines.has(place.keys.keys[0]);
     let isFinal = false;
     try {
-      ({ isFinal } = await commands.release(request, Math.min(call.timeoutMs, COMMAND_MS), { member, isLast }));
+      ({ isFinal } = await commands.freeOne(request, Math.min(call.timeoutMs, COMMAND_MS), { member, isLast }));
     } catch {
       // After its ttl the server has forgotten it by itself.
       isFinal = clock.now() > until;

@@ -1,6 +1,6 @@
 import { isLockError, type ReleaseAnswer } from '@holdfast/core';
 import { ConnectionFault, Contact } from '@holdfast/core/backend';
-import { callOf, requestOf } from '@holdfast/test/backend';
+import { requestOf } from '@holdfast/test/backend';
 import { describe, expect, it } from 'vitest';
 import { handOver } from '../src/hand-over.js';
 import type { RedisContact, RedisLink } from '../src/link.js';
@@ -17,9 +17,9 @@ function run({ handed, freed }: Outcomes, link: { current: RedisContact | null }
   const steps = {
     leftBy: () => ({ member: '', isLast: false }),
     handOver: () => (asked.push('hand over'), handed()),
-    release: () => (asked.push('release'), freed()),
+    freeOne: () => (asked.push('release'), freed()),
   };
-  const answer = handOver(steps, link satisfies Pick<RedisLink, 'current'>, requestOf('x'), requestOf('x'), callOf());
+  const answer = handOver(steps, link satisfies Pick<RedisLink, 'current'>, requestOf('x'), requestOf('x'), 1_000);
   return { asked, answer };
 }
 

@@ -8,7 +8,7 @@ import type { LockKind, LockState } from './state.js';
 export type { CallContext };
 
 /**
- * One request for a hold. `owner` is 128 random bits as 32 lower-case hex digits, fresh for every attempt; requests
+ * One request for a hold. `owner` is a random UUID without its hyphens (32 lower-case hex digits, 122 random bits), fresh for every attempt; requests
  * are idempotent per (name, owner): asked twice, the same grant is answered twice. `ttlMs` includes the guard time.
  */
 export type HoldRequest = {

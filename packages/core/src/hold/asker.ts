@@ -3,7 +3,6 @@ import { type CallerContext, CONTEXT } from '../async-context.js';
 import type { Answer, HoldRequest, LockBackend, Stamp } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import type { EventSource } from '../events.js';
-import { newOwnerToken } from '../store/owner-token.js';
 import { elapsedSince } from '../store/stamp.js';
 import type { StoreCall, StoreCalls } from '../store/store-calls.js';
 import { wasNeverSent } from '../store/was-never-sent.js';
@@ -152,7 +151,7 @@ export class Asker {
     heard: (answer: Outcome) => void,
     send: Send | null = null,
   ): StoreCall {
-    const holds = plans.map((plan) => new Hold(plan, newOwnerToken(), this.#holds, context));
+    const holds = plans.map((plan) => new Hold(plan, this.#holds, context));
     const requests = holds.map(({ request }) => request);
     // A grant that comes after its own deadline is of no use.
     let timeoutMs = Math.min(atMostMs, this.#calls.commandTimeoutMs);
@@ -203,7 +202,7 @@ export class Asker {
 
   /** Stands in the backend's own queue. @param onQueued called when others are in front, by a backend that reports it */
   stand(plan: HoldPlan, context: CallerContext, onQueued: () => void): Asked<Hold> {
-    const hold = new Hold(plan, newOwnerToken(), this.#holds, context);
+    const hold = new Hold(plan, this.#holds, context);
     let call!: StoreCall<Grant>;
     const result = new Promise<Hold>((resolve, reject) => {
       call = this.#calls.start(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import type { CallerContext } from '../async-context.js';
 import type { HoldRequest, Stamp } from '../contract/backend.js';
@@ -37,8 +38,12 @@ export class Hold implements TimerEntry {
   settle: ((outcome: ReleaseOutcome) => void) | null = null;
   readonly #runner: HoldKeeper;
 
-  /** A hold that nothing is known of yet. @param owner a fresh token, or the token of the holder that this manager takes over from */
-  constructor(plan: HoldPlan, owner: string, runner: HoldKeeper, context: CallerContext) {
+  /**
+   * A hold that nothing is known of yet.
+   *
+   * @param owner of the holder that this manager takes over from; any other hold has a token of its own
+   */
+  constructor(plan: HoldPlan, runner: HoldKeeper, context: CallerContext, owner = randomUUID().replaceAll('-', '')) {
     this.plan = plan;
     this.owner = owner;
     this.request = requestOf(plan, owner);

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
 import type { Answer } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { HealthReport, NodeHealth } from '../contract/health.js';
@@ -10,7 +11,6 @@ import { storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
 import { wasOurs } from '../store/release-answer.js';
 import type { StoreCall } from '../store/store-calls.js';
-import { newOwnerToken } from '../store/owner-token.js';
 import type { ManagerCore } from './manager-core.js';
 import { LOCK } from './take-lease.js';
 
@@ -21,7 +21,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
   const { backend, calls, holds, asker } = core;
   const startedAt = calls.clock.now();
   const latencyMs = (): number => Math.max(0, calls.clock.now() - startedAt);
-  const name = `holdfast:health:${newOwnerToken()}`;
+  const name = `holdfast:health:${randomUUID()}`;
   // Not longer than what this manager's own locks have: a store may bound it.
   const ttlMs = storeTtlMs(backend, Math.min(HEALTH_TTL_MS, core.defaults.ttlMs));
   const plan: HoldPlan = {
@@ -34,7 +34,7 @@ export async function checkHealth<F extends FencingToken>(core: ManagerCore<F>, 
     wasContended: false,
     key: name,
   };
-  const hold = new Hold(plan, newOwnerToken(), holds, new AsyncResource(CONTEXT));
+  const hold = new Hold(plan, holds, new AsyncResource(CONTEXT));
   const store = (): { readonly backend: string; readonly driver?: string } =>
     typeof backend.driver === 'string' ? { backend: backend.name, driver: backend.driver } : { backend: backend.name };
   let nodes: { readonly nodes?: readonly NodeHealth[] } = {};

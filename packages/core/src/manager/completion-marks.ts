@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { checkName } from '../check-name.js';
 import { checkValue, MAX_LABEL_BYTES, MAX_RETENTION_MS, type OptionRule, readOptions, rule } from '../check-options.js';
 import type { StoreOperation } from '../contract/events.js';
@@ -6,7 +6,6 @@ import type { CallContext } from '../contract/call-context.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { BackendMarks, CompletionMarks, MarkOptions, MarkRequest, MarkState } from '../contract/marks.js';
 import { LockArgumentError, LockUnavailableError } from '../errors.js';
-import { newOwnerToken } from '../store/owner-token.js';
 import { pullEach } from './list-states.js';
 import type { ManagerCore } from './manager-core.js';
 import { markLabel, markStateOf, OUTCOMES } from './mark-label.js';
@@ -128,7 +127,7 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     return {
       name,
       retentionMs,
-      owner: owner === undefined ? newOwnerToken() : ownerTokenOf(owner),
+      owner: ownerTokenOf(owner ?? randomUUID()),
       label: markLabel(outcome, label ?? this.#core.defaults.label),
     };
   }
@@ -141,7 +140,7 @@ async function inParts<T>(items: readonly T[], ask: (some: readonly T[]) => Prom
   return (await Promise.all(parts.map((some) => ask(some)))).flat();
 }
 
-/** Backends count on 128 bits, whatever a caller calls itself. */
+/** Backends count on 32 hex digits that nobody else has, whatever a caller calls itself. */
 function ownerTokenOf(owner: string): string {
   return /^[0-9a-f]{32}$/.test(owner) ? owner : createHash('sha256').update(owner).digest('hex').slice(0, 32);
 }

@@ -71,7 +71,7 @@ export class LeaseTransfer<F extends FencingToken> {
       throw new LockArgumentError(`adopt: this manager has the hold of ${JSON.stringify(name)} already`, { option: 'ticket' });
     }
     const plan = planOf(this.#core, name, ticket, { ...defaults, ttlMs, renew, maxHoldMs, permits: ticket.permits });
-    const hold = new Hold(plan, owner, holds, new AsyncResource(CONTEXT));
+    const hold = new Hold(plan, holds, new AsyncResource(CONTEXT), owner);
     this.#adopting.add(owner);
     try {
       await this.#takeUp(hold, ticket.fencingToken === null ? null : BigInt(ticket.fencingToken));

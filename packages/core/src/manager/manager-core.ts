@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { LockBackend } from '../contract/backend.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { LockKind, LockState } from '../contract/state.js';
@@ -12,7 +13,6 @@ import { longestTtlMs, storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
 import { UnusedTokens } from '../lease/unused-tokens.js';
 import { KeepAlive } from '../store/keep-alive.js';
-import { newOwnerToken } from '../store/owner-token.js';
 import { StoreCalls } from '../store/store-calls.js';
 import { TimerQueue } from '../store/timer-queue.js';
 import { toldState } from '../told-state.js';
@@ -37,7 +37,7 @@ export class ManagerCore<F extends FencingToken> {
   readonly unusedTokens: UnusedTokens | null;
   readonly defaults: ResolvedLeaseOptions;
   /** Of this manager in this process, and most likely in all. */
-  readonly id = newOwnerToken().slice(0, 8);
+  readonly id = randomUUID().slice(0, 8);
   /** What the store is given for the default `ttlMs`. */
   readonly defaultStoreTtlMs: number;
   isClosing = false;

@@ -188,7 +188,7 @@ export const leaseCases: readonly ConformanceCase[] = [
       if (lease.fencingToken !== null) assert.ok(json.includes(`"${lease.fencingToken}"`), json);
       const timeout = await rejectsWith('LOCK_TIMEOUT', (await peer()).acquire(lease.name, { waitMs: RUNS_OUT_MS }));
       for (const text of [json, JSON.stringify(group), JSON.stringify(timeout), JSON.stringify(await manager.inspect(lease.name))]) {
-        // 128 random bits, however they are written.
+        // An owner token, however it is written.
         assert.doesNotMatch(text, /[0-9a-f]{32}/i);
       }
       await Promise.all([lease.release(), group.release()]);
