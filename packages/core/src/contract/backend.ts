@@ -8,8 +8,8 @@ import type { LockKind, LockState } from './state.js';
 export type { CallContext };
 
 /**
- * One request for a hold. `owner` is a random UUID without its hyphens (32 lower-case hex digits, 122 random bits), fresh for every attempt; requests
- * are idempotent per (name, owner): asked twice, the same grant is answered twice. `ttlMs` includes the guard time.
+ * One request for a hold. `owner` is a random UUID without its hyphens (32 lower-case hex digits, 122 random bits), fresh for every
+ * attempt; requests are idempotent per (name, owner): asked twice, the same grant is answered twice. `ttlMs` includes the guard time.
  */
 export type HoldRequest = {
   /** What is asked for: any well-formed text of 1 to 512 bytes, and no other name is the same. */

@@ -1,10 +1,10 @@
 import type { LockBackend } from '../contract/backend.js';
-import type { AnyLockError, LockLostError, LostReason } from '../errors.js';
+import type { LockLostError, LostReason } from '../errors.js';
 import type { EventSource } from '../events.js';
 import type { StoreCalls } from '../store/store-calls.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
-import type { Hold, HoldKeeper } from './hold.js';
+import { answerOf, type Hold, type HoldKeeper, type ReleaseOutcome } from './hold.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { storeFacts, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
@@ -190,15 +190,9 @@ export class HoldRunner implements HoldKeeper {
    * @throws the first failure, when not all were answered
    */
   async released(holds: readonly Hold[]): Promise<number> {
-    let freed = 0;
-    let failure: AnyLockError | null = null;
-    for (const hold of holds) {
-      const outcome = await hold.released;
-      if (outcome !== null && 'error' in outcome) failure ??= outcome.error;
-      else if (outcome?.wasOurs === true) freed += 1;
-    }
-    if (failure !== null) throw failure;
-    return freed;
+    const outcomes: ReleaseOutcome[] = [];
+    for (const { released } of holds) if (released !== null) outcomes.push(await released);
+    return outcomes.filter(answerOf).length;
   }
 
   due(hold: Hold): void {

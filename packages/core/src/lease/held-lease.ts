@@ -1,7 +1,7 @@
 import { checkValue, rule } from '../check-options.js';
 import type { FencingToken, Lease, PermitLease } from '../contract/lease.js';
 import type { HolderState, LockKind } from '../contract/state.js';
-import type { Hold } from '../hold/hold.js';
+import { answerOf, type Hold, type ReleaseOutcome } from '../hold/hold.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
 import type { UnusedTokens } from './unused-tokens.js';
 
@@ -71,7 +71,10 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   }
 
   release(): Promise<boolean> {
-    this.#released ??= this.#release();
+    if (this.#released === null) {
+      this.#services.holds.release([this.#hold]);
+      this.#released = (this.#hold.released as Promise<ReleaseOutcome>).then(answerOf);
+    }
     return this.#released;
   }
 
@@ -81,12 +84,6 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
     } catch {
       // Reported by the event 'release-failed'; the release goes on in the background.
     }
-  }
-
-  async #release(): Promise<boolean> {
-    const { holds } = this.#services;
-    holds.release([this.#hold]);
-    return (await holds.released([this.#hold])) === 1;
   }
 
   toJSON(): Record<string, unknown> {
