@@ -66,7 +66,7 @@ export class Caller {
       () =>
         `${label}: ${how} ${targets.map(textOf).join()}, ttl ${ttlMs}${renew ? '' : ' without renewal'}${how === 'try' || how === 'each' ? '' : `, waits ${waitMs}`}`,
     );
-    if (abortAfterMs !== null) this.#client.later(abortAfterMs, () => this.#giveUp());
+    if (abortAfterMs !== null) this.#client.later(abortAfterMs, () => this.#stop());
     if (how === 'acquire') this.#acquire();
     else if (how === 'try') this.#try();
     else if (how === 'task') this.#task();
@@ -220,7 +220,7 @@ export class Caller {
     });
   }
 
-  #giveUp(): void {
+  #stop(): void {
     this.#history.add(this.#client.name, () => `${this.#call.label}: gives up`);
     this.#abort?.abort(new GivenUp(this.#call.label));
   }

@@ -68,7 +68,7 @@ export class Candidate {
   }
 
   /** Gives the term back though its task has not ended. */
-  async giveUp(): Promise<void> {
+  async freeTerm(): Promise<void> {
     const term = this.#term;
     if (term === null) return;
     this.#report?.resigned('closed');

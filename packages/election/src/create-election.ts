@@ -197,7 +197,7 @@ class LockElection implements Election {
     const others = [...this.#candidates].filter(([candidate]) => !own.has(candidate));
     const ended = Promise.all(others.map(([, end]) => end));
     if (drainMs === Number.POSITIVE_INFINITY) await ended;
-    else if (!(await this.#isWithin(drainMs, ended))) await Promise.all(others.map(([candidate]) => candidate.giveUp()));
+    else if (!(await this.#isWithin(drainMs, ended))) await Promise.all(others.map(([candidate]) => candidate.freeTerm()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,22 +15,22 @@ const pending = new Set<(why: string) => void>();
  */
 export function loadInTime<T>(load: () => T | PromiseLike<T>, longestMs = LONGEST_MS): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (why: string): void => {
+    const fail = (why: string): void => {
       settle();
       reject(new Error(`its top-level await ${why}`));
     };
-    const timer = systemClock.setTimer(longestMs, () => giveUp(`has not ended after ${longestMs / 1000} s`));
+    const timer = systemClock.setTimer(longestMs, () => fail(`has not ended after ${longestMs / 1000} s`));
     const settle = (): void => {
       timer.cancel();
-      pending.delete(giveUp);
-      if (pending.size === 0) process.off('beforeExit', giveUpAll);
+      pending.delete(fail);
+      if (pending.size === 0) process.off('beforeExit', failAll);
     };
-    if (pending.size === 0) process.on('beforeExit', giveUpAll);
-    pending.add(giveUp);
+    if (pending.size === 0) process.on('beforeExit', failAll);
+    pending.add(fail);
     (async () => await load())().finally(settle).then(resolve, reject);
   });
 }
 
-function giveUpAll(): void {
-  for (const giveUp of [...pending]) giveUp('never ends: nothing is left that could end it');
+function failAll(): void {
+  for (const fail of [...pending]) fail('never ends: nothing is left that could end it');
 }

@@ -58,16 +58,16 @@ export class Claims {
     const { clock } = this.#locks;
     using tries = new Tries(this.#locks, options);
     // What remains of a window is worth little, and the lock is in the way of the next.
-    const giveUpAt = clock.now() + (until - clock.now()) * TRIED_PART;
+    const lastTryAt = clock.now() + (until - clock.now()) * TRIED_PART;
     for (;;) {
       try {
         const retentionMs = Math.max(1, Math.round(until - clock.now()));
         // oxlint-disable-next-line no-await-in-loop
         return (await marks?.set(name, { retentionMs, owner, label: options.label, outcome: 'started' })) === true;
       } catch (error) {
-        const isWanted = isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && lease.isHeld && clock.now() < giveUpAt;
+        const isWanted = isLockError(error, 'LOCK_BACKEND_UNAVAILABLE') && lease.isHeld && clock.now() < lastTryAt;
         // oxlint-disable-next-line no-await-in-loop
-        if (!isWanted || !(await tries.again(lease.signal)) || clock.now() >= giveUpAt) throw error;
+        if (!isWanted || !(await tries.again(lease.signal)) || clock.now() >= lastTryAt) throw error;
       }
     }
   }

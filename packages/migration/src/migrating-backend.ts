@@ -83,7 +83,7 @@ export class MigratingBackend implements LockBackend {
         }
         wanted = wanted.filter((index) => !refused.includes(index));
         // oxlint-disable-next-line no-await-in-loop
-        await Promise.all(refused.map((index) => this.#giveUp(requests[index], taken[index], passages[index], side)));
+        await Promise.all(refused.map((index) => this.#takeBack(requests[index], taken[index], passages[index], side)));
         // oxlint-disable-next-line no-await-in-loop
         if (refused.length > 0 && side === 'to' && passages[0]?.phase === 'both') await this.#oneStore.refuse();
       }
@@ -221,7 +221,7 @@ export class MigratingBackend implements LockBackend {
   }
 
   /** `side` has refused what the sides before it had granted. */
-  async #giveUp(
+  async #takeBack(
     request: HoldRequest | undefined,
     leases: readonly SideLease[] | undefined,
     passage: Passage | undefined,

@@ -39,8 +39,8 @@ export function checkEveryMs(timeoutMs: number): number {
  * that there is time to find another server. And the leader, who may count from the contact before the last, counts from
  * late enough.
  */
-export function dueOf({ timeoutMs, unwrittenMs, silentMs, isServing, stoodStill }: SessionHealth): 'give-up' | 'drop' | 'write' | null {
-  if (unwrittenMs >= believedMsOf(timeoutMs)) return 'give-up';
+export function dueOf({ timeoutMs, unwrittenMs, silentMs, isServing, stoodStill }: SessionHealth): 'abandon' | 'drop' | 'write' | null {
+  if (unwrittenMs >= believedMsOf(timeoutMs)) return 'abandon';
   if (silentMs === null || stoodStill) return null;
   if (silentMs >= Math.min(timeoutMs / 5, MOST_SILENT_MS)) return 'drop';
   return isServing && unwrittenMs >= timeoutMs / 5 ? 'write' : null;

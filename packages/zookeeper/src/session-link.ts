@@ -262,11 +262,11 @@ export class SessionLink {
     this.#listener.onLost();
   }
 
-  /** Gives the session up, whatever the servers think of it. */
-  #giveUp({ identity }: Given): void {
+  /** Abandons the session, whatever the servers think of it. */
+  #abandon({ identity }: Given): void {
     this.#abandoned.add(identity);
     this.#lose();
-    if (this.#line.is !== 'none') this.#line.connection.drop('the session was given up');
+    if (this.#line.is !== 'none') this.#line.connection.drop('the session was abandoned');
   }
 
   /** Looks at the session every so often, for as long as there is one. */
@@ -292,7 +292,7 @@ export class SessionLink {
       isServing: this.#line.is === 'serving',
       stoodStill: sinceCheckMs > 2 * everyMs,
     });
-    if (due === 'give-up') this.#giveUp(given);
+    if (due === 'abandon') this.#abandon(given);
     else if (due === 'drop') connection?.drop('the server fell silent');
     else if (due === 'write') this.#listener.onUnwritten();
   }

@@ -304,7 +304,7 @@ describe('a server that falls silent', () => {
     const start = performance.now();
     proxy.silence(direction);
     await until('it is left', () => session.state !== 'connected');
-    await until('it is given up', () => told.includes('lost'), { timeoutMs: 4000 });
+    await until('the session is abandoned', () => told.includes('lost'), { timeoutMs: 4000 });
     // From the last write that was acknowledged; that had been sent at most a third before the silence.
     const passed = performance.now() - start;
     expect(passed).toBeGreaterThan(2400 / 3 - 100);

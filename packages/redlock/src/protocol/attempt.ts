@@ -182,7 +182,7 @@ export class Attempt {
     const vote = answer.kind === 'answered' ? answer.value[at] : undefined;
     trial.note(node, answer, vote);
     this.#noteLimit(trial, vote);
-    if (!trial.isGivenUp) return;
+    if (!trial.isOver) return;
     // It came when the round was over: freed behind it.
     const { cleaner } = this.#context;
     if (this.#hasLeft(trial, node)) void cleaner.free([this.#leftover(trial, node)]);
@@ -201,7 +201,7 @@ export class Attempt {
     const uncertain: Leftover[] = [];
     const pending: Leftover[] = [];
     for (const trial of trials) {
-      trial.isGivenUp = true;
+      trial.isOver = true;
       for (const [node, vote] of trial.votes.entries()) {
         // What is still pending is freed when it comes: before, a free might overtake it.
         if (vote === 'pending') pending.push(this.#leftover(trial, node));

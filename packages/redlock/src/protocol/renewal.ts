@@ -66,7 +66,7 @@ export async function renewHolds(
     if (renewal === null || renewal.hold.fate === 'lost') return false;
     const answer = says(context, renewal);
     if (answer === true) renewal.hold.confirmed = { stamp, ttlMs };
-    if (answer === false) giveUp(context, isOwn ? null : owner, renewal);
+    if (answer === false) freeRest(context, isOwn ? null : owner, renewal);
     return typeof answer === 'boolean' ? answer : null;
   });
   if (results.length > 0 && results.every((result) => result === null)) {
@@ -136,7 +136,7 @@ function ask(
 }
 
 /** Frees the rest of a lost hold on every node; where the renewal has not been answered, until it can have no effect any more. */
-function giveUp({ nodes, holds, cleaner, onLost }: ProtocolContext, asker: string | null, { hold }: Renewal): void {
+function freeRest({ nodes, holds, cleaner, onLost }: ProtocolContext, asker: string | null, { hold }: Renewal): void {
   const { name, mode } = hold.unit;
   const isHeld = holds.remove(hold.heldBy) !== undefined;
   hold.fate = 'lost';

@@ -17,7 +17,7 @@ export class Trial {
   readonly votes: (Vote | 'pending' | 'failed' | 'unsent')[];
   fate: Fate = 'open';
   /** Its round has ended without it, and what comes of it is freed. */
-  isGivenUp = false;
+  isOver = false;
   token = 0;
   /** Monotonic time after which no node keeps it any more. */
   until = 0;
