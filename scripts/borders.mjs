@@ -108,7 +108,7 @@ export const borders = [
 const timekeepers = [
   { files: [`${CORE}system-clock.ts`], why: "it is the system's clock" },
   {
-    files: [`${CORE}store/keep-alive.ts`, `${own('jobs')}tries.ts`, `${own('election')}keep-alive.ts`],
+    files: [`${CORE}calls/keep-alive.ts`, `${own('jobs')}tries.ts`, `${own('election')}keep-alive.ts`],
     why: 'their interval keeps the process alive, and counts nothing',
   },
   { files: [`${CORE}conformance/`], why: 'the suite times real stores, as a test does' },

@@ -43,7 +43,7 @@ const broken: readonly (readonly [file: string, specifier: string])[] = [
   ['packages/core/src/index.ts', './memory/index.js'],
   ['packages/core/src/manager/a.ts', '../testing/manual-clock.js'],
   ['packages/core/src/manager/b.ts', '../conformance/index.js'],
-  ['packages/core/src/store/a.ts', '../backend/within.js'],
+  ['packages/core/src/calls/a.ts', '../backend/within.js'],
   ['packages/core/src/memory/a.ts', '../conformance/harness.js'],
   ['packages/core/src/testing/a.ts', 'vitest'],
   ['packages/core/src/backend/a.ts', '../manager/manager-core.js'],

@@ -2,9 +2,9 @@ import { createManualClock } from '@holdfast/core/testing';
 import { createMemoryBackend } from '@holdfast/core/memory';
 import { describe, expect, it } from 'vitest';
 import { EventSource } from '../src/events.js';
-import { KeepAlive } from '../src/store/keep-alive.js';
-import { type CallEnd, StoreCalls } from '../src/store/store-calls.js';
-import { TimerQueue } from '../src/store/timer-queue.js';
+import { KeepAlive } from '../src/calls/keep-alive.js';
+import { type CallEnd, StoreCalls } from '../src/calls/store-calls.js';
+import { TimerQueue } from '../src/time/timer-queue.js';
 
 function world(): { readonly calls: StoreCalls; readonly clock: ReturnType<typeof createManualClock> } {
   const clock = createManualClock();

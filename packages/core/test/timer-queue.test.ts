@@ -1,7 +1,7 @@
 import { createManualClock } from '@holdfast/core/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type TimerEntry, TimerQueue } from '../src/store/timer-queue.js';
+import { type TimerEntry, TimerQueue } from '../src/time/timer-queue.js';
 
 function entry(onDue: () => void): TimerEntry {
   return { dueAt: 0, heapIndex: -1, onDue };

@@ -1,5 +1,5 @@
 import { isLockError, LockUnavailableError } from '../errors.js';
-import { isForGood } from '../store/is-for-good.js';
+import { isForGood } from '../calls/is-for-good.js';
 
 /**
  * Waits for all, so that no answer is left on its way when a backend answers.

@@ -3,12 +3,12 @@
  * server's clock as it is seen from here, what a lost answer may yet do. For authors of backends, besides the contract.
  */
 export { labelOf } from '../annotation.js';
-export { guardMs } from '../store/guard.js';
-export { KeepAlive } from '../store/keep-alive.js';
-export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observe-backend.js';
-export { byPartition } from '../store/partitions.js';
-export { elapsedSince, stampOf } from '../store/stamp.js';
-export { type TimerEntry, TimerQueue } from '../store/timer-queue.js';
+export { guardMs } from '../time/guard.js';
+export { KeepAlive } from '../calls/keep-alive.js';
+export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../calls/observe-backend.js';
+export { byPartition } from '../calls/partitions.js';
+export { elapsedSince, stampOf } from '../time/stamp.js';
+export { type TimerEntry, TimerQueue } from '../time/timer-queue.js';
 export { allOrWorst } from './all-or-worst.js';
 export { setAnswerDeadline } from './answer-deadline.js';
 export { BatchSender } from './batch-sender.js';

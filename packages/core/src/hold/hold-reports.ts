@@ -1,5 +1,5 @@
 import type { EventSource } from '../events.js';
-import type { StoreCalls } from '../store/store-calls.js';
+import type { StoreCalls } from '../calls/store-calls.js';
 import { traceHold } from '../tracing.js';
 import { remainingMs } from './deadline.js';
 import type { Hold } from './hold.js';

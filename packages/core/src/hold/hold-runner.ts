@@ -1,7 +1,7 @@
 import type { LockBackend } from '../contract/backend.js';
 import type { LockLostError, LostReason } from '../errors.js';
 import type { EventSource } from '../events.js';
-import type { StoreCalls } from '../store/store-calls.js';
+import type { StoreCalls } from '../calls/store-calls.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
 import { answerOf, type Hold, type HoldKeeper, type ReleaseOutcome } from './hold.js';

@@ -1,6 +1,6 @@
 import type { LockBackend } from '../contract/backend.js';
 import { LockArgumentError } from '../errors.js';
-import { guardMs } from '../store/guard.js';
+import { guardMs } from '../time/guard.js';
 import type { StoreFacts } from './hold-state.js';
 
 /** What the machine of a hold must know of the backend. */

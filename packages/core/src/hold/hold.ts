@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { CallerContext } from '../async-context.js';
 import type { HoldRequest, Stamp } from '../contract/backend.js';
 import type { AnyLockError, LockLostError } from '../errors.js';
-import type { TimerEntry } from '../store/timer-queue.js';
+import type { TimerEntry } from '../time/timer-queue.js';
 import type { HoldPlan } from './hold-plan.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { step } from './step.js';

@@ -1,8 +1,8 @@
 import type { CallContext, LockBackend, Release, ReleaseAnswer } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
-import { isForGood } from '../store/is-for-good.js';
-import { byPartition } from '../store/partitions.js';
-import type { StoreCalls } from '../store/store-calls.js';
+import { isForGood } from '../calls/is-for-good.js';
+import { byPartition } from '../calls/partitions.js';
+import type { StoreCalls } from '../calls/store-calls.js';
 import { BATCH_GAP_MS } from './deadline.js';
 import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';

@@ -1,6 +1,6 @@
 import type { Stamp } from '../contract/backend.js';
 import type { LostReason } from '../errors.js';
-import { guardMs } from '../store/guard.js';
+import { guardMs } from '../time/guard.js';
 import { BATCH_GAP_MS, isAtMaxHold, later, nextRenewalAt, remainingMs } from './deadline.js';
 import type { Asking, Doubtful, Ended, Held, HoldEffect, HoldEnd, HoldEvent, HoldState, Releasing, Step } from './hold-state.js';
 import { lostError } from './lost-error.js';

@@ -9,8 +9,8 @@ import { Hold } from '../hold/hold.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
 import { storeTtlMs } from '../hold/hold-times.js';
 import { withToJSON } from '../json.js';
-import { wasOurs } from '../store/release-answer.js';
-import type { StoreCall } from '../store/store-calls.js';
+import { wasOurs } from '../calls/release-answer.js';
+import type { StoreCall } from '../calls/store-calls.js';
 import type { ManagerCore } from './manager-core.js';
 import { LOCK } from './take-lease.js';
 

@@ -1,6 +1,6 @@
 import type { FencingToken } from '../contract/lease.js';
-import type { TimerEntry } from '../store/timer-queue.js';
-import { StoreCall } from '../store/store-calls.js';
+import type { TimerEntry } from '../time/timer-queue.js';
+import { StoreCall } from '../calls/store-calls.js';
 import type { ManagerCore } from './manager-core.js';
 
 /** How soon a later call with a shorter drain is noticed. */

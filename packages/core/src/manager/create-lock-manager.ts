@@ -9,7 +9,7 @@ import type { AcquireOptions, AdoptOptions, CloseOptions, DetachOptions, TryOpti
 import type { HealthReport } from '../contract/health.js';
 import type { LockState } from '../contract/state.js';
 import { LockUnsupportedError } from '../errors.js';
-import { observedIfWanted } from '../store/observe-backend.js';
+import { observedIfWanted } from '../calls/observe-backend.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HeldLeaseGroup } from '../lease/lease-group.js';
 import { runTask, type Taken } from '../lease/run-task.js';

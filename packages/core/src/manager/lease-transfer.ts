@@ -10,7 +10,7 @@ import { LockArgumentError, LockUnavailableError } from '../errors.js';
 import { Hold } from '../hold/hold.js';
 import { lostError } from '../hold/lost-error.js';
 import { HeldLease, HeldPermitLease } from '../lease/held-lease.js';
-import { elapsedSince } from '../store/stamp.js';
+import { elapsedSince } from '../time/stamp.js';
 import type { ManagerCore } from './manager-core.js';
 import { planOf } from './take-lease.js';
 

@@ -2,7 +2,7 @@ import type { LockBackend } from '../contract/backend.js';
 import type { HolderState } from '../contract/state.js';
 import { LockTimeoutError } from '../errors.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
-import type { StoreCalls } from '../store/store-calls.js';
+import type { StoreCalls } from '../calls/store-calls.js';
 import { toldHolder } from '../told-state.js';
 
 /** One look at who holds a name. */

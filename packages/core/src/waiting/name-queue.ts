@@ -7,7 +7,7 @@ import type { Follower } from '../hold/follower.js';
 import { type Hold, requestOf } from '../hold/hold.js';
 import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
-import type { StoreCalls } from '../store/store-calls.js';
+import type { StoreCalls } from '../calls/store-calls.js';
 import { backoffMs, pollMs } from './backoff.js';
 import { Hearing } from './hearing.js';
 import { HolderLook } from './holder-look.js';

@@ -1,6 +1,6 @@
 import type { AnyLockError } from '../errors.js';
-import type { StoreCalls } from '../store/store-calls.js';
-import type { TimerEntry } from '../store/timer-queue.js';
+import type { StoreCalls } from '../calls/store-calls.js';
+import type { TimerEntry } from '../time/timer-queue.js';
 import type { Hearing } from './hearing.js';
 import type { HolderLook } from './holder-look.js';
 import type { Wait } from './wait.js';

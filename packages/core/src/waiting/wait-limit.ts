@@ -1,5 +1,5 @@
 import type { HoldRunner } from '../hold/hold-runner.js';
-import type { StoreCalls } from '../store/store-calls.js';
+import type { StoreCalls } from '../calls/store-calls.js';
 import type { Hearing } from './hearing.js';
 import { HolderLook } from './holder-look.js';
 import type { Wait } from './wait.js';

@@ -2,7 +2,7 @@ import type { CallerContext } from '../async-context.js';
 import type { Asked } from '../hold/asker.js';
 import type { Hold } from '../hold/hold.js';
 import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
-import type { TimerEntry } from '../store/timer-queue.js';
+import type { TimerEntry } from '../time/timer-queue.js';
 import type { Look } from './holder-look.js';
 import { newWait, stepWait } from './step-wait.js';
 import type { WaitEffect, WaitEvent, WaitState } from './wait-state.js';

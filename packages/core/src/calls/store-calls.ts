@@ -6,7 +6,7 @@ import { type AnyLockError, isLockError, type LockErrorCode, LockUnavailableErro
 import { callChannel, type EventSource, requestIdOf } from '../events.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
 import type { KeepAlive } from './keep-alive.js';
-import type { TimerEntry, TimerQueue } from './timer-queue.js';
+import type { TimerEntry, TimerQueue } from '../time/timer-queue.js';
 
 /** What is notified, once, of how a call has ended. */
 export interface CallEnd<T> {
