@@ -119,8 +119,10 @@ export class HoldCommands {
     const { mode, owner, ttlMs, label } = next;
     const text = `${letterOf[hold.mode]} ${hold.owner} ${isLast ? 1 : 0} ${letterOf[mode]} ${owner} ${ttlMs} ${shorten(label)}`;
     // It is sent also when its caller is gone: what is to be freed is to be freed.
+    const step = steps.handOver;
+    const args = [text, member];
     return this.#sender.send(
-      { ...piece(steps.handOver, slot, granting, [text, member], next, timeoutMs), freed: hold.owner },
+      { step, route: slot, keys: granting, args, lockName: next.name, owner, freed: hold.owner, timeoutMs, call: null },
       readHandedOn,
     );
   }

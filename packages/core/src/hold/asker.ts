@@ -114,13 +114,13 @@ export class Asker {
   /** Asks with the release of the hold in front, which carries the request to the store. */
   follow(plan: HoldPlan, context: CallerContext): Asked<readonly (Hold | Busy)[]> & { readonly follower: Follower } {
     let follower!: Follower;
-    const asked = this.request([plan], context, this.#calls.commandTimeoutMs, (requests) => {
+    const { result, end } = this.request([plan], context, this.#calls.commandTimeoutMs, (requests) => {
       return new Promise((resolve, reject) => {
         const request = requests[0] as HoldRequest;
         follower = { request, answered: (answer) => resolve([answer ?? { granted: false, remainingMs: null }]), failed: reject };
       });
     });
-    return { ...asked, follower };
+    return { result, end, follower };
   }
 
   /** As `ask`, with a promise of the outcomes. */

@@ -1,4 +1,4 @@
-import type { CallContext, LockBackend, Release, ReleaseAnswer } from '../contract/backend.js';
+import type { LockBackend, Release, ReleaseAnswer } from '../contract/backend.js';
 import { type AnyLockError, LockUnavailableError } from '../errors.js';
 import { isForGood } from '../calls/is-for-good.js';
 import { byPartition } from '../calls/partitions.js';
@@ -7,6 +7,8 @@ import { BATCH_GAP_MS } from './deadline.js';
 import type { Follower } from './follower.js';
 import type { Hold } from './hold.js';
 import type { HoldEvents } from './renewal-outbox.js';
+
+type Answers = readonly (boolean | ReleaseAnswer)[];
 
 /** Several that one caller frees. Each other release goes by itself. */
 interface ReleaseBatch {
@@ -89,19 +91,23 @@ export class ReleaseOutbox {
 
   #send(holds: readonly Hold[]): void {
     if (this.#isClosed) return;
-    // A plain answer is final when the release was sent after the granting request had settled.
-    const wereSettled = holds.map(({ state }) => state.at !== 'doubtful' || state.isSettled);
-    const followers = holds.map((hold) => (hold.state.at === 'releasing' ? (this.#nextOf?.(hold) ?? null) : null));
-    const isFollowed = followers.some((follower) => follower !== null);
-    this.#calls.start<readonly (boolean | ReleaseAnswer)[]>(
+    const releases: Release[] = [];
+    const followers: (Follower | null)[] = [];
+    const wereSettled: boolean[] = [];
+    for (const hold of holds) {
+      const { state, request } = hold;
+      const follower = state.at === 'releasing' ? (this.#nextOf?.(hold) ?? null) : null;
+      followers.push(follower);
+      releases.push(follower === null ? request : { name: request.name, owner: request.owner, mode: request.mode, next: follower.request });
+      // A plain answer is final when the release was sent after the granting request had settled.
+      wereSettled.push(state.at !== 'doubtful' || state.isSettled);
+    }
+    this.#calls.start<Answers>(
       'release',
       holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
-      (context) => {
-        const requests = holds.map(({ request }) => request);
-        return isFollowed ? this.#releaseFollowed(requests, followers, context) : this.#backend.release(requests, context);
-      },
+      (context) => hearing(followers, this.#backend.release(releases, context)),
       {
         answered: (answers) => {
           const now = this.#calls.stamp();
@@ -123,33 +129,6 @@ export class ReleaseOutbox {
     );
   }
 
-  /** The one who follows hears of the answer when the backend gives the answer, however long the release itself is waited for. */
-  #releaseFollowed(
-    requests: readonly Release[],
-    followers: readonly (Follower | null)[],
-    context: CallContext,
-  ): Promise<readonly (boolean | ReleaseAnswer)[]> {
-    const answers: Promise<readonly (boolean | ReleaseAnswer)[]> = this.#backend.release(
-      requests.map((request, index) => {
-        const next = followers[index]?.request;
-        return next === undefined ? request : { ...request, next };
-      }),
-      context,
-    );
-    answers.then(
-      (given) => {
-        for (const [index, follower] of followers.entries()) {
-          const answer = given[index];
-          follower?.answered(typeof answer === 'object' ? answer.next : null);
-        }
-      },
-      (error: unknown) => {
-        for (const follower of followers) follower?.failed(error);
-      },
-    );
-    return answers;
-  }
-
   #missing({ plan }: Hold): LockUnavailableError {
     const { name } = this.#backend;
     return new LockUnavailableError(`the ${name} backend answered fewer releases than it was asked for`, {
@@ -163,4 +142,21 @@ export class ReleaseOutbox {
     if (holds.length > 1 && isForGood(error)) for (const hold of holds) this.#send([hold]);
     else for (const hold of holds) this.#holds.dispatch(hold, { type: 'not-freed', error });
   }
+}
+
+/** Those who follow hear of the answers when the backend gives them, however long the release itself is waited for. */
+function hearing(followers: readonly (Follower | null)[], answers: Promise<Answers>): Promise<Answers> {
+  if (followers.every((follower) => follower === null)) return answers;
+  answers.then(
+    (given) => {
+      for (const [index, follower] of followers.entries()) {
+        const answer = given[index];
+        follower?.answered(typeof answer === 'object' ? answer.next : null);
+      }
+    },
+    (error: unknown) => {
+      for (const follower of followers) follower?.failed(error);
+    },
+  );
+  return answers;
 }

@@ -86,9 +86,10 @@ export class NameQueue implements WaitObserver {
     const wait = new Wait(plan, limits, begun?.context ?? new AsyncResource(CONTEXT), joinedAt, this);
     calls.keepAlive.begin();
     if (limits.waitMs < Number.POSITIVE_INFINITY) calls.timers.set(wait, joinedAt + HolderLook.startsAfter(limits.waitMs));
-    const behind = begun === null ? [] : [...this.#waits];
-    if (begun !== null) this.#waits.clear();
-    for (const each of [wait, ...behind]) this.#waits.add(each);
+    const behind = begun === null ? null : [...this.#waits];
+    if (behind !== null) this.#waits.clear();
+    this.#waits.add(wait);
+    if (behind !== null) for (const each of behind) this.#waits.add(each);
     this.#outage.joined(wait, backend.wait !== undefined);
     if (begun !== null) {
       this.#head = wait;
@@ -114,9 +115,9 @@ export class NameQueue implements WaitObserver {
     if (wait === null || (at !== 'queued' && at !== 'pausing')) return null;
     this.#services.calls.timers.remove(wait.pauseEntry);
     wait.take({ type: 'turn', may: 'ask' });
-    const { follower, ...request } = this.#services.asker.follow(wait.plan, wait.context);
+    const request = this.#services.asker.follow(wait.plan, wait.context);
     this.#await(wait, request);
-    return follower;
+    return request.follower;
   }
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
