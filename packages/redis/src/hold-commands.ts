@@ -158,9 +158,11 @@ export class HoldCommands {
     { timeoutMs }: Pick<CallContext, 'timeoutMs'>,
     left: LeftPlace | null = null,
   ): Promise<readonly ReleaseAnswer[]> => {
-    if (this.#isClosed && left === null) return Promise.reject(closedError());
-    const [first] = holds;
-    if (first?.next !== undefined && holds.length === 1 && isAlone(first)) return handOver(this, this.#link, first, first.next, timeoutMs);
+    if (left === null) {
+      if (this.#isClosed) return Promise.reject(closedError());
+      const [first] = holds;
+      if (first?.next !== undefined && holds.length === 1 && isAlone(first)) return handOver(this, this.#link, first, first.next, timeoutMs);
+    }
     const isIdle = this.#waiters?.isIdle !== false;
     const pieces = holds.map((hold): RedisPiece => {
       const { member, isLast } = left ?? (isIdle ? NOWHERE : this.leftBy(hold));

@@ -94,10 +94,12 @@ export class ReleaseOutbox {
     const releases: Release[] = [];
     const followers: (Follower | null)[] = [];
     const wereSettled: boolean[] = [];
+    let isFollowed = false;
     for (const hold of holds) {
       const { state, request } = hold;
       const follower = state.at === 'releasing' ? (this.#nextOf?.(hold) ?? null) : null;
       followers.push(follower);
+      if (follower !== null) isFollowed = true;
       releases.push(follower === null ? request : { name: request.name, owner: request.owner, mode: request.mode, next: follower.request });
       // A plain answer is final when the release was sent after the granting request had settled.
       wereSettled.push(state.at !== 'doubtful' || state.isSettled);
@@ -107,7 +109,10 @@ export class ReleaseOutbox {
       holds,
       holds.length === 1 ? (holds[0]?.plan.name ?? null) : null,
       this.#calls.commandTimeoutMs,
-      (context) => hearing(followers, this.#backend.release(releases, context)),
+      (context) => {
+        const answers = this.#backend.release(releases, context);
+        return isFollowed ? hearing(followers, answers) : answers;
+      },
       {
         answered: (answers) => {
           const now = this.#calls.stamp();
@@ -146,7 +151,6 @@ export class ReleaseOutbox {
 
 /** Those who follow hear of the answers when the backend gives them, however long the release itself is waited for. */
 function hearing(followers: readonly (Follower | null)[], answers: Promise<Answers>): Promise<Answers> {
-  if (followers.every((follower) => follower === null)) return answers;
   answers.then(
     (given) => {
       for (const [index, follower] of followers.entries()) {
