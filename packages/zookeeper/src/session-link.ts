@@ -123,10 +123,10 @@ export class SessionLink {
     if (this.#line.is === 'serving') return;
     this.#wantedAt = this.#settings.clock.now();
     if (this.#failure !== null && this.#pause.remainingMs > SOON_MS) throw neverSent(this.#failure);
-    const ready = this.#waiting.wait(
-      withinMs,
-      () => this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)),
-    );
+    const ready = this.#waiting.wait(withinMs, () => {
+      const what = this.#line.is === 'open' ? 'a server answered, but the session was not ready' : 'no server answered';
+      return this.#failure ?? unavailable(new ConnectionLostError(`${what} within ${withinMs} ms`));
+    });
     if (!this.#isRunning) void this.#run();
     await ready.catch((error: unknown) => {
       throw neverSent(error);
@@ -222,6 +222,8 @@ export class SessionLink {
     this.#given = given;
     this.#timeoutMs = connection.timeoutMs;
     this.#line = { is: 'open', connection };
+    // Why there was no connection says nothing of this connection.
+    this.#failure = null;
     this.#checkedAt = this.#settings.clock.now();
     this.#watchOver();
     const isPresent = (): boolean => this.connection === connection && !this.#isClosed;
