@@ -21,7 +21,8 @@ export const lookAtSession: Statement = {
 SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('synchronous_commit'),
   pg_catalog.current_setting('server_version_num'),
   (SELECT ${microseconds('backend_start')} FROM pg_catalog.pg_stat_activity WHERE pid ${eq} pg_catalog.pg_backend_pid()),
-  ${IS_OCCUPIED}`,
+  ${IS_OCCUPIED},
+  (SELECT setting FROM pg_catalog.pg_settings WHERE name ${eq} 'idle_session_timeout')`,
 };
 
 /**
