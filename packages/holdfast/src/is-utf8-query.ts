@@ -1,4 +1,4 @@
-/** So that what is left is a fault: the character U+FFFD that somebody means. */
+/** The character U+FFFD that somebody means; any other is a fault. */
 const MEANT = /%EF%BF%BD|\uFFFD/gi;
 
 /** Whether the bytes that stand in a query as `%FF` are UTF-8. `URLSearchParams` makes one and the same character of all that are not. */

@@ -81,7 +81,7 @@ describe('behind PgBouncer', () => {
     const options = { pooler: 'session', sessionMs: 5_000 } as const;
     const dead = manager(pooler.url.replace(String(pooler.port), String(proxy.port)), options);
     const lease = await dead.acquire(newName());
-    proxy.refuse();
+    await proxy.refuse();
     const next = manager(pooler.url, options);
     await (await next.acquire(newName(), { waitMs: 5_000 })).release();
     // The one whose connection has ended may be alive, behind a pooler by the transaction.

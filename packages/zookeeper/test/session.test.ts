@@ -110,7 +110,7 @@ describe('connecting', () => {
 
   it('does not say of a connection that is not ready yet why there was none before', async () => {
     await using proxy = await startTcpProxy({ target: zooKeeper.server.port });
-    proxy.refuse();
+    await proxy.refuse();
     let isSettling = false;
     let settle = (): void => {};
     const settled = new Promise<void>((resolve) => {
@@ -138,7 +138,7 @@ describe('connecting', () => {
       ),
     );
     const before = String(await failureOf(session.ready(1000)));
-    proxy.restore();
+    await proxy.restore();
     const waiting = session.ready(20_000);
     await until('a server has answered', () => isSettling);
     const late = String(await failureOf(session.ready(200)));

@@ -98,7 +98,7 @@ function keepLeft(connection: Connection, { processId, idleMs }: OccupiedSession
   const isShared = left.has(processId);
   if (isPooled && !isShared && left.keep(connection, processId, idleMs)) return null;
   connection.destroy();
-  // Two connections were led to one session: the pooler is none by the session, and whoever has the session may live.
+  // Two connections were led to one session: the pooler is none by the session, and the one who has the session may live.
   if (isShared) left.letGo();
   throw isPooled && !isShared ? leftSessionsError() : occupiedError();
 }
