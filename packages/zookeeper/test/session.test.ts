@@ -149,6 +149,17 @@ describe('connecting', () => {
     await zooKeeper.admin.removeAll(root);
   });
 
+  it('does not say of a server that is silent now only that it refused before', async () => {
+    await using proxy = await startTcpProxy({ target: zooKeeper.server.port });
+    await proxy.refuse();
+    const { session } = sessionTo([proxy.port]);
+    await failureOf(session.ready(1000));
+    await proxy.restore();
+    proxy.silence();
+    // Between two tries a call hears how the last one ended.
+    await until('a call hears of the silence', async () => String(await failureOf(session.ready(300))).includes('no server answered'));
+  });
+
   it('hears that no server can be reached as soon as each was tried, at any time', async () => {
     const free = await reservePort();
     const { session } = sessionTo([free.port, free.port, free.port]);
