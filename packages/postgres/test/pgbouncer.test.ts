@@ -96,6 +96,26 @@ describe('behind PgBouncer', () => {
     expect(lease.isHeld).toBe(false);
   });
 
+  it('in session mode without server_reset_query nothing that is asked keeps the locks of a dead one alive', async () => {
+    await using pooler = await startPgBouncer({ serverPort: server.port, mode: 'session', poolSize: 4, resetQuery: '' });
+    await using proxy = await startTcpProxy({ target: pooler.port });
+    const dead = manager(pooler.url.replace(String(pooler.port), String(proxy.port)), { pooler: 'session', sessionMs: 5_000 });
+    const lease = await dead.acquire(newName());
+    await proxy.refuse();
+    // As many as the pooler has server connections: one of them is led to that session.
+    const others = Array.from({ length: 4 }, () => manager(pooler.url, { strategy: 'table' }));
+    const asking = setInterval(() => {
+      for (const other of others) tryOnce(other, newName()).catch(() => {});
+    }, 200);
+    try {
+      const next = await manager(server.url).acquire(lease.name, { waitMs: 30_000 });
+      expect(lease.isHeld).toBe(false);
+      await next.release();
+    } finally {
+      clearInterval(asking);
+    }
+  });
+
   it('in transaction mode the first answer of another server process ends the leases, and says why', async () => {
     const lost: Lease[] = [];
     const locks = manager(transaction.url, { pooler: 'session' });

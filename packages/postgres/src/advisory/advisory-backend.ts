@@ -16,6 +16,7 @@ import {
 import { allOrWorst } from '@holdfast/core/backend';
 import type { ConnectionSource } from '../connection-source.js';
 import { examineServer } from '../examine-server.js';
+import { LeftSessions } from '../left-sessions.js';
 import { Marks } from '../marks.js';
 import { BACKEND, beforeSending, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
@@ -24,7 +25,6 @@ import { within } from '../within.js';
 import { HoldSession } from './hold-session.js';
 import { HolderTalk } from './holder-talk.js';
 import { Holders } from './holders.js';
-import { LeftSessions } from './left-sessions.js';
 import { LockKeys, type NameKeys } from './lock-keys.js';
 import { openSession } from './open-session.js';
 import type { ServerProcess } from './session-settings.js';
@@ -88,7 +88,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#schema = new Schema(source, options.schema);
     this.#keys = new LockKeys(options.namespace, options.keyOf);
     this.#commits = new TokenCommits(source);
-    this.#left = new LeftSessions(source.clock);
+    this.#left = source.left ?? new LeftSessions(source.clock);
     this.#talk = new HolderTalk(this.#keys, source.clock);
     this.#holders = new Holders(this.#talk, this.#waitList, this.#clock, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());

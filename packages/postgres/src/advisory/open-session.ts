@@ -1,10 +1,10 @@
 import { guardMs } from '@holdfast/core/backend';
 import type { Connection } from '../connection.js';
 import type { ConnectionSource } from '../connection-source.js';
+import type { LeftSessions } from '../left-sessions.js';
 import { unavailable, unavailableBecause } from '../postgres-error.js';
 import type { Schema } from '../schema.js';
 import { within } from '../within.js';
-import type { LeftSessions } from './left-sessions.js';
 import { leftSessionsError, occupiedError, poolerError, ReplacedSessionError } from './session-line.js';
 import { type ServerProcess, type SessionFacts, SessionSettings } from './session-settings.js';
 import { endPredecessor, lookAtSession } from './statements.js';

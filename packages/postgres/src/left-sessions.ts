@@ -1,5 +1,18 @@
 import type { Clock } from '@holdfast/core';
-import type { Connection } from '../connection.js';
+import type { Connection, Row } from './connection.js';
+import { eq } from './operators.js';
+
+/** What the channels of every namespace begin with. */
+export const CHANNELS_BEGIN = 'holdfast_';
+
+/** Whether the server process has a session of locks already. */
+export const IS_OCCUPIED = `EXISTS (SELECT FROM pg_catalog.pg_listening_channels() AS channel WHERE pg_catalog.starts_with(channel, '${CHANNELS_BEGIN}'))`;
+
+/** After how many ms the server ends the session when it is idle; NULL before PostgreSQL 14. */
+export const IDLE_MS = `(SELECT setting FROM pg_catalog.pg_settings WHERE name ${eq} 'idle_session_timeout')`;
+
+/** What `LeftSessions` must know of a session before it is used. */
+export const lookAtProcess = { text: `SELECT pg_catalog.pg_backend_pid(), ${IS_OCCUPIED}, ${IDLE_MS}` };
 
 /** So many take that many connections of a pool, for as long as a session may be idle. */
 const MAX_KEPT = 4;
@@ -29,11 +42,20 @@ export class LeftSessions {
   }
 
   /**
+   * Keeps the connection where it was led to such a session. @param row the answer to `lookAtProcess`
+   *
+   * @returns false where it was not, and as `keep`
+   */
+  keepIfLeft(connection: Connection, row: Row | undefined): boolean {
+    return row?.[1] === 't' && this.keep(connection, Number(row[0]), Number(row[2] ?? 0));
+  }
+
+  /**
    * @param idleMs after which the server ends the session; 0 for never
-   * @returns false when there is no room for one more
+   * @returns false when there is no room for one more, and when a connection to this very process is kept: then the pooler is none by the session
    */
   keep(connection: Connection, processId: number, idleMs: number): boolean {
-    if (this.#kept.size >= MAX_KEPT) return false;
+    if (this.#kept.size >= MAX_KEPT || this.#kept.has(processId)) return false;
     const timer = this.#clock.setTimer(idleMs + ENDING_MS, () => this.#end(processId));
     this.#kept.set(processId, { connection, timer });
     connection.onEnd(() => this.#end(processId));
