@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { pollMs } from '../src/waiting/backoff.js';
 
 describe('a waiter that is not woken', () => {
-  const poll = (random: number, remainingMs: number | null, refusals: number): number =>
-    pollMs({ ...systemClock, random: () => random }, remainingMs, refusals);
+  const poll = (random: number, remainingMs: number | null, refusals: number, isUnrenewed = false): number =>
+    pollMs({ ...systemClock, random: () => random }, remainingMs, refusals, isUnrenewed);
 
   it.each([0, 0.5, 0.999])('asks once the hold has expired and not before, spread by %d', (random) => {
     for (const remainingMs of [0, 20, 500, 1_500, 1_900]) {
@@ -17,5 +17,6 @@ describe('a waiter that is not woken', () => {
     for (const remainingMs of [null, 2_000, 60_000]) expect(poll(random, remainingMs, 9)).toBeLessThanOrEqual(2_000);
     expect(poll(random, null, 1)).toBeGreaterThan(1_900);
     expect(poll(random, 5, 3)).toBeGreaterThanOrEqual(1_100);
+    expect(poll(random, 5, 3, true)).toBeLessThan(10);
   });
 });

@@ -63,6 +63,20 @@ describe.each(waitings)('acquireAll with $waiting', ({ fair }) => {
     expect(all.error).toMatchObject({ code: 'LOCK_TIMEOUT', lockName: 'a' });
   });
 
+  it('that the store failed until its wait ran out says how the store failed', async () => {
+    const world = createWorld({ fair });
+    const { clock, store, manager } = world;
+    store.disconnect({ silent: true });
+    const all = outcomeOf(manager.acquireAll(['a', 'b'], { waitMs: 500 }));
+    await clock.advance(499);
+    // The request fails, and what is asked in the last millisecond is not answered.
+    store.disconnect();
+    store.disconnect({ silent: true });
+    await clock.advance(1_000);
+    expect(all.error).toMatchObject({ code: 'LOCK_BACKEND_UNAVAILABLE', message: 'memory: the connection to the store ended' });
+    await expectNothingLeft(world);
+  });
+
   it('takes none when it is aborted', async () => {
     const { clock, manager, peer, isHeld } = createWorld({ fair });
     await peer.acquire('b');

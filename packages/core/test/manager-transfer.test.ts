@@ -1,4 +1,5 @@
-import type { LeaseTicket } from '@holdfast/core';
+import { createLockManager, type LeaseTicket, type LockBackend, type LockManager } from '@holdfast/core';
+import { createMemoryBackend } from '@holdfast/core/memory';
 import { describe, expect, it } from 'vitest';
 import { createWorld, expectNothingLeft, outcomeOf, rejection, type World } from './manager-world.js';
 
@@ -6,6 +7,17 @@ const roundTrip = (ticket: LeaseTicket): LeaseTicket => JSON.parse(JSON.stringif
 
 async function detached(world: World, ttlMs = 3_000): Promise<LeaseTicket> {
   return roundTrip(await world.manager.detach(await world.manager.acquire('x', { ttlMs })));
+}
+
+/** A backend that leaves it to core to compare tickets. */
+function withoutAdopt(backend: LockBackend): LockBackend {
+  return new Proxy(backend, {
+    get(target, property) {
+      if (property === 'adopt') return undefined;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
 }
 
 describe('a lease that is detached', () => {
@@ -179,6 +191,42 @@ describe('a lease that is adopted', () => {
     store.reconnect();
     expect(await world.isHeld()).toBe(true);
     await (await peer.adopt(ticket)).release();
+    await expectNothingLeft(world);
+  });
+
+  it.each([
+    ['by the backend', (backend: LockBackend) => backend],
+    ['by what inspect shows', withoutAdopt],
+  ])('is what its ticket says, compared %s', async (_, change) => {
+    const world = createWorld();
+    const { clock, store } = world;
+    const open = (): LockManager => createLockManager(change(createMemoryBackend({ store: store.peer() })), { clock });
+    const [from, to] = [open(), open()];
+    const lock = await from.detach(await from.acquire('x'));
+    const reader = await from.detach(await from.readWriteLock('x').read.acquire());
+    const permits = await from.detach(await from.semaphore('x', { permits: 5 }).acquire({ permits: 2 }));
+    for (const altered of [
+      { ...lock, fencingToken: String(BigInt(lock.fencingToken ?? 0) + 1n) },
+      { ...lock, fencingToken: null },
+      { ...reader, mode: 'write' },
+      { ...reader, fencingToken: '1' },
+      { ...permits, permits: 3 },
+    ] as const) {
+      expect(await rejection(to.adopt(altered))).toMatchObject({ code: 'LOCK_LOST', reason: 'taken' });
+    }
+    for (const ticket of [lock, reader, permits]) expect(await (await to.adopt(ticket)).release()).toBe(true);
+    await Promise.all([from.close(), to.close()]);
+    await expectNothingLeft(world);
+  });
+
+  it('may not be another of as many permits, where the backend knows its owners', async () => {
+    const world = createWorld();
+    const { manager, peer } = world;
+    const semaphore = manager.semaphore('x', { permits: 5 });
+    const ticket = await manager.detach(await semaphore.acquire({ permits: 2 }));
+    const three = await semaphore.acquire({ permits: 3 });
+    expect((await rejection(peer.adopt({ ...ticket, permits: 3 }))).code).toBe('LOCK_LOST');
+    await Promise.all([three.release(), (await peer.adopt(ticket)).release()]);
     await expectNothingLeft(world);
   });
 

@@ -36,7 +36,23 @@ const PASSWORD_VARIABLE = 'HOLDFAST_PASSWORD';
 /** The store that the environment names, with its password; undefined when it names none. @throws LockArgumentError */
 export function urlFromEnvironment(): string | undefined {
   const url = secretFromEnvironment(URL_VARIABLE);
-  return url === undefined ? undefined : withPassword(url);
+  if (url === undefined) return undefined;
+  refuseBrokenUrl(URL_VARIABLE, url);
+  return withPassword(url);
+}
+
+/**
+ * Refuses a URL of which bytes were not UTF-8: each such byte has become the same character, so two prefixes would be one.
+ *
+ * @param where where the URL was given
+ * @throws LockArgumentError LOCK_INVALID_ARGUMENT
+ */
+export function refuseBrokenUrl(where: string, url: string): void {
+  if (!url.includes('\uFFFD')) return;
+  throw new LockArgumentError(
+    `${where}: the URL is not UTF-8, or holds the character U+FFFD, which stands for such bytes; give it in UTF-8, and U+FFFD as %EF%BF%BD`,
+    { option: 'url' },
+  );
 }
 
 /**

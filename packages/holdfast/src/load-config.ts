@@ -59,11 +59,18 @@ function pathOf(file: unknown): string {
 }
 
 async function readJson(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(file).catch((error: unknown) => {
     throw wrong(file, (error as Error).message);
   });
+  let text: string;
   try {
-    return JSON.parse(text.replace(/^\uFEFF/, '')) as unknown;
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // Each byte that is not UTF-8 would become the same character, and two prefixes one.
+    throw wrong(file, 'this is not valid UTF-8');
+  }
+  try {
+    return JSON.parse(text) as unknown;
   } catch {
     // The parser's own message quotes what stands there, which may be a password.
     throw wrong(file, 'this is not valid JSON');

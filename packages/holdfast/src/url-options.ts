@@ -1,4 +1,5 @@
 import { LockArgumentError, type OptionRule, readOptions } from '@holdfast/core';
+import { isUtf8Query } from './is-utf8-query.js';
 
 /** A URL and the options that its query carried. */
 export interface UrlWithOptions {
@@ -25,6 +26,8 @@ export function takeUrlOptions(where: string, url: string, rules: Readonly<Recor
     fail('the URL has an @ after a ? or #; in user and password write ? as %3F, # as %23 and / as %2F, and in an option write @ as %40');
   if (url[start] === '#' || query.includes('#'))
     fail('the URL has a #, which has no meaning there; within a password or an option write it as %23');
+  if (!isUtf8Query(query))
+    fail('the URL has bytes behind its ? that are not UTF-8, such as %FF; write each character as its bytes in UTF-8');
 
   const options: Record<string, unknown> = {};
   for (const [name, text] of new URLSearchParams(query)) {

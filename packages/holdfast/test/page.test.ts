@@ -283,6 +283,18 @@ describe('taking a lock away', () => {
     expect((await post('mine:1')).status).toBe(200);
     expect((await post('given')).status).toBe(200);
   });
+
+  it('and looking refuse a name whose bytes are not UTF-8: all such bytes would be the same character', async () => {
+    const page = pageOf({ allowRelease: true });
+    const token = (await tokenOf(page)) ?? '';
+    await manager.acquire('caf\uFFFD');
+    const post = (name: string): Promise<Response> =>
+      ask(page, `/release?name=${name}&kind=lock`, { method: 'POST', origin: HERE, 'x-holdfast-token': token });
+    expect((await post('caf%E9')).status).toBe(400);
+    expect((await ask(page, '/lock?name=caf%E9&kind=lock')).status).toBe(400);
+    expect((await manager.inspect('caf\uFFFD')).held).toBe(true);
+    expect(await (await post(encodeURIComponent('caf\uFFFD'))).json()).toEqual({ freed: true });
+  });
 });
 
 describe('a store that cannot list', () => {

@@ -57,4 +57,10 @@ describe('options in the URL', () => {
       expect(failure(url)).not.toContain('SECRET');
     }
   });
+
+  it('are refused where their bytes are not UTF-8, as each such byte would be the same character', () => {
+    for (const value of ['%FF', 'caf%E9:', '%EF%BF%BD%FF', '\uFFFD%C3']) expect(failure(`redis://h?prefix=${value}`)).toMatch(/not UTF-8/);
+    expect(take('redis://h?prefix=%EF%BF%BD%C3%A9').options).toEqual({ prefix: '\uFFFDé' });
+    expect(take('redis://h?prefix=50%').options).toEqual({ prefix: '50%' });
+  });
 });

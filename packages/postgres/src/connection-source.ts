@@ -2,6 +2,7 @@ import type { Clock } from '@holdfast/core';
 import { ServerClock } from '@holdfast/core/backend';
 import { Borrower } from './borrower.js';
 import { Connection, type Queryable } from './connection.js';
+import { LeftSessions, lookAtProcess } from './left-sessions.js';
 import { createClient } from './open-driver.js';
 import type { DriverClient, PostgresPool } from './postgres-client.js';
 import { closedError, unavailable } from './postgres-error.js';
@@ -16,6 +17,8 @@ export interface ConnectionSource {
   readonly whenNotOpen: string;
   /** Whether each statement may run on a connection of its own, so that no transaction goes over several. */
   readonly isOneByOne?: boolean;
+  /** Where connections of our own are made, and not taken from a pool of the user's. */
+  readonly left?: LeftSessions;
   /** A connection of our own until it is given back or destroyed. @throws LockUnavailableError within `timeoutMs` */
   open(timeoutMs: number): Promise<Connection>;
   /** Runs `use` on a connection that may serve others before and after. One that fails is not used again. */
@@ -67,6 +70,7 @@ export class OwnSource implements ConnectionSource {
   readonly clock: Clock;
   readonly serverClock = new ServerClock();
   readonly whenNotOpen = 'the server could not be reached';
+  readonly left: LeftSessions;
   readonly #connectionString: string;
   readonly #driverOptions: Readonly<Record<string, unknown>>;
   readonly #kept: Connection[] = [];
@@ -74,6 +78,7 @@ export class OwnSource implements ConnectionSource {
   #isClosed = false;
 
   constructor(connectionString: string, driverOptions: Readonly<Record<string, unknown>>, clock: Clock) {
+    this.left = new LeftSessions(clock);
     this.#connectionString = connectionString;
     this.#driverOptions = driverOptions;
     this.clock = clock;
@@ -109,6 +114,7 @@ export class OwnSource implements ConnectionSource {
   close(): void {
     this.#isClosed = true;
     this.#borrower.close();
+    this.left.letGo();
     for (const connection of this.#kept.splice(0)) connection.end();
   }
 
@@ -121,14 +127,20 @@ export class OwnSource implements ConnectionSource {
   }
 
   async #new(timeoutMs: number): Promise<Connection> {
+    const endsAt = this.clock.now() + timeoutMs;
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop
+      const connection = await this.#newOrLeft(Math.max(1, endsAt - this.clock.now()));
+      if (connection !== null) return connection;
+    }
+  }
+
+  /** null: a pooler has led there where a session of locks was left, which use would keep alive. */
+  async #newOrLeft(timeoutMs: number): Promise<Connection | null> {
     const connection = await this.open(timeoutMs);
     try {
-      const [row] = await within(
-        this.clock,
-        timeoutMs,
-        'the server did not answer',
-        connection.query({ text: 'SELECT pg_catalog.pg_backend_pid()' }),
-      );
+      const [row] = await within(this.clock, timeoutMs, 'the server did not answer', connection.query(lookAtProcess));
+      if (this.left.keepIfLeft(connection, row)) return null;
       // A pooler answers from another process than it has named.
       connection.prepares = Number(row?.[0]) === connection.processId;
       return connection;

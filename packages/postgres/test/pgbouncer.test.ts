@@ -1,7 +1,7 @@
 import { createLockManager, isLockError, type Lease, type LockManager, type LockUnavailableError } from '@holdfast/core';
 import { createPostgresBackend } from '@holdfast/postgres';
 import { newName } from '@holdfast/test/backend';
-import { type PgBouncer, type PostgresServer, startPgBouncer, startPostgres, until } from '@holdfast/test/servers';
+import { type PgBouncer, type PostgresServer, startPgBouncer, startPostgres, startTcpProxy, until } from '@holdfast/test/servers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Settings } from './reached.js';
@@ -38,6 +38,10 @@ async function refusal(promise: Promise<unknown>): Promise<LockUnavailableError>
   return error;
 }
 
+async function tryOnce(locks: LockManager, name: string): Promise<void> {
+  await (await locks.tryAcquire(name))?.release();
+}
+
 describe('behind PgBouncer', () => {
   it.each(['session', 'transaction'] as const)('in %s mode session locks are refused, with what to do', async (mode) => {
     const locks = manager(mode === 'session' ? session.url : transaction.url);
@@ -69,6 +73,47 @@ describe('behind PgBouncer', () => {
       return rows[0]?.n === 0;
     });
     await client.end();
+  });
+
+  it('in session mode without server_reset_query a manager goes past the session that a dead one has left, which ends with its locks', async () => {
+    await using pooler = await startPgBouncer({ serverPort: server.port, mode: 'session', poolSize: 4, resetQuery: '' });
+    await using proxy = await startTcpProxy({ target: pooler.port });
+    const options = { pooler: 'session', sessionMs: 5_000 } as const;
+    const dead = manager(pooler.url.replace(String(pooler.port), String(proxy.port)), options);
+    const lease = await dead.acquire(newName());
+    await proxy.refuse();
+    const next = manager(pooler.url, options);
+    await (await next.acquire(newName(), { waitMs: 5_000 })).release();
+    // The one whose connection has ended may be alive, behind a pooler by the transaction.
+    expect(await next.tryAcquire(lease.name)).toBe(null);
+    // Whatever is asked in the meantime, nobody asks it of that session.
+    const asking = setInterval(() => void tryOnce(next, lease.name).catch(() => {}), 200);
+    try {
+      await (await next.acquire(lease.name, { waitMs: 30_000 })).release();
+    } finally {
+      clearInterval(asking);
+    }
+    expect(lease.isHeld).toBe(false);
+  });
+
+  it('in session mode without server_reset_query nothing that is asked keeps the locks of a dead one alive', async () => {
+    await using pooler = await startPgBouncer({ serverPort: server.port, mode: 'session', poolSize: 4, resetQuery: '' });
+    await using proxy = await startTcpProxy({ target: pooler.port });
+    const dead = manager(pooler.url.replace(String(pooler.port), String(proxy.port)), { pooler: 'session', sessionMs: 5_000 });
+    const lease = await dead.acquire(newName());
+    await proxy.refuse();
+    // As many as the pooler has server connections: one of them is led to that session.
+    const others = Array.from({ length: 4 }, () => manager(pooler.url, { strategy: 'table' }));
+    const asking = setInterval(() => {
+      for (const other of others) tryOnce(other, newName()).catch(() => {});
+    }, 200);
+    try {
+      const next = await manager(server.url).acquire(lease.name, { waitMs: 30_000 });
+      expect(lease.isHeld).toBe(false);
+      await next.release();
+    } finally {
+      clearInterval(asking);
+    }
   });
 
   it('in transaction mode the first answer of another server process ends the leases, and says why', async () => {

@@ -161,7 +161,8 @@ export class HoldCommands {
     if (left === null) {
       if (this.#isClosed) return Promise.reject(closedError());
       const [first] = holds;
-      if (first?.next !== undefined && holds.length === 1 && isAlone(first)) return handOver(this, this.#link, first, first.next, timeoutMs);
+      if (first?.next !== undefined && holds.length === 1 && isAlone(first))
+        return handOver(this, this.#link, first, first.next, timeoutMs);
     }
     const isIdle = this.#waiters?.isIdle !== false;
     const pieces = holds.map((hold): RedisPiece => {

@@ -144,9 +144,9 @@ export class RedlockBackend implements LockBackend<bigint> {
     return mode !== 'permits';
   }
 
-  async adopt(request: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<void> {
+  async adopt(request: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<boolean> {
     this.#refuseIfClosed();
-    await adoptHold(this.#context, request, Number(fencingToken ?? 0n), call);
+    return await adoptHold(this.#context, request, fencingToken, call);
   }
 
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {

@@ -123,14 +123,20 @@ export class SessionLink {
     if (this.#line.is === 'serving') return;
     this.#wantedAt = this.#settings.clock.now();
     if (this.#failure !== null && this.#pause.remainingMs > SOON_MS) throw neverSent(this.#failure);
-    const ready = this.#waiting.wait(
-      withinMs,
-      () => this.#failure ?? unavailable(new ConnectionLostError(`no server answered within ${withinMs} ms`)),
-    );
+    const ready = this.#waiting.wait(withinMs, () => this.#notReady(withinMs));
     if (!this.#isRunning) void this.#run();
     await ready.catch((error: unknown) => {
       throw neverSent(error);
     });
+  }
+
+  /** What is so now; why the last try failed is only a part of that, while another is under way. */
+  #notReady(withinMs: number): LockUnavailableError {
+    const failure = this.#failure;
+    if (failure !== null && this.#line.is !== 'opening') return failure;
+    const what = this.#line.is === 'open' ? 'a server answered, but the session was not ready' : 'no server answered';
+    const before = failure === null ? '' : `; before that ${failure.message.replace(/^zookeeper: /, '')}`;
+    return unavailable(new ConnectionLostError(`${what} within ${withinMs} ms${before}`)) as LockUnavailableError;
   }
 
   /** Ends the session. */
@@ -222,6 +228,8 @@ export class SessionLink {
     this.#given = given;
     this.#timeoutMs = connection.timeoutMs;
     this.#line = { is: 'open', connection };
+    // Why there was no connection says nothing of this connection.
+    this.#failure = null;
     this.#checkedAt = this.#settings.clock.now();
     this.#watchOver();
     const isPresent = (): boolean => this.connection === connection && !this.#isClosed;

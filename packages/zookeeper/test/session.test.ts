@@ -108,6 +108,58 @@ describe('connecting', () => {
     free.release();
   });
 
+  it('does not say of a connection that is not ready yet why there was none before', async () => {
+    await using proxy = await startTcpProxy({ target: zooKeeper.server.port });
+    await proxy.refuse();
+    let isSettling = false;
+    let settle = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    const root = newRoot();
+    const session = keep(
+      new ZooKeeperSession(
+        {
+          openDriver,
+          servers: [{ host: '127.0.0.1', port: proxy.port }],
+          timeoutMs: 3000,
+          auth: null,
+          acl: [{ permissions: 31, scheme: 'world', id: 'anyone' }],
+          directories: [root, `${root}/sessions`],
+          clock: systemClock,
+        },
+        {
+          onConnected: () => {
+            isSettling = true;
+            return settled;
+          },
+          onLost: () => {},
+        },
+      ),
+    );
+    const before = String(await failureOf(session.ready(1000)));
+    await proxy.restore();
+    const waiting = session.ready(20_000);
+    await until('a server has answered', () => isSettling);
+    const late = String(await failureOf(session.ready(200)));
+    expect(late).not.toBe(before);
+    expect(late).toContain('a server answered');
+    settle();
+    await waiting;
+    await zooKeeper.admin.removeAll(root);
+  });
+
+  it('does not say of a server that is silent now only that it refused before', async () => {
+    await using proxy = await startTcpProxy({ target: zooKeeper.server.port });
+    await proxy.refuse();
+    const { session } = sessionTo([proxy.port]);
+    await failureOf(session.ready(1000));
+    await proxy.restore();
+    proxy.silence();
+    // Between two tries a call hears how the last one ended.
+    await until('a call hears of the silence', async () => String(await failureOf(session.ready(300))).includes('no server answered'));
+  });
+
   it('hears that no server can be reached as soon as each was tried, at any time', async () => {
     const free = await reservePort();
     const { session } = sessionTo([free.port, free.port, free.port]);

@@ -7,6 +7,7 @@ import {
   type LockErrors,
   type LockLostError,
   type LockManager,
+  type LockState,
   systemClock,
 } from '../index.js';
 import type { ConformanceFaults } from './harness.js';
@@ -59,6 +60,19 @@ export async function eventually(what: string, condition: () => boolean | Promis
     if (performance.now() > end) assert.fail(`not so after ${ms} ms: ${what}`);
     await delay(10);
   }
+}
+
+/** Waits until the store counts so many waiters; where it cannot count, until the last one must have arrived. */
+export async function queued(look: () => Promise<LockState>, count: number): Promise<void> {
+  if ((await look()).waiters === null) await delay(100);
+  else await eventually(`${count} in the queue`, async () => ((await look()).waiters ?? 0) >= count);
+}
+
+/** Waits until the store shows that somebody waits. @returns false where the store cannot tell */
+export async function isSeenWaiting(manager: LockManager, name: string): Promise<boolean> {
+  if ((await manager.inspect(name)).waiters === null) return false;
+  await eventually('the waiter is counted', async () => ((await manager.inspect(name)).waiters ?? 0) > 0);
+  return true;
 }
 
 /** As `eventually`, where the store may be out of reach until its connections are made again. */

@@ -119,6 +119,14 @@ export const rules: readonly Rule[] = [
     cases: ['leases/', 'exclusive/*/dispose', 'backend/renew-never-shortens'],
   },
   {
+    id: 'tickets',
+    says: 'A hold passes to another manager by its ticket, and a ticket that says something else than the store is refused.',
+    why: 'A ticket comes from outside. With a mode that is believed a reader becomes a second writer; with a token that is believed an old holder passes for a new one, or a fence is raised for ever.',
+    lookAt: ['adopt', 'canAdopt', 'inspect', 'renew'],
+    standsOn: ['exclusion', 'owner'],
+    cases: ['tickets/'],
+  },
+  {
     id: 'deadline',
     says: 'The holder stops believing in its lease before the store lets the next one in, whatever the network does; a grant that comes after its deadline is never handed out.',
     why: 'redlock 5 beta, its fork of sesamecare and RedlockMutex check no validity after acquiring: a lease was granted 515 ms past its end. On a silent network their holders are never notified, in 12 to 15 s at a ttl of 2 s.',

@@ -220,12 +220,15 @@ export interface LockBackend<F extends FencingToken = FencingToken> {
    */
   canAdopt?(mode: HoldRequest['mode']): boolean;
   /**
-   * Gets ready for the renewals and the release of a hold that another manager was granted, with the fencing token that it was granted: for a
-   * backend that must know more of a hold than its owner. Asks only; what is not held is for the renewal to find out, which core sends next.
+   * Looks whether a hold that another manager is said to have been granted is what its ticket says: its mode, its permits and its fencing token.
+   * Gets ready for the renewals and the release of the hold, where that takes more than its owner. Asks only, and changes nothing; what is not
+   * held any more is for the renewal to find out, which core sends next.
    *
+   * @returns false: the store has no such hold, or has it otherwise; core then refuses the ticket, and leaves the hold alone
    * @throws LockUnavailableError when the store did not answer
+   * @default core compares what `inspect` shows, which does not tell two holders of one name apart that have the same number of permits
    */
-  adopt?(hold: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<void>;
+  adopt?(hold: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<boolean>;
   /** Holds of different partitions fail apart (the masters of a cluster): core never puts two in one call. @default one partition */
   partition?(name: string): string;
   /**

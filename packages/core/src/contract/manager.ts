@@ -209,7 +209,8 @@ export interface LockManager<F extends FencingToken = FencingToken> extends Asyn
    * one ticket at the same time hold the lock together: nothing excludes one of them.
    *
    * @returns the lease: a `PermitLease` for permits. Its fencing token is that of the ticket
-   * @throws LockLostError LOCK_LOST, reason 'taken', when the hold has ended: by its time, by force, or by a release
+   * @throws LockLostError LOCK_LOST, reason 'taken', when the hold has ended: by its time, by force, or by a release; and when the store has it
+   *   otherwise than the ticket says, with another mode, another number of permits or another fencing token
    * @throws LockUnavailableError LOCK_BACKEND_UNAVAILABLE when the store did not answer; the hold is what it was, and at most kept for another `ttlMs`
    * @throws LockArgumentError LOCK_INVALID_ARGUMENT for a value that is not a ticket, and for a ticket whose hold this manager has already
    * @throws LockUnsupportedError LOCK_UNSUPPORTED as `detach`

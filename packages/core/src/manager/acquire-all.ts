@@ -1,7 +1,7 @@
 import type { FencingToken } from '../contract/lease.js';
 import type { Names } from '../contract/manager.js';
 import type { AcquireOptions, TryOptions } from '../contract/options.js';
-import { isLockError, LockArgumentError, LockTimeoutError } from '../errors.js';
+import { type AnyLockError, isLockError, LockArgumentError, LockTimeoutError } from '../errors.js';
 import { HeldLease } from '../lease/held-lease.js';
 import type { HoldPlan } from '../hold/hold-plan.js';
 import type { Hold } from '../hold/hold.js';
@@ -10,6 +10,7 @@ import { HeldLeaseMap } from '../lease/lease-map.js';
 import { refuseReentry } from '../lease/run-task.js';
 import { isRetryable } from '../calls/is-for-good.js';
 import { isReasonOf } from '../calls/is-reason-of.js';
+import type { RestLimits } from '../waiting/wait.js';
 import type { ManagerCore } from './manager-core.js';
 import { type ResolvedLeaseOptions, sortedNames } from './resolve-options.js';
 import { LOCK, planOf, takePlan } from './take-lease.js';
@@ -57,14 +58,15 @@ async function takeAll<N extends string, F extends FencingToken>(
   try {
     while (held.length < plans.length) {
       const batch = plans.slice(held.length);
-      const taken = await takePrefix(core, batch, signal, waitMs === 0 ? null : leftMs());
-      held.push(...(taken ?? []));
+      const { holds, failure } = await takePrefix(core, batch, signal, waitMs === 0 ? null : leftMs());
+      held.push(...holds);
       const next = plans[held.length];
       if (next === undefined) break;
       // Closed while the store was asked: nobody would end the wait that begins here.
       core.assertOpen(next.name);
       // Of several names some were answered already, and the wait for all is one.
-      held.push(await takePlan(core, next, { waitMs: leftMs(), signal, wasHeard: plans.length > 1 && taken !== null }));
+      const rest: RestLimits = { waitMs: leftMs(), signal, wasHeard: plans.length > 1 && failure === undefined, failure };
+      held.push(await takePlan(core, next, rest));
     }
     core.assertOpen();
     // The first may have been lost while the last was waited for.
@@ -88,16 +90,16 @@ async function takeAll<N extends string, F extends FencingToken>(
  * Asks for all in one call and keeps those before the first that is busy.
  *
  * @param leftMs of the wait; null where nobody waits
- * @returns null when the store did not answer, which a wait rides out
+ * @returns what was taken; `failure`: how the store failed, which a wait rides out
  */
 async function takePrefix<F extends FencingToken>(
   core: ManagerCore<F>,
   plans: readonly HoldPlan[],
   signal: AbortSignal | undefined,
   leftMs: number | null,
-): Promise<readonly Hold[] | null> {
+): Promise<{ readonly holds: readonly Hold[]; readonly failure?: AnyLockError }> {
   // One name is better asked for by a wait: it stands in line.
-  if (plans.length < 2) return [];
+  if (plans.length < 2) return { holds: [] };
   let outcomes: readonly (Hold | null)[];
   try {
     outcomes = await core.acquirer.tryMany(plans, signal, {
@@ -105,16 +107,16 @@ async function takePrefix<F extends FencingToken>(
       ...(leftMs === null ? {} : { atMostMs: leftMs }),
     });
   } catch (error) {
-    if (leftMs !== null && !isReasonOf(signal, error) && isRetryable(error)) return null;
+    if (leftMs !== null && !isReasonOf(signal, error) && isLockError(error) && isRetryable(error)) return { holds: [], failure: error };
     throw error;
   }
   const firstBusy = outcomes.indexOf(null);
-  if (firstBusy < 0) return outcomes.filter((outcome) => outcome !== null);
+  if (firstBusy < 0) return { holds: outcomes.filter((outcome) => outcome !== null) };
   free(
     core,
     outcomes.slice(firstBusy).filter((outcome) => outcome !== null),
   );
-  return outcomes.slice(0, firstBusy).filter((outcome) => outcome !== null);
+  return { holds: outcomes.slice(0, firstBusy).filter((outcome) => outcome !== null) };
 }
 
 /** Frees in reverse, in the background: the caller's time is not spent on a store that does not answer. */

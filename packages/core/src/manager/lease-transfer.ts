@@ -2,12 +2,14 @@ import { AsyncResource } from 'node:async_hooks';
 import { checkName } from '../check-name.js';
 import { checkValue, type OptionRule, readOptions, rule } from '../check-options.js';
 import { CONTEXT } from '../async-context.js';
+import type { Capabilities } from '../contract/capabilities.js';
 import type { FencingToken, Lease } from '../contract/lease.js';
 import type { LeaseTicket } from '../contract/lease-ticket.js';
 import type { AdoptOptions, DetachOptions } from '../contract/options.js';
-import type { HolderState, LockKind } from '../contract/state.js';
-import { LockArgumentError, LockUnavailableError } from '../errors.js';
+import type { HolderState, LockKind, LockState } from '../contract/state.js';
+import { LockArgumentError, LockLostError, LockUnavailableError } from '../errors.js';
 import { Hold } from '../hold/hold.js';
+import type { HoldPlan } from '../hold/hold-plan.js';
 import { lostError } from '../hold/lost-error.js';
 import { HeldLease, HeldPermitLease } from '../lease/held-lease.js';
 import { elapsedSince } from '../time/stamp.js';
@@ -81,24 +83,31 @@ export class LeaseTransfer<F extends FencingToken> {
     return mode === 'permits' ? new HeldPermitLease(hold, this.#core) : new HeldLease<F>(hold, this.#core);
   }
 
-  /** Asks the store whether it stands. Whatever comes of that, nothing is freed: the hold is not ours before it was found. */
+  /**
+   * Asks the store whether the hold stands, and is what the ticket says: a reader that comes as a writer would be a second one. Whatever comes of
+   * that, nothing is freed: the hold is not ours before it was found.
+   */
   async #takeUp(hold: Hold, fencingToken: FencingToken): Promise<void> {
     const { backend, calls, holds, events } = this.#core;
     const { plan, request } = hold;
     const { name } = plan;
     const timeoutMs = Math.min(calls.commandTimeoutMs, plan.ttlMs);
+    if ((fencingToken === null) === hasToken(plan.mode, backend.capabilities)) throw this.#otherwise(name, fencingToken);
     const stamp = calls.stamp();
-    const [stands] = await calls.run(
+    const [stands, isAsSaid] = await calls.run(
       'renew',
       [hold],
       name,
       async (call) => {
-        await backend.adopt?.(request, fencingToken, call);
-        return await backend.renew([request], call);
+        if ((await backend.adopt?.(request, fencingToken, call)) === false) return [null, false];
+        const [answer] = await backend.renew([request], call);
+        const mustLook = answer === true && backend.adopt === undefined;
+        return [answer, !mustLook || isIn(await backend.inspect(name, plan.kind, call), plan, fencingToken)];
       },
       timeoutMs,
     );
     this.#core.assertOpen(name);
+    if (!isAsSaid) throw this.#otherwise(name, fencingToken);
     if (stands === false) throw lostError('taken', { lockName: name, backend: backend.name, fencingToken });
     if (stands !== true || elapsedSince(calls.clock, stamp) >= Math.min(plan.ttlMs, holds.facts.sessionMs)) {
       const what = stands === true ? 'the answer came too late to be believed' : 'the store could not tell whether the hold stands';
@@ -107,6 +116,16 @@ export class LeaseTransfer<F extends FencingToken> {
     holds.dispatch(hold, { type: 'granted', fencingToken, stamp, forMs: undefined });
     const granted = hold.state.grant?.fencingToken ?? null;
     if (events.heard.granted.hasSubscribers) events.emit(plan, { type: 'granted', waitedMs: 0, fencingToken: granted });
+  }
+
+  #otherwise(name: string, fencingToken: FencingToken): LockLostError {
+    const what = 'the store has no hold that is what the ticket says: of this owner, with this mode, these permits and this fencing token';
+    return new LockLostError(`${JSON.stringify(name)} was not adopted: ${what}`, {
+      lockName: name,
+      backend: this.#core.backend.name,
+      fencingToken,
+      reason: 'taken',
+    });
   }
 
   #refuseUnable(name: string, mode: HolderState['mode']): void {
@@ -128,6 +147,18 @@ function readTicket(given: LeaseTicket): LeaseTicket {
   checkValue('adopt', 'mode', mode, rule.oneOf(...MODES[kind]));
   checkValue('adopt', 'permits', permits, rule.integer(1, mode === 'permits' ? limit : 1));
   return ticket;
+}
+
+function hasToken(mode: HolderState['mode'], { fencing }: Capabilities): boolean {
+  return fencing && mode !== 'permits';
+}
+
+/** Whether one of the holders may be this one: holders are shown without their owners. */
+function isIn({ holders }: LockState, { mode, permits }: HoldPlan, fencingToken: FencingToken): boolean {
+  return holders.some(
+    (holder) =>
+      holder.mode === mode && holder.permits === permits && (holder.fencingToken === null || holder.fencingToken === fencingToken),
+  );
 }
 
 function isToken(value: unknown): boolean {

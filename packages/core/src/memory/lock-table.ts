@@ -1,7 +1,7 @@
-import type { Answer, Clock, HoldRef, HoldRequest, LockKind, LockState } from '../index.js';
+import type { Answer, Clock, FencingToken, HoldRef, HoldRequest, LockKind, LockState } from '../index.js';
 import { type ClientLine, LockEntry, type Waiter, type Watcher } from './lock-entry.js';
 import { MarkTable } from './mark-table.js';
-import { kindOf } from './occupancy.js';
+import { kindOf, permitsOf } from './occupancy.js';
 
 // Entries looked at for expired holds with each request: with two, what nobody asks for again is dropped
 // faster than new names can come, and no name needs a timer.
@@ -62,6 +62,13 @@ export class LockTable {
     if (record === undefined) return false;
     record.expiresAt = Math.max(record.expiresAt, this.clock.now() + hold.ttlMs);
     return true;
+  }
+
+  /** Whether the hold of this owner is what the request says, and was granted with this token. */
+  isGranted(request: HoldRequest, fencingToken: FencingToken): boolean {
+    const record = this.#find(request.name, kindOf(request.mode))?.holdOf(request.owner);
+    if (record === undefined || record.request.mode !== request.mode) return false;
+    return permitsOf(record.request) === permitsOf(request) && (request.mode === 'permits' || record.fencingToken === fencingToken);
   }
 
   release(hold: HoldRef): boolean {

@@ -5,6 +5,7 @@ import {
   type Capabilities,
   type Clock,
   type DifferentLimit,
+  type FencingToken,
   type HoldRef,
   type HoldRequest,
   type LockBackend,
@@ -146,6 +147,10 @@ class MemoryBackend implements LockBackend<bigint> {
 
   renew(holds: readonly (HoldRef & { readonly ttlMs: number })[]): Promise<readonly boolean[]> {
     return this.#call('renew', namesOf(holds), () => holds.map((hold) => this.#link.table.renew(hold)));
+  }
+
+  adopt(request: HoldRequest, fencingToken: FencingToken): Promise<boolean> {
+    return this.#call('inspect', [request.name], () => this.#link.table.isGranted(request, fencingToken));
   }
 
   release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {

@@ -17,12 +17,12 @@ const SHORTEST_POLL_MS = 1_100;
 
 /**
  * When a waiter that is woken by push asks again anyway: when the present hold has expired, but from the
- * second time on not more often than `SHORTEST_POLL_MS`, and at the latest after `LONGEST_POLL_MS`. Spread a little, so that not all ask
- * at once; never to a moment before the expiry, where the answer would be the same, and the next one a whole poll later.
+ * third time on not more often than `SHORTEST_POLL_MS` where that hold is renewed, and at the latest after `LONGEST_POLL_MS`. Spread a little, so
+ * that not all ask at once; never to a moment before the expiry, where the answer would be the same, and the next one a whole poll later.
  */
-export function pollMs(clock: Clock, remainingMs: number | null, refusals: number): number {
+export function pollMs(clock: Clock, remainingMs: number | null, refusals: number, isUnrenewed: boolean): number {
   const expiry = remainingMs === null ? LONGEST_POLL_MS : remainingMs + 2;
-  const shortest = refusals <= 2 ? 1 : SHORTEST_POLL_MS;
+  const shortest = refusals <= 2 || isUnrenewed ? 1 : SHORTEST_POLL_MS;
   const spread = clock.random() / 50;
   return Math.min(Math.max(expiry, shortest) * (1 + spread), LONGEST_POLL_MS * (1 - spread));
 }

@@ -65,7 +65,8 @@ export class Hearing {
 
   /** What a wait that ran out without being heard is rejected with. */
   silence({ plan, limits }: Wait): AnyLockError {
-    if (this.#failing !== null) return this.#failing.error;
+    const failure = this.#failing?.error ?? limits.failure;
+    if (failure !== undefined) return failure;
     const { name, driver } = this.#backend;
     return new LockUnavailableError(`the ${name} backend did not answer within the ${limits.waitMs} ms of the wait`, {
       backend: name,

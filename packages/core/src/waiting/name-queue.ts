@@ -10,6 +10,7 @@ import type { HoldRunner } from '../hold/hold-runner.js';
 import type { StoreCalls } from '../calls/store-calls.js';
 import { backoffMs, pollMs } from './backoff.js';
 import { Hearing } from './hearing.js';
+import { HoldInFront } from './hold-in-front.js';
 import { HolderLook } from './holder-look.js';
 import type { LocalTurn } from './local-turn.js';
 import type { LocalTurns } from './local-turns.js';
@@ -59,6 +60,7 @@ export class NameQueue implements WaitObserver {
   /** null where the store sees to the turns of managers. */
   readonly #turn: LocalTurn | null;
   readonly #shown: ShownLine;
+  readonly #inFront = new HoldInFront();
 
   constructor(plan: HoldPlan, services: QueueServices) {
     this.#name = plan.name;
@@ -278,7 +280,8 @@ export class NameQueue implements WaitObserver {
       return;
     }
     if (backend.subscribe !== undefined) {
-      const pauseMs = pollMs(calls.clock, remainingMs, refusals);
+      const isUnrenewed = this.#inFront.isUnrenewed(calls.clock.now(), remainingMs);
+      const pauseMs = pollMs(calls.clock, remainingMs, refusals, isUnrenewed);
       this.#dispatch(wait, { type: 'busy', isHeard: wait.subscription !== null, pauseMs });
       return;
     }

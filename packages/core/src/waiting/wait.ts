@@ -1,4 +1,5 @@
 import type { CallerContext } from '../async-context.js';
+import type { AnyLockError } from '../errors.js';
 import type { Asked } from '../hold/asker.js';
 import type { Hold } from '../hold/hold.js';
 import type { HoldPlan, WaitLimits } from '../hold/hold-plan.js';
@@ -6,6 +7,12 @@ import type { TimerEntry } from '../time/timer-queue.js';
 import type { Look } from './holder-look.js';
 import { newWait, stepWait } from './step-wait.js';
 import type { WaitEffect, WaitEvent, WaitState } from './wait-state.js';
+
+/** The limits of a wait that may be the rest of a longer wait. */
+export interface RestLimits extends WaitLimits {
+  /** How the store has failed in the longer wait, where the store has not answered since: the reason when the rest runs out unheard. */
+  readonly failure?: AnyLockError | undefined;
+}
 
 /** Where a wait's timers and its signal are heard. */
 export interface WaitObserver {
@@ -19,7 +26,7 @@ export class Wait implements TimerEntry {
   dueAt = 0;
   heapIndex = -1;
   readonly plan: HoldPlan;
-  readonly limits: WaitLimits;
+  readonly limits: RestLimits;
   readonly context: CallerContext;
   readonly joinedAt: number;
   readonly result: Promise<Hold>;
@@ -38,7 +45,7 @@ export class Wait implements TimerEntry {
   #reject!: (error: unknown) => void;
   #onAbort: (() => void) | null = null;
 
-  constructor(plan: HoldPlan, limits: WaitLimits, context: CallerContext, joinedAt: number, observer: WaitObserver) {
+  constructor(plan: HoldPlan, limits: RestLimits, context: CallerContext, joinedAt: number, observer: WaitObserver) {
     this.plan = plan;
     this.limits = limits;
     this.context = context;

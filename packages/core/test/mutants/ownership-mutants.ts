@@ -37,6 +37,12 @@ export const ownershipMutants: readonly Mutant[] = [
     },
   },
   {
+    id: 'adopt-believes',
+    breaks: 'a ticket that says something else than the store is refused',
+    caughtBy: ['tickets/lock', 'tickets/read-write', 'tickets/permits'],
+    breakBackend: each(() => ({ adopt: async () => await Promise.resolve(true) })),
+  },
+  {
     id: 'release-says-true',
     breaks: 'a release answers false when the hold had gone',
     caughtBy: ['exclusive/lock/forced', 'leases/release-idempotent', 'semaphores/stale-release'],

@@ -3,7 +3,7 @@ import process from 'node:process';
 import { isLockError, LockArgumentError, type LockManager } from '@holdfast/core';
 import { connect } from '../connect.js';
 import type { ConnectConfig } from '../connect-options.js';
-import { secretFromEnvironment, withPassword } from '../environment.js';
+import { refuseBrokenUrl, secretFromEnvironment, withPassword } from '../environment.js';
 import { loadConfig } from '../load-config.js';
 import { isBuiltIn } from '../schemes.js';
 import { usageError } from './cli-error.js';
@@ -30,7 +30,9 @@ export type StoreConfig = ConnectConfig & { readonly url: string };
 export async function resolveStore({ url: given, config: wanted }: StoreOptions, output: Output): Promise<StoreConfig> {
   const found = await configOf(wanted);
   const config = found?.config ?? {};
-  const bare: unknown = given ?? secretFromEnvironment('HOLDFAST_URL') ?? config.url;
+  const named = given ?? secretFromEnvironment('HOLDFAST_URL');
+  if (named !== undefined) refuseBrokenUrl(given === undefined ? 'HOLDFAST_URL' : '--url', named);
+  const bare: unknown = named ?? config.url;
   if (typeof bare !== 'string') {
     if (bare !== undefined) throw usageError(`${found?.file}: url must be a string such as "redis://localhost:6379"`);
     const without = found === null ? '' : ` (${found.file} has no "url")`;

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration, parsePositiveDuration, parseWait } from './duration.js';
+import { parseName } from './name-text.js';
 import { parsePermits } from './wanted.js';
 import { kinds } from '../view/of-kind.js';
 import { sortKeys } from '../view/order.js';
@@ -7,7 +8,7 @@ import { sortKeys } from '../view/order.js';
 /** What is run, for `run`, `once` and `lead`. */
 export function withCommand(command: Command, what = '<command...>'): Command {
   return command
-    .argument('<name>', 'any text, the same wherever others are to be kept out')
+    .argument('<name>', 'any text, the same wherever others are to be kept out', parseName)
     .argument(what, 'the command and its arguments, after --')
     .usage('<name> [options] -- <command> [arguments]');
 }

@@ -19,6 +19,7 @@ import { top, type TopCommandOptions } from './commands/top.js';
 import { parseDuration, parseInterval, parsePositiveDuration, parseRetention, parseTimeZone, parseWindow } from './duration.js';
 import { exitCodes } from './exit-codes.js';
 import * as help from './help-texts.js';
+import { parseName, parseNames } from './name-text.js';
 import type { StoreOptions } from './open-store.js';
 import type { Output } from './output.js';
 import {
@@ -96,14 +97,14 @@ export function createProgram(output: Output, finish: Finish): Command {
 
   program
     .command('leader')
-    .argument('<name>', 'the election')
+    .argument('<name>', 'the election', parseName)
     .summary('say who leads')
     .description('Says who leads an election, and in which term. Ends with 0 when somebody does, with 1 when nobody was seen to.')
     .option('--json', 'print JSON')
     .action(async (name: string, options: LeaderOptions) => finish(await leader(name, { ...common(), ...options }, output)));
 
   withTakeOptions(withLabel(withTtl(program.command('hold'))))
-    .argument('<name>', 'any text, the same wherever others are to be kept out')
+    .argument('<name>', 'any text, the same wherever others are to be kept out', parseName)
     .summary('hold a lock until a signal, or for a time')
     .description(help.holdDescription)
     .option('--for <time>', 'give it back after this time (default: not before a signal)', parsePositiveDuration)
@@ -111,7 +112,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .action(async (name: string, options: HoldOptions) => finish(await hold(name, { ...common(), ...options }, output)));
 
   withTakeOptions(withLabel(withTtl(program.command('acquire'), 'for how long it is taken, unless it is renewed (default: 30s)')))
-    .argument('<name>', 'any text, the same wherever others are to be kept out')
+    .argument('<name>', 'any text, the same wherever others are to be kept out', parseName)
     .summary('take a lock for the steps of a script')
     .description(help.acquireDescription)
     .option('--json', 'print JSON')
@@ -139,7 +140,7 @@ export function createProgram(output: Output, finish: Finish): Command {
 
   program
     .command('ls')
-    .argument('[prefix]', 'only names that begin with it')
+    .argument('[prefix]', 'only names that begin with it', parseName)
     .summary('list what is held')
     .description('Lists the locks, semaphores and read/write locks that are held now, by whom, and for how long.')
     .addOption(onlyKindOption())
@@ -152,13 +153,13 @@ export function createProgram(output: Output, finish: Finish): Command {
 
   program
     .command('top')
-    .argument('[prefix]', 'only names that begin with it')
+    .argument('[prefix]', 'only names that begin with it', parseName)
     .summary('watch what is held')
     .description(help.topDescription)
     .addOption(onlyKindOption())
     .addOption(sortOption('held'))
     .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
-    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list')
+    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list', parseNames)
     .addHelpText('after', help.top)
     .action(async (prefix: string | undefined, options: TopCommandOptions) =>
       finish(await top(prefix, { ...common(), ...options }, output)),
@@ -166,7 +167,7 @@ export function createProgram(output: Output, finish: Finish): Command {
 
   program
     .command('serve')
-    .argument('[prefix]', 'only names that begin with it')
+    .argument('[prefix]', 'only names that begin with it', parseName)
     .summary('show what is held as a page')
     .description(help.serveDescription)
     .addOption(new Option('--port <n>', 'where it listens; 0: any free port').argParser(parseInteger(0, 65_535)).default(7_080))
@@ -174,13 +175,13 @@ export function createProgram(output: Output, finish: Finish): Command {
     .option('--allow-host <name...>', 'by which host names browsers may ask for it, beside localhost')
     .option('--allow-release', 'locks may be taken away from their holders by it')
     .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
-    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list')
+    .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list', parseNames)
     .addHelpText('after', help.serve)
     .action(async (prefix: string | undefined, options: ServeOptions) => finish(await serve(prefix, { ...common(), ...options }, output)));
 
   program
     .command('inspect')
-    .argument('<name>', 'the lock')
+    .argument('<name>', 'the lock', parseName)
     .summary('show one lock')
     .description('Shows whether a lock is held, by whom, for how long, and how many wait.')
     .addOption(kindOption())
@@ -189,7 +190,7 @@ export function createProgram(output: Output, finish: Finish): Command {
 
   program
     .command('force-release')
-    .argument('<name>', 'the lock')
+    .argument('<name>', 'the lock', parseName)
     .summary('take a lock away from its holder')
     .description(help.releaseDescription)
     .addOption(kindOption())
@@ -198,7 +199,7 @@ export function createProgram(output: Output, finish: Finish): Command {
 
   program
     .command('release')
-    .argument('<name>', 'the lock')
+    .argument('<name>', 'the lock', parseName)
     .summary('the same as force-release, with --force')
     .description(`The older name of force-release. ${help.releaseDescription}`)
     .option('-f, --force', 'yes, take it away')

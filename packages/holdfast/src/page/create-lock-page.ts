@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isLockError, type LockKind, type LockManager } from '@holdfast/core';
+import { isUtf8Query } from '../is-utf8-query.js';
 import { blindSpotOf, LockWatch, MOST_ROWS } from '../view/lock-watch.js';
 import { kinds, ofKind } from '../view/of-kind.js';
 import { arrange, plainView, sortKeys, type View } from '../view/order.js';
@@ -109,9 +110,9 @@ class PageHandler {
       case 'events':
         return request.method === 'GET' ? this.#events(url.searchParams) : notAllowed('GET');
       case 'lock':
-        return isReading(request) ? await this.#lock(url.searchParams) : notAllowed('GET');
+        return isReading(request) ? await this.#lock(url) : notAllowed('GET');
       case 'release':
-        return request.method === 'POST' ? await this.#release(request, url.searchParams) : notAllowed('POST');
+        return request.method === 'POST' ? await this.#release(request, url) : notAllowed('POST');
       default:
         return refused({ status: 404, error: 'there is nothing here' });
     }
@@ -202,26 +203,27 @@ class PageHandler {
     };
   }
 
-  async #lock(query: URLSearchParams): Promise<Response> {
-    const target = this.#targetOf(query);
+  async #lock(url: URL): Promise<Response> {
+    const target = this.#targetOf(url);
     if ('error' in target) return refused(target);
     return json(await ofKind(this.#manager, target.name, target.kind).inspect(), 200);
   }
 
-  async #release(request: Request, query: URLSearchParams): Promise<Response> {
+  async #release(request: Request, url: URL): Promise<Response> {
     if (this.#token === null)
       return refused({ status: 403, error: 'this page only shows; the service that runs it can allow more (option allowRelease)' });
     const refusal = refuseForgery(request, this.#token);
     if (refusal !== null) return refused(refusal);
-    const target = this.#targetOf(query);
+    const target = this.#targetOf(url);
     if ('error' in target) return refused(target);
     return json({ freed: await ofKind(this.#manager, target.name, target.kind).forceRelease() }, 200);
   }
 
   /** What is not shown may not be looked at or taken away either. */
-  #targetOf(query: URLSearchParams): { readonly name: string; readonly kind: LockKind } | Refusal {
+  #targetOf({ search, searchParams: query }: URL): { readonly name: string; readonly kind: LockKind } | Refusal {
     const name = query.get('name') ?? '';
     const kind = kinds.find((each) => each === query.get('kind'));
+    if (!isUtf8Query(search)) return { status: 400, error: 'name must be UTF-8' };
     if (kind === undefined) return { status: 400, error: 'kind must be lock, semaphore or read-write' };
     const { prefix, names } = this.#options;
     if (!name.startsWith(prefix) && !names.includes(name)) return { status: 404, error: 'this page does not show that name' };

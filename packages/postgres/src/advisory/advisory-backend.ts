@@ -16,6 +16,7 @@ import {
 import { allOrWorst } from '@holdfast/core/backend';
 import type { ConnectionSource } from '../connection-source.js';
 import { examineServer } from '../examine-server.js';
+import { LeftSessions } from '../left-sessions.js';
 import { Marks } from '../marks.js';
 import { BACKEND, beforeSending, closedError, unavailable, unavailableBecause } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
@@ -67,6 +68,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
   readonly #waitList = new WaitList((keys) => this.#tidy(keys));
   readonly #talk: HolderTalk;
   readonly #commits: TokenCommits;
+  readonly #left: LeftSessions;
   readonly #holders: Holders;
   #current: HoldSession | null = null;
   /** Silent sessions that still hold something: its holders believe in it until their deadlines. */
@@ -86,6 +88,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     this.#schema = new Schema(source, options.schema);
     this.#keys = new LockKeys(options.namespace, options.keyOf);
     this.#commits = new TokenCommits(source);
+    this.#left = source.left ?? new LeftSessions(source.clock);
     this.#talk = new HolderTalk(this.#keys, source.clock);
     this.#holders = new Holders(this.#talk, this.#waitList, this.#clock, (hold, reason) => this.#onLost(hold, reason));
     this.marks = new Marks(source, this.#schema, options, () => this.#refuseIfClosed());
@@ -174,6 +177,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       (session) => session.close(closedError()),
       () => {},
     );
+    this.#left.letGo();
     this.#source.close();
   }
 
@@ -228,7 +232,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
     const opened = await openSession(
       this.#source,
       this.#schema,
-      { isPooled, sessionMs, channel: this.#keys.talkChannel, predecessors },
+      { isPooled, sessionMs, channel: this.#keys.talkChannel, predecessors, left: this.#left },
       OPEN_MS,
     );
     this.#predecessors = this.#predecessors.filter((one) => !predecessors.includes(one));

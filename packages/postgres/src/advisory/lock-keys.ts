@@ -2,10 +2,8 @@ import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { HoldRequest, LockKind } from '@holdfast/core';
 import { kindOfMode } from '../kind-of-mode.js';
+import { CHANNELS_BEGIN } from '../left-sessions.js';
 import { unavailableBecause } from '../postgres-error.js';
-
-/** What the channels of every namespace begin with. */
-export const CHANNELS_BEGIN = 'holdfast_';
 
 /** The advisory keys of one name of one kind. */
 export interface NameKeys {

@@ -1,10 +1,11 @@
 import { guardMs } from '@holdfast/core/backend';
 import type { Connection } from '../connection.js';
 import type { ConnectionSource } from '../connection-source.js';
+import type { LeftSessions } from '../left-sessions.js';
 import { unavailable, unavailableBecause } from '../postgres-error.js';
 import type { Schema } from '../schema.js';
 import { within } from '../within.js';
-import { occupiedError, poolerError, ReplacedSessionError } from './session-line.js';
+import { leftSessionsError, occupiedError, poolerError, ReplacedSessionError } from './session-line.js';
 import { type ServerProcess, type SessionFacts, SessionSettings } from './session-settings.js';
 import { endPredecessor, lookAtSession } from './statements.js';
 
@@ -18,6 +19,8 @@ export interface OpeningOptions {
   readonly channel: string;
   /** Sessions of ours that were given up: whatever they still hold would be in our own way. */
   readonly predecessors: readonly ServerProcess[];
+  /** Sessions that a pooler has passed on as they were left. */
+  readonly left: LeftSessions;
 }
 
 /** A session on which locks can be taken. */
@@ -25,6 +28,18 @@ export interface OpenedSession {
   readonly connection: Connection;
   readonly facts: SessionFacts;
   readonly settings: SessionSettings;
+}
+
+/** Somebody of Holdfast has this session, or had it and died. */
+class OccupiedSession extends Error {
+  readonly processId: number;
+  readonly idleMs: number;
+
+  constructor(processId: number, idleMs: number) {
+    super('the session is occupied');
+    this.processId = processId;
+    this.idleMs = idleMs;
+  }
 }
 
 /**
@@ -39,6 +54,30 @@ export async function openSession(
   options: OpeningOptions,
   timeoutMs: number,
 ): Promise<OpenedSession> {
+  const { left } = options;
+  const endsAt = source.clock.now() + timeoutMs;
+  let wasLeft = false;
+  for (;;) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop
+      const opened = await openOne(source, schema, options, Math.max(1, endsAt - source.clock.now()));
+      if (opened !== null) return opened;
+      wasLeft = true;
+    } catch (error) {
+      // A pooler whose sessions are all taken, also by those that are kept here, has none to give.
+      if (wasLeft && source.clock.now() >= endsAt && !left.isEmpty) throw leftSessionsError();
+      throw error;
+    }
+  }
+}
+
+/** @returns null when the session was found as somebody else's had left it, and is kept */
+async function openOne(
+  source: ConnectionSource,
+  schema: Schema,
+  options: OpeningOptions,
+  timeoutMs: number,
+): Promise<OpenedSession | null> {
   const connection = await source.open(timeoutMs);
   let settings: SessionSettings | null = null;
   try {
@@ -47,10 +86,21 @@ export async function openSession(
     await within(source.clock, timeoutMs, 'the server did not answer', prepare(connection, schema, settings, options));
     return { connection, facts, settings };
   } catch (error) {
+    if (error instanceof OccupiedSession) return keepLeft(connection, error, options);
     if (error instanceof ReplacedSessionError) void settings?.abandon();
     else connection.destroy();
     throw error instanceof ReplacedSessionError ? poolerError() : unavailable(error);
   }
+}
+
+/** @throws LockUnavailableError where the session was not left, but is in use; and where no more can be kept */
+function keepLeft(connection: Connection, { processId, idleMs }: OccupiedSession, { isPooled, left }: OpeningOptions): null {
+  const isShared = left.has(processId);
+  if (isPooled && !isShared && left.keep(connection, processId, idleMs)) return null;
+  connection.destroy();
+  // Two connections were led to one session: the pooler is none by the session, and the one who has the session may live.
+  if (isShared) left.letGo();
+  throw isPooled && !isShared ? leftSessionsError() : occupiedError();
 }
 
 async function look(connection: Connection, { isPooled, predecessors }: OpeningOptions): Promise<SessionFacts> {
@@ -64,7 +114,7 @@ async function look(connection: Connection, { isPooled, predecessors }: OpeningO
   const startedAt = row[4] ?? '0';
   // One of our own that a pooler has passed on as it was is ended before anything is taken.
   const isOurs = predecessors.some((one) => one.processId === processId && one.startedAt === startedAt);
-  if (row[5] === 't' && !isOurs) throw occupiedError();
+  if (row[5] === 't' && !isOurs) throw new OccupiedSession(processId, Number(row[6] ?? 0));
   if (row[1] !== 'f') throw unavailableBecause('the server is a standby');
   // Replicas that confirm more than a flush are asked to as before; one that asked for less is asked for a flush.
   return { processId, startedAt, durability: row[2] === 'remote_apply' ? 'remote_apply' : 'on' };

@@ -88,8 +88,16 @@ export function poolerError(): Error {
 export function occupiedError(): Error {
   return unavailableBecause(
     'the server process that answers has a session of Holdfast already: a pooler in between pools by the transaction, or passes sessions on ' +
-      `as they were left (server_reset_query). Connect directly, let the pooler run in session mode, or use strategy 'table'`,
+      `as they were left. Connect directly, let the pooler run in session mode (PgBouncer: with server_reset_query = DISCARD ALL), or use strategy 'table'`,
     { retryable: false },
+  );
+}
+
+/** A pooler has passed on as many sessions as may be kept, or has no other to give. */
+export function leftSessionsError(): Error {
+  return unavailableBecause(
+    'the pooler passes sessions on as clients of Holdfast that have died left them, with their locks; the server ends them when they have been idle ' +
+      'for long enough. Set server_reset_query = DISCARD ALL in PgBouncer, or what resets a session in another pooler',
   );
 }
 

@@ -1,14 +1,11 @@
 import type { Row, Statement } from '../connection.js';
+import { IDLE_MS, IS_OCCUPIED } from '../left-sessions.js';
 import { bitOr, concat, dividedBy, eq, ge, gt, le, lt, matches, minus, ne, plus, rowsFrom, shiftLeft, times } from '../operators.js';
-import { CHANNELS_BEGIN } from './lock-keys.js';
 
 /**
  * The statements of the advisory strategy. None of them ever waits for a lock: one that waited would keep every release
  * of the session behind it. What must happen in an order is nested in CASE, the only construct whose order is fixed.
  */
-
-/** Whether the server process has a session of locks already. */
-const IS_OCCUPIED = `EXISTS (SELECT FROM pg_catalog.pg_listening_channels() AS channel WHERE pg_catalog.starts_with(channel, '${CHANNELS_BEGIN}'))`;
 
 /** Statements without values that are carried out where no session of locks is yet: anywhere else a number that is none ends them. */
 export function onlyIfUnoccupied(text: string): string {
@@ -21,7 +18,8 @@ export const lookAtSession: Statement = {
 SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('synchronous_commit'),
   pg_catalog.current_setting('server_version_num'),
   (SELECT ${microseconds('backend_start')} FROM pg_catalog.pg_stat_activity WHERE pid ${eq} pg_catalog.pg_backend_pid()),
-  ${IS_OCCUPIED}`,
+  ${IS_OCCUPIED},
+  ${IDLE_MS}`,
 };
 
 /**

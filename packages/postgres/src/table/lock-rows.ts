@@ -7,6 +7,7 @@ import {
   beginsWith,
   COMMIT_HERE,
   type Freed,
+  type GrantedHold,
   type HeldState,
   holdValues,
   interval,
@@ -111,6 +112,15 @@ export class LockRows implements Rows<bigint> {
         holdValues(this.#namespace, holds, () => 0),
       ),
     );
+  }
+
+  async granted(name: string, owner: string, query: Query): Promise<GrantedHold | null> {
+    const [row] = await query(
+      `SELECT fence::pg_catalog.text FROM ${this.#table}
+      WHERE namespace ${eq} $1 AND kind ${eq} ${KIND} AND name ${eq} pg_catalog.decode($2, 'hex') AND owner ${eq} $3 AND expires_at ${gt} ${NOW}`,
+      [this.#namespace, hexOf(name), owner],
+    );
+    return row === undefined ? null : { mode: 'exclusive', permits: 1, fencingToken: BigInt(row[0] ?? 0) };
   }
 
   async inspect(name: string, query: Query): Promise<HeldState> {

@@ -1,4 +1,4 @@
-import type { Answer, FencingToken, HoldRef, HoldRequest, LockState } from '@holdfast/core';
+import type { Answer, FencingToken, HolderState, HoldRef, HoldRequest, LockState } from '@holdfast/core';
 import type { RidingSign } from '@holdfast/core/backend';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
@@ -37,6 +37,9 @@ export type TableRenewal = HoldRef & { readonly ttlMs: number };
 /** What rows of leases tell of a name; who waits for it stands elsewhere. */
 export type HeldState = Omit<LockState, 'waiters' | 'oldestWaitMs'>;
 
+/** How an owner holds a name. */
+export type GrantedHold = Pick<HolderState, 'mode' | 'permits' | 'fencingToken'>;
+
 type Refusal = Answer & { readonly granted: false };
 
 /** The answer to a request. `latest` of a refused one is another text for each grant of the name; null where there was none. */
@@ -47,6 +50,8 @@ export interface Rows<F extends FencingToken> {
   attempt(requests: readonly TableRequest[], query: TimedQuery, plain: Query): Promise<readonly (TableAnswer<F> | 'late')[]>;
   renew(holds: readonly TableRenewal[], query: TimedQuery, plain: Query): Promise<readonly (boolean | 'late')[]>;
   release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]>;
+  /** What the hold of this owner is; null where there is none. 'any': rows keep no more of a hold than its owner. */
+  granted(name: string, owner: string, query: Query): Promise<GrantedHold | 'any' | null>;
   inspect(name: string, query: Query): Promise<HeldState>;
   forceRelease(name: string, query: Query): Promise<boolean>;
   /** Names that are held, and begin so, after `after` in their order; a page at a time. */

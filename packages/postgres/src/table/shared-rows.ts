@@ -8,6 +8,7 @@ import {
   beginsWith,
   COMMIT_HERE,
   type Freed,
+  type GrantedHold,
   type HeldState,
   holdValues,
   interval,
@@ -159,6 +160,17 @@ export class SharedRows implements Rows<bigint> {
         holdValues(this.#namespace, holds, () => 0),
       ),
     );
+  }
+
+  async granted(name: string, owner: string, query: Query): Promise<GrantedHold | null> {
+    const mine = `(holders ${member} $3::pg_catalog.text)`;
+    const [row] = await query(
+      `SELECT ${mine}::pg_catalog.text FROM ${this.#table} WHERE ${this.#isNamed('$2')} AND ${numberOf(mine, 'e')} ${gt} ${NOW_MS}`,
+      [this.#namespace, hexOf(name), owner],
+    );
+    if (row === undefined) return null;
+    const { m, p, f } = JSON.parse(row[0] ?? '{}') as StoredHolder;
+    return { mode: MODES[m], permits: p, fencingToken: m === 'p' ? null : BigInt(f) };
   }
 
   async inspect(name: string, query: Query): Promise<HeldState> {

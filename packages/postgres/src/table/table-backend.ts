@@ -144,6 +144,14 @@ export class TableBackend implements LockBackend {
     return { granted, remainingMs };
   }
 
+  async adopt(request: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<boolean> {
+    const { name, owner, mode } = request;
+    const found = await this.#rowsOf(kindOfMode[mode]).granted(name, owner, await this.#query(call));
+    if (found === null || found === 'any') return found === 'any';
+    const permits = request.mode === 'permits' ? request.permits : 1;
+    return found.mode === mode && found.permits === permits && found.fencingToken === fencingToken;
+  }
+
   async renew(holds: readonly (HoldRef & { readonly ttlMs: number })[], call: CallContext): Promise<readonly (boolean | null)[]> {
     await this.#ready(call.timeoutMs);
     return this.#asked(this.#renewing.ask(holds, call.timeoutMs), call.timeoutMs);

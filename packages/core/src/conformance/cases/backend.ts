@@ -10,7 +10,7 @@ import {
   systemClock,
 } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isBusy, isFree, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
+import { delay, eventually, granted, isBusy, isFree, queued, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
 import type { CapabilityName } from '../levels.js';
 
 const TTL_MS = 10_000;
@@ -126,9 +126,10 @@ export const backendCases: readonly ConformanceCase[] = [
         () => 'granted',
         () => 'ended',
       );
-      await delay(50);
+      const look = (): Promise<LockState> => backend.inspect(name, 'lock', callContext());
+      await queued(look, 2);
       const third = backend.wait(patient, callContext());
-      await delay(50);
+      await queued(look, 3);
       await backend.release([released], callContext());
       controller.abort(new Error('left'));
       assert.deepEqual(await within('those that left', Promise.all([first, second])), ['ended', 'ended']);
@@ -316,13 +317,13 @@ function tokenOf(answer: Answer | undefined): unknown {
   return answer?.granted ? answer.fencingToken : undefined;
 }
 
-/** Of each hold whether its release freed the hold. */
 /** What became of the request that goes with the release of `front`. */
 async function next(backend: LockBackend, front: HoldRef, request: HoldRequest): Promise<Answer | null> {
   const [answer] = await backend.release([{ name: front.name, mode: front.mode, owner: front.owner, next: request }], callContext());
   return typeof answer === 'object' ? (answer.next ?? null) : null;
 }
 
+/** Of each hold whether its release freed the hold. */
 async function freed(backend: LockBackend, holds: readonly HoldRef[]): Promise<readonly boolean[]> {
   const answers = await backend.release(holds, callContext());
   return answers.map((answer) => (typeof answer === 'boolean' ? answer : answer.wasOurs));

@@ -33,8 +33,9 @@ export const eventCases: readonly ConformanceCase[] = [
         ['busy', 'timeout', 'aborted'],
       );
 
+      const before = of('waiting').length;
       const waiting = observed.acquire(lock, { ttlMs: 1_200, waitMs: SOON_MS });
-      await delay(50);
+      await eventually('the wait is reported', () => of('waiting').length > before);
       await hold.release();
       const second = await waiting;
       const grant = granted(of('granted').at(-1));

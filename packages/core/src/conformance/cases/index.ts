@@ -27,6 +27,7 @@ import { readWriteCases } from './read-write.js';
 import { reentryCases } from './reentry.js';
 import { renewalCases } from './renewal.js';
 import { semaphoreCases } from './semaphores.js';
+import { ticketCases } from './tickets.js';
 import { unavailableCases } from './unavailable.js';
 import { waitingCases } from './waiting.js';
 import { severalServersCases, wireCases } from './wire.js';
@@ -41,6 +42,7 @@ export const allCases: readonly ConformanceCase[] = [
   ...nameCases,
   ...kindCases,
   ...leaseCases,
+  ...ticketCases,
   ...renewalCases,
   ...deadlineCases,
   ...clockCases,

@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { isLockError } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, granted, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import {
+  delay,
+  eventually,
+  granted,
+  isBusy,
+  isFree,
+  isLost,
+  LONG_TTL_MS,
+  rejectsWith,
+  RUNS_OUT_MS,
+  SHORT_TTL_MS,
+  SOON_MS,
+} from '../expectations.js';
 
 /** What a lease says of itself, and what its methods do. */
 export const leaseCases: readonly ConformanceCase[] = [
@@ -205,8 +217,8 @@ export const leaseCases: readonly ConformanceCase[] = [
       const task = async (): Promise<void> => {
         inside += 1;
         most = Math.max(most, inside);
-        // Longer than a store takes for one grant: else two that may overlap need not.
-        await delay(25);
+        // The first stays until there is a second, and each for long enough that a third would be seen.
+        await Promise.all([delay(25), eventually('two are inside at once', () => most >= 2)]);
         inside -= 1;
       };
       await Promise.all(Array.from({ length: 10 }, () => semaphore.withPermits({ waitMs: 10_000 }, task)));

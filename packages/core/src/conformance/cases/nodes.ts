@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, isBusy, isFree, LONG_TTL_MS, SOON_MS, within } from '../expectations.js';
+import { delay, isBusy, isFree, isSeenWaiting, LONG_TTL_MS, SOON_MS, within } from '../expectations.js';
 
 /** A store of several servers does without one of them, however that has stopped. */
 export const nodeCases: readonly ConformanceCase[] = (['silent', 'refused'] as const).flatMap((how) => [
@@ -16,7 +16,7 @@ export const nodeCases: readonly ConformanceCase[] = (['silent', 'refused'] as c
       const waiting = manager.acquire(passed, { ttlMs: LONG_TTL_MS, waitMs: 3 * SOON_MS });
       // A failed attempt of the one that waits may have cost a hold a vote: an extension puts it back. A failure of the case shows here.
       waiting.catch(() => {});
-      await delay(50);
+      await isSeenWaiting(other, passed);
       await hold.extend();
       await faults.stopNode(how);
       assert.equal(await hold.release(), true, 'a release failed because one server was missing');

@@ -125,7 +125,8 @@ export const readWriteCases: readonly ConformanceCase[] = [
     await delay(200);
     assert.equal(await theirs.write.tryAcquire(), null, 'the expiry of one reader freed another');
     assert.equal(await kept.release(), true);
-    await granted(await theirs.write.tryAcquire()).release();
+    // A busy store may drop what has expired later still.
+    await (await theirs.write.acquire({ ...HELD, waitMs: SOON_MS })).release();
   }),
 
   readWriteCase('inspect', 'inspect distinguishes readers from a writer; forceRelease frees all of them', async ({ mine, theirs }) => {

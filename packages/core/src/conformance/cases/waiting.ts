@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isFree, LONG_TTL_MS, SOON_MS, within } from '../expectations.js';
+import { delay, eventually, granted, isFree, isSeenWaiting, LONG_TTL_MS, queued, SOON_MS, within } from '../expectations.js';
 
 const HELD = { ttlMs: LONG_TTL_MS };
 
@@ -36,7 +36,7 @@ export const waitingCases: readonly ConformanceCase[] = [
       const waiters: Promise<void>[] = [];
       for (const [index, one] of [...managers, ...managers].entries()) {
         waiters.push(one.withLock(lock, { ...HELD, waitMs: 3 * SOON_MS }, () => void order.push(index)));
-        await queued(manager, lock, index + 1);
+        await queued(() => manager.inspect(lock), index + 1);
       }
       await hold.release();
       await Promise.all(waiters);
@@ -54,7 +54,7 @@ export const waitingCases: readonly ConformanceCase[] = [
       for (let round = 0; round < 5; round++) {
         const hold = await manager.acquire(lock, { ...HELD, waitMs: SOON_MS });
         const waiting = other.acquire(lock, { ...HELD, waitMs: 2 * SOON_MS });
-        await queued(manager, lock, 1);
+        await queued(() => manager.inspect(lock), 1);
         // Sent before the release is answered and after: at no moment is it free for somebody who did not wait.
         const attempts = [hold.release().then(() => third.tryAcquire(lock)), third.tryAcquire(lock)];
         assert.deepEqual(await Promise.all(attempts), [null, null]);
@@ -180,9 +180,9 @@ export const waitingCases: readonly ConformanceCase[] = [
       const order: string[] = [];
       const task = (who: string) => (): void => void order.push(who);
       const first = manager.withLock(lock, { ...HELD, waitMs: 3 * SOON_MS }, task('first'));
-      await queued(other, lock, 1);
+      await queued(() => other.inspect(lock), 1);
       const second = behind.withLock(lock, { ...HELD, waitMs: 3 * SOON_MS }, task('second'));
-      await queued(other, lock, 2);
+      await queued(() => other.inspect(lock), 2);
       await faults.killSession();
       await hold.release();
       await Promise.all([first, second]);
@@ -284,18 +284,4 @@ export const waitingCases: readonly ConformanceCase[] = [
 /** Within this a turn is passed on: pushed, it takes no time; else a poll of two seconds finds it. */
 function turnMs(manager: LockManager): number {
   return manager.capabilities.push ? 1_500 : SOON_MS;
-}
-
-/** Waits until the store counts so many waiters; where it cannot count, until the last one must have arrived. */
-async function queued(manager: LockManager, name: string, count: number): Promise<void> {
-  const { waiters } = await manager.inspect(name);
-  if (waiters === null) await delay(100);
-  else await eventually(`${count} in the queue`, async () => ((await manager.inspect(name)).waiters ?? 0) >= count);
-}
-
-/** Waits until the store shows that somebody waits. @returns false where the store cannot tell */
-async function isSeenWaiting(manager: LockManager, name: string): Promise<boolean> {
-  if ((await manager.inspect(name)).waiters === null) return false;
-  await eventually('the waiter is counted', async () => ((await manager.inspect(name)).waiters ?? 0) > 0);
-  return true;
 }
