@@ -1,5 +1,5 @@
 import type { Clock, LockKind } from '@holdfast/core';
-import { within } from '@holdfast/core/backend';
+import { inParts, within } from '@holdfast/core/backend';
 import type { ClientSource } from './client-source.js';
 import { type KeySpace, RESERVED_PREFIX } from './key-space.js';
 import { unavailable } from './redis-error.js';
@@ -43,8 +43,7 @@ export async function* scanNames(
           // One name may have two keys, and a scan may tell one key twice.
           const batch = new Map(fresh.map((entry) => [`${entry.kind} ${entry.name}`, entry]));
           for (const id of batch.keys()) seen.add(id);
-          const names = [...batch.values()];
-          for (let at = 0; at < names.length; at += AT_A_TIME) yield names.slice(at, at + AT_A_TIME);
+          yield* inParts([...batch.values()], AT_A_TIME);
         } while (cursor !== '0');
       }
     }

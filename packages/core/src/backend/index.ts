@@ -4,6 +4,7 @@
  */
 export { labelOf } from '../annotation.js';
 export { guardMs } from '../store/guard.js';
+export { inParts } from '../store/in-parts.js';
 export { KeepAlive } from '../store/keep-alive.js';
 export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observe-backend.js';
 export { byPartition } from '../store/partitions.js';

@@ -1,5 +1,5 @@
 import type { Clock, HoldRequest, LockKind } from '@holdfast/core';
-import { BatchSender, ConnectionFault, type Piece, type Read, within } from '@holdfast/core/backend';
+import { BatchSender, ConnectionFault, inParts, type Piece, type Read, within } from '@holdfast/core/backend';
 import { type ClientSource, type RedisStep, verdictOf, WakeChannel } from '@holdfast/redis/connection';
 import type {
   ConfirmRequest,
@@ -183,7 +183,7 @@ export class RedisNode implements RedlockNode {
           cursor = String(next);
           const found = keys.flatMap((key) => this.#layout.parse(key.slice(own.length)) ?? []);
           const fitting = found.filter(({ name }) => name.startsWith(prefix));
-          for (let at = 0; at < fitting.length; at += AT_A_TIME) yield fitting.slice(at, at + AT_A_TIME);
+          yield* inParts(fitting, AT_A_TIME);
         } while (cursor !== '0');
       }
     } catch (error) {
