@@ -4,9 +4,11 @@
  */
 export { labelOf } from '../annotation.js';
 export { guardMs } from '../store/guard.js';
+export { addTo, groupBy, removeFrom } from '../store/groups.js';
 export { inParts } from '../store/in-parts.js';
 export { KeepAlive } from '../store/keep-alive.js';
 export { CALL_CHANNEL, observeBackend, type ObservedCall } from '../store/observe-backend.js';
+export { kindOf } from '../store/kind-of.js';
 export { byPartition } from '../store/partitions.js';
 export { elapsedSince, stampOf } from '../store/stamp.js';
 export { type TimerEntry, TimerQueue } from '../store/timer-queue.js';
@@ -17,10 +19,13 @@ export { type Command, Contact, type Link, type Step, type StoreConnection } fro
 export { ConnectionFault, type FaultKind } from './connection-fault.js';
 export { type DriverSource, driverLoader, isDriverMissing } from './driver-loader.js';
 export { GrantLedger, type OpenGrant } from './grant-ledger.js';
+export { hasMethods } from './has-methods.js';
 export { type LineSign, LineSigns, type RidingSign, SIGN_VALID_MS } from './line-signs.js';
+export { clockLook, fine, harmful, type Look, unseen } from './looks.js';
 export type { FailureRules, Piece, Read, Receiver, Verdict } from './piece.js';
 export { ReplyList } from './reply-list.js';
 export { isPast, notAfterFrom, ServerClock, surelyPastMs, windowMs } from './server-clock.js';
 export type { SenderParts } from './sender-parts.js';
+export { decodePart, refuseLateUser } from './url-parts.js';
 export { type WakeEntry, WakeList } from './wake-list.js';
 export { within } from './within.js';
