@@ -10,13 +10,15 @@ import {
 import { type CalendarWindow, calendarRule, shortestPeriodMs } from './calendar.js';
 import type { JobGuarantee } from './marked-task.js';
 
-const lease = {
+/** What every lease of a manager of jobs has in common. */
+export const defaultRules = {
   ttlMs: rule.duration({ min: 1 }),
   renew: rule.boolean,
   maxHoldMs: rule.duration({ min: 1, infinity: true }),
   label: rule.text(MAX_LABEL_BYTES),
-  signal: rule.signal,
-} satisfies Record<keyof LeaseOptions, OptionRule>;
+} satisfies Record<keyof Omit<LeaseOptions, 'signal'>, OptionRule>;
+
+const lease = { ...defaultRules, signal: rule.signal } satisfies Record<keyof LeaseOptions, OptionRule>;
 
 const guarantee = rule.oneOf('at-least-once', 'at-most-once');
 const retentionMs = rule.duration({ min: 1, max: MAX_RETENTION_MS });
@@ -99,15 +101,10 @@ export interface ForEachOptions<I> extends LeaseOptions {
 }
 
 const rules = {
-  createJobLockManager: {
-    ttlMs: lease.ttlMs,
-    renew: lease.renew,
-    maxHoldMs: lease.maxHoldMs,
-    label: lease.label,
-    retentionMs,
-    lockAtLeastMs,
-    onMarkFailed: rule.function,
-  } satisfies Record<keyof JobLockOptions, OptionRule>,
+  createJobLockManager: { ...defaultRules, retentionMs, lockAtLeastMs, onMarkFailed: rule.function } satisfies Record<
+    keyof JobLockOptions,
+    OptionRule
+  >,
   runOnce: { ...lease, windowMs: retentionMs, window: calendarRule, lockAtLeastMs, guarantee } satisfies Record<
     keyof RunOnceOptions,
     OptionRule

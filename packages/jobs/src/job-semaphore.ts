@@ -1,15 +1,7 @@
-import {
-  checkValue,
-  type LeaseOptions,
-  type LockManager,
-  MAX_LABEL_BYTES,
-  type PermitLease,
-  readOptions,
-  rule,
-  type Semaphore,
-} from '@holdfast/core';
+import { checkValue, type LeaseOptions, type LockManager, type PermitLease, readOptions, rule, type Semaphore } from '@holdfast/core';
 import { releaseHeld } from './element-locks.js';
 import { jobName } from './job-names.js';
+import { defaultRules } from './job-options.js';
 
 /** Options of a job semaphore. */
 export interface JobSemaphoreOptions extends Omit<LeaseOptions, 'signal'> {
@@ -81,13 +73,7 @@ class JobPermits implements JobSemaphore {
   }
 }
 
-const rules = {
-  permits: rule.integer(1, 2 ** 31 - 1),
-  ttlMs: rule.duration({ min: 1 }),
-  renew: rule.boolean,
-  maxHoldMs: rule.duration({ min: 1, infinity: true }),
-  label: rule.text(MAX_LABEL_BYTES),
-};
+const rules = { permits: rule.integer(1, 2 ** 31 - 1), ...defaultRules };
 
 /**
  * Makes a job semaphore over any lock manager with semaphores, which stays the caller's.

@@ -10,20 +10,18 @@ import {
   type LockKind,
   type LockState,
   LockUnavailableError,
+  type Stamp,
   systemClock,
 } from '@holdfast/core';
+import { kindOf } from './kind-of.js';
 import type { LegacyHold, LegacyLock, LegacyRequest } from './legacy-lock.js';
-
-interface Moment {
-  readonly now: number;
-  readonly wall: number;
-}
+import { settleAll } from './settle-all.js';
 
 interface Held<H> extends LegacyHold<H> {
   readonly name: string;
   readonly label: string;
   /** When the store will have ended it by itself, on the monotonic and the wall clock. */
-  until: Moment;
+  until: Stamp;
 }
 
 /** A backend over an existing lock. It adds what such locks lack: exclusion within the process, and owners. */
@@ -63,12 +61,9 @@ export class LegacyBackend<H> implements LockBackend<null> {
 
   async attempt(requests: readonly HoldRequest[], call: CallContext): Promise<readonly Answer<null>[]> {
     this.#clock = call.clock;
-    const outcomes = await Promise.allSettled(requests.map((request) => this.#tryLock(request, call)));
-    return outcomes.map((outcome) => {
-      // The others are freed by the release that core sends after an attempt that failed.
-      if (outcome.status === 'rejected') throw outcome.reason;
-      return outcome.value ? { granted: true, fencingToken: null } : { granted: false, remainingMs: null };
-    });
+    // The others are freed by the release that core sends after an attempt that failed.
+    const answers = await settleAll(requests.map((request) => this.#tryLock(request, call)));
+    return answers.map((isOurs) => (isOurs ? { granted: true, fencingToken: null } : { granted: false, remainingMs: null }));
   }
 
   /** Only this process has the lock's own handle. */
@@ -94,12 +89,8 @@ export class LegacyBackend<H> implements LockBackend<null> {
     return outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : null));
   }
 
-  async release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
-    const outcomes = await Promise.allSettled(holds.map((hold) => this.#unlock(hold)));
-    return outcomes.map((outcome) => {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      return outcome.value;
-    });
+  release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+    return settleAll(holds.map((hold) => this.#unlock(hold)));
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
@@ -228,7 +219,7 @@ export class LegacyBackend<H> implements LockBackend<null> {
     if (this.#taken.get(name) === token) this.#taken.delete(name);
   }
 
-  #momentIn(ms: number): Moment {
+  #momentIn(ms: number): Stamp {
     return { now: this.#clock.now() + ms, wall: this.#clock.wall() + ms };
   }
 
@@ -240,11 +231,6 @@ export class LegacyBackend<H> implements LockBackend<null> {
 
 const UNKNOWN_HOLDER: HolderState = { label: null, mode: 'exclusive', permits: 1, remainingMs: null, fencingToken: null };
 
-function kindOf(mode: HolderState['mode']): LockKind {
-  if (mode === 'exclusive') return 'lock';
-  return mode === 'permits' ? 'semaphore' : 'read-write';
-}
-
-function later(a: Moment, b: Moment): Moment {
+function later(a: Stamp, b: Stamp): Stamp {
   return { now: Math.max(a.now, b.now), wall: Math.max(a.wall, b.wall) };
 }

@@ -19,6 +19,7 @@ import { OneStore } from './one-store.js';
 import { MigrationMarks } from './migration-marks.js';
 import { type MigrationSide, sidesOf } from './phase.js';
 import type { Passage, PhaseGate } from './phase-gate.js';
+import { settleAll } from './settle-all.js';
 import { forceReleaseSide, inspectSide, tryTakeMany } from './side-holds.js';
 import { disposeSides, type SideLease, StackedHold } from './stacked-hold.js';
 import { PhaseChanged, waitForSides } from './wait-for-sides.js';
@@ -141,13 +142,8 @@ export class MigratingBackend implements LockBackend {
     );
   }
 
-  async release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
-    // All have settled before one failure is reported: a promise that is pending says that the store may yet act.
-    const outcomes = await Promise.allSettled(holds.map(({ owner }) => this.#releaseOne(owner)));
-    return outcomes.map((outcome) => {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      return outcome.value;
-    });
+  release(holds: readonly HoldRef[]): Promise<readonly boolean[]> {
+    return settleAll(holds.map(({ owner }) => this.#releaseOne(owner)));
   }
 
   async inspect(name: string, kind: LockKind): Promise<LockState> {
@@ -160,10 +156,8 @@ export class MigratingBackend implements LockBackend {
 
   /** At once on both sides: one after the other, the second would hit the one who has come in behind the first. */
   async forceRelease(name: string, kind: LockKind): Promise<boolean> {
-    const outcomes = await Promise.allSettled(sidesOf(this.#gate.phase).map((side) => forceReleaseSide(this.#sides[side], name, kind)));
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value);
+    const freed = await settleAll(sidesOf(this.#gate.phase).map((side) => forceReleaseSide(this.#sides[side], name, kind)));
+    return freed.includes(true);
   }
 
   async *list(prefix: string): AsyncGenerator<LockState, void, undefined> {
@@ -266,11 +260,6 @@ function least(a: number | undefined, b: number | undefined): number | undefined
 }
 
 function lostWhileTaking({ side, lease }: SideLease, backend: string): LockUnavailableError {
-  return new LockUnavailableError(
-    `${JSON.stringify(lease.name)} was lost on the side "${side}" while the other was asked; both are freed`,
-    {
-      backend,
-      lockName: lease.name,
-    },
-  );
+  const message = `${JSON.stringify(lease.name)} was lost on the side "${side}" while the other was asked; both are freed`;
+  return new LockUnavailableError(message, { backend, lockName: lease.name });
 }

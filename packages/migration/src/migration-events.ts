@@ -1,4 +1,5 @@
 import type { Clock, HolderState, HoldRequest, LockKind, LockManager, LockState } from '@holdfast/core';
+import { kindOf } from './kind-of.js';
 import type { MigrationPhase, MigrationSide } from './phase.js';
 import { inspectSide } from './side-holds.js';
 
@@ -98,7 +99,7 @@ export class OneSidedWatch {
 
   /** `from` was ours when `to` refused, so the one who has `to` has not taken `from`. */
   async #lookAtTarget(request: HoldRequest): Promise<void> {
-    const state = await inspectSide(this.#sides.to, request.name, kindOf(request));
+    const state = await inspectSide(this.#sides.to, request.name, kindOf(request.mode));
     if (state.held) this.#tellOneSided(request, 'from', 'to', state);
   }
 
@@ -117,7 +118,7 @@ export class OneSidedWatch {
   }
 
   async #both(request: HoldRequest): Promise<Readonly<Record<MigrationSide, LockState>>> {
-    const kind = kindOf(request);
+    const kind = kindOf(request.mode);
     // The side that is taken first is looked at first: the one who takes both shows up in the second look, not only in the first.
     const from = await inspectSide(this.#sides.from, request.name, kind);
     return { from, to: await inspectSide(this.#sides.to, request.name, kind) };
@@ -126,12 +127,12 @@ export class OneSidedWatch {
   #tellOneSided(request: HoldRequest, free: MigrationSide, busy: MigrationSide, state: LockState): void {
     if (this.#isClosed) return;
     const holders = busy === 'from' ? state.holders.map((holder) => ({ ...holder, fencingToken: null })) : state.holders;
-    this.tell({ type: 'one-sided', name: request.name, kind: kindOf(request), free, busy, holders, at: this.#clock.wall() });
+    this.tell({ type: 'one-sided', name: request.name, kind: kindOf(request.mode), free, busy, holders, at: this.#clock.wall() });
   }
 
   #isDue(request: HoldRequest): boolean {
     const now = this.#clock.now();
-    const key = `${kindOf(request)}:${request.name}`;
+    const key = `${kindOf(request.mode)}:${request.name}`;
     const last = this.#looked.get(key);
     if (last !== undefined && now - last < AGAIN_AFTER_MS) return false;
     if (this.#looked.size > 1_000) {
@@ -140,11 +141,6 @@ export class OneSidedWatch {
     this.#looked.set(key, now);
     return true;
   }
-}
-
-/** What kind of name a request is for. */
-function kindOf({ mode }: Pick<HoldRequest, 'mode'>): LockKind {
-  return mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
 }
 
 function isMore(a: LockState, b: LockState): boolean {

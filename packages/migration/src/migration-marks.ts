@@ -13,6 +13,7 @@ import { markOptionsOf, restOf, storedMarkOf } from './mark-copies.js';
 import { MarkCompleter } from './mark-completer.js';
 import { type MigrationSide, sidesOf } from './phase.js';
 import type { PhaseGate } from './phase-gate.js';
+import { settleAll } from './settle-all.js';
 
 type NamedMark = MarkOptions & { readonly name: string };
 
@@ -63,9 +64,8 @@ export class MigrationMarks implements BackendMarks {
 
   async delete(name: string): Promise<boolean> {
     await this.#completer.forget(name);
-    const answers = await Promise.allSettled(this.#sides().map((marks) => marks.delete(name)));
-    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
-    return answers.some((answer) => answer.status === 'fulfilled' && answer.value);
+    const answers = await settleAll(this.#sides().map((marks) => marks.delete(name)));
+    return answers.includes(true);
   }
 
   async *list(prefix: string): AsyncIterable<StoredMark> {

@@ -1,68 +1,54 @@
-import type { AcquireOptions, HoldRequest, Lease, LockKind, LockManager, LockState } from '@holdfast/core';
+import type { AcquireOptions, HoldRequest, Lease, LockKind, LockManager, LockState, Semaphore, TryOptions } from '@holdfast/core';
 
 // To look at a semaphore or to free it, its limit does not matter.
 const ANY_PERMITS = { permits: 1 };
 
-/** Asks one side for one hold, whatever its mode. Its own renewal is off: the migrating manager renews, or the hold ends. */
-async function tryTake(side: LockManager, request: HoldRequest, signal: AbortSignal): Promise<Lease | null> {
-  const { waitMs: _, ...options } = optionsOf(request, signal);
+/** What takes a hold of one mode on one side. */
+interface Taker {
+  acquire(options: AcquireOptions): Promise<Lease>;
+  tryAcquire(options: TryOptions): Promise<Lease | null>;
+}
+
+function takerOf(side: LockManager, request: HoldRequest): Taker {
+  const { name } = request;
   switch (request.mode) {
     case 'exclusive':
-      return await side.tryAcquire(request.name, options);
+      return { acquire: (options) => side.acquire(name, options), tryAcquire: (options) => side.tryAcquire(name, options) };
     case 'read':
-      return await side.readWriteLock(request.name).read.tryAcquire(options);
     case 'write':
-      return await side.readWriteLock(request.name).write.tryAcquire(options);
-    case 'permits':
-      return await side.semaphore(request.name, { permits: request.limit }).tryAcquire({ ...options, permits: request.permits });
+      return side.readWriteLock(name)[request.mode];
+    case 'permits': {
+      const { permits, limit } = request;
+      const semaphore = side.semaphore(name, { permits: limit });
+      return {
+        acquire: (options) => semaphore.acquire({ ...options, permits }),
+        tryAcquire: (options) => semaphore.tryAcquire({ ...options, permits }),
+      };
+    }
     default:
       return request satisfies never;
   }
+}
+
+/** A name of any kind on one side, as operators see it. */
+function ofKind(side: LockManager, name: string, kind: LockKind): Pick<Semaphore, 'inspect' | 'forceRelease'> {
+  if (kind === 'lock') return { inspect: () => side.inspect(name), forceRelease: () => side.forceRelease(name) };
+  return kind === 'semaphore' ? side.semaphore(name, ANY_PERMITS) : side.readWriteLock(name);
 }
 
 /** Who holds a name of any kind on one side. */
 export async function inspectSide(side: LockManager, name: string, kind: LockKind): Promise<LockState> {
-  switch (kind) {
-    case 'lock':
-      return await side.inspect(name);
-    case 'semaphore':
-      return await side.semaphore(name, ANY_PERMITS).inspect();
-    case 'read-write':
-      return await side.readWriteLock(name).inspect();
-    default:
-      return kind satisfies never;
-  }
+  return await ofKind(side, name, kind).inspect();
 }
 
 /** Frees a name of any kind on one side, no matter who has it. */
 export async function forceReleaseSide(side: LockManager, name: string, kind: LockKind): Promise<boolean> {
-  switch (kind) {
-    case 'lock':
-      return await side.forceRelease(name);
-    case 'semaphore':
-      return await side.semaphore(name, ANY_PERMITS).forceRelease();
-    case 'read-write':
-      return await side.readWriteLock(name).forceRelease();
-    default:
-      return kind satisfies never;
-  }
+  return await ofKind(side, name, kind).forceRelease();
 }
 
 /** Waits for one hold on one side, until `signal` aborts. */
 export async function take(side: LockManager, request: HoldRequest, signal: AbortSignal): Promise<Lease> {
-  const options = optionsOf(request, signal);
-  switch (request.mode) {
-    case 'exclusive':
-      return await side.acquire(request.name, options);
-    case 'read':
-      return await side.readWriteLock(request.name).read.acquire(options);
-    case 'write':
-      return await side.readWriteLock(request.name).write.acquire(options);
-    case 'permits':
-      return await side.semaphore(request.name, { permits: request.limit }).acquire({ ...options, permits: request.permits });
-    default:
-      return request satisfies never;
-  }
+  return await takerOf(side, request).acquire({ ...optionsOf(request, signal), waitMs: Number.POSITIVE_INFINITY });
 }
 
 /**
@@ -93,14 +79,13 @@ export async function tryTakeMany(
       const [first, second] = batch;
       if (first === undefined) return;
       if (second === undefined) {
-        const lease = await tryTake(side, first, signal);
+        const lease = await takerOf(side, first).tryAcquire(optionsOf(first, signal));
         if (lease !== null) taken.set(first, lease);
         return;
       }
-      const { waitMs: _, ...options } = optionsOf(first, signal);
       const leases = await side.tryAcquireEach(
         batch.map(({ name }) => name),
-        options,
+        optionsOf(first, signal),
       );
       for (const request of batch) {
         const lease = leases.get(request.name);
@@ -116,13 +101,7 @@ export async function tryTakeMany(
   return requests.map((request) => taken.get(request) ?? null);
 }
 
-function optionsOf(request: HoldRequest, signal: AbortSignal): AcquireOptions {
-  return {
-    ttlMs: request.ttlMs,
-    renew: false,
-    maxHoldMs: Number.POSITIVE_INFINITY,
-    label: request.label,
-    waitMs: Number.POSITIVE_INFINITY,
-    signal,
-  };
+/** A side's own renewal is off: the migrating manager renews, or the hold ends. */
+function optionsOf({ ttlMs, label }: HoldRequest, signal: AbortSignal): TryOptions {
+  return { ttlMs, renew: false, maxHoldMs: Number.POSITIVE_INFINITY, label, signal };
 }

@@ -26,6 +26,20 @@ export interface ConnectionSource {
   close(): void;
 }
 
+/** A connection of what a pool is about to give. What the pool gives too late goes back at once. */
+export async function connectionOf(
+  client: Promise<{ release(): void }>,
+  { clock, whenNotOpen }: Pick<ConnectionSource, 'clock' | 'whenNotOpen'>,
+  timeoutMs: number,
+): Promise<Connection> {
+  try {
+    const given = await within(clock, timeoutMs, whenNotOpen, client, (late) => late.release());
+    return new Connection(given as unknown as DriverClient, clock);
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
 /** The user's pool: its size is a limit for us too, and it is never ended. */
 export class PoolSource implements ConnectionSource {
   readonly clock: Clock;
@@ -44,13 +58,8 @@ export class PoolSource implements ConnectionSource {
     );
   }
 
-  async open(timeoutMs: number): Promise<Connection> {
-    try {
-      const client = await within(this.clock, timeoutMs, this.whenNotOpen, this.#pool.connect(), (late) => late.release());
-      return new Connection(client as unknown as DriverClient, this.clock);
-    } catch (error) {
-      throw unavailable(error);
-    }
+  open(timeoutMs: number): Promise<Connection> {
+    return connectionOf(this.#pool.connect(), this, timeoutMs);
   }
 
   borrow<T>(timeoutMs: number, use: (connection: Connection) => Promise<T>): Promise<T> {

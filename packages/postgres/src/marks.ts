@@ -4,10 +4,21 @@ import type { Row } from './connection.js';
 import type { ConnectionSource } from './connection-source.js';
 import { hexOf } from './hex.js';
 import { eq, gt, le, ne, NOW, plus, rowsFrom } from './operators.js';
-import { cameTooLate } from './postgres-error.js';
 import { refusalOf } from './read-only.js';
 import type { Schema } from './schema.js';
-import { beginsWith, indexes, interval, isTimely, msUntil, PAGE, readChanges, SERVER_MS, textArray } from './table/rows.js';
+import {
+  IN_PAGE,
+  indexes,
+  inTime,
+  interval,
+  isTimely,
+  msUntil,
+  PAGE,
+  pageValues,
+  readChanges,
+  SERVER_MS,
+  textArray,
+} from './table/rows.js';
 import { TimedStatements } from './table/timed-statements.js';
 
 /** So many marks take some of the expired ones along: twice as many and more, so that what has ended never adds up. */
@@ -108,10 +119,9 @@ export class Marks implements BackendMarks {
   }
 
   async *list(prefix: string, call: CallContext): AsyncIterable<StoredMark> {
-    const text = `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`;
     for (let after = ''; ; ) {
       // oxlint-disable-next-line no-await-in-loop
-      const page = (await this.#query(text, [this.#namespace, hexOf(prefix), hexOf(after)], call)).map(readMark);
+      const page = (await this.#query(`${this.#select()} AND ${IN_PAGE}`, pageValues(this.#namespace, prefix, after), call)).map(readMark);
       yield* page;
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;
@@ -154,10 +164,7 @@ export class Marks implements BackendMarks {
         readChanges(await send({ text }, [this.#namespace, ...valuesOf(some)], { timeoutMs, owners: [] })),
       ),
     );
-    return answers.map((answer) => {
-      if (answer === 'late') throw cameTooLate();
-      return answer;
-    });
+    return inTime(answers);
   }
 
   #query(text: string, values: readonly string[], { timeoutMs }: CallContext): Promise<readonly Row[]> {

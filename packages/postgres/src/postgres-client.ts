@@ -1,4 +1,4 @@
-import { hasMethods } from './has-methods.js';
+import { hasMethods } from '@holdfast/core/backend';
 
 /**
  * What Holdfast needs of a connection pool, as a type of its own: a `pg` `Pool`, version 8, fits. A pool that was passed

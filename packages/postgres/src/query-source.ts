@@ -1,9 +1,7 @@
 import type { Clock } from '@holdfast/core';
-import { ServerClock } from '@holdfast/core/backend';
-import type { Connection, Queryable, Row, Statement } from './connection.js';
-import type { ConnectionSource } from './connection-source.js';
-import { closedError, sqlState, unavailableBecause } from './postgres-error.js';
-import { within } from './within.js';
+import type { Connection, Row, Statement } from './connection.js';
+import { sqlState, unavailableBecause } from './postgres-error.js';
+import { StatementSource } from './statement-source.js';
 
 /**
  * Runs one statement, which is committed when the promise resolves, and answers its rows: what Prisma, Drizzle, Kysely, Knex, postgres.js, PGlite and
@@ -16,31 +14,15 @@ import { within } from './within.js';
 export type PostgresQuery = (text: string, values: string[]) => Promise<readonly unknown[]>;
 
 /** A function of the user's in place of connections: for leases in a table, which need no session. */
-export class QuerySource implements ConnectionSource {
-  readonly clock: Clock;
-  readonly serverClock = new ServerClock();
+export class QuerySource extends StatementSource {
   readonly whenNotOpen = 'the server could not be reached';
-  readonly isOneByOne = true;
-  readonly #statements: Queryable;
-  #isClosed = false;
 
   constructor(query: PostgresQuery, clock: Clock) {
-    this.clock = clock;
-    this.#statements = { processId: null, query: (statement, values = []) => run(query, statement, values) };
+    super(clock, (statement, values = []) => run(query, statement, values));
   }
 
   open(): Promise<Connection> {
     return Promise.reject(unavailableBecause('a query function has no sessions', { retryable: false }));
-  }
-
-  async borrow<T>(timeoutMs: number, use: (statements: Queryable) => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw closedError();
-    // Nobody can take back what the function was given: a request that comes late is refused by the server.
-    return await within(this.clock, timeoutMs, 'the server did not answer', use(this.#statements));
-  }
-
-  close(): void {
-    this.#isClosed = true;
   }
 }
 

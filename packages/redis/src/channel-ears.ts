@@ -1,7 +1,7 @@
 /** How a driver with one event for all channels listens. */
 export interface ChannelDriver {
-  /** Hands every message to `hear`; returns what stops that. */
-  begin(hear: (channel: string, text: string) => void): () => void;
+  /** Hands every message to `hear`; returns what stops that. Left out where the driver hands them to `ChannelEars.hear` anyway. */
+  begin?(hear: (channel: string, text: string) => void): () => void;
   subscribe(channel: string): Promise<unknown>;
   /** undefined where there is no connection any more. */
   unsubscribe(channel: string): Promise<unknown> | undefined;
@@ -17,8 +17,12 @@ export class ChannelEars {
     this.#driver = driver;
   }
 
+  hear(channel: string, text: string): void {
+    this.#ears.get(channel)?.(text);
+  }
+
   async listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
-    this.#stop ??= this.#driver.begin((from, text) => this.#ears.get(from)?.(text));
+    this.#stop ??= this.#driver.begin?.((from, text) => this.hear(from, text)) ?? null;
     this.#ears.set(channel, onMessage);
     await this.#driver.subscribe(channel);
     return () => {

@@ -1,17 +1,16 @@
 import { ConnectionFault } from '@holdfast/core/backend';
 import { saysWhy } from './redis-error.js';
-import type { RedisPort } from './redis-port.js';
-import type { HostAndPort } from './redis-url.js';
+import type { RedisAddress, RedisPort } from './redis-port.js';
 
 /** How a driver that knows nothing of sentinels reaches them, and the servers. */
 export interface MasterSearch {
-  readonly sentinels: readonly HostAndPort[];
+  readonly sentinels: readonly RedisAddress[];
   /** The name under which sentinels know the master. */
   readonly masterName: string;
   /** Opens a connection to a sentinel, which has a password of its own. */
-  readonly openSentinel: (address: HostAndPort) => RedisPort;
+  readonly openSentinel: (address: RedisAddress) => RedisPort;
   /** Opens a connection to a server. */
-  readonly openServer: (address: HostAndPort) => RedisPort;
+  readonly openServer: (address: RedisAddress) => RedisPort;
 }
 
 /**
@@ -35,7 +34,7 @@ export async function findMaster({ sentinels, masterName, openSentinel, openServ
   throw saysWhy(why) ? why : new Error('no sentinel named a master');
 }
 
-async function addressOf(sentinel: RedisPort, masterName: string): Promise<HostAndPort | null> {
+async function addressOf(sentinel: RedisPort, masterName: string): Promise<RedisAddress | null> {
   const reply = await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName);
   if (!Array.isArray(reply)) return null;
   const [host, port] = reply as readonly unknown[];

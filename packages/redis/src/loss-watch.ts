@@ -1,3 +1,8 @@
+interface Emitter {
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+}
+
 interface Watch {
   readonly listeners: Set<() => void>;
   stop: () => void;
@@ -34,4 +39,15 @@ export function watchLosses(client: object, begin: (onLoss: () => void) => () =>
     stop();
     watches.delete(client);
   };
+}
+
+/** As `watchLosses`, of a client that reports losses by these events. */
+export function watchEvents(client: Emitter, events: readonly string[], listener: () => void): () => void {
+  const begin = (onLoss: () => void): (() => void) => {
+    for (const event of events) client.on(event, onLoss);
+    return () => {
+      for (const event of events) client.off(event, onLoss);
+    };
+  };
+  return watchLosses(client, begin, listener);
 }

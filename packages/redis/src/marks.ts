@@ -88,7 +88,7 @@ export class RedisMarks implements BackendMarks {
         }
       } while (cursor !== '0');
     }
-    if (foreign.length > 0) warnOfForeign('marks.list()', foreign);
+    if (foreign.length > 0) warnOfForeign('redis: marks.list()', foreign);
   }
 
   async #find(names: readonly string[], call: CallContext): Promise<readonly (StoredMark | null)[]> {

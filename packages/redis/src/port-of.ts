@@ -1,3 +1,4 @@
+import { hasMethods } from '@holdfast/core/backend';
 import { type BunRedisClient, isBunClient } from './bun/bun-client.js';
 import { BunPort } from './bun/bun-port.js';
 import { type GlideClient, isGlideClient, isGlideCluster } from './glide/glide-client.js';
@@ -17,7 +18,7 @@ import { NodeRedisClusterPort } from './node-redis/node-redis-cluster-port.js';
 import { NodeRedisPort } from './node-redis/node-redis-port.js';
 import { NodeRedisSentinelPort } from './node-redis/node-redis-sentinel-port.js';
 import type { RedisPort } from './redis-port.js';
-import { hasMethods, seenAs } from './seen-client.js';
+import { seenAs } from './seen-client.js';
 
 /**
  * A client that Holdfast knows by its shape, or a port to one that Holdfast does not know. It is used as it is and never closed; connections
@@ -47,9 +48,6 @@ export function portOf(client: unknown): RedisPort | string {
 }
 
 function isPort(value: unknown): value is RedisPort {
-  if (typeof value !== 'object' || value === null) return false;
-  return (
-    hasMethods(value, 'run', 'call', 'listen', 'onLost', 'another', 'end', 'ready') &&
-    typeof (value as Partial<RedisPort>).driver === 'string'
-  );
+  const methods = ['run', 'call', 'listen', 'onLost', 'another', 'end', 'ready'];
+  return hasMethods(value, ...methods) && typeof (value as Partial<RedisPort>).driver === 'string';
 }

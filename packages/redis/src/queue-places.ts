@@ -1,3 +1,4 @@
+import { addTo, removeFrom } from '@holdfast/core/backend';
 import type { QueuePlace } from './queue-place.js';
 
 /** The places of one manager in the queues on the server: by owner, by the ticket that messages name, and by name. */
@@ -54,19 +55,13 @@ export class QueuePlaces {
   enter(place: QueuePlace): void {
     this.#byOwner.set(place.request.owner, place);
     this.#byTicket.set(place.ticket, place);
-    const key = this.#keyOf(place);
-    const others = this.#byHold.get(key);
-    if (others === undefined) this.#byHold.set(key, new Set([place]));
-    else others.add(place);
+    addTo(this.#byHold, this.#keyOf(place), place);
   }
 
   leave(place: QueuePlace): void {
     this.#byOwner.delete(place.request.owner);
     this.#byTicket.delete(place.ticket);
-    const key = this.#keyOf(place);
-    const others = this.#byHold.get(key);
-    others?.delete(place);
-    if (others?.size === 0) this.#byHold.delete(key);
+    removeFrom(this.#byHold, this.#keyOf(place), place);
   }
 
   #keyOf({ keys }: QueuePlace): string {

@@ -214,7 +214,7 @@ export class RedisBackend implements LockBackend<bigint> {
       );
       yield* states.filter((state) => state !== null);
     }
-    if (foreign.length > 0) warnOfForeign('list()', foreign);
+    if (foreign.length > 0) warnOfForeign('redis: list()', foreign);
   }
 
   async checkHealth(call: CallContext): Promise<void | readonly NodeHealth[]> {

@@ -1,15 +1,12 @@
 import { LockArgumentError } from '@holdfast/core';
-
-export interface HostAndPort {
-  readonly host: string;
-  readonly port: number;
-}
+import { decodePart, refuseLateUser } from '@holdfast/core/backend';
+import type { RedisAddress } from './redis-port.js';
 
 /** Where a URL leads. */
 export interface RedisTarget {
   readonly kind: 'standalone' | 'cluster' | 'sentinel';
   /** The server, nodes of the cluster, or sentinels. */
-  readonly hosts: readonly [HostAndPort, ...HostAndPort[]];
+  readonly hosts: readonly [RedisAddress, ...RedisAddress[]];
   readonly tls: boolean;
   readonly username: string | null;
   readonly password: string | null;
@@ -42,9 +39,7 @@ export function parseRedisUrl(url: string): RedisTarget {
   if ((query ?? '').length > 1 || (fragment ?? '').length > 1) {
     throw wrong('it must not have a query or a fragment; pass options beside it (driverOptions for those of the driver)');
   }
-  // Else the first hosts would be taken for a part of the password, and left out.
-  if (/@.*,/s.test(credentials ?? ''))
-    throw wrong('a user and a password stand once, before all hosts; in them write %40 for an @ and %2C for a comma');
+  refuseLateUser(credentials, wrong);
   const hosts = (hostList === '' ? ['localhost'] : (hostList ?? '').split(',')).map((host) => parseHost(host, scheme.kind));
   const [first, ...others] = hosts;
   if (first === undefined) throw wrong('it must name a host');
@@ -52,8 +47,8 @@ export function parseRedisUrl(url: string): RedisTarget {
     throw wrong('it has several hosts; use redis+cluster://, redis+sentinel://, or, for independent servers, Redlock (redlock://)');
   }
   const colon = credentials?.indexOf(':') ?? -1;
-  const username = credentials === undefined ? '' : decode(colon < 0 ? credentials : credentials.slice(0, colon));
-  const password = credentials === undefined || colon < 0 ? '' : decode(credentials.slice(colon + 1));
+  const username = credentials === undefined ? '' : decodePart(colon < 0 ? credentials : credentials.slice(0, colon), wrong);
+  const password = credentials === undefined || colon < 0 ? '' : decodePart(credentials.slice(colon + 1), wrong);
   return {
     ...scheme,
     hosts: [first, ...others],
@@ -63,7 +58,7 @@ export function parseRedisUrl(url: string): RedisTarget {
   };
 }
 
-function parseHost(text: string, kind: RedisTarget['kind']): HostAndPort {
+function parseHost(text: string, kind: RedisTarget['kind']): RedisAddress {
   const match = /^(\[[0-9a-f:.%]+\]|[^:[\]\s]{1,253})(?::(\d{1,5}))?$/i.exec(text.trim());
   const port = Number(match?.[2] ?? (kind === 'sentinel' ? 26_379 : 6379));
   const host = match?.[1];
@@ -78,7 +73,7 @@ function parsePath(path: string, kind: RedisTarget['kind']): Pick<RedisTarget, '
     if (masterName === undefined || masterName === '' || rest.length > 0) {
       throw wrong('it must name the master after the sentinels: redis+sentinel://host:26379,host:26379/master-name or .../master-name/db');
     }
-    return { masterName: decode(masterName), db: parseDb(db) };
+    return { masterName: decodePart(masterName, wrong), db: parseDb(db) };
   }
   const db = parseDb(path);
   if (kind === 'cluster' && db !== 0) throw wrong('a cluster has database 0 only');
@@ -88,14 +83,6 @@ function parsePath(path: string, kind: RedisTarget['kind']): Pick<RedisTarget, '
 function parseDb(text: string): number {
   if (!/^\d{0,9}$/.test(text)) throw wrong('the database after the host must be a number');
   return Number(text);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw wrong('a % in it is not followed by two hex digits; write %25 for the sign itself');
-  }
 }
 
 function wrong(rule: string): LockArgumentError {

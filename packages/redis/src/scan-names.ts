@@ -1,9 +1,9 @@
 import type { Clock, LockKind } from '@holdfast/core';
-import { within } from '@holdfast/core/backend';
+import { inParts, within } from '@holdfast/core/backend';
 import type { ClientSource } from './client-source.js';
 import { type KeySpace, RESERVED_PREFIX } from './key-space.js';
 import { unavailable } from './redis-error.js';
-import { serversOf } from './redis-port.js';
+import { type RedisPort, serversOf } from './redis-port.js';
 
 /** How many keys the server looks at in one step. */
 const COUNT = '1000';
@@ -31,21 +31,14 @@ export async function* scanNames(
     const { port } = (await source.link.open(timeoutMs)).connection;
     for (const node of serversOf(port)) {
       for (const pattern of patterns) {
-        let cursor = '0';
-        do {
-          const [next, keys] = (await within(clock, timeoutMs, node.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', COUNT))) as [
-            string,
-            string[],
-          ];
-          cursor = String(next);
+        for await (const keys of scanKeys(node, pattern, clock, timeoutMs)) {
           const found = keys.flatMap((key) => keySpace.parse(key) ?? []);
           const fresh = found.filter(({ name, kind }) => name.startsWith(prefix) && !seen.has(`${kind} ${name}`));
           // One name may have two keys, and a scan may tell one key twice.
           const batch = new Map(fresh.map((entry) => [`${entry.kind} ${entry.name}`, entry]));
           for (const id of batch.keys()) seen.add(id);
-          const names = [...batch.values()];
-          for (let at = 0; at < names.length; at += AT_A_TIME) yield names.slice(at, at + AT_A_TIME);
-        } while (cursor !== '0');
+          yield* inParts([...batch.values()], AT_A_TIME);
+        }
       }
     }
   } catch (error) {
@@ -53,6 +46,24 @@ export async function* scanNames(
   }
 }
 
-function escapeGlob(text: string): string {
+/** The keys of one server that match a pattern, as many at a time as one step of the server finds. A scan may tell one key twice. */
+export async function* scanKeys(
+  server: Pick<RedisPort, 'call'>,
+  pattern: string,
+  clock: Clock,
+  timeoutMs: number,
+): AsyncIterable<readonly string[]> {
+  let cursor = '0';
+  do {
+    // oxlint-disable-next-line no-await-in-loop
+    const reply = await within(clock, timeoutMs, server.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', COUNT));
+    const [next, keys] = reply as [string, string[]];
+    cursor = String(next);
+    yield keys;
+  } while (cursor !== '0');
+}
+
+/** What a pattern says for this text itself. */
+export function escapeGlob(text: string): string {
   return text.replace(/[\\*?[\]^]/g, '\\$&');
 }

@@ -1,13 +1,4 @@
-/** Whether a value has these methods. A getter that throws has none: redis 4 has one. */
-export function hasMethods(value: object, ...names: readonly string[]): boolean {
-  return names.every((name) => {
-    try {
-      return typeof (value as Readonly<Record<string, unknown>>)[name] === 'function';
-    } catch {
-      return false;
-    }
-  });
-}
+import { hasMethods } from '@holdfast/core/backend';
 
 /** What people pass in place of a client, and what to do about each. The first that fits is what is said. */
 const MISTAKEN: readonly (readonly [fits: (value: object) => boolean, said: string])[] = [

@@ -1,4 +1,3 @@
-import { emitWarning } from 'node:process';
 import { LockArgumentError, LockClosedError, LockUnavailableError } from '@holdfast/core';
 import type { NodeAnswer } from './protocol/ask-nodes.js';
 import type { RedlockNode, Vote } from './protocol/node.js';
@@ -81,14 +80,4 @@ export function tooLongTtl(ttlMs: number, maxTtlMs: number, lockName: string): L
     `redlock: ttlMs of ${JSON.stringify(lockName)} comes to ${ttlMs} with its guard time; it must be at most maxTtlMs, ${maxTtlMs}, for which a restarted node abstains`,
     { option: 'ttlMs', backend: BACKEND, lockName },
   );
-}
-
-/** What a list left out. */
-export function warnOfForeign(names: readonly string[]): void {
-  const some = names.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 100)));
-  const rest = names.length > some.length ? ` and ${names.length - some.length} more` : '';
-  emitWarning(`redlock: list() left out ${some.join(', ')}${rest}: their keys hold what no lock does`, {
-    type: 'HoldfastWarning',
-    code: 'HOLDFAST_FOREIGN_KEY',
-  });
 }

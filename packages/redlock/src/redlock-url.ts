@@ -1,4 +1,5 @@
 import { LockArgumentError } from '@holdfast/core';
+import { refuseLateUser } from '@holdfast/core/backend';
 
 /**
  * The nodes of `redlock://[user:password@]h1:p1,h2:p2,h3:p3[/db]` (`rediss` by `redlocks://`), as one Redis URL each. What
@@ -10,9 +11,8 @@ export function nodeUrls(url: string): readonly string[] {
   const parts = /^(redlocks?):\/\/(?:(.*)@)?([^/?#@]*)(\/[^?#]*)?$/is.exec(url.trim());
   if (parts === null) throw wrong('it must read redlock://host:port,host:port,host:port, with no query');
   const [, scheme = '', credentials, hosts = '', path = ''] = parts;
-  // Else the first nodes would be taken for a part of the password, and the majority counted without them.
-  if (/@.*,/s.test(credentials ?? ''))
-    throw wrong('a user and a password stand once, before all hosts; in them write %40 for an @ and %2C for a comma');
+  // The majority would be counted without the nodes that are left out.
+  refuseLateUser(credentials, wrong);
   const redis = scheme.toLowerCase() === 'redlocks' ? 'rediss' : 'redis';
   const start = `${redis}://${credentials === undefined ? '' : `${credentials}@`}`;
   return hosts.split(',').map((host) => {

@@ -1,14 +1,15 @@
 import type { BackendMarks, CallContext, Clock, MarkRequest, MarkSetter, StoredMark } from '@holdfast/core';
-import { allOrWorst } from '@holdfast/core/backend';
+import { allOrWorst, inParts } from '@holdfast/core/backend';
+import { LeaderClock } from './leader-clock.js';
 import { LONGEST_DUE_MS, MarkEnds } from './mark-ends.js';
 import { type MarkData, markDataOf, textOf } from './mark-data.js';
 import { decodeName, encodeName } from './node-names.js';
-import { isCode } from './zookeeper-error.js';
+import { isCode, unlessRefused } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
 /** How often who sets marks clears away; and how many of those that have ended, at a time and in all. */
 const SWEEP_EVERY_MS = 2_000;
-const SWEPT_AT_ONCE = 100;
+const AT_ONCE = 100;
 const SWEEP_SIZE = 2_000;
 /** How long what is known of the leader's clock is good enough to choose a folder by. */
 const CLOCK_MS = 30_000;
@@ -28,9 +29,8 @@ export class CompletionMarkNodes implements BackendMarks {
   readonly #directory: string;
   readonly #ends: MarkEnds;
   readonly #clock: Clock;
+  readonly #leader: LeaderClock;
   readonly #run: <T>(work: () => Promise<T>) => Promise<T>;
-  /** The leader's time less ours, and when that was looked at. */
-  #leader: { readonly aheadMs: number; readonly at: number } | null = null;
   #sweepAt = Number.NEGATIVE_INFINITY;
   #lastSweep: { cancel(): void } | null = null;
 
@@ -40,6 +40,7 @@ export class CompletionMarkNodes implements BackendMarks {
     this.#directory = `${root}/marks`;
     this.#ends = new MarkEnds(session, `${root}/mark-ends`);
     this.#clock = clock;
+    this.#leader = new LeaderClock(session, clock, CLOCK_MS);
     this.#run = run;
   }
 
@@ -50,7 +51,7 @@ export class CompletionMarkNodes implements BackendMarks {
   async setEach(marks: readonly MarkRequest[], call: CallContext): Promise<readonly boolean[]> {
     return await this.#run(async () => {
       await this.#session.ready(call.timeoutMs);
-      const now = await this.#leaderTime();
+      const now = await this.#leader.now();
       const answers = await allOrWorst(marks.map((mark) => this.#set(mark, now)));
       this.#sweepNowAndThen();
       return answers;
@@ -75,7 +76,7 @@ export class CompletionMarkNodes implements BackendMarks {
       await this.#session.ready(call.timeoutMs);
       for (;;) {
         // oxlint-disable-next-line no-await-in-loop
-        const mark = await this.#read(name, await this.#beat());
+        const mark = await this.#read(name, await this.#leader.ask());
         if (mark === null) return false;
         try {
           // oxlint-disable-next-line no-await-in-loop
@@ -96,7 +97,7 @@ export class CompletionMarkNodes implements BackendMarks {
     const seen = new Set<string>();
     const folders = await this.#run(async () => {
       await this.#session.ready(call.timeoutMs);
-      await this.#beat();
+      await this.#leader.ask();
       return await this.#ends.all();
     });
     for (const folder of folders) {
@@ -105,7 +106,7 @@ export class CompletionMarkNodes implements BackendMarks {
       const names = nodes.flatMap((node) => decodeName(node) ?? []).filter((name) => name.startsWith(prefix) && !seen.has(name));
       for (const name of names) seen.add(name);
       // oxlint-disable-next-line no-await-in-loop
-      for (const some of inParts(names)) yield* await this.#standing(some, call);
+      for (const some of inParts(names, AT_ONCE)) yield* await this.#standing(some, call);
     }
   }
 
@@ -137,7 +138,7 @@ export class CompletionMarkNodes implements BackendMarks {
         if (!isCode(error, 'NODE_EXISTS')) throw error;
       }
       // oxlint-disable-next-line no-await-in-loop
-      const mark = await this.#read(name, await this.#beat());
+      const mark = await this.#read(name, await this.#leader.ask());
       if (mark === null) continue;
       if (mark.remainingMs > 0) {
         if (mark.folder !== folder) this.#ends.forget(folder, encodeName(name)).catch(() => {});
@@ -158,37 +159,19 @@ export class CompletionMarkNodes implements BackendMarks {
   async #readEach(names: readonly string[], call: CallContext): Promise<readonly (Mark | null)[]> {
     return await this.#run(async () => {
       await this.#session.ready(call.timeoutMs);
-      const now = await this.#beat();
+      const now = await this.#leader.ask();
       const marks = await allOrWorst(names.map((name) => this.#read(name, now)));
       return marks.map((mark) => (mark !== null && mark.remainingMs > 0 ? mark : null));
     });
   }
 
   async #read(name: string, now: number): Promise<Mark | null> {
-    try {
-      const { data, stat } = await this.#session.getData(this.#pathOf(name));
-      const mark = markDataOf(data);
-      const ageMs = Math.max(0, now - stat.modifiedAtMs);
-      return { ...mark, ageMs, remainingMs: mark.retentionMs - ageMs, version: stat.version };
-    } catch (error) {
-      if (isCode(error, 'NO_NODE')) return null;
-      throw error;
-    }
-  }
-
-  /** What time the leader has now. */
-  async #beat(): Promise<number> {
-    const { modifiedAtMs } = await this.#session.beat();
-    const at = this.#clock.now();
-    this.#leader = { aheadMs: modifiedAtMs - at, at };
-    return modifiedAtMs;
-  }
-
-  /** The same to within a round trip or so, without asking each time. */
-  async #leaderTime(): Promise<number> {
-    const now = this.#clock.now();
-    if (this.#leader === null || now - this.#leader.at > CLOCK_MS) return await this.#beat();
-    return now + this.#leader.aheadMs;
+    const record = await unlessRefused(this.#session.getData(this.#pathOf(name)), null, 'NO_NODE');
+    if (record === null) return null;
+    const { data, stat } = record;
+    const mark = markDataOf(data);
+    const ageMs = Math.max(0, now - stat.modifiedAtMs);
+    return { ...mark, ageMs, remainingMs: mark.retentionMs - ageMs, version: stat.version };
   }
 
   /** Who sets marks also clears away those that have ended, so that they do not add up. In the background; never rejects. */
@@ -207,11 +190,11 @@ export class CompletionMarkNodes implements BackendMarks {
 
   async #sweep(): Promise<void> {
     let left = SWEEP_SIZE;
-    for (const folder of await this.#ends.due(await this.#beat())) {
+    for (const folder of await this.#ends.due(await this.#leader.ask())) {
       // oxlint-disable-next-line no-await-in-loop
       const nodes = (await this.#ends.marksIn(folder)).slice(0, left);
       // oxlint-disable-next-line no-await-in-loop
-      for (const some of inParts(nodes)) await Promise.all(some.map((node) => this.#clearAway(folder, node)));
+      for (const some of inParts(nodes, AT_ONCE)) await Promise.all(some.map((node) => this.#clearAway(folder, node)));
       left -= nodes.length;
       if (left === 0) return;
       // oxlint-disable-next-line no-await-in-loop
@@ -221,16 +204,14 @@ export class CompletionMarkNodes implements BackendMarks {
 
   async #clearAway(folder: string, node: string): Promise<void> {
     const name = decodeName(node);
-    const now = await this.#beat();
+    const now = await this.#leader.ask();
     const mark = name === null ? null : await this.#read(name, now);
     if (name !== null && mark !== null && mark.folder === folder) {
       if (mark.remainingMs > 0) {
         // The leader's clock was set back, or its setter's view of it was off.
         await this.#ends.note(this.#ends.folderOf(now + mark.remainingMs), node);
       } else {
-        await this.#session.remove(this.#pathOf(name), mark.version).catch((error: unknown) => {
-          if (!isCode(error, 'NO_NODE') && !isCode(error, 'BAD_VERSION')) throw error;
-        });
+        await unlessRefused(this.#session.remove(this.#pathOf(name), mark.version), null, 'NO_NODE', 'BAD_VERSION');
       }
     }
     await this.#ends.forget(folder, node);
@@ -243,10 +224,4 @@ export class CompletionMarkNodes implements BackendMarks {
 
 function told(name: string, { label, ageMs, remainingMs }: Mark): StoredMark {
   return { name, label: label === '' ? null : label, ageMs, remainingMs };
-}
-
-function inParts<T>(items: readonly T[]): readonly (readonly T[])[] {
-  const parts: (readonly T[])[] = [];
-  for (let at = 0; at < items.length; at += SWEPT_AT_ONCE) parts.push(items.slice(at, at + SWEPT_AT_ONCE));
-  return parts;
 }

@@ -1,8 +1,7 @@
 import { connect } from 'node:net';
 import type { Finding } from '@holdfast/core';
+import { fine, harmful, type Look, unseen } from '@holdfast/core/backend';
 import type { HostAndPort } from './tamed-client.js';
-
-type Look = Omit<Finding, 'server'>;
 
 /** What an operator should know of each server of the ensemble, by the word `srvr`, which servers answer unless the options say otherwise. */
 export async function examineServers(servers: readonly HostAndPort[], timeoutMs: number): Promise<readonly Finding[]> {
@@ -15,54 +14,32 @@ export async function examineServers(servers: readonly HostAndPort[], timeoutMs:
 }
 
 function looksAt(answer: string | null, mode: string | null): readonly Look[] {
-  if (answer === null) {
-    return [{ about: 'server', status: 'wrong', found: 'it does not answer', advice: 'start it, or name the servers that there are' }];
-  }
+  if (answer === null) return [harmful('server', 'it does not answer', 'start it, or name the servers that there are')];
   if (mode === null) {
-    return [
-      {
-        about: 'server',
-        status: 'unseen',
-        found: 'it does not answer the word srvr',
-        advice: 'name srvr in 4lw.commands.whitelist, or look at its version and mode yourself',
-      },
-    ];
+    const advice = 'name srvr in 4lw.commands.whitelist, or look at its version and mode yourself';
+    return [unseen('server', 'it does not answer the word srvr', advice)];
   }
-  const found = field(answer, 'Zookeeper version')?.split('-')[0] ?? 'not reported';
-  const [major = 0, minor = 0] = found.split('.').map(Number);
+  const number = field(answer, 'Zookeeper version')?.split('-')[0] ?? 'not reported';
+  const found = `ZooKeeper ${number}`;
+  const [major = 0, minor = 0] = number.split('.').map(Number);
   const isNew = major > 3 || (major === 3 && minor >= 5);
-  return [
-    isNew
-      ? { about: 'version', status: 'ok', found: `ZooKeeper ${found}` }
-      : { about: 'version', status: 'wrong', found: `ZooKeeper ${found}`, advice: 'use ZooKeeper 3.5 or later' },
-    { about: 'mode', status: 'ok', found: mode },
-  ];
+  return [isNew ? fine('version', found) : harmful('version', found, 'use ZooKeeper 3.5 or later'), fine('mode', mode)];
 }
 
 function ensemble(named: number, modes: readonly (string | null)[]): Look {
   const about = 'ensemble';
   if (modes.includes('standalone')) {
-    return { about, status: 'wrong', found: 'one server alone', advice: 'run three servers: with one, every restart stops all locking' };
+    return harmful(about, 'one server alone', 'run three servers: with one, every restart stops all locking');
   }
   const seen = modes.filter((mode) => mode !== null).length;
-  if (seen === 0) return { about, status: 'unseen', found: `none of ${named} answered`, advice: 'see the findings of the servers' };
+  if (seen === 0) return unseen(about, `none of ${named} answered`, 'see the findings of the servers');
   if (named < 3) {
-    return {
-      about,
-      status: 'wrong',
-      found: `${named} named`,
-      advice: 'name all servers of the ensemble, so that one that is down costs nothing',
-    };
+    return harmful(about, `${named} named`, 'name all servers of the ensemble, so that one that is down costs nothing');
   }
   if (named % 2 === 0) {
-    return {
-      about,
-      status: 'wrong',
-      found: `${named} servers`,
-      advice: 'use an odd number: an even one bears no more failures than one less',
-    };
+    return harmful(about, `${named} servers`, 'use an odd number: an even one bears no more failures than one less');
   }
-  return { about, status: 'ok', found: `${named} servers, ${seen} reported how they are` };
+  return fine(about, `${named} servers, ${seen} reported how they are`);
 }
 
 function field(answer: string | null | undefined, name: string): string | null {

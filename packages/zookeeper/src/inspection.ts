@@ -1,15 +1,18 @@
 import type { Clock, HolderState, HoldRequest, LockKind, LockState } from '@holdfast/core';
+import { inParts } from '@holdfast/core/backend';
 import { LeaderClock } from './leader-clock.js';
 import { readNodeData } from './node-data.js';
 import { decodeName, directoryOf, encodeName, type QueueEntry } from './node-names.js';
 import type { ParentNodes } from './parent-nodes.js';
 import { holdersOf } from './queue-rules.js';
 import { readQueue } from './read-queue.js';
-import { isCode } from './zookeeper-error.js';
+import { isCode, unlessRefused } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
 /** How many names are looked at at a time. */
 const BATCH = 50;
+/** For so long the leader's time is reckoned from the last reading of it. For people who look: nothing is decided by it. */
+const CLOCK_MS = 1000;
 const KINDS: readonly LockKind[] = ['lock', 'semaphore', 'read-write'];
 
 /** What operators see and do. */
@@ -23,7 +26,7 @@ export class Inspection {
     this.#session = session;
     this.#parents = parents;
     this.#root = root;
-    this.#leader = new LeaderClock(session, clock);
+    this.#leader = new LeaderClock(session, clock, CLOCK_MS);
   }
 
   pathOf(name: string, kind: LockKind): string {
@@ -47,7 +50,8 @@ export class Inspection {
     // Behind a write, so that the server has seen all that was granted before this call.
     await this.#session.beat();
     const entries = holdersOf(await readQueue(this.#session, parent));
-    const removed = await Promise.all(entries.map(({ node }) => this.#remove(`${parent}/${node}`)));
+    const remove = ({ node }: QueueEntry): Promise<boolean> => this.#session.remove(`${parent}/${node}`).then(() => true);
+    const removed = await Promise.all(entries.map((entry) => unlessRefused(remove(entry), false, 'NO_NODE')));
     this.#parents.tidy(parent);
     return removed.includes(true);
   }
@@ -56,9 +60,10 @@ export class Inspection {
   async *list(prefix: string): AsyncIterable<LockState> {
     for (const kind of KINDS) {
       const directory = `${this.#root}/${directoryOf[kind]}`;
-      const names = (await this.#children(directory)).map(decodeName).filter((name) => name?.startsWith(prefix) === true);
-      for (let at = 0; at < names.length; at += BATCH) {
-        const looks = await Promise.all(names.slice(at, at + BATCH).map((name) => this.#inspectIfAllowed(name ?? '', kind)));
+      const nodes = await unlessRefused(this.#session.getChildren(directory), [], 'NO_NODE');
+      const names = nodes.flatMap((node) => decodeName(node) ?? []).filter((name) => name.startsWith(prefix));
+      for (const some of inParts(names, BATCH)) {
+        const looks = await Promise.all(some.map((name) => unlessRefused(this.inspect(name, kind), null, 'NO_AUTH')));
         const states = looks.filter((state) => state !== null);
         for (const state of states) {
           // What a dead client left: its requests are gone with its session, and nobody has come since.
@@ -69,43 +74,11 @@ export class Inspection {
     }
   }
 
-  async #inspectIfAllowed(name: string, kind: LockKind): Promise<LockState | null> {
-    try {
-      return await this.inspect(name, kind);
-    } catch (error) {
-      if (isCode(error, 'NO_AUTH')) return null;
-      throw error;
-    }
-  }
-
-  async #children(directory: string): Promise<readonly string[]> {
-    try {
-      return await this.#session.getChildren(directory);
-    } catch (error) {
-      if (isCode(error, 'NO_NODE')) return [];
-      throw error;
-    }
-  }
-
   /** For how long a request has stood in line, by the leader's clock; null where this user may not look, or it has gone. */
-  async #waitedMs(path: string): Promise<number | null> {
-    try {
-      const [{ stat }, now] = await Promise.all([this.#session.getData(path), this.#leader.now()]);
-      return Math.max(0, now - stat.createdAtMs);
-    } catch (error) {
-      if (isCode(error, 'NO_NODE') || isCode(error, 'NO_AUTH')) return null;
-      throw error;
-    }
-  }
-
-  async #remove(path: string): Promise<boolean> {
-    try {
-      await this.#session.remove(path);
-      return true;
-    } catch (error) {
-      if (isCode(error, 'NO_NODE')) return false;
-      throw error;
-    }
+  #waitedMs(path: string): Promise<number | null> {
+    const seen = Promise.all([this.#session.getData(path), this.#leader.now()]);
+    const waitedMs = seen.then(([{ stat }, now]) => Math.max(0, now - stat.createdAtMs));
+    return unlessRefused(waitedMs, null, 'NO_NODE', 'NO_AUTH');
   }
 
   async #holderOf(parent: string, { node, mode, permits }: QueueEntry): Promise<HolderState | null> {

@@ -1,4 +1,4 @@
-import { isCode } from './zookeeper-error.js';
+import { isCode, unlessRefused } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
 type MarkSession = Pick<ZooKeeperSession, 'create' | 'createUnder' | 'remove' | 'getChildren'>;
@@ -66,8 +66,8 @@ export class MarkEnds {
   }
 
   /** The marks in a folder; none when it is gone. */
-  async marksIn(folder: string): Promise<readonly string[]> {
-    return await this.#children(`/${folder}`);
+  marksIn(folder: string): Promise<readonly string[]> {
+    return this.#children(`/${folder}`);
   }
 
   /** Removes folders that are empty. */
@@ -102,13 +102,8 @@ export class MarkEnds {
     return made;
   }
 
-  async #children(path: string): Promise<readonly string[]> {
-    try {
-      return await this.#session.getChildren(`${this.#directory}${path}`);
-    } catch (error) {
-      if (isCode(error, 'NO_NODE')) return [];
-      throw error;
-    }
+  #children(path: string): Promise<readonly string[]> {
+    return unlessRefused(this.#session.getChildren(`${this.#directory}${path}`), [], 'NO_NODE');
   }
 }
 
@@ -119,18 +114,10 @@ function numbersIn(nodes: readonly string[]): readonly number[] {
     .sort((a, b) => a - b);
 }
 
-async function unlessThere(made: Promise<unknown>): Promise<void> {
-  try {
-    await made;
-  } catch (error) {
-    if (!isCode(error, 'NODE_EXISTS')) throw error;
-  }
+function unlessThere(made: Promise<unknown>): Promise<unknown> {
+  return unlessRefused(made, null, 'NODE_EXISTS');
 }
 
-async function unlessGone(removed: Promise<void>): Promise<void> {
-  try {
-    await removed;
-  } catch (error) {
-    if (!isCode(error, 'NO_NODE') && !isCode(error, 'NOT_EMPTY')) throw error;
-  }
+function unlessGone(removed: Promise<void>): Promise<unknown> {
+  return unlessRefused(removed, null, 'NO_NODE', 'NOT_EMPTY');
 }

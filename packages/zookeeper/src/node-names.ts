@@ -7,11 +7,6 @@ export const directoryOf: Readonly<Record<LockKind, string>> = {
   'read-write': 'read-write',
 };
 
-export function kindOf(mode: HoldRequest['mode']): LockKind {
-  if (mode === 'exclusive') return 'lock';
-  return mode === 'permits' ? 'semaphore' : 'read-write';
-}
-
 /**
  * A lock's name as one segment of a path: percent-encoded, since a path may hold neither `/` nor control characters, and
  * some characters of Unicode not either. `.` and `..` would be steps.

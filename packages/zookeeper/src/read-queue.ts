@@ -1,7 +1,7 @@
 import { parseNode, type QueueEntry } from './node-names.js';
 import { byAge, LAST_SEQUENCE } from './queue-rules.js';
 import type { Watcher } from './watch-table.js';
-import { isCode } from './zookeeper-error.js';
+import { unlessRefused } from './zookeeper-error.js';
 import type { ZooKeeperSession } from './zookeeper-session.js';
 
 type Reader = Pick<ZooKeeperSession, 'getChildren' | 'getData'>;
@@ -12,13 +12,7 @@ type Reader = Pick<ZooKeeperSession, 'getChildren' | 'getData'>;
  * @param watcher notified once when one comes or goes
  */
 export async function readQueue(session: Reader, parent: string, watcher?: Watcher): Promise<readonly QueueEntry[]> {
-  let nodes: readonly string[];
-  try {
-    nodes = await session.getChildren(parent, watcher);
-  } catch (error) {
-    if (isCode(error, 'NO_NODE')) return [];
-    throw error;
-  }
+  const nodes = await unlessRefused(session.getChildren(parent, watcher), [], 'NO_NODE');
   const queue = nodes
     .map(parseNode)
     .filter((entry) => entry !== null)
@@ -26,21 +20,12 @@ export async function readQueue(session: Reader, parent: string, watcher?: Watch
   const tied = queue.filter(({ sequence }) => sequence === LAST_SEQUENCE);
   if (tied.length < 2) return queue;
   // The server counts no further and gives this number to all: what remains is the transactions that made them.
-  const made = await Promise.all(tied.map((entry) => creationOf(session, parent, entry)));
+  const made = await Promise.all(
+    tied.map(async (entry) => {
+      const record = await unlessRefused(session.getData(`${parent}/${entry.node}`), null, 'NO_NODE');
+      return record === null ? null : { entry, czxid: record.stat.czxid };
+    }),
+  );
   const ordered = made.filter((one) => one !== null).sort((a, b) => (a.czxid < b.czxid ? -1 : 1));
   return [...queue.filter(({ sequence }) => sequence !== LAST_SEQUENCE), ...ordered.map(({ entry }) => entry)];
-}
-
-async function creationOf(
-  session: Reader,
-  parent: string,
-  entry: QueueEntry,
-): Promise<{ readonly entry: QueueEntry; readonly czxid: bigint } | null> {
-  try {
-    const { stat } = await session.getData(`${parent}/${entry.node}`);
-    return { entry, czxid: stat.czxid };
-  } catch (error) {
-    if (isCode(error, 'NO_NODE')) return null;
-    throw error;
-  }
 }

@@ -59,6 +59,7 @@ export class SessionLink {
   #nextServer = 0;
   #given: Given | null = null;
   #line: Line = { is: 'none' };
+  /** What was negotiated, before that what is asked for. */
   #timeoutMs: number;
   #isRunning = false;
   #isClosed = false;
@@ -84,11 +85,6 @@ export class SessionLink {
   /** The present session; 0 before the first. */
   get id(): bigint {
     return this.#given?.id ?? 0n;
-  }
-
-  /** What was negotiated, before that what is asked for. */
-  get timeoutMs(): number {
-    return this.#timeoutMs;
   }
 
   /** For how long after the sending of an acknowledged write the session may be believed in. */

@@ -1,6 +1,6 @@
 import type { CreatedNode, NodeMode, NodeStat } from './create-request.js';
 import type { Step } from './transaction-request.js';
-import { isCode, ownNodesError } from './zookeeper-error.js';
+import { isCode, ownNodesError, unlessRefused } from './zookeeper-error.js';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -32,7 +32,8 @@ export class SessionNode {
    * @throws LockUnavailableError where the access list does not let this user do that
    */
   async make(): Promise<void> {
-    const [made, proven] = await Promise.allSettled([this.#create(), this.#prove()]);
+    const creation = unlessRefused(this.#session.createUnder(this.#path, EMPTY, 'ephemeral'), null, 'NODE_EXISTS');
+    const [made, proven] = await Promise.allSettled([creation, this.#prove()]);
     if (made.status === 'rejected') throw made.reason;
     if (proven.status === 'fulfilled') return;
     // It was made behind the directories above it, which were missing too.
@@ -61,14 +62,6 @@ export class SessionNode {
     }
   }
 
-  async #create(): Promise<void> {
-    try {
-      await this.#session.createUnder(this.#path, EMPTY, 'ephemeral');
-    } catch (error) {
-      if (!isCode(error, 'NODE_EXISTS')) throw error;
-    }
-  }
-
   async #prove(): Promise<void> {
     const proofs = [this.#session.setData(this.#path, EMPTY), this.#session.getData(this.#path), this.#proveBelow()];
     try {
@@ -82,16 +75,13 @@ export class SessionNode {
   async #proveBelow(): Promise<void> {
     const above = `${this.#path}-trial`;
     const below = `${above}/trial`;
-    try {
-      await this.#session.transact([
-        { create: above, data: EMPTY, mode: 'persistent' },
-        { create: below, data: EMPTY, mode: 'persistent' },
-        { remove: below },
-        { remove: below },
-      ]);
-    } catch (error) {
-      if (!isCode(error, 'NO_NODE')) throw error;
-    }
+    const trial = this.#session.transact([
+      { create: above, data: EMPTY, mode: 'persistent' },
+      { create: below, data: EMPTY, mode: 'persistent' },
+      { remove: below },
+      { remove: below },
+    ]);
+    await unlessRefused(trial, null, 'NO_NODE');
   }
 
   get #path(): string {

@@ -12,11 +12,11 @@ import type {
   LockState,
   LostReason,
 } from '@holdfast/core';
-import { allOrWorst, within } from '@holdfast/core/backend';
+import { allOrWorst, kindOf, within } from '@holdfast/core/backend';
 import { CompletionMarkNodes } from './completion-marks.js';
 import { examineServers } from './examine-servers.js';
 import { Inspection } from './inspection.js';
-import { directoryOf, kindOf, pathBytes } from './node-names.js';
+import { directoryOf, pathBytes } from './node-names.js';
 import { openDriver } from './open-driver.js';
 import { ParentNodes } from './parent-nodes.js';
 import { QueuePlace, type QueueSession } from './queue-place.js';

@@ -100,7 +100,7 @@ export class Connection {
   }
 
   /** @param watchers notified once, when a child comes or goes; never when the connection ends before */
-  getChildren(path: string, watchers: readonly Watcher[] = []): Promise<readonly string[]> {
+  getChildren(path: string, watchers: readonly Watcher[]): Promise<readonly string[]> {
     const [first, ...others] = watchers;
     return this.#ask((client, done: Done<readonly string[]>) =>
       client.getChildren(path, first, (error, names) => {
@@ -109,11 +109,6 @@ export class Connection {
         done(error, names);
       }),
     );
-  }
-
-  /** How many watchers are kept. */
-  get watchers(): number {
-    return this.#watches.size;
   }
 
   /** Ends the connection, not the session. */

@@ -79,6 +79,16 @@ export function isCode(error: unknown, code: CodeName): boolean {
   return codeOf(error) === CODES[code];
 }
 
+/** What the server answered; `instead` where it answered with one of these codes. */
+export async function unlessRefused<T, I>(answer: Promise<T>, instead: I, ...codes: readonly CodeName[]): Promise<T | I> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (codes.some((code) => isCode(error, code))) return instead;
+    throw error;
+  }
+}
+
 /** Whether the code says that the connection is of no more use. */
 export function isOfTheConnection(code: number): boolean {
   return OF_THE_CONNECTION.includes(code);

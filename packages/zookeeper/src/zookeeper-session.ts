@@ -57,11 +57,6 @@ export class ZooKeeperSession {
     return this.#link.id;
   }
 
-  /** The time after which the server ends a silent session: what was negotiated, before that what is asked for. */
-  get timeoutMs(): number {
-    return this.#link.timeoutMs;
-  }
-
   /** For how long after the sending of an acknowledged write the session may be believed in. */
   get believedMs(): number {
     return this.#link.believedMs;
@@ -74,11 +69,6 @@ export class ZooKeeperSession {
   /** When the last write that a majority has acknowledged had been sent: the session stood at that time. */
   get written(): Stamp | null {
     return this.#link.written;
-  }
-
-  /** How many watchers the connection keeps. */
-  get watchers(): number {
-    return this.#link.connection?.watchers ?? 0;
   }
 
   /**

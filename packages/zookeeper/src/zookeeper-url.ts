@@ -1,4 +1,5 @@
 import { LockArgumentError } from '@holdfast/core';
+import { decodePart, refuseLateUser } from '@holdfast/core/backend';
 import type { HostAndPort } from './tamed-client.js';
 
 /** What a connection string says. */
@@ -26,10 +27,9 @@ export function parseConnectionString(text: string): ZooKeeperTarget {
   const servers = hosts.split(',').map(parseHost);
   const path = chroot.replace(/\/+$/, '');
   if (path !== '' && !isPath(path)) throw wrong('the path after the hosts must be one of ZooKeeper, without empty parts, . or ..');
-  if (/@.*,/s.test(credentials ?? ''))
-    throw wrong('a user and a password stand once, before all hosts; in them write %40 for an @ and %2C for a comma');
+  refuseLateUser(credentials, wrong);
   if (credentials !== undefined && !/^[^:]+:/.test(credentials)) throw wrong('what stands before the @ must be user:password');
-  return { servers, chroot: path, credentials: credentials === undefined ? null : decode(credentials) };
+  return { servers, chroot: path, credentials: credentials === undefined ? null : decodePart(credentials, wrong) };
 }
 
 /** Whether ZooKeeper takes it as a path, and the driver too. */
@@ -47,14 +47,6 @@ function parseHost(text: string): HostAndPort {
   const port = Number(match?.[2] ?? DEFAULT_PORT);
   if (host === undefined || port < 1 || port > 65_535) throw wrong('a host in it is not host, host:port or [IPv6]:port');
   return { host: host.startsWith('[') ? host.slice(1, -1) : host, port };
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw wrong('a % in it is not followed by two hex digits; write %25 for the sign itself');
-  }
 }
 
 function wrong(rule: string): LockArgumentError {

@@ -1,3 +1,5 @@
+import { addTo, removeFrom } from '../groups.js';
+
 /** Waiters of this backend for the same: one place among the waiters in the store. */
 export interface WakeEntry<K> {
   /** The same for those who wait for the same. */
@@ -55,11 +57,7 @@ export class WakeList<K> {
       entry = { id, key, topics, wakes: new Set(), isEnrolled: false, isWoken: false };
       this.#entries.set(id, entry);
       this.isEmpty = false;
-      for (const topic of topics) {
-        const others = this.#byTopic.get(topic);
-        if (others === undefined) this.#byTopic.set(topic, new Set([entry]));
-        else others.add(entry);
-      }
+      for (const topic of topics) addTo(this.#byTopic, topic, entry);
     }
     const waiting = entry;
     // A function of its own, so that the same one may be added twice.
@@ -105,11 +103,7 @@ export class WakeList<K> {
     if (!entry.wakes.delete(own) || entry.wakes.size > 0) return;
     this.#entries.delete(entry.id);
     this.isEmpty = this.#entries.size === 0;
-    for (const topic of entry.topics) {
-      const others = this.#byTopic.get(topic);
-      others?.delete(entry);
-      if (others?.size === 0) this.#byTopic.delete(topic);
-    }
+    for (const topic of entry.topics) removeFrom(this.#byTopic, topic, entry);
     if (entry.isEnrolled || entry.isWoken) this.#withdraw(entry.key);
   }
 }

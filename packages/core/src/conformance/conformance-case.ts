@@ -54,7 +54,12 @@ export interface CaseSpec<F extends FaultName> {
   readonly options?: ManagerOptions;
   /** @default 15_000, far above what any case takes: it only ends a hang */
   readonly timeoutMs?: number;
-  run(world: World<F>): Promise<void>;
+  run(world: CaseWorld<F>): Promise<void>;
+}
+
+/** A world with a name for the lock that most cases are about. */
+interface CaseWorld<F extends FaultName> extends World<F> {
+  readonly lock: string;
 }
 
 /** Makes a case; `world.faults` has exactly what `spec.faults` names. */
@@ -72,6 +77,6 @@ export function conformanceCase<const F extends FaultName = never>(id: string, s
     needsWire: spec.needsWire ?? false,
     options: spec.options ?? {},
     timeoutMs: spec.timeoutMs ?? 15_000,
-    run: ({ manager, peer, faults, wire, name }) => spec.run({ manager, peer, faults, wire, name }),
+    run: ({ manager, peer, faults, wire, name }) => spec.run({ manager, peer, faults, wire, name, lock: name() }),
   };
 }

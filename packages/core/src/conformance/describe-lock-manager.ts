@@ -1,3 +1,4 @@
+import { groupBy } from '../backend/index.js';
 import { allCases } from './cases/index.js';
 import type { ConformanceCase } from './conformance-case.js';
 import type { ConformanceHarness, FaultName, TestRunner } from './harness.js';
@@ -13,7 +14,7 @@ const AROUND_A_CASE_MS = 35_000;
  */
 export function describeLockManager(runner: TestRunner, harness: ConformanceHarness): void {
   runner.describe(`${harness.name} keeps the lock manager's contract`, () => {
-    for (const [topic, cases] of byTopic(conformanceCases({ faults: harness.faults }))) {
+    for (const [topic, cases] of groupBy(conformanceCases({ faults: harness.faults }), ({ topic: each }) => each)) {
       runner.describe(topic, () => {
         for (const testCase of cases) {
           runner.it(
@@ -32,14 +33,4 @@ export function conformanceCases(filter?: { readonly faults?: readonly FaultName
   if (filter === undefined) return allCases;
   const faults = new Set(filter.faults ?? []);
   return allCases.filter((testCase) => testCase.faults.every((fault) => faults.has(fault)));
-}
-
-function byTopic(cases: readonly ConformanceCase[]): ReadonlyMap<string, readonly ConformanceCase[]> {
-  const topics = new Map<string, ConformanceCase[]>();
-  for (const testCase of cases) {
-    const topic = topics.get(testCase.topic);
-    if (topic === undefined) topics.set(testCase.topic, [testCase]);
-    else topic.push(testCase);
-  }
-  return topics;
 }

@@ -26,6 +26,8 @@ export const SOON_MS = 4_000;
 export const RUNS_OUT_MS = 400;
 /** The time to live of holds that must not end by themselves during a case. */
 export const LONG_TTL_MS = 60_000;
+/** Their options. */
+export const HELD = { ttlMs: LONG_TTL_MS };
 
 /** Waits; only for what cannot be waited for by a condition, such as that nothing happens. */
 export function delay(ms: number): Promise<void> {
@@ -90,7 +92,7 @@ export async function eventuallyReached(what: string, condition: () => Promise<b
 
 /** The manager can take a lock again, and free the lock. */
 export async function worksAgain(manager: LockManager, name: () => string, ms = SOON_MS): Promise<void> {
-  const isTaken = async (): Promise<boolean> => (await (await manager.tryAcquire(name(), { ttlMs: LONG_TTL_MS }))?.release()) === true;
+  const isTaken = async (): Promise<boolean> => (await (await manager.tryAcquire(name(), HELD))?.release()) === true;
   await eventuallyReached('the manager works again', isTaken, ms);
 }
 
@@ -156,7 +158,7 @@ export async function isLost(hold: Hold, ms = SOON_MS): Promise<LockLostError> {
 
 /** Somebody has the lock: one attempt says busy. */
 export async function isBusy(manager: LockManager, name: string): Promise<void> {
-  const lease = await manager.tryAcquire(name, { ttlMs: LONG_TTL_MS });
+  const lease = await manager.tryAcquire(name, HELD);
   if (lease === null) return;
   await lease.release();
   assert.fail('the lock was granted though somebody has it');

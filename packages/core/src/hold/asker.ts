@@ -112,15 +112,15 @@ export class Asker {
   }
 
   /** Asks with the release of the hold in front, which carries the request to the store. */
-  follow(plan: HoldPlan, context: CallerContext): Asked<readonly (Hold | Busy)[]> & { readonly follower: Follower } {
+  follow(plan: HoldPlan, context: CallerContext): { readonly asked: Asked<readonly (Hold | Busy)[]>; readonly follower: Follower } {
     let follower!: Follower;
-    const { result, end } = this.request([plan], context, this.#calls.commandTimeoutMs, (requests) => {
+    const asked = this.request([plan], context, this.#calls.commandTimeoutMs, (requests) => {
       return new Promise((resolve, reject) => {
         const request = requests[0] as HoldRequest;
         follower = { request, answered: (answer) => resolve([answer ?? { granted: false, remainingMs: null }]), failed: reject };
       });
     });
-    return { result, end, follower };
+    return { asked, follower };
   }
 
   /** As `ask`, with a promise of the outcomes. */

@@ -6,6 +6,7 @@ import type { CallContext } from '../contract/call-context.js';
 import type { FencingToken } from '../contract/lease.js';
 import type { BackendMarks, CompletionMarks, MarkOptions, MarkRequest, MarkState } from '../contract/marks.js';
 import { LockArgumentError, LockUnavailableError } from '../errors.js';
+import { inParts } from '../calls/in-parts.js';
 import { pullEach } from './list-states.js';
 import type { ManagerCore } from './manager-core.js';
 import { markLabel, markStateOf, OUTCOMES } from './mark-label.js';
@@ -60,7 +61,7 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     const { calls } = this.#core;
     const setEach = this.#marks.setEach?.bind(this.#marks);
     if (setEach !== undefined)
-      return await inParts(requests, (some) => this.#askEach('marks.setEach', some, (call) => setEach(some, call)));
+      return await askInParts(requests, (some) => this.#askEach('marks.setEach', some, (call) => setEach(some, call)));
     return await Promise.all(
       requests.map(({ name, retentionMs, ...setter }) =>
         calls.run('marks.set', 1, name, (call) => this.#marks.set(name, retentionMs, call, setter)),
@@ -75,7 +76,8 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
     this.#assertOpen();
     const { calls } = this.#core;
     const hasEach = this.#marks.hasEach?.bind(this.#marks);
-    if (hasEach !== undefined) return await inParts(asked, (some) => this.#askEach('marks.hasEach', some, (call) => hasEach(some, call)));
+    if (hasEach !== undefined)
+      return await askInParts(asked, (some) => this.#askEach('marks.hasEach', some, (call) => hasEach(some, call)));
     return await Promise.all(asked.map((name) => calls.run('marks.has', 1, name, (call) => this.#marks.has(name, call))));
   }
 
@@ -134,10 +136,8 @@ class CheckedMarks<F extends FencingToken> implements CompletionMarks {
 }
 
 /** Asks in requests that a store can bear; the answers in the order of what was asked. */
-async function inParts<T>(items: readonly T[], ask: (some: readonly T[]) => Promise<readonly boolean[]>): Promise<readonly boolean[]> {
-  const parts: (readonly T[])[] = [];
-  for (let at = 0; at < items.length; at += MOST_AT_ONCE) parts.push(items.slice(at, at + MOST_AT_ONCE));
-  return (await Promise.all(parts.map((some) => ask(some)))).flat();
+async function askInParts<T>(items: readonly T[], ask: (some: readonly T[]) => Promise<readonly boolean[]>): Promise<readonly boolean[]> {
+  return (await Promise.all(inParts(items, MOST_AT_ONCE).map((some) => ask(some)))).flat();
 }
 
 /** Backends count on 32 hex digits that nobody else has, whatever a caller calls itself. */

@@ -1,7 +1,9 @@
+import { addTo, removeFrom } from '../groups.js';
 import type { Answer, Clock, FencingToken, HoldRef, HoldRequest, LockKind, LockState } from '../index.js';
+import { kindOf } from '../kind-of.js';
 import { type ClientLine, LockEntry, type Waiter, type Watcher } from './lock-entry.js';
 import { MarkTable } from './mark-table.js';
-import { kindOf, permitsOf } from './occupancy.js';
+import { permitsOf } from './occupancy.js';
 
 // Entries looked at for expired holds with each request: with two, what nobody asks for again is dropped
 // faster than new names can come, and no name needs a timer.
@@ -108,16 +110,11 @@ export class LockTable {
 
   /** A client says how many of its own wait for the name. */
   announce(name: string, kind: LockKind, line: ClientLine): void {
-    const key = `${kind}:${name}`;
-    const lines = this.#lines.get(key);
-    if (lines === undefined) this.#lines.set(key, new Set([line]));
-    else lines.add(line);
+    addTo(this.#lines, `${kind}:${name}`, line);
   }
 
   unannounce(name: string, kind: LockKind, line: ClientLine): void {
-    const key = `${kind}:${name}`;
-    const lines = this.#lines.get(key);
-    if (lines?.delete(line) && lines.size === 0) this.#lines.delete(key);
+    removeFrom(this.#lines, `${kind}:${name}`, line);
   }
 
   /** Another limit than the request's by which permits of the name are held; null when there is none. */

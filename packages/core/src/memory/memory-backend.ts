@@ -17,8 +17,8 @@ import {
   readOptions,
   rule,
 } from '../index.js';
+import { kindOf } from '../kind-of.js';
 import type { ClientLine, Waiter, Watcher } from './lock-entry.js';
-import { kindOf } from './occupancy.js';
 import { createMemoryStore, type MemoryStore, type StoreCallKind, type StoreLink, storeLink, storeRule } from './memory-store.js';
 import { isStoreClock } from './store-clock.js';
 

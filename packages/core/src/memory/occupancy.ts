@@ -1,4 +1,4 @@
-import type { HoldRef, HoldRequest, LockKind } from '../index.js';
+import type { HoldRequest } from '../index.js';
 
 /** What of a name is taken, in numbers: enough to say whether a request fits beside it. */
 export interface Occupancy {
@@ -8,21 +8,6 @@ export interface Occupancy {
 }
 
 export const vacant: Occupancy = Object.freeze({ writers: 0, readers: 0, permits: 0 });
-
-/** Locks, semaphores and read/write locks of one name are separate things; the mode says which one is meant. */
-export function kindOf(mode: HoldRef['mode']): LockKind {
-  switch (mode) {
-    case 'exclusive':
-      return 'lock';
-    case 'read':
-    case 'write':
-      return 'read-write';
-    case 'permits':
-      return 'semaphore';
-    default:
-      return mode satisfies never;
-  }
-}
 
 export function permitsOf(request: HoldRequest): number {
   return request.mode === 'permits' ? request.permits : 1;

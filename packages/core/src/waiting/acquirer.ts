@@ -149,7 +149,7 @@ export class Acquirer implements Waiters {
   granted(hold: Hold, context: CallerContext, startedAt: number): void {
     context.runInAsyncScope(() => this.#announceGrant(hold, this.#waitedMs(startedAt)));
     // Readers and permits may have room for more.
-    this.queues.get(hold.plan.key)?.firstEnded();
+    this.queues.get(hold.plan.key)?.wakeHead();
   }
 
   #queueFor(plan: HoldPlan): NameQueue {

@@ -105,11 +105,6 @@ export class NameQueue implements WaitObserver {
     return wait.result;
   }
 
-  /** The request that found nobody in front has been granted: readers and permits may have room for more. */
-  firstEnded(): void {
-    this.#wakeHead();
-  }
-
   /** A hold of this manager on this name is being released: the first waiter's request goes with the release, unless one is under way. */
   follow(): Follower | null {
     const wait = this.#head;
@@ -117,15 +112,15 @@ export class NameQueue implements WaitObserver {
     if (wait === null || (at !== 'queued' && at !== 'pausing')) return null;
     this.#services.calls.timers.remove(wait.pauseEntry);
     wait.take({ type: 'turn', may: 'ask' });
-    const request = this.#services.asker.follow(wait.plan, wait.context);
-    this.#await(wait, request);
-    return request.follower;
+    const { asked, follower } = this.#services.asker.follow(wait.plan, wait.context);
+    this.#await(wait, asked);
+    return follower;
   }
 
   /** A hold of this manager on this name has ended: its first waiter asks right behind the release. */
   holdEnded(): void {
     this.#turn?.holdEnded();
-    this.#wakeHead();
+    this.wakeHead();
   }
 
   /** Ends a wait that was not granted; a request that is under way ends with it, and whatever it left is freed. */
@@ -142,10 +137,6 @@ export class NameQueue implements WaitObserver {
     this.#dispatch(wait, { type: 'due' });
   }
 
-  aborted(wait: Wait, reason: unknown): void {
-    this.end(wait, reason);
-  }
-
   limit(wait: Wait): void {
     this.#limit.due(wait);
   }
@@ -157,7 +148,8 @@ export class NameQueue implements WaitObserver {
     this.#dispatch(head, { type: isYielding ? 'due' : 'woken' });
   }
 
-  #wakeHead(): void {
+  /** The first of the line asks. */
+  wakeHead(): void {
     if (this.#head !== null) this.#dispatch(this.#head, { type: 'woken' });
   }
 

@@ -18,7 +18,7 @@ export interface RestLimits extends WaitLimits {
 export interface WaitObserver {
   due(wait: Wait): void;
   limit(wait: Wait): void;
-  aborted(wait: Wait, reason: unknown): void;
+  end(wait: Wait, reason: unknown): void;
 }
 
 /** One `acquire` that may wait: its state, its limits, and its caller, who hears of one end. */
@@ -57,7 +57,7 @@ export class Wait implements TimerEntry {
     });
     const { signal } = limits;
     if (signal === undefined) return;
-    this.#onAbort = () => observer.aborted(this, signal.reason);
+    this.#onAbort = () => observer.end(this, signal.reason);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 

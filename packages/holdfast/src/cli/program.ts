@@ -3,19 +3,19 @@ import { Argument, Command, Option } from 'commander';
 import type { ConformanceOptions } from './commands/conformance.js';
 import { doctor } from './commands/doctor.js';
 import { health } from './commands/health.js';
-import { hold, type HoldOptions } from './commands/hold.js';
-import { forceRelease, inspect, type InspectOptions, release, type ReleaseOptions } from './commands/inspection.js';
-import { initNodes, type InitNodesOptions } from './commands/init-nodes.js';
-import { lead, type LeadOptions } from './commands/lead.js';
-import { leader, type LeaderOptions } from './commands/leader.js';
-import { acquire, type AcquireOptions, free, type LeaseCommandOptions, renew } from './commands/leases.js';
-import { list, type ListOptions } from './commands/list.js';
+import { hold } from './commands/hold.js';
+import { forceRelease, inspect, release } from './commands/inspection.js';
+import { initNodes } from './commands/init-nodes.js';
+import { lead } from './commands/lead.js';
+import { leader } from './commands/leader.js';
+import { acquire, free, renew } from './commands/leases.js';
+import { list } from './commands/list.js';
 import { newBackend } from './commands/new-backend.js';
-import { once, type OnceOptions } from './commands/once.js';
-import { run, type RunOptions } from './commands/run.js';
+import { once } from './commands/once.js';
+import { run } from './commands/run.js';
 import type { SchemaOptions } from './commands/schema.js';
-import { serve, type ServeOptions } from './commands/serve.js';
-import { top, type TopCommandOptions } from './commands/top.js';
+import { serve } from './commands/serve.js';
+import { top } from './commands/top.js';
 import { parseDuration, parseInterval, parsePositiveDuration, parseRetention, parseTimeZone, parseWindow } from './duration.js';
 import { exitCodes } from './exit-codes.js';
 import * as help from './help-texts.js';
@@ -36,8 +36,6 @@ import {
 import { completion, shells } from './shell/completion.js';
 import { manPage } from './shell/man-page.js';
 
-type JsonOption = Pick<InspectOptions, 'json'>;
-
 /** The caller decides how the program ends. */
 type Finish = (exitCode: number) => void;
 
@@ -54,15 +52,20 @@ export function createProgram(output: Output, finish: Finish): Command {
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .addHelpText('after', help.program);
   const common = (): StoreOptions => program.opts<StoreOptions>();
+  /** Commander hands over the arguments, the options and the command. */
+  const doing =
+    <A extends readonly unknown[], O extends object>(work: (...args: [...A, O, Output]) => Promise<number>) =>
+    async (...given: readonly [...A, O, Command]): Promise<void> => {
+      const args = given.slice(0, -2) as unknown as A;
+      finish(await work(...args, { ...common(), ...(given.at(-2) as O) }, output));
+    };
 
   withLeaseOptions(withTakeOptions(withCommand(program.command('run'))))
     .summary('run a command under a lock')
     .description(help.runDescription)
     .option('--report <file>', 'write as JSON how long it waited, its token, and how it ended')
     .addHelpText('after', help.run)
-    .action(async (name: string, argv: string[], options: RunOptions) =>
-      finish(await run(name, argv, { ...common(), ...options }, output)),
-    );
+    .action(doing(run));
 
   withLeaseOptions(
     withCommand(program.command('once'), '[command...]')
@@ -79,9 +82,7 @@ export function createProgram(output: Output, finish: Finish): Command {
       .addOption(new Option('--skip-code <code>', 'end with it when nothing was run').argParser(parseInteger(0, 255)).default(0)),
   )
     .addHelpText('after', help.once)
-    .action(async (name: string, argv: string[], options: OnceOptions) =>
-      finish(await once(name, argv, { ...common(), ...options }, output)),
-    );
+    .action(doing(once));
 
   withLeaseOptions(withCommand(program.command('lead')), { maxHold: false })
     .summary('run a command while leading')
@@ -91,9 +92,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .option('--restart', 'campaign once more when the command has ended by itself')
     .option('--exit-on-loss', 'end with 79 when the lead is lost, instead of campaigning once more')
     .addHelpText('after', help.lead)
-    .action(async (name: string, argv: string[], options: LeadOptions) =>
-      finish(await lead(name, argv, { ...common(), ...options }, output)),
-    );
+    .action(doing(lead));
 
   program
     .command('leader')
@@ -101,7 +100,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .summary('say who leads')
     .description('Says who leads an election, and in which term. Ends with 0 when somebody does, with 1 when nobody was seen to.')
     .option('--json', 'print JSON')
-    .action(async (name: string, options: LeaderOptions) => finish(await leader(name, { ...common(), ...options }, output)));
+    .action(doing(leader));
 
   withTakeOptions(withLabel(withTtl(program.command('hold'))))
     .argument('<name>', 'any text, the same wherever others are to be kept out', parseName)
@@ -109,7 +108,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description(help.holdDescription)
     .option('--for <time>', 'give it back after this time (default: not before a signal)', parsePositiveDuration)
     .option('--json', 'print JSON')
-    .action(async (name: string, options: HoldOptions) => finish(await hold(name, { ...common(), ...options }, output)));
+    .action(doing(hold));
 
   withTakeOptions(withLabel(withTtl(program.command('acquire'), 'for how long it is taken, unless it is renewed (default: 30s)')))
     .argument('<name>', 'any text, the same wherever others are to be kept out', parseName)
@@ -117,16 +116,14 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description(help.acquireDescription)
     .option('--json', 'print JSON')
     .addHelpText('after', help.acquire)
-    .action(async (name: string, options: AcquireOptions) => finish(await acquire(name, { ...common(), ...options }, output)));
+    .action(doing(acquire));
 
   withTtl(program.command('renew'), 'for how long from now on (default: as it was acquired)')
     .argument('[lease]', 'what acquire has printed; - reads it from stdin (default: HOLDFAST_LEASE)')
     .summary('keep what acquire took')
     .description(help.renewDescription)
     .option('--json', 'print JSON')
-    .action(async (lease: string | undefined, options: LeaseCommandOptions) =>
-      finish(await renew(lease, { ...common(), ...options }, output)),
-    );
+    .action(doing(renew));
 
   program
     .command('free')
@@ -134,9 +131,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .summary('give back what acquire took')
     .description(help.freeDescription)
     .option('--json', 'print JSON')
-    .action(async (lease: string | undefined, options: LeaseCommandOptions) =>
-      finish(await free(lease, { ...common(), ...options }, output)),
-    );
+    .action(doing(free));
 
   program
     .command('ls')
@@ -149,7 +144,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .addOption(new Option('--watch [time]', 'look again and again, after so long').argParser(parseInterval).preset('1s'))
     .option('--marks', 'list what is noted as done instead: by once, and by jobs')
     .option('--json', 'print JSON')
-    .action(async (prefix: string | undefined, options: ListOptions) => finish(await list(prefix, { ...common(), ...options }, output)));
+    .action(doing(list));
 
   program
     .command('top')
@@ -161,9 +156,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
     .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list', parseNames)
     .addHelpText('after', help.top)
-    .action(async (prefix: string | undefined, options: TopCommandOptions) =>
-      finish(await top(prefix, { ...common(), ...options }, output)),
-    );
+    .action(doing(top));
 
   program
     .command('serve')
@@ -177,7 +170,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .addOption(new Option('--every <time>', 'look so often').argParser(parseInterval).default(1_000, '1s'))
     .option('--name <name...>', 'names to look at besides, held or not; needed where the store cannot list', parseNames)
     .addHelpText('after', help.serve)
-    .action(async (prefix: string | undefined, options: ServeOptions) => finish(await serve(prefix, { ...common(), ...options }, output)));
+    .action(doing(serve));
 
   program
     .command('inspect')
@@ -186,7 +179,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description('Shows whether a lock is held, by whom, for how long, and how many wait.')
     .addOption(kindOption())
     .option('--json', 'print JSON')
-    .action(async (name: string, options: InspectOptions) => finish(await inspect(name, { ...common(), ...options }, output)));
+    .action(doing(inspect));
 
   program
     .command('force-release')
@@ -195,7 +188,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description(help.releaseDescription)
     .addOption(kindOption())
     .option('--json', 'print JSON')
-    .action(async (name: string, options: InspectOptions) => finish(await forceRelease(name, { ...common(), ...options }, output)));
+    .action(doing(forceRelease));
 
   program
     .command('release')
@@ -205,21 +198,21 @@ export function createProgram(output: Output, finish: Finish): Command {
     .option('-f, --force', 'yes, take it away')
     .addOption(kindOption())
     .option('--json', 'print JSON')
-    .action(async (name: string, options: ReleaseOptions) => finish(await release(name, { ...common(), ...options }, output)));
+    .action(doing(release));
 
   program
     .command('health')
     .summary('check the store')
     .description('Connects, takes a random lock and frees it. Ends with 0 when that worked, else with 69.')
     .option('--json', 'print JSON')
-    .action(async (options: JsonOption) => finish(await health({ ...common(), ...options }, output)));
+    .action(doing(health));
 
   program
     .command('doctor')
     .summary('look for what is wrong for locks')
     .description(help.doctorDescription)
     .option('--json', 'print JSON')
-    .action(async (options: JsonOption) => finish(await doctor({ ...common(), ...options }, output)));
+    .action(doing(doctor));
 
   program
     .command('init-nodes')
@@ -227,7 +220,7 @@ export function createProgram(output: Output, finish: Finish): Command {
     .description(help.initNodesDescription)
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print JSON')
-    .action(async (options: InitNodesOptions) => finish(await initNodes({ ...common(), ...options }, output)));
+    .action(doing(initNodes));
 
   program
     .command('conformance')

@@ -1,4 +1,5 @@
 import type { HoldRef, HoldRequest, HolderState } from '@holdfast/core';
+import { addTo, removeFrom } from '@holdfast/core/backend';
 import { KeyRing } from './key-ring.js';
 import type { NameKeys } from './lock-keys.js';
 import type { PendingCommit } from './pending-commit.js';
@@ -92,9 +93,7 @@ export class HoldTable {
       this.#users.set(keys.main, (this.#users.get(keys.main) ?? 0) + 1);
     }
     this.#byOwner.set(ref.owner, hold);
-    const holds = this.#byName.get(keys.id);
-    if (holds === undefined) this.#byName.set(keys.id, new Set([hold]));
-    else holds.add(hold);
+    addTo(this.#byName, keys.id, hold);
   }
 
   /** Forgets a hold; answers what has to be unlocked for it. Readers of one session leave in any order: the last frees the main key. */
@@ -102,9 +101,7 @@ export class HoldTable {
     const { keys, ref } = hold;
     if (!this.#byOwner.delete(ref.owner)) return [];
     hold.commit?.fail();
-    const holds = this.#byName.get(keys.id);
-    holds?.delete(hold);
-    if (holds?.size === 0) this.#byName.delete(keys.id);
+    removeFrom(this.#byName, keys.id, hold);
     return this.#keysFreed(hold).map((unlock) => {
       this.ring.remove(unlock.key, unlock.mode);
       return unlock;

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { HoldRequest, LockKind } from '@holdfast/core';
-import { kindOfMode } from '../kind-of-mode.js';
+import { kindOf } from '@holdfast/core/backend';
 import { CHANNELS_BEGIN } from '../left-sessions.js';
 import { unavailableBecause } from '../postgres-error.js';
 
@@ -61,7 +61,7 @@ export class LockKeys {
   }
 
   ofMode(mode: HoldRequest['mode'], name: string): NameKeys {
-    return this.of(kindOfMode[mode], name);
+    return this.of(kindOf(mode), name);
   }
 
   channel(bucket: number): string {

@@ -1,4 +1,4 @@
-import { hasMethods } from '../has-methods.js';
+import { hasMethods } from '@holdfast/core/backend';
 
 /**
  * What Holdfast needs of postgres.js, version 3.4 or later, as a type of its own: what `postgres(url)` makes fits. It is never ended, and

@@ -4,17 +4,17 @@ import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
 import { eq, gt, le, memberText, minus, ne, NOW, plus, rowsFrom } from '../operators.js';
 import {
-  beginsWith,
   COMMIT_HERE,
   type Freed,
   type GrantedHold,
   type HeldState,
   holdValues,
+  IN_PAGE,
   interval,
   isTimely,
   msUntil,
   NOW_MS,
-  PAGE,
+  pageValues,
   type Query,
   readChanges,
   readFreed,
@@ -96,22 +96,14 @@ export class LockRows implements Rows<bigint> {
   async renew(holds: readonly TableRenewal[], query: TimedQuery): Promise<readonly (boolean | 'late')[]> {
     const until = `${NOW} ${plus} ${interval(`(excluded.holders ${memberText} 'ttl')::pg_catalog.numeric`)}`;
     const text = this.#change(`expires_at = greatest(l.expires_at, ${until})`, `AND ${isTimely(5)}`);
-    return readChanges(
-      await query(
-        text,
-        holdValues(this.#namespace, holds, (index) => holds[index]?.ttlMs ?? 0),
-      ),
-    );
+    const values = holdValues(this.#namespace, holds, ({ ttlMs }) => ttlMs);
+    return readChanges(await query(text, values));
   }
 
   async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
     const text = this.#change(`owner = NULL, label = NULL, expires_at = ${NOW}`, '', `${COMMIT_HERE}, `);
-    return readFreed(
-      await query(
-        text,
-        holdValues(this.#namespace, holds, () => 0),
-      ),
-    );
+    const values = holdValues(this.#namespace, holds, () => 0);
+    return readFreed(await query(text, values));
   }
 
   async granted(name: string, owner: string, query: Query): Promise<GrantedHold | null> {
@@ -138,10 +130,7 @@ export class LockRows implements Rows<bigint> {
   }
 
   async list(prefix: string, after: string | null, query: Query): Promise<readonly HeldState[]> {
-    const rows = await query(
-      `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`,
-      [this.#namespace, hexOf(prefix), hexOf(after ?? '')],
-    );
+    const rows = await query(`${this.#select()} AND ${IN_PAGE}`, pageValues(this.#namespace, prefix, after));
     return rows.map(readState);
   }
 

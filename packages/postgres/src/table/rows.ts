@@ -2,7 +2,8 @@ import type { Answer, FencingToken, HolderState, HoldRef, HoldRequest, LockState
 import type { RidingSign } from '@holdfast/core/backend';
 import type { Row } from '../connection.js';
 import { hexOf } from '../hex.js';
-import { eq, ge, le, minus, NOW, times } from '../operators.js';
+import { eq, ge, gt, le, minus, NOW, times } from '../operators.js';
+import { cameTooLate } from '../postgres-error.js';
 
 /** Runs one statement. */
 export type Query = (text: string, values: readonly string[]) => Promise<readonly Row[]>;
@@ -96,10 +97,15 @@ export function msUntil(time: string, now = NOW): string {
   return `(extract(epoch FROM ${time}) ${minus} extract(epoch FROM ${now})) ${times} 1000`;
 }
 
-/** Whether a column of bytes begins with a parameter, in hexadecimal. */
-export function beginsWith(column: string, prefix: string): string {
-  const bytes = `pg_catalog.decode(${prefix}, 'hex')`;
-  return `pg_catalog.substring(${column}, 1, pg_catalog.length(${bytes})) ${eq} ${bytes}`;
+const PREFIX = `pg_catalog.decode($2, 'hex')`;
+
+/** Of a listing: a page of the names that begin with a parameter, behind another one; see `pageValues`. */
+export const IN_PAGE = `pg_catalog.substring(name, 1, pg_catalog.length(${PREFIX})) ${eq} ${PREFIX}
+  AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`;
+
+/** The parameters of a page. */
+export function pageValues(namespace: string, prefix: string, after: string | null): readonly string[] {
+  return [namespace, hexOf(prefix), hexOf(after ?? '')];
 }
 
 /** The rest of a time, as the server reported it; null where there is none, or no end. */
@@ -119,18 +125,26 @@ export function indexes(rows: readonly Row[]): ReadonlySet<number> {
 }
 
 /** Names, owners and times of holds, as columns. */
-export function holdValues(namespace: string, holds: readonly HoldRef[], ttlMs: (index: number) => number): readonly string[] {
+export function holdValues<H extends HoldRef>(namespace: string, holds: readonly H[], ttlOf: (hold: H) => number): readonly string[] {
   return [
     namespace,
     textArray(holds.map(({ name }) => hexOf(name))),
     textArray(holds.map(({ owner }) => owner)),
-    textArray(holds.map((_, index) => String(ttlMs(index)))),
+    textArray(holds.map((hold) => String(ttlOf(hold)))),
   ];
 }
 
 /** What each row of a timed statement, one for each hold in their order, says of it. */
 export function readChanges({ rows, isLate }: TimedRows): readonly (boolean | 'late')[] {
   return rows.map((row) => row[1] === 't' || (isLate(row) ? 'late' : false));
+}
+
+/** What the server refused as late once more has no answer. @throws LockUnavailableError for such a one */
+export function inTime<A>(answers: readonly (A | 'late')[]): readonly A[] {
+  return answers.map((answer) => {
+    if (answer === 'late') throw cameTooLate();
+    return answer;
+  });
 }
 
 /** The same of a release. */

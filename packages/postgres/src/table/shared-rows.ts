@@ -5,16 +5,16 @@ import { hexOf } from '../hex.js';
 import { concat, dividedBy, eq, gt, hasMember, le, member, memberText, minus, ne, NOW, plus, rowsFrom, times } from '../operators.js';
 import { LAST_MS } from './poll-wakes.js';
 import {
-  beginsWith,
   COMMIT_HERE,
   type Freed,
   type GrantedHold,
   type HeldState,
   holdValues,
+  IN_PAGE,
   interval,
   isTimely,
   NOW_MS,
-  PAGE,
+  pageValues,
   type Query,
   readChanges,
   readFreed,
@@ -149,17 +149,13 @@ export class SharedRows implements Rows<bigint> {
   async renew(holds: readonly TableRenewal[], query: TimedQuery): Promise<readonly (boolean | 'late')[]> {
     const until = `greatest(${numberOf('h.value', 'e')}, ${NOW_MS} ${plus} (excluded.holders ${memberText} h.key)::pg_catalog.numeric)`;
     const changed = `h.value ${concat} pg_catalog.jsonb_build_object('e', ${until})`;
-    const values = holdValues(this.#namespace, holds, (index) => holds[index]?.ttlMs ?? 0);
+    const values = holdValues(this.#namespace, holds, ({ ttlMs }) => ttlMs);
     return readChanges(await query(this.#change(changed, `WHERE ${isTimely(5)}`), values));
   }
 
   async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
-    return readFreed(
-      await query(
-        this.#change('NULL', '', `${COMMIT_HERE}, `),
-        holdValues(this.#namespace, holds, () => 0),
-      ),
-    );
+    const values = holdValues(this.#namespace, holds, () => 0);
+    return readFreed(await query(this.#change('NULL', '', `${COMMIT_HERE}, `), values));
   }
 
   async granted(name: string, owner: string, query: Query): Promise<GrantedHold | null> {
@@ -188,10 +184,7 @@ export class SharedRows implements Rows<bigint> {
   }
 
   async list(prefix: string, after: string | null, query: Query): Promise<readonly HeldState[]> {
-    const rows = await query(
-      `${this.#select()} AND ${beginsWith('name', '$2')} AND name ${gt} pg_catalog.decode($3, 'hex') ORDER BY name LIMIT ${PAGE}`,
-      [this.#namespace, hexOf(prefix), hexOf(after ?? '')],
-    );
+    const rows = await query(`${this.#select()} AND ${IN_PAGE}`, pageValues(this.#namespace, prefix, after));
     return rows.map((row) => readState(row, this.#kind));
   }
 

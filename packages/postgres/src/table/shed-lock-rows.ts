@@ -85,24 +85,15 @@ export class ShedLockRows implements Rows<null> {
   async renew(holds: readonly TableRenewal[], query: TimedQuery, plain: Query): Promise<readonly (boolean | 'late')[]> {
     const table = await this.#look(plain);
     const text = this.#change('greatest(l.lock_until, excluded.locked_at)', table, `AND ${isTimely(4)}`);
-    return readChanges(
-      await this.#send(
-        query,
-        text,
-        refs(holds, table, (index) => holds[index]?.ttlMs ?? 0),
-      ),
-    );
+    const values = refs(holds, table, ({ ttlMs }) => ttlMs);
+    return readChanges(await this.#send(query, text, values));
   }
 
   async release(holds: readonly HoldRef[], query: Query): Promise<readonly Freed[]> {
     const table = await this.#look(query);
-    return readFreed(
-      await this.#send(
-        query,
-        this.#change('excluded.lock_until', table, '', `${COMMIT_HERE}, `),
-        refs(holds, table, () => 0),
-      ),
-    );
+    const text = this.#change('excluded.lock_until', table, '', `${COMMIT_HERE}, `);
+    const values = refs(holds, table, () => 0);
+    return readFreed(await this.#send(query, text, values));
   }
 
   /** The owner alone is known, which the renewal compares. */
@@ -192,11 +183,11 @@ function fits(name: string, { maxName }: ShedLockTable): boolean {
 }
 
 /** Names, owners and times of holds, as columns. A name that the table cannot hold was never granted: it stands as none. */
-function refs(holds: readonly HoldRef[], table: ShedLockTable, ttlMs: (index: number) => number): readonly string[] {
+function refs<H extends HoldRef>(holds: readonly H[], table: ShedLockTable, ttlOf: (hold: H) => number): readonly string[] {
   return [
     textArray(holds.map(({ name }) => (fits(name, table) ? name : ''))),
     textArray(holds.map(({ owner }) => MARK + owner)),
-    textArray(holds.map((_, index) => String(ttlMs(index)))),
+    textArray(holds.map((hold) => String(ttlOf(hold)))),
   ];
 }
 

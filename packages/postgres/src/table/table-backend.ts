@@ -15,13 +15,12 @@ import {
   type ReleaseAnswer,
   type WaitLine,
 } from '@holdfast/core';
-import { LineSigns } from '@holdfast/core/backend';
+import { kindOf, LineSigns } from '@holdfast/core/backend';
 import type { ConnectionSource } from '../connection-source.js';
 import { examineServer } from '../examine-server.js';
 import { Marks } from '../marks.js';
-import { kindOfMode } from '../kind-of-mode.js';
 import { eq, lt, minus, NOW } from '../operators.js';
-import { BACKEND, beforeSending, cameTooLate, closedError, sqlState } from '../postgres-error.js';
+import { BACKEND, beforeSending, closedError, sqlState } from '../postgres-error.js';
 import type { ResolvedPostgresOptions } from '../postgres-options.js';
 import { refusalOf } from '../read-only.js';
 import { Schema } from '../schema.js';
@@ -31,6 +30,7 @@ import { LockRows } from './lock-rows.js';
 import { type Polling, pollWakes } from './poll-wakes.js';
 import {
   type HeldState,
+  inTime,
   PAGE,
   type Query,
   type Rows,
@@ -146,7 +146,7 @@ export class TableBackend implements LockBackend {
 
   async adopt(request: HoldRequest, fencingToken: FencingToken, call: CallContext): Promise<boolean> {
     const { name, owner, mode } = request;
-    const found = await this.#rowsOf(kindOfMode[mode]).granted(name, owner, await this.#query(call));
+    const found = await this.#rowsOf(kindOf(mode)).granted(name, owner, await this.#query(call));
     if (found === null || found === 'any') return found === 'any';
     const permits = request.mode === 'permits' ? request.permits : 1;
     return found.mode === mode && found.permits === permits && found.fencingToken === fencingToken;
@@ -273,10 +273,7 @@ export class TableBackend implements LockBackend {
         return rows.attempt(inAscii, timed, plain);
       }
     });
-    return answers.map((answer) => {
-      if (answer === 'late') throw cameTooLate();
-      return answer;
-    });
+    return inTime(answers);
   }
 
   async #renew(kind: LockKind, holds: readonly TableRenewal[], timeoutMs: number): Promise<readonly (boolean | null)[]> {
@@ -352,12 +349,12 @@ export class TableBackend implements LockBackend {
 }
 
 function announceTo(signs: LineSigns<WaitedFor>, { mode, name }: HoldRequest, line: () => WaitLine): { close(): void } {
-  return signs.open(lineOf({ mode, name }), { kind: kindOfMode[mode], name }, line);
+  return signs.open(lineOf({ mode, name }), { kind: kindOf(mode), name }, line);
 }
 
 /** By what a line is found: a manager has one for each kind and name. */
 function lineOf({ mode, name }: Pick<HoldRequest, 'mode' | 'name'>): string {
-  return `${kindOfMode[mode]}:${name}`;
+  return `${kindOf(mode)}:${name}`;
 }
 
 function ownersIn(requests: readonly HoldRef[]): readonly string[] {

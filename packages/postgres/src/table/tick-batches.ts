@@ -1,6 +1,5 @@
 import { type HoldRef, isLockError, type LockKind } from '@holdfast/core';
-import { allOrWorst } from '@holdfast/core/backend';
-import { kindOfMode } from '../kind-of-mode.js';
+import { allOrWorst, groupBy, kindOf } from '@holdfast/core/backend';
 import { sqlState } from '../postgres-error.js';
 
 /** Carries out one statement for items of one kind, of which no two have one name. */
@@ -30,15 +29,12 @@ export class TickBatches<T extends HoldRef, A> {
   }
 
   /** Answers in the order of the items; rejects, when all that was sent has been answered, with the failure that matters most. */
-  async ask(items: readonly T[], timeoutMs: number): Promise<readonly A[]> {
-    const answers: A[] = [];
-    await allOrWorst(
-      [...groupBy(items, ({ mode }) => kindOfMode[mode])].map(async ([kind, indexes]) => {
-        const own = indexes.flatMap((index) => items[index] ?? []);
-        for (const [place, answer] of (await this.#share(kind, own, timeoutMs)).entries()) answers[indexes[place] ?? 0] = answer;
-      }),
+  ask(items: readonly T[], timeoutMs: number): Promise<readonly A[]> {
+    return inGroups(
+      items,
+      ({ mode }) => kindOf(mode),
+      (kind, own) => this.#share(kind, own, timeoutMs),
     );
-    return answers;
   }
 
   #share(kind: LockKind, items: readonly T[], timeoutMs: number): Promise<readonly A[]> {
@@ -78,34 +74,37 @@ export class TickBatches<T extends HoldRef, A> {
   }
 
   /** No statement touches a row twice: of two requests for one name the second would be lost there. */
-  async #perName(kind: LockKind, items: readonly T[], timeoutMs: number): Promise<readonly A[]> {
-    const answers: A[] = [];
+  #perName(kind: LockKind, items: readonly T[], timeoutMs: number): Promise<readonly A[]> {
     const seen = new Map<string, number>();
-    const rounds = groupBy(items, ({ name }) => {
+    const roundOf = ({ name }: T): number => {
       const round = seen.get(name) ?? 0;
       seen.set(name, round + 1);
       return round;
-    });
-    await allOrWorst(
-      [...rounds.values()].map(async (indexes) => {
-        const batch = indexes.flatMap((index) => items[index] ?? []);
-        for (const [place, answer] of (await this.#step(kind, batch, timeoutMs)).entries()) answers[indexes[place] ?? 0] = answer;
-      }),
-    );
-    return answers;
+    };
+    return inGroups(items, roundOf, (_, batch) => this.#step(kind, batch, timeoutMs));
   }
 }
 
-/** The indexes of the items of each group. */
-function groupBy<T, K>(items: readonly T[], groupOf: (item: T) => K): ReadonlyMap<K, readonly number[]> {
-  const groups = new Map<K, number[]>();
-  for (const [index, item] of items.entries()) {
-    const group = groupOf(item);
-    const indexes = groups.get(group);
-    if (indexes === undefined) groups.set(group, [index]);
-    else indexes.push(index);
-  }
-  return groups;
+/** Asks for each group of the items by itself; the answers in the order of the items. */
+async function inGroups<T, K, A>(
+  items: readonly T[],
+  groupOf: (item: T) => K,
+  ask: (group: K, items: readonly T[]) => Promise<readonly A[]>,
+): Promise<readonly A[]> {
+  const answers: A[] = [];
+  await allOrWorst(
+    Array.from(
+      groupBy(items.entries(), ([, item]) => groupOf(item)),
+      async ([group, own]) => {
+        const given = await ask(
+          group,
+          own.map(([, item]) => item),
+        );
+        for (const [place, [index]] of own.entries()) answers[index] = given[place] as A;
+      },
+    ),
+  );
+  return answers;
 }
 
 /** Whether it was answered, so that nothing of the statement was carried out, or was never sent because of what it says. */

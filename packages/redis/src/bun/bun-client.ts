@@ -1,4 +1,4 @@
-import { hasMethods } from '../seen-client.js';
+import { hasMethods } from '@holdfast/core/backend';
 
 /** What Holdfast needs of Bun's own client, `Bun.RedisClient`, of Bun 1.4. */
 export interface BunRedisClient {
@@ -27,8 +27,7 @@ export interface BunDriverClient extends BunRedisClient {
 
 /** Whether a value looks like a client of Bun. */
 export function isBunClient(value: unknown): value is BunDriverClient {
-  if (typeof value !== 'object' || value === null) return false;
+  if (!hasMethods(value, 'send', 'duplicate', 'subscribe', 'unsubscribe', 'close')) return false;
   const { connected, bufferedAmount } = value as Partial<BunRedisClient>;
-  const methods = ['send', 'duplicate', 'subscribe', 'unsubscribe', 'close'];
-  return hasMethods(value, ...methods) && typeof connected === 'boolean' && typeof bufferedAmount === 'number';
+  return typeof connected === 'boolean' && typeof bufferedAmount === 'number';
 }

@@ -1,8 +1,8 @@
 import { ConnectionFault } from '@holdfast/core/backend';
 import { ChannelEars } from '../channel-ears.js';
 import { ConnectionLook } from '../connection-look.js';
-import { isNoScript } from '../redis-error.js';
 import type { RedisPort, RedisScript } from '../redis-port.js';
+import { runScript } from '../run-script.js';
 import type { BunDriverClient } from './bun-client.js';
 
 /**
@@ -15,11 +15,10 @@ export class BunPort implements RedisPort {
   readonly #connecting: Promise<void> | null;
   readonly #listeners = new Set<() => void>();
   readonly #look = new ConnectionLook(
-    () => this.#send('CLIENT', ['INFO']),
+    () => this.#send(['CLIENT', 'INFO']),
     () => this.#lose(),
   );
   readonly #ears: ChannelEars;
-  #hear: (channel: string, text: string) => void = () => {};
   #client: BunDriverClient | null = null;
   #isEnded = false;
 
@@ -28,11 +27,7 @@ export class BunPort implements RedisPort {
     this.#connecting = client instanceof Promise ? this.#adopt(client) : null;
     if (!(client instanceof Promise)) this.#client = client;
     this.#ears = new ChannelEars({
-      begin: (hear) => {
-        this.#hear = hear;
-        return () => {};
-      },
-      subscribe: async (channel) => await this.#client?.subscribe(channel, (text, from) => this.#hear(from, text)),
+      subscribe: async (channel) => await this.#client?.subscribe(channel, (text, from) => this.#ears.hear(from, text)),
       unsubscribe: (channel) => (this.isReady ? this.#client?.unsubscribe(channel) : undefined),
     });
   }
@@ -46,19 +41,14 @@ export class BunPort implements RedisPort {
     if (!this.isReady) throw new ConnectionFault('closed');
   }
 
-  run({ sha, source }: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  run(script: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     this.#look.look();
-    const words = [String(keys.length), ...keys, ...args];
-    return this.#send('EVALSHA', [sha, ...words]).then(undefined, (error: unknown) => {
-      if (!isNoScript(error)) throw error;
-      // It has not run, so it may be sent again; only this time does the whole text travel.
-      return this.#send('EVAL', [source, ...words]);
-    });
+    return runScript(script, keys, args, (words) => this.#send(words));
   }
 
   async call(command: string, ...words: readonly string[]): Promise<unknown> {
     this.#look.look();
-    return asResp2(await this.#send(command, words));
+    return asResp2(await this.#send([command, ...words]));
   }
 
   listen(channel: string, onMessage: (text: string) => void): Promise<() => void> {
@@ -83,7 +73,7 @@ export class BunPort implements RedisPort {
     this.#report();
   }
 
-  async #send(command: string, words: readonly string[]): Promise<unknown> {
+  async #send([command = '', ...words]: readonly string[]): Promise<unknown> {
     const client = this.#client;
     if (client === null || this.#isEnded) throw new ConnectionFault('closed');
     try {

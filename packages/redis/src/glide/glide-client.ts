@@ -1,4 +1,4 @@
-import { hasMethods } from '../seen-client.js';
+import { hasMethods } from '@holdfast/core/backend';
 
 /** What Holdfast needs of a client of Valkey GLIDE (`@valkey/valkey-glide`), from 2.3 on: a `GlideClient` or a `GlideClusterClient`. */
 export interface GlideClient {
@@ -40,7 +40,6 @@ export interface GlideFactory {
 
 /** Whether a value looks like a client of GLIDE 2.3 or later. */
 export function isGlideClient(value: unknown): value is GlideDriverClient {
-  if (typeof value !== 'object' || value === null) return false;
   const methods = ['customCommand', 'invokeScript', 'close', 'subscribe', 'unsubscribeLazy'];
   return hasMethods(value, ...methods) && typeof (value as { readonly config?: unknown }).config === 'object';
 }

@@ -23,7 +23,6 @@ export class GlideConnection {
   readonly #ears: ChannelEars;
   /** Which scripts which node has had: an EVALSHA in vain is a warning in the driver's log. */
   readonly #known = new Set<string>();
-  #hear: (channel: string, text: string) => void = () => {};
   #client: GlideDriverClient | null = null;
   #isEnded = false;
   #inFlight = 0;
@@ -36,10 +35,6 @@ export class GlideConnection {
     this.#client = client;
     this.#connecting = client === null ? this.#connect() : null;
     this.#ears = new ChannelEars({
-      begin: (hear) => {
-        this.#hear = hear;
-        return () => {};
-      },
       subscribe: async (channel) => await this.#client?.subscribe([channel], SUBSCRIBE_MS),
       unsubscribe: (channel) => (this.isReady ? this.#client?.unsubscribeLazy([channel]) : undefined),
     });
@@ -149,7 +144,7 @@ export class GlideConnection {
 
   #connect(): Promise<void> {
     const hear = ({ channel, message }: { readonly channel: unknown; readonly message: unknown }): void =>
-      this.#hear(String(channel), String(message));
+      this.#ears.hear(String(channel), String(message));
     const create = (more: GlideSettings): Promise<GlideDriverClient> =>
       this.factory.createClient(ownOptions({ ...this.#settings, ...more }, hear));
     const connecting = create({})

@@ -1,6 +1,6 @@
 import { findMaster } from '../find-master.js';
-import type { RedisPort } from '../redis-port.js';
-import type { HostAndPort, RedisTarget } from '../redis-url.js';
+import type { RedisAddress, RedisPort } from '../redis-port.js';
+import type { RedisTarget } from '../redis-url.js';
 import type { GlideFactory } from './glide-client.js';
 import { GlideClusterPort } from './glide-cluster-port.js';
 import { STATIC } from './glide-connection.js';
@@ -24,14 +24,14 @@ export function isGlideModule(candidate: unknown): candidate is GlideModule {
 export function openGlide(module: GlideModule, target: RedisTarget, driverOptions: Options): Promise<RedisPort> | RedisPort {
   const { hosts, tls, username, password, db, masterName, kind } = target;
   const { sentinelUsername, sentinelPassword, ...given } = driverOptions;
-  const settings = (addresses: readonly HostAndPort[], user: unknown, word: unknown): Options => ({
+  const settings = (addresses: readonly RedisAddress[], user: unknown, word: unknown): Options => ({
     addresses: addresses.map(({ host, port }) => ({ host, port })),
     ...(tls ? { useTLS: true } : {}),
     ...(typeof word === 'string' ? { credentials: { ...(typeof user === 'string' ? { username: user } : {}), password: word } } : {}),
     ...given,
   });
   if (kind === 'cluster') return GlideClusterPort.open(module.GlideClusterClient, settings(hosts, username, password));
-  const open = (address: HostAndPort): RedisPort =>
+  const open = (address: RedisAddress): RedisPort =>
     GlidePort.open(module.GlideClient, { databaseId: db, ...settings([address], username, password) });
   if (kind === 'standalone') return open(hosts[0]);
   return findMaster({

@@ -1,3 +1,5 @@
+import { hasMethods } from '@holdfast/core/backend';
+
 /** What Holdfast needs of a client of node-redis (the package `redis`), 5 or 6, as `createClient` makes it; it is used as it is and never closed. */
 export interface NodeRedisClient {
   /** Whether `connect()` was called, and neither `close()` nor `destroy()` since. */
@@ -90,36 +92,22 @@ export interface NodeRedisDriverSentinel extends NodeRedisSentinel, Emitter {
   _execute<T>(isReadonly: boolean, use: (master: NodeRedisDriverClient) => Promise<T>): Promise<T>;
 }
 
-function hasMethods(value: Record<string, unknown>, methods: readonly string[]): boolean {
-  return methods.every((method) => typeof value[method] === 'function');
-}
-
 /** Whether a value looks like a client of node-redis 5 or later. */
 export function isNodeRedisClient(value: unknown): value is NodeRedisDriverClient {
-  if (typeof value !== 'object' || value === null) return false;
-  const client = value as Record<string, unknown>;
-  return (
-    hasMethods(client, ['sendCommand', 'connect', 'duplicate', 'subscribe', 'unsubscribe', 'destroy', 'on', 'off', 'unref']) &&
-    typeof client['isOpen'] === 'boolean' &&
-    typeof client['isReady'] === 'boolean' &&
-    !('getMasterNode' in client)
-  );
+  if (!hasMethods(value, 'sendCommand', 'connect', 'duplicate', 'subscribe', 'unsubscribe', 'destroy', 'on', 'off', 'unref')) return false;
+  const client = value as Partial<NodeRedisClient>;
+  return typeof client.isOpen === 'boolean' && typeof client.isReady === 'boolean' && !('getMasterNode' in client);
 }
 
 /** Whether a value looks like a sentinel's client of node-redis 5 or later. */
 export function isNodeRedisSentinel(value: unknown): value is NodeRedisDriverSentinel {
-  if (typeof value !== 'object' || value === null) return false;
-  const client = value as Record<string, unknown>;
-  return hasMethods(client, ['getMasterNode', '_execute', 'on', 'off']) && typeof client['isReady'] === 'boolean';
+  const methods = ['getMasterNode', '_execute', 'on', 'off'];
+  return hasMethods(value, ...methods) && typeof (value as Partial<NodeRedisSentinel>).isReady === 'boolean';
 }
 
 /** Whether a value looks like a cluster's client of node-redis 5 or later. */
 export function isNodeRedisCluster(value: unknown): value is NodeRedisDriverCluster {
-  if (typeof value !== 'object' || value === null) return false;
-  const client = value as Record<string, unknown>;
-  return (
-    hasMethods(client, ['sendCommand', 'connect', 'nodeClient', 'close', 'destroy', 'on', 'off']) &&
-    Array.isArray(client['masters']) &&
-    Array.isArray(client['slots'])
-  );
+  if (!hasMethods(value, 'sendCommand', 'connect', 'nodeClient', 'close', 'destroy', 'on', 'off')) return false;
+  const { masters, slots } = value as Partial<NodeRedisCluster>;
+  return Array.isArray(masters) && Array.isArray(slots);
 }

@@ -1,10 +1,10 @@
 import { ConnectionFault } from '@holdfast/core/backend';
 import { noMasterKnown } from '../driver-faults.js';
-import { watchLosses } from '../loss-watch.js';
+import { watchEvents } from '../loss-watch.js';
 import { isNoScript, isReply } from '../redis-error.js';
-import type { RedisPort, RedisScript } from '../redis-port.js';
+import type { RedisAddress, RedisPort, RedisScript } from '../redis-port.js';
 import type { NodeRedisDriverCluster, NodeRedisNode } from './node-redis-client.js';
-import { COMMAND_OPTIONS, NodeRedisPort } from './node-redis-port.js';
+import { COMMAND_OPTIONS, NodeRedisPort, prefixed } from './node-redis-port.js';
 
 const LOSSES = ['node-error', 'node-reconnecting', 'node-disconnect', 'disconnect', 'error'] as const;
 
@@ -45,7 +45,7 @@ export class NodeRedisClusterPort implements RedisPort {
 
   run({ sha, source }: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const cluster = this.#cluster;
-    const named = this.keyPrefix === '' ? keys : keys.map((key) => this.keyPrefix + key);
+    const named = prefixed(this.keyPrefix, keys);
     const count = String(keys.length);
     const [first] = named;
     const words = ['EVALSHA', sha, count, ...named, ...args];
@@ -72,14 +72,7 @@ export class NodeRedisClusterPort implements RedisPort {
   }
 
   onLost(listener: () => void): () => void {
-    const cluster = this.#cluster;
-    const begin = (onLoss: () => void): (() => void) => {
-      for (const event of LOSSES) cluster.on(event, onLoss);
-      return () => {
-        for (const event of LOSSES) cluster.off(event, onLoss);
-      };
-    };
-    return watchLosses(cluster, begin, listener);
+    return watchEvents(this.#cluster, LOSSES, listener);
   }
 
   async another(slot: number | null): Promise<RedisPort> {
@@ -118,8 +111,8 @@ export class NodeRedisClusterPort implements RedisPort {
       this.#failure = error;
     });
     const stood = new Set<string>();
-    cluster.on('node-ready', ({ host, port }: NodeInfo) => stood.add(`${host}:${port}`));
-    cluster.on('node-error', (_error: unknown, { host, port }: NodeInfo) => {
+    cluster.on('node-ready', ({ host, port }: RedisAddress) => stood.add(`${host}:${port}`));
+    cluster.on('node-error', (_error: unknown, { host, port }: RedisAddress) => {
       // One that was never reached costs nothing yet: its slots may not be asked for.
       if (stood.has(`${host}:${port}`)) this.#retire();
     });
@@ -143,16 +136,11 @@ export class NodeRedisClusterPort implements RedisPort {
   }
 }
 
-interface NodeInfo {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** A master of a cluster, whose connection the driver makes when somebody asks. */
 class NodeOfCluster implements RedisPort {
   readonly driver = 'redis';
   readonly isReady = true;
-  readonly address: { readonly host: string; readonly port: number };
+  readonly address: RedisAddress;
   readonly #open: () => Promise<RedisPort>;
 
   constructor({ address }: NodeRedisNode, open: () => Promise<RedisPort>) {

@@ -1,7 +1,7 @@
 import { ConnectionFault } from '@holdfast/core/backend';
-import { watchLosses } from '../loss-watch.js';
-import { isNoScript } from '../redis-error.js';
+import { watchEvents } from '../loss-watch.js';
 import type { RedisAddress, RedisPort, RedisScript } from '../redis-port.js';
+import { runScript } from '../run-script.js';
 import type { NodeRedisDriverClient } from './node-redis-client.js';
 import { ownOptions } from './own-options.js';
 
@@ -43,16 +43,9 @@ export class NodeRedisPort implements RedisPort {
     if (!this.isReady) throw new ConnectionFault('closed');
   }
 
-  run({ sha, source }: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  run(script: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const client = this.#client;
-    // The driver adds its prefix to none but its own commands.
-    const named = this.keyPrefix === '' ? keys : keys.map((key) => this.keyPrefix + key);
-    const count = String(keys.length);
-    return client.sendCommand(['EVALSHA', sha, count, ...named, ...args], COMMAND_OPTIONS).then(undefined, (error: unknown) => {
-      if (!isNoScript(error)) throw error;
-      // It has not run, so it may be sent again; only this time does the whole text travel.
-      return client.sendCommand(['EVAL', source, count, ...named, ...args], COMMAND_OPTIONS);
-    });
+    return runScript(script, prefixed(this.keyPrefix, keys), args, (words) => client.sendCommand(words, COMMAND_OPTIONS));
   }
 
   async call(command: string, ...words: readonly string[]): Promise<unknown> {
@@ -68,15 +61,7 @@ export class NodeRedisPort implements RedisPort {
   }
 
   onLost(listener: () => void): () => void {
-    const client = this.#client;
-    const begin = (onLoss: () => void): (() => void) => {
-      // What goes wrong before a connection stands is reported by `error` too: one loss too many does no harm.
-      for (const event of LOSSES) client.on(event, onLoss);
-      return () => {
-        for (const event of LOSSES) client.off(event, onLoss);
-      };
-    };
-    return watchLosses(client, begin, listener);
+    return watchEvents(this.#client, LOSSES, listener);
   }
 
   another(): RedisPort {
@@ -100,7 +85,13 @@ export class NodeRedisPort implements RedisPort {
   }
 }
 
+// What goes wrong before a connection stands is reported by `error` too: one loss too many does no harm.
 const LOSSES = ['error', 'reconnecting', 'end'] as const;
+
+/** The driver adds its prefix to none but its own commands. */
+export function prefixed(prefix: string, keys: readonly string[]): readonly string[] {
+  return prefix === '' ? keys : keys.map((key) => prefix + key);
+}
 
 /** While a subscription is on its way with RESP2, node-redis hands out the answers of other commands as bytes. */
 export function textOf(reply: unknown): unknown {

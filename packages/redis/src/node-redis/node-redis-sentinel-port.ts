@@ -1,9 +1,9 @@
 import { ConnectionFault } from '@holdfast/core/backend';
-import { watchLosses } from '../loss-watch.js';
-import { isNoScript } from '../redis-error.js';
+import { watchEvents } from '../loss-watch.js';
 import type { RedisPort, RedisScript } from '../redis-port.js';
+import { runScript } from '../run-script.js';
 import type { NodeRedisDriverClient, NodeRedisDriverSentinel } from './node-redis-client.js';
-import { COMMAND_OPTIONS, NodeRedisPort, textOf } from './node-redis-port.js';
+import { COMMAND_OPTIONS, NodeRedisPort, prefixed, textOf } from './node-redis-port.js';
 
 const LOSSES = ['topology-change', 'client-error', 'reconnecting', 'end', 'error'] as const;
 
@@ -30,14 +30,8 @@ export class NodeRedisSentinelPort implements RedisPort {
     return this.isReady ? Promise.resolve() : Promise.reject(new ConnectionFault('closed'));
   }
 
-  run({ sha, source }: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    // The driver adds its prefix to none but its own commands.
-    const words = [String(keys.length), ...keys.map((key) => this.keyPrefix + key), ...args];
-    return this.#send(['EVALSHA', sha, ...words]).then(undefined, (error: unknown) => {
-      if (!isNoScript(error)) throw error;
-      // It has not run, so it may be sent again; only this time does the whole text travel.
-      return this.#send(['EVAL', source, ...words]);
-    });
+  run(script: RedisScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return runScript(script, prefixed(this.keyPrefix, keys), args, (words) => this.#send(words));
   }
 
   async call(command: string, ...words: readonly string[]): Promise<unknown> {
@@ -50,14 +44,7 @@ export class NodeRedisSentinelPort implements RedisPort {
   }
 
   onLost(listener: () => void): () => void {
-    const sentinel = this.#sentinel;
-    const begin = (onLoss: () => void): (() => void) => {
-      for (const event of LOSSES) sentinel.on(event, onLoss);
-      return () => {
-        for (const event of LOSSES) sentinel.off(event, onLoss);
-      };
-    };
-    return watchLosses(sentinel, begin, listener);
+    return watchEvents(this.#sentinel, LOSSES, listener);
   }
 
   async another(): Promise<RedisPort> {

@@ -1,6 +1,6 @@
 import { findMaster } from '../find-master.js';
-import type { RedisPort } from '../redis-port.js';
-import type { HostAndPort, RedisTarget } from '../redis-url.js';
+import type { RedisAddress, RedisPort } from '../redis-port.js';
+import type { RedisTarget } from '../redis-url.js';
 import type { NodeRedisDriverClient, NodeRedisDriverCluster } from './node-redis-client.js';
 import { NodeRedisClusterPort } from './node-redis-cluster-port.js';
 import { NodeRedisPort } from './node-redis-port.js';
@@ -29,7 +29,7 @@ export function openNodeRedis(module: NodeRedisModule, target: RedisTarget, driv
     const socket = { keepAlive: true, keepAliveInitialDelay: 10_000, ...(tls ? { tls: true } : {}), ...(given['socket'] as object) };
     return ownOptions({ ...own, ...given, socket });
   };
-  const open = ({ host, port }: HostAndPort, own: Options): RedisPort => {
+  const open = ({ host, port }: RedisAddress, own: Options): RedisPort => {
     const { socket, ...rest } = options(own);
     return new NodeRedisPort(module.createClient({ ...rest, socket: { ...(socket as object), host, port } }), true);
   };

@@ -1,4 +1,5 @@
 import { type HoldRequest, LockArgumentError, type LockKind } from '@holdfast/core';
+import { escapeGlob, type ModeLetter } from '@holdfast/redis/connection';
 import { BACKEND } from '../redlock-error.js';
 
 /** What every auxiliary key begins with. A lock's key that began so could be taken for one. */
@@ -12,14 +13,7 @@ const MOST_KNOWN = 1_000;
 
 type NameKeys = readonly [hold: string, ...rest: string[]];
 
-/** The modes of the contract as the scripts write them. */
-export type ModeLetter = 'x' | 'w' | 'r' | 'p';
-
-export const letterOf: Readonly<Record<HoldRequest['mode'], ModeLetter>> = { exclusive: 'x', write: 'w', read: 'r', permits: 'p' };
 export const modeOf: Readonly<Record<string, HoldRequest['mode']>> = { x: 'exclusive', w: 'write', r: 'read', p: 'permits' };
-/** The letter under which a script finds all keys of a kind. */
-export const letterOfKind: Readonly<Record<LockKind, ModeLetter>> = { lock: 'x', semaphore: 'p', 'read-write': 'w' };
-
 const linesOf: Readonly<Record<LockKind, string>> = { lock: 'lock-lines', semaphore: 'permits-lines', 'read-write': 'rw-lines' };
 
 /** Where things lie on a node. The lock's key is `prefix + name`; everything else has a reserved prefix of its own. */
@@ -108,8 +102,4 @@ function fenceOf(lockKey: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < lockKey.length; i++) hash = Math.imul(hash ^ lockKey.charCodeAt(i), 0x01000193);
   return `${RESERVED_PREFIX}fence:${(hash >>> 0) % FENCES}`;
-}
-
-function escapeGlob(text: string): string {
-  return text.replace(/[\\*?[\]^]/g, '\\$&');
 }

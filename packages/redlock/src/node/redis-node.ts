@@ -1,6 +1,15 @@
 import type { Clock, HoldRequest, LockKind } from '@holdfast/core';
-import { BatchSender, ConnectionFault, type Piece, type Read, within } from '@holdfast/core/backend';
-import { type ClientSource, type RedisStep, verdictOf, WakeChannel } from '@holdfast/redis/connection';
+import { BatchSender, ConnectionFault, inParts, type Piece, type Read } from '@holdfast/core/backend';
+import {
+  type ClientSource,
+  escapeGlob,
+  letterOf,
+  letterOfKind,
+  type RedisStep,
+  scanKeys,
+  verdictOf,
+  WakeChannel,
+} from '@holdfast/redis/connection';
 import type {
   ConfirmRequest,
   Extension,
@@ -19,12 +28,11 @@ import type {
   WaitKey,
   WakeTarget,
 } from '../protocol/node.js';
-import { type KeyLayout, letterOf, letterOfKind } from './key-layout.js';
+import type { KeyLayout } from './key-layout.js';
 import { nodeFailureRules } from './node-failure.js';
 import { steps } from './node-step.js';
 import { readExtension, readFlag, readMark, readNames, readNodeState, readStatus, readVote } from './replies.js';
 
-const SCAN_COUNT = '1000';
 /** So many names are handed out at a time: every node is asked for each, and a renewal that is due meanwhile stands behind them. */
 const AT_A_TIME = 50;
 /** After so long without an answer a connection of ours is given up. Longer than a node is waited for: its late votes can still be freed. */
@@ -176,15 +184,11 @@ export class RedisNode implements RedlockNode {
     try {
       const { port } = (await this.#source.link.open(timeoutMs)).connection;
       for (const pattern of this.#layout.patterns(prefix)) {
-        let cursor = '0';
-        do {
-          const scanned = port.call('SCAN', cursor, 'MATCH', escapePrefix(own) + pattern, 'COUNT', SCAN_COUNT);
-          const [next, keys] = (await within(this.#clock, timeoutMs, scanned)) as [string, string[]];
-          cursor = String(next);
+        for await (const keys of scanKeys(port, escapeGlob(own) + pattern, this.#clock, timeoutMs)) {
           const found = keys.flatMap((key) => this.#layout.parse(key.slice(own.length)) ?? []);
           const fitting = found.filter(({ name }) => name.startsWith(prefix));
-          for (let at = 0; at < fitting.length; at += AT_A_TIME) yield fitting.slice(at, at + AT_A_TIME);
-        } while (cursor !== '0');
+          yield* inParts(fitting, AT_A_TIME);
+        }
       }
     } catch (error) {
       throw nodeFailureRules.failureOf(error, null, false);
@@ -241,7 +245,3 @@ const readCertainVote: Read<RedisStep, Vote> = (reply, _piece, isFinal) => {
 };
 
 const readRelease: Read<RedisStep, Release> = (reply, _piece, isFinal) => ({ wasFreed: readFlag(reply), isFinal });
-
-function escapePrefix(text: string): string {
-  return text.replace(/[\\*?[\]^]/g, '\\$&');
-}

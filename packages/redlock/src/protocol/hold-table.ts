@@ -1,4 +1,5 @@
 import type { Clock } from '@holdfast/core';
+import { addTo, removeFrom } from '@holdfast/core/backend';
 import type { Trial } from './trial.js';
 
 /** Holds that have ended without a release are looked for this often. */
@@ -35,10 +36,7 @@ export class HoldTable {
     this.#holds.set(owner, hold);
     hold.heldBy = owner;
     const { mode, name, slots } = hold.unit;
-    if (mode !== 'permits') return;
-    const taken = this.#slots.get(name) ?? new Set();
-    for (const slot of slots) taken.add(slot);
-    this.#slots.set(name, taken);
+    if (mode === 'permits') for (const slot of slots) addTo(this.#slots, name, slot);
   }
 
   remove(owner: string): Trial | undefined {
@@ -46,11 +44,7 @@ export class HoldTable {
     if (hold === undefined) return undefined;
     this.#holds.delete(owner);
     const { mode, name, slots } = hold.unit;
-    if (mode === 'permits') {
-      const taken = this.#slots.get(name);
-      for (const slot of slots) taken?.delete(slot);
-      if (taken?.size === 0) this.#slots.delete(name);
-    }
+    if (mode === 'permits') for (const slot of slots) removeFrom(this.#slots, name, slot);
     return hold;
   }
 

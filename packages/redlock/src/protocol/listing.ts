@@ -1,5 +1,6 @@
 import { type CallContext, isLockError, type LockKind, type LockState } from '@holdfast/core';
-import { tooFewNodes, warnOfForeign } from '../redlock-error.js';
+import { warnOfForeign } from '@holdfast/redis/connection';
+import { tooFewNodes } from '../redlock-error.js';
 import { askNodes, type NodeAnswer } from './ask-nodes.js';
 import { type ProtocolContext, stepMs } from './context.js';
 import { NodeFailure, type RedlockNode } from './node.js';
@@ -50,7 +51,7 @@ export async function* listNames(
       throw error instanceof NodeFailure ? tooFewNodes(nodes, answers, enough, null) : error;
     }
   }
-  if (foreign.length > 0) warnOfForeign(foreign);
+  if (foreign.length > 0) warnOfForeign('redlock: list()', foreign);
 }
 
 /** The nodes in the order in which they answer, as soon as so many have: one that is stopped comes last. */

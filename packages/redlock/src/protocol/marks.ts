@@ -6,6 +6,7 @@ import {
   type MarkSetter,
   type StoredMark,
 } from '@holdfast/core';
+import { inParts } from '@holdfast/core/backend';
 import { BACKEND, tooFewNodes, undecided } from '../redlock-error.js';
 import { answersOf, askNodes, type NodeAnswer } from './ask-nodes.js';
 import type { ProtocolContext } from './context.js';
@@ -118,9 +119,9 @@ export class RedlockMarks implements BackendMarks {
     const found = answersOf(answers);
     if (found.length < quorum) throw tooFewNodes(nodes, answers, quorum, null);
     const names = [...new Set(found.flat())];
-    for (let at = 0; at < names.length; at += PAGE) {
+    for (const some of inParts(names, PAGE)) {
       // oxlint-disable-next-line no-await-in-loop
-      const marks = await Promise.all(names.slice(at, at + PAGE).map((name) => this.get(name, call)));
+      const marks = await Promise.all(some.map((name) => this.get(name, call)));
       yield* marks.filter((mark) => mark !== null);
     }
   }

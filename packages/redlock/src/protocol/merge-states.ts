@@ -1,18 +1,10 @@
 import type { HolderState, LockKind, LockState } from '@holdfast/core';
+import { groupBy } from '@holdfast/core/backend';
 import type { NodeHolder, NodeState } from './node.js';
 
 /** What a quorum of nodes has in common: fewer votes are those of an attempt under way, or of one that failed, and nobody's hold. */
 export function mergeStates(name: string, kind: LockKind, states: readonly NodeState[], quorum: number): LockState {
-  const byHolder = new Map<string, NodeHolder[]>();
-  for (const { holders } of states) {
-    for (const holder of holders) {
-      const key = `${holder.mode} ${holder.id}`;
-      const votes = byHolder.get(key);
-      if (votes === undefined) byHolder.set(key, [holder]);
-      else votes.push(holder);
-    }
-  }
-  const holders = [...byHolder.values()].flatMap((votes) => (votes.length < quorum ? [] : [readHolder(votes, quorum)]));
+  const holders = [...byHolder(states).values()].flatMap((votes) => (votes.length < quorum ? [] : [readHolder(votes, quorum)]));
   return {
     name,
     kind,
@@ -30,6 +22,14 @@ export function mergeStates(name: string, kind: LockKind, states: readonly NodeS
   };
 }
 
+/** The votes of the nodes, by whom they are for. */
+function byHolder(states: readonly NodeState[]): ReadonlyMap<string, readonly NodeHolder[]> {
+  return groupBy(
+    states.flatMap(({ holders }) => holders),
+    ({ mode, id }) => `${mode} ${id}`,
+  );
+}
+
 /** What a quorum says at least; of fewer answers, what all of them say. null of none. */
 function agreed(numbers: readonly number[], quorum: number): number | null {
   return [...numbers].sort((a, b) => b - a)[Math.min(quorum, numbers.length) - 1] ?? null;
@@ -38,9 +38,7 @@ function agreed(numbers: readonly number[], quorum: number): number | null {
 /** Whether the nodes that have not answered can change nothing in who is a holder. */
 export function areCertain(states: readonly NodeState[], pending: number, quorum: number): boolean {
   if (states.length < quorum) return false;
-  const votes = new Map<string, number>();
-  for (const { holders } of states) for (const { mode, id } of holders) votes.set(`${mode} ${id}`, (votes.get(`${mode} ${id}`) ?? 0) + 1);
-  return [...votes.values()].every((count) => count >= quorum || count + pending < quorum);
+  return [...byHolder(states).values()].every(({ length }) => length >= quorum || length + pending < quorum);
 }
 
 function readHolder(votes: readonly NodeHolder[], quorum: number): HolderState {

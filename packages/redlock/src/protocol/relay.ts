@@ -1,5 +1,5 @@
 import type { Clock, HoldRequest } from '@holdfast/core';
-import { elapsedSince } from '@holdfast/core/backend';
+import { addTo, elapsedSince, removeFrom } from '@holdfast/core/backend';
 import type { Trial } from './trial.js';
 
 /** For so long a permit stays with this client; then it is the turn of others. */
@@ -44,11 +44,11 @@ export class Relay {
   }
 
   enter(seeker: Seeker): void {
-    add(this.#seekers, seeker.request.name, seeker);
+    addTo(this.#seekers, seeker.request.name, seeker);
   }
 
   leave(seeker: Seeker): void {
-    remove(this.#seekers, seeker.request.name, seeker);
+    removeFrom(this.#seekers, seeker.request.name, seeker);
   }
 
   /** @returns whether a request that is under way has taken it; else the next request may, until `withdraw` */
@@ -59,12 +59,12 @@ export class Relay {
       this.#pass(offer, seeker.request);
       return true;
     }
-    add(this.#offers, name, offer);
+    addTo(this.#offers, name, offer);
     return false;
   }
 
   withdraw(offer: Offer): void {
-    remove(this.#offers, offer.hold.unit.name, offer);
+    removeFrom(this.#offers, offer.hold.unit.name, offer);
   }
 
   /** What is offered at this moment and fits. The rest of the offers is released before anything else is asked for. */
@@ -121,16 +121,4 @@ export class Relay {
       elapsedSince(this.#clock, confirmed.stamp) <= Math.min(TURN_MS, request.ttlMs / FRESH_PART)
     );
   }
-}
-
-function add<T>(sets: Map<string, Set<T>>, name: string, value: T): void {
-  const set = sets.get(name);
-  if (set === undefined) sets.set(name, new Set([value]));
-  else set.add(value);
-}
-
-function remove<T>(sets: Map<string, Set<T>>, name: string, value: T): void {
-  const set = sets.get(name);
-  set?.delete(value);
-  if (set?.size === 0) sets.delete(name);
 }

@@ -1,5 +1,5 @@
 import type { HoldRequest, LockKind, WaitLine } from '@holdfast/core';
-import { type LineSign, LineSigns, SIGN_VALID_MS } from '@holdfast/core/backend';
+import { kindOf, type LineSign, LineSigns, SIGN_VALID_MS } from '@holdfast/core/backend';
 import { tooFewNodes } from '../redlock-error.js';
 import { answersOf, askNodes } from './ask-nodes.js';
 import type { ProtocolContext } from './context.js';
@@ -29,7 +29,7 @@ export class WaiterNotes {
     /** Nobody stands in it any more. */
     close(): void;
   } {
-    const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
+    const kind = kindOf(mode);
     return this.#signs.open(`${kind}:${name}`, { name, kind }, line);
   }
 

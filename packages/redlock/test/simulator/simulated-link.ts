@@ -1,7 +1,8 @@
 import type { HoldRequest, LockKind } from '@holdfast/core';
 import { GrantLedger, notAfterFrom, type OpenGrant, ServerClock, windowMs } from '@holdfast/core/backend';
 import type { Machine, Network } from '@holdfast/test/simulation';
-import { KeyLayout, letterOf } from '../../src/node/key-layout.js';
+import { letterOf } from '@holdfast/redis/connection';
+import { KeyLayout } from '../../src/node/key-layout.js';
 import {
   type ConfirmRequest,
   type Extension,

@@ -1,5 +1,6 @@
 import type { HoldRequest } from '@holdfast/core';
-import { KeyLayout, letterOf } from '../../src/node/key-layout.js';
+import { letterOf } from '@holdfast/redis/connection';
+import { KeyLayout } from '../../src/node/key-layout.js';
 import type {
   ConfirmRequest,
   Extension,

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, granted, isFree, LONG_TTL_MS, rejectsWith, rejectsWithReason, RUNS_OUT_MS, SOON_MS } from '../expectations.js';
+import { delay, granted, HELD, isFree, LONG_TTL_MS, rejectsWith, rejectsWithReason, RUNS_OUT_MS, SOON_MS } from '../expectations.js';
 
 /** A caller that leaves, at whatever moment, gets its own reason and leaves nothing behind. */
 export const abortCases: readonly ConformanceCase[] = [
   conformanceCase('abort/before', {
     title: 'a signal that is aborted already ends every call with its reason, before anything is taken',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const reason = { its: 'own reason' };
       const signal = AbortSignal.abort(reason);
@@ -30,9 +29,8 @@ export const abortCases: readonly ConformanceCase[] = [
 
   conformanceCase('abort/default-reason', {
     title: 'an abort without a reason rejects with the AbortError of the signal, a timeout with its TimeoutError',
-    async run({ manager, peer, name }) {
-      const lock = name();
-      const hold = await (await peer()).acquire(lock, { ttlMs: LONG_TTL_MS });
+    async run({ manager, peer, lock }) {
+      const hold = await (await peer()).acquire(lock, HELD);
       const controller = new AbortController();
       const waiting = manager.acquire(lock, { signal: controller.signal });
       controller.abort();
@@ -47,11 +45,10 @@ export const abortCases: readonly ConformanceCase[] = [
   conformanceCase('abort/at-every-await', {
     title: 'an abort at any moment of taking a free lock ends in a lease or in the reason, and never in a stuck lock',
     timeoutMs: 30_000,
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       const other = await peer();
       await Promise.all(
         moments.map(async (moment) => {
-          const lock = name();
           const controller = new AbortController();
           const attempt = manager.acquire(lock, { signal: controller.signal, ttlMs: LONG_TTL_MS, waitMs: 2 * SOON_MS });
           const outcome = Promise.allSettled([attempt]);
@@ -73,8 +70,7 @@ export const abortCases: readonly ConformanceCase[] = [
 
   conformanceCase('abort/at-once', {
     title: 'an abort right after the call wins over the grant',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       for (const call of ['acquire', 'tryAcquire'] as const) {
         const controller = new AbortController();
@@ -89,12 +85,11 @@ export const abortCases: readonly ConformanceCase[] = [
   conformanceCase('abort/at-the-grant', {
     title: 'an abort of a waiter around the moment of its grant never leaves a stuck lock, and the next waiter gets it',
     timeoutMs: 30_000,
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       const other = await peer();
       await Promise.all(
         moments.map(async (moment) => {
-          const lock = name();
-          const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
+          const hold = await other.acquire(lock, HELD);
           const controller = new AbortController();
           const first = Promise.allSettled([manager.acquire(lock, { signal: controller.signal, ttlMs: LONG_TTL_MS })]);
           const second = manager.acquire(lock, { waitMs: 2 * SOON_MS, ttlMs: LONG_TTL_MS });

@@ -5,17 +5,15 @@ import {
   delay,
   eventually,
   granted,
+  HELD,
   isBusy,
   isLost,
-  LONG_TTL_MS,
   rejectsWith,
   RUNS_OUT_MS,
   SHORT_TTL_MS,
   SOON_MS,
   within,
 } from '../expectations.js';
-
-const HELD = { ttlMs: LONG_TTL_MS };
 
 /** What remains when clients have gone: nothing, after a crash within a bound. */
 export const residueCases: readonly ConformanceCase[] = [
@@ -34,10 +32,9 @@ export const residueCases: readonly ConformanceCase[] = [
   conformanceCase('residue/after-close', {
     title: 'a manager that closes with holds, waiters and subscriptions leaves nothing',
     faults: ['residue'],
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, name, lock }) {
       const before = new Set(await faults.residue());
       const leaving = await peer();
-      const lock = name();
       await leaving.acquire(lock, HELD);
       await leaving.tryAcquireEach([name(), name()], HELD);
       const waiting = leaving.acquire(lock).catch(() => null);
@@ -73,9 +70,8 @@ export const residueCases: readonly ConformanceCase[] = [
     title: 'what was cut off in the middle is gone from the store when it is back',
     faults: ['residue', 'disconnect', 'reconnect'],
     options: { commandTimeoutMs: 300 },
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, name, lock }) {
       const other = await peer();
-      const lock = name();
       const hold = await other.acquire(lock, HELD);
       const before = new Set(await faults.residue());
       const mine = await manager.acquire(name(), HELD);
@@ -101,9 +97,8 @@ export const crashCases: readonly ConformanceCase[] = [
     title: "a dead holder's lock is free when its time to live or its session has ended, and not before",
     faults: ['crash'],
     timeoutMs: 60_000,
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, lock }) {
       const doomed = await peer();
-      const lock = name();
       const lease = await doomed.acquire(lock, { ttlMs: 600, waitMs: SOON_MS });
       await faults.crash(doomed);
       const next = await manager.acquire(lock, { waitMs: boundMs(manager, 600) });
@@ -137,9 +132,8 @@ export const crashCases: readonly ConformanceCase[] = [
     title: 'a dead waiter costs those behind it at most two seconds',
     faults: ['crash'],
     timeoutMs: 60_000,
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, lock }) {
       const [doomed, other] = [await peer(), await peer()];
-      const lock = name();
       const hold = await other.acquire(lock, HELD);
       const dead = doomed.acquire(lock, HELD).catch(() => null);
       await delay(100);

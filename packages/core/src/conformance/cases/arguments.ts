@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isLockError } from '../../index.js';
+import { isLockError, type LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { breathe, describe, granted, isFree, rejectsWith } from '../expectations.js';
 
@@ -76,23 +76,17 @@ export const argumentCases: readonly ConformanceCase[] = [
 
   conformanceCase('arguments/lease-options', {
     title: 'each option that breaks its rule is refused with its name, and unknown ones are too',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       for (const [option, values] of BAD_LEASE_OPTIONS) {
         for (const value of values) {
           await breathe();
           const options = { [option]: value };
-          const calls: readonly (readonly [string, () => unknown])[] = [
-            ['acquire', () => untyped(manager, 'acquire')(lock, options)],
-            ['tryAcquire', () => untyped(manager, 'tryAcquire')(lock, options)],
-            ['withLock', () => untyped(manager, 'withLock')(lock, options, neverRuns)],
-            ['tryWithLock', () => untyped(manager, 'tryWithLock')(lock, options, neverRuns)],
-            ['acquireAll', () => untyped(manager, 'acquireAll')([lock], options)],
-            ['withAll', () => untyped(manager, 'withAll')([lock], options, neverRuns)],
-            ['tryAcquireEach', () => untyped(manager, 'tryAcquireEach')([lock], options)],
-          ];
-          for (const [method, call] of calls) {
-            assert.equal(await refused(call, `${method} with ${option} ${String(value)}`), option, `${method} names another option`);
+          for (const [method, call] of waysToAsk(manager, [lock], neverRuns)) {
+            assert.equal(
+              await refused(() => call(options), `${method} with ${option} ${String(value)}`),
+              option,
+              `${method} names another option`,
+            );
           }
         }
       }
@@ -131,8 +125,7 @@ export const argumentCases: readonly ConformanceCase[] = [
 
   conformanceCase('arguments/longest-ttl', {
     title: 'the longest ttl is taken, or refused as an argument by a store that bounds it',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       const lease = await manager.acquire(lock, { ttlMs: 2 ** 31 - 1 }).catch((error: unknown) => {
         assert.ok(isLockError(error, 'LOCK_INVALID_ARGUMENT') && error.option === 'ttlMs', describe(error));
         return null;
@@ -160,18 +153,8 @@ export const argumentCases: readonly ConformanceCase[] = [
 
   conformanceCase('arguments/read-once', {
     title: 'an option is read once, checked, and used as it was read: own or inherited, a value or a getter, enumerable or not',
-    async run({ manager, name }) {
-      const lock = name();
-      const calls: readonly (readonly [method: string, call: (options: object) => unknown])[] = [
-        ['acquire', (options) => untyped(manager, 'acquire')(lock, options)],
-        ['tryAcquire', (options) => untyped(manager, 'tryAcquire')(lock, options)],
-        ['withLock', (options) => untyped(manager, 'withLock')(lock, options, () => null)],
-        ['tryWithLock', (options) => untyped(manager, 'tryWithLock')(lock, options, () => null)],
-        ['acquireAll', (options) => untyped(manager, 'acquireAll')([lock, name()], options)],
-        ['withAll', (options) => untyped(manager, 'withAll')([lock, name()], options, () => null)],
-        ['tryAcquireEach', (options) => untyped(manager, 'tryAcquireEach')([lock, name()], options)],
-      ];
-      for (const [method, call] of calls) {
+    async run({ manager, name, lock }) {
+      for (const [method, call] of waysToAsk(manager, [lock, name()], () => null)) {
         for (const bad of [Number.NaN, 'abc', 1.5, -1, 2 ** 40]) {
           for (const options of optionObjects('ttlMs', () => bad))
             assert.equal(await refused(() => call(options), `${method} with a ttlMs of ${String(bad)}`), 'ttlMs');
@@ -217,8 +200,7 @@ export const argumentCases: readonly ConformanceCase[] = [
 
   conformanceCase('arguments/tasks', {
     title: 'a task that is not a function is refused before anything is taken',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       for (const task of [undefined, null, 'task', {}]) {
         await refused(() => untyped(manager, 'withLock')(lock, {}, task), 'withLock');
         await refused(() => untyped(manager, 'tryWithLock')(lock, {}, task), 'tryWithLock');
@@ -314,6 +296,24 @@ export const argumentCases: readonly ConformanceCase[] = [
     },
   }),
 ];
+
+/** Each method that asks for the first of the names, or for all of them. */
+function waysToAsk(
+  manager: LockManager,
+  names: readonly [string, ...string[]],
+  task: () => unknown,
+): readonly (readonly [method: string, call: (options: object) => unknown])[] {
+  const [name] = names;
+  return [
+    ['acquire', (options) => untyped(manager, 'acquire')(name, options)],
+    ['tryAcquire', (options) => untyped(manager, 'tryAcquire')(name, options)],
+    ['withLock', (options) => untyped(manager, 'withLock')(name, options, task)],
+    ['tryWithLock', (options) => untyped(manager, 'tryWithLock')(name, options, task)],
+    ['acquireAll', (options) => untyped(manager, 'acquireAll')(names, options)],
+    ['withAll', (options) => untyped(manager, 'withAll')(names, options, task)],
+    ['tryAcquireEach', (options) => untyped(manager, 'tryAcquireEach')(names, options)],
+  ];
+}
 
 /** One option in each way in which an object can have it. */
 function optionObjects(option: string, read: () => unknown): readonly object[] {

@@ -9,11 +9,13 @@ import {
   type LockState,
   systemClock,
 } from '../../index.js';
+import { kindOf } from '../../backend/index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import { delay, eventually, granted, isBusy, isFree, queued, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
 import type { CapabilityName } from '../levels.js';
 
 const TTL_MS = 10_000;
+const LIMIT = 3;
 /** Of a hold that is to expire, but not before the few calls in between, also on a busy machine. */
 const SOON_OVER_MS = 1_200;
 
@@ -34,8 +36,7 @@ export const backendCases: readonly ConformanceCase[] = [
         assert.deepEqual(await freed(backend, [request]), [true]);
         assert.deepEqual(await freed(backend, [request]), [false]);
         // The one who needs all of it gets it: nothing of the repeated request stayed.
-        const all: HoldRequest =
-          mode === 'read' ? holdRequest('write', name) : mode === 'permits' ? holdRequest('permits', name, 3) : holdRequest(mode, name);
+        const all = holdAll(mode, name);
         const [next] = await backend.attempt([all], callContext());
         assert.equal(next?.granted, true, 'one release left a part of a repeated request');
         await backend.release([all], callContext());
@@ -169,7 +170,7 @@ export const backendCases: readonly ConformanceCase[] = [
       async ({ backend, name }) => {
         if (backend.takesNext !== true) return;
         const [leaving, staying] = [holdRequest(mode, name, 1), holdRequest(mode, name, 1)];
-        const large = mode === 'read' ? holdRequest('write', name) : holdRequest('permits', name, 3);
+        const large = holdAll(mode, name);
         await backend.attempt([leaving], callContext());
         await backend.attempt([staying], callContext());
         const given = await next(backend, leaving, large);
@@ -215,12 +216,7 @@ export const backendCases: readonly ConformanceCase[] = [
         await within('the request that is late', asked);
         await freedForGood(backend, request);
         await late.deliver();
-        const other: HoldRequest =
-          mode === 'read'
-            ? holdRequest('write', request.name)
-            : mode === 'permits'
-              ? holdRequest('permits', request.name, 3)
-              : holdRequest(mode, request.name);
+        const other = holdAll(mode, request.name);
         // Nobody says more of it: whatever stands now stands for a minute.
         await delay(100);
         await standsNoMore(backend, other);
@@ -235,7 +231,7 @@ export const backendCases: readonly ConformanceCase[] = [
       needsOf(mode),
       async ({ backend, name }) => {
         if (backend.capabilities.expiry !== 'ttl') return;
-        const kind = mode === 'exclusive' ? 'lock' : mode === 'permits' ? 'semaphore' : 'read-write';
+        const kind = kindOf(mode);
         const short = { ...holdRequest(mode, name, 1, SHORT_TTL_MS), label: 'short' };
         // Beside the short one, where more than one fits: who lives on shows, and nobody else.
         const long = mode === 'read' || mode === 'permits' ? [{ ...holdRequest(mode, name, 1), label: 'long' }] : [];
@@ -265,8 +261,7 @@ export const backendCases: readonly ConformanceCase[] = [
   conformanceCase('backend/beside-a-manager', {
     title: 'a bare backend is one more client: it and a manager exclude each other',
     faults: ['openBackend'],
-    async run({ manager, faults, name }) {
-      const lock = name();
+    async run({ manager, faults, lock }) {
       const backend = await faults.openBackend();
       assert.equal(backend.contract, 1);
       assert.equal(backend.name, manager.backend);
@@ -310,7 +305,12 @@ function needsOf(mode: HoldRequest['mode']): readonly CapabilityName[] {
 
 function holdRequest(mode: HoldRequest['mode'], name: string, permits = 2, ttlMs = TTL_MS): HoldRequest {
   const request = { name, owner: ownerToken(), label: 'conformance', ttlMs };
-  return mode === 'permits' ? { ...request, mode, permits, limit: 3 } : { ...request, mode };
+  return mode === 'permits' ? { ...request, mode, permits, limit: LIMIT } : { ...request, mode };
+}
+
+/** A request beside which nobody has anything of the name. */
+function holdAll(mode: HoldRequest['mode'], name: string): HoldRequest {
+  return holdRequest(mode === 'read' ? 'write' : mode, name, LIMIT);
 }
 
 function tokenOf(answer: Answer | undefined): unknown {

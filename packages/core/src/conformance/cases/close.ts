@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
 import type { LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, gate, granted, isBusy, isFree, isLost, LONG_TTL_MS, rejectsWith, SOON_MS, whileSilent, within } from '../expectations.js';
-
-const HELD = { ttlMs: LONG_TTL_MS };
+import { delay, gate, granted, HELD, isBusy, isFree, isLost, rejectsWith, SOON_MS, whileSilent, within } from '../expectations.js';
 
 /** Closing is orderly: waiters are notified, holders are notified before they are freed, and others notice nothing else. */
 export const closeCases: readonly ConformanceCase[] = [
   conformanceCase('close/refuses', {
     title: 'a closed manager refuses every call with LOCK_CLOSED',
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, name, lock }) {
       const closed = await peer();
       const semaphore = closed.capabilities.semaphores ? closed.semaphore(name(), { permits: 1 }) : null;
       const readWrite = closed.capabilities.readWriteLocks ? closed.readWriteLock(name()) : null;
-      const lock = name();
       await closed.close();
       await everyCallIsRefused(closed, lock);
       if (semaphore !== null)
@@ -30,8 +27,7 @@ export const closeCases: readonly ConformanceCase[] = [
 
   conformanceCase('close/waiters', {
     title: 'waiters of every kind are rejected with LOCK_CLOSED, at once',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, name, lock }) {
       const leaving = await peer();
       const hold = await manager.acquire(lock, HELD);
       const waiters: Promise<unknown>[] = [
@@ -89,8 +85,7 @@ export const closeCases: readonly ConformanceCase[] = [
 
   conformanceCase('close/drains', {
     title: 'within drainMs holders finish undisturbed, and close ends as soon as they have',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, name, lock }) {
       const leaving = await peer();
       const lease = await leaving.acquire(lock, HELD);
       const start = performance.now();
@@ -166,10 +161,9 @@ export const closeCases: readonly ConformanceCase[] = [
 
   conformanceCase('close/while-acquiring', {
     title: 'a close during an acquire ends it, and leaves nothing taken',
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       await Promise.all(
         Array.from({ length: 8 }, async (_, ticks) => {
-          const lock = name();
           const leaving = await peer();
           const call = leaving.acquire(lock, HELD).then(
             () => 'granted',
@@ -187,9 +181,8 @@ export const closeCases: readonly ConformanceCase[] = [
 
   conformanceCase('close/peers', {
     title: 'the close of one manager leaves the holds and waiters of others alone',
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, name, lock }) {
       const [leaving, other] = [await peer(), await peer()];
-      const lock = name();
       const hold = await manager.acquire(lock, { ttlMs: 1_200, waitMs: SOON_MS });
       const waiting = other.acquire(lock, { ...HELD, waitMs: 3 * SOON_MS });
       await isFree(leaving, name());
@@ -225,7 +218,7 @@ export const closeCases: readonly ConformanceCase[] = [
     faults: ['freeze', 'thaw'],
     options: { commandTimeoutMs: 300 },
     async run({ manager, faults, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const lease = await manager.acquire(name(), HELD);
       await whileSilent(faults, async () => {
         await within('close', Promise.allSettled([manager.close()]), 2 * SOON_MS);
         assert.equal(lease.signal.aborted, true);

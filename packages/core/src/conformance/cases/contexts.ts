@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Clock, createLockManager, type LockBackend, systemClock } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, isLost, LONG_TTL_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, eventually, HELD, isLost, LONG_TTL_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** What a caller keeps in `AsyncLocalStorage`: a trace, a tenant, a request. */
 interface Caller {
@@ -32,7 +32,7 @@ export const contextCases: readonly ConformanceCase[] = [
       await eventually('the listener has run', () => heard.length === 1);
       assert.deepEqual(heard, ['B'], 'the signal of a lease aborts in another context than that which took it');
       await eventually('the loss is reported', () => events.some((event) => event.startsWith(`lost ${lost}`)));
-      const held = await inContextOf('A', () => observed.acquire(released, { ttlMs: LONG_TTL_MS }));
+      const held = await inContextOf('A', () => observed.acquire(released, HELD));
       await inContextOf('C', () => held.release());
       await eventually('the release is reported', () => events.some((event) => event.startsWith(`released ${released}`)));
       const contextsOf = (start: string): readonly string[] =>
@@ -45,9 +45,8 @@ export const contextCases: readonly ConformanceCase[] = [
 
   conformanceCase('contexts/caller', {
     title: 'a call comes back in the context that made it, and a task runs in it, also after a wait',
-    async run({ manager, peer, name }) {
-      const lock = name();
-      const hold = await (await peer()).acquire(lock, { ttlMs: LONG_TTL_MS });
+    async run({ manager, peer, lock }) {
+      const hold = await (await peer()).acquire(lock, HELD);
       const waiting = ['A', 'B'].map((id) =>
         inContextOf(id, async () => {
           const inTask = await manager.withLock(lock, { waitMs: 2 * SOON_MS }, async () => {
@@ -69,7 +68,7 @@ export const contextCases: readonly ConformanceCase[] = [
   conformanceCase('contexts/background', {
     title: 'renewals, timers and what is asked of the store for many run in no context of a caller',
     faults: ['openBackend'],
-    async run({ faults, name }) {
+    async run({ faults, lock }) {
       const seen = { calls: new Set<string>(), timers: new Set<string>() };
       const clock: Clock = {
         ...systemClock,
@@ -85,7 +84,6 @@ export const contextCases: readonly ConformanceCase[] = [
         if (call === 'renew') renewals += 1;
       });
       const manager = createLockManager(observed, { clock, ttlMs: 1_500 });
-      const lock = name();
       const lease = await inContextOf('A', () => manager.acquire(lock, { waitMs: SOON_MS }));
       const waiting = inContextOf('B', () => manager.acquire(lock, { ttlMs: LONG_TTL_MS, waitMs: 3 * SOON_MS }));
       await eventually('two renewals', () => renewals >= 2);
@@ -107,8 +105,7 @@ export const contextCases: readonly ConformanceCase[] = [
 
   conformanceCase('contexts/kept-by-nobody', {
     title: 'what a request kept in its context is let go of when its leases have ended, though the manager lives on',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, name, lock }) {
       const ended = await endedRequest((caller) =>
         callers.run(caller, async () => {
           await manager.withLock(lock, { waitMs: SOON_MS }, () => {});

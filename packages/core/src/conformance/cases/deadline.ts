@@ -4,6 +4,7 @@ import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import {
   delay,
   eventuallyReached,
+  HELD,
   isBusy,
   isFree,
   isLost,
@@ -58,10 +59,9 @@ export const deadlineCases: readonly ConformanceCase[] = [
     title: 'a grant that comes after its call was over is given back, and nobody hears that it was busy',
     faults: ['freeze', 'thaw'],
     options: { commandTimeoutMs: 300 },
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, name, lock }) {
       await isFree(manager, name());
-      await whileSilent(faults, () => rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS })));
+      await whileSilent(faults, () => rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.tryAcquire(lock, HELD)));
       await isFree(await peer(), lock, 2 * SOON_MS);
     },
   }),
@@ -69,8 +69,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
   conformanceCase('deadline/expired-grant', {
     title: 'a grant that arrives past its own deadline is never handed out',
     faults: ['freeze', 'thaw'],
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, name, lock }) {
       await isFree(manager, name());
       await faults.freeze();
       const attempt = manager.tryAcquire(lock, { ttlMs: 300, renew: false }).then(
@@ -90,8 +89,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
     title: 'an acquire that waits through a silence of the store gets a lease that is worth its time, and leaves nothing else',
     faults: ['freeze', 'thaw'],
     options: { commandTimeoutMs: 300 },
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, name, lock }) {
       await isFree(manager, name());
       await faults.freeze();
       const waiting = manager.acquire(lock, { ttlMs: 900, waitMs: 3 * SOON_MS });
@@ -129,11 +127,10 @@ export const deadlineCases: readonly ConformanceCase[] = [
   conformanceCase('deadline/lost-reply', {
     title: 'an attempt whose grant was lost on the way leaves no lock behind',
     faults: ['loseNextReply'],
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, name, lock }) {
       await isFree(manager, name());
       await faults.loseNextReply();
-      const outcome = await manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS }).then(
+      const outcome = await manager.tryAcquire(lock, HELD).then(
         (lease) => ({ lease }),
         (error: unknown) => ({ error }),
       );
@@ -151,8 +148,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
   conformanceCase('deadline/lost-reply-while-waiting', {
     title: 'an acquire whose grant was lost on the way does not wait for itself',
     faults: ['loseNextReply'],
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, name, lock }) {
       await isFree(manager, name());
       await faults.loseNextReply();
       const lease = await manager.acquire(lock, { ttlMs: LONG_TTL_MS, waitMs: 2 * SOON_MS });
@@ -166,7 +162,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
     title: 'a release whose reply is lost frees the lock and is never answered with false',
     faults: ['loseNextReply'],
     async run({ manager, peer, faults, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const lease = await manager.acquire(name(), HELD);
       await faults.loseNextReply();
       const answer = await lease.release().catch((error: unknown) => error);
       assert.ok(answer === true || isLockError(answer, 'LOCK_BACKEND_UNAVAILABLE'), `the release answered ${String(answer)}`);
@@ -200,7 +196,7 @@ export const deadlineCases: readonly ConformanceCase[] = [
     faults: ['disconnect', 'reconnect'],
     options: { commandTimeoutMs: 300 },
     async run({ manager, peer, faults, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const lease = await manager.acquire(name(), HELD);
       await faults.disconnect();
       await rejectsWith('LOCK_BACKEND_UNAVAILABLE', lease.release());
       assert.equal(lease.isHeld, false);

@@ -2,16 +2,15 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { LockEvent, LockEventType, LockManager, ManagerOptions } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isLost, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, eventually, granted, HELD, isLost, rejectsWith, RUNS_OUT_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** What an observer hears, and that it can do no harm. */
 export const eventCases: readonly ConformanceCase[] = [
   conformanceCase('events/story', {
     title: 'waiting, granted, released, lost and each way of not being granted are reported, in order',
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       const { events, options } = recorder();
       const observed = await peer({ ...options, label: 'observed' });
-      const lock = name();
       const of = (type?: LockEventType): LockEvent[] =>
         events.filter((event) => event.name === lock && (type === undefined || event.type === type));
 
@@ -19,7 +18,7 @@ export const eventCases: readonly ConformanceCase[] = [
       await lease.release();
       assert.deepEqual(types(of()), ['granted', 'released']);
 
-      const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const hold = await manager.acquire(lock, HELD);
       assert.equal(await observed.tryAcquire(lock), null);
       await rejectsWith('LOCK_TIMEOUT', observed.acquire(lock, { waitMs: RUNS_OUT_MS }));
       const ended = new AbortController();
@@ -55,12 +54,11 @@ export const eventCases: readonly ConformanceCase[] = [
 
   conformanceCase('events/no-secrets', {
     title: 'no event carries an owner token, and every event can be turned into JSON',
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       const { events, options } = recorder();
       const observed = await peer(options);
-      const lock = name();
       await observed.withLock(lock, () => {});
-      const hold = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const hold = await manager.acquire(lock, HELD);
       await observed.acquire(lock, { waitMs: 200 }).catch(() => {});
       await hold.release();
       const expired = await observed.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
@@ -74,10 +72,9 @@ export const eventCases: readonly ConformanceCase[] = [
 
   conformanceCase('events/channels', {
     title: 'the same events go over the diagnostics channels',
-    async run({ peer, name }) {
+    async run({ peer, lock }) {
       const { events, options } = recorder();
       const observed = await peer(options);
-      const lock = name();
       const overheard = overhear(observed, lock, ['waiting', 'granted', 'released']);
       try {
         await observed.withLock(lock, () => {});
@@ -168,7 +165,7 @@ function types(events: readonly LockEvent[]): readonly LockEventType[] {
 
 async function story(observed: LockManager, other: LockManager, name: string): Promise<void> {
   assert.equal(await observed.withLock(name, () => 1), 1);
-  const hold = await other.acquire(name, { ttlMs: LONG_TTL_MS });
+  const hold = await other.acquire(name, HELD);
   assert.equal(await observed.tryAcquire(name), null);
   await rejectsWith('LOCK_TIMEOUT', observed.acquire(name, { waitMs: RUNS_OUT_MS }));
   await hold.release();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, isLost, LONG_TTL_MS, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, HELD, isLost, LONG_TTL_MS, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 import { type ExclusiveWorld, openExclusive, type Primitive, primitives } from '../primitives.js';
 
 /** What takes time is stated of all primitives side by side, so that the time is waited for once. */
@@ -28,7 +28,7 @@ export const exclusiveInTimeCases: readonly ConformanceCase[] = [
   }),
 
   forAllForcible('stale-extend', 'a stale extend is refused and does not touch the next holder', async ({ mine, theirs }) => {
-    const first = await mine.acquire({ ttlMs: LONG_TTL_MS });
+    const first = await mine.acquire(HELD);
     assert.equal(await theirs.forceRelease(), true);
     const second = await theirs.acquire({ ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
     await rejectsWith('LOCK_LOST', first.extend(LONG_TTL_MS));

@@ -3,6 +3,7 @@ import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import {
   delay,
   granted,
+  HELD,
   isLost,
   LONG_TTL_MS,
   Occupancy,
@@ -25,7 +26,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
   }),
 
   exclusiveCase(primitive, 'excludes', 'is busy for everybody else while it is held', async ({ mine, theirs }) => {
-    const hold = await mine.acquire({ ttlMs: LONG_TTL_MS });
+    const hold = await mine.acquire(HELD);
     assert.equal(await theirs.tryAcquire(), null, 'a peer was let in');
     assert.equal(await mine.tryAcquire(), null, 'another caller of the same manager was let in');
     assert.equal((await mine.inspect()).held, true);
@@ -35,7 +36,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
   exclusiveCase(primitive, 'busy-is-a-value', 'tryWith... distinguishes busy from a task without a result', async ({ mine, theirs }) => {
     assert.deepEqual(await mine.tryWithLock({}, () => undefined), { acquired: true, value: undefined });
     assert.deepEqual(await mine.tryWithLock({}, async () => null), { acquired: true, value: null });
-    const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+    const hold = await theirs.acquire(HELD);
     let ran = false;
     const answer = await mine.tryWithLock({}, () => {
       ran = true;
@@ -50,7 +51,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
     'wait-runs-out',
     'a wait that runs out while it is held is LOCK_TIMEOUT, after the wait',
     async ({ mine, theirs }) => {
-      const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+      const hold = await theirs.acquire(HELD);
       const start = performance.now();
       const error = await rejectsWith('LOCK_TIMEOUT', mine.acquire({ waitMs: RUNS_OUT_MS }));
       // Timers of Node may fire a millisecond early.
@@ -77,7 +78,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
     'hand-over',
     'a waiter gets it when it is freed, from the same manager and from a peer',
     async ({ mine, theirs }) => {
-      const first = await mine.acquire({ ttlMs: LONG_TTL_MS });
+      const first = await mine.acquire(HELD);
       const second = watch(theirs.acquire({ waitMs: SOON_MS, ttlMs: LONG_TTL_MS }));
       await delay(30);
       assert.equal(second.settled, false, 'a waiter did not wait');
@@ -108,7 +109,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
     'abort-while-waiting',
     "an abort ends the wait with the signal's own reason and leaves nothing",
     async ({ mine, theirs }) => {
-      const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+      const hold = await theirs.acquire(HELD);
       const controller = new AbortController();
       const reason = new Error('the caller has left');
       const waiting = mine.acquire({ signal: controller.signal });
@@ -122,7 +123,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
   ),
 
   exclusiveCase(primitive, 'with', 'with... runs the task under the hold, answers its value and frees it', async ({ mine, theirs }) => {
-    const value = await mine.withLock({ ttlMs: LONG_TTL_MS }, async (hold) => {
+    const value = await mine.withLock(HELD, async (hold) => {
       assert.equal(hold.isHeld, true);
       assert.equal(await theirs.tryAcquire(), null);
       return 42;
@@ -139,14 +140,14 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
   exclusiveCase(primitive, 'release-once', 'a second release frees nobody else', async ({ mine, theirs }) => {
     const first = await mine.acquire();
     assert.deepEqual(await Promise.all([first.release(), first.release()]), [true, true]);
-    const second = granted(await mine.tryAcquire({ ttlMs: LONG_TTL_MS }));
+    const second = granted(await mine.tryAcquire(HELD));
     assert.equal(await first.release(), true, 'a repeated release answers what the first one answered');
     assert.equal(await theirs.tryAcquire(), null, 'a repeated release freed the next holder');
     assert.equal(await second.release(), true);
   }),
 
   exclusiveCase(primitive, 'dispose', 'await using frees it', async ({ mine, theirs }) => {
-    const hold = await mine.acquire({ ttlMs: LONG_TTL_MS });
+    const hold = await mine.acquire(HELD);
     await hold[Symbol.asyncDispose]();
     assert.equal(hold.isHeld, false);
     await granted(await theirs.tryAcquire()).release();
@@ -155,7 +156,7 @@ export const exclusiveCases: readonly ConformanceCase[] = primitives.flatMap((pr
   exclusiveCase(primitive, 'close', 'closing its manager frees it and ends the wait for it', async ({ world, mine, name }) => {
     const peer = await world.peer();
     const theirs = primitive.of(peer, name);
-    const hold = await theirs.acquire({ ttlMs: LONG_TTL_MS });
+    const hold = await theirs.acquire(HELD);
     const waiting = rejectsWith('LOCK_CLOSED', theirs.acquire());
     const next = mine.acquire({ waitMs: 2 * SOON_MS });
     await peer.close();
@@ -174,10 +175,10 @@ function forcibleCases(primitive: Primitive): readonly ConformanceCase[] {
       'forced',
       'a forced release frees it, and a stale release or extend leaves the next holder alone',
       async ({ mine, theirs }) => {
-        const first = await mine.acquire({ ttlMs: LONG_TTL_MS });
+        const first = await mine.acquire(HELD);
         assert.equal(await theirs.forceRelease(), true);
         // The same manager: the next hold must not be mistaken for the first one.
-        const second = granted(await mine.tryAcquire({ ttlMs: LONG_TTL_MS }));
+        const second = granted(await mine.tryAcquire(HELD));
         assert.equal(await first.release(), false, 'the stale release says that it freed something');
         await rejectsWith('LOCK_LOST', first.extend());
         assert.equal(await theirs.tryAcquire(), null, 'the stale release freed the next holder');

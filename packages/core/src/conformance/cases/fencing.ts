@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Lease, LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { eventually, granted, LONG_TTL_MS, SHORT_TTL_MS, SOON_MS, skewedClock } from '../expectations.js';
+import { eventually, granted, HELD, LONG_TTL_MS, SHORT_TTL_MS, skewedClock, SOON_MS } from '../expectations.js';
 
 /** Exclusive and write grants of one name rise strictly, whatever happened in between. */
 export const fencingCases: readonly ConformanceCase[] = [
   conformanceCase('fencing/release', {
     title: 'tokens rise over releases, from manager to manager',
     needs: ['fencing'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const managers = [manager, await peer(), await peer()];
       const tokens = new Rising();
       for (let i = 0; i < 12; i++) {
@@ -23,8 +22,7 @@ export const fencingCases: readonly ConformanceCase[] = [
   conformanceCase('fencing/load', {
     title: 'tokens rise in the order of the grants under load',
     needs: ['fencing'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const tokens = new Rising();
       const managers = [manager, await peer(), await peer()];
       await Promise.all(
@@ -38,8 +36,7 @@ export const fencingCases: readonly ConformanceCase[] = [
   conformanceCase('fencing/expiry', {
     title: 'tokens rise over an expiry',
     needs: ['fencing'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const tokens = new Rising();
       tokens.add(await manager.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS }));
       // The same ttl, so that nothing that depends on it can rise by chance.
@@ -52,8 +49,7 @@ export const fencingCases: readonly ConformanceCase[] = [
   conformanceCase('fencing/forced', {
     title: 'tokens rise over a forced release',
     needs: ['fencing'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const tokens = new Rising();
       const other = await peer();
       for (let i = 0; i < 3; i++) {
@@ -68,8 +64,7 @@ export const fencingCases: readonly ConformanceCase[] = [
   conformanceCase('fencing/restart-of-clients', {
     title: 'tokens rise when every client that knew the name is gone',
     needs: ['fencing'],
-    async run({ peer, name }) {
-      const lock = name();
+    async run({ peer, lock }) {
       const tokens = new Rising();
       for (let i = 0; i < 3; i++) {
         const short = await peer();
@@ -82,8 +77,7 @@ export const fencingCases: readonly ConformanceCase[] = [
   conformanceCase('fencing/skewed-clients', {
     title: 'tokens rise between clients whose clocks are an hour apart',
     needs: ['fencing'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const tokens = new Rising();
       const managers = [await peer({ clock: skewedClock(3_600_000) }), manager, await peer({ clock: skewedClock(-3_600_000) })];
       for (let i = 0; i < 6; i++) {
@@ -98,8 +92,7 @@ export const fencingCases: readonly ConformanceCase[] = [
     title: 'tokens rise over a reconnect',
     needs: ['fencing'],
     faults: ['disconnect', 'reconnect'],
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, lock }) {
       const other = await peer();
       const tokens = new Rising();
       const take = async (one: LockManager): Promise<void> => {
@@ -143,8 +136,7 @@ export const fencingCases: readonly ConformanceCase[] = [
   conformanceCase('fencing/read-write', {
     title: 'write tokens rise; a read token is above every earlier write',
     needs: ['fencing', 'readWriteLocks'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const writes = new Rising();
       const sides = [manager.readWriteLock(lock), (await peer()).readWriteLock(lock)];
       for (let i = 0; i < 6; i++) {
@@ -173,7 +165,7 @@ export const fencingCases: readonly ConformanceCase[] = [
     title: 'inspect shows the token of the present holder',
     needs: ['fencing'],
     async run({ manager, peer, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const lease = await manager.acquire(name(), HELD);
       const other = await peer();
       await eventually(
         'inspect shows the token',

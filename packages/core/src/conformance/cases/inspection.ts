@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LockManager, LockState } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isFree, isLost, LONG_TTL_MS, SOON_MS, whileSilent } from '../expectations.js';
+import { delay, eventually, granted, HELD, isFree, isLost, SOON_MS, whileSilent } from '../expectations.js';
 
 /** By so much two clocks, read one after the other, may differ. */
 const CLOCKS_MS = 50;
@@ -10,8 +10,7 @@ const CLOCKS_MS = 50;
 export const inspectionCases: readonly ConformanceCase[] = [
   conformanceCase('inspection/lock', {
     title: 'inspect says whether a lock is held, by whom and for how long',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       assertFree(await other.inspect(lock), lock);
       const lease = await manager.acquire(lock, { ttlMs: 20_000, label: 'worker 7 ü' });
@@ -63,10 +62,9 @@ export const inspectionCases: readonly ConformanceCase[] = [
 
   conformanceCase('inspection/label', {
     title: 'labels come from the call, else from the manager, and decide nothing',
-    async run({ peer, name }) {
+    async run({ peer, lock }) {
       const [first, second] = [await peer({ label: 'same' }), await peer({ label: 'same' })];
-      const lock = name();
-      const lease = await first.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const lease = await first.acquire(lock, HELD);
       assert.equal(await second.tryAcquire(lock), null, 'an equal label was taken for the same owner');
       const [holder] = (await second.inspect(lock)).holders;
       assert.ok(holder?.label === null || holder?.label === 'same');
@@ -80,8 +78,7 @@ export const inspectionCases: readonly ConformanceCase[] = [
 
   conformanceCase('inspection/force', {
     title: 'forceRelease frees it no matter who has it, says whether somebody had, and the holder is notified',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       assert.equal(await other.forceRelease(lock), false);
       const lease = await manager.acquire(lock, { ttlMs: 1_200, waitMs: SOON_MS });
@@ -114,17 +111,17 @@ export const inspectionCases: readonly ConformanceCase[] = [
       const base = name();
       const other = await peer();
       const names = [`${base}/a`, `${base}/b*`, `${base}/b{x}`, `${base}*`, `${base.toUpperCase()}/a`];
-      const leases = await other.tryAcquireEach(names, { ttlMs: LONG_TTL_MS });
+      const leases = await other.tryAcquireEach(names, HELD);
       assert.equal(leases.size, names.length);
       const freed = await manager.acquire(`${base}/freed`);
       await freed.release();
       const kinds: string[] = ['lock'];
       if (manager.capabilities.semaphores) {
-        await other.semaphore(`${base}/a`, { permits: 2 }).acquire({ ttlMs: LONG_TTL_MS });
+        await other.semaphore(`${base}/a`, { permits: 2 }).acquire(HELD);
         kinds.push('semaphore');
       }
       if (manager.capabilities.readWriteLocks) {
-        await other.readWriteLock(`${base}/a`).read.acquire({ ttlMs: LONG_TTL_MS });
+        await other.readWriteLock(`${base}/a`).read.acquire(HELD);
         kinds.push('read-write');
       }
       const all = await listed(manager, `${base}/`);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { type CompletionMarks, isLockError, type LockManager } from '../../index.js';
+import { type CompletionMarks, isLockError } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, describe, granted, skewedClock, within } from '../expectations.js';
+import { delay, describe, skewedClock, within } from '../expectations.js';
 import { onItsWay } from './late.js';
+import { marksOf } from './marks.js';
 
 const KEPT = { retentionMs: 60_000 };
 const COMMAND_MS = 300;
@@ -89,8 +90,4 @@ async function deleteLate({ mine, theirs, names, sendLate }: MarkWorld): Promise
     names.map(() => true),
     'a deletion that has come late took the mark of somebody else',
   );
-}
-
-function marksOf(manager: LockManager): CompletionMarks {
-  return granted(manager.marks, 'capabilities.marks is true and there are none');
 }

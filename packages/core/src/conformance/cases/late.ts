@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { type Hold, isLockError, type LockManager, type TryOptions } from '../../index.js';
 import { type ConformanceCase, conformanceCase, type World } from '../conformance-case.js';
-import { delay, describe, isBusy, isFree, LONG_TTL_MS, skewedClock, SOON_MS, within } from '../expectations.js';
+import { delay, describe, HELD, isBusy, isFree, LONG_TTL_MS, skewedClock, SOON_MS, within } from '../expectations.js';
 import type { LateDelivery } from '../harness.js';
 
-const HELD = { ttlMs: LONG_TTL_MS };
 const HOUR_MS = 3_600_000;
 /** Within this the release that is to undo a request has been sent over a new connection. */
 const UNDONE_MS = 250;
@@ -23,9 +22,8 @@ export const lateCases: readonly ConformanceCase[] = [
     faults: ['deliverLate'],
     options: { commandTimeoutMs: 1_000 },
     timeoutMs: 30_000,
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, name, lock }) {
       const other = await peer();
-      const lock = name();
       await isFree(manager, name());
       const late = await faults.deliverLate();
       const waiting = manager.acquire(lock, { ...HELD, waitMs: 3 * SOON_MS });

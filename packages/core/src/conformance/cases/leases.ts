@@ -5,10 +5,10 @@ import {
   delay,
   eventually,
   granted,
+  HELD,
   isBusy,
   isFree,
   isLost,
-  LONG_TTL_MS,
   rejectsWith,
   RUNS_OUT_MS,
   SHORT_TTL_MS,
@@ -19,8 +19,7 @@ import {
 export const leaseCases: readonly ConformanceCase[] = [
   conformanceCase('leases/fresh', {
     title: 'a fresh lease is held, has time left, and knows its name',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       const lease = await manager.acquire(lock, { ttlMs: 10_000 });
       assert.equal(lease.name, lock);
       assert.equal(lease.isHeld, true);
@@ -77,12 +76,11 @@ export const leaseCases: readonly ConformanceCase[] = [
 
   conformanceCase('leases/per-hold', {
     title: 'two holds of one manager, one after the other, are two owners',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
-      const first = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const first = await manager.acquire(lock, HELD);
       await first.release();
-      const second = await manager.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const second = await manager.acquire(lock, HELD);
       await first.release();
       await first[Symbol.asyncDispose]();
       await rejectsWith('LOCK_LOST', first.extend());
@@ -180,7 +178,7 @@ export const leaseCases: readonly ConformanceCase[] = [
     title: 'asyncDispose frees the lock, any number of times, and never rejects',
     async run({ manager, peer, name }) {
       const other = await peer();
-      const lease = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const lease = await manager.acquire(name(), HELD);
       assert.equal(await lease[Symbol.asyncDispose](), undefined);
       await lease[Symbol.asyncDispose]();
       await granted(await other.tryAcquire(lease.name)).release();
@@ -193,7 +191,7 @@ export const leaseCases: readonly ConformanceCase[] = [
   conformanceCase('leases/json', {
     title: 'leases and errors can be turned into JSON, with the token in decimal and without the owner token',
     async run({ manager, peer, name }) {
-      const lease = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const lease = await manager.acquire(name(), HELD);
       const group = await manager.acquireAll([name('-a'), name('-b')]);
       const json = JSON.stringify(lease);
       assert.ok(json.includes(lease.name), json);

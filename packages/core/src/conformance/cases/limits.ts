@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LimitDiffersEvent, LockManager, ManagerOptions } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { eventually, granted, LONG_TTL_MS, SOON_MS } from '../expectations.js';
-
-const HELD = { ttlMs: LONG_TTL_MS };
+import { eventually, granted, HELD, SOON_MS } from '../expectations.js';
 
 /** Semaphores that are opened with different limits. */
 export const limitCases: readonly ConformanceCase[] = [

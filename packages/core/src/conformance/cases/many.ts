@@ -4,6 +4,7 @@ import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import {
   delay,
   granted,
+  HELD,
   isBusy,
   isFree,
   isLost,
@@ -24,7 +25,7 @@ export const manyCases: readonly ConformanceCase[] = [
       const base = name();
       // By code unit, not by locale: upper case before lower case, and both before an umlaut.
       const sorted = [`${base}-B`, `${base}-a`, `${base}-b`, `${base}-ä`] as const;
-      const group = await manager.acquireAll([sorted[3], sorted[1], sorted[0], sorted[1], sorted[2], sorted[3]], { ttlMs: LONG_TTL_MS });
+      const group = await manager.acquireAll([sorted[3], sorted[1], sorted[0], sorted[1], sorted[2], sorted[3]], HELD);
       assert.deepEqual([...group.names], [...sorted]);
       assert.deepEqual(
         [...group].map((lease) => lease.name),
@@ -86,7 +87,7 @@ export const manyCases: readonly ConformanceCase[] = [
       const other = await peer();
       const base = name();
       const names = [`${base}-a`, `${base}-b`, `${base}-c`] as const;
-      const hold = await other.acquire(names[1], { ttlMs: LONG_TTL_MS });
+      const hold = await other.acquire(names[1], HELD);
       await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: RUNS_OUT_MS, ttlMs: LONG_TTL_MS }));
       await rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 0, ttlMs: LONG_TTL_MS }));
       for (const one of [names[0], names[2]]) await isFree(other, one);
@@ -104,8 +105,8 @@ export const manyCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const other = await peer();
       const names = [name('-a'), name('-b')].sort() as [string, string];
-      const first = await other.acquire(names[0], { ttlMs: LONG_TTL_MS });
-      const second = await other.acquire(names[1], { ttlMs: LONG_TTL_MS });
+      const first = await other.acquire(names[0], HELD);
+      const second = await other.acquire(names[1], HELD);
       const start = performance.now();
       const waiting = rejectsWith('LOCK_TIMEOUT', manager.acquireAll(names, { waitMs: 2_000, ttlMs: LONG_TTL_MS }));
       await delay(1_500);
@@ -149,7 +150,7 @@ export const manyCases: readonly ConformanceCase[] = [
       const failure = new Error('the task failed');
       await rejectsWithReason(
         failure,
-        manager.withAll(names, { ttlMs: LONG_TTL_MS }, () => Promise.reject(failure)),
+        manager.withAll(names, HELD, () => Promise.reject(failure)),
       );
       for (const one of names) await granted(await other.tryAcquire(one)).release();
     },
@@ -161,9 +162,9 @@ export const manyCases: readonly ConformanceCase[] = [
       const other = await peer();
       const base = name();
       const names = Array.from({ length: 30 }, (_, i) => `${base}/${i}`);
-      const theirs = await other.tryAcquireEach(names.slice(10, 20), { ttlMs: LONG_TTL_MS });
+      const theirs = await other.tryAcquireEach(names.slice(10, 20), HELD);
       assert.equal(theirs.size, 10);
-      const mine = await manager.tryAcquireEach([...names, ...names], { ttlMs: LONG_TTL_MS });
+      const mine = await manager.tryAcquireEach([...names, ...names], HELD);
       assert.deepEqual([...mine.keys()].sort(), names.filter((one) => !theirs.has(one)).sort());
       for (const [key, lease] of mine) {
         assert.equal(lease.name, key);
@@ -171,7 +172,7 @@ export const manyCases: readonly ConformanceCase[] = [
         await isBusy(other, key);
       }
       assert.equal(await mine.releaseAll(), 20);
-      const rest = await other.tryAcquireEach(names, { ttlMs: LONG_TTL_MS });
+      const rest = await other.tryAcquireEach(names, HELD);
       assert.equal(rest.size, 20, 'releaseAll did not free all, or freed those of somebody else');
       assert.equal(await rest.releaseAll(), 20);
       assert.equal(await theirs.releaseAll(), 10);
@@ -183,14 +184,14 @@ export const manyCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const other = await peer();
       const names = [name('-a'), name('-b'), name('-c')] as const;
-      const map = await manager.tryAcquireEach(names, { ttlMs: LONG_TTL_MS });
+      const map = await manager.tryAcquireEach(names, HELD);
       const kept = granted(map.get(names[0]));
       map.delete(names[0]);
       assert.equal(await granted(map.get(names[1])).release(), true);
       assert.equal(await map.releaseAll(), 1);
       await isBusy(other, names[0]);
       assert.equal(await kept.release(), true);
-      const again = await manager.tryAcquireEach(names, { ttlMs: LONG_TTL_MS });
+      const again = await manager.tryAcquireEach(names, HELD);
       assert.equal(again.size, 3);
       await again[Symbol.asyncDispose]();
       for (const one of names) await granted(await other.tryAcquire(one)).release();

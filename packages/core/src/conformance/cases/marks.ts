@@ -1,92 +1,71 @@
 import assert from 'node:assert/strict';
 import { type CompletionMarks, isLockError, type LockManager, type MarkState } from '../../index.js';
-import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
+import { type ConformanceCase, conformanceCase, type World } from '../conformance-case.js';
 import { delay, eventually, granted, rejectsWith, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** A mark says that something was done; the first to set it is the one. */
 export const markCases: readonly ConformanceCase[] = [
-  conformanceCase('marks/first-wins', {
-    title: 'a mark is set once; every client sees it',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const mark = name();
-      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
-      assert.equal(await theirs.has(mark), false);
-      assert.equal(await mine.set(mark, { retentionMs: 60_000 }), true);
-      assert.equal(await theirs.has(mark), true);
-      assert.equal(await theirs.set(mark, { retentionMs: 60_000 }), false, 'a mark that stands was set again');
-      assert.equal(await mine.set(mark, { retentionMs: 60_000 }), false);
-    },
+  markCase('first-wins', 'a mark is set once; every client sees it', async ({ mine, theirs, mark }) => {
+    assert.equal(await theirs.has(mark), false);
+    assert.equal(await mine.set(mark, { retentionMs: 60_000 }), true);
+    assert.equal(await theirs.has(mark), true);
+    assert.equal(await theirs.set(mark, { retentionMs: 60_000 }), false, 'a mark that stands was set again');
+    assert.equal(await mine.set(mark, { retentionMs: 60_000 }), false);
   }),
 
-  conformanceCase('marks/one-of-many', {
-    title: 'of many who set it at once exactly one is notified that it was the first',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const mark = name();
-      const marks = [marksOf(manager), marksOf(await peer()), marksOf(await peer())];
+  markCase(
+    'one-of-many',
+    'of many who set it at once exactly one is notified that it was the first',
+    async ({ peer, mine, theirs, mark }) => {
+      const marks = [mine, theirs, marksOf(await peer())];
       const answers = await Promise.all(Array.from({ length: 12 }, (_, i) => granted(marks[i % 3]).set(mark, { retentionMs: 60_000 })));
       assert.equal(answers.filter((first) => first).length, 1);
     },
+  ),
+
+  markCase('retention', 'a mark is kept for its time, not less, and forgotten afterwards', async ({ mine, theirs, mark }) => {
+    // Read before the call: the store counts from later.
+    const start = performance.now();
+    assert.equal(await mine.set(mark, { retentionMs: 1_500 }), true);
+    let lastSeen = 0;
+    await eventually('the mark is forgotten', async () => {
+      const asked = performance.now();
+      const stands = await theirs.has(mark);
+      if (stands) lastSeen = asked;
+      return !stands;
+    });
+    assert.ok(performance.now() - start >= 1_490, 'forgotten before its time');
+    assert.ok(lastSeen > 0, 'the mark never stood');
+    assert.equal(await theirs.set(mark, { retentionMs: 1_500 }), true);
   }),
 
-  conformanceCase('marks/retention', {
-    title: 'a mark is kept for its time, not less, and forgotten afterwards',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const mark = name();
-      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
-      // Read before the call: the store counts from later.
-      const start = performance.now();
-      assert.equal(await mine.set(mark, { retentionMs: 1_500 }), true);
-      let lastSeen = 0;
-      await eventually('the mark is forgotten', async () => {
-        const asked = performance.now();
-        const stands = await theirs.has(mark);
-        if (stands) lastSeen = asked;
-        return !stands;
-      });
-      assert.ok(performance.now() - start >= 1_490, 'forgotten before its time');
-      assert.ok(lastSeen > 0, 'the mark never stood');
-      assert.equal(await theirs.set(mark, { retentionMs: 1_500 }), true);
-    },
-  }),
-
-  conformanceCase('marks/refused-set-changes-nothing', {
-    title: 'a set that is refused neither shortens nor prolongs the mark that stands',
-    needs: ['marks'],
-    async run({ manager, name }) {
-      const marks = marksOf(manager);
+  markCase(
+    'refused-set-changes-nothing',
+    'a set that is refused neither shortens nor prolongs the mark that stands',
+    async ({ name, mine }) => {
       const [long, short] = [name(), name()];
-      assert.equal(await marks.set(long, { retentionMs: 60_000 }), true);
-      assert.equal(await marks.set(short, { retentionMs: 2_000 }), true);
-      assert.equal(await marks.set(long, { retentionMs: 10 }), false);
-      assert.equal(await marks.set(short, { retentionMs: 60_000 }), false);
+      assert.equal(await mine.set(long, { retentionMs: 60_000 }), true);
+      assert.equal(await mine.set(short, { retentionMs: 2_000 }), true);
+      assert.equal(await mine.set(long, { retentionMs: 10 }), false);
+      assert.equal(await mine.set(short, { retentionMs: 60_000 }), false);
       await delay(60);
-      assert.equal(await marks.has(long), true, 'a refused set shortened the mark');
-      await eventually('the short mark is forgotten', async () => !(await marks.has(short)));
-      assert.equal(await marks.has(long), true);
+      assert.equal(await mine.has(long), true, 'a refused set shortened the mark');
+      await eventually('the short mark is forgotten', async () => !(await mine.has(short)));
+      assert.equal(await mine.has(long), true);
     },
+  ),
+
+  markCase('outlive-their-setter', 'a mark outlives the manager that set it', async ({ peer, mine, mark }) => {
+    const other = await peer();
+    assert.equal(await marksOf(other).set(mark, { retentionMs: 60_000 }), true);
+    await other.close();
+    assert.equal(await mine.has(mark), true);
   }),
 
-  conformanceCase('marks/outlive-their-setter', {
-    title: 'a mark outlives the manager that set it',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const mark = name();
-      const other = await peer();
-      assert.equal(await marksOf(other).set(mark, { retentionMs: 60_000 }), true);
-      await other.close();
-      assert.equal(await marksOf(manager).has(mark), true);
-    },
-  }),
-
-  conformanceCase('marks/same-owner', {
-    title: 'asked twice by one owner a set is true twice; the mark keeps its end, and is no other owner’s',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const mark = name();
-      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
+  markCase(
+    'same-owner',
+    'asked twice by one owner a set is true twice; the mark keeps its end, and is no other owner’s',
+    async ({ mine, theirs, mark }) => {
       assert.equal(await mine.set(mark, { retentionMs: 2_000, owner: 'run 1' }), true);
       assert.equal(await mine.set(mark, { retentionMs: 60_000, owner: 'run 1' }), true, 'a lost reply could not be asked for once more');
       assert.equal(await theirs.set(mark, { retentionMs: 60_000, owner: 'run 2' }), false);
@@ -100,54 +79,43 @@ export const markCases: readonly ConformanceCase[] = [
         'one whose mark has ended was taken for the owner',
       );
     },
+  ),
+
+  markCase('ten-years', 'a mark may stand for ten years, and for no longer', async ({ name, mine }) => {
+    const [long, longer] = [name(), name()];
+    assert.equal(await mine.set(long, { retentionMs: TEN_YEARS_MS }), true);
+    assert.equal(await mine.has(long), true);
+    await rejectsWith('LOCK_INVALID_ARGUMENT', mine.set(longer, { retentionMs: TEN_YEARS_MS + 1 }));
+    const state = await supported(mine.get(long));
+    if (state !== UNSUPPORTED) assert.ok((state?.remainingMs ?? 0) > TEN_YEARS_MS - 60_000, 'it does not stand for so long');
   }),
 
-  conformanceCase('marks/ten-years', {
-    title: 'a mark may stand for ten years, and for no longer',
-    needs: ['marks'],
-    async run({ manager, name }) {
-      const marks = marksOf(manager);
-      const [long, longer] = [name(), name()];
-      assert.equal(await marks.set(long, { retentionMs: TEN_YEARS_MS }), true);
-      assert.equal(await marks.has(long), true);
-      await rejectsWith('LOCK_INVALID_ARGUMENT', marks.set(longer, { retentionMs: TEN_YEARS_MS + 1 }));
-      const state = await supported(marks.get(long));
-      if (state !== UNSUPPORTED) assert.ok((state?.remainingMs ?? 0) > TEN_YEARS_MS - 60_000, 'it does not stand for so long');
-    },
+  markCase('each', 'several marks are set and asked for at once, and each answer is that of its own', async ({ name, mine, theirs }) => {
+    const names = Array.from({ length: 40 }, () => name());
+    const odd = names.filter((_, index) => index % 2 === 1);
+    assert.deepEqual(
+      await mine.setEach(odd.map((each) => ({ name: each, retentionMs: 60_000 }))),
+      odd.map(() => true),
+    );
+    assert.deepEqual(
+      await theirs.hasEach(names),
+      names.map((_, index) => index % 2 === 1),
+    );
+    const answers = await theirs.setEach(names.map((each) => ({ name: each, retentionMs: 60_000, owner: 'one' })));
+    assert.deepEqual(
+      answers,
+      names.map((_, index) => index % 2 === 0),
+    );
+    assert.deepEqual(await mine.hasEach([...names, name()]), [...names.map(() => true), false]);
+    assert.deepEqual(await mine.hasEach([]), []);
+    assert.deepEqual(await mine.setEach([]), []);
   }),
 
-  conformanceCase('marks/each', {
-    title: 'several marks are set and asked for at once, and each answer is that of its own',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
-      const names = Array.from({ length: 40 }, () => name());
-      const odd = names.filter((_, index) => index % 2 === 1);
-      assert.deepEqual(
-        await mine.setEach(odd.map((each) => ({ name: each, retentionMs: 60_000 }))),
-        odd.map(() => true),
-      );
-      assert.deepEqual(
-        await theirs.hasEach(names),
-        names.map((_, index) => index % 2 === 1),
-      );
-      const answers = await theirs.setEach(names.map((each) => ({ name: each, retentionMs: 60_000, owner: 'one' })));
-      assert.deepEqual(
-        answers,
-        names.map((_, index) => index % 2 === 0),
-      );
-      assert.deepEqual(await mine.hasEach([...names, name()]), [...names.map(() => true), false]);
-      assert.deepEqual(await mine.hasEach([]), []);
-      assert.deepEqual(await mine.setEach([]), []);
-    },
-  }),
-
-  conformanceCase('marks/get', {
-    title: 'a mark says what it is for, who set it, how long ago, and for how long it stands',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
-      const [mark, plain] = [name(), name()];
+  markCase(
+    'get',
+    'a mark says what it is for, who set it, how long ago, and for how long it stands',
+    async ({ name, mine, theirs, mark }) => {
+      const plain = name();
       if ((await supported(theirs.get(mark))) === UNSUPPORTED) return;
       assert.equal(await theirs.get(mark), null);
       const label = 'π\n"{}\u0000 ☃ host:1';
@@ -160,52 +128,40 @@ export const markCases: readonly ConformanceCase[] = [
       await mine.set(plain, { retentionMs: 60_000 });
       assert.equal((await theirs.get(plain))?.outcome, 'succeeded');
     },
+  ),
+
+  markCase('delete', 'a mark that is taken away does not stand, and may be set by anybody', async ({ mine, theirs, mark }) => {
+    await mine.set(mark, { retentionMs: 60_000, owner: 'one' });
+    const stood = await supported(theirs.delete(mark));
+    if (stood === UNSUPPORTED) return;
+    assert.equal(stood, true);
+    assert.equal(await mine.has(mark), false);
+    assert.equal(await theirs.delete(mark), false);
+    assert.equal(await theirs.set(mark, { retentionMs: 60_000, owner: 'two' }), true);
+    assert.equal(await mine.set(mark, { retentionMs: 60_000, owner: 'one' }), false);
   }),
 
-  conformanceCase('marks/delete', {
-    title: 'a mark that is taken away does not stand, and may be set by anybody',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
-      const mark = name();
-      await mine.set(mark, { retentionMs: 60_000, owner: 'one' });
-      const stood = await supported(theirs.delete(mark));
-      if (stood === UNSUPPORTED) return;
-      assert.equal(stood, true);
-      assert.equal(await mine.has(mark), false);
-      assert.equal(await theirs.delete(mark), false);
-      assert.equal(await theirs.set(mark, { retentionMs: 60_000, owner: 'two' }), true);
-      assert.equal(await mine.set(mark, { retentionMs: 60_000, owner: 'one' }), false);
-    },
+  markCase('list', 'the marks that stand are listed by their prefix, and no others', async ({ name, mine, theirs }) => {
+    const base = name();
+    const names = Array.from({ length: 30 }, (_, index) => `${base}/${index}`);
+    await mine.setEach(names.map((each) => ({ name: each, retentionMs: 60_000, label: each })));
+    await mine.set(`${base}%`, { retentionMs: 60_000 });
+    await mine.set(`${base}/short`, { retentionMs: SHORT_TTL_MS });
+    await eventually('it has ended', async () => !(await mine.has(`${base}/short`)));
+    const found = await supported(listed(theirs, `${base}/`));
+    if (found === UNSUPPORTED) return;
+    assert.deepEqual(found.map(({ name: each }) => each).sort(), [...names].sort());
+    for (const { name: each, label, remainingMs } of found) {
+      assert.equal(label, each);
+      assert.ok(remainingMs > 40_000);
+    }
   }),
 
-  conformanceCase('marks/list', {
-    title: 'the marks that stand are listed by their prefix, and no others',
-    needs: ['marks'],
-    async run({ manager, peer, name }) {
-      const [mine, theirs] = [marksOf(manager), marksOf(await peer())];
-      const base = name();
-      const names = Array.from({ length: 30 }, (_, index) => `${base}/${index}`);
-      await mine.setEach(names.map((each) => ({ name: each, retentionMs: 60_000, label: each })));
-      await mine.set(`${base}%`, { retentionMs: 60_000 });
-      await mine.set(`${base}/short`, { retentionMs: SHORT_TTL_MS });
-      await eventually('it has ended', async () => !(await mine.has(`${base}/short`)));
-      const found = await supported(listed(theirs, `${base}/`));
-      if (found === UNSUPPORTED) return;
-      assert.deepEqual(found.map(({ name: each }) => each).sort(), [...names].sort());
-      for (const { name: each, label, remainingMs } of found) {
-        assert.equal(label, each);
-        assert.ok(remainingMs > 40_000);
-      }
-    },
-  }),
-
-  conformanceCase('marks/while-closing', {
-    title: 'who is given time to end may note what is done; when it has ended nobody may',
-    needs: ['marks'],
-    async run({ peer, name }) {
+  markCase(
+    'while-closing',
+    'who is given time to end may note what is done; when it has ended nobody may',
+    async ({ peer, name, mark }) => {
       const closing = await peer();
-      const mark = name();
       const done = closing.withLock(name(), async () => {
         const closed = closing.close({ drainMs: SOON_MS });
         assert.equal(await marksOf(closing).set(mark, { retentionMs: 60_000 }), true);
@@ -214,8 +170,23 @@ export const markCases: readonly ConformanceCase[] = [
       await (await done).closed;
       await rejectsWith('LOCK_CLOSED', marksOf(closing).has(mark));
     },
-  }),
+  ),
 ];
+
+/** The marks of a manager and of a peer, and a name that nobody has marked. */
+interface MarkWorld extends Pick<World, 'peer' | 'name'> {
+  readonly mine: CompletionMarks;
+  readonly theirs: CompletionMarks;
+  readonly mark: string;
+}
+
+function markCase(id: string, title: string, run: (world: MarkWorld) => Promise<void>): ConformanceCase {
+  return conformanceCase(`marks/${id}`, {
+    title,
+    needs: ['marks'],
+    run: async ({ manager, peer, name, lock: mark }) => run({ peer, name, mine: marksOf(manager), theirs: marksOf(await peer()), mark }),
+  });
+}
 
 const TEN_YEARS_MS = 315_576_000_000;
 const UNSUPPORTED = Symbol('unsupported');
@@ -234,6 +205,6 @@ async function listed(marks: CompletionMarks, prefix: string): Promise<readonly 
   return states;
 }
 
-function marksOf(manager: LockManager): CompletionMarks {
+export function marksOf(manager: LockManager): CompletionMarks {
   return granted(manager.marks, 'capabilities.marks is true and there are none');
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Hold, Lease, LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { breathe, granted, isBusy, LONG_TTL_MS, SOON_MS } from '../expectations.js';
+import { breathe, granted, HELD, isBusy, LONG_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** What stands behind a random base: endings that some store, path, pattern, shell or normaliser would fold together. */
 const ENDINGS: readonly string[] = [
@@ -153,9 +153,9 @@ export const nameCases: readonly ConformanceCase[] = [
       const names = ENDINGS.map((ending) => base + ending);
       const other = await peer();
       const taken = names.filter((_, index) => index % 3 === 0);
-      const theirs = await other.tryAcquireEach(taken, { ttlMs: LONG_TTL_MS });
+      const theirs = await other.tryAcquireEach(taken, HELD);
       assert.equal(theirs.size, taken.length);
-      const mine = await manager.tryAcquireEach(names, { ttlMs: LONG_TTL_MS });
+      const mine = await manager.tryAcquireEach(names, HELD);
       assert.deepEqual(new Set(mine.keys()), new Set(names.filter((one) => !taken.includes(one))));
       for (const [key, lease] of mine) assert.equal(lease.name, key);
       assert.equal(await mine.releaseAll(), names.length - taken.length);
@@ -216,7 +216,7 @@ async function holdAll(manager: LockManager, other: LockManager, names: readonly
   const leases: Lease[] = [];
   for (const name of names) {
     await breathe();
-    const lease = granted(await manager.tryAcquire(name, { ttlMs: LONG_TTL_MS }), `${JSON.stringify(name)} is another name's alias`);
+    const lease = granted(await manager.tryAcquire(name, HELD), `${JSON.stringify(name)} is another name's alias`);
     assert.equal(lease.name, name);
     leases.push(lease);
   }

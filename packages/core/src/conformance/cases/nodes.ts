@@ -8,7 +8,7 @@ export const nodeCases: readonly ConformanceCase[] = (['silent', 'refused'] as c
     title: `with one server of several stopped (${how}) everything goes on, and again when it is back`,
     faults: ['stopNode', 'startNode'],
     timeoutMs: 40_000,
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, name, lock }) {
       const other = await peer();
       const [kept, passed] = [name(), name()];
       const before = await manager.acquire(kept, { ttlMs: 900, waitMs: SOON_MS });
@@ -32,7 +32,6 @@ export const nodeCases: readonly ConformanceCase[] = (['silent', 'refused'] as c
         assert.equal(await permits.release(), true);
       }
       if (manager.capabilities.readWriteLocks) {
-        const lock = name();
         const reader = await manager.readWriteLock(lock).read.acquire({ waitMs: SOON_MS });
         assert.equal(await other.readWriteLock(lock).write.tryAcquire(), null);
         assert.equal(await reader.release(), true);

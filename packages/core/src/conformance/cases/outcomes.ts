@@ -4,6 +4,7 @@ import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
 import {
   eventually,
   granted,
+  HELD,
   isBusy,
   isFree,
   LONG_TTL_MS,
@@ -19,10 +20,9 @@ import {
 export const outcomeCases: readonly ConformanceCase[] = [
   conformanceCase('outcomes/five', {
     title: 'busy, timeout, aborted, lost and granted are distinguished on one name',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
-      const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const hold = await other.acquire(lock, HELD);
       assert.equal(await manager.tryAcquire(lock), null);
       await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: RUNS_OUT_MS }));
       await rejectsWithReason('gone', manager.acquire(lock, { signal: AbortSignal.abort('gone') }));
@@ -36,10 +36,9 @@ export const outcomeCases: readonly ConformanceCase[] = [
 
   conformanceCase('outcomes/timeout-says-who', {
     title: 'a timeout says for what, how long, and who had it as far as is known',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer({ label: 'the other side' });
-      const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const hold = await other.acquire(lock, HELD);
       const error = await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: RUNS_OUT_MS }));
       assert.equal(error.lockName, lock);
       assert.equal(error.backend, manager.backend);
@@ -53,8 +52,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
   conformanceCase('outcomes/wait-options', {
     title: "the manager's own waitMs and ttlMs are the defaults of its calls, and a call's win",
     options: { waitMs: RUNS_OUT_MS, ttlMs: 5_000 },
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const mine = await manager.acquire(lock);
       assert.ok(mine.remainingMs <= 5_000 && mine.remainingMs > 1_000, `remainingMs is ${mine.remainingMs}`);
       await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock));
@@ -71,9 +69,8 @@ export const outcomeCases: readonly ConformanceCase[] = [
 
   conformanceCase('outcomes/infinite-wait', {
     title: 'without a waitMs a wait has no end of its own',
-    async run({ manager, peer, name }) {
-      const lock = name();
-      const hold = await (await peer()).acquire(lock, { ttlMs: LONG_TTL_MS });
+    async run({ manager, peer, lock }) {
+      const hold = await (await peer()).acquire(lock, HELD);
       const waiting = manager.acquire(lock, { waitMs: Number.POSITIVE_INFINITY });
       setTimeout(() => void hold.release(), 200);
       assert.equal(await (await within('the waiter', waiting)).release(), true);
@@ -82,8 +79,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
 
   conformanceCase('outcomes/wait-and-expiry', {
     title: 'a wait longer than the rest of a dead hold succeeds, a shorter one is a timeout',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const asked = performance.now();
       const dead = await other.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });
@@ -107,7 +103,7 @@ export const outcomeCases: readonly ConformanceCase[] = [
     async run({ manager, peer, name }) {
       const base = name();
       const other = await peer();
-      const hold = await manager.acquire(`${base}/0`, { ttlMs: LONG_TTL_MS });
+      const hold = await manager.acquire(`${base}/0`, HELD);
       const leases = await Promise.all(Array.from({ length: 100 }, (_, i) => other.tryAcquire(`${base}/${i + 1}`)));
       assert.ok(leases.every((lease) => lease !== null));
       await isBusy(other, `${base}/0`);

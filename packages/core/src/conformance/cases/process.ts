@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ManagerOptions } from '../../index.js';
 import { type ConformanceCase, conformanceCase, type World } from '../conformance-case.js';
-import { delay, granted, isBusy, isFree, LONG_TTL_MS, SOON_MS, within } from '../expectations.js';
+import { delay, granted, HELD, isBusy, isFree, LONG_TTL_MS, SOON_MS, within } from '../expectations.js';
 import { ClientProcess } from '../process/client-process.js';
 
 const HOUR_MS = 3_600_000;
@@ -26,7 +26,7 @@ export const processCases: readonly ConformanceCase[] = [
       async ({ manager, name, start }) => {
         const wrong = await start({}, direction === 'ahead' ? HOUR_MS : -HOUR_MS);
         const mine = await manager.acquire(name(), { ttlMs: LONG_TTL_MS, waitMs: SOON_MS });
-        assert.equal(await wrong.tryAcquire(mine.name, { ttlMs: LONG_TTL_MS }), null, 'a hold of another was over by the wrong clock');
+        assert.equal(await wrong.tryAcquire(mine.name, HELD), null, 'a hold of another was over by the wrong clock');
         const kept = name();
         const theirs = await wrong.acquire(kept, { ttlMs: LONG_TTL_MS, waitMs: SOON_MS });
         await isBusy(manager, kept);
@@ -75,7 +75,7 @@ export const processCases: readonly ConformanceCase[] = [
     const [kept, waited] = [name(), name()];
     const busy = await manager.acquire(waited, { ttlMs: LONG_TTL_MS, waitMs: SOON_MS });
     const client = await start();
-    granted(await client.tryAcquire(kept, { ttlMs: LONG_TTL_MS }));
+    granted(await client.tryAcquire(kept, HELD));
     // A wait that is over leaves its subscription for a while.
     await client.acquire(waited, { waitMs: 100 }).catch(() => null);
     await client.leave();

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LockManager, ReadWriteLock } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isLost, LONG_TTL_MS, SHORT_TTL_MS, SOON_MS, watch } from '../expectations.js';
-
-const HELD = { ttlMs: LONG_TTL_MS };
+import { delay, eventually, granted, HELD, isLost, SHORT_TTL_MS, SOON_MS, watch } from '../expectations.js';
 
 /** Many readers or one writer, and neither starves. */
 export const readWriteCases: readonly ConformanceCase[] = [
@@ -164,8 +162,7 @@ function readWriteCase(id: string, title: string, run: (world: ReadWriteWorld) =
     title,
     needs: ['readWriteLocks'],
     timeoutMs: 20_000,
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const of = (one: LockManager): ReadWriteLock => one.readWriteLock(lock);
       await run({ mine: of(manager), theirs: of(await peer()), third: of(await peer()) });
     },

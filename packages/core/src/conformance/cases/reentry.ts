@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, gate, granted, isFree, LONG_TTL_MS, rejectsWith, RUNS_OUT_MS, SOON_MS } from '../expectations.js';
-
-const HELD = { ttlMs: LONG_TTL_MS };
+import { delay, gate, granted, HELD, isFree, rejectsWith, RUNS_OUT_MS, SOON_MS } from '../expectations.js';
 
 /** A running task that waits for what it still holds is notified at once, instead of hanging. */
 export const reentryCases: readonly ConformanceCase[] = [
   conformanceCase('reentry/lock', {
     title: 'a task that asks again for its own lock is notified; a single attempt says busy',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, name, lock }) {
       const free = name();
       await manager.withLock(lock, HELD, async () => {
         await rejectsWith('LOCK_REENTRY', manager.acquire(lock));
@@ -69,8 +66,7 @@ export const reentryCases: readonly ConformanceCase[] = [
 
   conformanceCase('reentry/released-early', {
     title: 'a task that has let go of its lock may ask for it again',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       await manager.withLock(lock, HELD, async (lease) => {
         assert.equal(await lease.release(), true);
         await isFree(manager, lock);
@@ -80,8 +76,7 @@ export const reentryCases: readonly ConformanceCase[] = [
 
   conformanceCase('reentry/outlives-the-task', {
     title: 'what a task started and left running is not in the task any more when it has ended',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       const ended = gate();
       let later: Promise<void> | undefined;
       await manager.withLock(lock, HELD, () => {
@@ -94,8 +89,7 @@ export const reentryCases: readonly ConformanceCase[] = [
 
   conformanceCase('reentry/siblings', {
     title: 'other tasks wait as usual, also those that are started beside it',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       const order: number[] = [];
       const task = (index: number) => async (): Promise<void> => {
         order.push(index);
@@ -109,8 +103,7 @@ export const reentryCases: readonly ConformanceCase[] = [
 
   conformanceCase('reentry/bare', {
     title: 'a bare acquire is no task: asking again waits, in this flow and in those that start from it',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       const lease = await manager.acquire(lock, HELD);
       await rejectsWith('LOCK_TIMEOUT', manager.acquire(lock, { waitMs: RUNS_OUT_MS }));
       const waiting = manager.withLock(lock, { ...HELD, waitMs: SOON_MS }, () => 1);
@@ -122,8 +115,7 @@ export const reentryCases: readonly ConformanceCase[] = [
 
   conformanceCase('reentry/other-names', {
     title: 'a task may take other names, and names of other kinds',
-    async run({ manager, name }) {
-      const lock = name();
+    async run({ manager, lock }) {
       await manager.withLock(lock, HELD, async () => {
         await isFree(manager, `${lock}/other`);
         if (manager.capabilities.semaphores) await (await manager.semaphore(lock, { permits: 1 }).acquire({ waitMs: SOON_MS })).release();

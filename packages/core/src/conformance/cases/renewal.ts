@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isBusy, isFree, isLost, LONG_TTL_MS, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
+import { delay, eventually, granted, HELD, isBusy, isFree, isLost, SHORT_TTL_MS, SOON_MS } from '../expectations.js';
 
 /** Renewal keeps a hold as long as it is wanted and no longer, whatever becomes of one message. */
 export const renewalCases: readonly ConformanceCase[] = [
@@ -8,7 +8,7 @@ export const renewalCases: readonly ConformanceCase[] = [
     title: 'leases of a long and a short ttl are each kept',
     async run({ manager, peer, name }) {
       const other = await peer();
-      const long = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const long = await manager.acquire(name(), HELD);
       const short = await manager.acquire(name(), { ttlMs: 1_500, waitMs: SOON_MS });
       await delay(1_900);
       for (const lease of [long, short]) {
@@ -21,9 +21,8 @@ export const renewalCases: readonly ConformanceCase[] = [
 
   conformanceCase('renewal/stops-with-release', {
     title: 'renewal stops with the release: the next holder of the name expires in its own time',
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       const other = await peer();
-      const lock = name();
       const first = await manager.acquire(lock, { ttlMs: SHORT_TTL_MS, waitMs: SOON_MS });
       await first.release();
       const second = await manager.acquire(lock, { ttlMs: SHORT_TTL_MS, renew: false, waitMs: SOON_MS });

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import type { LockManager, PermitLease } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isLost, LONG_TTL_MS, Occupancy, rejectsWith, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
+import { delay, eventually, granted, HELD, isLost, Occupancy, rejectsWith, SHORT_TTL_MS, SOON_MS, within } from '../expectations.js';
 
-const HELD = { ttlMs: LONG_TTL_MS };
 const LARGEST = 2 ** 31 - 1;
 
 /** A semaphore's limit is reached, and never exceeded. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isLockError, type LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, isFree, isLost, LONG_TTL_MS, rejectsWith, SOON_MS, whileSilent, within, worksAgain } from '../expectations.js';
+import { delay, HELD, isFree, isLost, rejectsWith, SOON_MS, whileSilent, within, worksAgain } from '../expectations.js';
 
 /** A store out of reach is reported as that, in time, by every call; and it is forgotten when the store is back. */
 export const unavailableCases: readonly ConformanceCase[] = [
@@ -22,7 +22,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
     faults: ['freeze', 'thaw'],
     options: { commandTimeoutMs: 400 },
     async run({ manager, faults, name }) {
-      const held = await manager.acquire(name(), { ttlMs: LONG_TTL_MS });
+      const held = await manager.acquire(name(), HELD);
       await whileSilent(faults, async () => {
         await everyCallIsUnavailable(manager, name);
         await rejectsWith('LOCK_BACKEND_UNAVAILABLE', held.extend());
@@ -65,10 +65,9 @@ export const unavailableCases: readonly ConformanceCase[] = [
     title: 'waiters ride out a blip',
     faults: ['disconnect', 'reconnect'],
     options: { commandTimeoutMs: 300, unavailableAfterMs: 10_000 },
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, lock }) {
       const other = await peer();
-      const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const hold = await other.acquire(lock, HELD);
       const waiting = [manager.acquire(lock, { waitMs: 12_000 }), manager.acquire(lock, { waitMs: 12_000 })];
       const outcomes = Promise.all(waiting.map(async (waiter) => (await waiter).release()));
       await delay(50);
@@ -85,7 +84,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
     title: 'the same manager works again when the store is back',
     faults: ['disconnect', 'reconnect'],
     options: { commandTimeoutMs: 300 },
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, name, lock }) {
       const other = await peer();
       for (let round = 0; round < 2; round++) {
         await faults.disconnect();
@@ -94,8 +93,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
         await worksAgain(manager, name);
       }
       // Hand-over between the two needs whatever carries the wakes, too.
-      const lock = name();
-      const hold = await other.acquire(lock, { ttlMs: LONG_TTL_MS });
+      const hold = await other.acquire(lock, HELD);
       const waiting = manager.acquire(lock, { waitMs: 2 * SOON_MS });
       await delay(50);
       await hold.release();
@@ -112,7 +110,7 @@ export const unavailableCases: readonly ConformanceCase[] = [
       const names = [name('-a'), name('-b'), name('-c')];
       await isFree(manager, name());
       await faults.loseNextReply();
-      const outcome = await manager.tryAcquireEach(names, { ttlMs: LONG_TTL_MS }).catch((error: unknown) => error);
+      const outcome = await manager.tryAcquireEach(names, HELD).catch((error: unknown) => error);
       if (outcome instanceof Map) assert.equal(await (outcome as Awaited<ReturnType<LockManager['tryAcquireEach']>>).releaseAll(), 3);
       else assert.ok(isLockError(outcome, 'LOCK_BACKEND_UNAVAILABLE'));
       for (const one of names) await isFree(other, one);

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import type { LockManager } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { delay, eventually, granted, isFree, isSeenWaiting, LONG_TTL_MS, queued, SOON_MS, within } from '../expectations.js';
-
-const HELD = { ttlMs: LONG_TTL_MS };
+import { delay, eventually, granted, HELD, isFree, isSeenWaiting, queued, SOON_MS, within } from '../expectations.js';
 
 /** Waiting is pushed, in order, and nobody who leaves takes another's turn along. */
 export const waitingCases: readonly ConformanceCase[] = [
   conformanceCase('waiting/fifo-in-one-manager', {
     title: 'the waiters of one manager are served in the order of their calls',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const hold = await (await peer()).acquire(lock, HELD);
       const order: number[] = [];
       const waiters = [0, 1, 2, 3, 4, 5].map((index) =>
@@ -28,8 +25,7 @@ export const waitingCases: readonly ConformanceCase[] = [
   conformanceCase('waiting/fair', {
     title: 'a fair backend serves the waiters of all managers in the order in which they came',
     needs: ['fair'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const managers = [manager, await peer(), await peer()];
       const hold = await manager.acquire(lock, HELD);
       const order: number[] = [];
@@ -47,8 +43,7 @@ export const waitingCases: readonly ConformanceCase[] = [
   conformanceCase('waiting/fair-try', {
     title: 'with a fair backend a single attempt does not overtake those who wait',
     needs: ['fair'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const third = await peer();
       for (let round = 0; round < 5; round++) {
@@ -66,8 +61,7 @@ export const waitingCases: readonly ConformanceCase[] = [
   conformanceCase('waiting/hand-over-is-pushed', {
     title: 'hand-overs between managers are pushed, not polled for',
     needs: ['push'],
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       let hold = await manager.acquire(lock, HELD);
       const start = performance.now();
@@ -85,8 +79,7 @@ export const waitingCases: readonly ConformanceCase[] = [
 
   conformanceCase('waiting/forced-release-wakes', {
     title: 'a forced release wakes a waiter',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const hold = await other.acquire(lock, HELD);
       const waiting = manager.acquire(lock, { ...HELD, waitMs: SOON_MS });
@@ -99,8 +92,7 @@ export const waitingCases: readonly ConformanceCase[] = [
 
   conformanceCase('waiting/close-wakes', {
     title: 'a manager that closes wakes the waiters of others, and its own waiters stand in nobody’s way',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const [leaving, other] = [await peer(), await peer()];
       const hold = await other.acquire(lock, HELD);
       const gone = leaving.acquire(lock, HELD).catch((error: unknown) => error);
@@ -122,11 +114,10 @@ export const waitingCases: readonly ConformanceCase[] = [
   conformanceCase('waiting/woken-and-gone', {
     title: 'a waiter that is woken and gives up passes the turn on',
     timeoutMs: 30_000,
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       const [other, third] = [await peer(), await peer()];
       await Promise.all(
         Array.from({ length: 12 }, async (_, ticks) => {
-          const lock = name();
           const hold = await third.acquire(lock, HELD);
           const controller = new AbortController();
           const leaving = manager.acquire(lock, { ...HELD, signal: controller.signal }).then(
@@ -153,8 +144,7 @@ export const waitingCases: readonly ConformanceCase[] = [
     title: 'a waiter that did not hear of a release, because its connections had just ended, waits no longer than a turn',
     faults: ['killSession'],
     timeoutMs: 30_000,
-    async run({ manager, peer, faults, name }) {
-      const lock = name();
+    async run({ manager, peer, faults, lock }) {
       const other = await peer();
       const hold = await other.acquire(lock, HELD);
       const waiting = manager.acquire(lock, { ...HELD, waitMs: 3 * SOON_MS });
@@ -171,10 +161,9 @@ export const waitingCases: readonly ConformanceCase[] = [
     needs: ['fair'],
     faults: ['killSession'],
     timeoutMs: 30_000,
-    async run({ manager, peer, faults, name }) {
+    async run({ manager, peer, faults, lock }) {
       // A session that the store has ended has lost its place: that is the store's own word.
       if (manager.capabilities.expiry === 'session') return;
-      const lock = name();
       const [other, behind] = [await peer(), await peer()];
       const hold = await other.acquire(lock, HELD);
       const order: string[] = [];
@@ -192,8 +181,7 @@ export const waitingCases: readonly ConformanceCase[] = [
 
   conformanceCase('waiting/timed-out-in-front', {
     title: 'a waiter whose time runs out in front of others costs them nothing',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const [other, third] = [await peer(), await peer()];
       const hold = await third.acquire(lock, HELD);
       const impatient = [manager, other].map((one) => one.acquire(lock, { ...HELD, waitMs: 100 }).catch((error: unknown) => error));
@@ -207,8 +195,7 @@ export const waitingCases: readonly ConformanceCase[] = [
 
   conformanceCase('waiting/many', {
     title: 'fifty waiters of three managers all get their turn',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const managers: readonly LockManager[] = [manager, await peer(), await peer()];
       const hold = await manager.acquire(lock, HELD);
       let served = 0;
@@ -252,8 +239,7 @@ export const waitingCases: readonly ConformanceCase[] = [
 
   conformanceCase('waiting/inspect', {
     title: 'inspect counts waiters and says since when, where the store can tell, and forgets those that left',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const began = performance.now();
       const hold = await manager.acquire(lock, HELD);

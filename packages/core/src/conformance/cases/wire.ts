@@ -4,6 +4,7 @@ import { type ConformanceCase, conformanceCase, type World } from '../conformanc
 import {
   delay,
   describe,
+  HELD,
   isBusy,
   isFree,
   isLost,
@@ -59,7 +60,7 @@ export const wireCases: readonly ConformanceCase[] = [
       const [lock, other] = [name(), await peer()];
       await worksAgain(manager, name, BACK_MS);
       wire.silence('down');
-      await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS }));
+      await rejectsWith('LOCK_BACKEND_UNAVAILABLE', manager.tryAcquire(lock, HELD));
       await wire.restore();
       await isFree(other, lock, BACK_MS);
       await worksAgain(manager, name, BACK_MS);
@@ -76,7 +77,7 @@ export const wireCases: readonly ConformanceCase[] = [
       for (let round = 0; round < 3; round += 1) {
         const lock = name();
         const cut = wire.cutNextReply();
-        const outcome = await manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS }).catch((error: unknown) => error);
+        const outcome = await manager.tryAcquire(lock, HELD).catch((error: unknown) => error);
         await within('a reply to be cut', cut, SOON_MS);
         assert.notEqual(outcome, null, 'a reply that was cut was reported as busy');
         if (outcome instanceof Error) assert.ok(isLockError(outcome, 'LOCK_BACKEND_UNAVAILABLE'), describe(outcome));
@@ -109,7 +110,7 @@ export const wireCases: readonly ConformanceCase[] = [
       const [lock, other] = [name(), await peer()];
       await worksAgain(manager, name, BACK_MS);
       const late = wire.late();
-      const asked = manager.tryAcquire(lock, { ttlMs: LONG_TTL_MS }).catch((error: unknown) => error);
+      const asked = manager.tryAcquire(lock, HELD).catch((error: unknown) => error);
       await late.taken();
       await late.cut();
       const outcome = await within('the call that is late', asked, SOON_MS);
@@ -153,16 +154,15 @@ export const severalServersCases: readonly ConformanceCase[] = [
     title: 'many who ask several servers at the same moment all get their turn, also where the servers are even in number',
     faults: ['stopNode', 'startNode'],
     timeoutMs: 40_000,
-    async run({ manager, peer, name }) {
+    async run({ manager, peer, lock }) {
       const managers = [manager, await peer(), await peer(), await peer()];
       const inside = new Occupancy();
-      const lock = name();
       for (let round = 0; round < 5; round += 1) {
         const turns = managers.map((one) =>
           one.withLock(lock, { ttlMs: LONG_TTL_MS, waitMs: 2 * SOON_MS }, () => inside.during(1, () => delay(1))),
         );
         await within('all who asked at once', Promise.all(turns), 2 * SOON_MS);
-        const tries = await Promise.all(managers.map((one) => within('a single attempt', one.tryAcquire(lock, { ttlMs: LONG_TTL_MS }))));
+        const tries = await Promise.all(managers.map((one) => within('a single attempt', one.tryAcquire(lock, HELD))));
         for (const lease of tries) await lease?.release();
         assert.ok(tries.filter((lease) => lease !== null).length <= 1, 'two have the lock');
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isLockError, type Lease } from '../../index.js';
 import { type ConformanceCase, conformanceCase } from '../conformance-case.js';
-import { granted, isFree, isLost, LONG_TTL_MS, rejectsWith, rejectsWithReason, SOON_MS } from '../expectations.js';
+import { granted, HELD, isFree, isLost, LONG_TTL_MS, rejectsWith, rejectsWithReason, SOON_MS } from '../expectations.js';
 
 // Renewed, and so notified of a forced release, every third of this.
 const SOON_TOLD = { ttlMs: 1_200, waitMs: SOON_MS };
@@ -12,20 +12,19 @@ export const withLockCases: readonly ConformanceCase[] = [
     title: 'values come out as they are: plain, promised, thenable and undefined',
     async run({ manager, name }) {
       assert.equal(await manager.withLock(name(), () => 7), 7);
-      assert.equal(await manager.withLock(name(), { ttlMs: LONG_TTL_MS }, async () => 'x'), 'x');
+      assert.equal(await manager.withLock(name(), HELD, async () => 'x'), 'x');
       assert.equal(await manager.withLock(name(), undefined as unknown as object, () => 8), 8);
       assert.equal(await manager.withLock(name(), () => undefined), undefined);
       // oxlint-disable-next-line unicorn/no-thenable -- a thenable is what is tested
       const thenable = { then: (resolve: (value: number) => void) => resolve(9) } as PromiseLike<number>;
       assert.equal(await manager.withLock(name(), () => thenable), 9);
-      assert.deepEqual(await manager.tryWithLock(name(), { ttlMs: LONG_TTL_MS }, async () => 'y'), { acquired: true, value: 'y' });
+      assert.deepEqual(await manager.tryWithLock(name(), HELD, async () => 'y'), { acquired: true, value: 'y' });
     },
   }),
 
   conformanceCase('with-lock/task-error', {
     title: "the task's own error comes out as it is, thrown or rejected, and the lock is free",
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       for (const failure of [new Error('failed'), new DOMException('aborted', 'AbortError')]) {
         const thrown = manager.withLock(lock, () => {
@@ -47,10 +46,9 @@ export const withLockCases: readonly ConformanceCase[] = [
 
   conformanceCase('with-lock/held-until-the-end', {
     title: 'the lock is held until the task has ended, not only until it has returned a promise',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
-      await manager.withLock(lock, { ttlMs: LONG_TTL_MS }, async (lease) => {
+      await manager.withLock(lock, HELD, async (lease) => {
         for (let i = 0; i < 3; i++) assert.equal(await other.tryAcquire(lock), null);
         assert.equal(lease.isHeld, true);
         assert.equal(lease.name, lock);
@@ -61,8 +59,7 @@ export const withLockCases: readonly ConformanceCase[] = [
 
   conformanceCase('with-lock/loss', {
     title: 'a task that finished after a loss rejects with LOCK_LOST, which carries its outcome',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const error = await rejectsWith(
         'LOCK_LOST',
@@ -78,12 +75,11 @@ export const withLockCases: readonly ConformanceCase[] = [
 
   conformanceCase('with-lock/unnoticed-loss', {
     title: 'a loss that only the release reveals is LOCK_LOST too',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const error = await rejectsWith(
         'LOCK_LOST',
-        manager.withLock(lock, { ttlMs: LONG_TTL_MS }, async () => {
+        manager.withLock(lock, HELD, async () => {
           await other.forceRelease(lock);
           return 1;
         }),
@@ -166,7 +162,7 @@ export const withLockCases: readonly ConformanceCase[] = [
     options: { commandTimeoutMs: 300 },
     async run({ manager, peer, faults, name }) {
       const locks = [name(), name()] as const;
-      const value = await manager.withLock(locks[0], { ttlMs: LONG_TTL_MS }, async () => {
+      const value = await manager.withLock(locks[0], HELD, async () => {
         await faults.disconnect();
         return 'the value';
       });
@@ -186,12 +182,11 @@ export const withLockCases: readonly ConformanceCase[] = [
 
   conformanceCase('with-lock/released-by-the-task', {
     title: 'a task may release its lock itself; that is no loss',
-    async run({ manager, peer, name }) {
-      const lock = name();
+    async run({ manager, peer, lock }) {
       const other = await peer();
       const value = await manager.withLock(lock, async (lease) => {
         await lease.release();
-        const theirs = granted(await other.tryAcquire(lock, { ttlMs: LONG_TTL_MS }));
+        const theirs = granted(await other.tryAcquire(lock, HELD));
         assert.equal(isLockError(lease.signal.reason), false);
         return theirs;
       });

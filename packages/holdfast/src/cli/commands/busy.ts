@@ -14,8 +14,19 @@ export interface BusyOptions extends WantedOptions {
   readonly busyCode?: number;
 }
 
-/** Tells of a lock that somebody else has. @returns the exit code @throws what is no such outcome */
-export function endBusy(name: string, error: unknown, options: BusyOptions, output: Output): number {
+/** Takes the lock of a name. Tells of a lock that somebody else has. @returns the exit code @throws what is no such outcome */
+export async function unlessBusy(name: string, options: BusyOptions, output: Output, take: () => Promise<number>): Promise<number> {
+  const stopTelling = tellNestedWait(name, options, output);
+  try {
+    return await take();
+  } catch (error) {
+    return endBusy(name, error, options, output);
+  } finally {
+    stopTelling();
+  }
+}
+
+function endBusy(name: string, error: unknown, options: BusyOptions, output: Output): number {
   if (!isLockError(error, 'LOCK_TIMEOUT')) throw error;
   if (options.busyOk === true) return exitCodes.ok;
   const waited = error.waitedMs >= 1000 ? ` after ${showDuration(error.waitedMs)}` : '';
@@ -28,7 +39,7 @@ export function endBusy(name: string, error: unknown, options: BusyOptions, outp
 const NESTED = 'this command runs under a lock of that name itself, and waits for itself if both mean the same store';
 
 /** A wait for what the command around this one holds is reported as soon as the wait begins. @returns what ends the watch */
-export function tellNestedWait(name: string, options: WantedOptions, output: Output): () => void {
+function tellNestedWait(name: string, options: WantedOptions, output: Output): () => void {
   const kind = kindWanted(options);
   if (!isNested(kind, name)) return () => {};
   const listener = (event: unknown): void => {

@@ -4,7 +4,7 @@ import { exitCodes } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { printable, quoted } from '../printable.js';
 import { takeable } from '../wanted.js';
-import { type BusyOptions, endBusy, tellNestedWait } from './busy.js';
+import { type BusyOptions, unlessBusy } from './busy.js';
 import { type CommandOptions, withCommandSession } from './command-session.js';
 
 export interface HoldOptions extends Omit<CommandOptions, 'grace' | 'foreground' | 'maxHold'>, BusyOptions {
@@ -14,26 +14,19 @@ export interface HoldOptions extends Omit<CommandOptions, 'grace' | 'foreground'
 }
 
 /** `holdfast hold`: the lock alone, until a signal or for a time. Answers the exit code. */
-export async function hold(name: string, options: HoldOptions, output: Output): Promise<number> {
-  const stopTelling = tellNestedWait(name, options, output);
-  try {
-    return await withCommandSession([], { ...options, grace: 0 }, output, async ({ manager, lease: leaseOptions, interrupted }) => {
+export function hold(name: string, options: HoldOptions, output: Output): Promise<number> {
+  return unlessBusy(name, options, output, () =>
+    withCommandSession([], { ...options, grace: 0 }, output, async ({ manager, lease: leaseOptions, interrupted }) => {
       const lease = await takeable(manager, name, options).acquire({ ...leaseOptions, waitMs: options.wait });
       announce(lease, options, output);
       await ended(lease, options.for, interrupted);
       lease.assertHeld();
       // What the store says last counts: a hold that had gone kept nobody out.
-      if (!(await lease.release().catch(() => true))) {
-        output.tell(`the lock ${quoted(name)} was lost before it was given back`, 'red');
-        return exitCodes.lost;
-      }
-      return exitCodes.ok;
-    });
-  } catch (error) {
-    return endBusy(name, error, options, output);
-  } finally {
-    stopTelling();
-  }
+      if (await lease.release().catch(() => true)) return exitCodes.ok;
+      output.tell(`the lock ${quoted(name)} was lost before it was given back`, 'red');
+      return exitCodes.lost;
+    }),
+  );
 }
 
 function announce({ name, kind, mode, fencingToken }: Lease, { json }: HoldOptions, output: Output): void {

@@ -7,7 +7,7 @@ import { resolveStore, type StoreOptions, withManager } from '../open-store.js';
 import type { Output } from '../output.js';
 import { quoted } from '../printable.js';
 import { takeable } from '../wanted.js';
-import { type BusyOptions, endBusy, tellNestedWait } from './busy.js';
+import { type BusyOptions, unlessBusy } from './busy.js';
 import { type CommandOptions, withCommandSession } from './command-session.js';
 
 export interface AcquireOptions extends Pick<CommandOptions, 'ttl' | 'label' | 'verbose' | 'url' | 'config'>, BusyOptions {
@@ -21,10 +21,9 @@ export interface LeaseCommandOptions extends StoreOptions {
 }
 
 /** `holdfast acquire`: takes a lock for the steps that follow, and prints the lease. Answers the exit code. */
-export async function acquire(name: string, options: AcquireOptions, output: Output): Promise<number> {
-  const stopTelling = tellNestedWait(name, options, output);
-  try {
-    return await withCommandSession([], { ...options, grace: 0 }, output, async ({ manager, lease: leaseOptions }) => {
+export function acquire(name: string, options: AcquireOptions, output: Output): Promise<number> {
+  return unlessBusy(name, options, output, () =>
+    withCommandSession([], { ...options, grace: 0 }, output, async ({ manager, lease: leaseOptions }) => {
       const { backend, capabilities } = manager;
       if (capabilities.expiry === 'session' || backend === 'memory') {
         throw new LockUnsupportedError(
@@ -37,12 +36,8 @@ export async function acquire(name: string, options: AcquireOptions, output: Out
       if (options.json) output.printJson({ ...shown(ticket), mode: ticket.mode, permits: ticket.permits, lease: leaseText(ticket) });
       else output.print(leaseText(ticket));
       return exitCodes.ok;
-    });
-  } catch (error) {
-    return endBusy(name, error, options, output);
-  } finally {
-    stopTelling();
-  }
+    }),
+  );
 }
 
 /** `holdfast renew`: keeps what `acquire` took. Answers the exit code: 79 when it is lost. */

@@ -3,7 +3,7 @@ import type { Ending } from '../guarded/command-group.js';
 import { codeOf } from '../guarded/run-guarded.js';
 import type { Output } from '../output.js';
 import { takeable } from '../wanted.js';
-import { type BusyOptions, endBusy, tellNestedWait } from './busy.js';
+import { type BusyOptions, unlessBusy } from './busy.js';
 import { type CommandOptions, withCommandSession } from './command-session.js';
 import { RunReport } from './run-report.js';
 
@@ -14,32 +14,31 @@ export interface RunOptions extends CommandOptions, BusyOptions {
 /** `holdfast run`: a command under a lock. Answers the exit code. */
 export async function run(name: string, argv: readonly string[], options: RunOptions, output: Output): Promise<number> {
   const report = await RunReport.open(options.report, name, options);
-  const stopTelling = tellNestedWait(name, options, output);
   let ending: Ending | undefined;
-  try {
-    const code = await withCommandSession(argv, options, output, async ({ manager, lease, runCommand }) => {
-      report.asked();
-      try {
-        ending = await takeable(manager, name, options).withLock({ ...lease, waitMs: options.wait }, async (held) => {
-          report.granted(held);
-          ending = await runCommand(held);
-          return ending;
-        });
-        report.ended();
-        return codeOf(ending);
-      } catch (error) {
-        report.ended(error);
-        throw error;
-      }
-    });
-    return report.write(code, ending, undefined, output);
-  } catch (error) {
-    const failure = failureOf(error);
-    report.write(failure.code === 'LOCK_TIMEOUT' ? busyCode(options, failure.exitCode) : failure.exitCode, ending, error, output);
-    return endBusy(name, error, options, output);
-  } finally {
-    stopTelling();
-  }
+  return await unlessBusy(name, options, output, async () => {
+    try {
+      const code = await withCommandSession(argv, options, output, async ({ manager, lease, runCommand }) => {
+        report.asked();
+        try {
+          ending = await takeable(manager, name, options).withLock({ ...lease, waitMs: options.wait }, async (held) => {
+            report.granted(held);
+            ending = await runCommand(held);
+            return ending;
+          });
+          report.ended();
+          return codeOf(ending);
+        } catch (error) {
+          report.ended(error);
+          throw error;
+        }
+      });
+      return report.write(code, ending, undefined, output);
+    } catch (error) {
+      const failure = failureOf(error);
+      report.write(failure.code === 'LOCK_TIMEOUT' ? busyCode(options, failure.exitCode) : failure.exitCode, ending, error, output);
+      throw error;
+    }
+  });
 }
 
 function busyCode({ busyOk, busyCode: code }: BusyOptions, otherwise: number): number {

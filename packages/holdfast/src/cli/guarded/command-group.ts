@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import process from 'node:process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError } from '../cli-error.js';
 import { exitCodes } from '../exit-codes.js';
 import { printable } from '../printable.js';
+import { endProcesses, signalTo } from './end-processes.js';
 
 /** How a command ended: one of both is null. */
 export interface Ending {
@@ -16,11 +16,6 @@ export interface CommandOptions {
   /** In our own process group, where the terminal finds it; then signals reach the command itself only. */
   readonly foreground: boolean;
 }
-
-/** How often to look whether the last process of a group is gone; the system does not tell. */
-const LOOK_EVERY_MS = 25;
-/** A process that the kernel holds up outlives even SIGKILL for a while. */
-const KILL_TIMEOUT_MS = 5_000;
 
 /** A running command, and with it whatever it started and did not move to a group of its own. */
 export class CommandGroup {
@@ -52,44 +47,22 @@ export class CommandGroup {
 
   /** Sends a signal to all of the group. */
   signal(signal: NodeJS.Signals): void {
-    if (process.platform === 'win32') {
-      this.#child.kill(signal);
-      return;
-    }
-    this.#kill(signal);
+    if (process.platform === 'win32') this.#child.kill(signal);
+    else signalTo(this.target, signal);
   }
 
   /** Ends all of the group: SIGTERM, and SIGKILL to what still runs after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
-    this.signal('SIGTERM');
-    // A stopped process takes its SIGTERM only when it goes on.
-    this.signal('SIGCONT');
-    if (await this.#isGoneWithin(graceMs)) return;
-    this.signal('SIGKILL');
-    await this.#isGoneWithin(KILL_TIMEOUT_MS);
-  }
-
-  async #isGoneWithin(ms: number): Promise<boolean> {
-    const end = performance.now() + ms;
-    while (this.#isAlive()) {
-      if (performance.now() >= end) return false;
-      await sleep(LOOK_EVERY_MS);
-    }
-    return true;
+    await endProcesses(
+      (signal) => this.signal(signal),
+      () => this.#isAlive(),
+      graceMs,
+    );
   }
 
   #isAlive(): boolean {
     if (this.#child.exitCode === null && this.#child.signalCode === null) return true;
-    return this.target < 0 && this.#kill(0);
-  }
-
-  /** @returns whether there is somebody; also when we may not signal them, as with a command run by sudo */
-  #kill(signal: NodeJS.Signals | 0): boolean {
-    try {
-      return process.kill(this.target, signal);
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-    }
+    return this.target < 0 && signalTo(this.target, 0);
   }
 }
 

@@ -6,14 +6,11 @@ import { failureOf } from '../cli-error.js';
 import { resolveStore, withManager } from '../open-store.js';
 import { Output } from '../output.js';
 import { takeable } from '../wanted.js';
+import { endProcesses, signalTo } from './end-processes.js';
 import type { GuardOrder, GuardReply } from './session-guard.js';
 
 // The guard of one command, see session-guard.ts. Its standard input ends when the process that it guards for has ended, however that was:
 // unless that said that it was done, the command has lost who holds its lock, and is ended.
-
-const LOOK_EVERY_MS = 25;
-/** A process that the kernel holds up outlives even SIGKILL for a while. */
-const KILL_TIMEOUT_MS = 5_000;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {});
 
@@ -64,32 +61,13 @@ function say(reply: GuardReply): void {
   process.stdout.write(`${JSON.stringify(reply)}\n`);
 }
 
-/** Ends a process, or (negative) a group: SIGTERM, and SIGKILL to what still runs after the grace. */
 async function endCommand(target: number | null, graceMs: number): Promise<void> {
-  if (target === null || !signalTo(target, 'SIGTERM')) return;
-  // A stopped process takes its SIGTERM only when it goes on.
-  signalTo(target, 'SIGCONT');
-  if (await isGoneWithin(target, graceMs)) return;
-  signalTo(target, 'SIGKILL');
-  await isGoneWithin(target, KILL_TIMEOUT_MS);
-}
-
-async function isGoneWithin(target: number, ms: number): Promise<boolean> {
-  const until = performance.now() + ms;
-  while (signalTo(target, 0)) {
-    if (performance.now() >= until) return false;
-    await sleep(LOOK_EVERY_MS);
-  }
-  return true;
-}
-
-/** @returns whether there is somebody; also when we may not signal them */
-function signalTo(target: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(target, signal);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
+  if (target === null) return;
+  await endProcesses(
+    (signal) => signalTo(target, signal),
+    () => signalTo(target, 0),
+    graceMs,
+  );
 }
 
 /** A command that had been started when nobody could tell its number any more, by what its environment has (on Linux). */
