@@ -143,7 +143,7 @@ export class HoldCommands {
 
   /** Frees one hold, and whatever else its owner left. */
   async freeOne(hold: HoldRef, timeoutMs: number, left: LeftPlace): Promise<ReleaseAnswer> {
-    const [answer] = await this.free([hold], { timeoutMs }, left);
+    const [answer] = await this.free([hold], { timeoutMs }, { left });
     return answer as ReleaseAnswer;
   }
 
@@ -151,14 +151,15 @@ export class HoldCommands {
    * `release` of a backend on one server, likewise: frees holds, and whatever else their owners left. Sent also when the caller is gone:
    * what is to be freed is to be freed.
    *
-   * @param left what each has in a queue, where the backend itself cleans up, which goes on while it closes
+   * @param underWay what the backend itself has begun, which goes on while it closes, and hands nothing on; `left`: what each has in a queue,
+   *   where that is known already
    */
   readonly free = (
     holds: readonly Release[],
     { timeoutMs }: Pick<CallContext, 'timeoutMs'>,
-    left: LeftPlace | null = null,
+    underWay: { readonly left: LeftPlace | null } | null = null,
   ): Promise<readonly ReleaseAnswer[]> => {
-    if (left === null) {
+    if (underWay === null) {
       if (this.#isClosed) return Promise.reject(closedError());
       const [first] = holds;
       if (first?.next !== undefined && holds.length === 1 && isAlone(first))
@@ -166,7 +167,7 @@ export class HoldCommands {
     }
     const isIdle = this.#waiters?.isIdle !== false;
     const pieces = holds.map((hold): RedisPiece => {
-      const { member, isLast } = left ?? (isIdle ? NOWHERE : this.leftBy(hold));
+      const { member, isLast } = underWay?.left ?? (isIdle ? NOWHERE : this.leftBy(hold));
       const { name, owner } = hold;
       const mode = letterOf[hold.mode];
       const { slot, granting } = this.#keySpace.keysOf(name, mode);

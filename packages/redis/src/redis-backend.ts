@@ -274,7 +274,7 @@ export class RedisBackend implements LockBackend<bigint> {
   /** Also where slots move. */
   async #releaseWithCare(moving: MovingSlots, holds: readonly Release[], call: CallContext): Promise<readonly ReleaseAnswer[]> {
     this.#refuseIfClosed();
-    const together = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> => this.#commands.free(those, call);
+    const together = (those: readonly HoldRef[]): Promise<readonly ReleaseAnswer[]> => this.#commands.free(those, call, { left: null });
     return await moving.despite(holds, together, (hold) => moving.release(this.#sender, hold, call));
   }
 
@@ -284,7 +284,7 @@ export class RedisBackend implements LockBackend<bigint> {
     try {
       await this.#confirmer.confirm(this.#slotsOf(requests), timeoutMs);
     } catch (error) {
-      await this.#commands.free(requests, { timeoutMs }, NOWHERE).catch(() => {});
+      await this.#commands.free(requests, { timeoutMs }, { left: NOWHERE }).catch(() => {});
       throw error;
     }
   }

@@ -1,10 +1,11 @@
+import { nobodysContext } from '../async-context.js';
 import type { LockBackend } from '../contract/backend.js';
 import type { LockLostError, LostReason } from '../errors.js';
 import type { EventSource } from '../events.js';
 import type { StoreCalls } from '../calls/store-calls.js';
 import { remainingMs } from './deadline.js';
 import type { Follower } from './follower.js';
-import { answerOf, type Hold, type HoldKeeper, type ReleaseOutcome } from './hold.js';
+import type { Hold, HoldKeeper, ReleaseOutcome } from './hold.js';
 import type { HoldEffect, HoldEvent, HoldState, StoreFacts } from './hold-state.js';
 import { storeFacts, storeTtlMs } from './hold-times.js';
 import { lostError } from './lost-error.js';
@@ -167,9 +168,13 @@ export class HoldRunner implements HoldKeeper {
     const now = this.#calls.stamp();
     for (const hold of holds) {
       if (hold.released !== null) continue;
-      hold.released = new Promise((resolve) => {
-        hold.settle = resolve;
-      });
+      // In no caller's context: a hold may be in doubt for long after its caller has gone.
+      hold.released = nobodysContext.runInAsyncScope(
+        () =>
+          new Promise((resolve) => {
+            hold.settle = resolve;
+          }),
+      );
       if (this.isHeld(hold, now)) {
         this.dispatch(hold, { type: 'release' }, now, true);
         begun.push(hold);
@@ -192,7 +197,12 @@ export class HoldRunner implements HoldKeeper {
   async released(holds: readonly Hold[]): Promise<number> {
     const outcomes: ReleaseOutcome[] = [];
     for (const { released } of holds) if (released !== null) outcomes.push(await released);
-    return outcomes.filter(answerOf).length;
+    let freed = 0;
+    for (const outcome of outcomes) {
+      if ('error' in outcome) throw outcome.error;
+      if (outcome.wasOurs) freed += 1;
+    }
+    return freed;
   }
 
   due(hold: Hold): void {

@@ -108,9 +108,3 @@ export class Hold implements TimerEntry {
 export function requestOf({ name, storeTtlMs: ttlMs, mode, keptLabel: label, permits, limit }: HoldPlan, owner: string): HoldRequest {
   return mode === 'permits' ? { name, owner, label, ttlMs, mode, permits, limit } : { name, owner, label, ttlMs, mode };
 }
-
-/** Whether the release freed the hold. @throws why that is unknown */
-export function answerOf(outcome: ReleaseOutcome): boolean {
-  if ('error' in outcome) throw outcome.error;
-  return outcome.wasOurs;
-}

@@ -62,9 +62,10 @@ function ask(state: Asking, event: HoldEvent, now: Stamp): Step {
         isConfirmed,
       };
       // The deadline counts from before the request was sent: a grant may come too late to be believed.
-      if (remainingMs(held, now) <= 0) return [doubtAbout(state, { how: 'not-granted' }, now, true), [release]];
-      if (isConfirmed) return [held, [timerOf(held, now)]];
-      return [held, [{ do: 'send', what: 'renewal', ttlMs: plan.ttlMs }, timerOf(held, now)]];
+      const left = remainingMs(held, now);
+      if (left <= 0) return [doubtAbout(state, { how: 'not-granted' }, now, true), [release]];
+      const timer: HoldEffect = { do: 'timer', at: Math.min(now.now + left, held.renewAt) };
+      return [held, isConfirmed ? [timer] : [{ do: 'send', what: 'renewal', ttlMs: plan.ttlMs }, timer]];
     }
     case 'refused':
       return [ended(state, { how: 'not-granted' }), none];

@@ -1,7 +1,7 @@
 import { checkValue, rule } from '../check-options.js';
 import type { FencingToken, Lease, PermitLease } from '../contract/lease.js';
 import type { HolderState, LockKind } from '../contract/state.js';
-import { answerOf, type Hold, type ReleaseOutcome } from '../hold/hold.js';
+import type { Hold, ReleaseOutcome } from '../hold/hold.js';
 import type { HoldRunner } from '../hold/hold-runner.js';
 import type { UnusedTokens } from './unused-tokens.js';
 
@@ -73,7 +73,10 @@ export class HeldLease<F extends FencingToken = FencingToken> implements Lease<F
   release(): Promise<boolean> {
     if (this.#released === null) {
       this.#services.holds.release([this.#hold]);
-      this.#released = (this.#hold.released as Promise<ReleaseOutcome>).then(answerOf);
+      this.#released = (this.#hold.released as Promise<ReleaseOutcome>).then((outcome) => {
+        if ('error' in outcome) throw outcome.error;
+        return outcome.wasOurs;
+      });
     }
     return this.#released;
   }

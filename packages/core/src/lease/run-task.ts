@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Hold as Releasable } from '../contract/lease.js';
 import { LockLostError, LockReentryError } from '../errors.js';
 import type { Hold } from '../hold/hold.js';
 import { type HoldPlan, isExclusive } from '../hold/hold-plan.js';
@@ -33,7 +34,7 @@ export interface Taken<L> {
  * @param taking what is being taken for it
  * @param open makes the handle, once that was granted
  */
-export async function runTask<H, L, T>(
+export async function runTask<H, L extends Releasable, T>(
   runner: HoldRunner,
   taking: H | PromiseLike<H>,
   open: (taken: H) => Taken<L>,
@@ -54,9 +55,11 @@ export async function runTask<H, L, T>(
     outcome = { status: 'rejected', reason: error };
   }
   // The clock, not the timer, says whether the task ended in time: a release looks at the clock first.
-  runner.release(holds.length === 1 ? holds : holds.toReversed());
-  // A failure is reported by the event 'release-failed'; the release goes on in the background.
-  for (const { released } of holds) await released;
+  try {
+    await lease.release();
+  } catch {
+    // Reported by the event 'release-failed'; the release goes on in the background.
+  }
   let lost: LockLostError | null = null;
   for (const { state } of holds) if (state.end?.how === 'lost') lost ??= state.end.error;
   // The release found nothing to free: the hold had been lost, and nobody had reported the loss.

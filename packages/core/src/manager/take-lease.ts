@@ -125,19 +125,22 @@ function take<F extends FencingToken, L>(
   const wanted = target ?? LOCK;
   const resolved = options === undefined ? core.defaults : core.resolve(where, options, wanted);
   const plan = planOf(core, name, wanted, resolved);
-  const isInner = refuseReentry(core.holds, plan, core.backend.name);
-  // A reader inside a reader may pass, but not wait.
-  if (isInner && plan.mode === 'read')
-    return core.traced(where, [plan], resolved.waitMs, () => readAgain(core, plan, resolved.signal), granted);
-  if (acquireChannel.hasSubscribers) return core.traced(where, [plan], resolved.waitMs, () => takePlan(core, plan, resolved), granted);
-  return core.asker.askFirst(plan, resolved) ?? core.acquirer.acquire(plan, resolved);
+  if (!acquireChannel.hasSubscribers) return takePlan(core, plan, resolved);
+  return core.traced(
+    where,
+    [plan],
+    resolved.waitMs,
+    () => takePlan(core, plan, resolved),
+    () => 'granted',
+  );
 }
 
-const granted = () => 'granted' as const;
-
-/** Waits for the hold, which the running task is known not to wait for by itself. */
-export function takePlan<F extends FencingToken>({ asker, acquirer }: ManagerCore<F>, plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
-  return asker.askFirst(plan, limits) ?? acquirer.acquire(plan, limits);
+/** @throws as `take` */
+export function takePlan<F extends FencingToken>(core: ManagerCore<F>, plan: HoldPlan, limits: WaitLimits): Promise<Hold> {
+  const isInner = refuseReentry(core.holds, plan, core.backend.name);
+  // A reader inside a reader may pass, but not wait.
+  if (isInner && plan.mode === 'read') return readAgain(core, plan, limits.signal);
+  return core.asker.askFirst(plan, limits) ?? core.acquirer.acquire(plan, limits);
 }
 
 async function readAgain<F extends FencingToken>(core: ManagerCore<F>, plan: HoldPlan, signal: AbortSignal | undefined): Promise<Hold> {
