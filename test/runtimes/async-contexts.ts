@@ -1,6 +1,14 @@
 import { strict as assert } from 'node:assert';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Answer, type Clock, createLockManager, type LockBackend, type LockManager, systemClock } from '@holdfast/core';
+import {
+  type Answer,
+  type Clock,
+  createLockManager,
+  type LockBackend,
+  type LockManager,
+  LockUnavailableError,
+  systemClock,
+} from '@holdfast/core';
 import { createMemoryBackend, createMemoryLockManager } from '@holdfast/core/memory';
 
 // In whose async context what runs: run by the test on every Node that there is, with --expose-gc. Ends with 1 and says why.
@@ -130,7 +138,39 @@ async function nothingKeepsAContextThatIsOver(): Promise<void> {
   await locks.close();
 }
 
-for (const check of [backgroundRunsInNoContext, lossIsHeardWhereTheLeaseWasTaken, callersKeepTheirs, nothingKeepsAContextThatIsOver]) {
+async function doubtKeepsNoContext(): Promise<void> {
+  const { gc } = globalThis;
+  assert.ok(gc !== undefined, 'run with --expose-gc');
+  const backend = createMemoryBackend();
+  let isDown = true;
+  const down = (): Promise<never> => Promise.reject(new LockUnavailableError('down', { backend: 'memory' }));
+  const release: LockBackend['release'] = backend.release.bind(backend);
+  const locks = createLockManager(
+    Object.assign(backend, { release: (...asked: Parameters<typeof release>) => (isDown ? down() : release(...asked)) }),
+  );
+  const ref = await (async () => {
+    let store: { id: string; body: Uint8Array } | null = { id: 'I', body: new Uint8Array(1_000_000) };
+    const weak = new WeakRef(store);
+    const lease = await locks.acquire('i');
+    await contexts.run(store, () => assert.rejects(lease.release()));
+    store = null;
+    return weak;
+  })();
+  await until('the context of the release is collected, though the hold is in doubt', () => {
+    gc();
+    return ref.deref() === undefined;
+  });
+  isDown = false;
+  await locks.close();
+}
+
+for (const check of [
+  backgroundRunsInNoContext,
+  lossIsHeardWhereTheLeaseWasTaken,
+  callersKeepTheirs,
+  nothingKeepsAContextThatIsOver,
+  doubtKeepsNoContext,
+]) {
   // oxlint-disable-next-line no-await-in-loop
   await check();
 }

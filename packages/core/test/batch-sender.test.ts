@@ -97,6 +97,21 @@ describe('requests of one tick', () => {
     expect(await all).toEqual(owners);
   });
 
+  it('fail as failures of the backend where a reply cannot be read, each for itself', async () => {
+    const { meet, sender, piece, next } = createSender();
+    await meet();
+    const read = (reply: unknown): unknown => {
+      if (reply === 'B') throw new TypeError('no such reply');
+      return reply;
+    };
+    const alone = sender.send(piece(grant, 'b'), read);
+    (await next()).answer('B', SERVER_MS);
+    await expect(alone).rejects.toBeInstanceOf(Failure);
+    const both = sender.sendAll([piece(grant, 'a'), piece(grant, 'b')], read);
+    (await next()).answer('A', 'B', SERVER_MS);
+    await expect(both).rejects.toMatchObject({ reason: expect.any(TypeError) as unknown });
+  });
+
   it('for the same key never change places', async () => {
     const { meet, sender, piece, next } = createSender();
     await meet();

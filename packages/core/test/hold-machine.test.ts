@@ -12,7 +12,9 @@ import type {
   HoldState,
   Releasing,
 } from '../src/hold/hold-state.js';
+import { storeFacts } from '../src/hold/hold-times.js';
 import { step } from '../src/hold/step.js';
+import { createMemoryBackend } from '../src/memory/index.js';
 import { readArrows, readTable, type TableRow } from './machine-table.js';
 
 const NOW = { now: 10_000, wall: 1_000_000 };
@@ -234,6 +236,13 @@ describe('the machine of a hold', () => {
     const [taken] = step(asking(session), granted(500), NOW);
     expect(taken).toMatchObject({ at: 'held', deadline: { now: NOW.now + 1_500 }, grant: { stamp: ago(500), fencingToken: null } });
     expect(step(asking(session), granted(2_000), NOW)[0]).toMatchObject({ at: 'doubtful', end: { how: 'not-granted' } });
+  });
+
+  it('knows how long the session that stands lives, not the one that stood when the manager was made', () => {
+    const backend = { ...createMemoryBackend(), name: 'any', sessionMs: 2_000 };
+    const facts = storeFacts(Object.assign(backend, { capabilities: { ...backend.capabilities, expiry: 'session' as const } }), 500);
+    backend.sessionMs = 900;
+    expect(facts.sessionMs).toBe(900);
   });
 
   it('ends a session hold without renewal at its ttl, unless it was extended', () => {

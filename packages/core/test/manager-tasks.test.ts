@@ -1,5 +1,12 @@
+import type { LockManager } from '@holdfast/core';
 import { describe, expect, it } from 'vitest';
 import { createWorld, expectNothingLeft, outcomeOf, rejection, waitings } from './manager-world.js';
+
+/** A task that does not wait for its release, and throws. */
+function fail(released: Promise<boolean>): never {
+  void released;
+  throw new Error('own');
+}
 
 describe('withLock', () => {
   it('gives what the task gives, and frees the lock before it settles', async () => {
@@ -13,6 +20,22 @@ describe('withLock', () => {
     ).resolves.toBe(5);
     expect(await isHeld()).toBe(false);
     await expect(manager.withLock('x', { ttlMs: 1_000 }, () => 'sync')).resolves.toBe('sync');
+  });
+
+  it('lets a reader wait like any other once its own task has freed what it read under', async () => {
+    const { clock, manager, peer } = createWorld();
+    const { read } = manager.readWriteLock('x');
+    const done = outcomeOf(
+      read.withLock(async (lease) => {
+        await lease.release();
+        const writer = await peer.readWriteLock('x').write.acquire();
+        const second = read.acquire();
+        await writer.release();
+        return await (await second).release();
+      }),
+    );
+    await clock.advance(1_000);
+    expect(done).toMatchObject({ status: 'fulfilled', value: true });
   });
 
   it('refuses options behind the task, where nobody would look at them', async () => {
@@ -42,6 +65,27 @@ describe('withLock', () => {
     store.failNext('release');
     const own = new Error('own');
     await expect(manager.withLock('x', () => Promise.reject(own))).rejects.toBe(own);
+  });
+
+  it.each([
+    ['withLock', (locks: LockManager) => locks.withLock('x', (lease) => void lease.release())],
+    ['withLock, of a task that throws', (locks: LockManager) => locks.withLock('x', (lease) => fail(lease.release())).catch(() => {})],
+    ['tryWithLock', (locks: LockManager) => locks.tryWithLock('x', (lease) => void lease.release())],
+    ['withAll', (locks: LockManager) => locks.withAll(['x', 'y'], (group) => void group.release())],
+  ])('leaves no unhandled rejection when a release that the task does not wait for fails: %s', async (_, run) => {
+    const { clock, store, manager } = createWorld();
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', listener);
+    try {
+      store.failNext('release');
+      await run(manager);
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('unhandledRejection', listener);
+    }
+    expect(unhandled).toEqual([]);
+    await clock.advance(1_000);
   });
 
   it('rejects with LOCK_LOST when the task finished after a loss, with what the task made of it', async () => {

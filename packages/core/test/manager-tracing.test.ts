@@ -74,6 +74,21 @@ describe('the tracing channels', () => {
     expect(seen.at(-1)).toMatchObject(['asyncEnd', { operation: 'tryAcquireEach', outcome: 'busy', names: ['a', 'b', 'x'] }]);
   });
 
+  it('show a request that would wait for its own task, and a reader inside a reader', async () => {
+    const { manager } = createWorld();
+    const seen = trace<AcquireTrace>('acquire');
+    await manager.withLock('x', async () => {
+      await expect(manager.acquire('x')).rejects.toMatchObject({ code: 'LOCK_REENTRY' });
+    });
+    const [, , , , ...inner] = seen;
+    expect(stepsOf(inner)).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd']);
+    expect(inner[0]?.[1]).toMatchObject({ names: ['x'], error: { code: 'LOCK_REENTRY' } });
+    seen.length = 0;
+    const both = manager.readWriteLock('x').read;
+    await both.withLock(() => both.withLock(() => {}));
+    expect(stepsOf(seen).filter((step) => step === 'asyncEnd')).toHaveLength(2);
+  });
+
   it('show the task of a with… method, and its error', async () => {
     const { manager } = createWorld();
     const seen = trace<HoldTrace>('hold');

@@ -38,6 +38,14 @@ describe('warnUnusedTokens', () => {
     expect(warnings).toEqual(['the lock "lost"']);
   });
 
+  it('does not warn of a lease that was passed on, nor twice of a group that its task has freed', async () => {
+    await using locks = createMemoryLockManager({ warnUnusedTokens: true });
+    void (await locks.adopt(await locks.detach(await locks.acquire('passed on')))).fencingToken;
+    await locks.withAll(['a', 'b'], async (group) => void (await group.release()));
+    await turn();
+    expect(warnings).toEqual(['the lock "b"', 'the lock "a"']);
+  });
+
   it('counts what reads it, and not what shows the lease', async () => {
     await using locks = createMemoryLockManager({ warnUnusedTokens: true });
     await locks.withLock('read', ({ fencingToken }) => expect(fencingToken).toBeTypeOf('bigint'));

@@ -2,6 +2,8 @@ import type { Asking, Ended, Pausing, Queued, WaitEffect, WaitEvent, WaitState, 
 
 const none: readonly WaitEffect[] = [];
 const takeTurn: WaitEffect = { do: 'take-turn' };
+/** Emitted once: the wait has begun in earnest. */
+const begun: readonly WaitEffect[] = [{ do: 'emit' }];
 const noTimer: WaitEffect = { do: 'timer', after: Number.POSITIVE_INFINITY };
 
 /** Where every wait begins. */
@@ -30,7 +32,7 @@ function wait(state: Queued, event: WaitEvent): WaitStep {
     case 'yield':
       return [{ ...state, at: 'pausing', isDeaf: true }, [{ do: 'timer', after: event.forMs }]];
     case 'behind':
-      return contended(state);
+      return state.isContended ? [state, none] : [{ at: 'queued', refusals: state.refusals, isContended: true }, begun];
     case 'end':
       return [ended(state), none];
     default:
@@ -95,9 +97,8 @@ function turn(state: Queued | Pausing, may: Extract<WaitEvent, { type: 'turn' }>
   }
 }
 
-/** Emitted once: the wait has begun in earnest. */
-function contended<S extends Queued | Asking>(state: S): readonly [S, readonly WaitEffect[]] {
-  return state.isContended ? [state, none] : [{ ...state, isContended: true }, [{ do: 'emit' }]];
+function contended(state: Asking): readonly [Asking, readonly WaitEffect[]] {
+  return state.isContended ? [state, none] : [{ ...state, isContended: true }, begun];
 }
 
 function ended({ refusals, isContended }: WaitState): Ended {
