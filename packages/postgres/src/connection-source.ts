@@ -123,7 +123,7 @@ export class OwnSource implements ConnectionSource {
   close(): void {
     this.#isClosed = true;
     this.#borrower.close();
-    this.left.letGo();
+    this.left.close();
     for (const connection of this.#kept.splice(0)) connection.end();
   }
 

@@ -27,6 +27,7 @@ const ENDING_MS = 2_000;
 export class LeftSessions {
   readonly #clock: Clock;
   readonly #kept = new Map<number, { readonly connection: Connection; readonly timer: { cancel(): void } }>();
+  #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -52,10 +53,11 @@ export class LeftSessions {
 
   /**
    * @param idleMs after which the server ends the session; 0 for never
-   * @returns false when there is no room for one more, and when a connection to this very process is kept: then the pooler is none by the session
+   * @returns false when there is no room for one more, or nothing is kept any more, and when a connection to this very process is kept: then the
+   *   pooler is none by the session
    */
   keep(connection: Connection, processId: number, idleMs: number): boolean {
-    if (this.#kept.size >= MAX_KEPT || this.#kept.has(processId)) return false;
+    if (this.#isClosed || this.#kept.size >= MAX_KEPT || this.#kept.has(processId)) return false;
     const timer = this.#clock.setTimer(idleMs + ENDING_MS, () => this.#end(processId));
     this.#kept.set(processId, { connection, timer });
     connection.onEnd(() => this.#end(processId));
@@ -65,6 +67,12 @@ export class LeftSessions {
   /** Hands all of them back to the pooler. */
   letGo(): void {
     for (const processId of [...this.#kept.keys()]) this.#end(processId);
+  }
+
+  /** Hands all of them back, and keeps none that a connection which is still being made leads to. */
+  close(): void {
+    this.#isClosed = true;
+    this.letGo();
   }
 
   #end(processId: number): void {

@@ -177,7 +177,7 @@ export class AdvisoryBackend implements LockBackend<bigint> {
       (session) => session.close(closedError()),
       () => {},
     );
-    this.#left.letGo();
+    this.#left.close();
     this.#source.close();
   }
 
